@@ -1,0 +1,78 @@
+# batch-prep: `make` lists what can be done. PYTHON=python3.11 (or a path) works in a venv of its own.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+PY := $(VENV)/bin/python
+TESTS ?= tests
+SHELL_FILES = batch-prep.sh .ci/run .ci/find-python $(shell find provisioning tests -name '*.sh' | sort)
+SHFMT := $(VENV)/bin/shfmt -i 2 -ci
+export BATCH_PREP_VENV := $(VENV)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-8s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.stamp node_modules/.package-lock.json ## Install what is needed here; quick when done already
+
+$(VENV)/.stamp: requirements.txt requirements-dev.txt
+	@if [[ ! -x $(PY) ]]; then \
+	  python=$$(.ci/find-python $(PYTHON)); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); \
+	fi
+	@echo "Installing the Python packages"
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-input -r requirements-dev.txt
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "Installing Azurite"
+	@npm ci --silent --no-audit --no-fund --no-update-notifier || npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: run
+run: setup ## Start a local stack, run a full build with three pools on it, stop it
+	@PRELOAD_IMAGES=true CONTAINER_IMAGE=docker.io/library/busybox:1.36 \
+	$(PY) -m cli local run -- ./batch-prep.sh \
+	  --full --gpu --os ubuntu --version 24.04 --account batchprepdemo \
+	  --acr batchprepdemo --docker-context https://example.org/app.git\#main --docker-image app:v1.0 \
+	  --pool-id dev  --vm-size Standard_NC4as_T4_v3 --nodes 1 \
+	  --pool-id test --vm-size Standard_NC4as_T4_v3 --nodes 2 \
+	  --pool-id prod --vm-size Standard_NC8as_T4_v3 --nodes 4 \
+	  --verify --metadata-dir .batch-prep/run
+
+.PHONY: up
+up: setup ## Start the local stack and stay; Ctrl-C stops it (ARGS="--port 8000 --time-scale 1")
+	@$(PY) -m cli local up $(ARGS)
+
+.PHONY: down
+down: setup ## Stop the local stack
+	@$(PY) -m cli local down $(ARGS)
+
+.PHONY: test
+test: setup ## Run the tests (TESTS=tests/unit, ARGS="-k name")
+	@$(PY) -m pytest $(TESTS) $(ARGS)
+
+.PHONY: check
+check: setup ## Check format, lint, types and shell scripts
+	@$(PY) -m ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy --no-error-summary
+	@$(VENV)/bin/shellcheck $(SHELL_FILES)
+	@$(SHFMT) -d $(SHELL_FILES)
+	@echo "All checks passed."
+
+.PHONY: format
+format: setup ## Format Python and shell
+	@$(PY) -m ruff format --quiet .
+	@$(PY) -m ruff check --fix --quiet .
+	@$(SHFMT) -w $(SHELL_FILES)
+
+.PHONY: clean
+clean: ## Remove the local stack's state, caches and metadata files; keep what setup installed
+	@[[ ! -x $(PY) ]] || $(PY) -m cli local down
+	@rm -rf .batch-prep .mypy_cache .ruff_cache .pytest_cache .hypothesis image_metadata.json batch_metadata.json
+	@find . -name __pycache__ -not -path './.venv*' -not -path './node_modules/*' -prune -exec rm -rf {} +

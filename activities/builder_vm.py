@@ -1,0 +1,226 @@
+"""The builder VM: made, restarted, sealed, deallocated, generalized, removed."""
+
+from __future__ import annotations
+
+from activities.resource import Resource, is_tagged, removal
+from shared import bodies, clients, decisions, names
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind
+from shared.operations import Json, Operation, Services, Tick
+from shared.plans import ImagePlan, ScriptPlan
+
+
+def _path(plan: ImagePlan) -> tuple[str, str]:
+    return plan.resource_group, names.builder_vm(plan.build_id)
+
+
+def _look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
+    calls = services.azure.compute.virtual_machines
+    return clients.fetch(calls.get, *_path(plan), expand="instanceView")
+
+
+# -- making it ------------------------------------------------------------------------------------
+
+
+def _create(services: Services, plan: ImagePlan, _: Tick) -> Started:
+    key = plan.public_key or services.new_public_key()
+    calls = services.azure.compute.virtual_machines
+    return clients.send(calls.begin_create_or_update, *_path(plan), bodies.builder_vm(plan, key))
+
+
+def _delete(services: Services, plan: ImagePlan, _: Tick) -> Started:
+    calls = services.azure.compute.virtual_machines
+    return clients.send_delete(calls.begin_delete, *_path(plan), force_deletion=True)
+
+
+def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Made, and its agent answers. A VM that failed with another size is removed before the next
+    size is tried.
+    """
+    if observed is None:
+        return Wait() if tick.started == "create" else Start(action="create")
+    if not is_tagged(observed, plan.build_id):
+        advice = "Remove the VM: its name belongs to batch-prep."
+        return Fail(failure=decisions.foreign(plan.vm_id, "it is not this build's", advice))
+    state = decisions.provisioning(observed)
+    if state == "broken":
+        if tick.started == "create":
+            return Fail(failure=decisions.broken(plan.vm_id))
+        return Wait() if tick.started == "delete" else Start(action="delete")
+    if state != "ready":
+        return Wait(note="the VM is being made")
+    if not decisions.agent_ready(observed):
+        return Wait(note="the VM runs; its agent does not answer yet")
+    return Done(result={"size": decisions.properties(observed)["hardwareProfile"]["vmSize"]})
+
+
+create_builder_vm = Operation(
+    name="create_builder_vm",
+    plan=ImagePlan,
+    verb="create the builder VM",
+    subject=lambda plan: plan.vm_id,
+    look=_look,
+    judge=_judge_created,
+    actions={"create": _create, "delete": _delete},
+)
+
+
+# -- restarting it --------------------------------------------------------------------------------
+
+
+def _restart(services: Services, plan: ImagePlan, _: Tick) -> Started:
+    return clients.send(services.azure.compute.virtual_machines.begin_restart, *_path(plan))
+
+
+def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+    """A repeated restart is harmless: no script runs meanwhile."""
+    if observed is None:
+        return Fail(failure=_lost(plan))
+    if tick.started != "restart":
+        return Start(action="restart")
+    ready = decisions.provisioning(observed) == "ready"
+    if ready and decisions.power_state(observed) == "running" and decisions.agent_ready(observed):
+        return Done()
+    return Wait(note="the VM is restarting")
+
+
+def _lost(plan: ImagePlan) -> Failure:
+    return Failure(
+        code="BuilderLost",
+        kind=Kind.MISSING,
+        message="The builder VM is gone: something else removed it, or Azure evicted it.",
+        resource=plan.vm_id,
+        next_action="Start the build again, without spot if it was evicted.",
+    )
+
+
+restart_builder = Operation(
+    name="restart_builder",
+    plan=ImagePlan,
+    verb="restart the builder VM",
+    subject=lambda plan: plan.vm_id,
+    look=_look,
+    judge=_judge_restarted,
+    actions={"restart": _restart},
+)
+
+
+# -- sealed, stopped, generalized -----------------------------------------------------------------
+
+
+def _look_sealed(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
+    """The VM and, once it has stopped, what its console says."""
+    image = plan.image
+    observed = _look(services, image, tick)
+    if observed is None or decisions.power_state(observed) not in {"stopped", "deallocated"}:
+        return observed
+    calls = services.azure.compute.virtual_machines
+    urls = clients.fetch(calls.retrieve_boot_diagnostics_data, *_path(image)) or {}
+    url = urls.get("serialConsoleLogBlobUri")
+    return {**observed, "console": services.azure.get_url(url) if url else None}
+
+
+def _judge_sealed(plan: ScriptPlan, observed: Json | None, _: Tick) -> Verdict:
+    """Stopped, with this seal's mark on the console: a crash looks stopped too."""
+    if observed is None:
+        return Fail(failure=_lost(plan.image))
+    console = observed.get("console") or ""
+    nonce = plan.parameters["NONCE"]
+    if f"batch-prep seal-failed {plan.image.build_id} {nonce}" in console:
+        return Fail(failure=_not_sealed(plan, console, "it says so on its console"))
+    if "console" not in observed:
+        return Wait(note="the VM seals itself")
+    if f"batch-prep sealed {plan.image.build_id} {nonce}" in console:
+        return Done()
+    return Wait(note="the VM has stopped; its console does not yet show the seal")
+
+
+def _not_sealed(plan: ScriptPlan, console: str, why: str) -> Failure:
+    tail = "\n".join(console.splitlines()[-10:])
+    return Failure(
+        code="NotSealed",
+        kind=Kind.SCRIPT,
+        message=f"The system could not be sealed: {why}. Last lines of the console:\n{tail}",
+        resource=plan.image.vm_id,
+        next_action="Nothing was published. Read the console, then start the build again.",
+    )
+
+
+await_sealed = Operation(
+    name="await_sealed",
+    plan=ScriptPlan,
+    verb="see the builder sealed and stopped",
+    subject=lambda plan: plan.image.vm_id,
+    look=_look_sealed,
+    judge=_judge_sealed,
+)
+
+
+def _deallocate(services: Services, plan: ImagePlan, _: Tick) -> Started:
+    return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *_path(plan))
+
+
+def _generalize(services: Services, plan: ImagePlan, _: Tick) -> Started:
+    return clients.send(services.azure.compute.virtual_machines.generalize, *_path(plan))
+
+
+def _judge_generalized(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Deallocated first (a stopped VM still costs money), then marked as generalized."""
+    if observed is None:
+        return Fail(failure=_lost(plan))
+    codes = decisions.statuses(observed)
+    if "osstate/generalized" in codes:
+        return Done(result={"vmId": plan.vm_id})
+    match decisions.power_state(observed):
+        case "deallocated" if (
+            tick.started == "generalize"
+        ):  # Azure said yes; not every view shows it
+            return Done(result={"vmId": plan.vm_id})
+        case "deallocated":
+            return Start(action="generalize")
+        case "stopped" if tick.started is None:
+            return Start(action="deallocate")
+        case _:
+            return Wait(note="the VM is being deallocated")
+
+
+generalize_builder = Operation(
+    name="generalize_builder",
+    plan=ImagePlan,
+    verb="deallocate and generalize the builder VM",
+    subject=lambda plan: plan.vm_id,
+    look=_look,
+    judge=_judge_generalized,
+    actions={"deallocate": _deallocate, "generalize": _generalize},
+)
+
+
+def _judge_deallocated(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is None or decisions.power_state(observed) == "deallocated":
+        return Done(result={"vmId": plan.vm_id})
+    return Wait() if tick.started == "deallocate" else Start(action="deallocate")
+
+
+deallocate_builder = Operation(
+    name="deallocate_builder",
+    plan=ImagePlan,
+    verb="deallocate the builder VM that is kept",
+    subject=lambda plan: plan.vm_id,
+    look=_look,
+    judge=_judge_deallocated,
+    actions={"deallocate": _deallocate},
+)
+
+
+# -- removing it ----------------------------------------------------------------------------------
+
+_vm = Resource(
+    noun="builder VM",
+    calls=lambda azure: azure.compute.virtual_machines,
+    plan=ImagePlan,
+    path=_path,
+    id=lambda plan: plan.vm_id,
+    body=lambda plan: bodies.builder_vm(plan, ""),
+)
+remove_builder_vm = removal("remove_builder_vm", _vm, lambda plan: plan.build_id)

@@ -1,0 +1,191 @@
+"""Gallery, image definition, image version; the legacy managed image on request."""
+
+from __future__ import annotations
+
+from activities.resource import Resource, creation
+from shared import bodies, clients, decisions, errors, names
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind, StepFailed
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import ImagePlan, VersionPlan
+
+
+def _id(plan: ImagePlan, *more: str) -> str:
+    kind = "Microsoft.Compute/galleries"
+    return names.resource_id(plan.subscription_id, plan.resource_group, kind, plan.gallery, *more)
+
+
+_gallery = Resource(
+    noun="gallery",
+    calls=lambda azure: azure.compute.galleries,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, plan.gallery),
+    id=_id,
+    body=bodies.gallery,
+)
+_definition = Resource(
+    noun="image definition",
+    calls=lambda azure: azure.compute.gallery_images,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, plan.gallery, plan.definition),
+    id=lambda plan: _id(plan, "images", plan.definition),
+    body=bodies.image_definition,
+)
+
+
+def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
+    """Why an existing definition cannot take this image, or None. A definition cannot be
+    changed.
+    """
+    wanted = bodies.image_definition(plan)["properties"]
+    found = decisions.properties(observed)
+    for key in ("osType", "osState", "hyperVGeneration"):
+        if not decisions.same(found.get(key), wanted[key]):
+            return f"its {key} is {found.get(key)}, and this image's is {wanted[key]}"
+    if not decisions.same(found.get("architecture") or "x64", wanted["architecture"]):
+        return f"its architecture is {found['architecture']}, not {wanted['architecture']}"
+    features = {f["name"]: f["value"] for f in found.get("features") or []}
+    security = features.get("SecurityType", "Standard")
+    if not decisions.same(security, plan.security_type.value):
+        return f"its security type is {security}, and this image's is {plan.security_type.value}"
+    if (found.get("purchasePlan") or None) != wanted.get("purchasePlan"):
+        return "its purchase plan differs from the base image's"
+    return None
+
+
+create_gallery = creation("create_gallery", _gallery)
+create_image_definition = creation(
+    "create_image_definition", _definition, conflict=definition_conflict
+)
+
+
+# -- the version ----------------------------------------------------------------------------------
+
+
+def _claim(services: Services, plan: ImagePlan, _: Tick) -> Json:
+    """A number that no other build has or had; the same build always gets the same one."""
+    versions = services.azure.compute.gallery_image_versions
+    path = (plan.resource_group, plan.gallery, plan.definition)
+    taken = [v["name"] for v in clients.listed(versions.list_by_gallery_image(*path))]
+    partition = names.image_partition(*path)
+    version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
+    if version is None:
+        raise StepFailed(
+            Failure(
+                code="VersionExists",
+                kind=Kind.CONFLICT,
+                message=f"Version {plan.version} of {plan.definition} exists already, and versions "
+                "are never overwritten.",
+                resource=_id(plan, "images", plan.definition, "versions", plan.version or ""),
+                next_action="Leave the version out, and the next free one is taken.",
+            )
+        )
+    return {"version": version}
+
+
+claim_version = Effect(
+    name="claim_version",
+    plan=ImagePlan,
+    verb="choose a version number",
+    subject=lambda plan: _id(plan, "images", plan.definition),
+    act=_claim,
+)
+
+
+def _version_path(plan: VersionPlan) -> tuple[str, str, str, str]:
+    image = plan.image
+    return image.resource_group, image.gallery, image.definition, plan.version
+
+
+def _version_id(plan: VersionPlan) -> str:
+    image = plan.image
+    return names.image_version_id(
+        image.subscription_id, image.resource_group, image.gallery, image.definition, plan.version
+    )
+
+
+def _look_version(services: Services, plan: VersionPlan, _: Tick) -> Json | None:
+    versions = services.azure.compute.gallery_image_versions
+    return clients.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
+
+
+def _publish(services: Services, plan: VersionPlan, _: Tick) -> Started:
+    versions = services.azure.compute.gallery_image_versions
+    body = bodies.image_version(plan.image, plan.image.vm_id)
+    return clients.send(versions.begin_create_or_update, *_version_path(plan), body)
+
+
+def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Published, and replicated to every region asked for. What another build published is never
+    touched.
+    """
+    subject = _version_id(plan)
+    match decisions.provisioning(observed):
+        case "absent":
+            return Wait() if tick.started else Start(action="create")
+        case "broken":
+            return Fail(failure=decisions.broken(subject))
+        case "ready":
+            return _replicated(subject, observed or {})
+        case _:
+            return Wait(note=_progress(observed or {}))
+
+
+def _replicated(subject: str, observed: Json) -> Verdict:
+    status = decisions.properties(observed).get("replicationStatus") or {}
+    match str(status.get("aggregatedState", "Unknown")).lower():
+        case "completed":
+            return Done(result={"imageId": observed.get("id", subject)})
+        case "failed":
+            regions = [r for r in status.get("summary") or [] if r.get("state") == "Failed"]
+            told = "; ".join(f"{r.get('region')}: {r.get('details')}" for r in regions)
+            failure = errors.from_azure(
+                attempted="replicate the image version",
+                resource=subject,
+                status=200,
+                code="ReplicationFailed",
+                message=told,
+            )
+            return Fail(failure=failure)
+        case _:
+            return Wait(note=_progress(observed))
+
+
+def _progress(observed: Json) -> str:
+    summary = (decisions.properties(observed).get("replicationStatus") or {}).get("summary") or []
+    shown = ", ".join(f"{r.get('region')} {r.get('progress', 0)} %" for r in summary)
+    return f"replicating: {shown}" if shown else "the version is being made"
+
+
+publish_image_version = Operation(
+    name="publish_image_version",
+    plan=VersionPlan,
+    verb="publish the image version",
+    subject=_version_id,
+    look=_look_version,
+    judge=_judge_version,
+    actions={"create": _publish},
+)
+
+
+# -- the legacy managed image ---------------------------------------------------------------------
+
+
+def _managed_id(plan: ImagePlan) -> str:
+    name = names.managed_image(plan.build_id)
+    kind = "Microsoft.Compute/images"
+    return names.resource_id(plan.subscription_id, plan.resource_group, kind, name)
+
+
+_managed_image = Resource(
+    noun="managed image",
+    calls=lambda azure: azure.compute.images,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, names.managed_image(plan.build_id)),
+    id=_managed_id,
+    body=bodies.managed_image,
+)
+create_managed_image = creation(
+    "create_managed_image", _managed_image, result=lambda observed: {"imageId": observed.get("id")}
+)

@@ -1,0 +1,80 @@
+"""Where the builder lives: resource group, NAT gateway with its address, virtual network."""
+
+from __future__ import annotations
+
+from activities.resource import Resource, creation, removal
+from shared import bodies, clients, names
+from shared.operations import Effect, Json, Services, Tick
+from shared.plans import GroupPlan, ImagePlan
+
+
+def _ensure_group(services: Services, plan: GroupPlan, _: Tick) -> Json:
+    """One group serves many builds, so it is made only where there is none, and never changed."""
+    groups = services.azure.resources.resource_groups
+    if clients.fetch(groups.get, plan.name) is not None:
+        return {"created": False}
+    body = bodies.resource_group(plan.location, bodies.lasting(plan.tags))
+    clients.send(groups.create_or_update, plan.name, body)
+    return {"created": True}
+
+
+ensure_resource_group = Effect(
+    name="ensure_resource_group",
+    plan=GroupPlan,
+    verb="create the resource group",
+    subject=lambda plan: plan.name,
+    act=_ensure_group,
+)
+
+
+def _id(plan: ImagePlan, kind: str, name: str) -> str:
+    kind = f"Microsoft.Network/{kind}"
+    return names.resource_id(plan.subscription_id, plan.resource_group, kind, name)
+
+
+def _public_ip_id(plan: ImagePlan) -> str:
+    return _id(plan, "publicIPAddresses", names.public_ip(plan.build_id))
+
+
+def _nat_gateway_id(plan: ImagePlan) -> str:
+    return _id(plan, "natGateways", names.nat_gateway(plan.build_id))
+
+
+_public_ip = Resource(
+    noun="NAT gateway's public address",
+    calls=lambda azure: azure.network.public_ip_addresses,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, names.public_ip(plan.build_id)),
+    id=_public_ip_id,
+    body=bodies.public_ip,
+)
+_nat_gateway = Resource(
+    noun="NAT gateway",
+    calls=lambda azure: azure.network.nat_gateways,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, names.nat_gateway(plan.build_id)),
+    id=_nat_gateway_id,
+    body=lambda plan: bodies.nat_gateway(plan, _public_ip_id(plan)),
+)
+_network = Resource(
+    noun="builder's virtual network",
+    calls=lambda azure: azure.network.virtual_networks,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, names.network(plan.build_id)),
+    id=lambda plan: _id(plan, "virtualNetworks", names.network(plan.build_id)),
+    body=lambda plan: bodies.network(
+        plan, _nat_gateway_id(plan) if plan.outbound == "nat" else None
+    ),
+)
+
+
+def _build(plan: ImagePlan) -> str:
+    return plan.build_id
+
+
+create_public_ip = creation("create_public_ip", _public_ip)
+create_nat_gateway = creation("create_nat_gateway", _nat_gateway)
+create_network = creation("create_network", _network)
+remove_public_ip = removal("remove_public_ip", _public_ip, _build)
+remove_nat_gateway = removal("remove_nat_gateway", _nat_gateway, _build)
+remove_network = removal("remove_network", _network, _build)

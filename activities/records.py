@@ -1,0 +1,170 @@
+"""Writing and reading the records."""
+
+from __future__ import annotations
+
+from shared import acceptance
+from shared.errors import Failure, Kind, RequestRefused, StepFailed
+from shared.operations import Effect, Json, Services, Tick
+from shared.plans import (
+    BuildOutcome,
+    ImageRecord,
+    Named,
+    Nothing,
+    PoolChange,
+    PoolPlan,
+    PoolRecord,
+    RecipePlan,
+)
+
+
+def _begin(services: Services, plan: Named, tick: Tick) -> Json:
+    services.records.begin_build(plan.build_id, tick.now)
+    return {"pace": services.records.pace()}
+
+
+begin_build = Effect(
+    name="begin_build",
+    plan=Named,
+    verb="record that the build runs",
+    subject=lambda plan: plan.build_id,
+    act=_begin,
+)
+
+
+def _end(services: Services, plan: BuildOutcome, tick: Tick) -> Json:
+    services.records.end_build(plan, tick.now)
+    services.records.learn_pace(plan.build_id)
+    return {}
+
+
+end_build = Effect(
+    name="end_build",
+    plan=BuildOutcome,
+    verb="record how the build ended",
+    subject=lambda plan: plan.build_id,
+    act=_end,
+)
+
+
+def _put_image(services: Services, plan: ImageRecord, _: Tick) -> Json:
+    services.records.put_image(plan)
+    return {}
+
+
+record_image = Effect(
+    name="record_image",
+    plan=ImageRecord,
+    verb="record the image",
+    subject=lambda plan: plan.image_id,
+    act=_put_image,
+)
+
+
+def _put_pool(services: Services, plan: PoolRecord, _: Tick) -> Json:
+    services.records.put_pool(plan)
+    return {}
+
+
+record_pool = Effect(
+    name="record_pool",
+    plan=PoolRecord,
+    verb="record the pool",
+    subject=lambda plan: plan.pool_id,
+    act=_put_pool,
+)
+
+
+def _change_pool(services: Services, plan: PoolChange, tick: Tick) -> Json:
+    """The record after a resize or a deletion."""
+    old = services.records.pool(plan.account.name, plan.pool_id)
+    if plan.nodes is None and plan.low_priority_nodes is None:
+        services.records.remove_pool(plan.account.name, plan.pool_id)
+        return {"pool": old.to_wire()} if old else {}
+    if old is None:
+        return {}
+    changes = {
+        "nodes": old.nodes if plan.nodes is None else plan.nodes,
+        "low_priority_nodes": old.low_priority_nodes
+        if plan.low_priority_nodes is None
+        else plan.low_priority_nodes,
+        "changed_at": tick.now,
+    }
+    new = old.model_copy(update=changes)
+    services.records.put_pool(new)
+    return {"pool": new.to_wire()}
+
+
+record_pool_change = Effect(
+    name="record_pool_change",
+    plan=PoolChange,
+    verb="record the pool's change",
+    subject=lambda plan: plan.resource,
+    act=_change_pool,
+)
+
+
+def _recipes(services: Services, _plan: Nothing, _: Tick) -> Json:
+    width = services.azure.config.rebuild_width
+    return {"recipes": services.records.recipes(), "width": width}
+
+
+list_recipes = Effect(
+    name="list_recipes",
+    plan=Nothing,
+    verb="read the recipes",
+    subject=lambda _: "recipes",
+    act=_recipes,
+)
+
+
+def _accept_recipe(services: Services, plan: RecipePlan, _: Tick) -> Json:
+    """One build per recipe and day: a rebuild that runs twice on a day finds the first one's
+    build.
+    """
+    recipe = services.records.recipes().get(plan.name)
+    if recipe is None:
+        return {"skipped": "the recipe is gone"}
+    request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
+    try:
+        accepted = acceptance.accept(services.records, request, services.azure.config)
+    except RequestRefused as refused:
+        return {"skipped": str(refused)}
+    except acceptance.Taken as taken:
+        return {"skipped": str(taken)}
+    if accepted.is_new:
+        return {"plan": accepted.plan.to_wire()}
+    return {"skipped": f"it was built already, as {accepted.plan.build_id}"}
+
+
+accept_recipe = Effect(
+    name="accept_recipe",
+    plan=RecipePlan,
+    verb="accept the recipe's request",
+    subject=lambda plan: plan.name,
+    act=_accept_recipe,
+)
+
+
+def _claim_pool(services: Services, plan: PoolPlan, _: Tick) -> Json:
+    """One build at a time shapes a pool."""
+    holder = services.records.claim("pool", plan.pool_id.lower(), plan.build_id)
+    if holder != plan.build_id:
+        raise StepFailed(
+            Failure(
+                code="Conflict",
+                kind=Kind.CONFLICT,
+                message=f"Build {holder} is at work on pool {plan.pool.id}.",
+                resource=plan.pool_id,
+                next_action=f"Wait for build {holder} to end, then ask again.",
+            )
+        )
+    return {}
+
+
+claim_pool = Effect(
+    name="claim_pool",
+    plan=PoolPlan,
+    verb="claim the pool",
+    subject=lambda plan: plan.pool_id,
+    act=_claim_pool,
+)

@@ -1,0 +1,167 @@
+"""The container registry: ensured, with an identity that may pull from it, and an image built
+inside it.
+"""
+
+from __future__ import annotations
+
+from activities.resource import Resource, creation
+from shared import bodies, clients, names
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind, StepFailed
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import RegistryPlan
+
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles (AcrPull)
+_ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+_BUILD_MINUTES = 60
+
+
+def _id(plan: RegistryPlan) -> str:
+    kind = "Microsoft.ContainerRegistry/registries"
+    return names.resource_id(plan.subscription_id, plan.resource_group, kind, plan.name)
+
+
+def _path(plan: RegistryPlan) -> tuple[str, str]:
+    return plan.resource_group, plan.name
+
+
+create_registry = creation(
+    "create_registry",
+    Resource(
+        noun="container registry",
+        calls=lambda azure: azure.registries.registries,
+        plan=RegistryPlan,
+        path=_path,
+        id=_id,
+        body=bodies.registry,
+        create_call="begin_create",
+    ),
+    # The host's name is Azure's to give: it is not always NAME.azurecr.io.
+    result=lambda observed: {"loginServer": (observed.get("properties") or {}).get("loginServer")},
+)
+
+
+def _ensure_identity(services: Services, plan: RegistryPlan, _: Tick) -> Json:
+    """The identity that builders and pools pull with."""
+    calls = services.azure.identities.user_assigned_identities
+    path = (plan.resource_group, names.PULL_IDENTITY)
+    identity = clients.fetch(calls.get, *path)
+    if identity is None:
+        from azure.mgmt.msi.models import Identity
+
+        body = Identity(location=plan.location, tags=bodies.lasting(plan.tags))
+        identity = clients.send(calls.create_or_update, *path, body).body or {}
+    found = identity["properties"]
+    return {"clientId": found["clientId"], "principalId": found["principalId"]}
+
+
+ensure_pull_identity = Effect(
+    name="ensure_pull_identity",
+    plan=RegistryPlan,
+    verb="create the identity that pulls images",
+    subject=lambda _: names.PULL_IDENTITY,
+    act=_ensure_identity,
+)
+
+
+def _grant(services: Services, plan: RegistryPlan, _: Tick) -> Json:
+    """Let the identity pull. The grant's name derives from what it grants, so granting twice is
+    once.
+    """
+    from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
+
+    principal = plan.principal_id
+    assert principal is not None, "the identity comes before the grant"
+    scope = _id(plan)
+    kind = "/providers/Microsoft.Authorization/roleDefinitions/"
+    body = RoleAssignmentCreateParameters(
+        role_definition_id=f"/subscriptions/{plan.subscription_id}{kind}{_ACR_PULL}",
+        principal_id=principal,
+        principal_type="ServicePrincipal",  # else a fresh identity is refused as not found
+    )
+    name = names.role_assignment(scope, principal, _ACR_PULL)
+    calls = services.azure.authorization.role_assignments
+    if clients.fetch(calls.get, scope, name) is None:
+        clients.send(calls.create, scope, name, body)
+    return {}
+
+
+grant_pull = Effect(
+    name="grant_pull",
+    plan=RegistryPlan,
+    verb="let the identity pull from the registry",
+    subject=_id,
+    act=_grant,
+)
+
+
+# -- building inside the registry -----------------------------------------------------------------
+
+# Run states: https://learn.microsoft.com/rest/api/containerregistry/runs/get
+_GOING = {"queued", "started", "running"}
+
+
+def _look_run(services: Services, plan: RegistryPlan, tick: Tick) -> Json | None:
+    """The run that this step started. A repeated start builds the same image again, which changes
+    nothing.
+    """
+    if not tick.operation:
+        return None
+    return clients.fetch(services.azure.registry_tasks.runs.get, *_path(plan), tick.operation)
+
+
+def _schedule(services: Services, plan: RegistryPlan, _: Tick) -> Started:
+    calls = services.azure.registry_tasks.registries
+    source = plan.build_source or _upload_context(services, plan)
+    body = bodies.registry_build(plan, source, _BUILD_MINUTES)
+    answer = clients.send(calls.schedule_run, *_path(plan), body)
+    run = ((answer.body or {}).get("properties") or {}).get("runId")
+    if not run:
+        raise StepFailed(_build_failed(plan, "Azure gave no run id"))
+    return Started(
+        status=answer.status, body=answer.body, operation=run, retry_after=answer.retry_after
+    )
+
+
+def _upload_context(services: Services, plan: RegistryPlan) -> str:
+    """Hand the uploaded context over to the registry, which says how it wants to call it."""
+    assert plan.build_context is not None, "a build has a source or a context"
+    calls = services.azure.registry_tasks.registries
+    place = clients.fetch(calls.get_build_source_upload_url, *_path(plan)) or {}
+    services.azure.put_url(place["uploadUrl"], services.outbox.get_context(plan.build_context))
+    return str(place["relativePath"])
+
+
+def _judge_run(plan: RegistryPlan, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is None:
+        return Wait() if tick.started else Start(action="build")
+    found = observed.get("properties") or {}
+    status = str(found.get("status", "")).lower()
+    if status in _GOING:
+        return Wait(note=f"the build is {status}")
+    if status == "succeeded":
+        digests = [i.get("digest") for i in found.get("outputImages") or []]
+        return Done(result={"image": plan.build_image, "digest": digests[0] if digests else None})
+    return Fail(failure=_build_failed(plan, f"{status}: {found.get('runErrorMessage') or ''}"))
+
+
+def _build_failed(plan: RegistryPlan, why: str) -> Failure:
+    return Failure(
+        code="ContainerBuildFailed",
+        kind=Kind.REFUSED,
+        message=f"Could not build {plan.build_image} in registry {plan.name}: {why}",
+        resource=_id(plan),
+        next_action="Read the run's log in the registry and correct the source.",
+    )
+
+
+push_image = Operation(
+    name="push_image",
+    plan=RegistryPlan,
+    verb="build and push the container image",
+    subject=_id,
+    look=_look_run,
+    judge=_judge_run,
+    actions={"build": _schedule},
+)

@@ -1,0 +1,104 @@
+"""A resource of Resource Manager, described once; its creation and its removal are made from that
+description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from shared import clients, decisions, names
+from shared.clients import Azure, Started
+from shared.decisions import Done, Verdict
+from shared.operations import Json, Operation, Services, Tick
+from shared.wire import Wire
+
+PlanT = TypeVar("PlanT", bound=Wire)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resource(Generic[PlanT]):
+    """`calls` is the SDK's group of operations, `path` its positional arguments (resource group,
+    names ...).
+    """
+
+    noun: str
+    calls: Callable[[Azure], Any]
+    plan: type[PlanT]
+    path: Callable[[PlanT], tuple[str, ...]]
+    id: Callable[[PlanT], str]
+    body: Callable[[PlanT], Json]
+    create_call: str = "begin_create_or_update"
+
+    def look(self, services: Services, plan: PlanT, _: Tick) -> Json | None:
+        """The resource as wire JSON, or None."""
+        return clients.fetch(self.calls(services.azure).get, *self.path(plan))
+
+    def create(self, services: Services, plan: PlanT, _: Tick) -> Started:
+        """Ask for the resource as the plan describes it."""
+        call = getattr(self.calls(services.azure), self.create_call)
+        return clients.send(call, *self.path(plan), self.body(plan))
+
+    def delete(self, services: Services, plan: PlanT, _: Tick) -> Started:
+        """Ask for its removal."""
+        return clients.send_delete(self.calls(services.azure).begin_delete, *self.path(plan))
+
+
+def creation(
+    name: str,
+    resource: Resource[PlanT],
+    *,
+    result: Callable[[Json], Json] = lambda _: {},
+    conflict: Callable[[PlanT, Json], str | None] = lambda _plan, _observed: None,
+) -> Operation[PlanT]:
+    """Make the resource where it is absent. `conflict` says why an existing one cannot serve; such
+    a one is never
+    overwritten. `result` picks from the finished resource what later steps need.
+    """
+
+    def judge(plan: PlanT, observed: Json | None, tick: Tick) -> Verdict:
+        subject = resource.id(plan)
+        if observed is not None and (why := conflict(plan, observed)):
+            advice = "Give another name in the request, or remove the existing one."
+            return decisions.Fail(failure=decisions.foreign(subject, why, advice))
+        picked = result(observed) if observed is not None else {}
+        return decisions.created(subject, observed, started=tick.started, result=picked)
+
+    return Operation(
+        name=name,
+        plan=resource.plan,
+        verb=f"create the {resource.noun}",
+        subject=resource.id,
+        look=resource.look,
+        judge=judge,
+        actions={"create": resource.create},
+    )
+
+
+def removal(
+    name: str, resource: Resource[PlanT], owner: Callable[[PlanT], str]
+) -> Operation[PlanT]:
+    """Remove the resource, if it carries the tag of the build that `owner` names; what does not is
+    left alone.
+    """
+
+    def judge(plan: PlanT, observed: Json | None, tick: Tick) -> Verdict:
+        if observed is not None and not is_tagged(observed, owner(plan)):
+            return Done(result={"foreign": True})
+        return decisions.removed(resource.id(plan), observed, started=tick.started)
+
+    return Operation(
+        name=name,
+        plan=resource.plan,
+        verb=f"remove the {resource.noun}",
+        subject=resource.id,
+        look=resource.look,
+        judge=judge,
+        actions={"delete": resource.delete},
+    )
+
+
+def is_tagged(observed: Json, build: str) -> bool:
+    """Whether a resource carries this build's tag."""
+    return bool((observed.get("tags") or {}).get(names.TAG_BUILD) == build)

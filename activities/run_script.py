@@ -1,0 +1,149 @@
+"""Scripts on the builder VM: managed run commands, started once per name and watched until they
+end.
+"""
+
+from __future__ import annotations
+
+from shared import bodies, clients, errors, names, scripts
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind
+from shared.operations import Json, Operation, Services, Tick
+from shared.plans import ImagePlan, ScriptPlan
+
+_ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
+
+
+def _path(plan: ScriptPlan) -> tuple[str, str, str]:
+    vm = names.builder_vm(plan.image.build_id)
+    return plan.image.resource_group, vm, names.run_command(plan.step, _ATTEMPT)
+
+
+def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
+    calls = services.azure.compute.virtual_machine_run_commands
+    return clients.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
+
+
+def _start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
+    calls = services.azure.compute.virtual_machine_run_commands
+    name = names.run_command(plan.step, _ATTEMPT)
+    body = bodies.run_command(plan, scripts.assemble(plan.step), name)
+    return clients.send(calls.begin_create_or_update, *_path(plan), body)
+
+
+def _subject(plan: ScriptPlan) -> str:
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, _ATTEMPT)}"
+
+
+# instanceView.executionState → whether the script has ended
+_ENDED = {"succeeded", "failed", "timedout", "canceled"}
+_GOING = {"unknown", "pending", "running"}
+
+
+def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
+    enough.
+    """
+    if observed is None:
+        return Wait() if tick.started else Start(action="start")
+    view = (observed.get("properties") or {}).get("instanceView") or {}
+    state = str(view.get("executionState") or "Unknown").lower()
+    if state in _GOING:
+        return Wait(note=f"the script is {state}")
+    if state not in _ENDED:
+        raise errors.Bug(f"Azure says executionState {state!r}, which is not known here")
+    return _ended(plan, view)
+
+
+def _ended(plan: ScriptPlan, view: Json) -> Verdict:
+    result = scripts.result_line(str(view.get("output") or ""))
+    exit_code = int(view.get("exitCode") or 0)
+    if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
+        return Fail(failure=_no_result(plan, view, exit_code))
+    if not result.get("ok") or exit_code != 0:
+        failure = errors.from_script(
+            step=plan.step,
+            resource=_subject(plan),
+            exit_code=int(result.get("exitCode") or exit_code),
+            message=str(result.get("message") or ""),
+            log=str(result.get("logTail") or ""),
+        )
+        return Fail(failure=failure.model_copy(update={"log_url": _log_url(plan)}))
+    return Done(
+        result={
+            **(result.get("data") or {}),
+            "rebootRequired": bool(result.get("rebootRequired")),
+            "scripted": bool(result.get("scripted")),
+        }
+    )
+
+
+def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
+    """Killed, timed out, or another script's output: unknown is never success."""
+    said = str(view.get("executionMessage") or view.get("error") or view.get("output") or "")[
+        -1000:
+    ]
+    return Failure(
+        code="ScriptFailed",
+        kind=Kind.SCRIPT,
+        message=f"Script '{plan.step}' ended with {exit_code}, without a result. {said}".strip(),
+        resource=_subject(plan),
+        azure_code=str(view.get("executionState") or ""),
+        next_action="Keep the VM (keepVm) and read /var/log/batch-prep on it.",
+        log_url=_log_url(plan),
+    )
+
+
+def _log_url(plan: ScriptPlan) -> str | None:
+    if not plan.image.log_container:
+        return None
+    name = names.run_command(plan.step, _ATTEMPT)
+    return f"{plan.image.log_container.rstrip('/')}/{plan.image.build_id}/{name}.out.log"
+
+
+run_script = Operation(
+    name="run_script",
+    plan=ScriptPlan,
+    verb="run a script on the builder VM",
+    subject=_subject,
+    look=_look,
+    judge=_judge,
+    actions={"start": _start},
+)
+
+
+# -- removing what run commands leave behind ------------------------------------------------------
+
+
+def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
+    """The run commands of the builder; Batch wants no extensions inside an image."""
+    calls = services.azure.compute.virtual_machine_run_commands
+    found = clients.listed(
+        calls.list_by_virtual_machine(plan.resource_group, names.builder_vm(plan.build_id))
+    )
+    return {"names": [c["name"] for c in found]} if found else None
+
+
+def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started:
+    calls = services.azure.compute.virtual_machine_run_commands
+    vm = names.builder_vm(plan.build_id)
+    for name in (_look_commands(services, plan, tick) or {}).get("names", []):
+        clients.send_delete(calls.begin_delete, plan.resource_group, vm, name)
+    return Started(status=202, body=None, operation=None, retry_after=None)
+
+
+def _judge_commands(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is None:
+        return Done()
+    return Wait(note="run commands are being removed") if tick.started else Start(action="delete")
+
+
+remove_run_commands = Operation(
+    name="remove_run_commands",
+    plan=ImagePlan,
+    verb="remove the run commands of the builder VM",
+    subject=lambda plan: plan.vm_id,
+    look=_look_commands,
+    judge=_judge_commands,
+    actions={"delete": _delete_commands},
+)

@@ -1,0 +1,154 @@
+"""The two halves of a pool's proof: what every node's start task found, and a job of container
+tasks.
+"""
+
+from __future__ import annotations
+
+from activities import batch_pool
+from shared import batch_bodies, clients
+from shared.clients import Started
+from shared.decisions import Done, Start, Verdict, Wait
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import CheckResult, PoolPlan, ReportPlan
+
+_TASKS_PER_REQUEST = 100  # Batch's limit
+
+
+# -- first half: the start task of every node -----------------------------------------------------
+
+
+def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
+    """The checks that each node printed. A node without a report counts as failed: silence proves
+    nothing.
+    """
+    checks: list[CheckResult] = []
+    scripted = False
+    for node in plan.nodes:
+        result = batch_pool.node_report(services, plan.pool, node)
+        checks += node_checks(node, result)
+        scripted = scripted or bool((result or {}).get("scripted"))
+    return {"checks": [c.to_wire() for c in checks], "scripted": scripted}
+
+
+def node_checks(node: str, result: Json | None) -> list[CheckResult]:
+    """One node's report as check results."""
+    found = ((result or {}).get("data") or {}).get("checks")
+    if not found:
+        message = "the node's start task left no report"
+        return [
+            CheckResult(id="system", status="fail", code="NO_REPORT", message=message, node=node)
+        ]
+    return [
+        CheckResult(
+            id=check["id"],
+            status=check["status"],
+            code=check.get("code") or None,
+            message=check.get("message") or None,
+            node=node,
+            seconds=check.get("seconds"),
+        )
+        for check in found
+    ]
+
+
+read_node_reports = Effect(
+    name="read_node_reports",
+    plan=ReportPlan,
+    verb="read what the nodes' start tasks found",
+    subject=lambda plan: plan.pool.pool_id,
+    act=_read_nodes,
+)
+
+
+# -- second half: container tasks -----------------------------------------------------------------
+
+
+def _look_job(services: Services, plan: ReportPlan, _: Tick) -> Json | None:
+    """The job's tasks, or None where there is no job yet."""
+    service = services.azure.batch_service(plan.pool.endpoint)
+    if clients.fetch(service.get_job, plan.pool.job_id) is None:
+        return None
+    return {"tasks": clients.listed(service.list_tasks(plan.pool.job_id))}
+
+
+def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:
+    service = services.azure.batch_service(plan.pool.endpoint)
+    job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool.id}}
+    clients.send(service.create_job, job)
+    return _add_tasks(services, plan, tick)
+
+
+def _add_tasks(services: Services, plan: ReportPlan, _: Tick) -> Started:
+    """Adding a task that is there already is refused by Batch for that task alone."""
+    service = services.azure.batch_service(plan.pool.endpoint)
+    tasks = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
+    answer = None
+    for start in range(0, len(tasks), _TASKS_PER_REQUEST):
+        group = {"value": tasks[start : start + _TASKS_PER_REQUEST]}
+        answer = clients.send(service.create_task_collection, plan.pool.job_id, group)
+    assert answer is not None
+    return Started(status=answer.status, body=None, operation=None, retry_after=None)
+
+
+def _judge_job(plan: ReportPlan, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is None:
+        return Wait() if tick.started else Start(action="start")
+    expected = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
+    found = {t["id"]: t for t in observed["tasks"]}
+    if any(t["id"] not in found for t in expected):
+        return Wait() if tick.started == "add" else Start(action="add")
+    open_ = [t for t in found.values() if str(t.get("state", "")).lower() != "completed"]
+    if open_:
+        return Wait(note=f"{len(found) - len(open_)} of {len(found)} tasks have ended")
+    return Done(result={"checks": [task_check(plan.pool, t).to_wire() for t in found.values()]})
+
+
+def task_check(plan: PoolPlan, task: Json) -> CheckResult:
+    """One task's verdict: its exit code against the one it must have."""
+    info = task.get("executionInfo") or {}
+    exit_code = info.get("exitCode")
+    expected = 0
+    if str(task["id"]).startswith("check-"):
+        expected = plan.pool.checks[int(str(task["id"]).removeprefix("check-")) - 1].exit_code
+    passed = exit_code == expected
+    failure = info.get("failureInfo") or {}
+    container = (info.get("containerInfo") or {}).get("error") or ""
+    message = (
+        ""
+        if passed
+        else f"exit code {exit_code}, expected {expected}. {failure.get('message', '')} {container}"
+    )
+    return CheckResult(
+        id=str(task["id"]),
+        status="pass" if passed else "fail",
+        code=None if passed else (failure.get("code") or "CONTAINER_RUN"),
+        message=message.strip() or None,
+        node=(task.get("nodeInfo") or {}).get("nodeId"),
+    )
+
+
+run_verification_job = Operation(
+    name="run_verification_job",
+    plan=ReportPlan,
+    verb="run the verification job",
+    subject=lambda plan: f"{plan.pool.pool_id}/jobs/{plan.pool.job_id}",
+    look=_look_job,
+    judge=_judge_job,
+    actions={"start": _start_job, "add": _add_tasks},
+)
+
+
+def _remove_job(services: Services, plan: PoolPlan, _: Tick) -> Json:
+    """The job has told what it had to tell."""
+    service = services.azure.batch_service(plan.endpoint)
+    clients.delete_job(service, plan.job_id)
+    return {}
+
+
+remove_verification_job = Effect(
+    name="remove_verification_job",
+    plan=PoolPlan,
+    verb="remove the verification job",
+    subject=lambda plan: f"{plan.pool_id}/jobs/{plan.job_id}",
+    act=_remove_job,
+)

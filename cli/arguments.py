@@ -1,0 +1,224 @@
+"""From flags and environment to the request that is sent: pure, and every problem is named at once.
+
+What was not given is left out of the request, so that the service's settings decide. Only what the
+command line can know is checked here: flags that exclude each other, values that pair with no pool.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from cli import containers, errors, pool_arguments
+from cli.flags import Flags
+
+
+class Mode(StrEnum):
+    """What a build does."""
+
+    FULL = "full"
+    IMAGE_ONLY = "image-only"
+    BATCH_ONLY = "batch-only"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """The request (design: POST /api/builds), and remarks that a person should read."""
+
+    request: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def order(
+    flags: Flags,
+    *,
+    environment: Mapping[str, str],
+    image_metadata: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Order:
+    """The request that `flags` mean. Raises Refused with every problem.
+
+    `image_metadata` is the content of image_metadata.json, used to find the image in batch-only
+    mode; `base` is the content of `--request FILE`, in which flags replace what they name.
+    """
+    base = base or {}
+    mode = _mode(flags, base)
+    wanted = containers.wanted(flags, environment)
+    problems = [
+        *_exclusions(flags),
+        *_mode_problems(flags, mode),
+        *([] if mode is Mode.BATCH_ONLY else wanted.problems),
+        *pool_arguments.problems(flags, counted=mode is not Mode.IMAGE_ONLY),
+    ]
+    if problems:
+        raise errors.Refused(*problems)
+    own: dict[str, Any] = {"mode": mode.value, "requestId": flags.request_id}
+    if mode is Mode.BATCH_ONLY:
+        own["image"] = _existing_image(flags, image_metadata or {})
+    else:
+        own["image"] = _new_image(flags, mode, wanted)
+    if mode is not Mode.IMAGE_ONLY:
+        own["batchAccount"] = _batch_account(flags)
+        own["pools"] = pool_arguments.pools(flags, base.get("pools"))
+    notes = () if mode is Mode.BATCH_ONLY else wanted.notes
+    return Order(request=_merged(base, _given(own)), notes=notes)
+
+
+# ---------------------------------------------------------------------------------------
+# What excludes what
+
+
+def _mode(flags: Flags, base: Mapping[str, Any]) -> Mode:
+    if flags.image_only:
+        return Mode.IMAGE_ONLY
+    if flags.batch_only:
+        return Mode.BATCH_ONLY
+    if flags.full or base.get("mode") not in set(Mode):
+        return Mode.FULL
+    return Mode(base["mode"])
+
+
+def _exclusions(flags: Flags) -> Iterator[str]:
+    groups = (
+        ("--image-only", "--batch-only", "--full"),
+        ("--gpu", "--cpu"),
+        ("--plan", "--save-recipe", "--no-wait"),
+    )
+    typed = flags.given()
+    for group in groups:
+        together = [name for name in group if name in typed]
+        if len(together) > 1:
+            yield f"{' and '.join(together)} exclude each other"
+    if "--save-recipe" in typed and "--request-id" in typed:
+        yield "--request-id names one build; a recipe is built again and again"
+    if flags.save_recipe and flags.docker_context and not containers.is_git(flags.docker_context):
+        yield "--save-recipe needs a git URL as --docker-context: a folder serves one build"
+
+
+_NEEDS_POOLS = (
+    "--account",
+    "--pool-id",
+    "--nodes",
+    "--low-priority-nodes",
+    "--autoscale-formula",
+    "--if-exists",
+    "--verify",
+)
+_NEEDS_BUILDER = (
+    "--keep-vm",
+    "--force",
+    "--builder-vm-size",
+    "--preload",
+    "--acr",
+    "--docker-context",
+    "--docker-image",
+)
+
+
+def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
+    typed = flags.given()
+    if mode is Mode.IMAGE_ONLY:
+        yield from (
+            f"{name} is about pools; --image-only makes none"
+            for name in _NEEDS_POOLS
+            if name in typed
+        )
+        if len(flags.vm_size or []) > 1:
+            yield "--vm-size may be given once with --image-only: there is one builder VM"
+        if flags.vm_size and flags.builder_vm_size:
+            yield "with --image-only, --vm-size is the builder's: leave --builder-vm-size out"
+    if mode is Mode.BATCH_ONLY:
+        yield from (
+            f"{name} is about building an image; --batch-only builds none"
+            for name in _NEEDS_BUILDER
+            if name in typed
+        )
+        if flags.save_recipe:
+            yield "--save-recipe keeps what the weekly rebuild builds; --batch-only builds no image"
+
+
+# ---------------------------------------------------------------------------------------
+# Parts of the request
+
+
+def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str, Any]:
+    builder = flags.builder_vm_size
+    if mode is Mode.IMAGE_ONLY and flags.vm_size:
+        builder = flags.vm_size[0]
+    return {
+        "resourceGroup": flags.resource_group,
+        "location": flags.location,
+        "gallery": flags.gallery,
+        "name": flags.image_name,
+        "version": flags.image_version,
+        **_system(flags, None, None, None),
+        "builderVmSize": pool_arguments.full_size(builder),
+        "containerImages": list(wanted.images),
+        "registry": wanted.registry,
+        "keepVm": flags.keep_vm or None,
+        "force": flags.force or None,
+    }
+
+
+def _existing_image(flags: Flags, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags first, then image_metadata.json, unless the flags name another image than that file."""
+    known = {} if _names_another(flags, metadata) else metadata
+    group = re.search(r"/resourceGroups/([^/]+)/", str(known.get("imageId", "")), re.IGNORECASE)
+    os, _, os_version = str(known.get("baseOs") or "").partition(" ")
+    return {
+        "resourceGroup": flags.resource_group or (group and group.group(1)),
+        "location": flags.location or known.get("location"),
+        "gallery": flags.gallery or known.get("galleryName"),
+        "name": flags.image_name or known.get("imageName"),
+        "version": flags.image_version or "latest",
+        **_system(flags, os or None, os_version or None, known.get("gpuEnabled")),
+    }
+
+
+def _names_another(flags: Flags, metadata: Mapping[str, Any]) -> bool:
+    gallery, name = metadata.get("galleryName"), metadata.get("imageName")
+    return (flags.gallery or gallery, flags.image_name or name) != (gallery, name)
+
+
+def _system(
+    flags: Flags, os: str | None, os_version: str | None, gpu: bool | None
+) -> dict[str, Any]:
+    """The image's system: as typed, or else as given; a version belongs to its system."""
+    if flags.os or flags.os_version:
+        os, os_version = flags.os.lower() if flags.os else None, flags.os_version
+    if flags.gpu or flags.cpu:
+        gpu = flags.gpu
+    return {"os": os, "osVersion": os_version, "gpu": gpu}
+
+
+def _batch_account(flags: Flags) -> dict[str, Any] | None:
+    if not flags.account:
+        return None
+    return {
+        "name": flags.account,
+        "resourceGroup": flags.resource_group,
+        "location": flags.location,
+    }
+
+
+def _given(value: Any) -> Any:
+    """`value` without what was not given: `None`, empty objects and lists, at any depth."""
+    if not isinstance(value, dict):
+        return value
+    kept = {name: _given(part) for name, part in value.items()}
+    return {name: part for name, part in kept.items() if part is not None and part not in ({}, [])}
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` laid over `base`: objects are merged field by field, everything else is replaced."""
+    merged = dict(base)
+    for name, part in own.items():
+        below = merged.get(name)
+        if isinstance(below, dict) and isinstance(part, dict):
+            merged[name] = _merged(below, part)
+        else:
+            merged[name] = part
+    return merged

@@ -1,0 +1,123 @@
+"""`builds list | show | watch | cancel | resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import following, summary, tables, watch, wording
+from cli.commands import AsJson, BuildId, Endpoint, NoWait, connected, json_wanted, listed, path
+from cli.progress import symbol
+
+app = typer.Typer(
+    help="Builds: what ran, what runs.", rich_markup_mode="rich", no_args_is_help=True
+)
+
+MetadataFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--metadata-dir", metavar="DIR", help="Write the two metadata files there at the end."
+    ),
+]
+
+
+@app.command("list")
+def list_builds(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+    """List builds, newest first."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.get("builds")
+    if as_json:
+        around.print_json(answer)
+        return
+    rows = [
+        (
+            symbol(str(row.get("state"))),
+            row.get("buildId"),
+            row.get("mode"),
+            row.get("state"),
+            wording.moment(row.get("createdAt")),
+            wording.duration(row.get("seconds")),
+        )
+        for row in listed(answer, "builds")
+    ]
+    tables.show(
+        around.out,
+        ("", "Build", "Mode", "State", "Started", "Time"),
+        rows,
+        nothing="No builds yet.",
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context, build_id: BuildId, endpoint: Endpoint = None, as_json: AsJson = False
+) -> None:
+    """Show one build: steps, image, pools, errors."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        build = watch.look(client, build_id)
+    if as_json:
+        around.print_json(build.document)
+    else:
+        summary.show(around.out, build)
+
+
+@app.command("watch")
+def watch_build(
+    context: typer.Context,
+    build_id: BuildId,
+    endpoint: Endpoint = None,
+    metadata_dir: MetadataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a build to its end; the exit code tells how it ended."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    folder = Path(metadata_dir) if metadata_dir else None
+    with client:
+        following.follow(around, client, build_id, as_json=as_json, metadata_folder=folder)
+
+
+@app.command()
+def cancel(
+    context: typer.Context, build_id: BuildId, endpoint: Endpoint = None, as_json: AsJson = False
+) -> None:
+    """Stop a build; what it made so far is removed."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.delete(path("builds", build_id))
+    if as_json:
+        around.print_json(answer)
+    else:
+        around.out.print(f"Build {build_id} is being cancelled.", markup=False)
+        around.say(f"See it end: {wording.PROGRAM} builds watch {build_id}")
+
+
+@app.command()
+def resume(
+    context: typer.Context,
+    build_id: BuildId,
+    endpoint: Endpoint = None,
+    metadata_dir: MetadataFolder = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on at the step that failed."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    folder = Path(metadata_dir) if metadata_dir else None
+    with client:
+        answer = client.post(path("builds", build_id, "resume")) or {}
+        resumed = str(answer.get("buildId", build_id))
+        if not no_wait:
+            following.follow(around, client, resumed, as_json=as_json, metadata_folder=folder)
+        elif as_json:
+            around.print_json(answer)
+        else:
+            around.out.print(f"Build {resumed} is running.", markup=False)

@@ -1,0 +1,109 @@
+"""How the command ends: an exit code and, where something went wrong, words for a person.
+
+Stop                     ends the command with a message
+  Refused                bad flags: every problem at once, nothing was sent
+  Rejected               the service answered 4xx; carries its error
+  Unreachable            the service could not be reached or answers nonsense
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, Self
+
+
+class ExitCode(IntEnum):
+    """What a pipeline can tell apart."""
+
+    DONE = 0
+    BUILD_FAILED = 1
+    REFUSED = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class Stop(Exception):  # noqa: N818  it reads as the commands tell it
+    """End the command with `code`, after telling why."""
+
+    code = ExitCode.REFUSED
+    kind = "Refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints: the shape of the service's own errors."""
+        return {"error": {"code": self.kind, "message": self.message, "details": []}}
+
+
+class Refused(Stop):
+    """The command line asks for something impossible; every problem is named at once."""
+
+    def __init__(self, *problems: str) -> None:
+        lines = problems if len(problems) == 1 else [f"  - {problem}" for problem in problems]
+        heading = "" if len(problems) == 1 else "This cannot be done:\n"
+        super().__init__(heading + "\n".join(lines))
+        self.problems = problems
+
+
+class Unreachable(Stop):
+    """The service does not answer, or not as batch-prep does."""
+
+    code = ExitCode.UNREACHABLE
+    kind = "Unreachable"
+
+
+class Rejected(Stop):
+    """The service refused: `status` is HTTP's, `error` its `{"code", "message", "details"}`."""
+
+    def __init__(self, *, status: int, body: Mapping[str, Any]) -> None:
+        self.status = status
+        self.body = dict(body)
+        error = body.get("error")
+        self.error: dict[str, Any] = error if isinstance(error, dict) else {"message": str(body)}
+        super().__init__(self._told())
+
+    @property
+    def details(self) -> Sequence[dict[str, Any]]:
+        """The problems behind the refusal, each usually with field, code and message."""
+        details = self.error.get("details") or []
+        return [detail for detail in details if isinstance(detail, dict)]
+
+    def running_build(self) -> str | None:
+        """The id of the build that is in the way (409), wherever the answer carries it."""
+        for place in (self.body, self.error, *self.details):
+            if build_id := place.get("buildId"):
+                return str(build_id)
+        return None
+
+    def hinted(self, hint: str) -> Self:
+        """The same refusal with a last line of advice."""
+        self.message += f"\n{hint}"
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """The service's answer, unchanged."""
+        return self.body
+
+    def _told(self) -> str:
+        code, message = self.error.get("code"), self.error.get("message") or "no reason given"
+        if self.details and all(str(d.get("message")) in str(message) for d in self.details):
+            message = "the request was refused"  # the message only repeats the details
+        lines = [f"{code}: {message}" if code else str(message)]
+        lines += [f"  - {_detail(detail)}" for detail in self.details]
+        if action := self.error.get("nextAction"):
+            lines.append(f"Next: {action}")
+        if self.status in {401, 403}:
+            lines.append("The key comes from the environment variable BATCH_PREP_KEY.")
+        return "\n".join(lines)
+
+
+def _detail(detail: Mapping[str, Any]) -> str:
+    field = f"{detail['field']}: " if detail.get("field") else ""
+    text = f"{field}{detail.get('message') or detail.get('code') or dict(detail)}"
+    successor = detail.get("successor")
+    if successor and str(successor) not in text:
+        text += f" (its successor is {successor})"
+    return text

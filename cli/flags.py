@@ -1,0 +1,260 @@
+"""Every flag of the main command, declared once: --help shows it, `arguments.py` reads it.
+
+A value is kept as it was typed; `None` and `False` mean "not given": the service's settings decide.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+_MODE, _IMAGE, _POOLS = "What to do", "Image", "Batch account and pools"
+_REGISTRY, _RUN = "Container images", "This command"
+
+
+def _option(*names: str, panel: str, help: str, value: str | None = None) -> Any:  # noqa: A002
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=value)
+
+
+Switch = bool
+Text = str | None
+Many = list[str] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Flags:
+    """The command line as typed."""
+
+    image_only: Annotated[
+        Switch, _option("--image-only", panel=_MODE, help="Build the image; make no pools.")
+    ] = False
+    batch_only: Annotated[
+        Switch, _option("--batch-only", panel=_MODE, help="Make pools from an image that exists.")
+    ] = False
+    full: Annotated[
+        Switch,
+        _option("--full", panel=_MODE, help="Build the image, then make the pools (default)."),
+    ] = False
+    plan: Annotated[
+        Switch,
+        _option(
+            "--plan", panel=_MODE, help="Show steps, blockers, minutes and cost; start nothing."
+        ),
+    ] = False
+    save_recipe: Annotated[
+        Text,
+        _option(
+            "--save-recipe",
+            value="NAME",
+            panel=_MODE,
+            help="Keep the request as a recipe for the weekly rebuild; start nothing.",
+        ),
+    ] = None
+
+    gpu: Annotated[Switch, _option("--gpu", panel=_IMAGE, help="With the NVIDIA driver.")] = False
+    cpu: Annotated[Switch, _option("--cpu", panel=_IMAGE, help="Without.")] = False
+    os: Annotated[
+        Text, _option("--os", value="OS", panel=_IMAGE, help="ubuntu (default), almalinux, ...")
+    ] = None
+    os_version: Annotated[
+        Text, _option("--version", value="VERSION", panel=_IMAGE, help="Of the OS, such as 24.04.")
+    ] = None
+    gallery: Annotated[
+        Text, _option("--gallery", value="NAME", panel=_IMAGE, help="The gallery.")
+    ] = None
+    image_name: Annotated[
+        Text, _option("--image-name", value="NAME", panel=_IMAGE, help="The image definition.")
+    ] = None
+    image_version: Annotated[
+        Text,
+        _option(
+            "--image-version",
+            value="X.Y.Z",
+            panel=_IMAGE,
+            help="To build (default: the next), or with --batch-only to use (default: latest).",
+        ),
+    ] = None
+    builder_vm_size: Annotated[
+        Text,
+        _option("--builder-vm-size", value="SIZE", panel=_IMAGE, help="Of the VM it is made on."),
+    ] = None
+    keep_vm: Annotated[
+        Switch,
+        _option("--keep-vm", panel=_IMAGE, help="Keep the builder VM, deallocated, for a while."),
+    ] = False
+    force: Annotated[
+        Switch, _option("--force", panel=_IMAGE, help="Build although nothing changed.")
+    ] = False
+
+    preload: Annotated[
+        Many,
+        _option(
+            "--preload",
+            value="IMAGE",
+            panel=_REGISTRY,
+            help="A container image to preload; may be repeated. "
+            "Also: PRELOAD_IMAGES=true CONTAINER_IMAGE=...",
+        ),
+    ] = None
+    acr: Annotated[
+        Text, _option("--acr", value="NAME", panel=_REGISTRY, help="The Azure container registry.")
+    ] = None
+    docker_context: Annotated[
+        Text,
+        _option(
+            "--docker-context",
+            value="DIR|URL",
+            panel=_REGISTRY,
+            help="A folder or git URL to build in the registry; see --docker-image.",
+        ),
+    ] = None
+    docker_image: Annotated[
+        Text,
+        _option(
+            "--docker-image",
+            value="NAME:TAG",
+            panel=_REGISTRY,
+            help="The image to build (default: CONTAINER_IMAGE, else the folder's name).",
+        ),
+    ] = None
+
+    resource_group: Annotated[
+        Text, _option("--resource-group", value="NAME", panel=_POOLS, help="Of everything made.")
+    ] = None
+    location: Annotated[
+        Text,
+        _option(
+            "--location", value="REGION", panel=_POOLS, help="Azure region of everything made."
+        ),
+    ] = None
+    account: Annotated[
+        Text, _option("--account", value="NAME", panel=_POOLS, help="The Batch account.")
+    ] = None
+    pool_id: Annotated[
+        Many, _option("--pool-id", value="ID", panel=_POOLS, help="A pool; may be repeated.")
+    ] = None
+    vm_size: Annotated[
+        Many,
+        _option(
+            "--vm-size",
+            value="SIZE",
+            panel=_POOLS,
+            help="Of the nodes: once for all pools, or once per --pool-id in its order. "
+            "NC6 means Standard_NC6. With --image-only: of the builder VM.",
+        ),
+    ] = None
+    nodes: Annotated[
+        Many,
+        _option("--nodes", value="N", panel=_POOLS, help="Dedicated nodes: once, or per pool."),
+    ] = None
+    low_priority_nodes: Annotated[
+        Many,
+        _option(
+            "--low-priority-nodes", value="N", panel=_POOLS, help="Spot nodes: once, or per pool."
+        ),
+    ] = None
+    autoscale_formula: Annotated[
+        Many,
+        _option(
+            "--autoscale-formula",
+            value="TEXT",
+            panel=_POOLS,
+            help="Instead of --nodes: once, or per pool.",
+        ),
+    ] = None
+    if_exists: Annotated[
+        Text,
+        _option(
+            "--if-exists",
+            value="WHAT",
+            panel=_POOLS,
+            help="fail, update (default) or replace a pool of that id.",
+        ),
+    ] = None
+    verify: Annotated[
+        bool | None,
+        _option("--verify/--no-verify", panel=_POOLS, help="Run the verification on every pool."),
+    ] = None
+
+    request: Annotated[
+        Text,
+        _option(
+            "--request",
+            value="FILE",
+            panel=_RUN,
+            help="JSON request with any further field; flags have the last word.",
+        ),
+    ] = None
+    request_id: Annotated[
+        Text,
+        _option("--request-id", value="ID", panel=_RUN, help="Makes repeating the command safe."),
+    ] = None
+    accept_successor: Annotated[
+        Switch,
+        _option(
+            "--accept-successor", panel=_RUN, help="Replace a retired VM size by its successor."
+        ),
+    ] = False
+    endpoint: Annotated[
+        Text,
+        _option(
+            "--endpoint",
+            value="URL",
+            panel=_RUN,
+            help="The service (or BATCH_PREP_ENDPOINT, with BATCH_PREP_KEY); else the local stack.",
+        ),
+    ] = None
+    metadata_dir: Annotated[
+        str,
+        _option(
+            "--metadata-dir",
+            value="DIR",
+            panel=_RUN,
+            help="Where image_metadata.json and batch_metadata.json are.",
+        ),
+    ] = "."
+    no_wait: Annotated[
+        Switch, _option("--no-wait", panel=_RUN, help="Return once the build is accepted.")
+    ] = False
+    as_json: Annotated[
+        Switch,
+        _option("--json", panel=_RUN, help="Print one JSON document, nothing else, on stdout."),
+    ] = False
+
+    def given(self) -> list[str]:
+        """The names of the flags that were typed, as typed: `--image-only`."""
+        return [
+            option_name(field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) not in (field.default, [])
+        ]
+
+
+def option_name(field: str) -> str:
+    """`os_version` as `--version`."""
+    renamed = {"os_version": "--version", "as_json": "--json"}
+    return renamed.get(field, "--" + field.replace("_", "-"))
+
+
+def accept(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command(context, **flags)` the signature that Typer reads the flags from."""
+    hints = typing.get_type_hints(Flags, include_extras=True)
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    flags = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(Flags)
+    ]
+    command.__signature__ = inspect.Signature([context, *flags])  # type: ignore[attr-defined]
+    return command

@@ -1,0 +1,51 @@
+"""Follow a build to its end: progress, files, summary, exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from cli import errors, metadata, progress, summary, watch
+from cli.client import Client
+from cli.surroundings import Surroundings
+from cli.wording import PROGRAM
+
+
+def follow(
+    around: Surroundings,
+    client: Client,
+    build_id: str,
+    *,
+    as_json: bool,
+    metadata_folder: Path | None = None,
+) -> None:
+    """Watch the build, write its metadata, print the summary; exits 1 unless it succeeded.
+
+    Ctrl-C stops only the watching: the build goes on.
+    """
+    view = progress.PlainView(around.err) if as_json else progress.view(around.out)
+    try:
+        build = watch.watch(client, build_id, view, around.pause)
+    except KeyboardInterrupt:
+        around.say(_goes_on(build_id, "You stopped watching"))
+        raise typer.Exit(errors.ExitCode.INTERRUPTED) from None
+    except errors.Unreachable as silent:
+        silent.message += "\n" + _goes_on(build_id, "The connection is lost")
+        raise
+    files = metadata.write(build, metadata_folder) if metadata_folder else []
+    if as_json:
+        around.print_json(build.document)
+    else:
+        around.out.print()
+        summary.show(around.out, build, files=files)
+    if not build.succeeded:
+        raise typer.Exit(errors.ExitCode.BUILD_FAILED)
+
+
+def _goes_on(build_id: str, what: str) -> str:
+    return (
+        f"{what}; build {build_id} goes on.\n"
+        f"  watch it:  {PROGRAM} builds watch {build_id}\n"
+        f"  cancel it: {PROGRAM} builds cancel {build_id}"
+    )

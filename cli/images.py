@@ -1,0 +1,60 @@
+"""`images list | show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import summary, tables, wording
+from cli.commands import AsJson, Endpoint, connected, json_wanted, listed, path
+
+app = typer.Typer(
+    help="Images: the catalogue of what was built.", rich_markup_mode="rich", no_args_is_help=True
+)
+
+
+@app.command("list")
+def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+    """List image versions."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.get("images")
+    if as_json:
+        around.print_json(answer)
+        return
+    rows = [
+        (
+            row.get("galleryName"),
+            row.get("imageName"),
+            row.get("version"),
+            row.get("baseOs"),
+            row.get("gpuEnabled"),
+            row.get("location"),
+            wording.moment(row.get("createdAt")),
+        )
+        for row in listed(answer, "images")
+    ]
+    columns = ("Gallery", "Image", "Version", "Base OS", "GPU", "Location", "Made")
+    tables.show(around.out, columns, rows, nothing="No images yet.")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    version: Annotated[str, typer.Argument(metavar="[VERSION]")] = "latest",
+    endpoint: Endpoint = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one image version; --json prints it as image_metadata.json."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.get(path("images", gallery, name, version))
+    if as_json:
+        around.print_json(answer)
+    else:
+        summary.facts_lines(around.out, summary.image_facts(answer))

@@ -1,0 +1,138 @@
+"""`local up | down | run`: the local stack, where one machine stands in for Azure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import errors
+from cli.commands import surroundings_of
+from local import stack
+
+app = typer.Typer(
+    help="The local stack: app, simulated Azure and storage on this machine.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+)
+
+_LOOK_SECONDS, _LEAVE_SECONDS = 0.2, 10.0
+
+State = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        help="Where its state lives (or BATCH_PREP_STATE; default .batch-prep).",
+    ),
+]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65531, help="Of the app; four more follow. 0: any free.")
+]
+TimeScale = Annotated[
+    float, typer.Option("--time-scale", min=0.01, max=10_000, help="Simulated seconds per second.")
+]
+Faults = Annotated[
+    Path | None,
+    typer.Option(
+        "--faults", metavar="FILE", exists=True, dir_okay=False, help="Faults for the simulator."
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of the simulator's durations.")]
+AzureEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--azure-endpoint",
+        metavar="URL",
+        help="Where the app reaches Azure instead (a proxy, say).",
+    ),
+]
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    port: Port = stack.DEFAULT_PORT,
+    state: State = None,
+    time_scale: TimeScale = stack.DEFAULT_TIME_SCALE,
+    faults: Faults = None,
+    seed: Seed = None,
+    azure_endpoint: AzureEndpoint = None,
+) -> None:
+    """Start it and stay until Ctrl-C or `local down`."""
+    around = surroundings_of(context)
+    options = stack.Options(
+        state=around.state_folder(state),
+        port=port,
+        time_scale=time_scale,
+        faults=faults.resolve() if faults else None,
+        seed=seed,
+        azure_endpoint=azure_endpoint,
+    )
+    try:
+        code = stack.up(options, around.say)
+    except stack.StackError as error:
+        raise errors.Refused(str(error)) from error
+    raise typer.Exit(code)
+
+
+@app.command()
+def down(context: typer.Context, state: State = None) -> None:
+    """Stop it; its state stays."""
+    around = surroundings_of(context)
+    try:
+        stack.down(around.state_folder(state), around.say)
+    except stack.StackError as error:
+        raise errors.Stop(str(error)) from error
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...")],
+    time_scale: TimeScale = stack.DEFAULT_TIME_SCALE,
+    faults: Faults = None,
+    seed: Seed = None,
+) -> None:
+    """Start a fresh stack on free ports, run COMMAND against it, stop it; exits as COMMAND does.
+
+    The state is removed when COMMAND succeeds and kept, to look into, when it fails.
+    """
+    around = surroundings_of(context)
+    state = Path(tempfile.mkdtemp(prefix="batch-prep-"))
+    options = stack.Options(state=state, port=0, time_scale=time_scale, faults=faults, seed=seed)
+    try:
+        with stack.stop_signals() as asked, stack.running(options, around.say, asked) as started:
+            code = _run_against(started.running, command, asked)
+            if death := started.death():
+                around.say(death)
+    except stack.StackError as error:
+        raise errors.Stop(str(error)) from error
+    if code == 0:
+        shutil.rmtree(state)
+    else:
+        around.say(f"State and logs of the stack are kept in {state}")
+    raise typer.Exit(code)
+
+
+def _run_against(running: stack.Running, command: list[str], asked: threading.Event) -> int:
+    """The command's exit code. Ctrl-C reaches it by itself; other signals end it after a while."""
+    service = {"BATCH_PREP_ENDPOINT": running.app_url, "BATCH_PREP_KEY": running.function_key}
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **service})  # noqa: S603  the user's own
+    except OSError as error:
+        raise errors.Refused(f"{command[0]} cannot be started: {error}") from error
+    while process.poll() is None:
+        if asked.wait(_LOOK_SECONDS):
+            break
+    try:
+        return process.wait(_LEAVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return process.wait()

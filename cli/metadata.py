@@ -1,0 +1,59 @@
+"""image_metadata.json and batch_metadata.json, as pipelines of the old script read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli import errors
+from cli.documents import Build, Pool
+
+IMAGE_FILE, BATCH_FILE = "image_metadata.json", "batch_metadata.json"
+_USES_AN_IMAGE = {"batch-only", "resize-pool", "delete-pool"}  # modes that make none
+_GONE = {"failed", "deleted", "cancelled"}  # states of a pool that no job can be sent to
+
+
+def read_image(folder: Path) -> dict[str, Any] | None:
+    """What an earlier build wrote, `None` without such a file. Raises Refused if it is garbled."""
+    return read_json(folder / IMAGE_FILE) if (folder / IMAGE_FILE).is_file() else None
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises Refused if there is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise errors.Refused(f"{file} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise errors.Refused(f"{file} must hold a JSON object")
+    return content
+
+
+def write(build: Build, folder: Path) -> list[Path]:
+    """Write what the build made; returns the files written, none for a build that made nothing."""
+    made_image = None if build.mode in _USES_AN_IMAGE else build.image
+    contents = {IMAGE_FILE: made_image, BATCH_FILE: batch_document(build.pools)}
+    written = []
+    for name, content in contents.items():
+        if content:
+            _write_whole(folder / name, content)
+            written.append(folder / name)
+    return written
+
+
+def batch_document(pools: tuple[Pool, ...]) -> Mapping[str, Any] | None:
+    """The first usable pool under the old script's keys; several are all under `pools` as well."""
+    usable = [pool.metadata for pool in pools if pool.error is None and pool.state not in _GONE]
+    if not usable:
+        return None
+    return usable[0] if len(usable) == 1 else {**usable[0], "pools": usable}
+
+
+def _write_whole(file: Path, content: Mapping[str, Any]) -> None:
+    """Replace the file in one move, so that no reader ever meets half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(file)

@@ -1,0 +1,69 @@
+"""What `--plan` shows: steps, names, blockers, minutes, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from cli import documents, summary, tables
+
+
+def blockers(answer: Mapping[str, Any]) -> list[str]:
+    """Why the request could not be carried out now; empty if it could."""
+    return [_told(blocker) for blocker in answer.get("blockers") or []]
+
+
+def show(console: Console, answer: Mapping[str, Any]) -> None:
+    """Print the plan; fields that this command does not know are shown as they are."""
+    steps = [_step(step) for step in answer.get("steps") or []]
+    tables.show(console, ("Step", "Minutes"), steps, nothing="No steps.")
+    names = answer.get("names")
+    if isinstance(names, Mapping):
+        console.print("\nNames", style="bold")
+        summary.facts_lines(console, {str(key): _value(value) for key, value in names.items()})
+    totals = {
+        str(key): _value(value)
+        for key, value in answer.items()
+        if key not in {"steps", "names", "blockers"} and value not in (None, [], {})
+    }
+    if totals:
+        console.print("\nIn all", style="bold")
+        summary.facts_lines(console, totals)
+    found = blockers(answer)
+    console.print(
+        "\nBlockers" if found else "\nNothing stands in the way; nothing was started.", style="bold"
+    )
+    for blocker in found:
+        console.print(f"  - {blocker}", style="red", markup=False, soft_wrap=True)
+
+
+def _step(step: Any) -> tuple[Any, ...]:
+    if not isinstance(step, Mapping):
+        return step, None
+    name = f"{step['pool']}: {step.get('name')}" if step.get("pool") else step.get("name")
+    minutes = step.get("minutes")
+    if minutes is None and isinstance(step.get("seconds"), int | float):
+        minutes = round(step["seconds"] / 60, 1)
+    return name, minutes
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_value(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(_value(part) for part in value)
+    return str(value)
+
+
+def _told(blocker: Any) -> str:
+    error = documents.Error.from_wire(blocker)
+    if error is None:
+        return str(blocker)
+    field = f"{blocker['field']}: " if isinstance(blocker, Mapping) and blocker.get("field") else ""
+    successor = blocker.get("successor") if isinstance(blocker, Mapping) else None
+    hint = (
+        f" (its successor is {successor})" if successor and successor not in error.message else ""
+    )
+    return f"{field}{error.message or error.code}{hint}"

@@ -1,0 +1,102 @@
+"""`recipes list | show | put | delete`: what the weekly rebuild builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import metadata, tables
+from cli.client import Client
+from cli.commands import AsJson, Endpoint, connected, json_wanted, listed, path
+from cli.surroundings import Surroundings
+
+app = typer.Typer(
+    help="Recipes: what the weekly rebuild builds.", rich_markup_mode="rich", no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The recipe's name.")]
+
+
+@app.command("list")
+def list_recipes(
+    context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False
+) -> None:
+    """List recipes."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.get("recipes")
+    if as_json:
+        around.print_json(answer)
+        return
+    rows = [_row(recipe) for recipe in listed(answer, "recipes")]
+    columns = ("Recipe", "Enabled", "Mode", "OS", "GPU", "Image")
+    tables.show(around.out, columns, rows, nothing="No recipes yet.")
+
+
+def _row(recipe: dict[str, Any]) -> tuple[Any, ...]:
+    request = recipe.get("request") or {}
+    image = request.get("image") or {}
+    system = " ".join(str(image[key]) for key in ("os", "osVersion") if image.get(key))
+    mode, gpu = request.get("mode"), image.get("gpu")
+    return recipe.get("name"), recipe.get("enabled"), mode, system, gpu, image.get("name")
+
+
+@app.command()
+def show(
+    context: typer.Context, name: Name, endpoint: Endpoint = None, as_json: AsJson = False
+) -> None:
+    """Show one recipe as JSON, as `recipes put` takes it."""
+    json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        around.print_json(client.get(path("recipes", name)))
+
+
+@app.command("put")
+def put_file(
+    context: typer.Context,
+    name: Name,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A request or a recipe as JSON; - is standard input."),
+    ],
+    enabled: Annotated[
+        bool | None,
+        typer.Option("--enabled/--disabled", help="Whether the weekly rebuild builds it."),
+    ] = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Store a recipe: `{"enabled": true, "request": {...}}`, or only the request.
+
+    The main command's --save-recipe NAME makes one from flags.
+    """
+    content = metadata.read_json(Path("/dev/stdin" if file == "-" else file))
+    recipe: dict[str, Any] = {"request": content}
+    if "request" in content:
+        recipe = {
+            name: part for name, part in content.items() if name != "name"
+        }  # as `show` prints
+    if enabled is not None:
+        recipe = {**recipe, "enabled": enabled}
+    around, client = connected(context, endpoint)
+    with client:
+        put(around, client, name, {"enabled": True, **recipe})
+
+
+def put(around: Surroundings, client: Client, name: str, recipe: dict[str, Any]) -> None:
+    """Store the recipe and say so."""
+    client.put(path("recipes", name), recipe)
+    state = "will build it" if recipe["enabled"] else "leaves it out"
+    around.out.print(f"Recipe {name} is stored; the weekly rebuild {state}.", markup=False)
+
+
+@app.command()
+def delete(context: typer.Context, name: Name, endpoint: Endpoint = None) -> None:
+    """Remove a recipe; images made from it stay."""
+    around, client = connected(context, endpoint)
+    with client:
+        client.delete(path("recipes", name))
+    around.out.print(f"Recipe {name} is removed.", markup=False)

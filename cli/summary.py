@@ -1,0 +1,167 @@
+"""The last page: the outcome, what was made, how long each step took, what is left, what next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from cli import tables, wording
+from cli.documents import Build, Error, Pool, Step
+from cli.progress import SYMBOLS, symbol
+
+_FOOTNOTE = (
+    "scripted: answered by the simulator's table; this step's script was not really executed."
+)
+_IMAGE_LABELS = {
+    "imageId": "id",
+    "version": "version",
+    "baseOs": "base OS",
+    "nodeAgentSku": "node agent",
+    "gpuEnabled": "GPU",
+    "driverVersion": "NVIDIA driver",
+    "dockerVersion": "Docker",
+    "kernel": "kernel",
+    "vmSize": "built on",
+    "location": "location",
+}
+
+
+def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
+    """Print the whole summary."""
+    _show_steps(console, build.steps)
+    if build.image:
+        console.print("\nImage", style="bold")
+        facts_lines(console, image_facts(build.image))
+    _show_pools(console, build.pools)
+    if any(s.scripted for s in build.steps) or any(p.scripted for p in build.pools):
+        _lines(console, ["", _FOOTNOTE], "dim")
+    if build.leftovers:
+        console.print("\nLeft in Azure", style="bold")
+        _lines(console, (f"  {left}" for left in build.leftovers))
+    console.print()
+    _lines(console, (f"Wrote {file}" for file in files), "dim")
+    _lines(console, [headline(build)], "bold " + SYMBOLS.get(build.state, ("", ""))[1])
+    _lines(console, _what_next(build))
+
+
+def headline(build: Build) -> str:
+    """`Build b1 (full) succeeded in 24m 10s: image 1.0.0, 3 pools of 3.`"""
+    took = f" in {wording.duration(build.seconds)}" if build.seconds is not None else ""
+    made = []
+    if build.image:
+        made.append(f"image version {build.image.get('version', '?')}")
+    pools = [pool for pool in build.pools if pool.state != "deleted"]
+    if pools:
+        good = sum(not _is_bad(pool) for pool in pools)
+        some_are_bad = f" of {len(pools)}" if good < len(pools) else ""
+        made.append(wording.count(good, "pool") + some_are_bad)
+    mode = f" ({build.mode})" if build.mode else ""
+    return (
+        f"Build {build.id}{mode} {build.state}{took}"
+        + (": " + ", ".join(made) if made else "")
+        + "."
+    )
+
+
+def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
+    """An image as labels and values, in the order a reader wants them."""
+    name = "/".join(str(image[key]) for key in ("galleryName", "imageName") if image.get(key))
+    facts = {"name": name} if name else {}
+    for key, label in _IMAGE_LABELS.items():
+        if image.get(key) is not None:
+            facts[label] = wording.value(image[key])
+    preloaded = [str(made.get("name")) for made in image.get("containerImages") or []]
+    if preloaded:
+        facts["preloaded"] = ", ".join(preloaded)
+    return facts
+
+
+def error_lines(error: Error) -> Iterator[str]:
+    """An error in full: what happened, to what, Azure's words, where to look."""
+    yield f"{error.code}: {error.message}" if error.code else error.message
+    yield from (f"  - {detail}" for detail in error.details)
+    known = {
+        "resource": error.resource,
+        "Azure's code": error.azure_code,
+        "Azure's request id": error.request_id,
+        "log": error.log_url,
+    }
+    yield from (f"  {label}: {value}" for label, value in known.items() if value)
+
+
+def _show_steps(console: Console, steps: Sequence[Step]) -> None:
+    rows = []
+    pools = ["", *dict.fromkeys(step.pool for step in steps if step.pool)]
+    for step in sorted(steps, key=lambda step: pools.index(step.pool)):  # the build's own first
+        name = f"{step.pool}: {step.name}" if step.pool else step.name
+        remark = "" if step.state == "succeeded" else step.state
+        remark += " scripted" if step.scripted else ""
+        took = Text(wording.duration(step.seconds), justify="right")
+        rows.append((symbol(step.state), name, took, Text(remark.strip(), "dim")))
+    tables.show(console, ("", "Step", "Time", ""), rows, nothing="No step was taken.")
+
+
+def _show_pools(console: Console, pools: Sequence[Pool]) -> None:
+    if not pools:
+        return
+    console.print("\nPools", style="bold")
+    rows = [
+        (
+            symbol("failed" if _is_bad(pool) else "succeeded"),
+            *(pool.id, pool.state, pool.vm_size, pool.nodes),
+            _verified(pool),
+        )
+        for pool in pools
+    ]
+    tables.show(console, ("", "Pool", "State", "Size", "Nodes", "Verified"), rows, nothing="")
+    _lines(console, _pool_problems(pools))
+
+
+def _verified(pool: Pool) -> str:
+    told = wording.value(pool.verified)
+    return f"{told}, scripted" if pool.scripted else told
+
+
+def _is_bad(pool: Pool) -> bool:
+    return pool.error is not None or pool.state == "failed"
+
+
+def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
+    for pool in pools:
+        if pool.error:
+            lines = error_lines(pool.error)
+            yield f"  {pool.id}: {next(lines)}"
+            yield from (f"    {line}" for line in lines)
+            if pool.error.next_action:
+                yield f"    Next: {pool.error.next_action}"
+        for check in pool.checks:
+            if check.get("status") in {"fail", "warn"}:
+                told = check.get("message") or check.get("code") or ""
+                place = f" on {check['node']}" if check.get("node") else ""
+                yield f"  {pool.id}: check {check.get('id')} {check.get('status')}{place}: {told}"
+
+
+def _what_next(build: Build) -> Iterator[str]:
+    if build.error:
+        yield from error_lines(build.error)
+    action = build.next_action or (build.error.next_action if build.error else "")
+    if action:
+        yield f"Next: {action}"
+    if build.state == "failed" and build.steps:
+        yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
+    yield f"Look further: {wording.PROGRAM} builds show {build.id}"
+
+
+def facts_lines(console: Console, facts: Mapping[str, str]) -> None:
+    """`label  value` lines; long ids are never broken, so that they can be copied."""
+    width = max((len(label) for label in facts), default=0)
+    _lines(console, (f"  {label.ljust(width)}  {value}" for label, value in facts.items()))
+
+
+def _lines(console: Console, lines: Iterable[str], style: str = "") -> None:
+    for line in lines:
+        console.print(line, style=style, markup=False, soft_wrap=True)

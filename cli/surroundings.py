@@ -1,0 +1,73 @@
+"""What a command has around it: environment, two consoles, a way to wait, the service."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli import errors
+from cli.client import Client
+from local import stack
+
+_LOG_WIDTH = 120  # columns of tables where the output is no terminal
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _LOG_WIDTH
+    # Without emoji=False, a `:key:` in somebody's resource id would be printed as a picture.
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """Given to every command as Typer's context object; tests give their own."""
+
+    environment: Mapping[str, str] = dataclasses.field(default_factory=lambda: os.environ)
+    pause: Callable[[float], None] = time.sleep
+    out: Console = dataclasses.field(default_factory=lambda: _console(stderr=False))
+    err: Console = dataclasses.field(default_factory=lambda: _console(stderr=True))
+
+    def say(self, text: str) -> None:
+        """A remark for the person at the terminal; never on stdout."""
+        self.err.print(text, markup=False, soft_wrap=True)
+
+    def print_json(self, document: Any) -> None:
+        """One JSON document on stdout, plain."""
+        self.out.print(json.dumps(document, indent=2), markup=False, soft_wrap=True)
+
+    def state_folder(self, given: str | None = None) -> Path:
+        """Of the local stack: `--state`, else BATCH_PREP_STATE, else `.batch-prep` here."""
+        folder = given or self.environment.get("BATCH_PREP_STATE")
+        return Path(folder).resolve() if folder else stack.DEFAULT_STATE
+
+    def connect(self, endpoint: str | None) -> Client:
+        """By `--endpoint`, else BATCH_PREP_ENDPOINT, else the local stack, started if none runs."""
+        url = endpoint or self.environment.get("BATCH_PREP_ENDPOINT")
+        if url:
+            return Client(url, self.environment.get("BATCH_PREP_KEY") or None, pause=self.pause)
+        try:
+            running = stack.find(self.state_folder()) or self._started()
+        except stack.StackError as error:
+            raise errors.Unreachable(str(error)) from error
+        return Client(running.app_url, running.function_key, pause=self.pause)
+
+    def _started(self) -> stack.Running:
+        folder = self.state_folder()
+        self.say(
+            f"No --endpoint given: starting a local stack in the background (state: {folder})."
+        )
+        running = stack.start_in_background(stack.Options(state=folder, port=None))
+        self.say(
+            f"It runs at {running.app_url}, one simulated minute takes a second. "
+            "Stop it with: ./batch-prep.sh local down"
+        )
+        return running

@@ -1,0 +1,103 @@
+"""Every entry point of the app, on one screen: what is bound to which trigger. No logic lives
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities import ACTIVITIES
+from orchestrators import ORCHESTRATORS
+from shared import names
+from shared.binding import bind
+from shared.plans import Nothing
+from shared.services import from_environment as services
+from triggers import builds, catalogue, http, intake
+from triggers.http import Begin
+
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+for activity in ACTIVITIES:
+    app.function_name(activity.name)(
+        app.activity_trigger(input_name="payload", activity=activity.name)(bind(activity, services))
+    )
+
+for name, orchestrator in ORCHESTRATORS.items():
+    app.function_name(name.value)(
+        app.orchestration_trigger(context_name="context", orchestration=name.value)(orchestrator)
+    )
+
+# Handlers that only look, and handlers that may start an orchestration.
+_LOOKS: list[tuple[str, str, http.Handler]] = [
+    ("GET", "builds", builds.list_builds),
+    ("GET", "builds/{id}", builds.show_build),
+    ("DELETE", "builds/{id}", builds.cancel_build),
+    ("POST", "plan", builds.plan_build),
+    ("GET", "images", catalogue.list_images),
+    ("GET", "images/{gallery}/{name}/{version}", catalogue.show_image),
+    ("GET", "pools", catalogue.list_pools),
+    ("GET", "pools/{account}/{pool}", catalogue.show_pool),
+    ("POST", "pools", intake.request_pool),
+    ("GET", "recipes", catalogue.list_recipes),
+    ("GET", "recipes/{name}", catalogue.show_recipe),
+    ("PUT", "recipes/{name}", catalogue.put_recipe),
+    ("DELETE", "recipes/{name}", catalogue.delete_recipe),
+    ("POST", "contexts", intake.upload_context),
+    ("GET", "health", intake.health),
+]
+_STARTS: list[tuple[str, str, http.Handler]] = [
+    ("POST", "builds", builds.start_build),
+    ("PATCH", "pools/{account}/{pool}", catalogue.resize_pool),
+    ("DELETE", "pools/{account}/{pool}", catalogue.delete_pool),
+]
+
+for method, route, handler in _LOOKS:
+    app.function_name(f"http_{handler.__name__}")(
+        app.route(route=route, methods=[method])(http.bound(handler, services))
+    )
+
+for method, route, handler in _STARTS:
+    app.function_name(f"http_{handler.__name__}")(
+        app.route(route=route, methods=[method])(
+            app.durable_client_input(client_name="client")(
+                http.bound_with_client(handler, services)
+            )
+        )
+    )
+
+
+@app.function_name("pool_request")
+@app.queue_trigger(
+    arg_name="message", queue_name=names.POOL_REQUESTS_QUEUE, connection="AzureWebJobsStorage"
+)
+@app.durable_client_input(client_name="client")
+async def pool_request(message: func.QueueMessage, client) -> None:  # type: ignore[no-untyped-def]
+    """A pool request from the queue."""
+    text = message.get_body().decode(errors="replace")
+    begin = await asyncio.to_thread(
+        lambda: intake.take_pool_request(services(), str(message.id), text)
+    )
+    if begin:
+        await http.begin(client, begin)
+
+
+@app.function_name("pool_request_poison")
+@app.queue_trigger(
+    arg_name="message", queue_name=names.POISON_QUEUE, connection="AzureWebJobsStorage"
+)
+def pool_request_poison(message: func.QueueMessage) -> None:
+    """What the queue gave up on."""
+    text = message.get_body().decode(errors="replace")
+    intake.record_poison(services(), str(message.id), text)
+
+
+@app.function_name("weekly_rebuild")
+@app.timer_trigger(arg_name="timer", schedule="%WEEKLY_REBUILD_SCHEDULE%")
+@app.durable_client_input(client_name="client")
+async def weekly_rebuild(timer: func.TimerRequest, client) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Rebuild every enabled recipe; one rebuild at a time."""
+    instance = names.Orchestrator.REBUILD_IMAGES.value
+    await http.begin(client, Begin(orchestrator=instance, instance=instance, plan=Nothing()))

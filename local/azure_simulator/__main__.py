@@ -1,0 +1,47 @@
+"""`python -m local.azure_simulator --port P --state DIR [--time-scale 60] [--faults FILE] …`"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import pathlib
+import time
+
+from local import clock
+from local.azure_simulator import core, server
+
+
+def main() -> None:
+    options = _parse()
+    logging.basicConfig(level=options.log_level.upper(), format="%(name)s %(message)s")
+    state: pathlib.Path = options.state
+    azure = core.Simulator(
+        clock=clock.ScaledClock.open(state / "clock.json", scale=options.time_scale),
+        seed=options.seed,
+        path=state / "azure.sqlite",
+        storage=options.storage,
+        stopwatch=time.perf_counter,
+    )
+    faults = json.loads(options.faults.read_text()) if options.faults else []
+    for number, fault in enumerate(faults, start=1):
+        azure.faults.add_once({"id": f"file-{number}", **fault})
+    azure.store.commit()
+    asyncio.run(server.serve(azure, options.port))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.azure_simulator")
+    parser.add_argument("--port", type=int, required=True, help="on the loopback address")
+    parser.add_argument("--state", type=pathlib.Path, required=True, help="directory of the state")
+    parser.add_argument("--time-scale", type=float, default=1, help="simulated seconds per second")
+    parser.add_argument("--faults", type=pathlib.Path, help="JSON list of faults, see `faults`")
+    parser.add_argument("--seed", type=int, default=1, help="decides durations and chances")
+    parser.add_argument("--storage", help="connection string of a storage account, for logs")
+    parser.add_argument("--log-level", default="warning")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The image a pool names: what Batch refuses at once, and what shows when nodes are allocated.
+
+Batch looks at the reference when the pool is made: does it exist, is it one version of a gallery,
+generalized, made for this agent? Whether compute can boot it on the pool's size and in this region
+shows only later, as an error of the resize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from local.azure_simulator import model, store
+from local.azure_simulator.batch import pool_body, problems, resizing, supported_images
+from local.azure_simulator.compute import image_sources
+from local.azure_simulator.data import locations, skus
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+_PATH = "properties.deploymentConfiguration.virtualMachineConfiguration.imageReference"
+# The management plane of Batch spells the types in camel case, compute in Pascal case.
+_COMPUTE_SECURITY_TYPES = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
+
+
+def check(azure: core.Simulator, configuration: Mapping[str, Any]) -> None:
+    """Refuse an image that can never make nodes with this agent (400)."""
+    reference = configuration["imageReference"]
+    agent = configuration["nodeAgentSkuId"]
+    if reference.get("publisher"):
+        _check_listed(reference, agent)
+        return
+    version = _version(azure, reference)
+    definition = azure.store.find(version.id.rpartition("/versions/")[0])
+    if definition is None or definition.properties["osState"] != "Generalized":
+        raise _invalid(version.id, "The specified image is not generalized.")
+    inside = version.state["contents"]
+    if not supported_images.agent_runs_on(agent, inside["os"], inside["osVersion"]):
+        reason = f"The agent '{agent}' is not made for {inside['os']} {inside['osVersion']}."
+        raise problems.invalid_value("nodeAgentSkuId", _PATH, agent, reason)
+
+
+def allocate(
+    azure: core.Simulator, properties: Mapping[str, Any], size: skus.Size, location: str
+) -> model.JsonObject | resizing.Error:
+    """The hidden contents that nodes of the pool begin with; or why compute makes none."""
+    configuration = pool_body.machine(properties)
+    profile = configuration.get("securityProfile") or {}
+    kind = str(profile.get("securityType") or "").lower()
+    try:
+        place = locations.canonical(location)
+        source = image_sources.resolve(azure, configuration["imageReference"], place)
+        image_sources.check_fits(source, size, _COMPUTE_SECURITY_TYPES.get(kind, "Standard"))
+    except model.Refusal as refusal:
+        return resizing.allocation_failed(refusal.code, refusal.message)
+    return source.contents
+
+
+def has_secure_boot(properties: Mapping[str, Any]) -> bool:
+    """Trusted launch boots securely unless the pool says otherwise."""
+    profile = pool_body.machine(properties).get("securityProfile") or {}
+    is_trusted = str(profile.get("securityType") or "").lower() == "trustedlaunch"
+    settings = profile.get("uefiSettings") or {}
+    return is_trusted and bool(settings.get("secureBootEnabled", True))
+
+
+def _version(azure: core.Simulator, reference: Mapping[str, Any]) -> store.Resource:
+    image_id = str(reference.get("id") or "")
+    if not image_id:
+        raise _invalid(reference, "Shared and community galleries are not available here.")
+    version = azure.store.find(image_id)
+    if "/versions/" not in image_id.lower():
+        reason = "The id must name an image version of a gallery (…/images/{name}/versions/{n})."
+        raise _invalid(image_id, reason)
+    if version is None or not version.is_type(image_sources.VERSION_TYPE):
+        raise _invalid(image_id, "The specified image is not found.")
+    if version.properties["provisioningState"] not in {"Succeeded", "Updating"}:
+        raise _invalid(image_id, "The specified image version is not provisioned.")
+    return version
+
+
+def _check_listed(reference: Mapping[str, Any], agent: str) -> None:
+    """Of the marketplace, only combinations of image and agent that the service lists."""
+    names = [str(reference.get(part, "")).lower() for part in ("publisher", "offer", "sku")]
+    for listed in supported_images.SUPPORTED_IMAGES:
+        if [listed.publisher, listed.offer, listed.sku, listed.agent] == [*names, agent]:
+            return
+    raise _invalid(":".join(names), f"The image is not supported with agent '{agent}'.")
+
+
+def _invalid(value: object, reason: str) -> model.Refusal:
+    return problems.invalid_value("imageReference", _PATH, value, reason)

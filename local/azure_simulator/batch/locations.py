@@ -1,0 +1,92 @@
+"""What a region offers to Batch: quota of accounts, sizes, free names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model
+from local.azure_simulator.batch import accounts, planes, problems, quotas
+from local.azure_simulator.data import locations, skus
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+_PATH = "/subscriptions/{subscription}/providers/Microsoft.Batch/locations/{location}"
+_FAMILY_FILTER = re.compile(r"familyName eq '(?P<family>[^']*)'", re.IGNORECASE)
+
+# Families that Batch stops to support (announced 2026), as `batchSupportEndOfLife`.
+_ENDS: Mapping[str, str] = {
+    "standarddsv3family": "2028-11-15T00:00:00Z",
+    "standardfsv2family": "2028-11-15T00:00:00Z",
+}
+_UNSUPPORTED_ARCHITECTURES = frozenset({"Arm64"})  # no agent for it is listed here
+
+
+def register(azure: core.Simulator) -> None:
+    azure.route("GET", _PATH + "/quotas", planes.stamping(get_quotas))
+    azure.route("GET", _PATH + "/virtualMachineSkus", planes.stamping(list_sizes))
+    azure.route("POST", _PATH + "/checkNameAvailability", planes.stamping(check_name))
+
+
+def get_quotas(azure: core.Simulator, request: model.Request) -> model.Response:
+    _location(azure, request)
+    return model.json_response(200, {"accountQuota": quotas.ACCOUNTS_PER_REGION})
+
+
+def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:
+    """`{name, familyName, capabilities[], batchSupportEndOfLife?}` of each size Batch takes."""
+    location = _location(azure, request)
+    wanted = _FAMILY_FILTER.fullmatch(request.query.get("$filter", "").strip())
+    sizes = [
+        size
+        for size in skus.SIZES.values()
+        if is_supported(size, location)
+        and (wanted is None or size.family.lower() == wanted["family"].lower())
+    ]
+    shown, next_link = arm.slice_page(azure, request, sizes)
+    document: model.JsonObject = {"value": [_shown(size) for size in shown]}
+    if next_link:
+        document["nextLink"] = next_link
+    return model.json_response(200, document)
+
+
+def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
+    location = _location(azure, request)
+    body = request.json()
+    if str(body.get("type", "")).lower() != accounts.TYPE.lower():
+        raise problems.invalid_value("type", "type", body.get("type"), "Not a Batch account.")
+    problem = accounts.name_problem(azure, str(body.get("name", "")), location)
+    document: model.JsonObject = {"nameAvailable": problem is None}
+    if problem is not None:
+        document["reason"], document["message"] = problem
+    return model.json_response(200, document)
+
+
+def is_supported(size: skus.Size, location: str) -> bool:
+    """Whether Batch makes nodes of this size in the region."""
+    return (
+        locations.canonical(location) in size.regions
+        and size.architecture not in _UNSUPPORTED_ARCHITECTURES
+    )
+
+
+def _shown(size: skus.Size) -> model.JsonObject:
+    shown: model.JsonObject = {
+        "name": size.name,
+        "familyName": size.family,
+        "capabilities": [{"name": n, "value": v} for n, v in size.capabilities().items()],
+    }
+    if size.family.lower() in _ENDS:
+        shown["batchSupportEndOfLife"] = _ENDS[size.family.lower()]
+    return shown
+
+
+def _location(azure: core.Simulator, request: model.Request) -> str:
+    arm.check_registered(azure, "Microsoft.Batch")
+    location = request.parameters["location"]
+    if not locations.is_known(location):
+        message = f"The location '{location}' is not available for subscription."
+        raise model.Refusal(404, "LocationNotFound", message)
+    return location

@@ -1,0 +1,108 @@
+"""The two faces of Batch: routes of Resource Manager, and the data plane of each account.
+
+On Azure an account's data plane has a host of its own, `account.region.batch.azure.com`. Here it
+lies below `/{account}` at the simulator's address, and `accountEndpoint` says so: `HOST/account`,
+without a scheme as on Azure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import model, store, times
+from local.azure_simulator.batch import problems
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+ACCOUNT_TYPE = "Microsoft.Batch/batchAccounts"
+POOL_TYPE = "Microsoft.Batch/batchAccounts/pools"
+# Recorded and in the SDK: the scope is https://batch.core.windows.net//.default.
+DATA_PLANE_AUDIENCES = frozenset({"batch.core.windows.net"})
+
+DataHandler = Callable[["core.Simulator", model.Request, store.Resource], model.Response]
+"""A handler of the data plane: also gets the account that the path names."""
+
+
+class DataPlane:
+    """Registers routes below `/{account}` and gives their answers Batch's headers and envelope."""
+
+    def __init__(self, azure: core.Simulator) -> None:
+        self._azure = azure
+        self._plane = model.Plane(
+            name="batch",
+            audiences=DATA_PLANE_AUDIENCES,
+            api_version_required=True,
+            render=self._render,
+        )
+
+    def route(self, method: str, path: str, handler: DataHandler, *, operation: str = "") -> None:
+        """Answer `method /{account}path`; `operation` names it for faults."""
+
+        def serve(azure: core.Simulator, request: model.Request) -> model.Response:
+            account = find_account(azure, request.parameters["account"])
+            response = handler(azure, request, account)
+            return response.with_headers({"request-id": _request_id(azure)})
+
+        self._azure.route(
+            method, "/{account}" + path, serve, plane=self._plane, operation=operation
+        )
+
+    def _render(self, refusal: model.Refusal, request: model.Request) -> model.JsonObject:
+        # The service has one code for every token it does not take.
+        code = "AuthenticationFailed" if refusal.status == 401 else refusal.code
+        account = request.path.split("/")[1]
+        element = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element"
+        body: model.JsonObject = {
+            "odata.metadata": f"{request.base_url}/{account}/$metadata#{element}",
+            "code": code,
+            "message": {"lang": "en-US", "value": _stamped(self._azure, refusal.message)},
+        }
+        if refusal.details:
+            values = [{"key": item["code"], "value": item["message"]} for item in refusal.details]
+            body["values"] = values
+        return body
+
+
+def stamping(handler: core.Handler) -> core.Handler:
+    """The handler of a Resource Manager route whose refusals carry RequestId and Time."""
+
+    def serve(azure: core.Simulator, request: model.Request) -> model.Response:
+        try:
+            return handler(azure, request)
+        except model.Refusal as refusal:
+            if refusal.target == problems.TARGET:
+                refusal.message = _stamped(azure, refusal.message)
+            raise
+
+    return serve
+
+
+def find_account(azure: core.Simulator, name: str) -> store.Resource:
+    """The account whose data plane is meant; 404 where its host name would not resolve."""
+    for account in azure.store.of_type(ACCOUNT_TYPE):
+        if account.name.lower() == name.lower():
+            if account.properties["provisioningState"] == "Succeeded":
+                return account
+            break
+    raise problems.not_found("Account", "The specified Batch account does not exist.")
+
+
+def endpoint(request: model.Request, account_name: str) -> str:
+    """`accountEndpoint` as the caller can reach it: through the host that was asked."""
+    return f"{request.host}/{account_name.lower()}"
+
+
+def service_url(request: model.Request, path: str) -> str:
+    """Absolute URL below the data plane that the request came to."""
+    account = request.path.split("/")[1]
+    return f"{request.base_url}/{account}/{path}"
+
+
+def _stamped(azure: core.Simulator, message: str) -> str:
+    return f"{message}\nRequestId:{_request_id(azure)}\nTime:{times.zulu(azure.now)}"
+
+
+def _request_id(azure: core.Simulator) -> str:
+    return azure.new_guid("batch", "request")

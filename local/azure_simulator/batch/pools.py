@@ -1,0 +1,241 @@
+"""Pools in Resource Manager: PUT and PATCH answer 200 at once, the nodes come later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator.batch import (
+    autoscaling,
+    iso8601,
+    node_life,
+    nodes,
+    odata,
+    planes,
+    pool_body,
+    pool_checks,
+    problems,
+    scaling,
+)
+from local.azure_simulator.identity import user_identities
+from local.azure_simulator.network import writing
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = planes.POOL_TYPE
+RETRY_AFTER_SECONDS = (15,)
+
+
+def register(azure: core.Simulator) -> None:
+    path = arm.path_of(TYPE)
+    arm.register_reads(azure, TYPE)
+    azure.shows(TYPE, show)
+    azure.route("PUT", path, planes.stamping(put), operation="pools.create")
+    azure.route("PATCH", path, planes.stamping(patch), operation="pools.update")
+    azure.route("DELETE", path, planes.stamping(delete), operation="pools.delete")
+    azure.route("POST", path + "/stopResize", planes.stamping(stop), operation="pools.stop")
+    disable = planes.stamping(disable_auto_scale)
+    azure.route("POST", path + "/disableAutoScale", disable, operation="pools.disableAutoScale")
+    azure.operations.register("pools.delete", arm.vanish)
+
+
+def show(
+    azure: core.Simulator,
+    pool: store.Resource,
+    request: model.Request,  # noqa: ARG001
+) -> model.JsonObject:
+    """The pool with the present number of nodes. Batch gives no low-priority nodes their own
+    word: those are Spot machines since 2026."""
+    dedicated, low_priority = nodes.counts(azure, pool)
+    counted = {"currentDedicatedNodes": dedicated, "currentLowPriorityNodes": low_priority}
+    document = {**pool.document, "properties": {**pool.properties, **counted}}
+    identity = user_identities.shown(azure, document)
+    return document if identity is None else {**document, "identity": identity}
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    """200 with the pool, `Resizing`. A second PUT replaces it, within the rules of updates."""
+    arm.check_writable(azure, request.resource_id)
+    account = arm.require(azure, resource_ids.parent(request.resource_id))
+    if account.properties["provisioningState"] != "Succeeded":
+        raise problems.invalid_for_state("The Batch account is not ready.")
+    existing = azure.store.find(request.resource_id)
+    arm.check_preconditions(request, existing)
+    body = request.json()
+    pool_body.check_name(resource_ids.name(request.resource_id))
+    if existing is not None:
+        return _replace(azure, request, account, existing, body)
+    pool_checks.check(azure, account, body)
+    _check_pool_quota(azure, account)
+    return _answer(azure, request, _create(azure, request.resource_id, account, body))
+
+
+def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+    """200 with the pool. With nodes, only scale, start task, metadata and packages change."""
+    pool = arm.require(azure, request.resource_id)
+    _check_staying(pool)
+    arm.check_preconditions(request, pool)
+    body = request.json()
+    given = dict(body.get("properties") or {})
+    has_nodes = _has_nodes(azure, pool)
+    pool_body.check_update(given, has_nodes=has_nodes)
+    if has_nodes and "identity" in body:
+        raise problems.cannot_be_updated("identity")
+    _change(azure, pool, body, given)
+    return _answer(azure, request, pool)
+
+
+def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+    """202 + Location; the nodes leave at once. 204 when absent."""
+    pool = azure.store.find(request.resource_id)
+    if pool is None:
+        arm.require(azure, resource_ids.parent(request.resource_id))
+        return model.empty_response(204)
+    return operations.accepted_at_location(azure, request, begin_delete(azure, pool))
+
+
+def stop(azure: core.Simulator, request: model.Request) -> model.Response:
+    """200 with the pool, `Stopping`."""
+    pool = arm.require(azure, resource_ids.without_action(request.resource_id))
+    _check_staying(pool)
+    scaling.stop(azure, pool)
+    return _answer(azure, request, pool)
+
+
+def disable_auto_scale(azure: core.Simulator, request: model.Request) -> model.Response:
+    """200 with the pool, which keeps its present targets as a fixed scale."""
+    pool = arm.require(azure, resource_ids.without_action(request.resource_id))
+    _check_staying(pool)
+    if autoscaling.is_enabled(pool):
+        autoscaling.disable(azure, pool)
+    return _answer(azure, request, pool)
+
+
+def begin_delete(azure: core.Simulator, pool: store.Resource) -> store.Resource:
+    """The operation that removes the pool; the same one if it is already under way."""
+    operation = azure.operations.running(pool)
+    if operation is not None:
+        return operation
+    pool.cancel()
+    for node in nodes.present(azure, pool):
+        node_life.leave(azure, node)
+    now = iso8601.timestamp(azure.now)
+    pool.properties.update(
+        {"provisioningState": "Deleting", "provisioningStateTransitionTime": now}
+    )
+    return azure.operations.begin("pools.delete", pool, retry_after=RETRY_AFTER_SECONDS)
+
+
+def _create(
+    azure: core.Simulator, pool_id: str, account: store.Resource, body: Mapping[str, Any]
+) -> store.Resource:
+    now = iso8601.timestamp(azure.now)
+    copied: model.JsonObject = json.loads(json.dumps(body))
+    properties = pool_body.with_defaults(copied.get("properties") or {})
+    properties.update(
+        {
+            "creationTime": now,
+            "provisioningState": "Succeeded",
+            "provisioningStateTransitionTime": now,
+            "allocationState": "Steady",
+            "allocationStateTransitionTime": now,
+        }
+    )
+    document = {
+        "id": pool_id,
+        "name": resource_ids.name(pool_id),
+        "type": TYPE,
+        "properties": properties,
+        **{field: copied[field] for field in ("identity", "tags") if copied.get(field)},
+    }
+    state: model.JsonObject = {"targets": [0, 0], "granted": [0, 0], "location": account.location}
+    pool = azure.store.add(store.Resource(id=pool_id, type=TYPE, document=document, state=state))
+    _note_subnet(pool)
+    _apply_scale(azure, pool)
+    return pool
+
+
+def _replace(
+    azure: core.Simulator,
+    request: model.Request,
+    account: store.Resource,
+    pool: store.Resource,
+    body: Mapping[str, Any],
+) -> model.Response:
+    """A PUT on an existing pool: what it changes must be changeable now."""
+    _check_staying(pool)
+    pool_checks.check(azure, account, body)
+    given = pool_body.with_defaults(body.get("properties") or {})
+    changed = {name: value for name, value in given.items() if value != pool.properties.get(name)}
+    pool_body.check_update(changed, has_nodes=_has_nodes(azure, pool))
+    _change(azure, pool, body, changed)
+    return _answer(azure, request, pool)
+
+
+def _change(
+    azure: core.Simulator,
+    pool: store.Resource,
+    body: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> None:
+    """Write changed properties; a changed scale begins a resize."""
+    if "scaleSettings" in given:
+        scaling.check_steady(pool)
+    merged = pool_body.with_defaults({**pool.properties, **given})
+    if "identity" in body or not pool_body.UPDATABLE_WITH_NODES.issuperset(given):
+        identity = body.get("identity") or pool.document.get("identity") or {}
+        whole = {"identity": identity, "properties": merged}
+        pool_checks.check(azure, scaling.account_of(azure, pool), whole)
+    pool_checks.check_parts(given)
+    kept = {name: pool.properties[name] for name in pool.properties if name not in merged}
+    kept.pop("startTask", None)
+    pool.document["properties"] = {**kept, **merged}
+    for field in ("identity", "tags"):
+        if field in body:
+            pool.document[field] = body[field]
+    _note_subnet(pool)
+    if "scaleSettings" in given:
+        _apply_scale(azure, pool)
+
+
+def _apply_scale(azure: core.Simulator, pool: store.Resource) -> None:
+    pool.cancel("evaluate")
+    if autoscaling.is_enabled(pool):
+        autoscaling.start(azure, pool)
+    else:
+        scaling.begin(azure, pool, pool_body.targets(pool.properties))
+
+
+def _answer(azure: core.Simulator, request: model.Request, pool: store.Resource) -> model.Response:
+    """200 with the changed pool and its new ETag."""
+    pool.properties["lastModified"] = iso8601.timestamp(azure.now)
+    pool.document["etag"] = f'W/"{odata.new_etag(azure)}"'
+    headers = {"ETag": pool.document["etag"]}
+    return model.json_response(200, azure.show(pool, request), headers)
+
+
+def _has_nodes(azure: core.Simulator, pool: store.Resource) -> bool:
+    """Nodes that are there, leaving, or on their way."""
+    is_steady = pool.properties["allocationState"] == "Steady"
+    return bool(nodes.of_pool(azure, pool)) or not is_steady
+
+
+def _check_staying(pool: store.Resource) -> None:
+    if pool.properties["provisioningState"] == "Deleting":
+        raise problems.conflict("PoolBeingDeleted", "The specified pool is being deleted.")
+
+
+def _check_pool_quota(azure: core.Simulator, account: store.Resource) -> None:
+    quota = account.properties["poolQuota"]
+    if len(azure.store.children(account.id, TYPE)) >= quota:
+        message = f"The Batch account has reached its pool quota of {quota}."
+        raise problems.conflict("PoolQuotaReached", message)
+
+
+def _note_subnet(pool: store.Resource) -> None:
+    """A subnet with a pool in it cannot be deleted."""
+    network = pool.properties.get("networkConfiguration") or {}
+    writing.set_uses(pool, network.get("subnetId"))

@@ -1,0 +1,92 @@
+"""Quotas of Batch accounts and regions, and the families of sizes Batch knows.
+
+Recorded accounts list 64 families, nearly all with quota 0; new accounts in some subscriptions have
+no cores at all. The numbers below stand for an account whose owner asked for a working quota.
+Defaults and ceilings: https://learn.microsoft.com/azure/batch/batch-quota-limit
+"""
+
+from collections.abc import Mapping
+
+ACCOUNTS_PER_REGION = 3  # recorded: {"accountQuota": 3}
+POOLS = 100
+ACTIVE_JOBS_AND_SCHEDULES = 300
+DEDICATED_CORES = 500
+LOW_PRIORITY_CORES = 100
+
+# Families with quota. Batch spells some of them otherwise than compute does; compare ignoring case.
+_GRANTED: Mapping[str, int] = {
+    "standardDSv5Family": 100,
+    "standardDDSv5Family": 100,
+    "standardDADSv5Family": 100,
+    "standardDASv5Family": 100,
+    "standardDSv3Family": 100,
+    "standardESv5Family": 64,
+    "standardFSv2Family": 64,
+    "Standard NCASv3_T4 Family": 64,
+    "StandardNCADSA100v4Family": 96,
+    "StandardNCadsH100v5Family": 80,
+    "StandardNVADSA10v5Family": 72,
+}
+
+_REFUSED = (
+    "standardA0_A7Family",
+    "standardA8_A11Family",
+    "standardAv2Family",
+    "standardBSFamily",
+    "standardDFamily",
+    "standardDv2Family",
+    "standardDv2PromoFamily",
+    "standardDv3Family",
+    "standardDv4Family",
+    "standardDv5Family",
+    "standardDSFamily",
+    "standardDSv2Family",
+    "standardDSv2PromoFamily",
+    "standardDSv4Family",
+    "standardDDv4Family",
+    "standardDDv5Family",
+    "standardDDSv4Family",
+    "standardDAv4Family",
+    "standardDASv4Family",
+    "standardDCSv2Family",
+    "standardDCADSv5Family",
+    "standardDLSv5Family",
+    "standardDLDSv5Family",
+    "standardEv3Family",
+    "standardEv4Family",
+    "standardEv5Family",
+    "standardESv3Family",
+    "standardESv4Family",
+    "standardEDv4Family",
+    "standardEDv5Family",
+    "standardEDSv4Family",
+    "standardEDSv5Family",
+    "standardEAv4Family",
+    "standardEASv4Family",
+    "standardEASv5Family",
+    "standardEADSv5Family",
+    "standardFFamily",
+    "standardFSFamily",
+    "standardGFamily",
+    "standardGSFamily",
+    "standardHFamily",
+    "standardHBSFamily",
+    "standardHBrsv2Family",
+    "standardHBv3Family",
+    "standardHCSFamily",
+    "standardLSv2Family",
+    "standardMSFamily",
+    "standardNCSv2Family",
+    "standardNCSv3Family",
+    "standardNDAMSv4_A100Family",
+    "standardNDASv4_A100 Family",
+    "standardNDSH100v5Family",
+    "standardNVSv3Family",
+)
+
+FAMILY_CORES: Mapping[str, int] = {**_GRANTED, **dict.fromkeys(_REFUSED, 0)}
+
+
+def family_quotas() -> list[dict[str, object]]:
+    """`dedicatedCoreQuotaPerVMFamily` of a new account."""
+    return [{"name": name, "coreQuota": cores} for name, cores in sorted(FAMILY_CORES.items())]

@@ -1,0 +1,174 @@
+"""Start tasks: what runs on a node before it takes tasks, and what it leaves behind.
+
+batch-prep's verification is judged from the node's hidden contents; other commands are imitated. A
+machine that really executes scripts (not the scripted one) is asked instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator.batch import commands, images, iso8601, verification
+from local.azure_simulator.data import skus
+from local.azure_simulator.machine import interface, scripted
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+STEP = "verify"
+_LOOK_AGAIN_SECONDS = 15.0
+_RETRIES_MAX = 100  # for maxTaskRetryCount -1, which means without limit
+_KILLED = 137
+
+
+def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
+    """Run the start task once; `startTaskEnded` happens to the node when it is over."""
+    node.state["runs"] = node.state.get("runs", 0) + 1
+    if isinstance(azure.machine, scripted.ScriptedMachine):
+        outcome = _imitate(azure, pool, node)
+    else:
+        real = azure.machine.run(_script_run(node))
+        if real is None:
+            azure.schedule(node, "startTaskLook", _LOOK_AGAIN_SECONDS)
+            return
+        outcome = real
+    _end_later(azure, node, outcome)
+
+
+def look(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
+    """Ask a real machine again."""
+    outcome = azure.machine.look(_script_run(node))
+    if outcome is None:
+        azure.schedule(node, "startTaskLook", _LOOK_AGAIN_SECONDS)
+    else:
+        _end_later(azure, node, outcome)
+
+
+def note_end(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> bool:
+    """Write down how a run ended. True if it must be run again."""
+    info = node.document["startTaskInfo"]
+    node.state["files"] = {
+        "startup/stdout.txt": data["stdout"],
+        "startup/stderr.txt": data["stderr"],
+    }
+    retries = int(node.state["startTask"].get("maxTaskRetryCount") or 0)
+    limit = _RETRIES_MAX if retries < 0 else retries
+    if data["exitCode"] and info["retryCount"] < limit:
+        info["retryCount"] += 1
+        info["lastRetryTime"] = iso8601.timestamp(azure.now)
+        return True
+    info.update({"state": "completed", "endTime": iso8601.timestamp(azure.now)})
+    info.update(result_of(data["exitCode"]))
+    return False
+
+
+def result_of(exit_code: int) -> model.JsonObject:
+    """`exitCode`, `result` and, for a failure, `failureInfo`, as start tasks and tasks have it."""
+    if exit_code == 0:
+        return {"exitCode": 0, "result": "success"}
+    message = "The task exited with an exit code representing a failure"
+    failure = {
+        "category": "usererror",
+        "code": "FailureExitCode",
+        "message": message,
+        "details": [{"name": "Message", "value": message}],
+    }
+    return {"exitCode": exit_code, "result": "failure", "failureInfo": failure}
+
+
+def shown(start_task: Mapping[str, Any]) -> model.JsonObject:
+    """The start task as the data plane shows it: enumerations in lower case."""
+    user = dict((start_task.get("userIdentity") or {}).get("autoUser") or {})
+    lowered = {name: str(value).lower() for name, value in user.items()}
+    return {**start_task, "userIdentity": {"autoUser": lowered}} if user else dict(start_task)
+
+
+def environment_of(node: store.Resource) -> dict[str, str]:
+    """The variables that the command sees."""
+    settings = node.state["startTask"].get("environmentSettings") or []
+    pool_id = resource_ids.name(resource_ids.parent(node.id))
+    return {
+        "AZ_BATCH_POOL_ID": pool_id,
+        "AZ_BATCH_NODE_ID": node.name,
+        "AZ_BATCH_NODE_STARTUP_DIR": "/mnt/batch/tasks/startup",
+        **{item["name"]: str(item.get("value", "")) for item in settings},
+    }
+
+
+def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
+    """The node as the verification sees it."""
+    size = skus.find(pool.properties["vmSize"])
+    assert size is not None  # checked when the pool was made
+    user = (node.state["startTask"] or {}).get("userIdentity") or {}
+    level = (user.get("autoUser") or {}).get("elevationLevel", "NonAdmin")
+    return verification.Host(
+        contents=node.state["contents"],
+        size=size,
+        is_elevated=str(level).lower() == "admin",
+        has_secure_boot=images.has_secure_boot(pool.properties),
+    )
+
+
+def _imitate(
+    azure: core.Simulator, pool: store.Resource, node: store.Resource
+) -> interface.Outcome:
+    command, environment = node.state["startTask"]["commandLine"], environment_of(node)
+    host = host_of(pool, node)
+    seconds = azure.duration("nodes.startTask", node)
+    is_verification = _is_verification(command, environment)
+    if is_verification:
+        ran = verification.judge(host, environment)
+    else:
+        ran = commands.run(command, environment, host.gpus())
+    outcome = interface.Outcome(
+        seconds=seconds, exit_code=ran.exit_code, stdout=ran.stdout, stderr=ran.stderr
+    )
+    fault = azure.faults.on_script(STEP if is_verification else "", node)
+    return outcome if fault is None else _faulty(outcome, fault)
+
+
+def _is_verification(command: str, environment: Mapping[str, str]) -> bool:
+    """Whether the command runs the step: the text is there, and a shell to read it."""
+    if commands.start_problem(command) is not None:
+        return False
+    has_shell = commands.shell_script(shlex.split(command)) is not None
+    return has_shell and verification.is_verification(command, environment)
+
+
+def _faulty(outcome: interface.Outcome, fault: model.JsonObject) -> interface.Outcome:
+    match fault["effect"]:
+        case "silent":
+            return dataclasses.replace(outcome, exit_code=0, stdout="")
+        case "crash":
+            return dataclasses.replace(outcome, exit_code=_KILLED, stdout="", crashes=True)
+        case _:
+            return dataclasses.replace(
+                outcome,
+                exit_code=int(fault.get("exitCode", 1)),
+                stdout=fault.get("stdout", outcome.stdout),
+                stderr=fault.get("message", ""),
+            )
+
+
+def _script_run(node: store.Resource) -> interface.ScriptRun:
+    return interface.ScriptRun(
+        id=f"{node.id}/startTask/{node.state['runs']}",
+        script=node.state["startTask"]["commandLine"],
+        environment=environment_of(node),
+        vm=node.state["contents"],
+    )
+
+
+def _end_later(azure: core.Simulator, node: store.Resource, outcome: interface.Outcome) -> None:
+    node.state["contents"].update(outcome.changes)
+    data = {
+        "exitCode": outcome.exit_code,
+        "stdout": outcome.stdout,
+        "stderr": outcome.stderr,
+        "crashes": outcome.crashes,
+    }
+    azure.schedule(node, "startTaskEnded", outcome.seconds, data)

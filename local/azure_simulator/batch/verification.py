@@ -1,0 +1,224 @@
+"""The verification step of batch-prep's start task, judged without executing it.
+
+What a node would find is decided by the hidden contents of its image and by its size. The result
+line has the step contract's form and says `"scripted": true`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from local.azure_simulator import model
+from local.azure_simulator.batch import commands, containers
+from local.azure_simulator.data import skus
+
+MARK = re.compile(r"^# batch-prep step: verify\b", re.MULTILINE)
+CHECK_FAILED = 30  # exit code of the step contract
+_ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
+_GRID_FAMILIES = frozenset({"standardnvadsa10v5family"})
+_GPU_MODELS = {
+    "standard ncasv3_t4 family": "Tesla T4",
+    "standardncadsa100v4family": "NVIDIA A100 80GB PCIe",
+    "standardncadsh100v5family": "NVIDIA H100 NVL",
+    "standardndsh100v5family": "NVIDIA H100 80GB HBM3",
+    "standardndasv4_a100family": "NVIDIA A100-SXM4-40GB",
+    "standardnvadsa10v5family": "NVIDIA A10-24Q",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """The node on which the step runs."""
+
+    contents: model.JsonObject
+    size: skus.Size
+    is_elevated: bool
+    """Whether the start task's user may reach the Docker socket."""
+    has_secure_boot: bool
+
+    def gpus(self) -> commands.Gpus:
+        """What `nvidia-smi` finds on the host itself."""
+        return commands.Gpus(
+            model=_GPU_MODELS.get(self.size.family.lower(), "NVIDIA GPU"),
+            count=self.size.gpus,
+            has_driver=not _driver_problem(self),
+            is_installed=bool(self.contents["driver"]),
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One line of the report; a code makes it a failure, `skipped` says that nothing was asked."""
+
+    id: str
+    code: str = ""
+    message: str = ""
+    skipped: bool = False
+    warns: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        failed = "warn" if self.warns else "fail"
+        status = "skip" if self.skipped else failed if self.code else "pass"
+        return {
+            "id": self.id,
+            "status": status,
+            "code": self.code,
+            "message": self.message,
+            "seconds": 0,
+            "data": {},
+        }
+
+
+def is_verification(script: str, environment: Mapping[str, str]) -> bool:
+    """Whether the step's text is there: plain, or base64 (perhaps of gzip), or in a variable."""
+    texts = [script, *environment.values()]
+    return any(MARK.search(found) for text in texts for found in (text, *_decoded(text)))
+
+
+def judge(host: Host, environment: Mapping[str, str]) -> commands.Ran:
+    """What the step prints and how it ends."""
+    checks = [*_checks(host, environment)]
+    user = _user_start_task(host, environment)
+    if user is not None and user.exit_code:
+        message = f"the pool's own start task exited with {user.exit_code}"
+        checks.append(Check(id="system", code="USER_START_TASK", message=message))
+    failed = [check for check in checks if check.code and not check.warns]
+    exit_code = CHECK_FAILED if failed else 0
+    result = {
+        "v": 1,
+        "step": "verify",
+        "nonce": environment.get("NONCE", ""),
+        "ok": not failed,
+        "exitCode": exit_code,
+        "changed": False,
+        "rebootRequired": False,
+        "seconds": 3,
+        "phase": "",
+        "message": "; ".join(f"{check.code}: {check.message}" for check in failed),
+        "logTail": "",
+        "log": "/var/log/batch-prep/verify.log",
+        "scripted": True,
+        "data": {"checks": [check.to_wire() for check in checks], "host": _described(host)},
+    }
+    output = "" if user is None else user.stdout
+    return commands.Ran(
+        exit_code=exit_code, stdout=f"{output}batch-prep-result {json.dumps(result)}\n"
+    )
+
+
+def _checks(host: Host, environment: Mapping[str, str]) -> Iterable[Check]:
+    images = environment.get("EXPECT_IMAGES", "").split()
+    yield _system(host)
+    yield _kernel(host)
+    yield _docker(host)
+    yield _gpu(host, environment.get("EXPECT_GPU", "none"))
+    yield _images(host, images)
+    yield _container(host, environment.get("VERIFY_IMAGE", ""))
+
+
+def _system(host: Host) -> Check:
+    if not host.contents["user"]:
+        return Check(id="system")
+    return Check(id="system", code="NOT_SEALED", message="the image still has its builder's user")
+
+
+def _kernel(host: Host) -> Check:
+    if not host.contents["kernelPending"]:
+        return Check(id="kernel")
+    return Check(id="kernel", code="KERNEL_PENDING", message="a newer kernel waits for a restart")
+
+
+def _docker(host: Host) -> Check:
+    if not host.contents["docker"]:
+        return Check(id="docker", code="DOCKER_DOWN", message="docker: command not found")
+    if not host.is_elevated:
+        message = "permission denied while trying to connect to the Docker daemon socket"
+        return Check(id="docker", code="DOCKER_DOWN", message=message)
+    return Check(id="docker")
+
+
+def _gpu(host: Host, expected: str) -> Check:
+    """The order of questions is that of a person at the node: device, module, driver, count."""
+    wanted = host.size.gpus if expected == "auto" else int(expected) if expected.isdigit() else 0
+    if wanted == 0 and host.size.gpus and expected == "none":
+        return Check(id="gpu", code="GPU_UNEXPECTED", message="a GPU is there", warns=True)
+    if wanted == 0:
+        return Check(id="gpu", skipped=True)
+    if host.size.gpus == 0:
+        return Check(id="gpu", code="GPU_ABSENT", message="no NVIDIA device on the PCI bus")
+    problem = _driver_problem(host)
+    if problem:
+        return Check(id="gpu", code=problem, message="nvidia-smi does not work")
+    if host.size.gpus < wanted:
+        message = f"{host.size.gpus} of {wanted} GPUs are visible"
+        return Check(id="gpu", code="GPU_COUNT", message=message)
+    return Check(id="gpu")
+
+
+def _driver_problem(host: Host) -> str:
+    """Why `nvidia-smi` fails on a node with a GPU: a driver serves the kernel it was built for."""
+    kernel = host.contents["kernel"]
+    if not host.contents["driver"] or host.contents.get("driverKernel", kernel) != kernel:
+        return "GPU_MODULE_MISSING"
+    if host.has_secure_boot:
+        return "GPU_SECURE_BOOT"
+    is_grid = host.contents["driverKind"] == "grid"
+    if host.size.family.lower() in _GRID_FAMILIES and not is_grid:
+        return "GPU_UNSUPPORTED"
+    return ""
+
+
+def _images(host: Host, expected: list[str]) -> Check:
+    if not expected:
+        return Check(id="images", skipped=True)
+    missing = [name for name in expected if not containers.has_image(host.contents, name)]
+    if missing:
+        return Check(id="images", code="IMAGE_MISSING", message=" ".join(missing))
+    return Check(id="images")
+
+
+def _container(host: Host, image: str) -> Check:
+    """`docker run --pull never`: the image must be there already."""
+    if not image:
+        return Check(id="container", skipped=True)
+    if _docker(host).code or not containers.has_image(host.contents, image):
+        return Check(id="container", code="CONTAINER_RUN", message=f"cannot run {image}")
+    if host.size.gpus and host.contents["driver"] and not host.contents["toolkit"]:
+        message = "could not select device driver with capabilities: [[gpu]]"
+        return Check(id="container", code="GPU_CONTAINER", message=message)
+    return Check(id="container")
+
+
+def _user_start_task(host: Host, environment: Mapping[str, str]) -> commands.Ran | None:
+    command = environment.get("USER_START_TASK", "")
+    return commands.run_script(command, environment, host.gpus()) if command else None
+
+
+def _described(host: Host) -> dict[str, Any]:
+    return {
+        "os": host.contents["os"],
+        "osVersion": host.contents["osVersion"],
+        "kernel": host.contents["kernel"],
+        "vmSize": host.size.name,
+        "gpus": host.size.gpus,
+        "dockerVersion": host.contents["docker"],
+        "driverVersion": host.contents["driver"],
+    }
+
+
+def _decoded(text: str) -> Iterable[str]:
+    for found in _ENCODED.findall(text):
+        try:
+            data = base64.b64decode(found, validate=True)
+            data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+            yield data.decode()
+        except (binascii.Error, ValueError, OSError, EOFError, zlib.error):
+            continue

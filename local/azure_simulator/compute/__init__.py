@@ -1,0 +1,43 @@
+"""Microsoft.Compute: sizes, quotas, images, virtual machines, run commands, galleries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator.compute import (
+    boot_diagnostics,
+    catalogue,
+    disks,
+    galleries,
+    gallery_images,
+    gallery_versions,
+    managed_images,
+    power,
+    run_command_action,
+    run_commands,
+    script_runs,
+    virtual_machines,
+    vm_deletion,
+)
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+
+def register(azure: core.Simulator) -> None:
+    for module in (
+        catalogue,
+        disks,
+        virtual_machines,
+        vm_deletion,
+        power,
+        boot_diagnostics,
+        run_commands,
+        script_runs,
+        run_command_action,
+        galleries,
+        gallery_images,
+        gallery_versions,
+        managed_images,
+    ):
+        module.register(azure)

@@ -1,0 +1,64 @@
+"""Managed disks. They come with a virtual machine and may outlive it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, resource_ids, store, times
+from local.azure_simulator.network import writing
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.Compute/disks"
+COST_PER_GB_HOUR = {"Premium_LRS": 0.000198, "StandardSSD_LRS": 0.000103, "Standard_LRS": 0.00006}
+"""US dollars; a premium disk of 64 GiB costs about 9 a month."""
+
+
+def register(azure: core.Simulator) -> None:
+    arm.register_reads(azure, TYPE)
+    azure.route(
+        "DELETE",
+        arm.path_of(TYPE),
+        arm.delete("disks.delete", check=_check_delete, retry_after=(2, 10)),
+        operation="disks.delete",
+    )
+    azure.operations.register("disks.delete", arm.vanish)
+
+
+def create(
+    azure: core.Simulator, vm: store.Resource, disk_id: str, size_gb: int, kind: str
+) -> store.Resource:
+    """The OS disk of a machine."""
+    document = {
+        "id": disk_id,
+        "name": resource_ids.name(disk_id),
+        "type": TYPE,
+        "location": vm.location,
+        "tags": dict(vm.tags),
+        "sku": {"name": kind},
+        "managedBy": vm.id,
+        "properties": {
+            "osType": "Linux",
+            "diskSizeGB": size_gb,
+            "diskState": "Attached",
+            "timeCreated": times.text(azure.now),
+            "provisioningState": "Succeeded",
+        },
+    }
+    disk = store.Resource(id=disk_id, type=TYPE, document=document)
+    disk.cost_per_hour = size_gb * COST_PER_GB_HOUR.get(kind, 0.0001)
+    return azure.store.add(disk)
+
+
+def detach(disk: store.Resource) -> None:
+    disk.document.pop("managedBy", None)
+    disk.properties["diskState"] = "Unattached"
+
+
+def _check_delete(azure: core.Simulator, disk: store.Resource) -> None:
+    writing.check_idle(azure, disk)
+    owner = disk.document.get("managedBy")
+    if owner:
+        message = f"Disk {disk.name} is attached to VM {owner}."
+        model.refuse(409, "OperationNotAllowed", message)

@@ -1,0 +1,238 @@
+"""Gallery image versions: captured from a source, copied to regions, never overwritten.
+
+Hidden state: `contents` (what is inside, see `machine.contents`), `diskGb`, and `regions`:
+`{region: {"start", "end"}}`, the simulated times of each copy. A region is usable from its `end`
+on, if the version succeeded.
+"""
+
+# ruff: noqa: ARG001 - handlers, events and endings share one signature each
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, operations, resource_ids, store, times
+from local.azure_simulator.compute import galleries, version_sources
+from local.azure_simulator.data import locations
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.Compute/galleries/images/versions"
+_NAME = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_INT32_MAX = 2**31 - 1
+_COST_PER_GB_HOUR = 0.05 / 730
+"""One replica on standard storage, US dollars."""
+
+
+def register(azure: core.Simulator) -> None:
+    arm.register_reads(azure, TYPE)
+    azure.shows(TYPE, show)
+    azure.route("PUT", arm.path_of(TYPE), put, operation="galleryVersions.create")
+    azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleryVersions.update")
+    azure.route(
+        "DELETE",
+        arm.path_of(TYPE),
+        arm.delete("galleryVersions.delete", retry_after=(10,)),
+        operation="galleryVersions.delete",
+    )
+    azure.operations.register("galleryVersions.create", _created)
+    azure.operations.register("galleryVersions.update", arm.succeed)
+    azure.operations.register("galleryVersions.delete", arm.vanish)
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    body, existing = arm.prepare_put(azure, request)
+    _check_name(request.parameters["name"])
+    profile = body.get("properties", {}).get("publishingProfile") or {}
+    _check_regions(profile, body["location"])
+    if existing is not None:
+        _check_unchanged(existing, body["properties"])
+        if existing.properties["provisioningState"] != "Failed":
+            return _update(azure, request, existing, body)
+    definition = arm.require(azure, resource_ids.parent(request.resource_id))
+    source = version_sources.find(azure, definition, body)
+    version = arm.file(azure, request, TYPE, body, existing)
+    version.state.update(
+        contents=source.contents, diskGb=source.disk_gb, source=source.id, regions={}
+    )
+    version.properties["publishingProfile"] = _completed(azure, profile)
+    seconds = _replicate(azure, version, is_new=True)
+    version.properties["provisioningState"] = "Creating"
+    operation = azure.operations.begin(
+        "galleryVersions.create", version, seconds=seconds, retry_after=(60,)
+    )
+    return operations.put_started(azure, request, version, operation, created=existing is None)
+
+
+def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+    version = arm.require(azure, request.resource_id)
+    change = request.json()
+    profile = {
+        **version.properties["publishingProfile"],
+        **change.get("properties", {}).get("publishingProfile", {}),
+    }
+    _check_regions(profile, version.location)
+    properties = {**version.properties, "publishingProfile": profile}
+    _check_unchanged(version, properties)
+    body = {"tags": change.get("tags", version.tags), "properties": properties}
+    return _update(azure, request, version, body)
+
+
+def show(
+    azure: core.Simulator, version: store.Resource, request: model.Request
+) -> model.JsonObject:
+    """Regions by their display names; with `$expand=ReplicationStatus` how far the copies are."""
+    document: model.JsonObject = json.loads(json.dumps(version.document))
+    for region in document["properties"]["publishingProfile"]["targetRegions"]:
+        region["name"] = locations.display_name(region["name"])
+    if request.query.get("$expand", "").lower() == "replicationstatus":
+        document["properties"]["replicationStatus"] = _replication(azure, version)
+    return document
+
+
+def _created(
+    azure: core.Simulator, version: store.Resource, operation: store.Resource
+) -> model.JsonObject | None:
+    """The source must have lasted until the copy was made."""
+    if azure.store.find(version.state["source"]) is None:
+        message = f"Source {version.state['source']} was deleted while the image was created."
+        return model.error_object("NotFound", message)
+    version.properties["provisioningState"] = "Succeeded"
+    version.properties["storageProfile"]["osDiskImage"] = {
+        "sizeInGB": version.state["diskGb"],
+        "hostCaching": "ReadWrite",
+    }
+    replicas = sum(
+        region["regionalReplicaCount"]
+        for region in version.properties["publishingProfile"]["targetRegions"]
+    )
+    version.cost_per_hour = replicas * version.state["diskGb"] * _COST_PER_GB_HOUR
+    return None
+
+
+def _update(
+    azure: core.Simulator, request: model.Request, version: store.Resource, body: model.JsonObject
+) -> model.Response:
+    running = azure.operations.running(version)
+    if running is not None:
+        return operations.put_started(azure, request, version, running, created=False)
+    profile = body["properties"].get("publishingProfile") or {}
+    version.document["tags"] = body.get("tags", version.tags)
+    version.properties["publishingProfile"] = _completed(azure, profile)
+    seconds = _replicate(azure, version, is_new=False)
+    version.properties["provisioningState"] = "Updating"
+    operation = azure.operations.begin(
+        "galleryVersions.update", version, seconds=seconds, retry_after=(60,)
+    )
+    return operations.put_started(azure, request, version, operation, created=False)
+
+
+# --- replication ---------------------------------------------------------------------------
+
+
+def _replicate(azure: core.Simulator, version: store.Resource, *, is_new: bool) -> float:
+    """Start the copies that are missing, forget those not wanted. Seconds until all are there."""
+    profile = version.properties["publishingProfile"]
+    is_shallow = profile.get("replicationMode") == "Shallow"
+    wanted = [locations.canonical(region["name"]) for region in profile["targetRegions"]]
+    capture = 0.0
+    if is_new:
+        name = "galleryVersions.createShallow" if is_shallow else "galleryVersions.create"
+        capture = azure.duration(name, version)
+    base = capture or azure.duration("galleryVersions.update", version)
+    regions = {name: span for name, span in version.state["regions"].items() if name in wanted}
+    for name in wanted:
+        is_home = locations.same(name, version.location)
+        copy = 0.0 if is_home else azure.duration("galleryVersions.replicate", version)
+        regions.setdefault(name, {"start": azure.now, "end": azure.now + base + copy})
+    version.state["regions"] = regions
+    ends_at = max(span["end"] for span in regions.values())
+    return float(max(ends_at - azure.now, 0 if is_new else base))
+
+
+def _replication(azure: core.Simulator, version: store.Resource) -> model.JsonObject:
+    has_failed = version.properties["provisioningState"] == "Failed"
+    summary = [
+        _region_status(azure.now, name, span, has_failed=has_failed)
+        for name, span in version.state["regions"].items()
+    ]
+    states = {item["state"] for item in summary}
+    aggregated = "Completed" if states == {"Completed"} else "InProgress"
+    return {"aggregatedState": "Failed" if has_failed else aggregated, "summary": summary}
+
+
+def _region_status(
+    now: float, name: str, span: model.JsonObject, *, has_failed: bool
+) -> model.JsonObject:
+    share = min(1.0, (now - span["start"]) / max(span["end"] - span["start"], 1e-9))
+    state = "Completed" if now >= span["end"] else "Replicating"
+    return {
+        "region": locations.display_name(name),
+        "state": "Failed" if has_failed else state,
+        "details": "",
+        "progress": int(100 * share),
+    }
+
+
+# --- checks --------------------------------------------------------------------------------
+
+
+def _check_name(name: str) -> None:
+    parts = _NAME.fullmatch(name)
+    if parts is None or any(int(part) > _INT32_MAX for part in parts.groups()):
+        galleries.refuse_name("galleryImageVersion", name, "Major.Minor.Patch, each an int32")
+
+
+def _check_regions(profile: model.JsonObject, location: str) -> None:
+    """The version's own region among the targets, none twice, all known."""
+    names = [region.get("name", "") for region in profile.get("targetRegions") or []]
+    unknown = [name for name in names if not locations.is_known(name)]
+    if unknown:
+        message = f"The target region '{unknown[0]}' is not available for gallery images."
+        model.refuse(400, "InvalidParameter", message, target="targetRegions")
+    canonical = [locations.canonical(name) for name in names]
+    if canonical and locations.canonical(location) not in canonical:
+        message = (
+            f"Gallery image version publishing profile regions '{', '.join(names)}' must contain "
+            f"the location of image version '{location}'."
+        )
+        model.refuse(400, "InvalidParameter", message, target="targetRegions")
+    if len(set(canonical)) != len(canonical):
+        message = "Gallery image version publishing profile contains duplicate regions."
+        model.refuse(400, "InvalidParameter", message, target="targetRegions")
+
+
+def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:
+    """Source, replication mode and storage types are immutable."""
+    stem = "galleryImageVersion.properties"
+    source = (wanted.get("storageProfile") or {}).get("source")
+    if source != version.properties["storageProfile"].get("source"):
+        galleries.refuse_change(f"{stem}.storageProfile.source.id")
+    profile = version.properties["publishingProfile"]
+    wished = wanted.get("publishingProfile") or {}
+    if wished.get("replicationMode", profile["replicationMode"]) != profile["replicationMode"]:
+        galleries.refuse_change(f"{stem}.publishingProfile.replicationMode")
+    kinds = {
+        locations.canonical(region["name"]): region.get("storageAccountType")
+        for region in profile["targetRegions"]
+    }
+    for region in wished.get("targetRegions") or []:
+        known = kinds.get(locations.canonical(region["name"]))
+        if known and region.get("storageAccountType", known) != known:
+            galleries.refuse_change(f"{stem}.publishingProfile.targetRegions.storageAccountType")
+
+
+def _completed(azure: core.Simulator, profile: model.JsonObject) -> model.JsonObject:
+    """The publishing profile with its defaults."""
+    completed: model.JsonObject = json.loads(json.dumps(profile))
+    completed.setdefault("replicationMode", "Full")
+    completed.setdefault("excludeFromLatest", False)
+    completed.setdefault("storageAccountType", "Standard_LRS")
+    completed.setdefault("publishedDate", times.text(azure.now))
+    for region in completed.setdefault("targetRegions", []):
+        region.setdefault("regionalReplicaCount", completed.get("replicaCount", 1))
+        region.setdefault("storageAccountType", completed["storageAccountType"])
+    return completed

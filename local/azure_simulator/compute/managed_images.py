@@ -1,0 +1,81 @@
+"""Managed images: the older way to keep a generalized machine."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator.compute import placement
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.Compute/images"
+_COST_PER_GB_HOUR = 0.05 / 730
+"""Standard storage, US dollars."""
+
+
+def register(azure: core.Simulator) -> None:
+    arm.register_reads(azure, TYPE)
+    azure.route("PUT", arm.path_of(TYPE), put, operation="images.write")
+    azure.route(
+        "DELETE",
+        arm.path_of(TYPE),
+        arm.delete("images.delete", retry_after=(10,)),
+        operation="images.delete",
+    )
+    azure.operations.register("images.write", arm.succeed)
+    azure.operations.register("images.delete", arm.vanish)
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    body, existing = arm.prepare_put(azure, request)
+    source = (body.get("properties", {}).get("sourceVirtualMachine") or {}).get("id", "")
+    vm = _require_source(azure, source)
+    generation = body["properties"].get("hyperVGeneration", "V1")
+    if generation != vm.state["generation"]:
+        message = (
+            f"The hyperVGeneration '{generation}' of the image does not match that of the source "
+            f"virtual machine, '{vm.state['generation']}'."
+        )
+        model.refuse(400, "InvalidParameter", message, target="hyperVGeneration")
+    image = arm.file(azure, request, TYPE, body, existing)
+    image.properties["hyperVGeneration"] = generation
+    image.properties["provisioningState"] = "Creating" if existing is None else "Updating"
+    _capture(image, vm)
+    operation = azure.operations.begin("images.write", image, retry_after=(10,))
+    return operations.put_started(azure, request, image, operation, created=existing is None)
+
+
+def _require_source(azure: core.Simulator, source: str) -> store.Resource:
+    vm = azure.store.find(source) if source else None
+    if vm is None or not vm.is_type(placement.VM_TYPE):
+        message = f"The source virtual machine '{source}' was not found."
+        model.refuse(404, "NotFound", message, target="sourceVirtualMachine")
+    security = (vm.properties.get("securityProfile") or {}).get("securityType")
+    if security == "TrustedLaunch":
+        model.refuse(
+            409,
+            "OperationNotAllowed",
+            "Creation of managed images are not supported for virtual machine with TrustedLaunch "
+            "security type.",
+        )
+    if not vm.state["generalized"]:
+        message = (
+            f"Operation 'CreateImage' is not allowed on VM '{vm.name}' since it is not generalized."
+        )
+        model.refuse(409, "OperationNotAllowed", message)
+    return vm
+
+
+def _capture(image: store.Resource, vm: store.Resource) -> None:
+    image.state.update(
+        contents=copy.deepcopy(vm.state["machine"]),
+        diskGb=vm.state["diskGb"],
+        plan=vm.state["plan"],
+    )
+    image.cost_per_hour = vm.state["diskGb"] * _COST_PER_GB_HOUR
+    image.properties["storageProfile"] = {
+        "osDisk": {"osType": "Linux", "osState": "Generalized", "diskSizeGB": vm.state["diskGb"]}
+    }

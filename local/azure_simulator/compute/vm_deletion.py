@@ -1,0 +1,51 @@
+"""Deletion of virtual machines, and of what was created with `deleteOption: Delete`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator.compute import disks, placement, power
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = placement.VM_TYPE
+_NAMES = ("virtualMachines.delete", "virtualMachines.forceDelete")
+
+
+def register(azure: core.Simulator) -> None:
+    azure.route("DELETE", arm.path_of(TYPE), delete, operation="virtualMachines.delete")
+    for name in _NAMES:
+        azure.operations.register(name, _deleted)
+
+
+def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+    """204 when absent; 202 otherwise. `forceDeletion=true` skips the graceful shutdown."""
+    vm = azure.store.find(request.resource_id)
+    if vm is None:
+        arm.require_group(azure, request.resource_id)
+        return model.empty_response(204)
+    running = azure.operations.running(vm)
+    if running is None or running.state["operation"] not in _NAMES:
+        azure.operations.preempt(vm, "VM delete")
+        power.go_down(azure, vm)
+        vm.properties["provisioningState"] = "Deleting"
+        vm.state["label"] = "deleting"
+        is_forced = request.query.get("forceDeletion", "").lower() == "true"
+        running = azure.operations.begin(_NAMES[is_forced], vm, retry_after=(10,))
+    return operations.accepted(azure, request, running)
+
+
+def _deleted(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+    azure.machine.destroy(vm.state["machine"])
+    arm.vanish(azure, vm, operation)
+    for reference in vm.properties["networkProfile"]["networkInterfaces"]:
+        if reference.get("properties", {}).get("deleteOption") == "Delete":
+            azure.store.remove(reference["id"])
+    os_disk = vm.properties["storageProfile"]["osDisk"]
+    disk = azure.store.find((os_disk.get("managedDisk") or {}).get("id") or "/")
+    if disk is not None and os_disk.get("deleteOption") == "Delete":
+        azure.store.remove(disk.id)
+    elif disk is not None:
+        disks.detach(disk)

@@ -1,0 +1,88 @@
+"""How a virtual machine is shown: its document, and its instance view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import model, store, times
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+_POWER_TEXT = {
+    "starting": "VM starting",
+    "running": "VM running",
+    "stopping": "VM stopping",
+    "stopped": "VM stopped",
+    "deallocating": "VM deallocating",
+    "deallocated": "VM deallocated",
+}
+
+
+def show(azure: core.Simulator, vm: store.Resource, request: model.Request) -> model.JsonObject:
+    """The document; with `$expand=instanceView` (any case) the view inside it."""
+    if request.query.get("$expand", "").lower() != "instanceview":
+        return vm.document
+    properties = {**vm.properties, "instanceView": instance_view(azure, vm)}
+    return {**vm.document, "properties": properties}
+
+
+def instance_view(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+    statuses = [_provisioning_status(azure, vm)]
+    if vm.state["generalized"]:
+        generalized = {"code": "OSState/generalized", "displayStatus": "VM generalized"}
+        statuses.append({**generalized, "level": "Info"})
+    power = vm.state["power"]
+    if power in _POWER_TEXT:
+        text = _POWER_TEXT[power]
+        statuses.append({"code": f"PowerState/{power}", "level": "Info", "displayStatus": text})
+    view: model.JsonObject = {"statuses": statuses, "hyperVGeneration": vm.state["generation"]}
+    if power == "running":
+        view["computerName"] = vm.properties["osProfile"]["computerName"]
+        view["vmAgent"] = _agent(azure, vm)
+    if vm.properties.get("diagnosticsProfile"):
+        view["bootDiagnostics"] = {}
+    return view
+
+
+def _provisioning_status(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+    state = vm.properties["provisioningState"]
+    status = {
+        "code": f"ProvisioningState/{state.lower()}",
+        "level": "Info",
+        "displayStatus": f"Provisioning {state.lower()}",
+        "time": times.text(azure.now),
+    }
+    problem = vm.state.get("problem")
+    if state == "Failed" and problem:
+        status["code"] = f"ProvisioningState/failed/{problem['code']}"
+        status["level"] = "Error"
+        status["message"] = problem["message"]
+    return status
+
+
+def _agent(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+    is_ready = vm.state["agent"]
+    ready = (
+        "ProvisioningState/succeeded",
+        "Ready",
+        "GuestAgent is running and processing the extensions.",
+    )
+    unready = (
+        "ProvisioningState/Unavailable",
+        "Not Ready",
+        "VM status blob is found but not yet populated.",
+    )
+    code, text, message = ready if is_ready else unready
+    status = {
+        "code": code,
+        "level": "Info" if is_ready else "Warning",
+        "displayStatus": text,
+        "message": message,
+        "time": times.text(azure.now),
+    }
+    return {
+        "vmAgentVersion": "2.13.1.1" if is_ready else "Unknown",
+        "statuses": [status],
+        "extensionHandlers": [],
+    }

@@ -1,0 +1,19 @@
+"""Azure Container Registry: registries, quick builds, the registry protocol, and who may pull.
+
+For machines that pull images, `pulls.find(azure, reference, identity_ids)` says what a pull would
+yield or which words it would fail with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator.container_registry import builds, protocol, registries, uploads
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+
+def register(azure: core.Simulator) -> None:
+    for module in (registries, builds, uploads, protocol):
+        module.register(azure)

@@ -1,0 +1,163 @@
+"""What a registry answers over HTTP: the token exchange, and manifests by name.
+
+The registry is the one the request's host names (`name.azurecr.io`), or else the one that the
+token was made for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, NoReturn
+from urllib import parse
+
+from local.azure_simulator import model, store, tokens
+from local.azure_simulator.container_registry import image_names, pulls, registries
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "simulator.registryToken"
+REFRESH_SECONDS = 3 * 3600  # documented: about three hours
+ACCESS_SECONDS = 75 * 60
+_DEPTH_MAX = 4  # parts of a repository's name that are routed
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+def _render(refusal: model.Refusal, request: model.Request) -> model.JsonObject:  # noqa: ARG001
+    return {"errors": [{"code": refusal.code, "message": refusal.message}]}
+
+
+_REGISTRY = model.Plane(
+    name="registry", audiences=frozenset(), api_version_required=False, render=_render
+)
+_ENTRA = model.Plane(
+    name="entra",
+    audiences=frozenset({"containerregistry.azure.net"}) | model.ARM_AUDIENCES,
+    api_version_required=False,
+    render=_render,
+)
+"""Checks the token that comes in for exchange; no route lies on it."""
+
+
+def register(azure: core.Simulator) -> None:
+    azure.route("POST", "/oauth2/exchange", exchange, plane=_REGISTRY)
+    azure.route("POST", "/oauth2/token", issue, plane=_REGISTRY)
+    azure.route("GET", "/v2", check, plane=_REGISTRY)
+    path = "/v2"
+    for depth in range(1, _DEPTH_MAX + 1):
+        path += f"/{{part{depth}}}"
+        for method in ("GET", "HEAD"):
+            azure.route(method, path + "/manifests/{reference}", manifest, plane=_REGISTRY)
+
+
+def exchange(azure: core.Simulator, request: model.Request) -> model.Response:
+    """An Entra token for a refresh token: `grant_type=access_token&service=…&access_token=…`."""
+    form = _form(request)
+    registry = _registry(azure, request, form.get("service", ""))
+    if form.get("grant_type") != "access_token" or "access_token" not in form:
+        model.refuse(400, "INVALID_REQUEST", "grant_type must be access_token.")
+    bearer = {"authorization": f"Bearer {form['access_token']}"}
+    tokens.check(azure, dataclasses.replace(request, headers=bearer), _ENTRA)
+    refresh_token = _new_token(azure, registry, "refresh", REFRESH_SECONDS)
+    return model.json_response(200, {"refresh_token": refresh_token})
+
+
+def issue(azure: core.Simulator, request: model.Request) -> model.Response:
+    """A refresh token for an access token to one repository."""
+    form = _form(request)
+    registry = _registry(azure, request, form.get("service", ""))
+    if _grants(azure, form.get("refresh_token", ""), "refresh") != registry.id:
+        _refuse(request, registry)
+    return model.json_response(
+        200, {"access_token": _new_token(azure, registry, "access", ACCESS_SECONDS)}
+    )
+
+
+def check(azure: core.Simulator, request: model.Request) -> model.Response:
+    """`GET /v2/`: 200 with a token, else 401 and where to get one."""
+    _authenticated(azure, request)
+    return model.json_response(200, {}, {"Docker-Distribution-Api-Version": "registry/2.0"})
+
+
+def manifest(azure: core.Simulator, request: model.Request) -> model.Response:
+    """A manifest by tag or digest; 404 MANIFEST_UNKNOWN."""
+    registry = _authenticated(azure, request)
+    parts = [value for name, value in request.parameters.items() if name.startswith("part")]
+    repository, reference = "/".join(parts), request.parameters["reference"]
+    for image in registries.images(azure, registry):
+        found = image.document
+        if found["repository"] == repository and reference in {found["tag"], found["digest"]}:
+            return _manifest_response(request, found)
+    raise model.Refusal(404, "MANIFEST_UNKNOWN", f"manifest tagged by {reference!r} is not found")
+
+
+def _manifest_response(request: model.Request, image: model.JsonObject) -> model.Response:
+    layer = {"size": image["sizeBytes"], "digest": image_names.made_up_digest(image["digest"])}
+    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "layers": [layer]}
+    body = b"" if request.method == "HEAD" else json.dumps(document).encode()
+    headers = {"Content-Type": _MANIFEST, "Docker-Content-Digest": image["digest"]}
+    return model.Response(status=200, headers=headers, body=body)
+
+
+def _authenticated(azure: core.Simulator, request: model.Request) -> store.Resource:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    granted = _grants(azure, token, "access") if scheme.lower() == "bearer" else None
+    registry = None if granted is None else azure.store.find(granted)
+    by_host = registries.find_by_login_server(azure, request.host)
+    if registry is None and by_host is not None and _is_open(azure, by_host):
+        registry = by_host
+    if registry is None or (by_host is not None and by_host.id != registry.id):
+        _refuse(request, by_host)
+    return registry
+
+
+def _is_open(azure: core.Simulator, registry: store.Resource) -> bool:
+    try:
+        pulls.check_may_pull(azure, registry, ())
+    except pulls.NotAuthorizedError:
+        return False
+    return True
+
+
+def _registry(azure: core.Simulator, request: model.Request, service: str) -> store.Resource:
+    registry = registries.find_by_login_server(azure, request.host)
+    registry = registry or registries.find_by_login_server(azure, service)
+    if registry is None:
+        model.refuse(404, "NAME_UNKNOWN", f"There is no registry at '{service or request.host}'.")
+    return registry
+
+
+def _form(request: model.Request) -> dict[str, str]:
+    return dict(parse.parse_qsl(request.body.decode("utf-8", "replace")))
+
+
+def _new_token(azure: core.Simulator, registry: store.Resource, kind: str, seconds: int) -> str:
+    token = f"{kind}.{azure.digest('registry token', registry.key).hex()}"
+    document = {"registry": registry.id, "kind": kind, "expires": azure.now + seconds}
+    azure.store.add(store.Resource(id=_token_id(token), type=TYPE, document=document))
+    return token
+
+
+def _grants(azure: core.Simulator, token: str, kind: str) -> str | None:
+    """Id of the registry that a live token of this kind opens."""
+    known = azure.store.find(_token_id(token))
+    if known is None or known.document["kind"] != kind or known.document["expires"] < azure.now:
+        return None
+    return str(known.document["registry"])
+
+
+def _token_id(token: str) -> str:
+    return f"/simulator/registryTokens/{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def _refuse(request: model.Request, registry: store.Resource | None) -> NoReturn:
+    service = request.host if registry is None else registry.properties["loginServer"]
+    challenge = f'Bearer realm="{request.base_url}/oauth2/token",service="{service}"'
+    model.refuse(
+        401,
+        "UNAUTHORIZED",
+        "authentication required, visit https://aka.ms/acr/authorization for more information.",
+        headers={"WWW-Authenticate": challenge},
+    )

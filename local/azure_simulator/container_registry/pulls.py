@@ -1,0 +1,114 @@
+"""Whether a machine with certain identities can pull an image, and what it would say if not.
+
+Machines ask before they preload or run an image. The words of a failure are those of Docker, since
+scripts and people tell causes apart by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import store
+from local.azure_simulator.container_registry import image_names, public_images, registries
+from local.azure_simulator.identity import role_assignments, user_identities
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+# Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+_ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
+_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+_OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
+_REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
+
+_LEGACY_ROLES = (ACR_PULL, _ACR_PUSH, _CONTRIBUTOR, _OWNER)
+_REPOSITORY_ROLES = (REPOSITORY_READER, _REPOSITORY_WRITER)
+
+
+class PullError(Exception):
+    """The pull fails; the text is what Docker prints."""
+
+
+class NotAuthorizedError(PullError):
+    """No identity of the machine may pull from the registry (yet)."""
+
+
+def find(
+    azure: core.Simulator, reference: str, identity_ids: Iterable[str] = ()
+) -> public_images.StoredImage:
+    """What a pull of `reference` yields for a machine with these user-assigned identities.
+
+    Raises PullError.
+    """
+    try:
+        name = image_names.parse(reference)
+    except image_names.BadReferenceError as error:
+        raise PullError(str(error)) from error
+    if name.registry in public_images.PUBLIC_REGISTRIES:
+        return _find_public(name)
+    registry = registries.find_by_login_server(azure, name.registry)
+    if registry is None:
+        message = f'Get "https://{name.registry}/v2/": dial tcp: lookup {name.registry}'
+        raise PullError(f"Error response from daemon: {message}: no such host")
+    check_may_pull(azure, registry, identity_ids)
+    return _find_private(azure, registry, name)
+
+
+def check_may_pull(
+    azure: core.Simulator, registry: store.Resource, identity_ids: Iterable[str]
+) -> None:
+    """Raise NotAuthorizedError unless the registry is open or an identity has a role that works."""
+    if registry.properties["anonymousPullEnabled"]:
+        return
+    has_repository_roles = registry.properties["roleAssignmentMode"].lower().startswith("abac")
+    roles = _REPOSITORY_ROLES if has_repository_roles else _LEGACY_ROLES
+    for identity_id in identity_ids:
+        identity = azure.store.find(identity_id)
+        principal = "" if identity is None else identity.properties["principalId"]
+        if any(role_assignments.holds(azure, principal, role, registry.id) for role in roles):
+            return
+    server = registry.properties["loginServer"]
+    raise NotAuthorizedError(
+        f'Error response from daemon: Head "https://{server}/v2/": unauthorized: authentication '
+        "required, visit https://aka.ms/acr/authorization for more information."
+    )
+
+
+def identities_of_client(azure: core.Simulator, client_id: str) -> list[str]:
+    """Resource ids of the identity with this client id: none, or one."""
+    return [
+        identity.id
+        for identity in azure.store.of_type(user_identities.TYPE)
+        if client_id and identity.properties["clientId"] == client_id
+    ]
+
+
+def _find_public(name: image_names.ImageName) -> public_images.StoredImage:
+    image = public_images.find(name)
+    if image is not None:
+        return image
+    repository = name.repository if name.is_on_docker_hub else f"{name.registry}/{name.repository}"
+    raise PullError(
+        f"Error response from daemon: pull access denied for {repository}, repository does not "
+        "exist or may require 'docker login': denied: requested access to the resource is denied"
+    )
+
+
+def _find_private(
+    azure: core.Simulator, registry: store.Resource, name: image_names.ImageName
+) -> public_images.StoredImage:
+    for image in registries.images(azure, registry):
+        found = image.document
+        is_asked = found["digest"] == name.digest if name.digest else found["tag"] == name.tag
+        if found["repository"] == name.repository and is_asked:
+            return public_images.StoredImage(
+                name=name.canonical(), digest=found["digest"], size_bytes=found["sizeBytes"]
+            )
+    suffix = f"@{name.digest}" if name.digest else f":{name.tag}"
+    raise PullError(
+        f"Error response from daemon: manifest for {name.registry}/{name.repository}{suffix} not "
+        "found: manifest unknown: manifest tagged by that name is not found"
+    )

@@ -1,0 +1,151 @@
+"""Registries in Resource Manager: names are global, creation is an operation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, durations, model, operations, resource_ids, store, times
+from local.azure_simulator.container_registry import public_images
+from local.azure_simulator.identity import user_identities
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.ContainerRegistry/registries"
+IMAGE_TYPE = "simulator.registryImage"
+NAME = re.compile(r"[A-Za-z0-9]{5,50}")
+_SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a day
+_NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
+_PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
+ROWS = {
+    "registries.write": durations.Duration(typical=10, source="estimate"),
+    "registries.delete": durations.Duration(typical=15, source="estimate"),
+}
+
+
+def register(azure: core.Simulator) -> None:
+    azure.durations.add(ROWS)
+    path = arm.path_of(TYPE)
+    arm.register_reads(azure, TYPE)
+    check_path = f"/subscriptions/{{subscription}}/providers/{TYPE.partition('/')[0]}"
+    azure.route("POST", check_path + "/checkNameAvailability", check_name)
+    azure.route("PUT", path, put, operation="registries.write")
+    azure.route("PATCH", path, patch, operation="registries.update")
+    azure.route("DELETE", path, arm.delete("registries.delete"), operation="registries.delete")
+    azure.operations.register("registries.write", _succeed)
+    azure.operations.register("registries.delete", arm.vanish)
+
+
+def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
+    problem = _name_problem(azure, str(request.json().get("name", "")))
+    document: model.JsonObject = {"nameAvailable": problem is None}
+    if problem is not None:
+        document["reason"], document["message"] = problem
+    return model.json_response(200, document)
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    """201 (200 on an update) with Azure-AsyncOperation."""
+    body, existing = arm.prepare_put(azure, request)
+    _check(azure, request, body, is_new=existing is None)
+    user_identities.check_attached(azure, body)
+    known = {} if existing is None else dict(existing.properties)
+    registry = arm.file(azure, request, TYPE, body, existing)
+    sku = str(body["sku"]["name"])
+    registry.document["sku"] = {"name": sku.capitalize(), "tier": sku.capitalize()}
+    registry.document["properties"] = {
+        "adminUserEnabled": False,
+        "anonymousPullEnabled": False,
+        "publicNetworkAccess": "Enabled",
+        "roleAssignmentMode": "LegacyRegistryPermissions",
+        "creationDate": times.zulu(azure.now),
+        **known,
+        **(body.get("properties") or {}),
+        "loginServer": f"{registry.name.lower()}.azurecr.io",
+        "provisioningState": "Creating" if existing is None else "Updating",
+    }
+    registry.cost_per_hour = _SKUS[sku.lower()] / 24
+    operation = azure.operations.begin("registries.write", registry)
+    return operations.put_started(azure, request, registry, operation, created=existing is None)
+
+
+def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+    registry = arm.require(azure, request.resource_id)
+    body = request.json()
+    given = body.get("properties") or {}
+    registry.properties.update({name: given[name] for name in _PATCHABLE if name in given})
+    if "tags" in body:
+        registry.document["tags"] = body["tags"]
+    return model.json_response(200, registry.document)
+
+
+def find_by_login_server(azure: core.Simulator, host: str) -> store.Resource | None:
+    """The registry that answers at this host, once it is made."""
+    for registry in azure.store.of_type(TYPE):
+        if registry.properties["loginServer"] == host.lower() and is_ready(registry):
+            return registry
+    return None
+
+
+def is_ready(registry: store.Resource) -> bool:
+    return registry.properties["provisioningState"] in {"Succeeded", "Updating"}
+
+
+def push(
+    azure: core.Simulator, registry: store.Resource, repository: str, tag: str, digest: str
+) -> store.Resource:
+    """Put an image into the registry; the tag moves to it if it was there before."""
+    size = (150 + int(digest[-2:], 16) * 4) * public_images.MEBIBYTE
+    document = {"repository": repository, "tag": tag, "digest": digest, "sizeBytes": size}
+    image = store.Resource(
+        id=image_id(registry, repository, tag), type=IMAGE_TYPE, document=document
+    )
+    return azure.store.add(image)
+
+
+def image_id(registry: store.Resource, repository: str, tag: str) -> str:
+    return f"{registry.id}/images/{repository.replace('/', '%2F')}:{tag}"
+
+
+def images(azure: core.Simulator, registry: store.Resource) -> list[store.Resource]:
+    return azure.store.children(registry.id, IMAGE_TYPE)
+
+
+def _succeed(azure: core.Simulator, registry: store.Resource, operation: store.Resource) -> None:
+    arm.succeed(azure, registry, operation)
+    registry.properties["status"] = {
+        "displayStatus": "Ready",
+        "message": "The registry is ready.",
+        "timestamp": times.zulu(azure.now),
+    }
+
+
+def _check(
+    azure: core.Simulator, request: model.Request, body: model.JsonObject, *, is_new: bool
+) -> None:
+    sku = str((body.get("sku") or {}).get("name", ""))
+    if sku.lower() not in _SKUS:
+        model.refuse(400, "InvalidSku", f"The SKU '{sku}' is not one of Basic, Standard, Premium.")
+    properties = body.get("properties") or {}
+    if properties.get("anonymousPullEnabled") and sku.lower() == "basic":
+        message = "Anonymous pull is only supported for Standard and Premium registries."
+        model.refuse(400, "AnonymousPullNotSupported", message)
+    problem = _name_problem(azure, resource_ids.name(request.resource_id)) if is_new else None
+    if problem is not None:
+        reason, message = problem
+        status = 400 if reason == "Invalid" else 409
+        model.refuse(status, "InvalidResourceName" if status == 400 else "AlreadyInUse", message)
+
+
+def _name_problem(azure: core.Simulator, name: str) -> tuple[str, str] | None:
+    """(reason, message) why no new registry can have this name; None if one can."""
+    if not NAME.fullmatch(name):
+        return "Invalid", (
+            "Registry names may contain alpha numeric characters only and must be between 5 and 50 "
+            "characters."
+        )
+    taken = {registry.name.lower() for registry in azure.store.of_type(TYPE)} | _NAMES_OF_OTHERS
+    if name.lower() in taken:
+        return "AlreadyExists", f"The registry {name} is already in use."
+    return None

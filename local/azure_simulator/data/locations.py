@@ -1,0 +1,37 @@
+"""Regions that exist here. Answers sometimes use the display name where a request used the name."""
+
+from __future__ import annotations
+
+NAMES = {
+    "swedencentral": "Sweden Central",
+    "westeurope": "West Europe",
+    "northeurope": "North Europe",
+    "germanywestcentral": "Germany West Central",
+    "francecentral": "France Central",
+    "uksouth": "UK South",
+    "eastus": "East US",
+    "eastus2": "East US 2",
+    "southcentralus": "South Central US",
+    "westus2": "West US 2",
+    "westus3": "West US 3",
+    "australiaeast": "Australia East",
+    "japaneast": "Japan East",
+}
+DISPLAY_NAMES = tuple(NAMES.values())
+
+
+def canonical(location: str) -> str:
+    """`West Europe` and `westeurope` are the same place: `westeurope`."""
+    return location.replace(" ", "").lower()
+
+
+def is_known(location: str) -> bool:
+    return canonical(location) in NAMES
+
+
+def same(first: str, second: str) -> bool:
+    return canonical(first) == canonical(second)
+
+
+def display_name(location: str) -> str:
+    return NAMES[canonical(location)]

@@ -1,0 +1,164 @@
+"""Virtual machine sizes: what Resource SKUs lists, with plausible figures and prices.
+
+Original NC, NCv2, NCv3 and NV sizes (NC6, NC12, …) are retired and therefore absent. Family names
+are irregular in Azure, and so they are here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from local.azure_simulator.data import locations
+
+EVERYWHERE = tuple(locations.NAMES)
+_T4 = ("swedencentral", "westeurope", "northeurope", "uksouth", "eastus", "eastus2",
+       "southcentralus", "westus2", "australiaeast", "japaneast")  # fmt: skip
+_A100 = ("swedencentral", "westeurope", "eastus", "eastus2", "southcentralus", "westus2")
+_H100 = ("swedencentral", "westeurope", "eastus2", "southcentralus", "westus3")
+_ND = ("swedencentral", "eastus", "southcentralus", "westus3")
+_A10 = ("swedencentral", "westeurope", "eastus", "southcentralus", "westus3")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    name: str
+    family: str
+    cores: int
+    memory_gb: float
+    price_per_hour: float
+    """US dollars, Linux, pay as you go."""
+    gpus: int = 0
+    temp_disk_gb: int = 0
+    generations: str = "V1,V2"
+    architecture: str = "x64"
+    disk_controllers: str = "SCSI"
+    is_trusted_launch_capable: bool = True
+    regions: tuple[str, ...] = EVERYWHERE
+    restricted_regions: tuple[str, ...] = ()
+    """Listed, but with a restriction: NotAvailableForSubscription."""
+    restricted_zones: tuple[str, ...] = ()
+
+    def capabilities(self) -> dict[str, str]:
+        """As Resource SKUs lists them: every value a string."""
+        found = {
+            "MaxResourceVolumeMB": str(self.temp_disk_gb * 1024),
+            "OSVhdSizeMB": "1047552",
+            "vCPUs": str(self.cores),
+            "MemoryPreservingMaintenanceSupported": str(self.gpus == 0),
+            "HyperVGenerations": self.generations,
+            "DiskControllerTypes": self.disk_controllers,
+            "MemoryGB": f"{self.memory_gb:g}",
+            "MaxDataDiskCount": str(min(32, 2 * self.cores)),
+            "CpuArchitectureType": self.architecture,
+            "LowPriorityCapable": "True",
+            "PremiumIO": "True",
+            "VMDeploymentTypes": "IaaS",
+            "vCPUsAvailable": str(self.cores),
+            "EphemeralOSDiskSupported": str(self.temp_disk_gb > 0),
+            "EncryptionAtHostSupported": "True",
+            "AcceleratedNetworkingEnabled": "True",
+            "MaxNetworkInterfaces": "2",
+        }
+        if self.gpus:
+            found["GPUs"] = str(self.gpus)
+        if not self.is_trusted_launch_capable:
+            found["TrustedLaunchDisabled"] = "True"
+        if self.temp_disk_gb:
+            found["CachedDiskBytes"] = str(self.temp_disk_gb * 2**30)
+        return found
+
+
+def _general_purpose() -> list[Size]:
+    """D, E and F sizes: (pattern, family, memory per core, price per core, temp disk per core)."""
+    series = (
+        ("Standard_D{}s_v5", "standardDSv5Family", 4, 0.048, 0),
+        ("Standard_D{}ds_v5", "standardDDSv5Family", 4, 0.0565, 37),
+        ("Standard_D{}as_v5", "standardDASv5Family", 4, 0.043, 0),
+        ("Standard_D{}s_v3", "standardDSv3Family", 4, 0.048, 8),
+        ("Standard_E{}s_v5", "standardESv5Family", 8, 0.063, 0),
+        ("Standard_E{}ds_v5", "standardEDSv5Family", 8, 0.072, 37),
+        ("Standard_F{}s_v2", "standardFSv2Family", 2, 0.0425, 8),
+    )
+    return [
+        Size(
+            name=pattern.format(cores),
+            family=family,
+            cores=cores,
+            memory_gb=cores * memory,
+            price_per_hour=cores * price,
+            temp_disk_gb=cores * temp_disk,
+            restricted_zones=("3",) if family == "standardDDSv5Family" and cores == 16 else (),
+        )
+        for pattern, family, memory, price, temp_disk in series
+        for cores in (2, 4, 8, 16)
+    ]
+
+
+def _special() -> list[Size]:
+    return [
+        Size(
+            name="Standard_D4s_v6", family="StandardDsv6Family", cores=4, memory_gb=16,
+            price_per_hour=0.202, generations="V2", disk_controllers="NVMe",
+        ),
+        Size(
+            name="Standard_D4ps_v5", family="standardDPSv5Family", cores=4, memory_gb=16,
+            price_per_hour=0.154, generations="V2", architecture="Arm64",
+        ),
+    ]  # fmt: skip
+
+
+def _gpu() -> list[Size]:
+    t4 = (("4", 4, 28, 1, 0.526), ("8", 8, 56, 1, 0.752), ("16", 16, 110, 1, 1.204),
+          ("64", 64, 440, 4, 4.352))  # fmt: skip
+    found = [
+        Size(
+            name=f"Standard_NC{label}as_T4_v3", family="Standard NCASv3_T4 Family", cores=cores,
+            memory_gb=memory, gpus=gpus, price_per_hour=price, temp_disk_gb=cores * 44, regions=_T4,
+        )
+        for label, cores, memory, gpus, price in t4
+    ]  # fmt: skip
+    found += [
+        Size(
+            name=f"Standard_NC{24 * gpus}ads_A100_v4", family="standardNCADSA100v4Family",
+            cores=24 * gpus, memory_gb=220 * gpus, gpus=gpus, price_per_hour=3.673 * gpus,
+            temp_disk_gb=64 * gpus, regions=_A100,
+        )
+        for gpus in (1, 2, 4)
+    ]  # fmt: skip
+    found += [
+        Size(
+            name=name, family="StandardNCadsH100v5Family", cores=40 * gpus, memory_gb=320 * gpus,
+            gpus=gpus, price_per_hour=6.98 * gpus, generations="V2", temp_disk_gb=3576 * gpus,
+            regions=_H100,
+        )
+        for name, gpus in (("Standard_NC40ads_H100_v5", 1), ("Standard_NC80adis_H100_v5", 2))
+    ]  # fmt: skip
+    found += [
+        Size(
+            name="Standard_ND96isr_H100_v5", family="standardNDSH100v5Family", cores=96, gpus=8,
+            memory_gb=1900, price_per_hour=98.32, generations="V2", temp_disk_gb=1000,
+            is_trusted_launch_capable=False, regions=_ND, restricted_regions=("swedencentral",),
+        ),
+        Size(
+            name="Standard_ND96asr_v4", family="standardNDASv4_A100Family", cores=96, gpus=8,
+            memory_gb=900, price_per_hour=27.2, generations="V2", temp_disk_gb=6000,
+            is_trusted_launch_capable=False, regions=_ND,
+        ),
+    ]  # fmt: skip
+    found += [
+        Size(
+            name=f"Standard_NV{cores}ads_A10_v5", family="StandardNVADSA10v5Family", cores=cores,
+            memory_gb=cores * 55 / 6, gpus=1, price_per_hour=0.0756 * cores,
+            temp_disk_gb=cores * 30, regions=_A10,
+        )
+        for cores in (6, 12, 18, 36)
+    ]  # fmt: skip
+    return found
+
+
+SIZES = {size.name.lower(): size for size in (*_general_purpose(), *_special(), *_gpu())}
+
+
+def find(name: str) -> Size | None:
+    """Sizes compare without case."""
+    return SIZES.get(name.lower())

@@ -1,0 +1,58 @@
+"""What a virtual machine has become: the hidden knowledge that a captured image inherits.
+
+`new` describes a VM just created from its source image. A gallery version captured from a VM keeps
+a copy as its hidden state `contents`, and so does a VM created from that version; who makes pools
+from an image judges it by these fields:
+
+| field | meaning |
+|---|---|
+| os, osVersion | `ubuntu` and `24.04`, of the marketplace image at the root |
+| kernel, kernelPending | running kernel; whether a newer one waits for a restart |
+| docker, toolkit | version, or "" when not installed |
+| driver, driverKind, driverLoaded | version or ""; kind; whether a boot has loaded it |
+| images | `[{"name", "digest", "sizeBytes"}]` preloaded |
+| sealed | whether sealing has finished in this machine since it last booted as itself |
+| user | name of the administrator that is still there, "" once removed |
+| source | `publisher:offer:sku:version` of the marketplace image at the root |
+| hasGpu | whether the size it runs on has a GPU |
+| diskGb | size of the OS disk |
+| driverKernel | the kernel the driver was built for (absent without a build) |
+| identities | client ids of the machine's user-assigned identities |
+| buildId | of the last sealing |
+| steps | `{hash of step and inputs: its result data}`, so that a repeated step changes nothing |
+"""
+
+from __future__ import annotations
+
+from local.azure_simulator import model
+
+
+def new(
+    *,
+    source: str,
+    os: str,
+    os_version: str,
+    kernel: str,
+    has_docker: bool = False,
+    has_driver: bool = False,
+) -> model.JsonObject:
+    return {
+        "os": os,
+        "osVersion": os_version,
+        "kernel": kernel,
+        "kernelPending": False,
+        "docker": "27.5.1" if has_docker else "",
+        "toolkit": "1.17.8" if has_docker else "",
+        "driver": "570.195.03" if has_driver else "",
+        "driverKind": "datacenter-open" if has_driver else "",
+        "driverLoaded": has_driver,
+        "images": [],
+        "sealed": False,
+        "user": "",
+        "source": source,
+        "hasGpu": False,
+        "diskGb": 30,
+        "identities": [],
+        "buildId": "",
+        "steps": {},
+    }

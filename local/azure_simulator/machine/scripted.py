@@ -1,0 +1,167 @@
+"""A machine that executes nothing: it knows the steps of a build and prints what they would print.
+
+Every result line carries `"scripted": true`. Other scripts end with exit code 0 and no output after
+a generic duration. What each step needs and does is in `steps`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+from local.azure_simulator import durations, model
+from local.azure_simulator.machine import interface, scripts, steps
+
+REPEATED_SECONDS = 1.0
+"""A step that was done before, with the same inputs, prints its stored result."""
+_NOT_INPUTS = frozenset({"NONCE", "DEADLINE_SECONDS"})
+_ALWAYS_RUN = frozenset({"check", "seal"})
+
+
+class ScriptedMachine:
+    """See `interface.Machine`. Everything is computed when a run starts."""
+
+    def __init__(self, times: durations.Durations) -> None:
+        self._times = times
+
+    def boot(self, vm: model.JsonObject) -> None:
+        """A waiting kernel becomes the running one; a driver works in the kernel it is for."""
+        if vm["kernelPending"]:
+            vm["kernel"] = steps.newest_kernel(vm)
+            vm["kernelPending"] = False
+        if "driverKernel" in vm:
+            vm["driverLoaded"] = vm["driverKernel"] == vm["kernel"]
+        vm["sealed"] = False
+
+    def run(self, run: interface.ScriptRun) -> interface.Outcome | None:
+        problem = scripts.interpreter_problem(run.script)
+        if problem is not None:
+            code, message = problem
+            return interface.Outcome(seconds=0.1, exit_code=code, stderr=message + "\n")
+        step = scripts.step_of(run.script)
+        if step not in steps.STEPS:
+            return self._run_unknown(run)
+        missing = scripts.unbound_variable(run.script, run.environment, steps.REQUIRED[step])
+        if missing:
+            return _unbound(missing)
+        return self._met_by_fault(run, step, self._run_step(run, step))
+
+    def look(self, run: interface.ScriptRun) -> interface.Outcome | None:
+        return self.run(run)
+
+    def kill(self, run: interface.ScriptRun) -> None:
+        """Nothing to end: a killed run's changes are never merged."""
+
+    def destroy(self, vm: model.JsonObject) -> None:
+        """Nothing to remove."""
+
+    def _run_unknown(self, run: interface.ScriptRun) -> interface.Outcome:
+        names = scripts.names_used(run.script)
+        missing = scripts.unbound_variable(run.script, run.environment, names)
+        if missing:
+            return _unbound(missing)
+        seconds = self._times.sample("script.other", run.id, 1)
+        return self._met_by_fault(run, "", interface.Outcome(seconds=seconds))
+
+    def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome:
+        inputs = _input_hash(step, run)
+        known = run.vm["steps"].get(inputs)
+        if known is not None:
+            done = dataclasses.replace(steps.Done(**known), changed=False)
+            return _outcome(run, step, done, REPEATED_SECONDS)
+        done = steps.do(step, run, self._times)
+        if done.exit_code == 0 and step not in _ALWAYS_RUN:
+            stored = {"data": done.data, "reboot_required": done.reboot_required}
+            remembered = {**run.vm["steps"], inputs: stored}
+            done = dataclasses.replace(done, changes={"steps": remembered, **done.changes})
+        seconds = self._seconds(run, step)
+        deadline = float(run.environment.get("DEADLINE_SECONDS", "3300"))
+        if seconds > deadline:
+            message = f"did not end within {deadline:.0f} seconds"
+            return _outcome(run, step, steps.Done(exit_code=124, message=message), deadline)
+        return _outcome(run, step, done, seconds)
+
+    def _seconds(self, run: interface.ScriptRun, step: str) -> float:
+        seconds = self._times.sample(f"script.{step}", run.id, 1)
+        for number, _ in enumerate(steps.wanted_images(run) if step == "preload" else []):
+            seconds += self._times.sample("script.preloadImage", run.id, number)
+        return seconds
+
+    def _met_by_fault(
+        self, run: interface.ScriptRun, step: str, outcome: interface.Outcome
+    ) -> interface.Outcome:
+        fault = run.fault
+        match fault and fault["effect"]:
+            case "silent":
+                return dataclasses.replace(outcome, stdout="")
+            case "crash":
+                return dataclasses.replace(outcome, crashes=True, changes={}, later=())
+            case "sealFails":
+                assert fault is not None
+                return _with_failing_seal(run, outcome, str(fault.get("message", "injected")))
+            case "script":
+                assert fault is not None
+                return _failed(run, step, outcome.seconds, fault)
+            case _:
+                return outcome
+
+
+def _failed(
+    run: interface.ScriptRun, step: str, seconds: float, fault: model.JsonObject
+) -> interface.Outcome:
+    code = int(fault.get("exitCode", 70))
+    if "stdout" in fault or not step:
+        return interface.Outcome(seconds=seconds, exit_code=code, stdout=fault.get("stdout", ""))
+    done = steps.Done(exit_code=code, message=fault.get("message", "injected failure"))
+    return _outcome(run, step, done, seconds)
+
+
+def _with_failing_seal(
+    run: interface.ScriptRun, outcome: interface.Outcome, reason: str
+) -> interface.Outcome:
+    line = f"batch-prep seal-failed {steps.seal_mark(run)} {reason}"
+    later = tuple(
+        interface.Later(after_seconds=item.after_seconds, console=line) for item in outcome.later
+    )
+    return dataclasses.replace(outcome, later=later)
+
+
+def _unbound(name: str) -> interface.Outcome:
+    message = f"script.sh: line 3: {name}: unbound variable\n"
+    return interface.Outcome(seconds=0.1, exit_code=1, stderr=message)
+
+
+def _input_hash(step: str, run: interface.ScriptRun) -> str:
+    inputs = {key: value for key, value in run.environment.items() if key not in _NOT_INPUTS}
+    text = json.dumps([step, inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _outcome(
+    run: interface.ScriptRun, step: str, done: steps.Done, seconds: float
+) -> interface.Outcome:
+    is_ok = done.exit_code == 0
+    result = {
+        "v": 1,
+        "step": step,
+        "nonce": run.environment.get("NONCE", ""),
+        "ok": is_ok,
+        "exitCode": done.exit_code,
+        "changed": done.changed and is_ok,
+        "rebootRequired": done.reboot_required,
+        "seconds": round(seconds),
+        "phase": done.phase,
+        "message": done.message,
+        "logTail": "" if is_ok else done.message,
+        "log": f"/var/log/batch-prep/{step}.log",
+        "data": done.data,
+        "scripted": True,
+    }
+    return interface.Outcome(
+        seconds=seconds,
+        exit_code=done.exit_code,
+        stdout=f"batch-prep-result {json.dumps(result)}\n",
+        changes=done.changes if is_ok else {},
+        later=done.later if is_ok else (),
+    )

@@ -1,0 +1,250 @@
+"""The steps of a build, as a machine that executes nothing imagines them.
+
+Each looks at what is inside the machine (`contents`) and at its parameters, and fails as the real
+script would: preloading needs Docker, a driver needs the final kernel, checks need everything.
+"""
+
+# ruff: noqa: ARG001 - steps share one signature
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+
+from local.azure_simulator import durations, model
+from local.azure_simulator.machine import interface
+
+# Exit codes of the step scripts.
+UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
+CHECK_FAILED, DRIVER_BUILD, INTERNAL = 30, 40, 70
+
+DOCKER_VERSION = "28.5.2"
+TOOLKIT_VERSION = "1.17.8"
+DRIVER_VERSIONS = {
+    "datacenter-open": "580.126.20",
+    "datacenter-proprietary": "580.126.20",
+    "grid": "570.211.01",
+}
+_SUPPORTED = {
+    "ubuntu": ("22.04", "24.04"),
+    "debian": ("11", "12", "13"),
+    "almalinux": ("8", "9"),
+    "rocky": ("8", "9"),
+    "rhel": ("8", "9"),
+}
+_KERNEL_UPDATE_CHANCE = 0.7
+"""How often the marketplace image's kernel is not the final one."""
+_SYSTEM_GB = 12
+"""What system, Docker and driver occupy on the OS disk."""
+_ROOM_PER_IMAGE = 2.5
+"""Compressed layers, their unpacked form, and some room."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """How a step ended."""
+
+    exit_code: int = 0
+    message: str = ""
+    phase: str = ""
+    changed: bool = True
+    reboot_required: bool = False
+    data: model.JsonObject = dataclasses.field(default_factory=dict)
+    changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    later: tuple[interface.Later, ...] = ()
+
+
+Step = Callable[[interface.ScriptRun, durations.Durations], Done]
+
+
+def do(step: str, run: interface.ScriptRun, times: durations.Durations) -> Done:
+    for name in REQUIRED[step]:
+        if not run.environment.get(name):
+            return Done(exit_code=BAD_PARAMETER, message=f"parameter {name} is missing")
+    return STEPS[step](run, times)
+
+
+def newest_kernel(vm: model.JsonObject) -> str:
+    """The kernel of the next boot: a waiting one counts one patch higher."""
+    kernel = str(vm["kernel"])
+    if not vm["kernelPending"]:
+        return kernel
+    head, number, tail = re.split(r"-(\d+)", kernel, maxsplit=1)
+    return f"{head}-{int(number) + 3}{tail}"
+
+
+def wanted_images(run: interface.ScriptRun) -> list[str]:
+    return list(dict.fromkeys(run.environment.get("IMAGES", "").split()))
+
+
+def seal_mark(run: interface.ScriptRun) -> str:
+    return f"{run.environment.get('BUILD_ID', '')} {run.environment.get('NONCE', '')}"
+
+
+def prepare(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    vm = run.vm
+    releases = _SUPPORTED.get(vm["os"], ())
+    if not any(
+        vm["osVersion"] == item or vm["osVersion"].startswith(f"{item}.") for item in releases
+    ):
+        message = f"{vm['os']} {vm['osVersion']} is not supported"
+        return Done(exit_code=UNSUPPORTED_OS, message=message)
+    is_updated = times.chance("kernel update", run.id) < _KERNEL_UPDATE_CHANCE
+    after = {**vm, "kernelPending": is_updated or vm["kernelPending"]}
+    data = {"os": vm["os"], "osVersion": vm["osVersion"], "kernel": newest_kernel(after)}
+    return Done(
+        reboot_required=after["kernelPending"],
+        data=data,
+        changes={"kernelPending": after["kernelPending"]},
+    )
+
+
+def docker(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    version = run.environment.get("DOCKER_VERSION", DOCKER_VERSION)
+    data = {"dockerVersion": version}
+    changes = {"docker": version}
+    if run.environment.get("GPU") == "true":
+        data["toolkitVersion"] = changes["toolkit"] = TOOLKIT_VERSION
+    return Done(data=data, changes=changes)
+
+
+def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    kind = run.environment["DRIVER_KIND"]
+    if kind not in DRIVER_VERSIONS:
+        message = f"parameter DRIVER_KIND must be one of {', '.join(DRIVER_VERSIONS)}"
+        return Done(exit_code=BAD_PARAMETER, message=message)
+    if run.vm["os"] == "debian":
+        return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
+    if run.vm["kernelPending"]:
+        message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
+        return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
+    version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
+    changes = {
+        "driver": version,
+        "driverKind": kind,
+        "driverKernel": run.vm["kernel"],
+        "driverLoaded": False,
+    }
+    data = {"driverVersion": version, "driverKind": kind}
+    return Done(reboot_required=True, data=data, changes=changes)
+
+
+def preload(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    if not run.vm["docker"]:
+        return Done(exit_code=INTERNAL, message="docker: command not found", phase="space")
+    pulled = []
+    for reference in wanted_images(run):
+        try:
+            found = run.pull(reference)
+        except interface.PullRefused as refused:
+            code = LOGIN if refused.is_login else IMAGE_PULL
+            return Done(exit_code=code, message=str(refused), phase="pull")
+        pulled.append({"name": reference, "digest": found.digest, "sizeBytes": found.size_bytes})
+    names = {item["name"] for item in pulled}
+    images = [item for item in run.vm["images"] if item["name"] not in names] + pulled
+    needed = _ROOM_PER_IMAGE * sum(item["sizeBytes"] for item in images) / 1e9
+    if needed > run.vm["diskGb"] - _SYSTEM_GB:
+        message = f"the images need {needed:.0f} GB, {run.vm['diskGb'] - _SYSTEM_GB} are free"
+        return Done(exit_code=NO_SPACE, message=message, phase="space")
+    return Done(data={"images": pulled}, changes={"images": images})
+
+
+def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    vm = run.vm
+    verdicts = {
+        "kernel": _check_kernel(vm),
+        "docker": _check_docker(vm, run.environment),
+        "gpu": _check_gpu(vm, run.environment),
+        "images": _check_images(vm, run.environment),
+    }
+    checks = [
+        {"id": name, "status": "fail" if code else "pass", "code": code, "message": message}
+        for name, (code, message) in verdicts.items()
+    ]
+    data: model.JsonObject = {
+        "kernel": vm["kernel"],
+        "dockerVersion": vm["docker"],
+        "images": vm["images"],
+        "checks": checks,
+    }
+    if vm["driver"]:
+        data["driverVersion"] = vm["driver"]
+    failed = [item["code"] for item in checks if item["status"] == "fail"]
+    message = f"failed checks: {' '.join(failed)}" if failed else ""
+    exit_code = CHECK_FAILED if failed else 0
+    return Done(exit_code=exit_code, message=message, changed=False, data=data)
+
+
+def seal(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    """Returns at once; what it set in motion ends with power off, or a line on the console."""
+    delay = int(run.environment.get("SEAL_DELAY_SECONDS", "20"))
+    takes = delay + times.sample("script.sealing", run.id, 1)
+    later = interface.Later(
+        after_seconds=takes,
+        console=f"batch-prep sealed {seal_mark(run)}",
+        powers_off=True,
+        changes={
+            "sealed": True,
+            "user": "",
+            "buildId": run.environment["BUILD_ID"],
+            "steps": {},
+        },
+    )
+    if run.environment["BUILDER_USER"] != run.vm["user"]:
+        line = f"batch-prep seal-failed {seal_mark(run)} user {run.vm['user']} remains"
+        later = interface.Later(after_seconds=takes, console=line)
+    return Done(data={"scheduled": True, "sealAfterSeconds": delay}, later=(later,))
+
+
+def _check_kernel(vm: model.JsonObject) -> tuple[str, str]:
+    if vm["kernelPending"]:
+        return "KERNEL_PENDING", f"kernel {newest_kernel(vm)} will boot, {vm['kernel']} runs"
+    return "", ""
+
+
+def _check_docker(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
+    if not vm["docker"]:
+        return "DOCKER_DOWN", "Docker does not answer"
+    if environment.get("EXPECT_GPU", "none") not in {"none", "0"} and not vm["toolkit"]:
+        return "NVIDIA_RUNTIME_MISSING", "Docker does not list the nvidia runtime"
+    return "", ""
+
+
+def _check_gpu(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
+    expected = environment.get("EXPECT_GPU", "none")
+    if expected in {"none", "0"}:
+        return "", ""
+    size_has_gpu = environment.get("SIZE_HAS_GPU") == "true"
+    if not vm["hasGpu"] and (expected != "driver-only" or size_has_gpu):
+        return "GPU_ABSENT", "no PCI device of NVIDIA is here"
+    if not vm["driver"] or vm.get("driverKernel", vm["kernel"]) != newest_kernel(vm):
+        return "GPU_MODULE_MISSING", f"kernel {newest_kernel(vm)} has no nvidia module"
+    if vm["hasGpu"] and not vm["driverLoaded"]:
+        return "GPU_MODULE_LOAD", "the nvidia module is not loaded"
+    return "", ""
+
+
+def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
+    here = {item["name"] for item in vm["images"]}
+    missing = [name for name in environment.get("EXPECT_IMAGES", "").split() if name not in here]
+    return ("IMAGE_MISSING", f"not here: {' '.join(missing)}") if missing else ("", "")
+
+
+STEPS: dict[str, Step] = {
+    "prepare": prepare,
+    "docker": docker,
+    "driver": driver,
+    "preload": preload,
+    "check": check,
+    "seal": seal,
+}
+REQUIRED = {
+    "prepare": ["BUILDER_USER"],
+    "docker": [],
+    "driver": ["DRIVER_KIND"],
+    "preload": ["IMAGES"],
+    "check": [],
+    "seal": ["BUILDER_USER", "BUILD_ID", "NONCE"],
+}
+"""Parameters without which a step refuses to run."""

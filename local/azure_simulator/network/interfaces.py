@@ -1,0 +1,109 @@
+"""Network interfaces: written by PUT, or created inline with a virtual machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator.network import subnets, writing
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.Network/networkInterfaces"
+
+
+def register(azure: core.Simulator) -> None:
+    arm.register_reads(azure, TYPE)
+    azure.route("PUT", arm.path_of(TYPE), put, operation="networkInterfaces.write")
+    azure.route(
+        "DELETE",
+        arm.path_of(TYPE),
+        arm.delete("networkInterfaces.delete", check=_check_delete, retry_after=(10,)),
+        operation="networkInterfaces.delete",
+    )
+    azure.operations.register("networkInterfaces.write", writing.finish)
+    azure.operations.register("networkInterfaces.delete", arm.vanish)
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    """201 and already Succeeded, with the operation's header all the same."""
+    body, existing = writing.require_put(azure, request)
+    check_configurations(azure, request.resource_id, body, existing)
+    interface = arm.file(azure, request, TYPE, body, existing)
+    complete(azure, interface)
+    operation = azure.operations.begin("networkInterfaces.write", interface)
+    return operations.put_started(azure, request, interface, operation, created=existing is None)
+
+
+def create_inline(
+    azure: core.Simulator, interface_id: str, location: str, configuration: model.JsonObject
+) -> store.Resource:
+    """The interface that a virtual machine brings with it, at once."""
+    document = {
+        "id": interface_id,
+        "name": resource_ids.name(interface_id),
+        "type": TYPE,
+        "location": location,
+        "properties": dict(configuration.get("properties", {})),
+    }
+    interface = azure.store.add(store.Resource(id=interface_id, type=TYPE, document=document))
+    complete(azure, interface)
+    return interface
+
+
+def complete(azure: core.Simulator, interface: store.Resource) -> None:
+    """Fill in what Azure decides, and note what the interface uses."""
+    for index, configuration in enumerate(interface.properties.get("ipConfigurations", [])):
+        configuration["id"] = f"{interface.id}/ipConfigurations/{configuration['name']}"
+        properties = configuration["properties"]
+        properties.setdefault("privateIPAddress", f"10.20.0.{4 + index}")
+        properties["provisioningState"] = "Succeeded"
+    used = [item for ids in _references(interface.document) for item in ids]
+    writing.set_uses(interface, *used)
+    interface.properties["provisioningState"] = "Succeeded"
+    writing.stamp(azure, interface)
+
+
+def check_configurations(
+    azure: core.Simulator,
+    interface_id: str,
+    body: model.JsonObject,
+    existing: store.Resource | None = None,
+) -> None:
+    """Subnets exist and have room; public addresses exist."""
+    already = existing.state.get("uses", []) if existing else []
+    for subnet_id, address_id in _references(body):
+        if subnet_id and resource_ids.key(subnet_id) not in already:
+            subnets.check_room(azure, subnet_id, interface_id)
+        location = body.get("location") or ""
+        if address_id:
+            writing.check_reference(azure, address_id, interface_id, location)
+
+
+def has_outbound(azure: core.Simulator, interface: store.Resource) -> bool:
+    """By its own public address, or by what its subnet offers."""
+    return any(
+        bool(address_id) or (bool(subnet_id) and subnets.has_outbound(azure, subnet_id or ""))
+        for subnet_id, address_id in _references(interface.document)
+    )
+
+
+def _references(document: model.JsonObject) -> list[tuple[str | None, str | None]]:
+    """Subnet and public address of each IP configuration."""
+    configurations = document.get("properties", {}).get("ipConfigurations", [])
+    found = []
+    for configuration in configurations:
+        properties = configuration.get("properties", {})
+        address = properties.get("publicIPAddress") or {}
+        found.append(((properties.get("subnet") or {}).get("id"), address.get("id")))
+    return found
+
+
+def _check_delete(azure: core.Simulator, interface: store.Resource) -> None:
+    message = (
+        "Network Interface {name} is used by existing resource {user}. In order to delete the "
+        "network interface, it must be dissociated from the resource. To learn more, see "
+        "aka.ms/deletenic."
+    )
+    writing.check_unused(azure, interface, "NicInUse", message)

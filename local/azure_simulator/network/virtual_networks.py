@@ -1,0 +1,79 @@
+"""Virtual networks, with their subnets inline.
+
+New subnets are private: without `"defaultOutboundAccess": true` or a NAT gateway nothing in them
+reaches the internet (network API 2025-07-01 and later).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, store
+from local.azure_simulator.network import subnets, writing
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "Microsoft.Network/virtualNetworks"
+
+
+def register(azure: core.Simulator) -> None:
+    arm.register_reads(azure, TYPE)
+    azure.route("PUT", arm.path_of(TYPE), put, operation="virtualNetworks.write")
+    azure.route(
+        "DELETE",
+        arm.path_of(TYPE),
+        arm.delete("virtualNetworks.delete", check=_check_delete, retry_after=(10,)),
+        operation="virtualNetworks.delete",
+    )
+    azure.operations.register("virtualNetworks.write", _finish)
+    azure.operations.register("virtualNetworks.delete", arm.vanish)
+
+
+def put(azure: core.Simulator, request: model.Request) -> model.Response:
+    body, existing = writing.require_put(azure, request)
+    properties = body.get("properties", {})
+    prefixes = properties.get("addressSpace", {}).get("addressPrefixes", [])
+    if not prefixes:
+        message = f"Address space of virtual network {request.resource_id} is empty."
+        model.refuse(400, "InvalidRequestFormat", message, target="addressSpace")
+    wanted = properties.get("subnets", [])
+    for subnet in wanted:
+        subnets.check(azure, request.resource_id, subnet, prefixes, body["location"])
+    if existing is not None:
+        _check_removed(azure, existing, wanted)
+    network = arm.file(azure, request, TYPE, body, existing)
+    network.properties["subnets"] = [subnets.completed(network, item) for item in wanted]
+    network.properties.setdefault("enableDdosProtection", False)
+    subnets.note_uses(network)
+    return writing.start(
+        azure,
+        request,
+        network,
+        "virtualNetworks.write",
+        created=existing is None,
+        retry_after=(3, 10),
+    )
+
+
+def _finish(azure: core.Simulator, network: store.Resource, operation: store.Resource) -> None:
+    writing.finish(azure, network, operation)
+    for subnet in network.properties["subnets"]:
+        subnet["properties"]["provisioningState"] = "Succeeded"
+        subnet["etag"] = network.document["etag"]
+
+
+def _check_removed(
+    azure: core.Simulator, network: store.Resource, wanted: list[model.JsonObject]
+) -> None:
+    """A PUT without a subnet removes it, which must not be in use."""
+    kept = {item["name"].lower() for item in wanted}
+    for subnet in network.properties.get("subnets", []):
+        if subnet["name"].lower() not in kept:
+            subnets.check_unused(azure, subnet["id"])
+
+
+def _check_delete(azure: core.Simulator, network: store.Resource) -> None:
+    writing.check_idle(azure, network)
+    for subnet in network.properties.get("subnets", []):
+        subnets.check_unused(azure, subnet["id"])

@@ -1,0 +1,47 @@
+"""Lists across resource types: the resources of a subscription or of a group, filtered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, store
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+_FIELDS = ("id", "name", "type", "location", "tags", "sku", "kind", "identity", "plan")
+
+
+def register(azure: core.Simulator) -> None:
+    azure.route("GET", "/subscriptions/{subscription}/resources", list_all)
+    path = "/subscriptions/{subscription}/resourceGroups/{group}/resources"
+    azure.route("GET", path, list_in_group)
+
+
+def list_all(azure: core.Simulator, request: model.Request) -> model.Response:
+    return _list(azure, request, azure.store.everything())
+
+
+def list_in_group(azure: core.Simulator, request: model.Request) -> model.Response:
+    group = arm.require_group(azure, request.resource_id)
+    return _list(azure, request, azure.store.children(group.id) if group else [])
+
+
+def _list(
+    azure: core.Simulator, request: model.Request, resources: list[store.Resource]
+) -> model.Response:
+    """Tracked resources only: those with a location, as Resource Manager indexes them."""
+    wanted = arm.filter_by_tag(request.query.get("$filter", ""))
+    found = [
+        resource
+        for resource in resources
+        if resource.type.startswith("Microsoft.")
+        and resource.type != arm.GROUP_TYPE
+        and resource.location
+        and wanted(resource)
+    ]
+    return arm.page(azure, request, found, show=_summary)
+
+
+def _summary(resource: store.Resource) -> model.JsonObject:
+    return {field: resource.document[field] for field in _FIELDS if field in resource.document}

@@ -1,0 +1,120 @@
+"""The subscription, its regions, and which resource providers it has registered."""
+
+# ruff: noqa: ARG001 - handlers, events and endings share one signature each
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import arm, model, store
+from local.azure_simulator.data import locations
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+TYPE = "simulator.provider"
+NAMESPACES = (
+    "Microsoft.Authorization",
+    "Microsoft.Batch",
+    "Microsoft.Compute",
+    "Microsoft.ContainerRegistry",
+    "Microsoft.KeyVault",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
+    "Microsoft.Resources",
+    "Microsoft.Storage",
+)
+_PATH = "/subscriptions/{subscription}/providers/{namespace}"
+
+
+def register(azure: core.Simulator) -> None:
+    azure.route("GET", "/subscriptions/{subscription}", get_subscription)
+    azure.route("GET", "/subscriptions/{subscription}/locations", list_locations)
+    azure.route("GET", "/subscriptions/{subscription}/providers", list_providers)
+    azure.route("GET", _PATH, get_provider)
+    azure.route("POST", _PATH + "/register", register_provider, operation="providers.register")
+    azure.route("POST", _PATH + "/unregister", unregister_provider)
+    azure.on(TYPE, "registered", _finish_registration)
+    for namespace in NAMESPACES:
+        if azure.store.find(_provider_id(azure, namespace)) is None:
+            _add_provider(azure, namespace)
+
+
+def get_subscription(azure: core.Simulator, request: model.Request) -> model.Response:
+    document = {
+        "id": f"/subscriptions/{azure.subscription}",
+        "subscriptionId": azure.subscription,
+        "displayName": "Simulated subscription",
+        "state": "Enabled",
+    }
+    return model.json_response(200, document)
+
+
+def list_locations(azure: core.Simulator, request: model.Request) -> model.Response:
+    value = [
+        {
+            "id": f"/subscriptions/{azure.subscription}/locations/{name}",
+            "name": name,
+            "displayName": display_name,
+        }
+        for name, display_name in locations.NAMES.items()
+    ]
+    return model.json_response(200, {"value": value})
+
+
+def list_providers(azure: core.Simulator, request: model.Request) -> model.Response:
+    return arm.page(azure, request, azure.store.of_type(TYPE))
+
+
+def get_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+    return model.json_response(200, _require(azure, request).document)
+
+
+def register_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+    """200 at once with `Registering`; `Registered` some time later."""
+    provider = _require(azure, request)
+    if provider.document["registrationState"] != "Registered":
+        provider.document["registrationState"] = "Registering"
+        provider.cancel()
+        azure.schedule(provider, "registered", azure.duration("providers.register", provider))
+    return model.json_response(200, provider.document)
+
+
+def unregister_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+    provider = _require(azure, request)
+    provider.cancel()
+    provider.document["registrationState"] = "NotRegistered"
+    return model.json_response(200, provider.document)
+
+
+def _finish_registration(
+    azure: core.Simulator,
+    provider: store.Resource,
+    data: model.JsonObject,
+) -> None:
+    provider.document["registrationState"] = "Registered"
+
+
+def _require(azure: core.Simulator, request: model.Request) -> store.Resource:
+    namespace = request.parameters["namespace"]
+    provider = azure.store.find(_provider_id(azure, namespace))
+    if provider is None:
+        message = f"The resource namespace '{namespace}' is invalid."
+        model.refuse(404, "InvalidResourceNamespace", message)
+    return provider
+
+
+def _provider_id(azure: core.Simulator, namespace: str) -> str:
+    return f"/subscriptions/{azure.subscription}/providers/{namespace}"
+
+
+def _add_provider(azure: core.Simulator, namespace: str) -> None:
+    provider_id = _provider_id(azure, namespace)
+    document = {
+        "id": provider_id,
+        "namespace": namespace,
+        "registrationPolicy": "RegistrationRequired",
+        "registrationState": "Registered",
+        "resourceTypes": [],
+    }
+    azure.store.add(store.Resource(id=provider_id, type=TYPE, document=document))

@@ -1,0 +1,101 @@
+"""HTTP in front of the simulator: one event loop, one request at a time, on the loopback address.
+
+The core answers without waiting, so it is called in the loop itself. A dropped connection is really
+reset. The server stops at once when asked: nothing is in flight that was not acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from local.azure_simulator import model
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
+
+HOST = "127.0.0.1"
+BODY_BYTES_MAX = 256 * 1024 * 1024
+"""Build contexts are uploaded here too."""
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RunningServer:
+    """A server that listens; close it with `stop`."""
+
+    port: int
+    runner: web.AppRunner
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    async def stop(self) -> None:
+        await self.runner.cleanup()
+
+
+async def start(azure: core.Simulator, port: int) -> RunningServer:
+    """Listen on a port of the loopback address; 0 takes a free one."""
+    application = web.Application(client_max_size=BODY_BYTES_MAX)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await _answer(azure, request)
+
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, port)
+    await site.start()
+    return RunningServer(port=int(runner.addresses[0][1]), runner=runner)
+
+
+async def serve(azure: core.Simulator, port: int) -> None:
+    """Listen until SIGTERM or SIGINT, then close the simulator."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    running = await start(azure, port)
+    print(f"azure simulator: {running.url}", flush=True)
+    await stopped.wait()
+    await running.stop()
+    azure.close()
+
+
+async def _answer(azure: core.Simulator, request: web.Request) -> web.StreamResponse:
+    asked = model.Request.from_url(
+        request.method,
+        f"{request.headers.get('X-Forwarded-Proto', 'http')}://{request.host}{request.raw_path}",
+        headers=dict(request.headers),
+        body=await request.read(),
+    )
+    started = time.perf_counter()
+    try:
+        answered = azure.handle(asked)
+    except model.ConnectionDropped:
+        return _reset(request)
+    except Exception:
+        _LOG.exception("%s %s", asked.method, asked.path)
+        raise
+    _LOG.debug(
+        "%s %s %d in %.1f ms",
+        asked.method,
+        asked.path,
+        answered.status,
+        1000 * (time.perf_counter() - started),
+    )
+    return web.Response(status=answered.status, headers=answered.headers, body=answered.body)
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    """Cut the line without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)

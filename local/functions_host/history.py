@@ -1,0 +1,132 @@
+"""The history of one execution: its events as the Durable extension writes them, in two forms.
+
+An event is a dictionary with the extension's names (`EventType`, `EventId`, `Timestamp`, ...). The
+store keeps it as JSON text. A running instance keeps, per event, the text the SDK gets and a
+`Mark`, the few facts that replaying needs; so no episode parses again what an earlier one has.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+Event = dict[str, Any]
+
+
+class Kind(IntEnum):
+    """`EventType` of DurableTask.Core; only the kinds this host writes."""
+
+    EXECUTION_STARTED = 0
+    EXECUTION_COMPLETED = 1
+    EXECUTION_TERMINATED = 3
+    TASK_SCHEDULED = 4
+    TASK_COMPLETED = 5
+    TASK_FAILED = 6
+    SUB_ORCHESTRATION_CREATED = 7
+    SUB_ORCHESTRATION_COMPLETED = 8
+    SUB_ORCHESTRATION_FAILED = 9
+    TIMER_CREATED = 10
+    TIMER_FIRED = 11
+    ORCHESTRATOR_STARTED = 12
+    ORCHESTRATOR_COMPLETED = 13
+    EVENT_RAISED = 15
+    GENERIC_EVENT = 17
+    EXECUTION_SUSPENDED = 19
+    EXECUTION_RESUMED = 20
+
+    @property
+    def wire_name(self) -> str:
+        """As the API shows it: `TaskCompleted`, `SubOrchestrationInstanceFailed`."""
+        name = "".join(word.capitalize() for word in self.name.split("_"))
+        return name.replace("SubOrchestration", "SubOrchestrationInstance")
+
+
+SCHEDULING = frozenset(
+    {Kind.TASK_SCHEDULED, Kind.SUB_ORCHESTRATION_CREATED, Kind.TIMER_CREATED},
+)
+_INPUT_UNREAD = SCHEDULING | {Kind.EXECUTION_STARTED}
+_FAILURES = frozenset({Kind.TASK_FAILED, Kind.SUB_ORCHESTRATION_FAILED})
+_NO_NUMBER = -1  # `EventId` of events that schedule nothing
+
+
+class Mark(NamedTuple):
+    """What replaying needs of an event."""
+
+    kind: Kind
+    number: int
+    """The task this event schedules or answers; -1 for none."""
+    name: str
+    """Of the function or the external event; empty for none."""
+    time: float
+    """Seconds since the epoch; only of ORCHESTRATOR_STARTED, else 0."""
+    detail: str | None
+    """What strict replay compares: the input of a scheduled task, the due time of a timer."""
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since the epoch as the ISO text of the protocol, in microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def seconds(text: str) -> float:
+    """The inverse of `stamp`; also accepts fewer digits and offsets."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def event(kind: Kind, at: float, *, number: int = _NO_NUMBER, **fields: object) -> Event:
+    """An event of `kind`; `fields` are those the extension writes for it."""
+    return {"EventType": int(kind), "EventId": number, "Timestamp": stamp(at), **fields}
+
+
+def told(kind: Kind, at: float, fields: dict[str, str | None]) -> Event:
+    """An event from outside."""
+    return {**event(kind, at), **fields}
+
+
+def mark(event: Event) -> Mark:
+    kind = Kind(event["EventType"])
+    answered = event.get("TaskScheduledId", event.get("TimerId"))
+    return Mark(
+        kind=kind,
+        number=event["EventId"] if answered is None else answered,
+        name=event.get("Name") or "",
+        time=seconds(event["Timestamp"]) if kind is Kind.ORCHESTRATOR_STARTED else 0.0,
+        detail=event.get("Input", event.get("FireAt")) if kind in SCHEDULING else None,
+    )
+
+
+class History:
+    """The past of one execution, in memory."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.marks: list[Mark] = []
+        self._played: list[str] = []
+        self.append(events)
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+    def append(self, events: Iterable[Event]) -> None:
+        for each in events:
+            self.marks.append(mark(each))
+            self._played.append(_wire(each, is_played=True))
+
+    def wire(self, fresh: Iterable[Event]) -> str:
+        """The JSON array the SDK gets: the past, then the events of this episode."""
+        new = (_wire(each, is_played=False) for each in fresh)
+        return f"[{','.join([*self._played, *new])}]"
+
+
+def _wire(event: Event, *, is_played: bool) -> str:
+    """As the SDK reads it, without inputs it never looks at: they would be sent every time."""
+    sent = {**event, "IsPlayed": is_played}
+    if event["EventType"] in _INPUT_UNREAD:
+        sent["Input"] = None
+    return json.dumps(sent)
+
+
+def failures(events: Iterable[Event]) -> dict[int, Event]:
+    """The failed tasks and sub-orchestrations, by task number."""
+    return {e["TaskScheduledId"]: e for e in events if e["EventType"] in _FAILURES}

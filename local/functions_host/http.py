@@ -1,0 +1,165 @@
+"""Everything the host serves over HTTP: functions, the admin endpoints, the Durable HTTP API."""
+
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from aiohttp import web
+from azure.functions import AuthLevel, meta
+
+from local.functions_host import durable_api, links, scheduler
+from local.functions_host.functions import Function
+from local.functions_host.routes import Match, Router
+
+log = logging.getLogger("functions_host")
+
+_BODY_BYTES_MAX = 100 << 20  # of a request; the limit of Azure Functions
+_KEY_HEADER = "x-functions-key"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+Call = Callable[[Function, meta.Datum], Awaitable[meta.Datum | None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """`function` opens functions and the admin endpoints, `system` the Durable webhooks."""
+
+    function: str
+    system: str
+
+
+class HttpApp:
+    """The handlers. `call` runs a function; `run_now` is the admin's way to start a trigger."""
+
+    def __init__(
+        self,
+        router: Router,
+        api: durable_api.DurableApi,
+        keys: Keys,
+        *,
+        call: Call,
+        run_now: Callable[[str, object], bool],
+    ) -> None:
+        self._router = router
+        self._api = api
+        self._keys = keys
+        self._call = call
+        self._run_now = run_now
+
+    def application(self) -> web.Application:
+        server = web.Application(client_max_size=_BODY_BYTES_MAX)
+        add = server.router.add_route
+        add("GET", "/admin/host/status", self._host_status)
+        add("POST", "/admin/functions/{name}", self._admin_invoke)
+        add("*", links.RPC_PATH + "/{path:.*}", self._rpc)
+        add("*", links.WEBHOOK_PATH + "/{path:.*}", self._webhook)
+        add("*", "/{path:.*}", self._function)
+        return server
+
+    async def _host_status(self, request: web.Request) -> web.Response:
+        if not _has_key(request, self._keys.function):
+            return web.Response(status=401)
+        return web.json_response({"id": "local", "state": "Running", "version": "4.0"})
+
+    async def _admin_invoke(self, request: web.Request) -> web.Response:
+        """`{"input": ...}` runs a timer or queue function now; the answer does not wait for it."""
+        if not _has_key(request, self._keys.function):
+            return web.Response(status=401)
+        text = await request.text()
+        try:
+            given = json.loads(text).get("input") if text else None
+        except (ValueError, AttributeError):
+            return web.json_response({"Message": 'The body must be {"input": ...}.'}, status=400)
+        found = self._run_now(request.match_info["name"], given)
+        return web.Response(status=202 if found else 404)
+
+    async def _rpc(self, request: web.Request) -> web.Response:
+        """Without a key, so only for programs on this machine: no browser, no other name for it."""
+        if request.url.host not in _LOOPBACK or "Origin" in request.headers:
+            return web.Response(status=403)
+        return await self._durable(request, links.RPC_PATH)
+
+    async def _webhook(self, request: web.Request) -> web.Response:
+        if not _has_key(request, self._keys.system):
+            return web.Response(status=401)
+        return await self._durable(request, links.WEBHOOK_PATH)
+
+    async def _durable(self, request: web.Request, base: str) -> web.Response:
+        segments = request.rel_url.raw_path.removeprefix(base).split("/")
+        reply = self._api.handle(
+            durable_api.Request(
+                method=request.method,
+                path=tuple(unquote(segment) for segment in segments if segment),
+                query=request.query,
+                body=await request.text(),
+                content_type=request.content_type,
+                url=str(request.url),
+                continuation=request.headers.get(durable_api.CONTINUATION, ""),
+            ),
+        )
+        if reply.body is None:
+            return web.Response(status=reply.status, headers=reply.headers)
+        return web.json_response(reply.body, status=reply.status, headers=reply.headers)
+
+    async def _function(self, request: web.Request) -> web.Response:
+        found = self._router.find(request.method, request.rel_url.raw_path)
+        if found is None:
+            return web.Response(status=404)
+        if not self._may_call(request, found.function):
+            return web.Response(status=401)
+        try:
+            result = await self._call(found.function, await _http_datum(request, found))
+        except Exception as error:  # noqa: BLE001 - whatever the app raised, the caller gets a 500
+            log.info("function %s failed: %s", found.function.name, scheduler.told(error))
+            return web.Response(status=500)
+        return _response(result)
+
+    def _may_call(self, request: web.Request, function: Function) -> bool:
+        is_open = function.trigger.auth_level is AuthLevel.ANONYMOUS
+        return is_open or _has_key(request, self._keys.function)
+
+
+def _has_key(request: web.Request, key: str) -> bool:
+    given = (request.headers.get(_KEY_HEADER, ""), request.query.get("code", ""))
+    return any(hmac.compare_digest(each.encode(), key.encode()) for each in given)
+
+
+async def _http_datum(request: web.Request, match: Match) -> meta.Datum:
+    """The request as the Functions host hands it to the worker."""
+
+    def strings(values: dict[str, str]) -> dict[str, meta.Datum]:
+        return {name: meta.Datum(value, "string") for name, value in values.items()}
+
+    parts = {
+        "method": meta.Datum(request.method, "string"),
+        "url": meta.Datum(str(request.url), "string"),
+        "headers": strings(dict(request.headers)),
+        "query": strings(dict(request.query)),
+        "params": strings(match.parameters),
+        "body": meta.Datum(await request.read(), "bytes"),
+    }
+    return meta.Datum(parts, "http")
+
+
+def _response(result: meta.Datum | None) -> web.Response:
+    """Nothing becomes 204, a string 200."""
+    if result is None:
+        return web.Response(status=204)
+    if result.type != "http":
+        return web.Response(text=str(result.value))
+    answer = result.value
+    headers = {name: datum.value for name, datum in answer["headers"].items()}
+    response = web.Response(
+        status=int(answer["status_code"].value),
+        headers={
+            name: value for name, value in headers.items() if name.lower() != "content-length"
+        },
+        body=answer["body"].value,
+    )
+    for cookie in answer["cookies"] or ():
+        for morsel in cookie.values():
+            response.headers.add("Set-Cookie", morsel.OutputString())
+    return response

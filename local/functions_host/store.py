@@ -1,0 +1,258 @@
+"""The task hub: one SQLite file (or ":memory:") that holds everything a restart needs.
+
+Used from one thread. Whatever belongs together is changed inside one `transaction`; work leaves its
+table only together with the result it produced, so a process killed at any moment resumes.
+"""
+
+import json
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from local.functions_host.history import Event
+
+# WAL with synchronous=NORMAL survives the death of the process, not of the machine: enough here.
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS instances (
+  id TEXT PRIMARY KEY, execution TEXT, name TEXT, version TEXT, status TEXT,
+  input TEXT, output TEXT, custom_status TEXT, created REAL, updated REAL,
+  parent TEXT, parent_execution TEXT, parent_task INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (
+  instance TEXT, position INTEGER, event TEXT, PRIMARY KEY (instance, position)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+  id INTEGER PRIMARY KEY, instance TEXT, execution TEXT, due REAL, event TEXT);
+CREATE INDEX IF NOT EXISTS inbox_of_instance ON inbox (instance, due, id);
+CREATE TABLE IF NOT EXISTS activities (
+  id INTEGER PRIMARY KEY, instance TEXT, execution TEXT, task INTEGER, name TEXT, input TEXT);
+"""
+
+
+class Status(StrEnum):
+    """`runtimeStatus` of an instance."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    TERMINATED = "Terminated"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Status.COMPLETED, Status.FAILED, Status.TERMINATED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """A row of `instances`. Input, output, custom status are JSON text; times epoch seconds."""
+
+    id: str
+    execution: str
+    name: str
+    version: str | None
+    status: Status
+    input: str | None
+    output: str | None = None
+    custom_status: str | None = None
+    created: float
+    updated: float
+    parent: str | None = None
+    parent_execution: str | None = None
+    parent_task: int | None = None
+
+    @classmethod
+    def of_row(cls, row: sqlite3.Row) -> "Instance":
+        return cls(**{**dict(row), "status": Status(row["status"])})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """Something that happened to an instance and that no episode has seen yet."""
+
+    id: int
+    execution: str | None
+    """The execution it belongs to; none for what comes from outside."""
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activity:
+    """An activity to run."""
+
+    id: int
+    instance: str
+    execution: str
+    task: int
+    name: str
+    input: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Which instances to list; the default is all. Times are epoch seconds, ends included."""
+
+    created_from: float | None = None
+    created_to: float | None = None
+    statuses: frozenset[Status] = frozenset()
+    prefix: str = ""
+    after: str = ""
+    """Only ids greater than this one: where the last page ended."""
+    limit: int = -1
+    """-1: no limit."""
+
+
+class Store:
+    """Tables in, dataclasses out; no rule of Durable Functions lives here."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        self.path = path
+        # One thread uses it, but the garbage collector may close it in any.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript(_SCHEMA)
+        self._close = weakref.finalize(self, self._db.close)
+
+    def close(self) -> None:
+        """Also done when the store is garbage."""
+        self._close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a transaction inside another is part of it."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # Instances
+
+    def instance(self, instance_id: str) -> Instance | None:
+        row = self._db.execute("SELECT * FROM instances WHERE id = ?", (instance_id,)).fetchone()
+        return Instance.of_row(row) if row else None
+
+    def put_instance(self, instance: Instance) -> None:
+        self._db.execute(_REPLACE_INSTANCE, astuple(instance))
+
+    def forget(self, instance_id: str) -> None:
+        """Remove the instance and its past; an activity already queued still runs, as on Azure."""
+        for statement in _FORGET:
+            self._db.execute(statement, (instance_id,))
+
+    def start_over(self, instance: Instance, old_execution: str) -> None:
+        """Continue as new: an empty history; only what came from outside stays in the inbox."""
+        self.put_instance(instance)
+        self._db.execute("DELETE FROM history WHERE instance = ?", (instance.id,))
+        self._db.execute(
+            "DELETE FROM inbox WHERE instance = ? AND execution = ?",
+            (instance.id, old_execution),
+        )
+
+    def select(self, query: Query) -> list[Instance]:
+        """By id, as Azure lists them."""
+        conditions = ["id > ?", "substr(id, 1, length(?)) = ?"]
+        values: list[Any] = [query.after, query.prefix, query.prefix]
+        if query.created_from is not None:
+            conditions.append("created >= ?")
+            values.append(query.created_from)
+        if query.created_to is not None:
+            conditions.append("created <= ?")
+            values.append(query.created_to)
+        if query.statuses:
+            conditions.append(f"status IN ({','.join('?' * len(query.statuses))})")
+            values.extend(sorted(query.statuses))
+        statement = f"SELECT * FROM instances WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"  # noqa: S608 - no value in it
+        return [Instance.of_row(row) for row in self._db.execute(statement, [*values, query.limit])]
+
+    # History
+
+    def history(self, instance_id: str) -> list[Event]:
+        rows = self._db.execute(
+            "SELECT event FROM history WHERE instance = ? ORDER BY position",
+            (instance_id,),
+        )
+        return [json.loads(row["event"]) for row in rows]
+
+    def append_history(self, instance_id: str, position: int, events: Iterable[Event]) -> None:
+        """Write events behind the `position` that are there already."""
+        self._db.executemany(
+            "INSERT INTO history VALUES (?, ?, ?)",
+            [(instance_id, n, json.dumps(e)) for n, e in enumerate(events, position)],
+        )
+
+    def replace_event(self, instance_id: str, position: int, event: Event) -> None:
+        self._db.execute(
+            "UPDATE history SET event = ? WHERE instance = ? AND position = ?",
+            (json.dumps(event), instance_id, position),
+        )
+
+    # Messages
+
+    def send(self, instance_id: str, execution: str | None, due: float, event: Event) -> None:
+        self._db.execute(
+            "INSERT INTO inbox (instance, execution, due, event) VALUES (?, ?, ?, ?)",
+            (instance_id, execution, due, json.dumps(event)),
+        )
+
+    def messages(self, instance_id: str, due: float) -> list[Message]:
+        """What is due by then, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, execution, event FROM inbox "
+            "WHERE instance = ? AND due <= ? ORDER BY due, id",
+            (instance_id, due),
+        )
+        return [
+            Message(id=row["id"], execution=row["execution"], event=json.loads(row["event"]))
+            for row in rows
+        ]
+
+    def drop_messages(self, messages: Sequence[Message]) -> None:
+        self._db.executemany("DELETE FROM inbox WHERE id = ?", [(m.id,) for m in messages])
+
+    def clear_inbox(self, instance_id: str) -> None:
+        self._db.execute("DELETE FROM inbox WHERE instance = ?", (instance_id,))
+
+    def due_times(self) -> list[tuple[float, str]]:
+        """When something is due, and for which instance."""
+        rows = self._db.execute("SELECT due, instance FROM inbox ORDER BY due, id")
+        return [(row["due"], row["instance"]) for row in rows]
+
+    # Activities
+
+    def queue_activity(self, activity: Activity) -> Activity:
+        """Store it; the one returned has its id."""
+        cursor = self._db.execute(
+            "INSERT INTO activities (instance, execution, task, name, input) "
+            "VALUES (?, ?, ?, ?, ?)",
+            astuple(activity)[1:],
+        )
+        return replace(activity, id=cursor.lastrowid or 0)
+
+    def activities(self) -> list[Activity]:
+        rows = self._db.execute("SELECT * FROM activities ORDER BY id")
+        return [Activity(**dict(row)) for row in rows]
+
+    def drop_activity(self, activity: Activity) -> None:
+        self._db.execute("DELETE FROM activities WHERE id = ?", (activity.id,))
+
+
+_REPLACE_INSTANCE = (
+    "REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # as in Instance
+)
+_FORGET = (
+    "DELETE FROM instances WHERE id = ?",
+    "DELETE FROM history WHERE instance = ?",
+    "DELETE FROM inbox WHERE instance = ?",
+)

@@ -1,0 +1,77 @@
+"""What could be done now or later: the index in memory over the store's inbox and activities."""
+
+import heapq
+import itertools
+
+from local.functions_host.store import Activity, Store
+
+
+class Work:
+    """Instances with something due, activities to run, and when the next timer is due."""
+
+    def __init__(self, store: Store, busy: set[str | int] | None = None) -> None:
+        """From what the store holds, as after a restart; `busy` is being worked on already."""
+        self.busy: set[str | int] = set() if busy is None else busy
+        self._ready: dict[
+            str, None
+        ] = {}  # a set that keeps its order, so that a seed repeats a run
+        self._queued: dict[int, Activity] = {}
+        self._timers: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        for due, instance in store.due_times():
+            self.expect(instance, due)
+        for activity in store.activities():
+            self.queue(activity)
+
+    def expect(self, instance: str, due: float) -> None:
+        """Something for the instance is due then."""
+        heapq.heappush(self._timers, (due, next(self._order), instance))
+
+    def wake(self, instance: str) -> None:
+        """Something for the instance is due now."""
+        self._ready[instance] = None
+
+    def queue(self, activity: Activity) -> None:
+        self._queued[activity.id] = activity
+
+    def forget(self, instance: str) -> None:
+        """The instance ended: its timers must not move a clock any more."""
+        self._ready.pop(instance, None)
+        if any(entry[2] == instance for entry in self._timers):
+            self._timers = [entry for entry in self._timers if entry[2] != instance]
+            heapq.heapify(self._timers)
+
+    def release(self, now: float) -> None:
+        """Wake the instances whose timers are due."""
+        while self._timers and self._timers[0][0] <= now:
+            self.wake(heapq.heappop(self._timers)[2])
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next timer is due, in epoch seconds."""
+        return self._timers[0][0] if self._timers else None
+
+    @property
+    def instances(self) -> list[str]:
+        """Ready and not being worked on, longest first."""
+        return [instance for instance in self._ready if instance not in self.busy]
+
+    @property
+    def activities(self) -> list[Activity]:
+        """Queued and not being worked on, oldest first."""
+        return [activity for key, activity in self._queued.items() if key not in self.busy]
+
+    def take_instance(self, instance: str) -> None:
+        self._ready.pop(instance, None)
+        self.busy.add(instance)
+
+    def take_activity(self, activity: Activity) -> None:
+        self.busy.add(activity.id)
+
+    def give_back(self, key: str | int) -> None:
+        """The instance or activity is no longer being worked on."""
+        self.busy.discard(key)
+
+    def drop_activity(self, activity: Activity) -> None:
+        self._queued.pop(activity.id, None)
+        self.busy.discard(activity.id)

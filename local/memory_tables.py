@@ -1,0 +1,161 @@
+"""A table service in memory, with the part of azure-data-tables' interface that the app uses.
+
+For tests and simulation in one process; `tests/contract/test_tables.py` holds it and Azurite to the
+same stories.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+
+# Limits of the service:
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+_STRING_MAX = 32 * 1024  # characters
+_ENTITY_MAX = 1024 * 1024  # bytes
+_PROPERTIES_MAX = 255
+_TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+_KEY_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+
+
+class MemoryEntity(dict[str, Any]):
+    """A row as it is read: columns, and the etag in `metadata`."""
+
+    def __init__(self, columns: Json, etag: str) -> None:
+        super().__init__(columns)
+        self.metadata = {"etag": etag}
+
+
+class MemoryTableService:
+    """Tables by name. Like the real service, a table must be made before it is written."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[Key, MemoryEntity]] = {}
+        self._etags = itertools.count(1)
+
+    def get_table_client(self, table_name: str) -> MemoryTable:
+        """A client, whether or not the table exists."""
+        return MemoryTable(self._tables, table_name, self._etags)
+
+    def create_table_if_not_exists(self, table_name: str) -> MemoryTable:
+        """Make a table; its name follows the service's rule."""
+        if not _TABLE_NAME.fullmatch(table_name):
+            raise _error(HttpResponseError, "InvalidResourceName", table_name)
+        self._tables.setdefault(table_name, {})
+        return self.get_table_client(table_name)
+
+
+class MemoryTable:
+    """One table."""
+
+    def __init__(
+        self, tables: dict[str, dict[Key, MemoryEntity]], name: str, etags: Iterator[int]
+    ) -> None:
+        self._tables, self._name, self._etags = tables, name, etags
+
+    def get_entity(self, partition_key: str, row_key: str) -> MemoryEntity:
+        """One row; ResourceNotFoundError where there is none."""
+        found = self._rows().get((partition_key, row_key))
+        if found is None:
+            raise _error(ResourceNotFoundError, "ResourceNotFound", row_key)
+        return _copy(found)
+
+    def create_entity(self, entity: Mapping[str, Any]) -> Json:
+        """Insert; ResourceExistsError where the key is taken."""
+        rows, key = self._rows(), _checked_key(entity)
+        if key in rows:
+            raise _error(ResourceExistsError, "EntityAlreadyExists", key[1])
+        return self._store(key, dict(entity))
+
+    def upsert_entity(self, entity: Mapping[str, Any]) -> Json:
+        """Insert or merge: columns that are not named stay."""
+        rows, key = self._rows(), _checked_key(entity)
+        return self._store(key, {**rows.get(key, {}), **entity})
+
+    def update_entity(
+        self,
+        entity: Mapping[str, Any],
+        *,
+        etag: str | None = None,
+        match_condition: MatchConditions | None = None,
+    ) -> Json:
+        """Merge into an existing row; with IfNotModified only the row that was read."""
+        rows, key = self._rows(), _checked_key(entity)
+        old = rows.get(key)
+        if old is None:
+            raise _error(ResourceNotFoundError, "ResourceNotFound", key[1])
+        if match_condition is MatchConditions.IfNotModified and old.metadata["etag"] != etag:
+            raise _error(ResourceModifiedError, "UpdateConditionNotSatisfied", key[1])
+        return self._store(key, {**old, **entity})
+
+    def delete_entity(self, partition_key: str, row_key: str) -> None:
+        """Remove; a row that is not there is no error, as in the SDK."""
+        self._rows().pop((partition_key, row_key), None)
+
+    def query_entities(
+        self, query_filter: str, parameters: Mapping[str, Any]
+    ) -> Iterator[MemoryEntity]:
+        """The rows of one partition, in order of their keys: the only query the app makes."""
+        if query_filter != "PartitionKey eq @p":
+            raise NotImplementedError(query_filter)
+        rows = self._rows()
+        wanted = [k for k in rows if k[0] == parameters["p"]]
+        return (_copy(rows[key]) for key in sorted(wanted))
+
+    def list_entities(self) -> Iterator[MemoryEntity]:
+        """Every row, in order of the keys."""
+        rows = self._rows()
+        return (_copy(rows[key]) for key in sorted(rows))
+
+    def _rows(self) -> dict[Key, MemoryEntity]:
+        if self._name not in self._tables:
+            raise _error(ResourceNotFoundError, "TableNotFound", self._name)
+        return self._tables[self._name]
+
+    def _store(self, key: Key, columns: Json) -> Json:
+        kept = {name: value for name, value in columns.items() if value is not None}
+        _check_limits(kept)
+        etag = f'W/"{next(self._etags)}"'
+        self._rows()[key] = MemoryEntity(kept, etag)
+        return {"etag": etag}
+
+
+def _copy(entity: MemoryEntity) -> MemoryEntity:
+    return MemoryEntity(dict(entity), entity.metadata["etag"])
+
+
+def _checked_key(entity: Mapping[str, Any]) -> Key:
+    key = (str(entity["PartitionKey"]), str(entity["RowKey"]))
+    for part in key:
+        if _KEY_FORBIDDEN.search(part) or len(part.encode("utf-16-le")) > 1024:
+            raise _error(HttpResponseError, "OutOfRangeInput", part)
+    return key
+
+
+def _check_limits(columns: Json) -> None:
+    if len(columns) > _PROPERTIES_MAX:
+        raise _error(HttpResponseError, "TooManyProperties", str(len(columns)))
+    texts = [v for v in columns.values() if isinstance(v, str)]
+    if any(len(text) > _STRING_MAX for text in texts):
+        raise _error(HttpResponseError, "PropertyValueTooLarge", str(max(map(len, texts))))
+    if sum(2 * len(text) for text in texts) > _ENTITY_MAX:
+        raise _error(HttpResponseError, "EntityTooLarge", "")
+
+
+def _error(kind: type[HttpResponseError], code: str, what: str) -> HttpResponseError:
+    error = kind(message=f"{code}: {what}")
+    error.error_code = code  # type: ignore[attr-defined]  # as azure-data-tables sets it
+    return error

@@ -1,0 +1,34 @@
+"""The local stack: Azurite, the simulator and the Functions host, started and stopped together.
+
+layout       which processes, ports, files and settings; pure
+record       what is kept in the state folder: stack.json, the key, the lock
+child        one process: start, readiness, log, end
+supervisor   all of them: `running` for a while, `up` until someone stops it
+background   the stack seen from another process: find, start, stop
+"""
+
+from local.stack.background import down, find, start_in_background
+from local.stack.layout import (
+    DEFAULT_PORT,
+    DEFAULT_STATE,
+    DEFAULT_TIME_SCALE,
+    Options,
+    StackError,
+)
+from local.stack.record import Running
+from local.stack.supervisor import running, stop_signals, up
+
+__all__ = [
+    "DEFAULT_PORT",
+    "DEFAULT_STATE",
+    "DEFAULT_TIME_SCALE",
+    "Options",
+    "Running",
+    "StackError",
+    "down",
+    "find",
+    "running",
+    "start_in_background",
+    "stop_signals",
+    "up",
+]

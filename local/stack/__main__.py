@@ -1,0 +1,38 @@
+"""`python -m local.stack`: what `local up` does, for a stack in the background."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from local.stack import layout, supervisor
+
+
+def main() -> int:
+    """Run the stack until it is stopped; 2 if it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
+    parser.add_argument("--state", type=Path, default=layout.DEFAULT_STATE)
+    parser.add_argument("--port", type=int, help="default: the usual ports if free, else any")
+    parser.add_argument("--time-scale", type=float, default=layout.DEFAULT_TIME_SCALE)
+    parser.add_argument("--faults", type=Path)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--azure-endpoint")
+    given = parser.parse_args()
+    options = layout.Options(
+        state=given.state.resolve(),
+        port=given.port,
+        time_scale=given.time_scale,
+        faults=given.faults.resolve() if given.faults else None,
+        seed=given.seed,
+        azure_endpoint=given.azure_endpoint,
+    )
+    try:
+        return supervisor.up(options, lambda text: print(text, file=sys.stderr, flush=True))
+    except layout.StackError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,322 @@
+"""Publish one gallery image version: the story of an image, from an empty resource group to a
+replicated version.
+
+Removing the builder is not told here: whoever asks for the image removes the builder, whether this
+works or fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared import catalogue, names, planning, polling, steps
+from shared.bodies import BUILDER_USER
+from shared.errors import StepFailed
+from shared.plans import (
+    GroupPlan,
+    ImagePlan,
+    ImageRecord,
+    PreloadedImage,
+    RegistryPlan,
+    ScriptPlan,
+    VersionPlan,
+)
+from shared.steps import Context, Json, Scope, Step, Story
+from shared.wire import Wire
+
+
+class ImageWork(Wire):
+    """Input: the image and whose steps these are."""
+
+    image: ImagePlan
+    scope: Scope
+
+
+def build_image(context: Context) -> Story:
+    """Orchestration: `ImageWork` → `{"image": ImageRecord}` or `{"error": Failure}`."""
+    work = ImageWork.from_wire(context.get_input())
+    try:
+        done = yield from steps.follow(context, work.scope, story(work.image))
+        image = _record(work.image, done, steps.now(context))
+        yield from steps.note(context, "record_image", image)
+    except StepFailed as failed:
+        return {"error": failed.failure.to_wire()}
+    return {"image": image.to_wire()}
+
+
+def story(plan: ImagePlan) -> list[Step]:
+    """The steps of an image, each beginning as soon as what it needs is there."""
+    return [
+        Step(
+            name="resource_group",
+            activity="ensure_resource_group",
+            plan=GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
+        ),
+        *_gallery(plan),
+        *_registry(plan),
+        *_network(plan),
+        *_machine(plan),
+        *_software(plan),
+        *_capture(plan),
+    ]
+
+
+def _gallery(plan: ImagePlan) -> list[Step]:
+    """Beside the VM: where the version will go, and its number."""
+    return [
+        Step(name="gallery", activity="create_gallery", plan=plan, after=("resource_group",)),
+        Step(
+            name="image_definition",
+            activity="create_image_definition",
+            plan=plan,
+            after=("gallery",),
+        ),
+        Step(name="version", activity="claim_version", plan=plan, after=("image_definition",)),
+    ]
+
+
+def _registry(plan: ImagePlan) -> list[Step]:
+    """Beside the VM: a registry, an identity that may pull from it, and the image built in it."""
+    registry = plan.registry
+    if registry is None:
+        return []
+
+    def with_principal(done: dict[str, Json]) -> RegistryPlan:
+        return registry.model_copy(update={"principal_id": done["pull_identity"]["principalId"]})
+
+    found = [
+        Step(
+            name="pull_identity",
+            activity="ensure_pull_identity",
+            plan=registry,
+            after=("resource_group",),
+        ),
+        Step(name="registry", activity="create_registry", plan=registry, after=("resource_group",)),
+        Step(
+            name="pull_access",
+            activity="grant_pull",
+            plan=with_principal,
+            after=("registry", "pull_identity"),
+        ),
+    ]
+    if registry.build_image:
+        push = Step(name="push_image", activity="push_image", plan=registry, after=("registry",))
+        found.append(push)
+    return found
+
+
+def _network(plan: ImagePlan) -> list[Step]:
+    if not plan.own_network:
+        return []
+    if plan.outbound != "nat":
+        return [
+            Step(name="network", activity="create_network", plan=plan, after=("resource_group",))
+        ]
+    return [
+        Step(name="public_ip", activity="create_public_ip", plan=plan, after=("resource_group",)),
+        Step(name="nat_gateway", activity="create_nat_gateway", plan=plan, after=("public_ip",)),
+        Step(name="network", activity="create_network", plan=plan, after=("nat_gateway",)),
+    ]
+
+
+def _machine(plan: ImagePlan) -> list[Step]:
+    """The builder VM; where Azure has no capacity, the next zone and then the next size."""
+    first = "network" if plan.own_network else "resource_group"
+    places = [
+        plan.model_copy(update={"size": size, "zone": zone})
+        for size in [plan.size, *plan.other_sizes]
+        for zone in [plan.zone, *plan.other_zones]
+    ]
+    return [
+        Step(
+            name="builder_vm",
+            activity="create_builder_vm",
+            plan=places[0],
+            otherwise=tuple(places[1:]),
+            after=(first, "pull_identity") if plan.registry else (first,),
+        )
+    ]
+
+
+def _software(plan: ImagePlan) -> list[Step]:
+    """What is installed; the driver is built while container images are pulled, then both are
+    proved.
+    """
+    found = [
+        _script(plan, "prepare", after="builder_vm", BUILDER_USER=BUILDER_USER),
+        Step(
+            name="reboot_for_kernel",
+            activity="restart_builder",
+            plan=plan,
+            after=("prepare",),
+            when=lambda done: bool(done["prepare"]["rebootRequired"]),
+        ),
+        _script(
+            plan,
+            "docker",
+            script="docker-gpu" if plan.gpu else "docker",
+            after="reboot_for_kernel",
+            GPU="true" if plan.gpu else "",
+        ),
+    ]
+    installed = ["docker"]
+    if plan.gpu:
+        driver = _script(
+            plan,
+            "driver",
+            after="docker",
+            DRIVER_KIND=plan.driver.value if plan.driver else "",
+            FABRIC_MANAGER="true" if plan.fabric_manager else "",
+        )
+        found.append(driver)
+        installed.append("driver")
+    if _preloads(plan):
+        found.append(_preload(plan))
+        installed.append("preload")
+    reboot = Step(
+        name="reboot",
+        activity="restart_builder",
+        plan=plan,
+        after=tuple(installed),
+        when=lambda done: plan.gpu or any(done[s].get("rebootRequired") for s in installed),
+    )
+    return [*found, reboot, _check(plan)]
+
+
+def _preloads(plan: ImagePlan) -> bool:
+    return bool(plan.container_images or (plan.registry and plan.registry.build_image))
+
+
+def _preload(plan: ImagePlan) -> Step:
+    def with_registry(done: dict[str, Json]) -> ScriptPlan:
+        server = done["registry"]["loginServer"] if plan.registry else ""
+        return _script_plan(
+            plan,
+            "preload",
+            IMAGES="\n".join(planning.images_to_preload(plan, server)),
+            REGISTRY_LOGIN_SERVER=server,
+            IDENTITY_CLIENT_ID=done["pull_identity"]["clientId"] if plan.registry else "",
+            TENANT_ID=plan.tenant_id or "" if plan.registry else "",
+        )
+
+    after = ["docker"]
+    if plan.registry:
+        after.append("pull_access")
+        if plan.registry.build_image:
+            after.append("push_image")
+    return Step(name="preload", activity="run_script", plan=with_registry, after=tuple(after))
+
+
+def _check(plan: ImagePlan) -> Step:
+    gpu = catalogue.gpu_of(plan.size)
+    # What a builder without a GPU cannot prove is left to the pools' verification.
+    expected = "none" if not plan.gpu else str(gpu.count) if gpu else "driver-only"
+
+    def with_images(done: dict[str, Json]) -> ScriptPlan:
+        images = [i["name"] for i in done.get("preload", {}).get("images", [])]
+        return _script_plan(
+            plan,
+            "check",
+            EXPECT_GPU=expected,
+            SIZE_HAS_GPU="true" if gpu else "",
+            EXPECT_IMAGES="\n".join(images),
+        )
+
+    return Step(name="check", activity="run_script", plan=with_images, after=("reboot",))
+
+
+def _capture(plan: ImagePlan) -> list[Step]:
+    """Sealed, stopped, generalized, published."""
+    seal = _script_plan(plan, "seal", BUILDER_USER=BUILDER_USER, SEAL_DELAY_SECONDS="20")
+
+    def with_version(done: dict[str, Json]) -> VersionPlan:
+        return VersionPlan(image=plan, version=done["version"]["version"])
+
+    found = [
+        Step(
+            name="remove_run_commands",
+            activity="remove_run_commands",
+            plan=plan,
+            after=("check",),
+        ),
+        Step(name="seal", activity="run_script", plan=seal, after=("remove_run_commands",)),
+        Step(name="sealed", activity="await_sealed", plan=seal, after=("seal",)),
+        Step(name="generalize", activity="generalize_builder", plan=plan, after=("sealed",)),
+    ]
+    source = "generalize"
+    if plan.managed_image:
+        source = "managed_image"
+        found.append(
+            Step(
+                name="managed_image",
+                activity="create_managed_image",
+                plan=plan,
+                after=("generalize",),
+            )
+        )
+    publish = Step(
+        name="image_version",
+        activity="publish_image_version",
+        plan=with_version,
+        after=(source, "version"),
+    )
+    return [*found, publish]
+
+
+def _script(
+    plan: ImagePlan, step: str, *, after: str, script: str | None = None, **parameters: str
+) -> Step:
+    return Step(
+        name=step,
+        activity="run_script",
+        plan=_script_plan(plan, step, script, **parameters),
+        after=(after,),
+    )
+
+
+def _script_plan(
+    plan: ImagePlan, step: str, script: str | None = None, **parameters: str
+) -> ScriptPlan:
+    """Every script gets a nonce of its own, and a deadline some minutes before Azure's."""
+    minutes = int(polling.pace_of(step).limit_minutes)
+    common = {
+        "BUILD_ID": plan.build_id,
+        "NONCE": names.digest(plan.build_id, step),
+        "DEADLINE_SECONDS": str((minutes - 5) * 60),
+    }
+    return ScriptPlan(
+        image=plan, step=script or step, parameters=common | parameters, timeout_minutes=minutes
+    )
+
+
+def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
+    registry = plan.registry
+    checked: dict[str, Any] = done["check"]
+    return ImageRecord(
+        image_id=done["image_version"]["imageId"],
+        node_agent_sku=plan.system.node_agent,
+        gallery_name=plan.gallery,
+        image_name=plan.definition,
+        version=done["version"]["version"],
+        vm_size=done["builder_vm"]["size"],
+        location=plan.location,
+        base_os=f"{plan.system.name} {plan.system.version}",
+        gpu_enabled=plan.gpu,
+        resource_group=plan.resource_group,
+        build_id=plan.build_id,
+        created_at=now,
+        security_type=plan.security_type,
+        base_image_version=plan.base.version if plan.base else None,
+        docker_version=checked.get("dockerVersion") or done["docker"].get("dockerVersion"),
+        toolkit_version=done["docker"].get("toolkitVersion"),
+        driver_version=done.get("driver", {}).get("driverVersion"),
+        kernel=checked.get("kernel"),
+        container_images=[
+            PreloadedImage.from_wire(i) for i in done.get("preload", {}).get("images", [])
+        ],
+        target_regions=list(plan.target_regions),
+        registry_login_server=done["registry"]["loginServer"] if registry else None,
+        pull_identity_id=plan.pull_identity_id,
+        managed_image_id=done.get("managed_image", {}).get("imageId"),
+        scripted=any(bool(result.get("scripted")) for result in done.values()),
+    )

@@ -1,0 +1,118 @@
+"""One pool: created or updated, its nodes awaited, proved if asked, recorded."""
+
+from __future__ import annotations
+
+from shared import steps
+from shared.errors import Failure, Kind, StepFailed
+from shared.plans import CheckResult, PoolPlan, PoolRecord, ReportPlan
+from shared.steps import Context, Scope, Story
+from shared.wire import Wire
+
+
+class PoolWork(Wire):
+    """Input: the pool and whose steps these are."""
+
+    plan: PoolPlan
+    scope: Scope
+
+
+def create_pool(context: Context) -> Story:
+    """Orchestration: `PoolWork` → `PoolRecord`, failed or not: one pool never stops another."""
+    work = PoolWork.from_wire(context.get_input())
+    plan = work.plan
+    try:
+        yield from steps.note(context, "claim_pool", plan)
+        record = yield from _make(context, work)
+    except StepFailed as failed:
+        yield from _stop_paying(context, work, failed.failure)
+        record = _record(plan, steps.now(context)).model_copy(
+            update={"state": "failed", "error": failed.failure}
+        )
+    yield from steps.note(context, "record_pool", record)
+    return record.to_wire()
+
+
+def _make(context: Context, work: PoolWork) -> Story:
+    plan, nodes = yield from _with_nodes(context, work)
+    record = _record(plan, steps.now(context))
+    if not plan.pool.verify:
+        return record
+    checks, scripted = yield from _verify(context, work.scope, plan, nodes)
+    failed = [c for c in checks if c.status == "fail"]
+    if failed:
+        raise StepFailed(_not_verified(plan, failed))
+    return record.model_copy(
+        update={
+            "verified": True,
+            "checks": checks,
+            "scripted": scripted,
+            "changed_at": steps.now(context),
+        }
+    )
+
+
+def _with_nodes(context: Context, work: PoolWork) -> Story:
+    """The pool with its nodes, in the first size that Azure has capacity for."""
+    sizes = [work.plan.size, *work.plan.other_sizes]
+    for attempt, size in enumerate(sizes, 1):
+        plan = work.plan.model_copy(update={"size": size})
+        try:
+            yield from steps.run(context, work.scope, "pool", "ensure_pool", plan, attempt)
+            found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)
+        except StepFailed as failed:
+            if failed.failure.kind is not Kind.CAPACITY or attempt == len(sizes):
+                raise
+        else:
+            return plan, found["nodes"]
+    raise AssertionError("a pool has at least one size")
+
+
+def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) -> Story:
+    """Both halves: what the nodes' start tasks found, and container tasks on them."""
+    work = ReportPlan(pool=plan, nodes=nodes)
+    report = yield from steps.call(context, scope, "node_reports", "read_node_reports", work)
+    job = yield from steps.run(context, scope, "verify", "run_verification_job", work)
+    yield from steps.note(context, "remove_verification_job", plan)
+    checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
+    return checks, bool(report["scripted"])
+
+
+def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:
+    told = "; ".join(
+        f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed[:5]
+    )
+    return Failure(
+        code="VerificationFailed",
+        kind=Kind.SCRIPT,
+        message=f"{len(failed)} checks of pool {plan.pool.id} failed: {told}",
+        resource=plan.pool_id,
+        next_action="Correct the image or the pool; the pool was shrunk to zero nodes meanwhile.",
+    )
+
+
+def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
+    """Nodes that cannot be used would bill until somebody notices."""
+    if failure.kind is Kind.CONFLICT:
+        return  # the pool is another's
+    try:
+        yield from steps.run(
+            context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
+        )
+    except StepFailed:
+        return  # the pool's own failure says more
+
+
+def _record(plan: PoolPlan, now: str) -> PoolRecord:
+    return PoolRecord(
+        batch_account=plan.account.name,
+        pool_id=plan.pool.id,
+        image_id=plan.image_id,
+        vm_size=plan.size,
+        nodes=plan.pool.nodes,
+        low_priority_nodes=plan.pool.low_priority_nodes,
+        state="ready",
+        resource_group=plan.account.resource_group,
+        location=plan.account.location,
+        build_id=plan.build_id,
+        changed_at=now,
+    )

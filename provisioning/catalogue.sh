@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Everything from outside that an image contains: versions, keys, checksums, and where each comes from.
+# Raising a version means changing it here, in one line.
+
+# Docker. 28 is the last major release that speaks to clients of every age: 29.0 to 29.2 refuse API versions
+# below 1.44, and the Batch node agent is a client of unknown version
+# (https://github.com/actions/runner-images/issues/14105).
+readonly CATALOGUE_DOCKER_VERSION=28.5.2     # https://docs.docker.com/engine/release-notes/28/
+readonly CATALOGUE_CONTAINERD_VERSION=1.7.29 # in the same repositories; 28.5 needs 1.7.27 or later
+readonly DOCKER_URL=https://download.docker.com/linux
+# https://docs.docker.com/engine/install/ubuntu/ and /engine/install/centos/ print these fingerprints.
+readonly DOCKER_APT_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
+readonly DOCKER_RPM_FINGERPRINT=060A61C51B558A7F742B77AAC52FEB6B621E9F35
+
+# NVIDIA's data-centre driver. Branch 580 is a long-term branch, the last that knows Volta, and has both kinds
+# of kernel modules. Azure's own GPU images use this release on AlmaLinux 8 and 9 and on Ubuntu 24.04
+# (https://github.com/Azure/azhpc-images, versions.json).
+readonly CATALOGUE_DRIVER_VERSION=580.126.20
+readonly DRIVER_BRANCH_WITHOUT_PROPRIETARY=620 # https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/620/kernel-modules.html
+readonly CUDA_URL=https://developer.download.nvidia.com/compute/cuda/repos
+readonly CUDA_APT_KEY=3bf863cc.pub # https://developer.nvidia.com/blog/updating-the-cuda-linux-gpg-repository-key/
+readonly CUDA_APT_FINGERPRINT=EB693B3035CD5710E231E123A4B469963BF863CC
+readonly CUDA_RPM_KEY=D42D0685.pub
+readonly CUDA_RPM_FINGERPRINT=610C7B14E068A878070DA4E99CD0A493D42D0685
+
+# DKMS, which builds the driver's modules, comes from EPEL on el: https://docs.fedoraproject.org/epel/
+readonly EPEL_URL=https://dl.fedoraproject.org/pub/epel
+readonly EPEL_FINGERPRINTS=([8]=94E279EB8D8F25B21810ADF121EA45AB2F86D6A1 [9]=FF8AD1344597106ECE813B918A3872BF3228467C)
+
+# NVIDIA's container toolkit. 1.17.8 is the last release whose default is not CDI: from 1.18 on some images fail
+# (https://github.com/NVIDIA/nvidia-container-toolkit/issues/1456, 1246, 1967).
+readonly TOOLKIT_VERSION=1.17.8
+readonly TOOLKIT_URL=https://nvidia.github.io/libnvidia-container
+readonly TOOLKIT_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
+
+# GRID drivers, as Microsoft redistributes them with their licence:
+# https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup
+# 570.211.01 (vGPU 18) is for NVadsA10_v5; Microsoft publishes no checksum of it, so the caller gives one.
+# 595.58.03 (vGPU 20) is for NCasT4_v3 and NCv6; checksum from Azure/azhpc-images, versions.json.
+readonly CATALOGUE_GRID_VERSION=570.211.01
+readonly GRID_URL=https://download.microsoft.com/download
+
+grid_source() { # VERSION; fills GRID_FILE_URL and GRID_FILE_SHA256, empty where nothing is known
+  GRID_FILE_URL='' GRID_FILE_SHA256=''
+  case $1 in
+    570.211.01) GRID_FILE_URL=$GRID_URL/2a04ca6a-9eec-40d9-9564-9cdea1ab795f ;;
+    595.58.03)
+      GRID_FILE_URL=$GRID_URL/51239696-ec04-4c02-a6b3-1d9c608fb57c
+      GRID_FILE_SHA256=5dbfcd0998e6d3a2b4cf4f5f60587aef07401f3c7a9433c23697ec944a5c542b
+      ;;
+    *) return 0 ;;
+  esac
+  GRID_FILE_URL+=/NVIDIA-Linux-x86_64-$1-grid-azure.run
+}

@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Signs Docker in to an Azure container registry as the machine's managed identity, without any other tool.
+#
+# No token is ever in an argument, in the environment, in the log or on the disk: they pass through pipes and
+# files of this step's private directory in memory, which is removed when the step ends.
+
+readonly REGISTRY_USER=00000000-0000-0000-0000-000000000000    # what a registry calls the holder of a token
+readonly REGISTRY_AUDIENCE=https://containerregistry.azure.net # a registry may refuse tokens for Resource Manager
+
+# A fresh identity, or its role, needs minutes until everyone knows it; 410 and 404 are the metadata service's own
+# "not yet" (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token).
+readonly NOT_YET='returned error: (401|403|404|410)'
+readonly LOGIN_TRIES=9 # with growing pauses: five minutes
+
+login_to_registry() {
+  export DOCKER_CONFIG=$WORK/docker
+  (umask 077 && mkdir -- "$DOCKER_CONFIG")
+  RETRY_ALSO=$NOT_YET
+  attempt "$EXIT_REGISTRY_LOGIN" 'token of the managed identity' "$LOGIN_TRIES" 5 fetch_identity_token
+  attempt "$EXIT_REGISTRY_LOGIN" "token exchange with $REGISTRY_LOGIN_SERVER" "$LOGIN_TRIES" 5 exchange_token
+  RETRY_ALSO=''
+  attempt "$EXIT_REGISTRY_LOGIN" "docker login to $REGISTRY_LOGIN_SERVER" 5 5 docker_login
+  rm -f -- "$WORK"/identity.json "$WORK"/exchange.form "$WORK"/exchange.json
+}
+
+fetch_identity_token() {
+  local query="api-version=2018-02-01&resource=${REGISTRY_AUDIENCE//:/%3A}"
+  [[ -z ${IDENTITY_CLIENT_ID:-} ]] || query+="&client_id=$IDENTITY_CLIENT_ID"
+  (umask 077 && curl -fsS --noproxy '*' --max-time 20 -H 'Metadata: true' -o "$WORK/identity.json" \
+    "$IMDS_URL/metadata/identity/oauth2/token?$query")
+}
+
+exchange_token() {
+  (
+    umask 077
+    python -c '
+import json, sys, urllib.parse
+token = json.load(open(sys.argv[1]))["access_token"]
+form = {"grant_type": "access_token", "service": sys.argv[2], "tenant": sys.argv[3], "access_token": token}
+sys.stdout.write(urllib.parse.urlencode({key: value for key, value in form.items() if value}))' \
+      "$WORK/identity.json" "$REGISTRY_LOGIN_SERVER" "${TENANT_ID:-}" >"$WORK/exchange.form" &&
+      curl -fsS --proto '=https' --max-time 30 --data-binary "@$WORK/exchange.form" -o "$WORK/exchange.json" \
+        "https://$REGISTRY_LOGIN_SERVER/oauth2/exchange"
+  )
+}
+
+docker_login() {
+  python -c 'import json, sys; sys.stdout.write(json.load(open(sys.argv[1]))["refresh_token"])' "$WORK/exchange.json" |
+    docker login --username "$REGISTRY_USER" --password-stdin "$REGISTRY_LOGIN_SERVER"
+}

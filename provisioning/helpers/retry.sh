@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Trying again only where time can cure it: blind retries turn a plain mistake into minutes.
+
+readonly FINAL_FAULT='unable to locate package|has no installation candidate|version .* was not found|no match for argument|unable to find a match|no basic auth|unauthorized|authentication required|denied|manifest unknown|no matching manifest|invalid reference|does not exist|no_pubkey|not signed|bad gpg signature'
+readonly PASSING_FAULT='429|too ?many ?requests|connection (reset|refused|timed out)|timed? ?out|handshake|unexpected (http )?status|50[0234]([^0-9]|$)|bad gateway|service unavailable|temporar|(could not|unable to|cannot) (get|acquire|lock|open).*lock|is locked|waiting for .*lock|hash sum mismatch|mirror sync|unexpected size|unexpected eof|transfer closed|recv failure|stream .* not closed|could not resolve|failed to connect|couldn.t connect|no such host|failed to (fetch|download)|curl error'
+readonly FULL_DISK='no space left on device|enough free (disk )?space|disk requirements'
+readonly RETRY_DELAY_SECONDS_MAX=60
+RETRY_ALSO='' # a pattern that one caller adds to the passing faults
+
+# attempt EXIT_CODE WHAT TRIES DELAY_SECONDS COMMAND...
+# Runs COMMAND until it works. Ends the step: with EXIT_NO_SPACE if the disk is full, EXIT_RETRY_LATER if a
+# passing fault outlasts the tries, else EXIT_CODE. The command's output goes to the log.
+attempt() {
+  local code=$1 what=$2 tries=$3 delay=$4 try rc output
+  shift 4
+  output=$(mktemp "$WORK/attempt.XXXXXX")
+  for ((try = 1; ; try++)); do
+    rc=0
+    "$@" >"$output" 2>&1 || rc=$?
+    cat -- "$output"
+    [[ $rc -ne 0 ]] || break
+    log "try $try of $tries failed with $rc: $what"
+    grep -qiE "$FULL_DISK" "$output" && fail "$EXIT_NO_SPACE" "$what: $(last_words "$output")"
+    passes "$rc" "$output" || fail "$code" "$what: $(last_words "$output")"
+    ((try < tries)) || fail "$EXIT_RETRY_LATER" "$what: still failing after $tries tries: $(last_words "$output")"
+    sleep "$delay"
+    delay=$((delay * 2 > RETRY_DELAY_SECONDS_MAX ? RETRY_DELAY_SECONDS_MAX : delay * 2))
+  done
+  rm -f -- "$output"
+}
+
+passes() { # RC OUTPUT_FILE; whether waiting may help; what nobody knows is taken as final
+  [[ $1 -ne 126 && $1 -ne 127 ]] || return 1
+  [[ -z $RETRY_ALSO ]] || ! grep -qiE "$RETRY_ALSO" "$2" || return 0
+  ! grep -qiE "$FINAL_FAULT" "$2" && grep -qiE "$PASSING_FAULT" "$2"
+}
+
+last_words() { # FILE
+  local words
+  words=$(grep -v '^[[:space:]]*$' "$1" | tail -n 2 | tr '\n' ' ') || true
+  words=${words:-no message}
+  printf '%s' "${words% }"
+}

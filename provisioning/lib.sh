@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# The frame of every step: one log file, one result line, one EXIT trap, one deadline.
+#
+# A step runs in a process group of its own, the body; this shell only supervises it. So the result line is
+# written whatever happens to the body, and what the body leaves running is stopped with it.
+set -Eeuo pipefail
+shopt -s inherit_errexit nullglob
+umask 022
+export LC_ALL=C # messages of tools are matched and cut by bytes
+
+readonly ROOT=${BATCH_PREP_ROOT:-} # every path is below it; empty except in tests
+readonly STATE_DIR=$ROOT/var/lib/batch-prep
+readonly LOG_DIR=$ROOT/var/log/batch-prep
+readonly RUN_DIR=$ROOT/run/batch-prep
+readonly RESULT_BYTES_MAX=3000 # a run command returns the last 4096 bytes of each stream
+readonly LOG_TAIL_BYTES_MAX=1200
+readonly DEADLINE_SECONDS_DEFAULT=3300
+readonly KILL_AFTER_SECONDS=30 # between the polite and the final signal at the deadline
+# What decides a step's outcome, besides its text: the key of a stored result.
+readonly STEP_PARAMETERS=(BUILD_ID BUILDER_USER GPU DOCKER_VERSION DRIVER_KIND DRIVER_VERSION DRIVER_URL
+  DRIVER_SHA256 FABRIC_MANAGER IMAGES REGISTRY_LOGIN_SERVER IDENTITY_CLIENT_ID TENANT_ID)
+
+STEP='' LOG='' WORK='' BODY='' WATCHDOG='' STORED='' SUPERVISOR='' SUPERVISOR_ERROR=''
+# The agent and the Batch node give their children little of an environment.
+[[ -n $ROOT ]] || export HOME="${HOME:-/root}" PATH="${PATH:-/usr/bin}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+run_step() { # STEP FUNCTION...; does not return
+  STEP=$1 SUPERVISOR=$BASHPID
+  shift
+  trap report EXIT
+  trap 'SUPERVISOR_ERROR="stopped by a signal"; exit 143' TERM INT HUP
+  exec 3>&1 4>&2 </dev/null # 3 carries the result line and nothing else
+  open_log
+  check_frame_parameters
+  if restore_result "$@"; then exit; fi
+  supervise "$@"
+  exit
+}
+
+open_log() {
+  SUPERVISOR_ERROR="cannot write to $LOG_DIR, $STATE_DIR and $RUN_DIR"
+  mkdir -p -- "$LOG_DIR" "$STATE_DIR/results" "$RUN_DIR"
+  LOG=$LOG_DIR/$STEP.log
+  exec >>"$LOG" 2>&1
+  WORK=$(umask 077 && mktemp -d "$RUN_DIR/$STEP.XXXXXX")
+  mkdir -- "$WORK/result"
+  SUPERVISOR_ERROR=''
+  log "== step $STEP begins, nonce ${NONCE:-}"
+}
+
+check_frame_parameters() {
+  optional_parameter NONCE '^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$' 'letters, digits, dots, dashes'
+  optional_parameter BUILD_ID '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' 'letters, digits, dots, dashes'
+  optional_parameter DEADLINE_SECONDS '^[1-9][0-9]{0,4}$' 'a number of seconds'
+}
+
+supervise() { # FUNCTION...
+  local rc=0
+  set -m # a process group each
+  run_body "$@" &
+  BODY=$!
+  watch_deadline "${DEADLINE_SECONDS:-$DEADLINE_SECONDS_DEFAULT}" "$BODY" &
+  WATCHDOG=$!
+  set +m
+  wait "$BODY" || rc=$?
+  [[ ! -e $WORK/deadline ]] || rc=$EXIT_DEADLINE
+  return "$rc"
+}
+
+run_body() { # FUNCTION...
+  trap - TERM INT HUP
+  trap 'note_failure "$LINENO" "$BASH_COMMAND"' ERR
+  exec 3>&-
+  local entry
+  for entry in "$@"; do "$entry"; done
+}
+
+watch_deadline() { # SECONDS PROCESS_GROUP
+  local never
+  trap - TERM INT HUP EXIT ERR
+  exec {never}<> <(:) 3>&- 4>&- # reading what nobody writes: a sleep that leaves no process behind
+  read -r -t "$1" -u "$never" || true
+  : >"$WORK/deadline"
+  kill -TERM -- "-$2" || true
+  read -r -t "$KILL_AFTER_SECONDS" -u "$never" || true
+  kill -KILL -- "-$2" || true
+}
+
+report() {
+  local rc=$?
+  [[ $BASHPID == "$SUPERVISOR" ]] || exit "$EXIT_INTERNAL" # a child that is killed in its first moment has our traps
+  trap - EXIT ERR
+  trap '' TERM INT HUP PIPE
+  set +eu
+  [[ -z $BODY ]] || kill -TERM -- "-$BODY" "-$WATCHDOG" 2>/dev/null
+  rc=$(final_code "$rc")
+  [[ $rc -ne 0 ]] || store_result
+  print_result "$rc" >&3
+  [[ -z $WORK ]] || rm -rf -- "$WORK"
+  exit "$rc"
+}
+
+final_code() { # RAW_CODE: only a code that a step gave on purpose is passed on
+  case $1 in
+    "$EXIT_OK" | "$EXIT_DEADLINE") printf '%s' "$1" ;;
+    *) field exit_code "$EXIT_INTERNAL" ;;
+  esac
+}
+
+print_result() { # EXIT_CODE
+  local code=$1 ok=true phase='' message='' tail_text='' data line
+  data="{$(join_data)}"
+  if [[ $code -ne 0 ]]; then
+    ok=false
+    phase=$(field phase '')
+    message=$(field message "${SUPERVISOR_ERROR:-a command failed without a message}")
+    [[ $code -ne $EXIT_DEADLINE ]] || message="did not end within ${DEADLINE_SECONDS:-$DEADLINE_SECONDS_DEFAULT} seconds"
+    [[ -z $LOG ]] || tail_text=$(tail -c "$LOG_TAIL_BYTES_MAX" -- "$LOG" | tr -d '\000')
+  fi
+  line=$(result_line)
+  if ((${#line} > RESULT_BYTES_MAX)); then # quoting can double the tail
+    tail_text=${tail_text: -300} message=${message:0:300}
+    line=$(result_line)
+  fi
+  if ((${#line} > RESULT_BYTES_MAX)); then
+    data='{"truncated":true}'
+    line=$(result_line)
+  fi
+  printf 'batch-prep-result %s\n' "$line"
+}
+
+result_line() { # reads the variables of print_result
+  printf '{"v":1,"step":%s,"nonce":%s,"ok":%s,"exitCode":%d,"changed":%s,"rebootRequired":%s,"seconds":%d' \
+    "$(json_string "$STEP")" "$(json_string "${NONCE:0:80}")" "$ok" "$code" \
+    "$(field changed false)" "$(field reboot_required false)" "$SECONDS"
+  printf ',"phase":%s,"message":%s,"logTail":%s,"log":%s,"data":%s}' "$(json_string "$phase")" \
+    "$(json_string "$message")" "$(json_string "$tail_text")" "$(json_string "$LOG")" "$data"
+}

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# NVIDIA's container toolkit, pinned and held, and Docker told of its runtime (which stays not the default).
+
+readonly TOOLKIT_PACKAGES=(nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools
+  libnvidia-container1) # all four, or the others come in their newest version
+
+install_container_toolkit() {
+  [[ ${GPU:-true} == true ]] || return 0
+  read_os
+  phase toolkit
+  has_version "$TOOLKIT_VERSION" "${TOOLKIT_PACKAGES[@]}" || locked install_toolkit_packages
+  phase runtime
+  add_nvidia_runtime
+  add_data toolkitVersion "$(json_string "$TOOLKIT_VERSION")"
+}
+
+install_toolkit_packages() {
+  if [[ $OS_FAMILY == el ]]; then
+    add_dnf_repository nvidia-container-toolkit "$TOOLKIT_URL/gpgkey" "$TOOLKIT_FINGERPRINT" \
+      "$TOOLKIT_URL/stable/rpm/x86_64" METADATA 1
+    install_packages "${TOOLKIT_PACKAGES[@]/%/-$TOOLKIT_VERSION-1}"
+  else
+    add_apt_repository nvidia-container-toolkit "$TOOLKIT_URL/gpgkey" "$TOOLKIT_FINGERPRINT" "$TOOLKIT_URL/stable/deb/amd64 /"
+    install_packages "${TOOLKIT_PACKAGES[@]/%/=$TOOLKIT_VERSION-1}"
+  fi
+  hold_packages 'nvidia-container-toolkit*' 'libnvidia-container*'
+  mark_changed
+}
+
+add_nvidia_runtime() { # a restart aborts pulls, so only if the configuration really changed
+  local before
+  before=$(cksum <"$DAEMON_JSON")
+  nvidia-ctk runtime configure --runtime=docker --config="$DAEMON_JSON" ||
+    fail "$EXIT_TOOLKIT" 'nvidia-ctk cannot add its runtime to the configuration of Docker'
+  if [[ $before != "$(cksum <"$DAEMON_JSON")" ]]; then
+    mark_changed
+    restart_docker
+  fi
+  [[ " $(docker_runtimes)" == *' nvidia '* ]] || fail "$EXIT_TOOLKIT" 'Docker does not list the nvidia runtime'
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# The NVIDIA driver, with a kernel module for every kernel that can boot, pinned and held.
+# A machine without a GPU builds it as well; whether it drives a GPU is seen after the restart.
+
+install_driver() {
+  local version
+  check_driver_parameters
+  read_os
+  [[ $OS_ID != debian ]] || fail "$EXIT_UNSUPPORTED_OS" 'GPU images are built on Ubuntu and el, not on Debian'
+  version=${DRIVER_VERSION:-$(default_driver_version)}
+  phase kernel
+  kernel_is_final || fail "$EXIT_DRIVER_BUILD" "kernel $(newest_kernel) will boot, $(uname -r) runs: restart before building a driver"
+  phase install
+  driver_is_complete "$version" || locked build_driver "$version"
+  phase services
+  enable_driver_services
+  phase modules
+  check_modules "$version"
+  add_data driverVersion "$(json_string "$version")"
+  add_data driverKind "$(json_string "$DRIVER_KIND")"
+  [[ $(field changed false) == false ]] || require_reboot
+}
+
+check_driver_parameters() {
+  require_parameter DRIVER_KIND '^(datacenter-open|datacenter-proprietary|grid)$' 'datacenter-open, datacenter-proprietary or grid'
+  optional_parameter DRIVER_VERSION '^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$' "a driver version such as $CATALOGUE_DRIVER_VERSION"
+  optional_parameter DRIVER_URL '^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$' 'a .run file at https://download.microsoft.com'
+  optional_parameter DRIVER_SHA256 '^[0-9a-f]{64}$' '64 hexadecimal digits'
+  optional_parameter FABRIC_MANAGER '^(true|false)$' 'true or false'
+  [[ $DRIVER_KIND != datacenter-proprietary || ${DRIVER_VERSION:-0} < $DRIVER_BRANCH_WITHOUT_PROPRIETARY ]] ||
+    fail "$EXIT_BAD_PARAMETER" "driver $DRIVER_VERSION has no proprietary modules: branch $DRIVER_BRANCH_WITHOUT_PROPRIETARY dropped them"
+  [[ $DRIVER_KIND != grid || ${FABRIC_MANAGER:-false} == false ]] ||
+    fail "$EXIT_BAD_PARAMETER" 'FABRIC_MANAGER is for data-centre drivers: a GRID size has no NVSwitch'
+}
+
+default_driver_version() {
+  if [[ $DRIVER_KIND == grid ]]; then echo "$CATALOGUE_GRID_VERSION"; else echo "$CATALOGUE_DRIVER_VERSION"; fi
+}
+
+build_driver() { # VERSION
+  shut_out_nouveau
+  remove_old_kernels
+  if [[ $DRIVER_KIND == grid ]]; then install_grid_driver "$1"; else install_datacenter_driver "$1"; fi
+  mark_changed
+}
+
+shut_out_nouveau() { # it would hold the GPU before the driver comes, from the initial RAM disk on
+  printf 'blacklist nouveau\noptions nouveau modeset=0\n' | write_if_changed "$ROOT/etc/modprobe.d/batch-prep-nouveau.conf"
+  modprobe -r nouveau || true
+  if [[ $OS_FAMILY == el ]]; then dracut --force --regenerate-all; else update-initramfs -u -k all; fi
+}
+
+remove_old_kernels() { # el keeps three; DKMS builds for those whose headers are here
+  [[ $OS_FAMILY == el ]] || return 0
+  dnf_run remove --oldinstallonly || log 'no old kernel to remove'
+}
+
+driver_is_complete() { # VERSION
+  modules_have "$1" && command -v nvidia-smi >/dev/null || return 1
+  [[ ${FABRIC_MANAGER:-false} == false ]] || has_version "$1" "$(fabric_manager_package "$1")"
+}
+
+# Enabled, not started: without a GPU they fail, and the builder may have none.
+enable_driver_services() {
+  systemctl enable nvidia-persistenced.service || log 'nvidia-persistenced cannot be enabled'
+  [[ ${FABRIC_MANAGER:-false} == false ]] || systemctl enable nvidia-fabricmanager.service
+}
+
+modules_have() { # VERSION; in every kernel that can boot, not only in the one that runs
+  local kernel kernels=()
+  mapfile -t kernels < <(bootable_kernels)
+  for kernel in "${kernels[@]}"; do
+    [[ $(modinfo -k "$kernel" -F version nvidia 2>/dev/null) == "$1" ]] || return 1
+  done
+  [[ ${#kernels[@]} -ne 0 ]]
+}
+
+check_modules() { # VERSION
+  modules_have "$1" || fail "$EXIT_DRIVER_BUILD" "a kernel has no nvidia module $1; kernels: $(bootable_kernels | tr '\n' ' ')"
+  command -v nvidia-smi >/dev/null || fail "$EXIT_DRIVER_BUILD" 'the driver came without nvidia-smi'
+}

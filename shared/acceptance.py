@@ -1,0 +1,73 @@
+"""Taking a request: one build per request id, one build at a time per image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shared import names, parsing, planning
+from shared.plans import BuildPlan
+from shared.records import Records
+from shared.requests import Build
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The build of a request: a new one, or the one that the same request started before."""
+
+    plan: BuildPlan
+    is_new: bool  # or accepted before and never started
+    state: str
+
+
+class Taken(Exception):  # noqa: N818
+    """Another build stands in the way: the same request id with another body, or a running build of
+    the image.
+    """
+
+    def __init__(self, code: str, build: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.build = build
+
+
+def accept(records: Records, data: object, settings: Settings, fallback_id: str = "") -> Accepted:
+    """Parse and take POST /api/builds. `fallback_id` serves requests without an id.
+
+    Raises RequestRefused (nothing is written) or Taken.
+    """
+    return accept_parsed(records, parsing.parse_build(data), settings, fallback_id)
+
+
+def accept_parsed(
+    records: Records, request: Build, settings: Settings, fallback_id: str = ""
+) -> Accepted:
+    """The same for a request that is parsed already."""
+    request = request.with_request_id(fallback_id)
+    plan = planning.plan_build(request, settings)
+    row = records.accept_build(plan.build_id, request.mode, request.to_wire())
+    if row is None:
+        _claim_image(records, plan)
+        return Accepted(plan=plan, is_new=True, state="accepted")
+    if not _same(row["Request"], request.to_wire()):
+        message = "this requestId was used with another body; give a new one"
+        raise Taken("RequestIdUsed", plan.build_id, message)
+    return Accepted(plan=plan, is_new=row["State"] == "accepted", state=str(row["State"]))
+
+
+def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:
+    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+
+
+def _claim_image(records: Records, plan: BuildPlan) -> None:
+    image = plan.image
+    if image is None:
+        return
+    key = names.image_partition(image.resource_group, image.gallery, image.definition)
+    holder = records.claim("image", key, plan.build_id)
+    if holder != plan.build_id:
+        records.withdraw_build(plan.build_id)
+        message = f"build {holder} of {image.gallery}/{image.definition} is running"
+        raise Taken("BuildRunning", holder, message)

@@ -1,0 +1,138 @@
+"""The activity's end of `steps.call`: payload → look, judge, act → reply. A failure becomes data
+here.
+
+    payload  {"plan": {...}, "tick": {...}, "step": {...}?}
+    reply    {"state": "done", "result": {...}}
+             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...}, "transient":
+             bool}
+             {"state": "failed", "error": {...}}
+
+Around each call the step's record is written, and the build's cancel flag is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from shared import clients, decisions, errors
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind, StepFailed
+from shared.operations import Activity, Effect, Json, Operation, Services, Tick
+from shared.records import StepMark
+
+log = logging.getLogger("batch_prep.activities")
+
+
+def bind(
+    activity: Activity, services: Callable[[], Services]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function to register as a Durable activity. `services` is called once per invocation."""
+
+    def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker wants plain classes here
+        return perform(activity, services(), payload)
+
+    run.__name__ = run.__qualname__ = activity.name
+    run.__doc__ = activity.verb
+    return run
+
+
+def perform(activity: Activity, services: Services, payload: Json) -> Json:
+    """Run one call of an activity and record it."""
+    plan = activity.plan.from_wire(payload["plan"])
+    tick = Tick.from_wire(payload["tick"])
+    mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
+    if mark and mark.cancellable and services.records.is_cancelled(mark.build):
+        reply = _failed(errors.cancelled())
+    else:
+        reply = _attempt(activity, services, plan, tick)
+    if mark:
+        services.records.mark_step(mark, tick.now, reply)
+        log.info("build=%s step=%s %s %s", mark.build, mark.name, activity.name, reply["state"])
+    return reply
+
+
+def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> Json:
+    subject = activity.subject(plan)
+    try:
+        if isinstance(activity, Effect):
+            return {"state": "done", "result": activity.act(services, plan, tick)}
+        return _advance(activity, services, plan, tick)
+    except StepFailed as failed:
+        return _failed(failed.failure)
+    except AzureError as error:
+        failure = clients.translate(error, attempted=activity.verb, resource=subject)
+        return _transient(failure, tick) if failure.kind is Kind.TRANSIENT else _failed(failure)
+
+
+def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tick) -> Json:
+    observed = operation.look(services, plan, tick)
+    verdict = operation.judge(plan, observed, tick)
+    if not isinstance(verdict, Start):
+        return _reply(operation, services, plan, tick, verdict)
+    started = operation.actions[verdict.action](services, plan, tick)
+    tick = tick.model_copy(update={"started": verdict.action, "operation": started.operation})
+    after = operation.judge(plan, started.body, tick) if started.body is not None else Wait()
+    if isinstance(after, Start):  # the answer to the request is not yet what was asked for
+        after = Wait()
+    if isinstance(after, Wait) and after.retry_after is None:
+        after = Wait(note=after.note, retry_after=started.retry_after)
+    return _reply(operation, services, plan, tick, after)
+
+
+def _reply(
+    operation: Operation[Any], services: Services, plan: Any, tick: Tick, verdict: Verdict
+) -> Json:
+    match verdict:
+        case Done():
+            return {"state": "done", "result": verdict.result}
+        case Wait():
+            return _wait(tick, verdict.note, verdict.retry_after)
+        case Fail():
+            return _failed(_explained(verdict.failure, operation, services, plan, tick))
+        case Start():
+            raise errors.Bug(f"{operation.name} wants to start {verdict.action} twice in one call")
+
+
+def _explained(
+    failure: Failure, operation: Operation[Any], services: Services, plan: Any, tick: Tick
+) -> Failure:
+    """A resource that says only "Failed": the long operation that made it knows why."""
+    if failure.code != decisions.BROKEN or not tick.operation:
+        return failure
+    told = services.azure.operation_error(tick.operation)
+    if told is None:
+        return failure
+    return errors.from_azure(
+        attempted=operation.verb,
+        resource=operation.subject(plan),
+        status=200,
+        code=told[0],
+        message=told[1],
+    )
+
+
+def _transient(failure: Failure, tick: Tick) -> Json:
+    return {
+        **_wait(tick, failure.message, failure.retry_after),
+        "transient": True,
+        "error": failure.to_wire(),
+    }
+
+
+def _wait(tick: Tick, note: str, retry_after: float | None) -> Json:
+    memo = {"started": tick.started, "operation": tick.operation}
+    return {
+        "state": "wait",
+        "note": note,
+        "retryAfter": retry_after,
+        "memo": memo,
+        "transient": False,
+    }
+
+
+def _failed(failure: Failure) -> Json:
+    return {"state": "failed", "error": failure.to_wire()}

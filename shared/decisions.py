@@ -1,0 +1,158 @@
+"""What was seen on Azure → what to do. Pure: tables and a few small functions, no calls.
+
+A judgement returns one verdict:
+    Start(action)  something is missing: do this one thing
+    Wait           it is under way: look again later
+    Done(result)   it is as it should be
+    Fail(failure)  it will not become so by waiting
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared import errors
+from shared.errors import Failure, Kind
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """Do the named action of the operation."""
+
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Look again later; `retry_after` in seconds if Azure named a time."""
+
+    note: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """It is as it should be."""
+
+    result: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fail:
+    """It will not become so by waiting."""
+
+    failure: Failure
+
+
+Verdict = Start | Wait | Done | Fail
+BROKEN = "ProvisioningFailed"  # a failure whose reason only the long operation knows
+
+# Resource Manager's provisioningState, in lower case. What is not here is an error with the raw
+# value in it.
+_READY = {"succeeded"}
+_UNDER_WAY = {"creating", "updating", "accepted", "running", "deleting", "migrating", "inprogress"}
+_BROKEN = {"failed", "canceled", "cancelled", "invalid"}
+
+
+def provisioning(observed: Json | None) -> str:
+    """`absent`, `ready`, `under way`, `deleting` or `broken`, from a resource's
+    provisioningState.
+    """
+    if observed is None:
+        return "absent"
+    raw = str((observed.get("properties") or {}).get("provisioningState") or "Succeeded")
+    state = raw.lower()
+    if state == "deleting":
+        return "deleting"
+    for meaning, states in (("ready", _READY), ("under way", _UNDER_WAY), ("broken", _BROKEN)):
+        if state in states:
+            return meaning
+    raise errors.Bug(f"Azure says provisioningState {raw!r}, which is not known here")
+
+
+def created(subject: str, observed: Json | None, *, started: str | None, result: Json) -> Verdict:
+    """The judgement of most resources: create it if it is absent, wait, done."""
+    match provisioning(observed):
+        case "ready":
+            return Done(result=result)
+        case "absent" if started != "create":
+            return Start(action="create")
+        case "broken" if started == "create":
+            return Fail(failure=broken(subject))
+        case "broken":  # left by an earlier try: the same request repairs it
+            return Start(action="create")
+        case _:
+            return Wait(note=f"{subject} is being made")
+
+
+def removed(subject: str, observed: Json | None, *, started: str | None) -> Verdict:
+    """The judgement of a removal: gone is done, and what is already going needs no second
+    request.
+    """
+    match provisioning(observed):
+        case "absent":
+            return Done()
+        case "deleting":
+            return Wait(note=f"{subject} is being removed")
+        case _ if started == "delete":
+            return Wait(note=f"{subject} is being removed")
+        case _:
+            return Start(action="delete")
+
+
+def broken(subject: str) -> Failure:
+    """Azure says "Failed" and, in the resource itself, no more."""
+    return Failure(
+        code=BROKEN,
+        kind=Kind.REFUSED,
+        message=f"Azure reports that {subject} failed.",
+        resource=subject,
+        next_action="Look at the resource's activity log in the Azure portal.",
+    )
+
+
+def foreign(subject: str, why: str, advice: str) -> Failure:
+    """Something of that name exists and is not what the request describes."""
+    return Failure(
+        code="Conflict",
+        kind=Kind.CONFLICT,
+        message=f"{subject} exists already: {why}.",
+        resource=subject,
+        next_action=advice,
+    )
+
+
+def statuses(observed: Json) -> set[str]:
+    """The status codes of a VM's instance view, in lower case: `powerstate/running` and
+    the like.
+    """
+    view = (observed.get("properties") or {}).get("instanceView") or {}
+    return {str(s.get("code", "")).lower() for s in view.get("statuses") or []}
+
+
+def power_state(observed: Json | None) -> str | None:
+    """`running`, `stopped`, `deallocated`, ...; None where the instance view does not
+    tell (yet).
+    """
+    found = [c for c in statuses(observed or {}) if c.startswith("powerstate/")]
+    return found[0].removeprefix("powerstate/") if found else None
+
+
+def agent_ready(observed: Json) -> bool:
+    """Whether the VM's agent answers: run commands need it."""
+    view = (observed.get("properties") or {}).get("instanceView") or {}
+    agent = (view.get("vmAgent") or {}).get("statuses") or []
+    return any(str(s.get("displayStatus", "")).lower() == "ready" for s in agent)
+
+
+def properties(observed: Json | None) -> Json:
+    """A resource's properties, or nothing."""
+    return (observed or {}).get("properties") or {}
+
+
+def same(left: object, right: object) -> bool:
+    """Whether two texts are equal as Azure compares names and ids: without regard to case."""
+    return str(left).lower() == str(right).lower()

@@ -1,0 +1,266 @@
+"""The records in Azure Table Storage: what is kept, and under which keys.
+
+    table             partition             row                what
+    batchprepBuilds   build                 build id           request, state, outcome, cancel flag
+    batchprepSteps    build id              [pool|]step        state, times, error
+    batchprepClaims   image, pool           digest of a name   the build that has it: a lock
+    batchprepClaims   version|group|...     a version number   the build that has it, for ever
+    batchprepImages   group|gallery|image   inverted version   an ImageRecord; newest first
+    batchprepPools    account               pool id            a PoolRecord
+    batchprepPace     pace                  all                what steps took, seconds by step
+    batchprepRecipes  recipe                name               what the weekly rebuild builds
+    batchprepRefused  pool-requests         message id         messages that could not be taken
+
+Every row carries `Schema`, the version of this layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from shared import names, polling
+from shared.plans import BuildOutcome, ImageRecord, PoolRecord
+from shared.requests import Mode
+from shared.tables import Row, Tables
+from shared.wire import Wire
+
+Json = dict[str, Any]
+
+BUILDS = "batchprepBuilds"
+STEPS = "batchprepSteps"
+CLAIMS = "batchprepClaims"
+IMAGES = "batchprepImages"
+POOLS = "batchprepPools"
+PACE = "batchprepPace"
+RECIPES = "batchprepRecipes"
+REFUSED = "batchprepRefused"
+
+_MESSAGE_MAX = 30_000  # characters kept of a refused message
+_RACES_MAX = 5  # losing that many in a row means that somebody else has the name
+
+
+class StepMark(Wire):
+    """Which step an activity call belongs to."""
+
+    build: str
+    name: str
+    pool: str | None = None
+    started_at: str
+    typical: float = 0.0  # seconds
+    cancellable: bool = True
+
+
+class Records:
+    """The app's records."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    # -- builds ------------------------------------------------------------------------------------
+
+    def accept_build(self, build: str, mode: Mode, request: Json) -> Row | None:
+        """Insert a build's row. Returns None, or the row that is there already."""
+        values = {"State": "accepted", "Mode": mode.value, "Request": request}
+        if self._tables.insert(BUILDS, "build", build, values):
+            return None
+        return self.build(build)
+
+    def withdraw_build(self, build: str) -> None:
+        """Forget a build that could not be accepted after all."""
+        self._tables.remove(BUILDS, "build", build)
+
+    def begin_build(self, build: str, now: str) -> None:
+        """The orchestration has taken the build up."""
+        values = {"State": "running", "CreatedAt": now, "EndedAt": ""}
+        self._tables.put(BUILDS, "build", build, values)
+
+    def end_build(self, outcome: BuildOutcome, now: str) -> None:
+        """Write the outcome."""
+        values = {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
+        self._tables.put(BUILDS, "build", outcome.build_id, values)
+
+    def build(self, build: str) -> Row | None:
+        """One build's row, or None."""
+        return self._tables.get(BUILDS, "build", build)
+
+    def builds(self) -> list[Row]:
+        """All builds, newest first; those that have not begun come first of all."""
+        rows = self._tables.query(BUILDS, "build")
+        return sorted(rows, key=lambda r: str(r.get("CreatedAt", "9")), reverse=True)
+
+    def cancel_build(self, build: str) -> None:
+        """Ask a build to stop; its next look sees it."""
+        self._tables.put(BUILDS, "build", build, {"Cancel": True})
+
+    def is_cancelled(self, build: str) -> bool:
+        """Whether a person asked this build to stop."""
+        row = self.build(build)
+        return bool(row and row.get("Cancel"))
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def mark_step(self, mark: StepMark, now: str, reply: Json) -> None:
+        """Record what one call of a step's activity answered."""
+        state = {"done": "succeeded", "wait": "running", "failed": "failed"}[reply["state"]]
+        values: Json = {
+            "State": state,
+            "StartedAt": mark.started_at,
+            "SeenAt": now,
+            "Typical": mark.typical,
+            "Note": str(reply.get("note") or ""),
+        }
+        if reply["state"] == "failed":
+            values["Error"] = reply["error"]
+        if reply["state"] == "done" and reply["result"].get("scripted"):
+            values["Scripted"] = True
+        row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
+        self._tables.put(STEPS, mark.build, row, values)
+
+    def steps(self, build: str) -> list[Row]:
+        """The steps of a build in the order in which they began."""
+        rows = self._tables.query(STEPS, build)
+        return sorted(rows, key=lambda r: (str(r["StartedAt"]), r.key))
+
+    # -- durations ---------------------------------------------------------------------------------
+
+    def pace(self) -> dict[str, float]:
+        """What earlier builds took: seconds by step."""
+        row = self._tables.get(PACE, "pace", "all")
+        return {} if row is None else dict(row["Seconds"])
+
+    def learn_pace(self, build: str) -> None:
+        """Fold in the durations of a finished build's steps. They are hints: the last
+        writer wins.
+        """
+        known = self.pace()
+        for step in self.steps(build):
+            if step["State"] == "succeeded":
+                name = step.key.rpartition("|")[2]
+                seconds = _seconds_between(str(step["StartedAt"]), str(step["SeenAt"]))
+                known[name] = polling.learn(name, known.get(name), seconds)
+        self._tables.put(PACE, "pace", "all", {"Seconds": known})
+
+    # -- claims ------------------------------------------------------------------------------------
+
+    def claim(self, kind: str, key: str, build: str) -> str:
+        """Take a name for a build. Returns the build that has it: this one, or one that runs."""
+        row_key = names.digest(kind, key, length=32)
+        for _ in range(_RACES_MAX):
+            if self._tables.insert(CLAIMS, kind, row_key, {"Build": build, "Name": key}):
+                return build
+            row = self._tables.get(CLAIMS, kind, row_key)
+            if row is None:
+                continue
+            holder = str(row["Build"])
+            if holder == build or self._still_runs(holder):
+                return holder
+            if self._tables.replace(CLAIMS, row, {"Build": build, "Name": key}):
+                return build
+        row = self._tables.get(CLAIMS, kind, row_key)
+        return str(row["Build"]) if row else build
+
+    def _still_runs(self, build: str) -> bool:
+        row = self.build(build)
+        return row is not None and row["State"] in {"accepted", "running"}
+
+    def claim_version(
+        self, image: str, build: str, wanted: str | None, taken: list[str]
+    ) -> str | None:
+        """Take a version number of an image (its partition) for a build, once for ever.
+
+        Returns None if the wanted one is taken.
+        """
+        partition = f"version|{image}"
+        rows = self._tables.query(CLAIMS, partition)
+        own = next((r.key for r in rows if r["Build"] == build), None)
+        if own is not None:
+            return own
+        if wanted is not None:
+            free = wanted not in taken
+            return wanted if free and self._take(partition, wanted, build) else None
+        claimed = [*taken, *(r.key for r in rows)]
+        while not self._take(partition, version := names.next_version(claimed), build):
+            claimed.append(version)
+        return version
+
+    def _take(self, partition: str, version: str, build: str) -> bool:
+        return self._tables.insert(CLAIMS, partition, version, {"Build": build})
+
+    # -- images, pools, recipes --------------------------------------------------------------------
+
+    def put_image(self, image: ImageRecord) -> None:
+        """Record a published image version."""
+        names_ = (image.resource_group, image.gallery_name, image.image_name)
+        partition, row = names.image_partition(*names_), names.version_row(image.version)
+        self._tables.put(IMAGES, partition, row, {"Image": image.to_wire()})
+
+    def images(self) -> list[ImageRecord]:
+        """Every recorded image version, newest first within an image."""
+        return [ImageRecord.from_wire(r["Image"]) for r in self._tables.scan(IMAGES)]
+
+    def image(
+        self, gallery: str, name: str, version: str, group: str | None = None
+    ) -> ImageRecord | None:
+        """One version, or the newest for `latest`. Without a group, every group's gallery of that
+        name is looked through.
+        """
+        if group is not None:
+            rows = self._tables.query(IMAGES, names.image_partition(group, gallery, name))
+        else:
+            suffix = f"|{gallery.lower()}|{name.lower()}"
+            found = self._tables.scan(IMAGES)
+            rows = [r for r in found if str(r["PartitionKey"]).endswith(suffix)]
+            rows.sort(key=lambda r: r.key)
+        images = (ImageRecord.from_wire(r["Image"]) for r in rows)
+        return next((i for i in images if version in {"latest", i.version}), None)
+
+    def put_pool(self, pool: PoolRecord) -> None:
+        """Record what became of a pool."""
+        self._tables.put(POOLS, pool.batch_account, pool.pool_id, {"Pool": pool.to_wire()})
+
+    def pool(self, account: str, pool: str) -> PoolRecord | None:
+        """One pool's record, or None."""
+        row = self._tables.get(POOLS, account, pool)
+        return None if row is None else PoolRecord.from_wire(row["Pool"])
+
+    def pools(self, account: str | None = None) -> list[PoolRecord]:
+        """The recorded pools, of one account or of all."""
+        rows = self._tables.query(POOLS, account) if account else self._tables.scan(POOLS)
+        return [PoolRecord.from_wire(r["Pool"]) for r in rows]
+
+    def remove_pool(self, account: str, pool: str) -> None:
+        """Forget a pool that was deleted."""
+        self._tables.remove(POOLS, account, pool)
+
+    def recipes(self) -> dict[str, Json]:
+        """Every recipe by name."""
+        return {r.key: r["Recipe"] for r in self._tables.query(RECIPES, "recipe")}
+
+    def put_recipe(self, name: str, recipe: Json) -> None:
+        """Store a recipe."""
+        self._tables.put(RECIPES, "recipe", name, {"Recipe": recipe})
+
+    def remove_recipe(self, name: str) -> None:
+        """Forget a recipe."""
+        self._tables.remove(RECIPES, "recipe", name)
+
+    # -- messages that could not be taken ----------------------------------------------------------
+
+    def put_refused(self, message_id: str, text: str, problems: Iterable[Json]) -> None:
+        """Keep a queue message, and why it could not be taken."""
+        values = {"Message": text[:_MESSAGE_MAX], "Problems": list(problems)}
+        self._tables.put(REFUSED, names.POOL_REQUESTS_QUEUE, message_id, values)
+
+    def refused(self) -> list[Row]:
+        """The refused messages."""
+        return self._tables.query(REFUSED, names.POOL_REQUESTS_QUEUE)
+
+    def check_reachable(self) -> None:
+        """One cheap request. Raises what the storage raises."""
+        self._tables.get(RECIPES, "recipe", "health")
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -1,0 +1,308 @@
+"""The few verbs that orchestrators use. Nothing here knows Azure; everything here is replayed.
+
+call        run one activity until it is done, waiting by durable timer between looks
+run         the same, as an orchestration of its own: the story's history keeps one line per long
+step
+call_all    short activities side by side
+follow      a story: steps that begin when the steps before them are done, side by side where
+nothing waits
+run_bounded children side by side within a width, one outcome each, in the order asked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import errors, names, polling
+from shared.errors import Failure, Kind, StepFailed
+from shared.wire import Wire
+
+Json = dict[str, Any]
+Story = Generator[Any, Any, Any]
+Context = Any  # azure-functions-durable ships no types
+
+
+class Scope(Wire):
+    """Whose steps these are: the build, the pool (if they make one), and what is known of
+    durations.
+    """
+
+    build: str
+    pool: str | None = None
+    pace: dict[str, float] = {}  # learned durations, seconds by step
+    cancellable: bool = True
+
+    def of_pool(self, pool: str) -> Scope:
+        """The steps of one pool of the build."""
+        return self.model_copy(update={"pool": pool})
+
+    def for_cleanup(self) -> Scope:
+        """Cleaning up goes on when the build is cancelled."""
+        return self.model_copy(update={"cancellable": False})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of a story: `name` is its record's, `activity` does it, with `plan` or what
+    `plan(done)` makes of
+    the results so far. It begins when all of `after` are done, and is skipped where `when(done)`
+    says no.
+    `otherwise` are plans to try in turn when Azure has no capacity for the first one.
+    """
+
+    name: str
+    activity: str
+    plan: Wire | Callable[[dict[str, Json]], Wire]
+    after: tuple[str, ...] = ()
+    when: Callable[[dict[str, Json]], bool] = field(default=lambda _: True)
+    otherwise: tuple[Wire, ...] = ()
+
+
+# -------------------------------------------------------------------------------------------------
+# One activity
+
+
+def call(context: Context, scope: Scope, step: str, activity: str, plan: Wire) -> Story:
+    """Run `activity` until it is done and return its result. Raises StepFailed."""
+    reply = yield from _until_done(context, _payload(scope, step, activity, plan.to_wire()))
+    return reply
+
+
+def note(context: Context, activity: str, plan: Wire) -> Story:
+    """Run a short activity that is no step of its own (a record, a look-up). Raises StepFailed."""
+    reply = yield from _until_done(
+        context, {"activity": activity, "step": "note", "plan": plan.to_wire()}
+    )
+    return reply
+
+
+def _payload(scope: Scope, step: str, activity: str, plan: Json) -> Json:
+    return {"activity": activity, "step": step, "plan": plan, "scope": scope.to_wire()}
+
+
+def run_operation(context: Context) -> Story:
+    """The orchestration behind `run`: one step, its outcome as data."""
+    try:
+        result = yield from _until_done(context, context.get_input())
+    except StepFailed as failed:
+        return {"error": failed.failure.to_wire()}
+    return {"result": result}
+
+
+def _until_done(context: Context, work: Json) -> Story:
+    scope = Scope.from_wire(work["scope"]) if "scope" in work else None
+    pace = polling.pace_of(work["step"], scope.pace if scope else None)
+    began = context.current_utc_datetime
+    memo: Json = {}
+    refusals = 0
+    while True:
+        now = context.current_utc_datetime
+        elapsed = (now - began).total_seconds()
+        tick = {
+            "now": _iso(now),
+            "elapsed": elapsed,
+            **{k: v for k, v in memo.items() if v is not None},
+        }
+        payload = {"plan": work["plan"], "tick": tick, **_step_mark(scope, work["step"], began)}
+        reply = yield context.call_activity(work["activity"], payload)
+        if reply["state"] == "done":
+            return reply["result"]
+        if reply["state"] == "failed":
+            raise StepFailed(Failure.from_wire(reply["error"]))
+        memo = reply["memo"]
+        refusals = refusals + 1 if reply["transient"] else 0
+        if refusals > polling.TRANSIENT_ATTEMPTS:
+            raise StepFailed(Failure.from_wire(reply["error"]))
+        if elapsed > pace.limit_minutes * 60:
+            raise StepFailed(_too_long(work, pace))
+        if refusals:
+            delay = polling.backoff(refusals, reply.get("retryAfter"))
+        else:
+            delay = polling.next_look(pace, elapsed, reply.get("retryAfter"))
+        yield context.create_timer(now + timedelta(seconds=delay))
+
+
+def _step_mark(scope: Scope | None, step: str, began: datetime) -> Json:
+    if scope is None:
+        return {}
+    mark = {
+        "build": scope.build,
+        "name": step,
+        "pool": scope.pool,
+        "startedAt": _iso(began),
+        "typical": polling.pace_of(step, scope.pace).typical,
+        "cancellable": scope.cancellable,
+    }
+    return {"step": mark}
+
+
+def _too_long(work: Json, pace: polling.Pace) -> Failure:
+    return errors.timeout(
+        attempted=f"finish step {work['step']}",
+        resource=work["activity"],
+        minutes=pace.limit_minutes,
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now(context: Context) -> str:
+    """The orchestration's time, ISO 8601 UTC."""
+    return _iso(context.current_utc_datetime)
+
+
+# -------------------------------------------------------------------------------------------------
+# Several
+
+
+def call_all(context: Context, work: Sequence[tuple[str, Wire]]) -> Story:
+    """Run short activities side by side; returns their results in order.
+
+    What Azure refuses for a passing reason is tried again. Raises StepFailed for the first real
+    failure.
+    """
+    results: dict[int, Json] = {}
+    for attempt in range(1, polling.TRANSIENT_ATTEMPTS + 2):
+        tick = {"now": now(context)}
+        open_ = [i for i in range(len(work)) if i not in results]
+        replies = yield context.task_all(
+            [
+                context.call_activity(work[i][0], {"plan": work[i][1].to_wire(), "tick": tick})
+                for i in open_
+            ]
+        )
+        failed = [r for r in replies if r["state"] == "failed"]
+        if failed:
+            raise StepFailed(Failure.from_wire(failed[0]["error"]))
+        results |= {
+            i: r["result"] for i, r in zip(open_, replies, strict=True) if r["state"] == "done"
+        }
+        waiting = [r for r in replies if r["state"] == "wait"]
+        if not waiting:
+            return [results[i] for i in range(len(work))]
+        if attempt > polling.TRANSIENT_ATTEMPTS:
+            raise StepFailed(_still_waiting(waiting[0]))
+        delay = polling.backoff(attempt, max(r.get("retryAfter") or 0 for r in waiting))
+        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=delay))
+    raise errors.Bug("the last attempt above either returns or raises")
+
+
+def _still_waiting(reply: Json) -> Failure:
+    if "error" in reply:
+        return Failure.from_wire(reply["error"])
+    return errors.timeout(attempted="finish the checks", resource=reply["note"], minutes=30)
+
+
+def follow(context: Context, scope: Scope, story: Sequence[Step]) -> Story:
+    """Tell a story: every step begins as soon as the steps it comes after are done.
+
+    Returns the results by step name. When a step fails, no further one begins; the running ones
+    end, then StepFailed is raised with the first failure.
+    """
+    telling = _Telling(context, scope, story)
+    while telling.begin_what_can():
+        yield context.task_any([task for _, task in telling.running])
+        telling.collect()
+    if telling.failure is not None:
+        raise StepFailed(telling.failure)
+    return telling.done
+
+
+class _Telling:
+    """How far a story has been told. Rebuilt by every replay."""
+
+    def __init__(self, context: Context, scope: Scope, story: Sequence[Step]) -> None:
+        self._context, self._scope = context, scope
+        self._waiting = list(story)
+        self._attempts: dict[str, int] = {}
+        self.running: list[tuple[Step, Any]] = []
+        self.done: dict[str, Json] = {}
+        self.failure: Failure | None = None
+
+    def begin_what_can(self) -> bool:
+        """Begin every step whose time has come; whether anything runs."""
+        while self.failure is None and (step := _next(self._waiting, self.done)) is not None:
+            self._waiting.remove(step)
+            if step.when(self.done):
+                plan = step.plan(self.done) if callable(step.plan) else step.plan
+                self._begin(step, plan)
+            else:
+                self.done[step.name] = {"skipped": True}
+        return bool(self.running)
+
+    def _begin(self, step: Step, plan: Wire) -> None:
+        attempt = self._attempts[step.name] = self._attempts.get(step.name, 0) + 1
+        self.running.append((step, _begin(self._context, self._scope, step, plan, attempt)))
+
+    def collect(self) -> None:
+        """Take the outcomes of what has ended."""
+        ended = [(step, task) for step, task in self.running if task.is_completed]
+        self.running = [(step, task) for step, task in self.running if not task.is_completed]
+        for step, task in ended:
+            if "result" in task.result:
+                self.done[step.name] = task.result["result"]
+            else:
+                self._failed(step, Failure.from_wire(task.result["error"]))
+
+    def _failed(self, step: Step, failure: Failure) -> None:
+        """No capacity: try the next place, while there is one and nothing else has failed."""
+        tried = self._attempts[step.name]
+        more = failure.kind is Kind.CAPACITY and tried <= len(step.otherwise)
+        if more and self.failure is None:
+            self._begin(step, step.otherwise[tried - 1])
+        else:
+            self.failure = self.failure or failure
+
+
+def _next(waiting: list[Step], done: dict[str, Json]) -> Step | None:
+    return next((s for s in waiting if all(name in done for name in s.after)), None)
+
+
+def _begin(context: Context, scope: Scope, step: Step, plan: Wire, attempt: int) -> Any:
+    suffix = step.name if attempt == 1 else f"{step.name}-{attempt}"
+    return context.call_sub_orchestrator(
+        names.Orchestrator.RUN_OPERATION.value,
+        _payload(scope, step.name, step.activity, plan.to_wire()),
+        names.child_instance(context.instance_id, suffix),
+    )
+
+
+def run(
+    context: Context, scope: Scope, step: str, activity: str, plan: Wire, attempt: int = 1
+) -> Story:
+    """One long step as an orchestration of its own. Returns its result; raises StepFailed."""
+    only = Step(name=step, activity=activity, plan=plan)
+    outcome = yield _begin(context, scope, only, plan, attempt)
+    if "error" in outcome:
+        raise StepFailed(Failure.from_wire(outcome["error"]))
+    return outcome["result"]
+
+
+def run_bounded(
+    context: Context, work: Sequence[tuple[str, str, Wire]], width: int, *, own_ids: bool = False
+) -> Story:
+    """Run a child orchestration per (orchestrator, id, input), at most `width` at once; returns
+    their outcomes in
+    order. Ids are within this instance's, unless the children have `own_ids`.
+
+    Children return their failures as data, so that one never stops another.
+    """
+    tasks: dict[int, Any] = {}
+    outcomes: dict[int, Json] = {}
+    coming = list(enumerate(work))
+    while coming or tasks:
+        while coming and len(tasks) < width:
+            index, (orchestrator, identity, plan) = coming.pop(0)
+            instance = identity
+            if not own_ids:
+                instance = names.child_instance(context.instance_id, identity)
+            tasks[index] = context.call_sub_orchestrator(orchestrator, plan.to_wire(), instance)
+        yield context.task_any(list(tasks.values()))
+        for index in [i for i, task in tasks.items() if task.is_completed]:
+            outcomes[index] = tasks.pop(index).result
+    return [outcomes[i] for i in range(len(work))]

@@ -1,0 +1,453 @@
+"""Nodes: how they come up, what holds them back, what the start task's verification finds."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+
+import pytest
+from batch_world import (
+    ACCOUNT,
+    BUSYBOX,
+    CPU,
+    CUDA,
+    T4,
+    VERIFY,
+    BatchWorld,
+    as_preloaded,
+    code_of,
+    containers_of,
+    start_task,
+)
+from simulated_world import GROUP, refused, result_line
+
+
+@pytest.fixture
+def world() -> BatchWorld:
+    world = BatchWorld()
+    world.make_account()
+    return world
+
+
+def _verified(world: BatchWorld, **changes: object) -> tuple[str, dict[str, object]]:
+    """State of the one node of a new pool, and the result line of its start task."""
+    environment = changes.pop("environment", {})
+    changes.setdefault("start_task", start_task(**environment))
+    image = changes.pop("image", None) or world.make_gpu_image()
+    world.make_pool(image=image, **changes)
+    (node,) = world.await_nodes()
+    return node.state, result_line(world.node_output("dev", node.id))
+
+
+def _codes(result: dict[str, object]) -> list[str]:
+    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
+
+
+# --- the life of a node ------------------------------------------------------------------------
+
+
+def test_a_node_takes_minutes_and_passes_through_its_states(world):
+    """creating, starting, waitingforstarttask, idle: a pool is ready in 5 to 10 minutes."""
+    world.make_pool(start_task=start_task("echo hello"))
+    assert list(world.service().list_nodes("dev")) == []
+    began, seen = world.now(), []
+    while "idle" not in seen:
+        world.wait(5)
+        for node in world.service().list_nodes("dev"):
+            seen += [] if node.state in seen else [node.state]
+    assert seen == ["creating", "starting", "waitingforstarttask", "idle"]
+    assert 240 < world.now() - began < 660
+
+
+def test_a_node_shows_what_the_service_shows(world):
+    """Lower-case states and sizes, its image, its start task and how that went."""
+    image = world.make_image()
+    world.make_pool(image=image, start_task=start_task("echo hello"))
+    (node,) = world.await_nodes()
+    assert node.id.startswith("tvmps_")
+    assert (node.vm_size, node.is_dedicated, node.scheduling_state) == (
+        CPU.lower(),
+        True,
+        "enabled",
+    )
+    assert node.virtual_machine_info.image_reference.virtual_machine_image_id == image
+    assert node.start_task_info.state == "completed"
+    assert (node.start_task_info.exit_code, node.start_task_info.result) == (0, "success")
+    assert node.url.endswith(f"/{ACCOUNT}/pools/dev/nodes/{node.id}")
+    assert world.service().get_node("dev", node.id).id == node.id
+
+
+def test_without_a_start_task_a_node_is_idle_when_it_has_booted(world):
+    """Nothing to wait for, no file to read."""
+    world.make_pool()
+    (node,) = world.await_nodes()
+    assert (node.state, node.start_task_info) == ("idle", None)
+    error = refused(world.node_output, "dev", node.id)
+    assert (error.status_code, code_of(error)) == (404, "FileNotFound")
+
+
+def test_a_failing_start_task_holds_the_node_back(world):
+    """starttaskfailed, with the exit code and the reason, as many times as it may be retried."""
+    task = {**start_task("/bin/bash -c 'echo sorry; exit 3'"), "maxTaskRetryCount": 2}
+    world.make_pool(start_task=task)
+    (node,) = world.await_nodes()
+    info = node.start_task_info
+    assert node.state == "starttaskfailed"
+    assert (info.exit_code, info.result, info.retry_count) == (3, "failure", 2)
+    assert (info.failure_info.category, info.failure_info.code) == ("usererror", "FailureExitCode")
+    assert world.node_output("dev", node.id) == "sorry\n"
+
+
+def test_a_node_that_does_not_wait_for_its_start_task_is_idle_though_it_fails(world):
+    """waitForSuccess false: the task's result is only shown."""
+    task = {**start_task("/bin/bash -c 'exit 3'"), "waitForSuccess": False}
+    world.make_pool(start_task=task)
+    (node,) = world.await_nodes()
+    assert node.state == "idle"
+    world.wait(60)
+    (node,) = world.await_nodes()
+    assert (node.state, node.start_task_info.result) == ("idle", "failure")
+
+
+def test_a_command_line_is_no_shell(world):
+    """Operators and variables mean nothing without /bin/bash -c."""
+    world.make_pool("plain", start_task=start_task("echo $A && exit 1", A="x"))
+    world.make_pool("shell", start_task=start_task("/bin/bash -c 'echo $A && exit 1'", A="x"))
+    (plain,) = world.await_nodes("plain")
+    (shell,) = world.await_nodes("shell")
+    assert (plain.state, world.node_output("plain", plain.id)) == ("idle", "$A && exit 1\n")
+    assert (shell.state, world.node_output("shell", shell.id)) == ("starttaskfailed", "x\n")
+
+
+def test_a_script_that_is_too_long_for_one_argument_cannot_start(world):
+    """Linux takes 128 KiB for one argument."""
+    world.make_pool(start_task=start_task(f"/bin/bash -c 'echo {'x' * 140_000}'"))
+    (node,) = world.await_nodes()
+    assert (node.state, node.start_task_info.exit_code) == ("starttaskfailed", 126)
+
+
+def test_nodes_are_counted_by_state(world):
+    """One listing tells all pools; the names are in camel case."""
+    world.make_pool(nodes=2, low_priority=1)
+    world.await_nodes()
+    (counts,) = world.service().list_pool_node_counts()
+    assert (counts.pool_id, counts.dedicated.idle, counts.dedicated.total) == ("dev", 2, 2)
+    assert counts.low_priority.idle == 1
+
+
+# --- what makes nodes unusable -----------------------------------------------------------------
+
+
+def test_an_image_that_cannot_be_prefetched_makes_nodes_unusable(world):
+    """With the image's name and Docker's words; the node does not recover."""
+    image = world.make_image()
+    world.make_pool(image=image, containers=containers_of("docker.io/nobody/nothing:1"))
+    (node,) = world.await_nodes()
+    assert node.state == "unusable"
+    (error,) = node.errors
+    values = {item.name: item.value for item in error.error_details}
+    assert error.code == "ContainerInvalidImage"
+    assert values["ContainerImage"] == "docker.io/nobody/nothing:1"
+    assert "pull access denied" in values["Message"]
+    assert code_of(refused(world.node_output, "dev", node.id)) == "NodeNotReady"
+
+
+def test_images_in_the_system_image_are_not_pulled(world):
+    """A preloaded image needs no registry, however its name is spelled, and saves the time."""
+    inside = {"images": [as_preloaded("docker.io/nobody/private:1"), as_preloaded("busybox:1.36")]}
+    wanted = containers_of("nobody/private:1", BUSYBOX)
+    world.make_pool(image=world.make_image(inside=inside), containers=wanted)
+    (node,) = world.await_nodes()
+    assert node.state == "idle"
+
+
+def test_a_container_pool_needs_docker_in_its_image(world):
+    """The agent cannot do its work without it."""
+    world.make_pool(image=world.make_image(inside={"docker": ""}), containers=containers_of())
+    (node,) = world.await_nodes()
+    assert node.state == "unusable"
+    assert "Docker is not installed" in node.errors[0].message
+
+
+def test_a_pool_without_public_addresses_needs_another_way_out(world):
+    """NoPublicIPAddresses has no implied outbound access."""
+    addresses = {"provision": "NoPublicIPAddresses"}
+    closed = world.make_network("closed", outbound=False)
+    opened = world.make_network("opened", outbound=True)
+    for name, subnet in (("no", closed), ("yes", opened)):
+        network = {"subnetId": subnet, "publicIPAddressConfiguration": addresses}
+        world.make_pool(name, networkConfiguration=network)
+    assert [node.state for node in world.await_nodes("no")] == ["unusable"]
+    assert [node.state for node in world.await_nodes("yes")] == ["idle"]
+
+
+def test_an_injected_boot_failure_makes_one_node_unusable(world):
+    """Faults meet nodes one by one."""
+    world.add_fault(effect="allocation", operation="nodes.start", code="DiskFull")
+    world.make_pool(nodes=2)
+    assert sorted(node.state for node in world.await_nodes()) == ["idle", "unusable"]
+
+
+# --- verification ------------------------------------------------------------------------------
+
+
+def test_a_good_gpu_node_passes_and_says_that_it_is_scripted(world):
+    """The result line repeats the nonce and names each check."""
+    environment = {
+        "NONCE": "n7",
+        "EXPECT_GPU": "auto",
+        "EXPECT_IMAGES": f"{CUDA}\n{BUSYBOX}",
+        "VERIFY_IMAGE": BUSYBOX,
+    }
+    state, result = _verified(world, size=T4, environment=environment)
+    assert state == "idle"
+    assert (result["ok"], result["nonce"], result["scripted"], result["exitCode"]) == (
+        True, "n7", True, 0,
+    )  # fmt: skip
+    assert [(check["id"], check["status"]) for check in result["data"]["checks"]] == [
+        (name, "pass") for name in ("system", "kernel", "docker", "gpu", "images", "container")
+    ]
+
+
+def test_a_node_without_gpu_and_expectations_skips_the_gpu(world):
+    """A plain pool is not asked for what it does not have."""
+    state, result = _verified(world, size=CPU, image=world.make_image())
+    status = {check["id"]: check["status"] for check in result["data"]["checks"]}
+    assert (state, status["gpu"], status["images"], status["container"]) == (
+        "idle", "skip", "skip", "skip",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("inside", "size", "environment", "code"),
+    [
+        ({"driver": ""}, T4, {"EXPECT_GPU": "1"}, "GPU_MODULE_MISSING"),
+        ({"driverKernel": "6.8.0-1-azure"}, T4, {"EXPECT_GPU": "1"}, "GPU_MODULE_MISSING"),
+        ({}, CPU, {"EXPECT_GPU": "1"}, "GPU_ABSENT"),
+        ({}, T4, {"EXPECT_GPU": "2"}, "GPU_COUNT"),
+        ({}, "Standard_NV6ads_A10_v5", {"EXPECT_GPU": "auto"}, "GPU_UNSUPPORTED"),
+        ({}, T4, {"EXPECT_IMAGES": BUSYBOX}, "IMAGE_MISSING"),
+        ({}, T4, {"VERIFY_IMAGE": BUSYBOX}, "CONTAINER_RUN"),
+        ({"images": [as_preloaded(BUSYBOX)], "toolkit": ""}, T4, {"VERIFY_IMAGE": BUSYBOX},
+         "GPU_CONTAINER"),
+        ({"docker": ""}, CPU, {}, "DOCKER_DOWN"),
+        ({"user": "builder"}, CPU, {}, "NOT_SEALED"),
+    ],
+)  # fmt: skip
+def test_the_verification_finds_what_the_image_lacks(world, inside, size, environment, code):
+    """The node is held back, and the code says whether image or size is to blame."""
+    base = {"driver": "580.126.20", "driverKind": "datacenter-open"}
+    image = world.make_image(inside={**base, **inside})
+    state, result = _verified(world, image=image, size=size, environment=environment)
+    assert state == "starttaskfailed"
+    assert (result["ok"], result["exitCode"]) == (False, 30)
+    assert code in _codes(result)
+
+
+def test_a_start_task_without_admin_rights_does_not_reach_docker(world):
+    """The Docker socket belongs to root."""
+    task = start_task()
+    task["userIdentity"]["autoUser"]["elevationLevel"] = "NonAdmin"
+    _, result = _verified(world, size=T4, start_task=task)
+    assert "DOCKER_DOWN" in _codes(result)
+
+
+def test_secure_boot_keeps_an_unsigned_driver_from_loading(world):
+    """A trusted-launch pool boots securely unless it says otherwise."""
+    image = world.make_gpu_image(features={"SecurityType": "TrustedLaunch"})
+    security = {"securityType": "trustedLaunch"}
+    environment = {"EXPECT_GPU": "1"}
+    options = {"image": image, "size": T4, "start_task": start_task(**environment)}
+    world.make_pool("secure", security=security, **options)
+    settings = {"uefiSettings": {"secureBootEnabled": False, "vTpmEnabled": True}}
+    world.make_pool("open", security={**security, **settings}, **options)
+    (secure,) = world.await_nodes("secure")
+    (opened,) = world.await_nodes("open")
+    assert _codes(result_line(world.node_output("secure", secure.id))) == ["GPU_SECURE_BOOT"]
+    assert opened.state == "idle"
+
+
+def test_the_pools_own_start_task_runs_at_the_end(world):
+    """Its output is kept, its failure counts."""
+    environment = {"USER_START_TASK": "echo mine; exit 4"}
+    state, result = _verified(world, size=T4, environment=environment)
+    assert state == "starttaskfailed"
+    assert _codes(result) == ["USER_START_TASK"]
+
+
+def test_the_step_is_found_however_it_was_packed():
+    """Plain, base64 or compressed, in the command or in a variable."""
+    text = b"#!/bin/bash\n# batch-prep step: verify\n" + b"true # padding\n" * 5
+    packed = base64.b64encode(gzip.compress(text)).decode()
+    forms = {
+        "base64": start_task(f"/bin/bash -c 'echo {base64.b64encode(text).decode()} | bash'"),
+        "gzip": start_task(f"/bin/bash -c 'echo {packed} | base64 -d | gunzip | bash'"),
+        "variable": start_task("/bin/bash -c 'echo $S | base64 -d | gunzip | bash'", S=packed),
+    }
+    world = BatchWorld()
+    world.make_account()
+    image = world.make_image()
+    for name, task in forms.items():
+        world.make_pool(name, image=image, start_task=task)
+    for name in forms:
+        (node,) = world.await_nodes(name)
+        assert result_line(world.node_output(name, node.id))["step"] == "verify", name
+
+
+def test_without_a_shell_the_step_does_not_run(world):
+    """A script as the command itself is no program."""
+    world.make_pool(start_task=start_task("# batch-prep step: verify"))
+    (node,) = world.await_nodes()
+    assert world.node_output("dev", node.id) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "has_line"),
+    [
+        ({"effect": "script", "exitCode": 30}, "starttaskfailed", True),
+        ({"effect": "silent"}, "idle", False),
+        ({"effect": "crash"}, "unusable", False),
+    ],
+)
+def test_faults_meet_the_verification(world, fault, state, has_line):
+    """Exit codes, a missing result line, a node that dies."""
+    world.add_fault(step="verify", **fault)
+    world.make_pool(image=world.make_image(), start_task=start_task())
+    (node,) = world.await_nodes()
+    assert node.state == state
+    if state != "unusable":
+        assert bool(result_line(world.node_output("dev", node.id))) is has_line
+
+
+# --- repairing and removing --------------------------------------------------------------------
+
+
+def test_a_changed_start_task_takes_effect_after_a_reboot(world):
+    """A PATCH alone changes nothing on nodes that are there."""
+    world.make_pool(start_task=start_task("/bin/bash -c 'exit 3'"))
+    (node,) = world.await_nodes()
+    body = {"properties": {"startTask": start_task("echo better")}}
+    world.batch.pool.update(GROUP, ACCOUNT, "dev", body)
+    assert world.service().get_node("dev", node.id).state == "starttaskfailed"
+    world.service().begin_reboot_node("dev", node.id, polling_interval=0)
+    assert world.service().get_node("dev", node.id).state == "rebooting"
+    (node,) = world.await_nodes()
+    assert (node.state, world.node_output("dev", node.id)) == ("idle", "better\n")
+
+
+def test_a_reimaged_node_begins_again_from_the_image(world):
+    """What was pulled meanwhile is gone."""
+    inside = {"images": [as_preloaded(BUSYBOX)]}
+    image = world.make_image(inside=inside)
+    world.make_pool(image=image, containers=containers_of(BUSYBOX, CUDA))
+    (node,) = world.await_nodes()
+    world.service().begin_reimage_node("dev", node.id)
+    assert world.service().get_node("dev", node.id).state == "reimaging"
+    assert world.await_nodes()[0].state == "idle"
+
+
+def test_a_node_on_its_way_cannot_be_rebooted(world):
+    """409 while it is created or started."""
+    world.make_pool()
+    world.await_steady()
+    (node,) = world.service().list_nodes("dev")
+    error = refused(world.service().begin_reboot_node, "dev", node.id)
+    assert (error.status_code, error.error.code) == (409, "NodeNotReady")
+
+
+def test_nodes_are_removed_by_name(world):
+    """The pool shrinks by exactly these, and its target with it."""
+    world.make_pool(nodes=3)
+    bad, *good = world.await_nodes()
+    world.service().begin_remove_nodes("dev", {"nodeList": [bad.id]})
+    assert world.service().get_node("dev", bad.id).state == "leavingpool"
+    assert {node.id for node in world.await_nodes()} == {node.id for node in good}
+    assert world.pool().scale_settings.fixed_scale.target_dedicated_nodes == 2
+    assert refused(world.service().get_node, "dev", bad.id).error.code == "NodeNotFound"
+
+
+def test_the_service_resizes_a_steady_pool_only(world):
+    """202, then 409 PoolBeingResized until it is steady; auto-scaled pools refuse."""
+    world.make_pool(nodes=1)
+    service = world.service()
+    body = {"targetDedicatedNodes": 2}
+    assert refused(service.begin_resize_pool, "dev", body).error.code == "PoolBeingResized"
+    world.await_steady()
+    service.begin_resize_pool("dev", body)
+    assert service.get_pool("dev").allocation_state == "resizing"
+    assert len(world.await_nodes()) == 2
+    formula = {"autoScaleFormula": "$TargetDedicatedNodes = 2;"}
+    service.enable_pool_auto_scale("dev", formula)
+    assert refused(service.begin_resize_pool, "dev", body).error.code == "PoolAutoScaleEnabled"
+
+
+def test_the_service_shows_pools_in_lower_case(world):
+    """Enumerations differ between the two planes."""
+    world.make_pool(nodes=1, size=T4, image=world.make_gpu_image())
+    world.await_steady()
+    pool = world.service().get_pool("dev")
+    assert (pool.state, pool.allocation_state, pool.vm_size) == ("active", "steady", T4.lower())
+    assert (pool.current_dedicated_nodes, pool.target_dedicated_nodes) == (1, 1)
+    machine = pool.virtual_machine_configuration
+    assert machine.node_agent_sku_id == "batch.node.ubuntu 24.04"
+    assert machine.image_reference.virtual_machine_image_id.endswith("/versions/1.0.0")
+
+
+def test_resize_errors_show_on_both_planes(world):
+    """The data plane calls their details values."""
+    world.make_pool(size="Standard_E4ds_v5")
+    world.await_steady()
+    (error,) = world.service().get_pool("dev").resize_errors
+    assert error.code == "AccountVMSeriesCoreQuotaReached"
+    assert {item.name for item in error.values_property} == {"VM Family Name"}
+
+
+def test_logs_can_be_asked_for(world):
+    """The answer names the folder; an incomplete request is refused."""
+    world.make_pool()
+    (node,) = world.await_nodes()
+    body = {
+        "containerUrl": "https://x.blob.core.windows.net/logs?sig=1",
+        "startTime": "2026-01-01T00:00:00Z",
+    }
+    result = world.service().upload_node_logs("dev", node.id, body)
+    assert result.number_of_files_uploaded > 0
+    assert refused(world.service().upload_node_logs, "dev", node.id, {}).status_code == 400
+
+
+def test_a_run_of_the_simulator_repeats_with_its_seed():
+    """Node names and times depend on the seed alone."""
+
+    def run(seed: int) -> list[tuple[str, float]]:
+        world = BatchWorld(seed=seed)
+        world.make_account()
+        world.make_pool(nodes=2, start_task=start_task(VERIFY))
+        return [(node.id, world.now()) for node in world.await_nodes()]
+
+    assert run(3) == run(3)
+    assert run(3) != run(4)
+
+
+def test_nodes_survive_a_restart_of_the_simulator(tmp_path):
+    """Everything is in the store: killed in the middle of a boot, it goes on."""
+    first = BatchWorld(path=tmp_path / "azure.sqlite")
+    first.make_account()
+    first.make_pool(start_task=start_task(EXPECT_IMAGES=BUSYBOX))
+    first.await_steady()
+    now = first.now()
+    first.close()
+    second = BatchWorld(path=tmp_path / "azure.sqlite", start=now)
+    (node,) = second.await_nodes()
+    assert _codes(result_line(second.node_output("dev", node.id))) == [
+        "DOCKER_DOWN",
+        "IMAGE_MISSING",
+    ]
+    second.close()
+
+
+def test_the_result_line_stays_below_its_limit(world):
+    """Run commands and readers keep 3 KB."""
+    images = "\n".join(f"docker.io/library/python:3.{n}" for n in range(30))
+    _, result = _verified(world, size=T4, environment={"EXPECT_IMAGES": images})
+    assert len(json.dumps(result)) < 3072

@@ -1,0 +1,559 @@
+"""Jobs and tasks on an account's data plane."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from azure.batch import models as batch_models
+from batch_world import (
+    ACCOUNT,
+    BUSYBOX,
+    CPU,
+    CUDA,
+    T4,
+    BatchWorld,
+    as_preloaded,
+    code_of,
+    containers_of,
+)
+from simulated_world import GROUP, LOCATION, refused
+
+CONTAINER = {"containerSettings": {"imageName": CUDA}}
+
+
+@pytest.fixture
+def world() -> BatchWorld:
+    world = BatchWorld()
+    world.make_account()
+    return world
+
+
+def _ready_pool(world: BatchWorld, **changes: Any) -> None:
+    world.make_pool(**changes)
+    world.await_nodes()
+    world.make_job()
+
+
+def _gpu_pool(world: BatchWorld, **changes: Any) -> None:
+    image = changes.pop("image", None) or world.make_gpu_image()
+    options = {"size": T4, "image": image, "containers": containers_of(CUDA)}
+    _ready_pool(world, **{**options, **changes})
+
+
+# --- what the service lists --------------------------------------------------------------------
+
+
+def test_supported_images_name_agent_capabilities_and_end(world):
+    """The authority on which systems a pool can run."""
+    images = list(world.service().list_supported_images())
+    agents = {image.node_agent_sku_id for image in images}
+    assert {"batch.node.ubuntu 24.04", "batch.node.el 9"} <= agents
+    assert not any("20.04" in agent or "debian" in agent for agent in agents)
+    jammy = next(i for i in images if i.image_reference.sku == "22_04-lts")
+    assert jammy.batch_support_end_of_life.year == 2027
+    hpc = next(i for i in images if i.image_reference.offer == "ubuntu-hpc")
+    assert "DockerCompatible" in hpc.capabilities
+    assert {image.verification_type for image in images} == {"verified", "unverified"}
+    assert {image.os_type for image in images} == {"linux", "windows"}
+
+
+def test_another_audiences_token_is_refused(world):
+    """The data plane takes tokens for Batch only, Resource Manager none of those."""
+    from local.azure_simulator import tokens
+
+    url = f"https://management.azure.com/{ACCOUNT}/pools?api-version=2025-06-01"
+    refused_answer = world.send("GET", url)
+    assert refused_answer.status == 401
+    assert refused_answer.json()["code"] == "AuthenticationFailed"
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+    assert world.send("GET", url, token=token).status == 200
+    path = world.id("Microsoft.Batch/batchAccounts", ACCOUNT) + "?api-version=2025-06-01"
+    assert world.send("GET", path, token=token).status == 401
+
+
+def test_an_unknown_account_has_no_service(world):
+    """Its host name would not resolve."""
+    url = "https://management.azure.com/nobody/pools?api-version=2025-06-01"
+    from local.azure_simulator import tokens
+
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+    assert world.send("GET", url, token=token).status == 404
+
+
+def test_errors_have_the_services_own_form(world):
+    """No envelope; a message with its language; RequestId and Time inside it."""
+    error = refused(world.service().get_pool, "nobody")
+    document = json.loads(error.response.text())
+    assert (error.status_code, error.error.code) == (404, "PoolNotFound")
+    assert document["message"]["lang"] == "en-US"
+    assert "\nRequestId:" in document["message"]["value"]
+    assert document["odata.metadata"].endswith("/@Element")
+
+
+# --- tasks on nodes ----------------------------------------------------------------------------
+
+
+def test_a_task_runs_on_an_idle_node(world):
+    """active, running, completed; the output is on the node."""
+    _ready_pool(world)
+    world.add_task()
+    assert world.service().get_task("job", "task").state == "active"
+    task = world.await_task()
+    information = task.execution_info
+    assert (information.exit_code, information.result) == (0, "success")
+    assert information.start_time < information.end_time
+    assert task.node_info.pool_id == "dev"
+    assert world.task_output() == "hello\n"
+
+
+def test_a_created_task_is_answered_without_a_body(world):
+    """Recorded: 201, empty, Location, DataServiceId, ETag without quotes."""
+    world.make_job()
+    answers: list[Any] = []
+    options = batch_models.BatchTaskCreateOptions({"id": "t", "commandLine": "true"})
+    world.service().create_task("job", options, raw_response_hook=answers.append)
+    response = answers[0].http_response
+    assert (response.status_code, response.text()) == (201, "")
+    assert response.headers["Location"].endswith("/jobs/job/tasks/t")
+    assert response.headers["DataServiceId"] == response.headers["Location"]
+    assert response.headers["ETag"].startswith("0x8D")
+
+
+def test_defaults_are_filled_in(world):
+    """Recorded values."""
+    world.make_job(constraints={"maxTaskRetryCount": 2})
+    world.add_task()
+    task = world.service().get_task("job", "task")
+    assert task["constraints"]["maxWallClockTime"] == "P10675199DT2H48M5.4775807S"
+    assert task["constraints"]["retentionTime"] == "P7D"
+    assert task.constraints.max_task_retry_count == 2
+    assert task.required_slots == 1
+    assert task.user_identity.auto_user.elevation_level == "nonadmin"
+
+
+def test_a_failing_command_is_a_failed_task(world):
+    """After the retries it may have."""
+    _ready_pool(world)
+    world.add_task(commandLine="/bin/bash -c 'exit 7'", constraints={"maxTaskRetryCount": 1})
+    information = world.await_task().execution_info
+    assert (information.exit_code, information.result, information.retry_count) == (7, "failure", 1)
+    assert information.failure_info.code == "FailureExitCode"
+    assert information.failure_info.category == "usererror"
+
+
+def test_a_task_has_a_wall_clock_limit(world):
+    """Ended when it runs longer than it may."""
+    _ready_pool(world)
+    world.add_fault(effect="slow", operation="tasks.run", factor=100)
+    world.add_task(constraints={"maxWallClockTime": "PT1M"})
+    information = world.await_task().execution_info
+    assert (information.result, information.failure_info.code) == ("failure", "TaskEnded")
+
+
+def test_a_node_takes_as_many_tasks_as_it_has_slots(world):
+    """Two slots, three tasks: the third waits."""
+    _ready_pool(world, taskSlotsPerNode=2)
+    for number in range(3):
+        world.add_task(f"t{number}")
+    world.wait(7)
+    states = [task.state for task in world.service().list_tasks("job")]
+    assert sorted(states) == ["active", "running", "running"]
+    (node,) = world.service().list_nodes("dev")
+    assert (node.state, node.running_tasks_count) == ("running", 2)
+    assert all(world.await_task(f"t{number}").state == "completed" for number in range(3))
+    (node,) = world.service().list_nodes("dev")
+    assert (node.state, node.total_tasks_run, node.total_tasks_succeeded) == ("idle", 3, 3)
+
+
+def test_a_task_may_need_several_slots(world):
+    """It waits until one node has them all."""
+    _ready_pool(world, taskSlotsPerNode=2)
+    world.add_task("small")
+    world.add_task("large", requiredSlots=2)
+    world.wait(7)
+    assert world.service().get_task("job", "large").state == "active"
+    assert world.await_task("large").execution_info.result == "success"
+
+
+def test_tasks_are_spread_or_packed(world):
+    """Spread fills empty nodes first, pack the fullest."""
+    for name, fill, used in (("s", "Spread", 2), ("p", "Pack", 1)):
+        policy = {"nodeFillType": fill}
+        world.make_pool(name, nodes=2, taskSlotsPerNode=2, taskSchedulingPolicy=policy)
+        world.await_nodes(name)
+        world.make_job(name, name)
+        for number in range(2):
+            world.add_task(f"t{number}", name)
+        nodes = {world.await_task(f"t{number}", name).node_info.node_id for number in range(2)}
+        assert len(nodes) == used, name
+
+
+def test_a_task_goes_to_the_node_it_prefers(world):
+    """An affinity to a node wins while the node has room."""
+    _ready_pool(world, nodes=3)
+    last = world.await_nodes()[-1]
+    world.add_task(affinityInfo={"affinityId": last.affinity_id})
+    assert world.await_task().node_info.node_id == last.id
+
+
+def test_a_task_waits_for_its_pools_first_node(world):
+    """Without a node it stays active, for as long as it takes."""
+    world.make_pool(nodes=0)
+    world.make_job()
+    world.add_task()
+    world.wait(36_000)
+    assert world.service().get_task("job", "task").state == "active"
+    world.service().begin_resize_pool("dev", {"targetDedicatedNodes": 1})
+    world.await_nodes()
+    assert world.await_task().execution_info.result == "success"
+
+
+def test_a_held_back_node_takes_no_task(world):
+    """A node whose start task failed is no place to work."""
+    start = {"commandLine": "/bin/bash -c 'exit 1'", "waitForSuccess": True}
+    _ready_pool(world, start_task=start)
+    world.add_task()
+    world.wait(600)
+    assert world.service().get_task("job", "task").state == "active"
+
+
+def test_a_job_may_name_a_pool_that_is_made_later(world):
+    """Documented: the service does not refuse it, it only runs no task."""
+    world.make_job(pool="later")
+    world.add_task()
+    world.make_pool("later")
+    world.await_nodes("later")
+    assert world.await_task().execution_info.exit_code == 0
+
+
+def test_tasks_of_a_removed_node_run_elsewhere(world):
+    """They are requeued, and say so."""
+    _ready_pool(world, nodes=2)
+    world.add_fault(effect="slow", operation="tasks.run", factor=50)
+    world.add_task()
+    world.wait(10)
+    node = world.service().get_task("job", "task").node_info.node_id
+    world.service().begin_remove_nodes("dev", {"nodeList": [node]})
+    task = world.await_task()
+    assert task.node_info.node_id != node
+    assert task.execution_info.requeue_count == 1
+
+
+def test_files_go_with_their_node(world):
+    """A pool at zero nodes keeps no output."""
+    _ready_pool(world)
+    world.add_task()
+    world.await_task()
+    world.service().begin_resize_pool("dev", {"targetDedicatedNodes": 0})
+    world.await_steady()
+    error = refused(world.task_output)
+    assert (error.status_code, code_of(error)) == (404, "NodeNotFound")
+
+
+# --- containers --------------------------------------------------------------------------------
+
+
+def test_a_container_sees_the_gpus_of_its_node(world):
+    """One line for each GPU of the size: Batch adds the option for them itself."""
+    _gpu_pool(world)
+    world.add_task(commandLine="nvidia-smi -L", **CONTAINER)
+    task = world.await_task()
+    assert task.execution_info.exit_code == 0
+    assert task.execution_info.container_info.state == "exited"
+    assert world.task_output().count("Tesla T4") == 1
+
+
+@pytest.mark.parametrize(("size", "count"), [("Standard_NC64as_T4_v3", 4), (T4, 1)])
+def test_the_number_of_gpus_is_that_of_the_size(world, size, count):
+    """So that a verification can compare."""
+    _gpu_pool(world, size=size)
+    world.add_task(commandLine="/bin/bash -c 'nvidia-smi -L'", **CONTAINER)
+    world.await_task()
+    assert len(world.task_output().splitlines()) == count
+
+
+def test_without_a_driver_there_is_no_nvidia_smi(world):
+    """127 as from a shell."""
+    image = world.make_image(inside={"images": [as_preloaded(CUDA)]})
+    _gpu_pool(world, image=image)
+    world.add_task(commandLine="nvidia-smi -L", **CONTAINER)
+    assert world.await_task().execution_info.exit_code == 127
+
+
+def test_an_image_without_glibc_cannot_run_nvidia_tools(world):
+    """The tools are mounted from the host and need its C library."""
+    _gpu_pool(world)
+    world.add_task(commandLine="nvidia-smi -L", containerSettings={"imageName": BUSYBOX})
+    assert world.await_task().execution_info.exit_code == 127
+
+
+def test_a_driver_without_the_container_toolkit_starts_no_container(world):
+    """Docker cannot select a device driver for the GPUs Batch asks for."""
+    inside = {"driver": "580", "toolkit": "", "images": [as_preloaded(CUDA)]}
+    _gpu_pool(world, image=world.make_image(inside=inside))
+    world.add_task(**CONTAINER)
+    failure = world.await_task().execution_info.failure_info
+    assert "could not select device driver" in failure.details[0].value
+
+
+@pytest.mark.parametrize("has_containers", [True, False])
+def test_container_settings_and_container_pools_go_together(world, has_containers):
+    """Each without the other is a failed task."""
+    image = world.make_gpu_image()
+    containers = {"containers": containers_of()} if has_containers else {}
+    _ready_pool(world, image=image, **containers)
+    world.add_task(**({} if has_containers else CONTAINER))
+    information = world.await_task().execution_info
+    assert (information.result, information.exit_code) == ("failure", None)
+    assert information.failure_info.code == "ContainerInvalidSettings"
+
+
+def test_asking_for_gpus_oneself_is_refused(world):
+    """Seen: the option is not recognized or unsupported."""
+    _gpu_pool(world)
+    settings = {"imageName": CUDA, "containerRunOptions": "--gpus all"}
+    world.add_task(containerSettings=settings)
+    failure = world.await_task().execution_info.failure_info
+    assert failure.code == "ContainerInvalidSettings"
+
+
+def test_an_image_that_is_not_there_is_pulled_first(world):
+    """preparing, then running; the next task finds it."""
+    _gpu_pool(world)
+    settings = {"containerSettings": {"imageName": "docker.io/library/python:3.13"}}
+    world.add_task("first", **settings)
+    world.wait(8)
+    assert world.service().get_task("job", "first").state == "preparing"
+    world.await_task("first")
+    world.add_task("second", **settings)
+    world.wait(8)
+    assert world.service().get_task("job", "second").state == "running"
+
+
+def test_an_image_that_cannot_be_pulled_fails_the_task(world):
+    """With the code and the values the service gives."""
+    _gpu_pool(world)
+    world.add_task(containerSettings={"imageName": "docker.io/nobody/nothing:1"})
+    failure = world.await_task().execution_info.failure_info
+    values = {item.name: item.value for item in failure.details}
+    assert failure.code == "ContainerInvalidImage"
+    assert failure.message == "One or more container images specified are invalid"
+    assert values["ContainerImage"] == "docker.io/nobody/nothing:1"
+
+
+def test_faults_meet_tasks(world):
+    """A service error, and an exit code."""
+    _ready_pool(world)
+    world.add_fault(effect="allocation", operation="tasks.run", code="TaskPreparationFailed")
+    world.add_task("one")
+    assert world.await_task("one").execution_info.failure_info.category == "servererror"
+    world.add_fault(effect="script", step="task", exitCode=9)
+    world.add_task("two")
+    assert world.await_task("two").execution_info.exit_code == 9
+
+
+# --- many tasks, counts, files -----------------------------------------------------------------
+
+
+def test_tasks_are_added_in_collections(world):
+    """Up to 100 in one request; the SDK splits more, and known ids count as added."""
+    world.make_job()
+    tasks = [
+        batch_models.BatchTaskCreateOptions({"id": f"t{number}", "commandLine": "true"})
+        for number in range(150)
+    ]
+    service = world.service()
+    result = service.create_tasks("job", tasks)
+    assert {item.status for item in result.result_values} == {"success"}
+    assert len(list(service.list_tasks("job"))) == 150
+    again = service.create_tasks("job", tasks[:1]).result_values[0]
+    assert (again.status, again.error.code) == ("clienterror", "TaskExists")
+
+
+def test_a_known_task_is_refused_alone(world):
+    """409, so that a repeated request is harmless."""
+    world.make_job()
+    world.add_task()
+    error = refused(world.add_task)
+    assert (error.status_code, error.error.code) == (409, "TaskExists")
+
+
+def test_counts_lag_behind(world):
+    """Recorded: no active task two seconds after one was added."""
+    world.make_job()
+    world.add_task()
+    world.wait(2)
+    assert world.service().get_job_task_counts("job").task_counts.active == 0
+    world.wait(10)
+    assert world.service().get_job_task_counts("job").task_counts.active == 1
+
+
+def test_counts_tell_success_from_failure(world):
+    """Completed is the sum of both."""
+    _ready_pool(world)
+    world.add_task("good")
+    world.add_task("bad", commandLine="/bin/false")
+    for name in ("good", "bad"):
+        world.await_task(name)
+    world.wait(30)
+    counts = world.service().get_job_task_counts("job").task_counts
+    assert (counts.completed, counts.succeeded, counts.failed) == (2, 1, 1)
+
+
+def test_files_are_read_in_ranges(world):
+    """200 in both cases; a range beyond the end is 416."""
+    _ready_pool(world)
+    world.add_task(commandLine="/bin/bash -c 'echo 0123456789'")
+    error = refused(world.task_output)
+    assert (error.status_code, code_of(error)) == (409, "OperationInvalidForCurrentState")
+    world.await_task()
+    assert world.task_output(ocp_range="bytes=2-4") == "234"
+    assert refused(world.task_output, ocp_range="bytes=500-").status_code == 416
+    properties = world.service().get_task_file_properties("job", "task", "stdout.txt")
+    assert int(properties.content_length) == 11
+    names = [item.name for item in world.service().list_task_files("job", "task")]
+    assert names == ["stderr.txt", "stdout.txt"]
+
+
+def test_lists_are_filtered_selected_and_paged(world):
+    """The next page's address is in odata.nextLink."""
+    _ready_pool(world)
+    world.add_task("bad", commandLine="/bin/false")
+    world.add_task("good")
+    world.await_task("good")
+    service = world.service()
+    assert [t.id for t in service.list_tasks("job", filter="id eq 'bad'")] == ["bad"]
+    assert [t.id for t in service.list_tasks("job", filter="startswith(id,'g')")] == ["good"]
+    (node,) = service.list_nodes("dev", select=["id", "state"])
+    assert set(node) == {"id", "state"}
+    assert len(list(service.list_tasks("job", max_results=1))) == 2
+    error = refused(lambda: list(service.list_tasks("job", filter="state like 'x'")))
+    assert error.error.code == "InvalidQueryParameterValue"
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+def test_a_job_is_made_once(world):
+    """409 JobExists, also with another pool."""
+    world.make_job()
+    assert refused(world.make_job, pool="other").error.code == "JobExists"
+    assert refused(world.make_job, "bad id").status_code == 400
+
+
+def test_a_deleted_job_is_deleting_for_a_while(world):
+    """202 with nothing to poll but the job itself."""
+    world.make_job()
+    world.add_task()
+    service = world.service()
+    answer = service.send_request(_request("DELETE", "/jobs/job?api-version=2025-06-01"))
+    assert answer.status_code == 202
+    assert service.get_job("job").state == "deleting"
+    assert refused(world.add_task, "late").error.code == "JobBeingDeleted"
+    world.wait(60)
+    assert refused(service.get_job, "job").error.code == "JobNotFound"
+
+
+def test_a_terminated_job_ends_its_running_tasks(world):
+    """Active tasks stay active; nothing new is taken."""
+    _ready_pool(world)
+    world.add_task("runs")
+    world.add_task("waits")
+    world.wait(7)
+    service = world.service()
+    answer = service.send_request(
+        _request(
+            "POST", "/jobs/job/terminate?api-version=2025-06-01", {"terminateReason": "enough"}
+        )
+    )
+    assert (answer.status_code, service.get_job("job").state) == (202, "terminating")
+    assert service.get_task("job", "runs").execution_info.failure_info.code == "TaskEnded"
+    assert service.get_task("job", "waits").state == "active"
+    world.wait(60)
+    job = service.get_job("job")
+    assert (job.state, job.execution_info.termination_reason) == ("completed", "enough")
+    assert refused(world.add_task, "late").error.code == "JobCompleted"
+
+
+def test_a_job_that_ends_with_its_tasks_ends_at_once_without_any(world):
+    """Documented trap: no task means that all are complete."""
+    world.make_job(onAllTasksComplete="terminatejob")
+    world.wait(30)
+    assert world.service().get_job("job").state == "completed"
+
+
+def test_a_job_ends_with_its_last_task(world):
+    """Set after the tasks were added, as documented."""
+    _ready_pool(world)
+    world.add_task()
+    options = batch_models.BatchJobUpdateOptions({"onAllTasksComplete": "terminatejob"})
+    world.service().update_job("job", options)
+    assert world.service().get_job("job").state == "active"
+    world.await_task()
+    world.wait(30)
+    job = world.service().get_job("job")
+    assert (job.state, job.execution_info.termination_reason) == ("completed", "AllTasksComplete")
+
+
+def test_a_disabled_job_runs_nothing(world):
+    """Its tasks wait until it is enabled."""
+    _ready_pool(world)
+    service = world.service()
+    disable = _request(
+        "POST", "/jobs/job/disable?api-version=2025-06-01", {"disableTasks": "requeue"}
+    )
+    assert service.send_request(disable).status_code == 202
+    world.add_task()
+    world.wait(60)
+    assert service.get_task("job", "task").state == "active"
+    service.send_request(_request("POST", "/jobs/job/enable?api-version=2025-06-01"))
+    assert world.await_task().execution_info.result == "success"
+
+
+def test_active_jobs_have_a_quota(world):
+    """Completed jobs do not count."""
+    account = world.azure.store.find(world.id("Microsoft.Batch/batchAccounts", ACCOUNT))
+    account.properties["activeJobAndJobScheduleQuota"] = 1
+    world.make_job("one", onAllTasksComplete="terminatejob")
+    world.wait(30)
+    world.make_job("two")
+    assert refused(world.make_job, "three").error.code == "ActiveJobAndScheduleQuotaReached"
+
+
+def test_a_task_is_ended_and_deleted(world):
+    """204 and 200; ending twice is refused."""
+    _ready_pool(world)
+    world.add_task()
+    service = world.service()
+    service.terminate_task("job", "task")
+    assert service.get_task("job", "task").execution_info.failure_info.code == "TaskEnded"
+    assert refused(service.terminate_task, "job", "task").error.code == "TaskCompleted"
+    service.delete_task("job", "task")
+    assert refused(service.get_task, "job", "task").error.code == "TaskNotFound"
+
+
+def test_a_task_pulls_with_the_pools_identity(world):
+    """A private image is for those with the role, and only after it has spread."""
+    registry = world.registries.registries.begin_create(
+        GROUP, "myacr", {"location": LOCATION, "sku": {"name": "Basic"}}
+    ).result()
+    body = {"location": LOCATION}
+    identity = world.identities.user_assigned_identities.create_or_update(GROUP, "pull", body)
+    entry = {
+        "registryServer": registry.login_server,
+        "identityReference": {"resourceId": identity.id},
+    }
+    containers = containers_of(containerRegistries=[entry])
+    image = world.make_image()
+    _ready_pool(world, size=CPU, image=image, containers=containers, identity=identity.id)
+    world.add_task(containerSettings={"imageName": f"{registry.login_server}/app:1"})
+    failure = world.await_task().execution_info.failure_info
+    assert "unauthorized" in {item.name: item.value for item in failure.details}["Message"]
+
+
+def _request(method: str, url: str, body: Any = None) -> Any:
+    from azure.core.rest import HttpRequest
+
+    return HttpRequest(method, f"{{endpoint}}{url}", json=body)

@@ -1,0 +1,467 @@
+"""The scripted machine: what each step needs, prints and leaves behind."""
+
+from typing import Any
+
+import pytest
+from simulated_world import GROUP, LOCATION, World, result_line, step_script
+
+IMAGES = "busybox:1.36\npython:3.12"
+
+
+def inside(world: World) -> dict[str, Any]:
+    resource = world.azure.store.find(world.vm_id())
+    assert resource is not None
+    return resource.state["machine"]
+
+
+def console(world: World) -> str:
+    data = world.compute.virtual_machines.retrieve_boot_diagnostics_data(GROUP, "builder")
+    return world.send("GET", data.serial_console_log_blob_uri, token=None).body.decode()
+
+
+def restart(world: World) -> None:
+    world.compute.virtual_machines.begin_restart(GROUP, "builder").result()
+    world.wait(60)
+
+
+def prepared(world: World) -> None:
+    """Prepared, and restarted if a kernel waits."""
+    world.step("prepare", BUILDER_USER="builder")
+    restart(world)
+
+
+def worlds_where_the_kernel(make_world, *, changes: bool) -> World:
+    """The first seed whose marketplace image has, or has not, its final kernel."""
+    for seed in range(1, 30):
+        world = make_world(seed=seed)
+        world.make_vm()
+        result = world.step("prepare", BUILDER_USER="builder")
+        if result["rebootRequired"] == changes:
+            return world
+    raise AssertionError("no such seed")
+
+
+def test_a_result_line_has_the_form_of_the_contract(world: World) -> None:
+    """And says that nothing was executed."""
+    world.make_vm()
+
+    result = world.step("docker")
+
+    assert result == {
+        "v": 1,
+        "step": "docker",
+        "nonce": "n1",
+        "ok": True,
+        "exitCode": 0,
+        "changed": True,
+        "rebootRequired": False,
+        "seconds": result["seconds"],
+        "phase": "",
+        "message": "",
+        "logTail": "",
+        "log": "/var/log/batch-prep/docker.log",
+        "data": {"dockerVersion": "28.5.2"},
+        "scripted": True,
+    }
+
+
+def test_other_scripts_end_well_and_say_nothing(world: World) -> None:
+    """The simulator does not pretend."""
+    world.make_vm()
+
+    view = world.run("other", "#!/bin/bash\necho hello\n")
+
+    assert (view.exit_code, view.output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code"),
+    [
+        ("#!/usr/bin/fish\n", 126),
+        ("#!/bin/bash\r\necho\r\n", 126),
+        ("#!/usr/bin/env bash\n", 0),
+        ("echo no interpreter named\n", 0),
+    ],
+)
+def test_the_first_line_decides_the_interpreter(
+    world: World, script: str, exit_code: int
+) -> None:
+    """A script saved with Windows line ends does not start."""
+    world.make_vm()
+
+    assert world.run("one", script).exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code"),
+    [
+        ('echo "$NAME"', 1),
+        ('echo "${NAME}"', 1),
+        ('echo "${NAME:-none}"', 0),
+        ('NAME=x; echo "$NAME"', 0),
+        ("for NAME in a b; do echo $NAME; done", 0),
+        ('echo "$HOME"', 0),
+    ],
+)
+def test_a_missing_parameter_is_fatal_under_set_u(
+    world: World, line: str, exit_code: int
+) -> None:
+    """Unless the script has a default for it."""
+    world.make_vm()
+
+    assert world.run("one", f"#!/bin/bash\nset -euo pipefail\n{line}\n").exit_code == exit_code
+
+
+def test_a_missing_parameter_is_empty_without_set_u(world: World) -> None:
+    """The ordinary shell."""
+    world.make_vm()
+
+    assert world.run("one", "#!/bin/bash\necho $NAME\n").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "parameters"),
+    [
+        ("prepare", {}),
+        ("driver", {}),
+        ("driver", {"DRIVER_KIND": "magic"}),
+        ("preload", {}),
+        ("seal", {}),
+    ],
+)
+def test_a_step_refuses_wrong_parameters(
+    world: World, step: str, parameters: dict[str, str]
+) -> None:
+    """Exit code 11, in the result line and as the process's own."""
+    world.make_vm()
+
+    view = world.run(step, step_script(step), NONCE="n1", BUILD_ID="b1", **parameters)
+
+    assert view.exit_code == 11
+    assert result_line(view.output)["exitCode"] == 11
+
+
+def test_a_step_that_uses_a_missing_parameter_bare_dies_without_a_result(world: World) -> None:
+    """As bash does under set -u: no line means unknown."""
+    world.make_vm()
+    script = step_script("prepare") + 'echo "$BUILDER_USER"\n'
+
+    view = world.run("one", script, NONCE="n1", BUILD_ID="b1")
+
+    assert (view.exit_code, view.output) == (1, "")
+
+
+def test_preparing_may_want_a_restart(make_world) -> None:
+    """Where the final kernel is not the image's; the restart brings it."""
+    world = worlds_where_the_kernel(make_world, changes=True)
+    before = inside(world)["kernel"]
+
+    restart(world)
+
+    assert inside(world)["kernel"] > before
+
+
+def test_preparing_may_find_everything_in_order(make_world) -> None:
+    """Then no restart is needed."""
+    world = worlds_where_the_kernel(make_world, changes=False)
+
+    assert not inside(world)["kernelPending"]
+
+
+def test_an_unsupported_system_is_refused(world: World) -> None:
+    """Exit code 10."""
+    image = {
+        "publisher": "Canonical",
+        "offer": "0001-com-ubuntu-server-focal",
+        "sku": "20_04-lts-gen2",
+        "version": "latest",
+    }
+    world.make_vm(image=image)
+
+    assert world.step("prepare", BUILDER_USER="builder")["exitCode"] == 10
+
+
+def test_a_repeated_step_changes_nothing(world: World) -> None:
+    """The stored result comes back at once, under the new nonce."""
+    world.make_vm()
+    first = world.step("docker", nonce="n1")
+
+    second = world.step("docker", nonce="n2")
+
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert second["data"] == first["data"]
+    assert (second["nonce"], second["seconds"]) == ("n2", 1)
+
+
+def test_a_repeated_step_still_wants_its_restart(make_world) -> None:
+    """A retried activity must not forget it."""
+    world = worlds_where_the_kernel(make_world, changes=True)
+
+    assert world.step("prepare", nonce="n2", BUILDER_USER="builder")["rebootRequired"]
+
+
+def test_a_step_keeps_its_own_deadline(world: World) -> None:
+    """124 with a result line, before the run command's timeout."""
+    world.make_vm()
+
+    assert world.step("docker", DEADLINE_SECONDS="5")["exitCode"] == 124
+
+
+def test_the_toolkit_comes_with_docker_on_request(world: World) -> None:
+    """GPU=true."""
+    world.make_vm()
+
+    assert world.step("docker", GPU="true")["data"]["toolkitVersion"]
+
+
+def test_a_driver_needs_the_final_kernel(make_world) -> None:
+    """40: first restart, then build."""
+    world = worlds_where_the_kernel(make_world, changes=True)
+
+    assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 40
+
+
+def test_debian_gets_no_driver(world: World) -> None:
+    """10."""
+    image = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2", "version": "latest"}
+    world.make_vm(image=image)
+
+    assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 10
+
+
+def test_preloading_needs_docker(world: World) -> None:
+    """70: there is nothing to pull with."""
+    world.make_vm()
+
+    assert world.step("preload", IMAGES=IMAGES)["exitCode"] == 70
+
+
+def test_preloaded_images_are_listed_with_their_digests(world: World) -> None:
+    """And take longer the more they are."""
+    world.make_vm()
+    world.step("docker")
+
+    result = world.step("preload", IMAGES=IMAGES)
+
+    names = [image["name"] for image in result["data"]["images"]]
+    assert names == IMAGES.split()
+    assert all(image["digest"].startswith("sha256:") for image in result["data"]["images"])
+    assert inside(world)["images"] == result["data"]["images"]
+    assert result["seconds"] > 25
+
+
+def test_an_image_that_does_not_exist_cannot_be_pulled(world: World) -> None:
+    """21 with Docker's words."""
+    world.make_vm()
+    world.step("docker")
+
+    result = world.step("preload", IMAGES="nobody/nothing:1")
+
+    assert result["exitCode"] == 21
+    assert "pull access denied" in result["message"]
+
+
+def test_a_full_disk_ends_preloading(world: World) -> None:
+    """20."""
+    world.make_vm(disk_gb=30)
+    world.step("docker")
+
+    assert world.step("preload", IMAGES="nvcr.io/nvidia/pytorch:25.01-py3")["exitCode"] == 20
+
+
+def make_registry(world: World) -> str:
+    body = {"location": LOCATION, "sku": {"name": "Basic"}, "properties": {}}
+    path = world.id("Microsoft.ContainerRegistry/registries", "myacr")
+    world.send("PUT", f"{path}?api-version=2025-11-01", body)
+    world.wait(120)
+    return path
+
+
+def test_a_private_registry_needs_the_machine_s_identity(world: World) -> None:
+    """22: the identity was not attached, whatever roles it has."""
+    make_identity(world)
+    registry = grant_pull(world)
+    world.make_vm()
+    world.step("docker")
+
+    result = world.step("preload", IMAGES=f"{registry}/app:v1", **login(world, registry))
+
+    assert result["exitCode"] == 22
+
+
+def test_with_identity_and_role_the_registry_is_asked(world: World) -> None:
+    """Then only the image may be missing: 21, manifest unknown."""
+    identity = make_identity(world)
+    registry = grant_pull(world)
+    world.make_vm(identity=identity)
+    world.step("docker")
+
+    result = world.step("preload", IMAGES=f"{registry}/app:v1", **login(world, registry))
+
+    assert (result["exitCode"], "manifest unknown" in result["message"]) == (21, True)
+
+
+def make_identity(world: World) -> str:
+    world.make_group()
+    world.identities.user_assigned_identities.create_or_update(GROUP, "pull", {"location": LOCATION})
+    return world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "pull")
+
+
+def grant_pull(world: World) -> str:
+    """Registry, role, and the time it takes to work; returns the login server."""
+    registry_id = make_registry(world)
+    identity = world.identities.user_assigned_identities.get(GROUP, "pull")
+    role = "/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    body = {
+        "properties": {
+            "roleDefinitionId": f"/subscriptions/{world.azure.subscription}{role}",
+            "principalId": identity.principal_id,
+            "principalType": "ServicePrincipal",
+        }
+    }
+    name = "11111111-1111-1111-1111-111111111111"
+    path = f"{registry_id}/providers/Microsoft.Authorization/roleAssignments/{name}"
+    world.send("PUT", f"{path}?api-version=2022-04-01", body)
+    world.wait(900)
+    registry = world.send("GET", f"{registry_id}?api-version=2025-11-01").json()
+    return str(registry["properties"]["loginServer"])
+
+
+def login(world: World, registry: str) -> dict[str, str]:
+    identity = world.identities.user_assigned_identities.get(GROUP, "pull")
+    return {"REGISTRY_LOGIN_SERVER": registry, "IDENTITY_CLIENT_ID": identity.client_id}
+
+
+# --- check ---------------------------------------------------------------------------------
+
+
+def failed_checks(result: dict[str, Any]) -> list[str]:
+    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
+
+
+def test_a_finished_machine_passes(world: World) -> None:
+    """With everything that a GPU image needs, built on a machine without a GPU."""
+    world.make_vm()
+    prepared(world)
+    world.step("docker", GPU="true")
+    world.step("driver", DRIVER_KIND="datacenter-open")
+    world.step("preload", IMAGES=IMAGES)
+    restart(world)
+
+    result = world.step("check", EXPECT_GPU="driver-only", EXPECT_IMAGES=IMAGES)
+
+    assert (result["ok"], failed_checks(result)) == (True, [])
+    assert result["data"]["driverVersion"]
+
+
+def test_an_empty_machine_fails_its_checks(world: World) -> None:
+    """30, with every failure named."""
+    world.make_vm()
+    prepared(world)
+
+    result = world.step("check", EXPECT_GPU="driver-only", EXPECT_IMAGES=IMAGES)
+
+    assert result["exitCode"] == 30
+    assert failed_checks(result) == ["DOCKER_DOWN", "GPU_MODULE_MISSING", "IMAGE_MISSING"]
+
+
+def test_a_waiting_kernel_fails_the_check(make_world) -> None:
+    """Pool nodes would boot it."""
+    world = worlds_where_the_kernel(make_world, changes=True)
+    world.step("docker")
+
+    assert failed_checks(world.step("check")) == ["KERNEL_PENDING"]
+
+
+def test_a_toolkit_is_missed_where_a_gpu_is_expected(world: World) -> None:
+    """Containers would not see the GPU."""
+    world.make_vm()
+    prepared(world)
+    world.step("docker")
+    world.step("driver", DRIVER_KIND="datacenter-open")
+
+    result = world.step("check", EXPECT_GPU="driver-only")
+
+    assert failed_checks(result) == ["NVIDIA_RUNTIME_MISSING"]
+
+
+def test_a_gpu_is_missed_on_a_size_without_one(world: World) -> None:
+    """A number means that it must be there."""
+    world.make_vm()
+    prepared(world)
+    world.step("docker", GPU="true")
+    world.step("driver", DRIVER_KIND="datacenter-open")
+    restart(world)
+
+    assert failed_checks(world.step("check", EXPECT_GPU="1")) == ["GPU_ABSENT"]
+
+
+def test_a_driver_works_after_a_restart_only(world: World) -> None:
+    """On a GPU size, where it can be tried."""
+    world.make_vm(size="Standard_NC4as_T4_v3")
+    prepared(world)
+    world.step("docker", GPU="true")
+    world.step("driver", DRIVER_KIND="datacenter-open")
+    before = failed_checks(world.step("check", nonce="n1", EXPECT_GPU="1"))
+    restart(world)
+    after = failed_checks(world.step("check", nonce="n2", EXPECT_GPU="1"))
+
+    assert (before, after) == (["GPU_MODULE_LOAD"], [])
+
+
+# --- seal ----------------------------------------------------------------------------------
+
+
+def test_sealing_powers_the_machine_off_and_leaves_its_mark(world: World) -> None:
+    """Detached: the script returns first, and reports."""
+    world.make_vm()
+
+    result = world.step("seal", BUILDER_USER="builder", SEAL_DELAY_SECONDS="20")
+    world.wait(60)
+
+    assert result["data"] == {"scheduled": True, "sealAfterSeconds": 20}
+    assert world.codes()[-1] == "PowerState/stopped"
+    assert "batch-prep sealed b1 n1" in console(world)
+    assert (inside(world)["sealed"], inside(world)["user"]) == (True, "")
+
+
+def test_sealing_takes_its_delay(make_world) -> None:
+    """Until then the machine runs."""
+    world = make_world(duration_band=(1, 1))
+    world.make_vm()
+    world.step("seal", BUILDER_USER="builder", SEAL_DELAY_SECONDS="300")
+
+    assert world.codes()[-1] == "PowerState/running"
+    world.wait(330)
+    assert world.codes()[-1] == "PowerState/stopped"
+
+
+def test_a_user_that_remains_fails_the_sealing(world: World) -> None:
+    """The machine stays on and says why on its console."""
+    world.make_vm()
+    world.step("seal", BUILDER_USER="somebody")
+    world.wait(600)
+
+    assert world.codes()[-1] == "PowerState/running"
+    assert "batch-prep seal-failed b1 n1 user builder remains" in console(world)
+
+
+def test_a_restart_prevents_the_sealing(world: World) -> None:
+    """What was scheduled inside is lost."""
+    world.make_vm()
+    world.step("seal", BUILDER_USER="builder", SEAL_DELAY_SECONDS="300")
+    restart(world)
+    world.wait(900)
+
+    assert world.codes()[-1] == "PowerState/running"
+    assert "sealed" not in console(world)
+
+
+def test_a_sealed_machine_that_boots_again_is_sealed_no_more(world: World) -> None:
+    """It gets host keys and a machine id of its own."""
+    world.make_vm()
+    world.step("seal", BUILDER_USER="builder")
+    world.wait(120)
+    world.compute.virtual_machines.begin_start(GROUP, "builder").result()
+
+    assert inside(world)["sealed"] is False

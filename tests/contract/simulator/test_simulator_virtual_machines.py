@@ -1,0 +1,582 @@
+"""Virtual machines: what is refused at once, what fails later, what an update may change."""
+
+from typing import Any
+
+import pytest
+from simulated_world import GROUP, LOCATION, UBUNTU, World, refused
+
+ROCKY = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}
+ROCKY_PLAN = {"name": "9-base", "publisher": "resf", "product": "rockylinux-x86_64"}
+
+
+def put(world: World, body: dict[str, Any], name: str = "builder") -> Any:
+    begin = world.compute.virtual_machines.begin_create_or_update
+    return begin(GROUP, name, body)
+
+
+def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The body with one value replaced, or removed when it is None."""
+    *parents, last = path.split(".")
+    place = body
+    for name in parents:
+        place = place[name]
+    place[last] = value
+    if value is None:
+        del place[last]
+    return body
+
+
+def test_a_machine_runs_and_then_its_agent_is_ready(world: World) -> None:
+    """Run commands need the agent, which comes some seconds after the operation has ended."""
+    world.make_network()
+    put(world, world.vm_body()).result()
+
+    assert world.codes() == ["ProvisioningState/succeeded", "PowerState/running"]
+    world.wait(60)
+    assert world.agent() == "Ready"
+
+
+def test_the_agent_is_not_ready_at_once(make_world) -> None:
+    """Whoever does not wait for it fails."""
+    world = make_world(duration_band=(1, 1), retry_after=False)
+    world.make_network()
+    machines = world.compute.virtual_machines
+    machines.begin_create_or_update(GROUP, "builder", world.vm_body(), polling=False)
+    world.wait(155)
+
+    assert world.codes()[-1] == "PowerState/running"
+    assert world.agent() == "Not Ready"
+
+
+def test_a_machine_without_a_way_out_never_reports(world: World) -> None:
+    """A private subnet without NAT gateway: the agent reaches nobody."""
+    world.make_network(outbound=False)
+    put(world, world.vm_body()).result()
+    world.wait(3600)
+
+    assert world.codes()[-1] == "PowerState/running"
+    assert world.agent() == "Not Ready"
+
+
+def test_a_nat_gateway_is_a_way_out(world: World) -> None:
+    """The way the app chooses by default."""
+    world.make_group()
+    address = {"location": LOCATION, "sku": {"name": "Standard"}}
+    world.network.public_ip_addresses.begin_create_or_update(GROUP, "a", address).result()
+    address_id = world.id("Microsoft.Network/publicIPAddresses", "a")
+    gateway = {**address, "properties": {"publicIpAddresses": [{"id": address_id}]}}
+    world.network.nat_gateways.begin_create_or_update(GROUP, "nat", gateway).result()
+    gateway_id = world.id("Microsoft.Network/natGateways", "nat")
+    subnet = {"addressPrefix": "10.20.0.0/25", "natGateway": {"id": gateway_id}}
+    properties = {
+        "addressSpace": {"addressPrefixes": ["10.20.0.0/24"]},
+        "subnets": [{"name": "build", "properties": subnet}],
+    }
+    network = {"location": LOCATION, "properties": properties}
+    world.network.virtual_networks.begin_create_or_update(GROUP, "net", network).result()
+
+    put(world, world.vm_body()).result()
+    world.wait(60)
+
+    assert world.agent() == "Ready"
+
+
+def test_the_answer_says_which_image_and_disk_it_became(world: World) -> None:
+    """exactVersion at once; the disk's name and id once it exists."""
+    world.make_network()
+    path = f"{world.vm_id()}?api-version=2026-04-01"
+
+    storage = world.send("PUT", path, world.vm_body()).json()["properties"]["storageProfile"]
+    world.wait(300)
+    later = world.send("GET", path).json()["properties"]["storageProfile"]
+
+    assert storage["imageReference"]["exactVersion"] == "24.04.202611010"
+    assert "name" not in storage["osDisk"]
+    assert later["osDisk"]["managedDisk"]["id"].endswith(later["osDisk"]["name"])
+
+
+def test_secrets_never_come_back(world: World) -> None:
+    """Neither password nor custom data."""
+    world.make_network()
+    body = world.vm_body()
+    body["properties"]["osProfile"].update(adminPassword="pw-1234567890", customData="c2VjcmV0")
+
+    answer = world.send("PUT", f"{world.vm_id()}?api-version=2026-04-01", body)
+
+    assert b"pw-1234567890" not in answer.body
+    assert b"c2VjcmV0" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "target"),
+    [
+        ("hardwareProfile.vmSize", "Standard_NC6", "InvalidParameter", "vmSize"),
+        ("hardwareProfile.vmSize", "Standard_D4ps_v5", "BadRequest", None),
+        ("storageProfile.osDisk.createOption", "Attach", "InvalidParameter", "osDisk.createOption"),
+        ("storageProfile.osDisk.diskSizeGB", 10, "InvalidParameter", "osDisk.diskSizeGB"),
+        ("osProfile", None, "InvalidParameter", "osProfile"),
+        ("osProfile.adminUsername", None, "InvalidParameter", "adminUsername"),
+        ("osProfile.linuxConfiguration.ssh", None, "InvalidParameter", "linuxConfiguration"),
+        (
+            "osProfile.linuxConfiguration.ssh.publicKeys",
+            [{"keyData": "no key"}],
+            "InvalidParameter",
+            "linuxConfiguration",
+        ),
+        (
+            "networkProfile.networkInterfaceConfigurations",
+            [],
+            "InvalidParameter",
+            "networkProfile",
+        ),
+        (
+            "networkProfile.networkApiVersion",
+            None,
+            "InvalidParameter",
+            "networkProfile.networkApiVersion",
+        ),
+    ],
+)
+def test_a_wrong_body_is_refused_at_once(
+    world: World, path: str, value: Any, code: str, target: str | None
+) -> None:
+    """400, and nothing exists afterwards."""
+    world.make_network()
+    body = changed(world.vm_body(), f"properties.{path}", value)
+
+    error = refused(put, world, body)
+
+    assert (error.status_code, error.error.code, error.error.target) == (400, code, target)
+    assert "builder" not in world.listed()
+
+
+def test_an_image_that_does_not_exist_is_refused(world: World) -> None:
+    """404 with the URN, so that a person sees what is misspelt."""
+    world.make_network()
+
+    error = refused(put, world, world.vm_body(image={**UBUNTU, "sku": "servre"}))
+
+    assert (error.status_code, error.error.code) == (404, "PlatformImageNotFound")
+    assert "'Canonical:ubuntu-24_04-lts:servre:latest'" in error.error.message
+    assert error.error.target == "imageReference"
+
+
+def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
+    """As an image that does not exist."""
+    world.make_network()
+
+    error = refused(put, world, world.vm_body(image={**UBUNTU, "version": "1.2.3"}))
+
+    assert error.error.code == "PlatformImageNotFound"
+
+
+def test_image_and_size_agree_on_the_generation(world: World) -> None:
+    """A Gen1 image does not boot on a Gen2-only size."""
+    world.make_network()
+    image = {**UBUNTU, "sku": "server-gen1"}
+
+    error = refused(put, world, world.vm_body(image=image, size="Standard_D4s_v6"))
+
+    assert (error.status_code, error.error.code) == (400, "BadRequest")
+    assert "cannot boot Hypervisor Generation '1'" in error.error.message
+
+
+def test_trusted_launch_needs_a_second_generation_image(world: World) -> None:
+    """And a size that can do it."""
+    world.make_network()
+    gen1 = world.vm_body(image={**UBUNTU, "sku": "server-gen1"}, security="TrustedLaunch")
+    capable = world.vm_body(security="TrustedLaunch")
+
+    assert "TrustedLaunch" in refused(put, world, gen1).error.message
+    assert put(world, capable).result().provisioning_state == "Succeeded"
+
+
+def test_a_subnet_must_exist(world: World) -> None:
+    """The usual answer to a dangling reference."""
+    world.make_group()
+
+    error = refused(put, world, world.vm_body())
+
+    assert (error.status_code, error.error.code) == (400, "InvalidResourceReference")
+
+
+def test_an_interface_serves_one_machine(world: World) -> None:
+    """A second machine may not take it."""
+    world.make_vm()
+    (name,) = [item.name for item in world.network.network_interfaces.list(GROUP)]
+    interface_id = world.id("Microsoft.Network/networkInterfaces", name)
+    body = world.vm_body()
+    body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface_id}]}
+
+    assert refused(put, world, body, "second").error.code == "NetworkInterfaceInUse"
+
+
+def test_an_interface_must_exist(world: World) -> None:
+    """In the other form of the network profile."""
+    world.make_network()
+    body = world.vm_body()
+    interface_id = world.id("Microsoft.Network/networkInterfaces", "none")
+    body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface_id}]}
+
+    assert refused(put, world, body).error.code == "InvalidResourceReference"
+
+
+def test_an_attached_identity_must_exist(world: World) -> None:
+    """Else the builder could never log in to the registry."""
+    world.make_network()
+    identity = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "none")
+
+    error = refused(put, world, world.vm_body(identity=identity))
+
+    assert error.error.code == "FailedIdentityOperation"
+
+
+def test_an_attached_identity_is_shown_with_its_ids(world: World) -> None:
+    """The scripts need the client id."""
+    world.make_network()
+    world.identities.user_assigned_identities.create_or_update(GROUP, "id", {"location": LOCATION})
+    identity = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
+
+    vm = put(world, world.vm_body(identity=identity)).result()
+
+    assert vm.identity.user_assigned_identities[identity].client_id
+
+
+# --- capacity and quota --------------------------------------------------------------------
+
+
+def test_a_family_s_quota_is_told_by_its_message_only(world: World) -> None:
+    """409 OperationNotAllowed has many meanings; this text has numbers."""
+    world.make_network()
+    world.set(**{"quota:standardDSv5Family": 2})
+
+    error = refused(put, world, world.vm_body())
+
+    assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
+    assert (
+        "exceeding approved standardDSv5Family Cores quota. Additional details - Deployment Model: "
+        "Resource Manager, Location: swedencentral, Current Limit: 2, Current Usage: 0, "
+        "Additional Required: 4, (Minimum) New Limit Required: 4."
+    ) in error.error.message
+
+
+def test_the_region_s_quota_counts_all_families(world: World) -> None:
+    """Both limits hold."""
+    world.make_vm()
+    world.set(**{"quota:cores": 6})
+
+    error = refused(put, world, world.vm_body(size="Standard_E4s_v5"), "second")
+
+    assert "Total Regional Cores quota" in error.error.message
+    assert "Current Usage: 4" in error.error.message
+
+
+def test_spot_machines_have_their_own_quota(world: World) -> None:
+    """All families together."""
+    world.make_network()
+    world.set(**{"quota:cores": 0, "quota:lowPriorityCores": 2})
+    body = changed(world.vm_body(), "properties.priority", "Spot")
+
+    assert "Low-priority Cores" in refused(put, world, body).error.message
+
+
+def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
+    """A deallocated one does not."""
+    world.set(**{"quota:standardDSv5Family": 4})
+    world.make_vm()
+    machines = world.compute.virtual_machines
+    machines.begin_deallocate(GROUP, "builder").result()
+    assert refused(put, world, world.vm_body(), "second").status_code == 409
+
+    machines.begin_delete(GROUP, "builder").result()
+
+    put(world, world.vm_body(), "second").result()
+
+
+def test_a_restricted_size_is_refused(world: World) -> None:
+    """SkuNotAvailable, synchronous."""
+    world.make_network()
+    world.set(**{"restricted:Standard_D4s_v5": True})
+
+    error = refused(put, world, world.vm_body())
+
+    assert (error.status_code, error.error.code) == (409, "SkuNotAvailable")
+
+
+def test_a_machine_that_was_not_allocated_costs_nothing(world: World) -> None:
+    """AllocationFailed comes at the end; the machine stays, Failed."""
+    world.make_network()
+    world.add_fault(operation="virtualMachines.create", effect="allocation")
+
+    refused(put, world, world.vm_body())
+
+    assert world.listed()["builder"]["state"] == "failed"
+    assert world.listed()["builder"]["costPerHour"] == 0
+    assert world.codes() == ["ProvisioningState/failed/AllocationFailed"]
+
+
+def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: World) -> None:
+    """OSProvisioningTimedOut: it must be deleted."""
+    world.make_network()
+    world.add_fault(
+        operation="virtualMachines.create", effect="allocation", code="OSProvisioningTimedOut"
+    )
+
+    refused(put, world, world.vm_body())
+
+    assert world.listed()["builder"]["costPerHour"] > 0
+    assert "PowerState/running" in world.codes()
+
+
+def test_putting_an_unallocated_machine_again_tries_again(world: World) -> None:
+    """The same body, more luck."""
+    world.make_network()
+    world.add_fault(operation="virtualMachines.create", effect="allocation")
+    refused(put, world, world.vm_body())
+
+    put(world, world.vm_body()).result()
+
+    assert world.codes()[-1] == "PowerState/running"
+
+
+# --- purchase plans ------------------------------------------------------------------------
+
+
+def test_a_missing_plan_fails_asynchronously(world: World) -> None:
+    """The PUT succeeds; the operation does not."""
+    world.make_network()
+
+    error = refused(put, world, world.vm_body(image=ROCKY))
+
+    assert (error.status_code, error.error.code) == (200, "VMMarketplaceInvalidInput")
+
+
+def test_the_right_plan_is_accepted(world: World) -> None:
+    """It equals the image's."""
+    world.make_network()
+
+    vm = put(world, world.vm_body(image=ROCKY, plan=ROCKY_PLAN)).result()
+
+    assert vm.provisioning_state == "Succeeded"
+
+
+def test_a_plan_that_nobody_asks_for_fails(world: World) -> None:
+    """The other mistake has the same code."""
+    world.make_network()
+
+    error = refused(put, world, world.vm_body(plan=ROCKY_PLAN))
+
+    assert "does not need Plan information" in error.error.message
+
+
+# --- updates -------------------------------------------------------------------------------
+
+
+def test_the_same_put_again_changes_nothing(world: World) -> None:
+    """Activities run at least once: 200, the same machine, the same interfaces."""
+    world.make_vm()
+    before = world.compute.virtual_machines.get(GROUP, "builder")
+
+    after = put(world, world.vm_body()).result()
+
+    assert after.vm_id == before.vm_id
+    assert after.network_profile == before.network_profile
+    assert len(list(world.network.network_interfaces.list(GROUP))) == 1
+
+
+def test_the_same_put_during_creation_joins_it(world: World) -> None:
+    """One operation, one machine."""
+    world.make_network()
+    path = f"{world.vm_id()}?api-version=2026-04-01"
+    first, second = (world.send("PUT", path, world.vm_body()) for _ in range(2))
+
+    urls = [
+        answer.headers["Azure-AsyncOperation"].partition("?")[0] for answer in (first, second)
+    ]
+    assert [first.status, second.status] == [201, 200]
+    assert urls[0] == urls[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("storageProfile.imageReference", {**UBUNTU, "sku": "server-gen1"}),
+        ("osProfile.adminUsername", "other"),
+        ("osProfile.computerName", "other"),
+        ("securityProfile.securityType", "TrustedLaunch"),
+        ("priority", "Spot"),
+    ],
+)
+def test_immutable_properties_stay(world: World, path: str, value: Any) -> None:
+    """409 PropertyChangeNotAllowed."""
+    world.make_vm()
+    body = changed(world.vm_body(), f"properties.{path}", value)
+
+    error = refused(put, world, body)
+
+    assert (error.status_code, error.error.code) == (409, "PropertyChangeNotAllowed")
+
+
+def test_tags_can_be_patched(world: World) -> None:
+    """An expiry is prolonged this way."""
+    world.make_vm()
+
+    world.compute.virtual_machines.begin_update(GROUP, "builder", {"tags": {"a": "b"}}).result()
+
+    assert world.listed()["builder"]["tags"] == {"a": "b"}
+
+
+def test_a_machine_can_be_resized_within_its_quota(world: World) -> None:
+    """The old size's cores come back first."""
+    world.make_vm()
+    world.set(**{"quota:standardDSv5Family": 8})
+    machines = world.compute.virtual_machines
+    size = {"properties": {"hardwareProfile": {"vmSize": "Standard_D8s_v5"}}}
+    machines.begin_update(GROUP, "builder", size).result()
+
+    size["properties"]["hardwareProfile"]["vmSize"] = "Standard_D16s_v5"
+    error = refused(machines.begin_update, GROUP, "builder", size)
+
+    assert "Current Limit: 8, Current Usage: 8" in error.error.message
+
+
+# --- deletion ------------------------------------------------------------------------------
+
+
+def test_deletion_takes_what_was_created_with_it(world: World) -> None:
+    """deleteOption Delete on disk and interface."""
+    world.make_vm()
+    assert len(list(world.compute.disks.list_by_resource_group(GROUP))) == 1
+
+    world.compute.virtual_machines.begin_delete(GROUP, "builder").result()
+
+    assert set(world.listed()) == {GROUP, "net"}
+
+
+def test_deletion_leaves_what_was_not(world: World) -> None:
+    """Without deleteOption the disk and the interface remain, and cost."""
+    world.make_network()
+    body = changed(world.vm_body(), "properties.storageProfile.osDisk.deleteOption", None)
+    configuration = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
+    del configuration["properties"]["deleteOption"]
+    put(world, body).result()
+
+    world.compute.virtual_machines.begin_delete(GROUP, "builder").result()
+
+    (disk,) = world.compute.disks.list_by_resource_group(GROUP)
+    assert disk.disk_state == "Unattached"
+    assert world.listed()[disk.name]["costPerHour"] > 0
+    world.compute.disks.begin_delete(GROUP, disk.name).result()
+    (interface,) = world.network.network_interfaces.list(GROUP)
+    world.network.network_interfaces.begin_delete(GROUP, interface.name).result()
+
+
+def test_an_attached_disk_stays(world: World) -> None:
+    """409 with the machine's name."""
+    world.make_vm()
+    (disk,) = world.compute.disks.list_by_resource_group(GROUP)
+
+    error = refused(world.compute.disks.begin_delete, GROUP, disk.name)
+
+    assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
+
+
+def test_forced_deletion_is_faster(make_world) -> None:
+    """It skips the graceful shutdown."""
+    world = make_world(duration_band=(1, 1), retry_after=False)
+    spent = []
+    for forced in (False, True):
+        world.make_vm()
+        before = world.now()
+        world.compute.virtual_machines.begin_delete(
+            GROUP, "builder", force_deletion=forced, polling_interval=10
+        ).result()
+        spent.append(world.now() - before)
+
+    assert spent[1] < spent[0]
+
+
+def test_a_machine_being_deleted_refuses_everything_else(world: World) -> None:
+    """Only the deletion may be repeated."""
+    world.make_vm()
+    machines = world.compute.virtual_machines
+    machines.begin_delete(GROUP, "builder", polling=False)
+
+    errors = [
+        refused(machines.begin_restart, GROUP, "builder"),
+        refused(machines.generalize, GROUP, "builder"),
+        refused(put, world, world.vm_body()),
+        refused(world.run, "late", "#!/bin/bash\n"),
+    ]
+
+    assert {error.error.code for error in errors} == {"OperationNotAllowed"}
+    assert all("marked for deletion" in error.error.message for error in errors)
+    machines.begin_delete(GROUP, "builder").result()
+
+
+# --- machines from custom images -----------------------------------------------------------
+
+
+def test_a_machine_can_be_made_from_a_gallery_version(world: World) -> None:
+    """Or from the definition, which means its latest version; contents come along."""
+    world.make_sealed_vm()
+    world.make_definition()
+    world.make_version()
+    definition = world.id("Microsoft.Compute/galleries", "gallery/images/image")
+
+    vm = put(world, world.vm_body(image={"id": definition}), "second").result()
+
+    assert vm.storage_profile.image_reference.exact_version == "1.0.0"
+    resource = world.azure.store.find(world.vm_id("second"))
+    assert resource is not None
+    assert resource.state["machine"]["docker"]
+
+
+def test_an_image_that_is_not_in_the_region_is_refused(world: World) -> None:
+    """404: replicate it first."""
+    world.make_sealed_vm()
+    world.make_definition()
+    world.make_version()
+    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
+    body = {**world.vm_body(image={"id": version}), "location": "eastus"}
+
+    error = refused(put, world, body, "second")
+
+    assert (error.status_code, error.error.code) == (404, "GalleryImageNotFound")
+    assert "is not available in eastus region" in error.error.message
+
+
+def test_a_trusted_launch_image_makes_trusted_launch_machines_only(world: World) -> None:
+    """The security type belongs to the definition."""
+    world.make_sealed_vm(security="TrustedLaunch")
+    world.make_definition(features=[{"name": "SecurityType", "value": "TrustedLaunch"}])
+    world.make_version()
+    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
+
+    error = refused(put, world, world.vm_body(image={"id": version}), "second")
+
+    assert "only supports creation of VMs and VM Scale Sets with 'TrustedLaunch'" in (
+        error.error.message
+    )
+
+
+def test_an_nvme_size_needs_an_image_that_knows_nvme(world: World) -> None:
+    """Custom images say so in a feature of their definition."""
+    world.make_sealed_vm()
+    world.make_definition()
+    world.make_version()
+    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
+    body = world.vm_body(image={"id": version}, size="Standard_D4s_v6")
+
+    assert "disk controller types" in refused(put, world, body, "second").error.message
+
+
+def test_an_ephemeral_disk_needs_room(world: World) -> None:
+    """A size without temporary disk has none."""
+    world.make_network()
+    body = world.vm_body()
+    body["properties"]["storageProfile"]["osDisk"]["diffDiskSettings"] = {"option": "Local"}
+
+    error = refused(put, world, body)
+
+    assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")

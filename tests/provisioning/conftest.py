@@ -1,0 +1,37 @@
+"""The machine of a test, in a directory that an unprivileged user may enter."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import step_machine
+
+
+@pytest.fixture
+def make_machine() -> Iterator[Callable[[str], step_machine.Machine]]:
+    """Makes machines of any system; removes them after the test."""
+    homes: list[Path] = []
+
+    def make(system: str = "ubuntu-24.04") -> step_machine.Machine:
+        home = Path(tempfile.mkdtemp(prefix="batch-prep-machine-"))
+        home.chmod(0o755)
+        homes.append(home)
+        return step_machine.Machine(home, system)
+
+    yield make
+    for home in homes:
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def machine(make_machine: Callable[[str], step_machine.Machine]) -> step_machine.Machine:
+    """An Ubuntu 24.04 machine that has just been created."""
+    return make_machine("ubuntu-24.04")

@@ -1,0 +1,35 @@
+"""Puts a step together as a machine receives it, from the table `provisioning/steps.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+PROVISIONING = Path(__file__).resolve().parents[2] / "provisioning"
+STEPS: dict[str, dict[str, list[str]]] = json.loads((PROVISIONING / "steps.json").read_text())
+
+
+def assemble(name: str, *, keep_comments: bool = False) -> str:
+    """The text of one step: two header lines, its files in order, the call that runs it."""
+    step = STEPS[name]
+    return assemble_files(
+        step["step"], step["files"], step["functions"], keep_comments=keep_comments
+    )
+
+
+def assemble_files(
+    step: str | list[str],
+    files: list[str],
+    functions: list[str],
+    extra: str = "",
+    *,
+    keep_comments: bool = False,
+) -> str:
+    """Any files as a step; `extra` stands between them and the last line."""
+    lines = ["#!/bin/bash", f"# batch-prep step: {step}"]
+    for file in files:
+        text = (PROVISIONING / file).read_text()
+        lines += [
+            line for line in text.splitlines() if keep_comments or not line.lstrip().startswith("#")
+        ]
+    return "\n".join([*lines, extra, f"run_step {step} {' '.join(functions)}", ""])

@@ -1,0 +1,157 @@
+"""The pieces fit together: complete, small enough to travel, and clean to the tools' eyes."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import step_assembler
+import step_machine
+
+RUN_COMMAND_BYTES_MAX = 64 * 1024  # inline script of a run command
+START_TASK_BYTES_MAX = 16 * 1024  # what the verify script may add to a command line, encoded
+LINES_MAX = 150
+PROVISIONING = step_assembler.PROVISIONING
+SCRIPTS = sorted(PROVISIONING.rglob("*.sh"))
+FAKES = sorted((Path(__file__).parent / "fakes").iterdir())
+TOOLS = Path(sys.executable).parent
+NAMES = sorted(step_assembler.STEPS)
+
+
+def tool(name: str, *arguments: str, text: str | None = None) -> str:
+    """What a tool complains about; nothing, if nothing."""
+    done = subprocess.run(
+        [str(TOOLS / name), *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_the_scripts_are_formatted() -> None:
+    """One style, decided by the tool."""
+    assert tool("shfmt", "-d", "-i", "2", "-ci", *map(str, SCRIPTS + FAKES)) == ""
+
+
+def test_the_pieces_are_clean() -> None:
+    """Each by itself; what crosses pieces is looked at below."""
+    assert tool("shellcheck", *map(str, SCRIPTS)) == ""
+
+
+def defined_names() -> dict[str, str]:
+    """Every function and every variable that a piece brings, with the piece's path."""
+    pattern = r"^(?:([a-z_]+)\(\) \{|(?:readonly )?([A-Z][A-Z0-9_]+)=)"
+    return {
+        function or variable: str(file.relative_to(PROVISIONING))
+        for file in SCRIPTS
+        for function, variable in re.findall(pattern, file.read_text(), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_assembled_step_has_all_it_names(name: str) -> None:
+    """What the table forgot would be found out on a machine that costs money."""
+    text = step_assembler.assemble(name)
+    called = set(re.findall(r"(?<![\w./$-])[a-z]+(?:_[a-z]+)+(?![\w=.)/-])", text))
+    read = set(re.findall(r"(?:\$\{?[#!]?|\(\(|[ (])([A-Z][A-Z0-9_]{2,})\b", text))
+
+    needed = {file for word, file in defined_names().items() if word in called | read}
+
+    assert needed <= set(step_assembler.STEPS[name]["files"])
+
+
+def test_no_function_is_defined_twice() -> None:
+    """A helper lives in one file."""
+    names = [
+        function
+        for file in SCRIPTS
+        for function in re.findall(r"^([a-z_]+)\(\) \{", file.read_text(), re.MULTILINE)
+    ]
+
+    assert sorted(names) == sorted(set(names))
+
+
+def test_nothing_is_defined_in_vain_and_nothing_is_missing() -> None:
+    """All files as one script: what no piece uses is dead, what no piece defines is a mistake."""
+    files = [str(file.relative_to(PROVISIONING)) for file in SCRIPTS]
+    functions = [name for step in NAMES for name in step_assembler.STEPS[step]["functions"]]
+    text = step_assembler.assemble_files("all", ["lib.sh", *files], functions)
+
+    complaints = tool("shellcheck", "--norc", "-S", "warning", "-", text=text)
+
+    assert complaints == ""
+
+
+def test_every_part_is_named_after_its_function() -> None:
+    """So the table can be read without opening a file."""
+    for step in step_assembler.STEPS.values():
+        parts = [file for file in step["files"] if file.startswith("parts/")]
+        assert [f"parts/{name}.sh" for name in step["functions"]] == parts
+
+
+def test_every_piece_belongs_to_a_step() -> None:
+    """And the table names no file that is not there."""
+    used = {file for step in step_assembler.STEPS.values() for file in step["files"]}
+
+    assert used == {str(file.relative_to(PROVISIONING)) for file in SCRIPTS}
+
+
+def test_no_piece_is_long() -> None:
+    """One concern each."""
+    assert [f.name for f in SCRIPTS if len(f.read_text().splitlines()) > LINES_MAX] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_fits_a_run_command(name: str) -> None:
+    """With its comments: leaving them out is no condition."""
+    text = step_assembler.assemble(name, keep_comments=True)
+
+    assert len(text.encode()) < RUN_COMMAND_BYTES_MAX
+    assert text.startswith(
+        f"#!/bin/bash\n# batch-prep step: {step_assembler.STEPS[name]['step']}\n"
+    )
+
+
+def test_the_verification_fits_a_command_line() -> None:
+    """It travels inside the start task's command line, packed."""
+    text = step_assembler.assemble("verify")
+
+    assert len(base64.b64encode(gzip.compress(text.encode()))) < START_TASK_BYTES_MAX
+
+
+def test_comments_may_be_left_out(machine: step_machine.Machine) -> None:
+    """No line that matters begins with a number sign."""
+    with_comments = step_assembler.assemble("verify", keep_comments=True)
+
+    outcome = machine.run_text(with_comments, EXPECT_IMAGES="busybox:1")
+
+    again = machine.run_step("verify", EXPECT_IMAGES="busybox:1")
+    assert outcome.data["checks"] == again.data["checks"]
+
+
+def test_no_piece_makes_shell_text_of_values() -> None:
+    """No eval, no sourcing; the only `bash -c` is the pool owner's own start task."""
+    text = "\n".join(file.read_text() for file in SCRIPTS)
+
+    assert not re.search(r"\beval\b|^\s*(source|\.) |\bsh -c\b", text, re.MULTILINE)
+    assert re.findall(r"bash -c.*", text) == ['bash -c "$USER_START_TASK" >&4 2>&4 || rc=$?']
+
+
+def test_exit_codes_are_distinct() -> None:
+    """The caller decides by them alone."""
+    text = (PROVISIONING / "exit_codes.sh").read_text()
+    codes = re.findall(r"^readonly EXIT_[A-Z_]+=(\d+)", text, re.MULTILINE)
+
+    assert codes == sorted(set(codes), key=int)
+    assert len(codes) == 15
+
+
+def test_what_is_downloaded_is_pinned() -> None:
+    """Every key by its whole fingerprint, every checksum in full length."""
+    text = (PROVISIONING / "catalogue.sh").read_text()
+
+    for name, value in re.findall(r"(\w*FINGERPRINT|\w*SHA256)=([^'\s]\S*)", text):
+        assert re.fullmatch(r"[0-9A-F]{40}" if "PRINT" in name else r"[0-9a-f]{64}", value), name

@@ -1,0 +1,80 @@
+"""Values are data: whatever a parameter holds, no shell ever reads it as text."""
+
+from __future__ import annotations
+
+import pytest
+import step_machine
+
+SPELLS = [
+    "$(touch OWNED)",
+    "`touch OWNED`",
+    "; touch OWNED",
+    "a\ntouch OWNED",
+    "a' && touch OWNED && '",
+    'a" && touch OWNED && "',
+    "a b",
+    "*",
+    "-v /:/host",
+    "--privileged",
+    "a|touch OWNED",
+    "a>OWNED",
+    "$IFS",
+    "../../etc/passwd",
+    "a\\",
+    "{{.Id}}",
+    "a[$(touch OWNED)]",
+]
+PARAMETERS = {
+    "prepare": ["BUILDER_USER", "NONCE", "BUILD_ID", "DEADLINE_SECONDS"],
+    "docker-gpu": ["DOCKER_VERSION", "GPU"],
+    "driver": ["DRIVER_KIND", "DRIVER_VERSION", "FABRIC_MANAGER", "DRIVER_URL", "DRIVER_SHA256"],
+    "preload": ["IMAGES", "REGISTRY_LOGIN_SERVER", "IDENTITY_CLIENT_ID", "TENANT_ID"],
+    "check": ["EXPECT_GPU", "EXPECT_IMAGES", "SIZE_HAS_GPU", "VERIFY_IMAGE"],
+    "seal": ["BUILDER_USER", "SEAL_DELAY_SECONDS", "NONCE", "BUILD_ID"],
+    "verify": ["EXPECT_GPU", "EXPECT_IMAGES", "VERIFY_IMAGE", "NONCE"],
+}
+GOOD = {
+    "prepare": {"BUILDER_USER": "builder"},
+    "driver": {"DRIVER_KIND": "datacenter-open"},
+    "preload": {"IMAGES": "busybox:1"},
+    "seal": {"BUILDER_USER": "builder"},
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "parameter"), [(step, name) for step, names in PARAMETERS.items() for name in names]
+)
+def test_no_parameter_is_a_spell(machine: step_machine.Machine, step: str, parameter: str) -> None:
+    """Refused by name, and nothing happened. (Each parameter meets some of the spells.)"""
+    first = (len(step) + len(parameter)) % 8
+    for spell in SPELLS[first::8]:
+        value = spell.replace("OWNED", str(machine.home / "OWNED"))
+
+        outcome = machine.run_step(step, **{**GOOD.get(step, {}), parameter: value})
+
+        assert outcome.exit_code == 11, spell
+        assert parameter in outcome.result["message"]
+    assert not (machine.home / "OWNED").exists()
+    assert not [name for name in ("apt-get", "docker", "systemd-run") if machine.calls(name)]
+
+
+def test_the_systems_own_description_is_no_script(machine: step_machine.Machine) -> None:
+    """os-release is shell text: it is read, not sourced."""
+    machine.write("root/etc/os-release", f'ID="$(touch {machine.home}/OWNED)"\nVERSION_ID=1\n')
+
+    outcome = machine.run_step("prepare", BUILDER_USER="builder")
+
+    assert outcome.exit_code == 10
+    assert not (machine.home / "OWNED").exists()
+
+
+def test_image_names_reach_docker_as_one_argument(machine: step_machine.Machine) -> None:
+    """The longest reference there is, unchanged."""
+    reference = f"reg-1.example.org:5000/a/b_c/d.e:v1.0-rc_2@sha256:{'0a' * 32}"
+    machine.write("active/docker.service", "")
+    machine.offers_image(reference)
+
+    outcome = machine.run_step("preload", IMAGES=reference)
+
+    assert outcome.exit_code == 0
+    assert ["pull", "--quiet", reference] in machine.calls("docker")

@@ -1,0 +1,150 @@
+"""Imports run one way, orchestrators touch nothing that a replay cannot repeat, and no file grows
+into a house of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from shared import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Which of our own packages each may import.
+ALLOWED = {
+    "shared": {"shared"},
+    "activities": {"activities", "shared"},
+    "orchestrators": {"orchestrators", "shared"},
+    "triggers": {"triggers", "orchestrators", "activities", "shared"},
+    "cli": {"cli", "local"},  # local: only to start and stop a stack
+    "local": {"local"},
+}
+OURS = set(ALLOWED) | {"function_app", "tests", "bench"}
+APP = ["shared", "activities", "orchestrators", "triggers"]
+
+# What an orchestrator must not touch: it would differ at the next replay, or do something twice.
+FORBIDDEN_IN_ORCHESTRATORS = {
+    "asyncio",
+    "azure",
+    "logging",
+    "os",
+    "random",
+    "requests",
+    "secrets",
+    "subprocess",
+    "threading",
+    "time",
+    "uuid",
+    "shared.clients",
+    "shared.records",
+    "shared.services",
+    "shared.settings",
+    "shared.tables",
+}
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+
+
+def sources(package: str) -> list[Path]:
+    """The Python files of a package."""
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, in any scope; `from a import b` counts as `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def top(module: str) -> str:
+    """The package that a module belongs to."""
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_run_one_way(package: str) -> None:
+    """A room knows only the rooms below it, so any of them can be understood by itself."""
+    for path in sources(package):
+        reached = {top(m) for m in imports(path)} & OURS
+        assert reached <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {reached}"
+
+
+def test_the_client_knows_the_app_only_through_http() -> None:
+    """Of the local stack it uses only what starts and stops one."""
+    used = {m for p in sources("cli") for m in imports(p) if top(m) == "local" and "." in m}
+    assert {m.split(".")[1] for m in used} <= {"stack"}
+
+
+def test_app_and_simulator_are_two_opinions() -> None:
+    """If they shared a constant, the tests would prove nothing."""
+    for package in [*APP, "function_app.py"]:
+        paths = [ROOT / package] if package.endswith(".py") else sources(package)
+        for path in paths:
+            assert "local" not in {top(m) for m in imports(path)}, path
+
+
+@pytest.mark.parametrize("path", sources("orchestrators"), ids=lambda p: p.name)
+def test_orchestrators_can_be_replayed(path: Path) -> None:
+    """No clock, no dice, no environment, no Azure: only values and verbs."""
+    assert not imports(path) & FORBIDDEN_IN_ORCHESTRATORS
+    assert "print(" not in path.read_text()
+
+
+def test_only_settings_reads_the_environment() -> None:
+    """One place, so that the list of settings is complete."""
+    for package in APP:
+        for path in sources(package):
+            if path.name != "settings.py":
+                assert "os" not in imports(path), path
+
+
+def test_heavy_sdks_are_imported_where_they_are_used() -> None:
+    """A cold start pays for what every request needs, and for nothing else."""
+    heavy = ("azure.mgmt", "azure.batch", "azure.identity", "azure.storage", "azure.data")
+    for package in APP:
+        for path in sources(package):
+            for node in ast.parse(path.read_text()).body:
+                modules = []
+                if isinstance(node, ast.Import):
+                    modules = [a.name for a in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    modules = [node.module or ""]
+                assert not [m for m in modules if m.startswith(heavy)], f"{path}: {modules}"
+
+
+@pytest.mark.parametrize("package", [*ALLOWED, "tests"])
+def test_files_and_functions_stay_small(package: str) -> None:
+    """What does not fit a screen or two is two things."""
+    for path in sources(package):
+        text = path.read_text()
+        assert len(text.splitlines()) <= FILE_LINES_MAX, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert lines <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {lines} lines"
+
+
+def test_the_sample_settings_and_the_readme_name_every_setting() -> None:
+    """A setting that nobody can find does not exist."""
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    readme = (ROOT / "README.md").read_text()
+    for name in settings.known():
+        assert name in sample, name
+        assert name in readme, name
+
+
+def test_these_rules_are_not_vacuous() -> None:
+    """The checks above look at real files and at real imports."""
+    assert len(sources("orchestrators")) > 4
+    assert "shared.steps" in {m for p in sources("orchestrators") for m in imports(p)}
+    assert any(m.startswith("azure.mgmt") for m in imports(ROOT / "shared" / "clients.py"))

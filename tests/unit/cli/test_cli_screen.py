@@ -1,0 +1,209 @@
+"""Progress and summary as text."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from cli_world import a_build, a_pool, a_step, an_image
+from rich.console import Console, RenderableType
+
+from cli import documents, progress, summary, wording
+
+
+def build(*more: Any, **fields: Any) -> documents.Build:
+    return documents.Build.from_wire(a_build(*more, **fields))
+
+
+def text_of(*shown: RenderableType, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    for part in shown:
+        console.print(part)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def summary_of(shown: documents.Build) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    summary.show(console, shown)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0, "0s"),
+        (59.4, "59s"),
+        (60, "1m 00s"),
+        (1453, "24m 13s"),
+        (3720, "1h 02m"),
+        (-1, "0s"),
+    ],
+)
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    """Seconds matter for a minute, minutes for a day."""
+    assert wording.duration(seconds) == text
+
+
+# ---------------------------------------------------------------------------------------
+# Plain lines
+
+
+def test_a_log_gets_one_line_for_each_change() -> None:
+    """Polling a hundred times must not print a hundred lines."""
+    first = build("running", seconds=5, steps=[a_step("a", "running"), a_step("b", "pending")])
+    again = build(
+        "running", seconds=7, steps=[a_step("a", "running", percent=50), a_step("b", "pending")]
+    )
+    last = build(seconds=65, steps=[a_step("a"), a_step("b", scripted=True, pool="dev")])
+    assert list(progress.changes(None, first)) == ["     5s  a  running"]
+    assert list(progress.changes(first, again)) == []
+    assert list(progress.changes(again, last)) == [
+        " 1m 05s  a  succeeded in 1m 00s",
+        " 1m 05s  pool dev: b  succeeded in 1m 00s (scripted)",
+        " 1m 05s  build b1  succeeded",
+    ]
+
+
+def test_a_failed_step_says_why_in_the_log() -> None:
+    """Whoever greps for failed wants the reason on that line."""
+    failed = a_step("driver", "failed", error={"code": "Script", "message": "no such kernel"})
+    [line] = progress.changes(None, build("running", steps=[failed]))
+    assert line.endswith("driver  failed in 1m 00s: no such kernel")
+
+
+# ---------------------------------------------------------------------------------------
+# The live view
+
+
+def test_a_frame_shows_steps_pools_percent_and_time() -> None:
+    """One look tells what runs and how far it is."""
+    steps = [
+        a_step("docker"),
+        a_step("driver", "running", percent=62.4, seconds=30, note="compiling"),
+        a_step("create", "pending", pool="dev", seconds=None),
+    ]
+    frame = text_of(progress.picture(build("running", steps=steps, seconds=700), height=40))
+    for told in (
+        "build b1",
+        "running",
+        "11m 40s",
+        "✓ docker",
+        "driver",
+        "62%",
+        "compiling",
+        "pool dev",
+        "· ",
+    ):
+        assert told in frame
+
+
+@pytest.mark.parametrize("height", [5, 8, 12, 40])
+def test_a_frame_fits_the_screen_and_keeps_what_runs(height: int) -> None:
+    """On a small terminal what is done gives way to what runs."""
+    steps = [a_step(f"done{i}") for i in range(15)]
+    steps += [a_step("now", "running"), *(a_step(f"later{i}", "pending") for i in range(9))]
+    frame = text_of(progress.picture(build("running", steps=steps), height=height))
+    assert len(frame.rstrip("\n").splitlines()) <= height
+    assert "now" in frame
+
+
+def test_unknown_states_are_shown_as_they_are() -> None:
+    """A newer service may know states that this command does not."""
+    strange = build("running", steps=[a_step("a", "hibernating")])
+    assert "?" in text_of(progress.picture(strange, height=20))
+    assert "hibernating" in summary_of(strange)
+
+
+def test_a_pipe_gets_lines_and_a_terminal_the_live_view() -> None:
+    """Escape sequences have no place in a log file."""
+    assert isinstance(progress.view(Console(file=io.StringIO())), progress.PlainView)
+    terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
+    assert isinstance(progress.view(terminal), progress.LiveView)
+
+
+def test_the_live_view_draws_and_cleans_up() -> None:
+    """After it ends, the screen belongs to the summary."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, _environ={"TERM": "xterm"})
+    with progress.view(console) as view:
+        view.show(build("running", steps=[a_step("docker", "running", percent=10)]))
+        view.note("No answer, looking again")
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "docker" in drawn
+    assert "No answer" in drawn
+
+
+# ---------------------------------------------------------------------------------------
+# The summary
+
+
+def test_the_summary_has_everything_a_person_wants_to_know() -> None:
+    """Outcome, durations, image, pools, what was left, what next."""
+    text = summary_of(
+        build(
+            steps=[a_step("docker", seconds=90), a_step("create", pool="dev")],
+            image=an_image(),
+            pools=[a_pool("dev")],
+            leftovers=[{"id": "/subscriptions/s/vm1", "expiresAt": "2026-01-31T14:00:00Z"}],
+            nextAction="submit jobs",
+        )
+    )
+    for told in (
+        "✓ docker",
+        "1m 30s",
+        "dev: create",
+        an_image()["imageId"],
+        "batch.node.ubuntu 24.04",
+        "1.0.3",
+        "Standard_NC4as_T4_v3",
+        "/subscriptions/s/vm1 (until 2026-01-31T14:00:00Z)",
+        "Build b1 (full) succeeded in 24m 13s: image version 1.0.3, 1 pool.",
+        "Next: submit jobs",
+        "./batch-prep.sh builds show b1",
+    ):
+        assert told in " ".join(text.split()) or told in text
+    assert "scripted" not in text
+
+
+def test_what_was_not_really_executed_says_so_once() -> None:
+    """The simulator's answers must not pass for a proof; the footnote explains the mark."""
+    steps = [a_step("docker", scripted=True), a_step("driver", scripted=True)]
+    text = summary_of(build(steps=steps, pools=[a_pool("dev", scripted=True)]))
+    assert text.count("was not really executed") == 1
+    docker = next(line for line in text.splitlines() if "docker" in line)
+    assert docker.endswith("scripted")
+    assert "yes, scripted" in text
+
+
+def test_a_failed_pool_and_its_checks_are_told() -> None:
+    """Good pools stay, so the summary must tell them from bad ones."""
+    checks = [
+        {"id": "gpu", "status": "fail", "code": "NoGpu", "message": "nvidia-smi found none"},
+        {"id": "docker", "status": "pass", "code": "", "message": "fine"},
+    ]
+    error = {
+        "code": "VerificationFailed",
+        "message": "1 check failed",
+        "nextAction": "use a GPU size",
+    }
+    bad = a_pool("prod", state="failed", verified=False, checks=checks, error=error)
+    text = summary_of(build("failed", pools=[a_pool("dev"), bad]))
+    assert "prod: VerificationFailed: 1 check failed" in text
+    assert "prod: check gpu fail: nvidia-smi found none" in text
+    assert "Next: use a GPU size" in text
+    assert "1 pool of 2" in text
+    assert "check docker" not in text
+
+
+def test_markup_in_the_services_words_is_text() -> None:
+    """An image named [red] must not paint the terminal."""
+    text = summary_of(build("failed", error={"code": "X", "message": "[bold]careful[/bold]"}))
+    assert "[bold]careful[/bold]" in text
+
+
+def test_a_sparse_answer_can_still_be_shown() -> None:
+    """What an older or newer service leaves out must not stop the watching."""
+    sparse = documents.Build.from_wire({"buildId": "b", "steps": [{}], "pools": [{}], "error": "?"})
+    assert "Build b" in summary_of(sparse)
+    assert "build b" in text_of(progress.picture(sparse, height=10))

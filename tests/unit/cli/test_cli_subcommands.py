@@ -1,0 +1,159 @@
+"""Builds, images, pools and recipes: what is asked of the service, and what a person reads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_world import CommandLine, FakeService, a_build, a_pool, a_step, an_image
+
+RECIPE = {
+    "name": "weekly",
+    "enabled": True,
+    "request": {"mode": "image-only", "image": {"os": "ubuntu"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "route", "answer", "told"),
+    [
+        ("builds list", "GET builds", {"builds": [a_build()]}, ["b1", "succeeded", "24m 13s"]),
+        ("builds list", "GET builds", [a_build()], ["b1", "2026-01-31 10:00:00"]),
+        ("builds list", "GET builds", [], ["No builds yet."]),
+        (
+            "builds show b1",
+            "GET builds/b1",
+            a_build(steps=[a_step("docker")]),
+            ["docker", "1m 00s"],
+        ),
+        ("images list", "GET images", {"images": [an_image()]}, ["batchImageGallery", "1.0.3"]),
+        (
+            "images show batchImageGallery batchCustomImage",
+            "GET images/batchImageGallery/batchCustomImage/latest",
+            an_image(),
+            [str(an_image()["imageId"]), "batch.node.ubuntu 24.04"],
+        ),
+        ("images show g i 1.0.0", "GET images/g/i/1.0.0", an_image(), ["1.0.3"]),
+        ("pools list", "GET pools", [a_pool("dev")], ["dev", "steady", "batchCustomImage 1.0.3"]),
+        ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "steady"]),
+        ("recipes list", "GET recipes", [RECIPE], ["weekly", "yes", "ubuntu"]),
+        ("recipes show weekly", "GET recipes/weekly", RECIPE, ['"enabled": true']),
+    ],
+)
+def test_what_exists_can_be_looked_at(
+    service: FakeService, line: CommandLine, words: str, route: str, answer: object, told: list[str]
+) -> None:
+    """Each list and each show has one route and a readable form."""
+    service.answers(route, (200, answer))
+    ended = line.run(*words.split())
+    assert ended.code == 0, ended.err
+    assert [text for text in told if text not in ended.out] == []
+
+
+@pytest.mark.parametrize("words", ["builds list", "images list", "pools list", "recipes list"])
+def test_json_of_a_list_is_the_services_answer(
+    service: FakeService, line: CommandLine, words: str
+) -> None:
+    """Programs get what the service says, unchanged."""
+    service.answers(f"GET {words.split(maxsplit=1)[0]}", (200, [{"any": "thing"}]))
+    assert line.run(*words.split(), "--json").document == [{"any": "thing"}]
+
+
+def test_documents_are_printed_as_they_are(service: FakeService, line: CommandLine) -> None:
+    """Neither colour markup nor emoji codes nor long lines may change what a program reads."""
+    answer = {"id": "a:key:b [bold]c[/bold] " + "x" * 300}
+    service.answers("GET builds", (200, answer))
+    assert line.run("builds", "list", "--json").document == answer
+
+
+def test_watch_ends_as_the_build_ended(service: FakeService, line: CommandLine) -> None:
+    """After Ctrl-C the same pipeline step can be taken up again."""
+    service.answers("GET builds/b1", (200, a_build("failed", image=an_image())))
+    ended = line.run("builds", "watch", "b1", "--metadata-dir", "here")
+    assert ended.code == 1
+    assert (line.folder / "here" / "image_metadata.json").exists()
+
+
+def test_cancel_asks_and_returns(service: FakeService, line: CommandLine) -> None:
+    """Cleaning up takes minutes; whoever wants to see it watches."""
+    service.answers("DELETE builds/b1", (202, {"buildId": "b1"}))
+    ended = line.run("builds", "cancel", "b1")
+    assert ended.code == 0
+    assert "builds watch b1" in ended.err
+
+
+def test_resume_follows_the_build(service: FakeService, line: CommandLine) -> None:
+    """It goes on as if it had never failed."""
+    service.answers("POST builds/b1/resume", (202, {"buildId": "b1"}))
+    service.answers("GET builds/b1", (200, a_build()))
+    assert line.run("builds", "resume", "b1").code == 0
+
+
+def test_resize_sends_only_what_was_given(service: FakeService, line: CommandLine) -> None:
+    """Spot nodes that nobody mentioned stay as they are."""
+    service.answers("PATCH pools/acc/dev", (202, {"buildId": "b2"}))
+    service.answers("GET builds/b2", (200, a_build(mode="resize-pool")))
+    ended = line.run("pools", "resize", "acc", "dev", "--nodes", "0")
+    assert ended.code == 0, ended.err
+    assert service.sent("PATCH pools/acc/dev") == [{"nodes": 0}]
+
+
+def test_resize_to_nothing_in_particular_is_refused(
+    service: FakeService, line: CommandLine
+) -> None:
+    """A resize without a size can only be a slip."""
+    assert line.run("pools", "resize", "acc", "dev").code == 2
+    assert service.calls == []
+
+
+def test_delete_can_return_at_once(service: FakeService, line: CommandLine) -> None:
+    """Deleting nodes takes minutes."""
+    service.answers("DELETE pools/acc/dev", (202, {"buildId": "b2"}))
+    ended = line.run("pools", "delete", "acc", "dev", "--no-wait")
+    assert ended.code == 0
+    assert "Pool dev is being deleted." in ended.out
+
+
+def test_a_bare_request_file_makes_an_enabled_recipe(
+    service: FakeService, line: CommandLine
+) -> None:
+    """The file that --request takes serves recipes too."""
+    (line.folder / "r.json").write_text(json.dumps({"mode": "image-only"}))
+    service.answers("PUT recipes/weekly", (200, {}))
+    line.run("recipes", "put", "weekly", "r.json")
+    line.run("recipes", "put", "weekly", "r.json", "--disabled")
+    enabled, disabled = service.sent("PUT recipes/weekly")
+    assert enabled == {"enabled": True, "request": {"mode": "image-only"}}
+    assert disabled["enabled"] is False
+
+
+def test_what_show_prints_can_be_put_back(service: FakeService, line: CommandLine) -> None:
+    """Edit and put: the name in the file is no field of a recipe."""
+    service.answers("GET recipes/weekly", (200, RECIPE))
+    service.answers("PUT recipes/weekly", (200, {}))
+    (line.folder / "r.json").write_text(line.run("recipes", "show", "weekly").out)
+    line.run("recipes", "put", "weekly", "r.json")
+    [sent] = service.sent("PUT recipes/weekly")
+    assert sent == {"enabled": True, "request": RECIPE["request"]}
+
+
+def test_a_recipe_can_be_removed(service: FakeService, line: CommandLine) -> None:
+    """An answer without a body is an answer."""
+    service.answers("DELETE recipes/weekly", (204, ""))
+    assert line.run("recipes", "delete", "weekly").code == 0
+
+
+def test_ids_are_quoted(service: FakeService, line: CommandLine) -> None:
+    """An id is data, not a path."""
+    line.run("builds", "show", "../pools")
+    assert [call.path for call in service.calls] == ["builds/..%2Fpools"]
+
+
+def test_the_endpoint_may_stand_before_the_sub_command(
+    service: FakeService, line: CommandLine
+) -> None:
+    """Shell aliases put it there."""
+    service.answers("GET builds", (200, []))
+    line.environment.pop("BATCH_PREP_ENDPOINT")
+    assert line.run("--endpoint", f"{service.url}/api/", "builds", "list").code == 0
+    assert line.run("builds", "list", "--endpoint", service.url).code == 0

@@ -1,0 +1,109 @@
+"""How late the end of something long is seen, and how often it is looked at."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from local.clock import VirtualClock
+from local.functions_host import adapters
+from local.functions_host.inline import InlineEngine
+from shared import polling
+from shared.names import Orchestrator
+from shared.steps import Scope, run_operation
+
+STEPS = sorted(polling.known_steps())
+
+
+def seen_after(step: str, true_seconds: float, retry_after: float | None) -> tuple[float, int]:
+    """Run the app's own waiting on the SDK's replay engine against an operation that takes
+    `true_seconds`; the app never learns them. Returns when the end was seen, and the looks.
+    """
+    clock = VirtualClock(0.0)
+    looks = 0
+
+    def operation(payload: dict[str, Any]) -> dict[str, Any]:
+        nonlocal looks
+        looks += 1
+        if clock.now() >= true_seconds:
+            return {"state": "done", "result": {}}
+        waiting = {"state": "wait", "note": "", "memo": {}, "transient": False}
+        return {**waiting, "retryAfter": retry_after}
+
+    engine = InlineEngine(
+        adapters.orchestrators({Orchestrator.RUN_OPERATION.value: run_operation}),
+        adapters.activities({"operation": operation}),
+        clock=clock,
+    )
+    work = {
+        "activity": "operation",
+        "step": step,
+        "plan": {},
+        "scope": Scope(build="b").to_wire(),
+    }
+    engine.start(Orchestrator.RUN_OPERATION.value, work, "wait")
+    status = engine.run_until_complete("wait")
+    assert status.output == {"result": {}}
+    return clock.now(), looks
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_end_is_seen_within_a_tenth_or_fifteen_seconds(step: str) -> None:
+    """Nobody pays for a VM that waits, and Azure is not asked more often than it needs."""
+    dice = random.Random(step)
+    typical = polling.pace_of(step).typical
+    for _ in range(6):
+        true_seconds = typical * dice.uniform(0.5, 3.0)
+        retry_after = dice.choice([None, None, 10.0, 50.0])
+
+        seen, looks = seen_after(step, true_seconds, retry_after)
+
+        late = seen - true_seconds
+        assert late <= max(0.10 * true_seconds, 15.0, retry_after or 0.0) + 1e-6
+        if true_seconds <= 3600:
+            assert looks - 1 <= 20  # the first call only starts it
+
+
+@pytest.mark.parametrize("typical", [2, 15, 60, 150, 450, 1200])
+@pytest.mark.parametrize("factor", [0.5, 0.51, 0.75, 1.0, 1.37, 2.0, 2.99, 3.0])
+def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
+    """The rule is one formula, so it must hold for durations that are learned later, too."""
+    pace = polling.Pace(typical=typical, limit_minutes=600)
+    true_seconds = typical * factor
+    moment, looks = 0.0, 0
+    while moment < true_seconds:
+        moment += polling.next_look(pace, moment)
+        looks += 1
+
+    assert moment - true_seconds <= max(0.10 * true_seconds, 15.0)
+    assert looks <= 20
+
+
+def test_azure_is_never_asked_before_its_retry_after() -> None:
+    """Retry-After is an order, whatever the operation."""
+    pace = polling.Pace(typical=4, limit_minutes=10)
+    assert polling.next_look(pace, 0.0, retry_after=120.0) == 120.0
+
+
+def test_what_was_learned_moves_slowly_and_stays_near_the_first_guess() -> None:
+    """One odd duration must not spoil the waits of the builds after it."""
+    typical = polling.pace_of("builder_vm").typical
+    once = polling.learn("builder_vm", None, 10 * typical)
+    known: float | None = None
+    for _ in range(100):
+        known = polling.learn("builder_vm", known, 10 * typical)
+
+    assert once <= 2 * typical
+    assert known == 2 * typical
+    assert polling.learn("builder_vm", None, 1.0) == typical
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after", "seconds"),
+    [(1, None, 5), (3, None, 20), (20, None, 300), (1, 90, 90)],
+)
+def test_backing_off(attempt: int, retry_after: float | None, seconds: float) -> None:
+    """Doubling, up to five minutes, or as long as Azure asks."""
+    assert polling.backoff(attempt, retry_after) == seconds

@@ -1,0 +1,183 @@
+"""A small world that behaves like Azure, in one thread and on a virtual clock.
+
+The app's own orchestrations and activities run on the SDK's real replay engine; its real SDK
+clients talk to the
+simulator in process; its tables are in memory. Nothing of the app is patched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from activities import ACTIVITIES
+from local.azure_simulator.core import Simulator
+from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
+from local.clock import VirtualClock
+from local.functions_host import adapters
+from local.functions_host.inline import InlineEngine
+from local.functions_host.local_client import open_client
+from local.memory_tables import MemoryTableService
+from orchestrators import ORCHESTRATORS
+from shared import binding, settings
+from shared.clients import Azure
+from shared.operations import Services
+from shared.records import Records
+from shared.tables import Tables
+from triggers import builds, catalogue, http, intake
+from triggers.http import Answer, Call, Handler
+
+Json = dict[str, Any]
+
+SETTINGS = {
+    "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001",
+    "AzureWebJobsStorage": "in memory",
+}
+_START = 1_767_225_600.0  # 1 January 2026
+_PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
+
+
+class MemoryOutbox:
+    """The app's queue and blobs, in memory."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.contexts: dict[str, bytes] = {}
+
+    def put_pool_request(self, text: str) -> None:
+        self.messages.append(text)
+
+    def put_context(self, name: str, data: bytes) -> None:
+        self.contexts[name] = data
+
+    def get_context(self, name: str) -> bytes:
+        return self.contexts[name]
+
+
+class World:
+    """Azure, the app, and somebody who uses it."""
+
+    def __init__(self, seed: int = 1, **simulator: Any) -> None:
+        self.clock = VirtualClock(_START)
+        self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
+        config = settings.load(SETTINGS)
+        clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
+        self.outbox = MemoryOutbox()
+        self._ids = 0
+        self.services = Services(
+            azure=clients,
+            records=Records(Tables(MemoryTableService())),  # type: ignore[arg-type]
+            outbox=self.outbox,  # type: ignore[arg-type]
+            new_public_key=lambda: _PUBLIC_KEY,
+            new_id=self._new_id,
+        )
+        self.records = self.services.records
+        self.engine = InlineEngine(
+            adapters.orchestrators({k.value: v for k, v in ORCHESTRATORS.items()}),
+            adapters.activities(
+                {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
+            ),
+            seed=seed,
+            clock=self.clock,
+        )
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"id-{self._ids}"
+
+    # -- using the API ----------------------------------------------------------------------------
+
+    def ask(self, handler: Handler, body: object = None, **params: str) -> Answer:
+        """One HTTP request, its orchestration started as the trigger would."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        call = Call(params=params, body=data, url="http://app/api/x", services=self.services)
+        answer = http.handle(handler, call)
+        if answer.begin is not None:
+            self._begin(answer.begin)
+        return answer
+
+    def _begin(self, begin: http.Begin) -> None:
+        asyncio.run(http.begin(open_client(self.engine), begin))
+
+    def start(self, request: Json) -> str:
+        """POST /api/builds; the build's id."""
+        answer = self.ask(builds.start_build, request)
+        assert answer.status == 202, answer.body
+        return str(answer.body["buildId"])
+
+    def build(self, request: Json) -> Json:
+        """Start a build, let it end, and return its document."""
+        build = self.start(request)
+        self.engine.run_until_complete(build)
+        return self.show(build)
+
+    def show(self, build: str) -> Json:
+        """GET /api/builds/{id}."""
+        return self.ask(builds.show_build, id=build).body
+
+    def deliver(self, text: str, message_id: str = "m1") -> None:
+        """A queue message reaches the app."""
+        begin = intake.take_pool_request(self.services, message_id, text)
+        if begin is not None:
+            self._begin(begin)
+
+    def pool(self, account: str, pool: str) -> Json:
+        """GET /api/pools/{account}/{pool}."""
+        return self.ask(catalogue.show_pool, account=account, pool=pool).body
+
+    def change(self, handler: Handler, account: str, pool: str, body: object = None) -> Json:
+        """PATCH or DELETE of a pool, until it has ended."""
+        answer = self.ask(handler, body, account=account, pool=pool)
+        assert answer.status == 202, answer.body
+        self.engine.run_until_complete(answer.body["buildId"])
+        return self.show(answer.body["buildId"])
+
+    # -- looking at Azure -------------------------------------------------------------------------
+
+    def resources(self, type_: str = "") -> list[Json]:
+        """What exists on Azure, of a type whose name contains `type_`."""
+        answer = self.azure.handle(_get("/_simulator/resources"))
+        found = json.loads(answer.body)
+        return [r for r in found if type_.lower() in r["type"].lower()]
+
+    def ledger(self) -> list[Json]:
+        """Every request that Azure got."""
+        return json.loads(self.azure.handle(_get("/_simulator/ledger")).body)
+
+    def fault(self, fault: Json) -> None:
+        """Something goes wrong on Azure from now on."""
+        from local.azure_simulator import model
+
+        body = json.dumps(fault).encode()
+        request = model.Request(method="POST", path="/_simulator/faults", body=body)
+        answer = self.azure.handle(request)
+        assert answer.status < 300, answer.body
+
+
+def _get(path: str) -> Any:
+    from local.azure_simulator import model
+
+    return model.Request(method="GET", path=path)
+
+
+def a_request(**changes: Any) -> Json:
+    """A full build of a CPU image with one pool; name only what matters."""
+    request: Json = {
+        "mode": "full",
+        "requestId": "r1",
+        "image": {"resourceGroup": "images", "location": "swedencentral"},
+        "batchAccount": {"name": "mybatch12345", "resourceGroup": "images"},
+        "pools": [a_pool("dev")],
+    }
+    return {**request, **changes}
+
+
+def a_pool(pool: str, **changes: Any) -> Json:
+    """A pool of one small node."""
+    return {"id": pool, "vmSize": "Standard_D2s_v5", "nodes": 1, **changes}
+
+
+def an_image(**changes: Any) -> Json:
+    """A CPU image in the usual place."""
+    return {"resourceGroup": "images", "location": "swedencentral", **changes}

@@ -1,0 +1,66 @@
+"""HTTP: builds and plans."""
+
+from __future__ import annotations
+
+from shared import acceptance, names
+from shared.acceptance import Taken
+from triggers import forecast, http, views
+from triggers.http import Answer, Begin, Call
+
+
+def start_build(call: Call) -> Answer:
+    """POST /api/builds."""
+    try:
+        accepted = acceptance.accept(
+            call.services.records, call.json(), call.services.azure.config, call.services.new_id()
+        )
+    except Taken as taken:
+        return http.error(409, taken.code, str(taken), buildId=taken.build)
+    plan = accepted.plan
+    begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
+    return Answer(
+        status=202,
+        body={"buildId": plan.build_id, "statusUrl": status_url(call, plan.build_id)},
+        begin=begin if accepted.is_new else None,
+    )
+
+
+def status_url(call: Call, build: str) -> str:
+    """Where a build is watched."""
+    return f"{call.origin}/api/builds/{build}"
+
+
+def list_builds(call: Call) -> Answer:
+    """GET /api/builds, newest first."""
+    return Answer(body={"builds": [views.build_summary(r) for r in call.services.records.builds()]})
+
+
+def show_build(call: Call) -> Answer:
+    """GET /api/builds/{id}."""
+    build = call.params["id"]
+    row = call.services.records.build(build)
+    if row is None:
+        return _unknown(build)
+    return Answer(body=views.build_document(row, call.services.records.steps(build)))
+
+
+def cancel_build(call: Call) -> Answer:
+    """DELETE /api/builds/{id}: it stops at its next look and cleans up."""
+    build = call.params["id"]
+    row = call.services.records.build(build)
+    if row is None:
+        return _unknown(build)
+    if row["State"] not in {"accepted", "running"}:
+        return http.error(409, "BuildOver", f"Build {build} is over: it {row['State']}.")
+    call.services.records.cancel_build(build)
+    return Answer(status=202, body={"buildId": build, "statusUrl": status_url(call, build)})
+
+
+def plan_build(call: Call) -> Answer:
+    """POST /api/plan: what a request would do; nothing is started."""
+    return Answer(body=forecast.of(call.json(), call.services))
+
+
+def _unknown(build: str) -> Answer:
+    message = f"There is no build {build}. GET /api/builds lists them."
+    return http.error(404, "NotFound", message)

@@ -1,0 +1,121 @@
+"""What a request would do: its checks run now, its steps and minutes are told, nothing is
+started.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from activities import ACTIVITIES
+from orchestrators.build_image import story as image_story
+from shared import binding, parsing, planning, polling
+from shared.operations import Services
+from shared.plans import BaseImage, BuildPlan
+from shared.steps import Step
+
+Json = dict[str, Any]
+_READ_ONLY = {a.name: a for a in ACTIVITIES}
+_ORIGIN = "2000-01-01T00:00:00Z"  # a forecast has no clock: its checks do not depend on the time
+_POOL_STEPS = ("pool", "nodes")
+_VERIFY_STEPS = ("verify",)
+
+
+def of(data: object, services: Services) -> Json:
+    """The answer of POST /api/plan. Raises RequestRefused."""
+    request = parsing.parse_build(data).with_request_id("forecast")
+    plan = planning.plan_build(request, services.azure.config)
+    blockers, facts = _checks(plan, services)
+    pace = services.records.pace()
+    steps = _steps(plan, facts, pace)
+    return {
+        "mode": plan.mode.value,
+        "steps": steps,
+        "names": _names(plan),
+        "blockers": blockers,
+        "minutes": round(max((s["endsAfterSeconds"] for s in steps), default=0) / 60, 1),
+    }
+
+
+def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
+    """Every check side by side; what cannot be asked becomes a blocker too. Registering providers
+    is left out.
+    """
+    wanted = [c for c in planning.checks_for(plan) if c != "check_providers"]
+    payload = {"plan": plan.to_wire(), "tick": {"now": _ORIGIN}}
+    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+        replies = list(
+            pool.map(lambda c: binding.perform(_READ_ONLY[c], services, payload), wanted)
+        )
+    blockers: list[Json] = []
+    facts: Json = {}
+    for check, reply in zip(wanted, replies, strict=True):
+        if reply["state"] == "done":
+            blockers += reply["result"]["blockers"]
+            facts |= reply["result"]
+        else:
+            error = reply["error"]
+            blockers.append(
+                {"field": "$", "code": error["code"], "message": f"{check}: {error['message']}"}
+            )
+    return blockers, facts
+
+
+def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
+    """The steps in their order, with when each would end if all took their typical time."""
+    found: list[Json] = []
+    if plan.account and not facts.get("exists"):
+        found.append(_step("batch_account", 0, pace))
+    offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
+    if plan.image:
+        base = facts.get("base")
+        image = plan.image
+        if base:
+            image = image.model_copy(update={"base": BaseImage.from_wire(base)})
+        found += _graph(image_story(image), offset, pace)
+    offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
+    for pool in plan.pools:
+        after = offset
+        for name in (*_POOL_STEPS, *(_VERIFY_STEPS if pool.pool.verify else ())):
+            step = _step(name, after, pace) | {"pool": pool.pool.id}
+            after = step["endsAfterSeconds"]
+            found.append(step)
+    return found
+
+
+def _graph(story: list[Step], offset: float, pace: dict[str, float]) -> list[Json]:
+    ends: dict[str, float] = {}
+    found = []
+    for step in story:
+        begins = max((ends[name] for name in step.after if name in ends), default=offset)
+        found.append(_step(step.name, begins, pace))
+        ends[step.name] = found[-1]["endsAfterSeconds"]
+    return found
+
+
+def _step(name: str, begins: float, pace: dict[str, float]) -> Json:
+    seconds = polling.pace_of(name, pace).typical
+    return {
+        "name": name,
+        "state": "pending",
+        "seconds": seconds,
+        "endsAfterSeconds": begins + seconds,
+    }
+
+
+def _names(plan: BuildPlan) -> Json:
+    told: Json = {}
+    if plan.image:
+        image = plan.image
+        told |= {
+            "resourceGroup": image.resource_group,
+            "gallery": image.gallery,
+            "image": image.definition,
+            "version": image.version or "the next free one",
+            "builderVmSize": image.size,
+            "baseImage": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
+            "targetRegions": list(image.target_regions),
+        }
+    if plan.account:
+        told |= {"batchAccount": plan.account.name, "pools": [p.pool.id for p in plan.pools]}
+    return told

@@ -1,0 +1,151 @@
+"""The form of every HTTP function: a call in, an answer out, and perhaps an orchestration to start.
+
+Handlers are plain functions of a `Call`; only `bound` and `bound_with_client` know Azure Functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import azure.functions as func
+
+from shared.errors import Problem, RequestRefused
+from shared.operations import Services
+from shared.settings import SettingsInvalid
+from shared.wire import Wire
+
+log = logging.getLogger("batch_prep.http")
+Json = dict[str, Any]
+BODY_BYTES_MAX = 1024 * 1024  # of a JSON request
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One request, free of the framework."""
+
+    params: dict[str, str] = field(default_factory=dict)  # from the route
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    url: str = ""  # of the request itself
+    services: Services
+
+    def json(self) -> object:
+        """The body as JSON. Raises RequestRefused."""
+        if len(self.body) > BODY_BYTES_MAX:
+            message = f"the body has {len(self.body)} bytes; {BODY_BYTES_MAX} are allowed"
+            raise RequestRefused([Problem(field="$", code="TooLarge", message=message)])
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            message = f"the body is not JSON: {error}"
+            raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
+
+    @property
+    def origin(self) -> str:
+        """`https://host` of the request, for links."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.split('/', 1)[0]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begin:
+    """An orchestration to start under a deterministic id."""
+
+    orchestrator: str
+    instance: str
+    plan: Wire
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """Status and JSON; `begin` is started before the answer is sent."""
+
+    body: Json
+    status: int = 200
+    begin: Begin | None = None
+
+
+Handler = Callable[[Call], Answer]
+
+
+def error(status: int, code: str, message: str, **more: Any) -> Answer:
+    """An error in the form of the contract."""
+    return Answer(
+        status=status, body={"error": {"code": code, "message": message, "details": [], **more}}
+    )
+
+
+def refused(error_: RequestRefused) -> Answer:
+    """400, with every problem."""
+    details = [p.to_wire() for p in error_.problems]
+    body = {"code": "RequestRefused", "message": str(error_), "details": details}
+    return Answer(status=400, body={"error": body})
+
+
+def handle(handler: Handler, call: Call) -> Answer:
+    """Run a handler; what it refuses becomes an answer."""
+    try:
+        return handler(call)
+    except RequestRefused as refusal:
+        return refused(refusal)
+
+
+def _answer(
+    handler: Handler, services: Callable[[], Services], request: func.HttpRequest
+) -> Answer:
+    try:
+        ready = services()
+    except SettingsInvalid as invalid:
+        return error(500, "SettingsInvalid", str(invalid))
+    call = Call(
+        params=dict(request.route_params),
+        query=dict(request.params),
+        body=request.get_body(),
+        url=request.url,
+        services=ready,
+    )
+    return handle(handler, call)
+
+
+def _response(answer: Answer) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(answer.body), status_code=answer.status, mimetype=_JSON)
+
+
+def bound(handler: Handler, services: Callable[[], Services]) -> Callable[..., Any]:
+    """The function to register for a handler that starts nothing."""
+
+    def run(req: func.HttpRequest) -> func.HttpResponse:
+        return _response(_answer(handler, services, req))
+
+    run.__name__ = run.__qualname__ = handler.__name__
+    return run
+
+
+def bound_with_client(handler: Handler, services: Callable[[], Services]) -> Callable[..., Any]:
+    """The function to register for a handler that may start an orchestration."""
+
+    async def run(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
+        answer = await asyncio.to_thread(_answer, handler, services, req)
+        if answer.begin is not None:
+            await begin(client, answer.begin)
+        return _response(answer)
+
+    run.__name__ = run.__qualname__ = handler.__name__
+    return run
+
+
+async def begin(client: Any, what: Begin) -> None:
+    """Start an orchestration; one that runs already under this id is the one that was meant."""
+    try:
+        await client.start_new(what.orchestrator, what.instance, what.plan.to_wire())
+    except Exception:
+        status = await client.get_status(what.instance)
+        if not status:  # the SDK's answer for an unknown id is falsy
+            raise
+        log.info("instance=%s was started before", what.instance)
