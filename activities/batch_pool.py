@@ -21,7 +21,7 @@ from shared.requests import IfExists
 
 
 def _path(plan: PoolPlan) -> tuple[str, str, str]:
-    return plan.account.resource_group, plan.account.name, plan.pool.id
+    return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
 def _look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
@@ -43,7 +43,17 @@ def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
     return clients.send(calls.create, *_path(plan), wanted(plan), **only_if_absent)
 
 
-def _update(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def _change(services: Services, plan: PoolPlan, _: Tick) -> Started:
+    """What can be changed while there are nodes, and nothing else: Azure refuses even an
+    equal rest.
+    """
+    asked = wanted(plan)["properties"]
+    changes = {key: asked[key] for key in _WITH_NODES}
+    return clients.send(services.azure.batch.pool.update, *_path(plan), {"properties": changes})
+
+
+def _reshape(services: Services, plan: PoolPlan, _: Tick) -> Started:
+    """Everything, in a pool without nodes."""
     return clients.send(services.azure.batch.pool.update, *_path(plan), wanted(plan))
 
 
@@ -74,6 +84,7 @@ def is_empty(observed: Json) -> bool:
 
 # What Azure changes only in a pool without nodes, of what batch-prep sets (API 2024-07-01 and
 # later).
+_WITH_NODES = ("scaleSettings", "startTask", "metadata")
 _NEEDS_EMPTY = ("vmSize", "deploymentConfiguration", "taskSlotsPerNode", "networkConfiguration")
 
 
@@ -108,8 +119,10 @@ def judge_pool(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
         return Start(action="create")
     if str(decisions.properties(observed).get("provisioningState", "")).lower() == "deleting":
         return Wait(note="the old pool is being deleted")
-    if shaped_by(observed) == plan.build_id:
+    if shaped_by(observed) == plan.build_id and same_size(plan, observed):
         return Done()
+    if shaped_by(observed) == plan.build_id:  # made a moment ago, in a size without capacity
+        return _judge_update(plan, observed)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))
@@ -119,11 +132,18 @@ def judge_pool(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
             return _judge_update(plan, observed)
 
 
+def same_size(plan: PoolPlan, observed: Json) -> bool:
+    """Whether the pool has the size that is asked for now."""
+    return decisions.same(decisions.properties(observed).get("vmSize"), plan.size)
+
+
 def _judge_update(plan: PoolPlan, observed: Json) -> Verdict:
     found = decisions.properties(observed)
     must_be_empty = needs_empty(wanted(plan)["properties"], found)
-    if not must_be_empty or is_empty(observed):
-        return Start(action="update")
+    if not must_be_empty:
+        return Start(action="change")
+    if is_empty(observed):
+        return Start(action="reshape")
     target = (found.get("scaleSettings") or {}).get("fixedScale") or {}
     going = target.get("targetDedicatedNodes") == 0 and not target.get("targetLowPriorityNodes")
     if going or str(found.get("allocationState", "")).lower() != "steady":
@@ -135,8 +155,8 @@ def _exists(plan: PoolPlan) -> Failure:
     return Failure(
         code="PoolExists",
         kind=Kind.CONFLICT,
-        message=f"Pool {plan.pool.id} exists already in account {plan.account.name}.",
-        resource=plan.pool_id,
+        message=f"Pool {plan.pool_id} exists already in account {plan.account.name}.",
+        resource=plan.resource,
         next_action='Say "ifExists": "update" or "replace", or choose another id.',
     )
 
@@ -145,10 +165,16 @@ ensure_pool = Operation(
     name="ensure_pool",
     plan=PoolPlan,
     verb="create the pool",
-    subject=lambda plan: plan.pool_id,
+    subject=lambda plan: plan.resource,
     look=_look,
     judge=judge_pool,
-    actions={"create": _create, "update": _update, "empty": _empty, "delete": _delete},
+    actions={
+        "create": _create,
+        "change": _change,
+        "reshape": _reshape,
+        "empty": _empty,
+        "delete": _delete,
+    },
 )
 
 
@@ -162,7 +188,7 @@ def _look_nodes(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
         return observed
     service = services.azure.batch_service(plan.endpoint)
     select = ["id", "state", "errors", "startTaskInfo"]
-    nodes = clients.listed(service.list_nodes(plan.pool.id, select=select))
+    nodes = clients.listed(service.list_nodes(plan.pool_id, select=select))
     failed = [n for n in nodes if str(n.get("state", "")).lower() == "starttaskfailed"]
     for node in failed[:_REPORTS_MAX]:
         node["report"] = node_report(services, plan, node["id"])
@@ -173,7 +199,7 @@ def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
     """The result line of a node's start task, or None where it left none."""
     service = services.azure.batch_service(plan.endpoint)
     try:
-        chunks = service.download_node_file(plan.pool.id, node, "startup/stdout.txt")
+        chunks = service.download_node_file(plan.pool_id, node, "startup/stdout.txt")
         return scripts.result_line(b"".join(chunks).decode(errors="replace"))
     except ResourceNotFoundError:
         return None
@@ -201,7 +227,7 @@ def judge_nodes(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
         return Fail(failure=_gone(plan))
     if not is_steady(observed):
         return Wait(note="nodes are being allocated")
-    if problem := resize_problem(plan.pool_id, observed):
+    if problem := resize_problem(plan.resource, observed):
         return Fail(failure=problem)
     nodes = observed["nodes"]
     by_state: dict[str, int] = {}
@@ -256,8 +282,8 @@ def _lost_nodes(plan: PoolPlan, lost: list[Json]) -> Failure:
     return Failure(
         code="NodesUnusable",
         kind=Kind.SCRIPT,
-        message=f"{len(lost)} nodes of pool {plan.pool.id} cannot be used: {'; '.join(told)}",
-        resource=plan.pool_id,
+        message=f"{len(lost)} nodes of pool {plan.pool_id} cannot be used: {'; '.join(told)}",
+        resource=plan.resource,
         next_action="Read the node's startup/stdout.txt: its last line names the failed checks.",
     )
 
@@ -266,8 +292,8 @@ def _gone(plan: PoolPlan) -> Failure:
     return Failure(
         code="PoolGone",
         kind=Kind.MISSING,
-        message=f"Pool {plan.pool.id} is gone: something else removed it.",
-        resource=plan.pool_id,
+        message=f"Pool {plan.pool_id} is gone: something else removed it.",
+        resource=plan.resource,
         next_action="Ask for the pool again.",
     )
 
@@ -276,7 +302,7 @@ await_nodes = Operation(
     name="await_nodes",
     plan=PoolPlan,
     verb="get the pool's nodes ready",
-    subject=lambda plan: plan.pool_id,
+    subject=lambda plan: plan.resource,
     look=_look_nodes,
     judge=judge_nodes,
 )
@@ -295,7 +321,7 @@ empty_pool = Operation(
     name="empty_pool",
     plan=PoolPlan,
     verb="shrink the failed pool to zero nodes",
-    subject=lambda plan: plan.pool_id,
+    subject=lambda plan: plan.resource,
     look=_look,
     judge=_judge_emptied,
     actions={"empty": _empty},

@@ -227,7 +227,7 @@ def _quota_problems(
     assert plan.account is not None
     path = (plan.account.resource_group, plan.account.name)
     pools = clients.listed(services.azure.batch.pool.list_by_batch_account(*path))
-    asked = {p.pool.id.lower() for p in plan.pools}
+    asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
         for i, p in enumerate(plan.pools)

@@ -147,14 +147,14 @@ accept_recipe = Effect(
 
 def _claim_pool(services: Services, plan: PoolPlan, _: Tick) -> Json:
     """One build at a time shapes a pool."""
-    holder = services.records.claim("pool", plan.pool_id.lower(), plan.build_id)
+    holder = services.records.claim("pool", plan.resource.lower(), plan.build_id)
     if holder != plan.build_id:
         raise StepFailed(
             Failure(
                 code="Conflict",
                 kind=Kind.CONFLICT,
-                message=f"Build {holder} is at work on pool {plan.pool.id}.",
-                resource=plan.pool_id,
+                message=f"Build {holder} is at work on pool {plan.pool_id}.",
+                resource=plan.resource,
                 next_action=f"Wait for build {holder} to end, then ask again.",
             )
         )
@@ -165,6 +165,6 @@ claim_pool = Effect(
     name="claim_pool",
     plan=PoolPlan,
     verb="claim the pool",
-    subject=lambda plan: plan.pool_id,
+    subject=lambda plan: plan.resource,
     act=_claim_pool,
 )

@@ -55,7 +55,7 @@ read_node_reports = Effect(
     name="read_node_reports",
     plan=ReportPlan,
     verb="read what the nodes' start tasks found",
-    subject=lambda plan: plan.pool.pool_id,
+    subject=lambda plan: plan.pool.resource,
     act=_read_nodes,
 )
 
@@ -73,7 +73,7 @@ def _look_job(services: Services, plan: ReportPlan, _: Tick) -> Json | None:
 
 def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:
     service = services.azure.batch_service(plan.pool.endpoint)
-    job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool.id}}
+    job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool_id}}
     clients.send(service.create_job, job)
     return _add_tasks(services, plan, tick)
 
@@ -131,7 +131,7 @@ run_verification_job = Operation(
     name="run_verification_job",
     plan=ReportPlan,
     verb="run the verification job",
-    subject=lambda plan: f"{plan.pool.pool_id}/jobs/{plan.pool.job_id}",
+    subject=lambda plan: f"{plan.pool.resource}/jobs/{plan.pool.job_id}",
     look=_look_job,
     judge=_judge_job,
     actions={"start": _start_job, "add": _add_tasks},
@@ -149,6 +149,6 @@ remove_verification_job = Effect(
     name="remove_verification_job",
     plan=PoolPlan,
     verb="remove the verification job",
-    subject=lambda plan: f"{plan.pool_id}/jobs/{plan.job_id}",
+    subject=lambda plan: f"{plan.resource}/jobs/{plan.job_id}",
     act=_remove_job,
 )

@@ -110,8 +110,8 @@ def _make_pools(
     work: list[tuple[str, str, Wire]] = [
         (
             names.Orchestrator.CREATE_POOL.value,
-            f"pool-{pool.pool.id}",
-            PoolWork(plan=pool, scope=scope.of_pool(pool.pool.id)),
+            f"pool-{pool.pool_id}",
+            PoolWork(plan=pool, scope=scope.of_pool(pool.pool_id)),
         )
         for pool in pools
     ]

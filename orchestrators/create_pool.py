@@ -84,8 +84,8 @@ def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:
     return Failure(
         code="VerificationFailed",
         kind=Kind.SCRIPT,
-        message=f"{len(failed)} checks of pool {plan.pool.id} failed: {told}",
-        resource=plan.pool_id,
+        message=f"{len(failed)} checks of pool {plan.pool_id} failed: {told}",
+        resource=plan.resource,
         next_action="Correct the image or the pool; the pool was shrunk to zero nodes meanwhile.",
     )
 
@@ -105,7 +105,7 @@ def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
 def _record(plan: PoolPlan, now: str) -> PoolRecord:
     return PoolRecord(
         batch_account=plan.account.name,
-        pool_id=plan.pool.id,
+        pool_id=plan.pool_id,
         image_id=plan.image_id,
         vm_size=plan.size,
         nodes=plan.pool.nodes,

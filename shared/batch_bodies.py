@@ -40,7 +40,7 @@ def pool(plan: PoolPlan, start_task: str) -> Json:
     body: Json = {
         "tags": bodies.lasting(plan.tags),
         "properties": {
-            "displayName": asked.id,
+            "displayName": plan.pool_id,
             "vmSize": plan.size,
             "deploymentConfiguration": {"virtualMachineConfiguration": machine},
             "scaleSettings": scale_settings(plan),

@@ -95,9 +95,11 @@ def _pool_problems(build: Build) -> list[Problem]:
     seen: set[str] = set()
     for index, pool in enumerate(build.pools):
         field = f"pools[{index}]"
-        if pool.id.lower() in seen:
-            found.append(_impossible(f"{field}.id", f"pool {pool.id} is named twice"))
-        seen.add(pool.id.lower())
+        name = (pool.id or "").lower()
+        if name in seen:
+            twice = f"pool {pool.id} is named twice" if pool.id else "two pools have no id"
+            found.append(_impossible(f"{field}.id", twice))
+        seen.add(name)
         if pool.vm_size and pool.vm_sizes:
             found.append(_impossible(f"{field}.vmSizes", "give vmSize or vmSizes"))
         fixed = {"nodes", "low_priority_nodes"} & pool.model_fields_set

@@ -195,6 +195,7 @@ def _plan_pool(
     return PoolPlan(
         build_id=build,
         account=account,
+        pool_id=pool.id or settings.default_pool_id,
         pool=pool,
         size=sizes[0],
         other_sizes=sizes[1:],

@@ -149,7 +149,8 @@ class PoolPlan(Wire):
     build_id: str
     account: AccountPlan
     endpoint: str = ""  # of the account's data plane, once known
-    pool: Pool
+    pool_id: str
+    pool: Pool  # as it was asked for
     size: str
     other_sizes: list[str] = []
     image_id: str = ""
@@ -163,14 +164,14 @@ class PoolPlan(Wire):
     tags: dict[str, str] = {}
 
     @property
-    def pool_id(self) -> str:
+    def resource(self) -> str:
         """The pool's resource id."""
-        return f"{self.account.account_id}/pools/{self.pool.id}"
+        return f"{self.account.account_id}/pools/{self.pool_id}"
 
     @property
     def job_id(self) -> str:
         """The verification job."""
-        return names.verification_job(self.build_id, self.pool.id)
+        return names.verification_job(self.build_id, self.pool_id)
 
 
 class BuildPlan(Wire):

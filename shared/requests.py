@@ -132,7 +132,7 @@ class Check(Request):
 class Pool(Request):
     """A pool to create or update."""
 
-    id: fields.PoolId
+    id: fields.PoolId | None = None
     vm_size: fields.VmSize | None = None
     vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
     nodes: int = Field(default=1, ge=0, le=2500)

@@ -77,7 +77,7 @@ def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
     for pool in plan.pools:
         after = offset
         for name in (*_POOL_STEPS, *(_VERIFY_STEPS if pool.pool.verify else ())):
-            step = _step(name, after, pace) | {"pool": pool.pool.id}
+            step = _step(name, after, pace) | {"pool": pool.pool_id}
             after = step["endsAfterSeconds"]
             found.append(step)
     return found
@@ -117,5 +117,5 @@ def _names(plan: BuildPlan) -> Json:
             "targetRegions": list(image.target_regions),
         }
     if plan.account:
-        told |= {"batchAccount": plan.account.name, "pools": [p.pool.id for p in plan.pools]}
+        told |= {"batchAccount": plan.account.name, "pools": [p.pool_id for p in plan.pools]}
     return told

@@ -125,7 +125,7 @@ def _as_requests_response(
     response = requests.Response()
     response.status_code = answered.status
     response.headers.update(answered.headers)
-    response.headers["Content-Length"] = str(len(answered.body))
+    response.headers.setdefault("Content-Length", str(len(answered.body)))
     response.raw = urllib3.HTTPResponse(
         body=io.BytesIO(answered.body),
         headers=dict(response.headers),

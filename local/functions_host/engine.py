@@ -22,7 +22,7 @@ from itertools import chain
 from typing import Any
 
 from local import clock as clocks
-from local.functions_host import episodes, history, hub, replay, versions
+from local.functions_host import episodes, history, hub, logs, replay, versions
 from local.functions_host.episodes import Answer, Episode, Outcome
 from local.functions_host.history import Event, Kind
 from local.functions_host.store import Activity, Instance, Query, Status, Store
@@ -196,6 +196,7 @@ class Engine(hub.Hub):
         try:
             return Answer.returned(function(episode.request))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, its instance fails
+            logs.log.debug("orchestrator %s raised", instance.name, exc_info=error)
             return Answer.raised(error)
 
     def commit_episode(self, episode: Episode, answer: Answer) -> None:

@@ -36,6 +36,8 @@ class Answer:
     is_done: bool = False
     output: str = "null"
     custom_status: str | None = None
+    custom_status_bytes: int = 0
+    """As the extension counts them: of UTF-16, nothing escaped."""
     error: str | None = None
     is_broken: bool = False
     """The function failed outside the orchestrator's own code, so there is nothing to play."""
@@ -49,6 +51,7 @@ class Answer:
             is_done=state["isDone"],
             output=json.dumps(state.get("output")),
             custom_status=None if custom is None else json.dumps(custom),
+            custom_status_bytes=_utf16_bytes(custom),
             error=state.get("error"),
         )
 
@@ -72,7 +75,7 @@ class Answer:
         """The actions played against the history; raises PlayFailed where the instance fails."""
         if self.is_broken:
             raise replay.PlayFailed(self.failure(name))
-        if len((self.custom_status or "").encode("utf-16-le")) > _CUSTOM_STATUS_BYTES:
+        if self.custom_status_bytes > _CUSTOM_STATUS_BYTES:
             raise replay.PlayFailed("The custom status must not be larger than 16 KB of UTF-16.")
         return replay.play(self.actions, past, strict=strict)
 
@@ -130,6 +133,10 @@ def request(instance: Instance, past: History, fresh: list[Event]) -> str:
         },
     )
     return f'{{"history": {past.wire(fresh)}, "input": {instance.input or "null"}, {rest[1:]}'
+
+
+def _utf16_bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
 def refuse_id(instance_id: str) -> None:

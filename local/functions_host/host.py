@@ -8,7 +8,6 @@ What it keeps lies in the state folder, so the next host on it goes on where thi
 
 import asyncio
 import json
-import logging
 import os
 import secrets
 import socket
@@ -29,6 +28,7 @@ from local.functions_host import (
     functions,
     http,
     links,
+    logs,
     queue_triggers,
     routes,
     scheduler,
@@ -41,8 +41,6 @@ from local.functions_host.queue_triggers import QueueTrigger
 from local.functions_host.settings import Settings
 from local.functions_host.store import Store
 from local.functions_host.worker import Worker
-
-log = logging.getLogger("functions_host")
 
 _ADDRESS = "127.0.0.1"
 _STOP_GRACE_SECONDS = 1.0
@@ -98,7 +96,7 @@ class Host:
         for each in self._of(Trigger.QUEUE):
             self._listen(each, options)
         names = ", ".join(sorted(self.functions))
-        log.info("listening on %s; functions: %s", self.url, names)
+        logs.log.info("listening on %s; functions: %s", self.url, names)
         return self
 
     async def __aexit__(
@@ -194,7 +192,7 @@ class Host:
         try:
             connection = storage_queues.connection_string(function.trigger.connection)
         except storage_queues.NoConnection as problem:
-            log.error("function %s gets no messages: %s", function.name, problem)
+            logs.log.error("function %s gets no messages: %s", function.name, problem)
             return
         self._queues[name] = trigger = QueueTrigger(
             function,
@@ -220,7 +218,7 @@ class Host:
         try:
             await self._worker.invoke(function, data, metadata)
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the host goes on
-            log.info("function %s failed: %s", function.name, scheduler.told(error))
+            logs.log.info("function %s failed: %s", function.name, logs.told(error))
             return False
         return True
 
@@ -232,7 +230,7 @@ class Host:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()):
-            log.error("a fault of the host itself: %s", fault, exc_info=fault)
+            logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
 
 
 def _kept_key(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -10,11 +9,9 @@ from urllib.parse import unquote
 from aiohttp import web
 from azure.functions import AuthLevel, meta
 
-from local.functions_host import durable_api, links, scheduler
+from local.functions_host import durable_api, links, logs
 from local.functions_host.functions import Function
 from local.functions_host.routes import Match, Router
-
-log = logging.getLogger("functions_host")
 
 _BODY_BYTES_MAX = 100 << 20  # of a request; the limit of Azure Functions
 _KEY_HEADER = "x-functions-key"
@@ -113,7 +110,7 @@ class HttpApp:
         try:
             result = await self._call(found.function, await _http_datum(request, found))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the caller gets a 500
-            log.info("function %s failed: %s", found.function.name, scheduler.told(error))
+            logs.log.info("function %s failed: %s", found.function.name, logs.told(error))
             return web.Response(status=500)
         return _response(result)
 

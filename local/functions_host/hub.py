@@ -1,20 +1,17 @@
 """The changes of which everything the engine does is made; each keeps store and memory in step."""
 
 import json
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from local import clock as clocks
-from local.functions_host import episodes, history, versions
+from local.functions_host import episodes, history, logs, versions
 from local.functions_host.history import Event, History, Kind
 from local.functions_host.replay import NewTask, TaskKind
 from local.functions_host.store import Activity, Instance, Status, Store
 from local.functions_host.work import Work
-
-log = logging.getLogger("functions_host")
 
 _HISTORIES_KEPT = 64  # of instances that ran last; the others are read again when they wake
 
@@ -143,6 +140,9 @@ class Hub:
     ) -> None:
         """End the instance with the JSON text `output` and tell its parent."""
         now = self.now()
+        if status is not Status.COMPLETED:
+            where = f"{instance.name} of {instance.id}"
+            logs.log.info("orchestration %s is %s: %s", where, status, logs.line(output))
         ended = history.event(
             Kind.EXECUTION_COMPLETED,
             now,

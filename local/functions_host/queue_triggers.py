@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +10,10 @@ from azure.core.exceptions import AzureError
 from azure.functions import meta
 
 from local import clock as clocks
-from local.functions_host import storage_queues
+from local.functions_host import logs, storage_queues
 from local.functions_host.functions import Function
 from local.functions_host.settings import Queues
 from local.functions_host.storage_queues import Message, Queue
-
-log = logging.getLogger("functions_host")
 
 Invoke = Callable[[Function, meta.Datum, Mapping[str, meta.Datum]], Awaitable[bool]]
 _RENEWALS_PER_LEASE = 3
@@ -78,8 +75,10 @@ class QueueTrigger:
                 await self._poll()
             except Exception as error:  # noqa: BLE001 - whatever storage does, the next look may work
                 if not self._is_broken:
-                    log.info(
-                        "the queue of %s cannot be read: %s", self._function.name, _line(error)
+                    logs.log.info(
+                        "the queue of %s cannot be read: %s",
+                        self._function.name,
+                        logs.line(repr(error)),
                     )
                 self._is_broken = True
                 await asyncio.sleep(self._pace.after_error)
@@ -118,7 +117,9 @@ class QueueTrigger:
             await self._process(message)
         except Exception as error:  # noqa: BLE001 - the message comes back, and the loop goes on
             name = self._function.name
-            log.info("message %s for %s comes back: %s", message.id, name, _line(error))
+            logs.log.info(
+                "message %s for %s comes back: %s", message.id, name, logs.line(repr(error))
+            )
 
     async def _process(self, message: Message) -> None:
         """Run the function on the message, and decide what becomes of the message."""
@@ -143,7 +144,7 @@ class QueueTrigger:
 
     async def _give_up(self, message: Message, reason: str) -> None:
         name = self._function.name
-        log.info("message %s for %s goes to the poison queue: %s", message.id, name, reason)
+        logs.log.info("message %s for %s goes to the poison queue: %s", message.id, name, reason)
         await self._poison.create()
         await self._poison.send(message.text)
         await self._queue.delete(message)
@@ -195,7 +196,3 @@ def _datum(body: bytes) -> meta.Datum:
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -5,20 +5,15 @@ the loop; an alarm is set for the next durable timer.
 """
 
 import asyncio
-import logging
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from local import clock as clocks
-from local.functions_host import engine, versions
+from local.functions_host import engine, logs, versions
 from local.functions_host.episodes import Episode, Outcome
 from local.functions_host.store import Activity, Store
 
-log = logging.getLogger("functions_host")
-
 ActivityFunction = Callable[[str], Awaitable[str]]
-_AFTER_FAULT_SECONDS = 1.0  # of the host itself, such as a full disk
 
 
 class AsyncEngine(engine.Engine):
@@ -34,12 +29,17 @@ class AsyncEngine(engine.Engine):
         policy: versions.Policy | None = None,
         activities_max: int = 10,
         orchestrators_max: int = 10,
+        pause_after_fault: float = 1.0,
     ) -> None:
-        """Activities take and return JSON text, and do their work in another thread."""
+        """Activities take and return JSON text, and do their work in another thread.
+
+        `pause_after_fault`: real seconds, after a fault of the host itself, such as a full disk.
+        """
         super().__init__(store, orchestrators, clock=clock, policy=policy)
         self._activities = activities
         self._activities_max = activities_max
         self._orchestrators_max = orchestrators_max
+        self._pause_after_fault = pause_after_fault
         self._threads = ThreadPoolExecutor(orchestrators_max, "orchestrator")
         self._episodes: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
@@ -106,8 +106,8 @@ class AsyncEngine(engine.Engine):
         def ended(task: asyncio.Task[None]) -> None:
             running.discard(task)
             if not task.cancelled() and (fault := task.exception()):
-                log.error("a fault of the host itself: %s", fault, exc_info=fault)
-                loop.call_later(_AFTER_FAULT_SECONDS, self.arrived)
+                logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
+                loop.call_later(self._pause_after_fault, self.arrived)
             else:
                 self.arrived()
 
@@ -129,14 +129,5 @@ class AsyncEngine(engine.Engine):
             return Outcome(result=await function(activity.input or "null"))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the activity fails
             where = f"activity {activity.name} of {activity.instance}"
-            log.info("%s failed: %s", where, told(error))
+            logs.log.info("%s failed: %s", where, logs.told(error))
             return Outcome.failed(activity.name, error)
-
-
-def told(error: BaseException) -> str:
-    """An exception in one line, with the place where it was raised; the rest goes to DEBUG."""
-    log.debug("the whole story", exc_info=error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{place}"

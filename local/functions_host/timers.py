@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from croniter import CroniterBadCronError, croniter
 from local import clock as clocks
 from local.functions_host import history
 from local.functions_host.functions import AppRefused, Function
-
-log = logging.getLogger("functions_host")
 
 _MONITORED_SECONDS = 60  # schedules that run more often are not monitored
 

@@ -5,6 +5,7 @@ app does can hold up the host, and a function may call the host it runs in.
 """
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import inspect
@@ -23,6 +24,7 @@ from local.functions_host.functions import Function
 
 # Besides those of the activities: HTTP, queue and timer functions must not wait for them.
 _TRIGGER_THREADS = 16
+_STOP_SECONDS = 1.0
 
 
 class Outputs(Protocol):
@@ -50,10 +52,12 @@ class Worker:
     async def stop(self) -> None:
         """Functions that still run are left to themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        await self._on_loop(_close_client_session())
+        with contextlib.suppress(TimeoutError):  # a function may block the loop
+            await asyncio.wait_for(self._on_loop(_end_all()), _STOP_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        await asyncio.to_thread(self._thread.join)
-        self._loop.close()
+        await asyncio.to_thread(self._thread.join, _STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def invoke(
         self,
@@ -155,8 +159,12 @@ def _context(function: Function) -> SimpleNamespace:
     )
 
 
-async def _close_client_session() -> None:
-    """The SDK keeps one session per process, bound to the loop of its first use."""
+async def _end_all() -> None:
+    """Cancel what runs on this loop, and close the SDK's session if it is bound to it."""
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
     sessions = importlib.import_module("azure.durable_functions.models.utils.http_utils")
     session = getattr(sessions, "_client_session", None)
     if session is not None and session._loop is asyncio.get_running_loop():

@@ -21,8 +21,7 @@ fetch_key() { # URL FINGERPRINT FILE; the file must hold this primary key and no
 }
 
 write_if_changed() { # FILE, content on stdin; replaced at once or not at all
-  local new
-  new=$(mktemp "$WORK/file.XXXXXX")
+  local new=$WORK/new_file
   cat >"$new"
   chmod 0644 -- "$new"
   ! cmp -s -- "$new" "$1" || return 0

@@ -13,7 +13,7 @@ RETRY_ALSO='' # a pattern that one caller adds to the passing faults
 attempt() {
   local code=$1 what=$2 tries=$3 delay=$4 try rc output
   shift 4
-  output=$(mktemp "$WORK/attempt.XXXXXX")
+  output=$WORK/attempt.$BASHPID # pulls run side by side
   for ((try = 1; ; try++)); do
     rc=0
     "$@" >"$output" 2>&1 || rc=$?
@@ -26,7 +26,6 @@ attempt() {
     sleep "$delay"
     delay=$((delay * 2 > RETRY_DELAY_SECONDS_MAX ? RETRY_DELAY_SECONDS_MAX : delay * 2))
   done
-  rm -f -- "$output"
 }
 
 passes() { # RC OUTPUT_FILE; whether waiting may help; what nobody knows is taken as final

@@ -113,7 +113,16 @@ class Machine:
         self.root = home / "root"
         self.bin = home / "bin"
         self.path = f"{self.bin}:{common_tools()}"
-        for folder in ("bin", "images", "registry", "web", "modules", "received"):
+        for folder in (
+            "active",
+            "bin",
+            "enabled",
+            "images",
+            "registry",
+            "web",
+            "modules",
+            "received",
+        ):
             (home / folder).mkdir(parents=True)
         for folder in (
             "boot",

@@ -96,11 +96,11 @@ def restart(azure: core.Simulator, node: store.Resource, *, reimages: bool) -> N
         message = "The specified node is not in a state that allows the operation."
         raise problems.conflict("NodeNotReady", message)
     node.cancel()
-    scheduling.requeue_tasks_of(azure, node)
-    for gone in ("errors", "startTaskInfo"):
-        node.document.pop(gone, None)
     operation = "reimage" if reimages else "reboot"
     nodes.set_state(azure, node, "reimaging" if reimages else "rebooting")
+    for gone in ("errors", "startTaskInfo"):
+        node.document.pop(gone, None)
+    scheduling.requeue_tasks_of(azure, node)
     data = {"reimages": reimages}
     azure.schedule(node, "restarted", azure.duration(f"nodes.{operation}", node), data)
 

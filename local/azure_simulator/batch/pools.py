@@ -120,12 +120,12 @@ def begin_delete(azure: core.Simulator, pool: store.Resource) -> store.Resource:
     if operation is not None:
         return operation
     pool.cancel()
-    for node in nodes.present(azure, pool):
-        node_life.leave(azure, node)
     now = iso8601.timestamp(azure.now)
     pool.properties.update(
         {"provisioningState": "Deleting", "provisioningStateTransitionTime": now}
     )
+    for node in nodes.present(azure, pool):
+        node_life.leave(azure, node)
     return azure.operations.begin("pools.delete", pool, retry_after=RETRY_AFTER_SECONDS)
 
 

@@ -49,10 +49,11 @@ def tasks_on(azure: core.Simulator, node: store.Resource) -> list[store.Resource
 
 
 def requeue_tasks_of(azure: core.Simulator, node: store.Resource) -> None:
-    """The node goes away under its tasks: they wait for another."""
+    """The node takes no tasks any more: those it has go to others."""
     for task in tasks_on(azure, node):
         requeue(azure, task)
     note_running(azure, node)
+    assign(azure, nodes.pool_of(azure, node))
 
 
 def requeue(azure: core.Simulator, task: store.Resource) -> None:

@@ -30,6 +30,7 @@ class BatchWorld(World):
         self.batch = self._client(BatchManagementClient)
         self.registries = self._client(ContainerRegistryManagementClient)
         self.registry_tasks = self._client(ContainerRegistryTasksMgmtClient)
+        self._services: dict[str, Any] = {}
         self.make_group()
 
     # --- accounts and images -----------------------------------------------------------------
@@ -40,10 +41,17 @@ class BatchWorld(World):
 
     def service(self, account: str = ACCOUNT) -> Any:
         """A client of the account's data plane, at the endpoint that the account names."""
-        endpoint = self.batch.batch_account.get(GROUP, account).account_endpoint
-        return BatchClient(
-            f"https://{endpoint}", self.credential, transport=self.wire, retry_total=0
-        )
+        if account not in self._services:
+            endpoint = self.batch.batch_account.get(GROUP, account).account_endpoint
+            self._services[account] = BatchClient(
+                f"https://{endpoint}", self.credential, transport=self.wire, retry_total=0
+            )
+        return self._services[account]
+
+    def leap(self) -> None:
+        """Let the next thing happen."""
+        due = self.azure.store.next_due() or self.now()
+        self.wait(max(1.0, due - self.now()))
 
     def make_image(
         self,
@@ -104,7 +112,7 @@ class BatchWorld(World):
             pool = self.pool(name)
             if pool.allocation_state == "Steady":
                 return pool
-            self.wait(10)
+            self.leap()
         raise AssertionError(f"{name} is not steady: {pool.allocation_state}")
 
     def await_nodes(self, name: str = "dev") -> list[Any]:
@@ -115,7 +123,7 @@ class BatchWorld(World):
             nodes = list(self.service().list_nodes(name))
             if not moving & {node.state for node in nodes}:
                 return nodes
-            self.wait(10)
+            self.leap()
         raise AssertionError(f"nodes do not settle: {[node.state for node in nodes]}")
 
     def resize_errors(self, name: str = "dev") -> list[Any]:
@@ -137,7 +145,7 @@ class BatchWorld(World):
             found = self.service().get_task(job, task)
             if found.state == "completed":
                 return found
-            self.wait(5)
+            self.leap()
         raise AssertionError(f"{task} does not end: {found.state}")
 
     def task_output(self, task: str = "task", job: str = "job", **options: Any) -> str:

@@ -66,9 +66,7 @@ class World:
 
     def _client(self, kind: Any) -> Any:
         """Without retries, so that a test sees each answer once."""
-        return kind(
-            self.credential, self.azure.subscription, transport=self.wire, retry_total=0
-        )
+        return kind(self.credential, self.azure.subscription, transport=self.wire, retry_total=0)
 
     def close(self) -> None:
         self.azure.close()
@@ -250,7 +248,9 @@ class World:
         self.compute.virtual_machines.begin_deallocate(GROUP, name).result()
         self.compute.virtual_machines.generalize(GROUP, name)
 
-    def make_definition(self, name: str = "image", gallery: str = "gallery", **changes: Any) -> None:
+    def make_definition(
+        self, name: str = "image", gallery: str = "gallery", **changes: Any
+    ) -> None:
         galleries, images = self.compute.galleries, self.compute.gallery_images
         galleries.begin_create_or_update(GROUP, gallery, {"location": LOCATION}).result()
         body = definition_body(**changes)
@@ -288,7 +288,9 @@ def definition_body(**changes: Any) -> dict[str, Any]:
     return {"location": LOCATION, "properties": {**properties, **changes}}
 
 
-def run_body(script: str, *, asynchronous: bool = True, timeout: int = 3600, **parameters: str) -> Any:
+def run_body(
+    script: str, *, asynchronous: bool = True, timeout: int = 3600, **parameters: str
+) -> Any:
     given = [{"name": name, "value": value} for name, value in parameters.items()]
     return {
         "location": LOCATION,
@@ -323,5 +325,3 @@ def refused(call: Any, *arguments: Any, **options: Any) -> HttpResponseError:
     except HttpResponseError as error:
         return error
     raise AssertionError("the call was not refused")
-
-

@@ -22,6 +22,10 @@ from batch_world import (
 )
 from simulated_world import GROUP, refused, result_line
 
+# Left out, these options make the SDK raise ValueError before it sends anything.
+REBOOT = {"nodeRebootOption": "requeue"}
+REIMAGE = {"nodeReimageOption": "requeue"}
+
 
 @pytest.fixture
 def world() -> BatchWorld:
@@ -330,7 +334,7 @@ def test_a_changed_start_task_takes_effect_after_a_reboot(world):
     body = {"properties": {"startTask": start_task("echo better")}}
     world.batch.pool.update(GROUP, ACCOUNT, "dev", body)
     assert world.service().get_node("dev", node.id).state == "starttaskfailed"
-    world.service().begin_reboot_node("dev", node.id, polling_interval=0)
+    world.service().begin_reboot_node("dev", node.id, REBOOT)
     assert world.service().get_node("dev", node.id).state == "rebooting"
     (node,) = world.await_nodes()
     assert (node.state, world.node_output("dev", node.id)) == ("idle", "better\n")
@@ -342,7 +346,7 @@ def test_a_reimaged_node_begins_again_from_the_image(world):
     image = world.make_image(inside=inside)
     world.make_pool(image=image, containers=containers_of(BUSYBOX, CUDA))
     (node,) = world.await_nodes()
-    world.service().begin_reimage_node("dev", node.id)
+    world.service().begin_reimage_node("dev", node.id, REIMAGE)
     assert world.service().get_node("dev", node.id).state == "reimaging"
     assert world.await_nodes()[0].state == "idle"
 
@@ -352,7 +356,7 @@ def test_a_node_on_its_way_cannot_be_rebooted(world):
     world.make_pool()
     world.await_steady()
     (node,) = world.service().list_nodes("dev")
-    error = refused(world.service().begin_reboot_node, "dev", node.id)
+    error = refused(world.service().begin_reboot_node, "dev", node.id, REBOOT)
     assert (error.status_code, error.error.code) == (409, "NodeNotReady")
 
 
@@ -400,7 +404,7 @@ def test_resize_errors_show_on_both_planes(world):
     world.await_steady()
     (error,) = world.service().get_pool("dev").resize_errors
     assert error.code == "AccountVMSeriesCoreQuotaReached"
-    assert {item.name for item in error.values_property} == {"VM Family Name"}
+    assert {item.name for item in error.error_values} == {"VM Family Name"}
 
 
 def test_logs_can_be_asked_for(world):

@@ -67,9 +67,7 @@ def test_a_group_being_deleted_refuses_writes(world: World) -> None:
     world.resources.resource_groups.begin_delete(GROUP, polling=False)
 
     inside = refused(make_address, world, "address")
-    again = refused(
-        world.resources.resource_groups.create_or_update, GROUP, {"location": LOCATION}
-    )
+    again = refused(world.resources.resource_groups.create_or_update, GROUP, {"location": LOCATION})
 
     assert (inside.status_code, inside.error.code) == (409, "ResourceGroupBeingDeleted")
     assert again.error.code == "ResourceGroupBeingDeleted"

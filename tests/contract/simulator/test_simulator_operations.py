@@ -210,7 +210,8 @@ def test_a_delete_preempts_what_is_at_work(world: World) -> None:
 
     assert refused(machines.get, GROUP, "builder").status_code == 404
     statuses = [
-        operation.document["status"] for operation in world.azure.store.of_type("simulator.operation")
+        operation.document["status"]
+        for operation in world.azure.store.of_type("simulator.operation")
     ]
     assert "Canceled" in statuses
 

@@ -83,9 +83,7 @@ def test_other_scripts_end_well_and_say_nothing(world: World) -> None:
         ("echo no interpreter named\n", 0),
     ],
 )
-def test_the_first_line_decides_the_interpreter(
-    world: World, script: str, exit_code: int
-) -> None:
+def test_the_first_line_decides_the_interpreter(world: World, script: str, exit_code: int) -> None:
     """A script saved with Windows line ends does not start."""
     world.make_vm()
 
@@ -103,9 +101,7 @@ def test_the_first_line_decides_the_interpreter(
         ('echo "$HOME"', 0),
     ],
 )
-def test_a_missing_parameter_is_fatal_under_set_u(
-    world: World, line: str, exit_code: int
-) -> None:
+def test_a_missing_parameter_is_fatal_under_set_u(world: World, line: str, exit_code: int) -> None:
     """Unless the script has a default for it."""
     world.make_vm()
 
@@ -303,7 +299,9 @@ def test_with_identity_and_role_the_registry_is_asked(world: World) -> None:
 
 def make_identity(world: World) -> str:
     world.make_group()
-    world.identities.user_assigned_identities.create_or_update(GROUP, "pull", {"location": LOCATION})
+    world.identities.user_assigned_identities.create_or_update(
+        GROUP, "pull", {"location": LOCATION}
+    )
     return world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "pull")
 
 

@@ -390,9 +390,7 @@ def test_the_same_put_during_creation_joins_it(world: World) -> None:
     path = f"{world.vm_id()}?api-version=2026-04-01"
     first, second = (world.send("PUT", path, world.vm_body()) for _ in range(2))
 
-    urls = [
-        answer.headers["Azure-AsyncOperation"].partition("?")[0] for answer in (first, second)
-    ]
+    urls = [answer.headers["Azure-AsyncOperation"].partition("?")[0] for answer in (first, second)]
     assert [first.status, second.status] == [201, 200]
     assert urls[0] == urls[1]
 

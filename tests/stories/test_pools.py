@@ -1,0 +1,190 @@
+"""Pools from one image: many side by side, changed in place or replaced, proved, resized,
+deleted.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image
+from triggers import catalogue
+
+ACCOUNT = "mybatch12345"
+GPU_SIZE = "Standard_NC4as_T4_v3"
+
+
+@pytest.fixture
+def built(world: World) -> World:
+    """A world in which a GPU image with one preloaded container image is already there."""
+    image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
+    build = world.build({"mode": "image-only", "requestId": "image", "image": image})
+    assert build["state"] == "succeeded", build["error"]
+    return world
+
+
+def batch_only(request_id: str, *pools: dict, **image: object) -> dict:
+    """Pools from the image that is there."""
+    return a_request(
+        mode="batch-only", requestId=request_id, pools=list(pools), image=an_image(**image)
+    )
+
+
+def azure_pool(world: World, pool: str) -> dict:
+    """The pool as Azure has it."""
+    calls = world.services.azure.batch.pool
+    return dict(calls.get("images", ACCOUNT, pool).as_dict())
+
+
+def test_three_pools_come_up_side_by_side_and_are_proved(built: World) -> None:
+    """One image, many pools: the third one costs no more time than the first."""
+    pools = [
+        a_pool("dev", vmSize=GPU_SIZE, verify=True),
+        a_pool("test", vmSize=GPU_SIZE, nodes=2, verify=True),
+        a_pool("prod", vmSize="Standard_NC8as_T4_v3", nodes=4, verify=True),
+    ]
+    build = built.build(batch_only("r1", *pools))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert [p["verified"] for p in build["pools"]] == [True, True, True]
+    started = {s["startedAt"] for s in build["steps"] if s["name"] == "pool"}
+    assert len(started) == 1
+    prod = build["pools"][2]
+    assert {c["id"] for c in prod["checks"]} >= {"system", "docker", "gpu", "images", "container"}
+    assert len({c["node"] for c in prod["checks"] if c["id"] == "gpu"}) == 4
+
+
+def test_the_metadata_has_the_old_keys(built: World) -> None:
+    """Applications read batch_metadata.json to submit their jobs."""
+    built.build(batch_only("r1", a_pool("dev")))
+    record = built.pool(ACCOUNT, "dev")
+    keys = {"batchAccount", "poolId", "imageId", "vmSize", "nodes", "state"}
+    assert record.keys() >= keys
+    assert record["state"] == "ready"
+
+
+def test_the_verification_job_is_gone_afterwards(built: World) -> None:
+    """Jobs count against the account's quota."""
+    build = built.build(batch_only("r1", a_pool("dev", vmSize=GPU_SIZE, verify=True)))
+    assert build["state"] == "succeeded", build["error"]
+    assert any(r["method"] == "DELETE" and "/jobs/" in r["url"] for r in built.ledger())
+
+
+def test_one_failed_pool_never_stops_another(built: World) -> None:
+    """A bad pool is reported; the good ones stay."""
+    check = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
+    bad = a_pool("bad", vmSize=GPU_SIZE, verify=True, checks=[check])
+    build = built.build(batch_only("r1", bad, a_pool("good")))
+
+    assert build["state"] == "failed"
+    assert [p["state"] for p in build["pools"]] == ["failed", "ready"]
+    assert build["error"]["code"] == "PoolsFailed"
+    assert "check-1" in build["pools"][0]["error"]["message"]
+
+
+def test_nobody_pays_for_a_pool_that_failed_its_proof(built: World) -> None:
+    """A pool that cannot be used is shrunk to zero nodes."""
+    check = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
+    built.build(batch_only("r1", a_pool("bad", verify=True, checks=[check])))
+    built.engine.advance(1800)
+    assert azure_pool(built, "bad")["properties"]["currentDedicatedNodes"] == 0
+
+
+def test_an_existing_pool_is_left_alone_where_the_request_says_fail(built: World) -> None:
+    """ifExists: fail."""
+    built.build(batch_only("r1", a_pool("dev")))
+    build = built.build(batch_only("r2", a_pool("dev", ifExists="fail", nodes=3)))
+    assert build["error"]["code"] == "PoolExists"
+    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 1
+
+
+def test_what_can_be_changed_in_place_is_changed_in_place(built: World) -> None:
+    """ifExists: update, and only the number of nodes differs: no node is thrown away."""
+    built.build(batch_only("r1", a_pool("dev")))
+    build = built.build(batch_only("r2", a_pool("dev", nodes=2)))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 2
+    changes = [r for r in built.ledger() if r["method"] == "PATCH" and "/pools/" in r["url"]]
+    assert len(changes) == 1
+
+
+def test_what_needs_an_empty_pool_empties_it_first(built: World) -> None:
+    """Another size cannot be had while there are nodes: to zero, change, and back."""
+    built.build(batch_only("r1", a_pool("dev")))
+    build = built.build(batch_only("r2", a_pool("dev", vmSize="Standard_D4s_v5", nodes=2)))
+
+    assert build["state"] == "succeeded", build["error"]
+    found = azure_pool(built, "dev")["properties"]
+    assert found["vmSize"].lower() == "standard_d4s_v5"
+    assert found["currentDedicatedNodes"] == 2
+
+
+def test_a_replaced_pool_is_a_new_one(built: World) -> None:
+    """ifExists: replace."""
+    built.build(batch_only("r1", a_pool("dev")))
+    before = azure_pool(built, "dev")["properties"]["creationTime"]
+    build = built.build(batch_only("r2", a_pool("dev", ifExists="replace")))
+    assert build["state"] == "succeeded", build["error"]
+    assert azure_pool(built, "dev")["properties"]["creationTime"] > before
+
+
+def test_a_pool_without_nodes_is_ready_at_once(built: World) -> None:
+    """Zero nodes is a valid size."""
+    build = built.build(batch_only("r1", a_pool("dev", nodes=0)))
+    assert build["state"] == "succeeded", build["error"]
+
+
+def test_a_pool_that_scales_itself(built: World) -> None:
+    """The formula decides the nodes."""
+    pool = {
+        "id": "auto",
+        "vmSize": "Standard_D2s_v5",
+        "autoscaleFormula": "$TargetDedicatedNodes=2;",
+    }
+    build = built.build(batch_only("r1", pool))
+    assert build["state"] == "succeeded", build["error"]
+
+
+def test_an_image_that_is_not_there_names_those_that_are(built: World) -> None:
+    """Nothing is made; the nearest names come first."""
+    build = built.build(batch_only("r1", a_pool("dev"), name="batchCustomImag"))
+    assert build["error"]["code"] == "Blocked"
+    assert build["error"]["details"][0]["code"] == "ImageNotFound"
+    assert "batchImageGallery/batchCustomImage" in build["error"]["message"]
+    assert built.resources("batchAccounts") == []
+
+
+def test_an_image_may_be_named_by_its_id(built: World) -> None:
+    """Pipelines pass imageId along."""
+    record = built.records.images()[0]
+    build = built.build(batch_only("r1", a_pool("dev"), id=record.image_id))
+    assert build["state"] == "succeeded", build["error"]
+    assert build["pools"][0]["imageId"] == record.image_id
+
+
+def test_a_pool_is_resized(built: World) -> None:
+    """PATCH /api/pools/{account}/{pool}."""
+    built.build(batch_only("r1", a_pool("dev")))
+    change = built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
+    assert change["state"] == "succeeded", change["error"]
+    assert built.pool(ACCOUNT, "dev")["nodes"] == 3
+    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 3
+
+
+def test_a_pool_is_deleted(built: World) -> None:
+    """DELETE /api/pools/{account}/{pool}: the pool and its record are gone."""
+    built.build(batch_only("r1", a_pool("dev")))
+    change = built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    assert change["state"] == "succeeded", change["error"]
+    assert built.resources("pools") == []
+    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+
+
+def test_two_builds_never_shape_one_pool_at_once(built: World) -> None:
+    """The second is told which build is at work."""
+    first = built.start(batch_only("r1", a_pool("dev")))
+    built.engine.advance(120)
+    second = built.build(batch_only("r2", a_pool("dev", nodes=2)))
+    built.engine.run_until_complete(first)
+    assert first in second["error"]["message"]
+    assert built.show(first)["state"] == "succeeded"

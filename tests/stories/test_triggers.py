@@ -1,0 +1,132 @@
+"""How builds begin besides HTTP: messages on the queue, the weekly timer; and how they
+are cancelled.
+"""
+
+from __future__ import annotations
+
+import json
+
+from shared.names import Orchestrator
+from tests.world import World, a_pool, an_image
+from triggers import builds, catalogue, intake
+
+ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
+
+
+def image_only(request_id: str | None = "image") -> dict:
+    """A request for the usual image."""
+    request = {"mode": "image-only", "image": an_image()}
+    return {**request, "requestId": request_id} if request_id else request
+
+
+def message(**changes: object) -> dict:
+    """A pool request as it lies on the queue."""
+    return {
+        "requestId": "q1",
+        "batchAccount": ACCOUNT,
+        "image": an_image(),
+        "pool": a_pool("dev"),
+        **changes,
+    }
+
+
+def test_a_message_becomes_a_pool(world: World) -> None:
+    """Other systems ask for pools without knowing HTTP."""
+    world.build(image_only())
+    world.deliver(json.dumps(message()))
+    world.engine.run_until_idle()
+    assert world.pool("mybatch12345", "dev")["state"] == "ready"
+
+
+def test_a_message_delivered_twice_makes_one_pool(world: World) -> None:
+    """Queues deliver at least once."""
+    world.build(image_only())
+    world.deliver(json.dumps(message()))
+    world.deliver(json.dumps(message()))
+    world.engine.run_until_idle()
+    world.deliver(json.dumps(message()))
+    world.engine.run_until_idle()
+    creations = [r for r in world.ledger() if r["method"] == "PUT" and "/pools/" in r["url"]]
+    assert len(creations) == 1
+
+
+def test_what_cannot_be_read_is_recorded_as_refused(world: World) -> None:
+    """A message is never dropped in silence."""
+    world.deliver("not json", "m1")
+    world.deliver(json.dumps(message(colour="red")), "m2")
+    intake.record_poison(world.services, "m3", "poison")
+    refused = {r.key: [p["code"] for p in r["Problems"]] for r in world.records.refused()}
+    assert refused == {"m1": ["NotJson"], "m2": ["UnknownField"], "m3": ["Poison"]}
+
+
+def test_post_pools_puts_the_request_on_the_queue(world: World) -> None:
+    """HTTP and queue are one way: what is put there is what the trigger takes."""
+    world.build(image_only())
+    answer = world.ask(intake.request_pool, message())
+    assert answer.status == 202
+    world.deliver(world.outbox.messages[0])
+    world.engine.run_until_idle()
+    assert world.show(answer.body["buildId"])["state"] == "succeeded"
+
+
+def test_the_weekly_timer_builds_every_enabled_recipe(world: World) -> None:
+    """Images get the week's security updates without anybody asking."""
+    for name, enabled in [("a", True), ("b", True), ("off", False)]:
+        recipe = {
+            "enabled": enabled,
+            "request": {"mode": "image-only", "image": an_image(name=name)},
+        }
+        assert world.ask(catalogue.put_recipe, recipe, name=name).status == 200
+
+    world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, "weekly")
+    status = world.engine.run_until_complete("weekly")
+
+    assert set(status.output["started"]) == {"a", "b"}
+    assert {i.image_name for i in world.records.images()} == {"a", "b"}
+
+
+def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
+    """A timer that fires again after a crash must not pay twice."""
+    recipe = {"enabled": True, "request": {"mode": "image-only", "image": an_image()}}
+    world.ask(catalogue.put_recipe, recipe, name="a")
+    for instance in ("first", "second"):
+        world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, instance)
+        world.engine.run_until_complete(instance)
+    assert [i.version for i in world.records.images()] == ["1.0.0"]
+
+
+def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:
+    """Nothing that costs money outlives a change of mind."""
+    build = world.start(image_only())
+    world.engine.advance(300)
+    assert world.resources("virtualMachines")
+
+    assert world.ask(builds.cancel_build, id=build).status == 202
+    world.engine.run_until_complete(build)
+
+    assert world.show(build)["state"] == "cancelled"
+    assert world.resources("virtualMachines") == []
+    assert world.records.images() == []
+
+
+def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
+    """Steps, names, minutes, blockers."""
+    request = {
+        "mode": "full",
+        "image": an_image(gpu=True),
+        "batchAccount": ACCOUNT,
+        "pools": [a_pool("dev", vmSize="Standard_ND96isr_H100_v5", nodes=1000)],
+    }
+    answer = world.ask(builds.plan_build, request)
+    assert answer.status == 200, answer.body
+    assert {"builder_vm", "driver", "image_version", "nodes"} <= {
+        s["name"] for s in answer.body["steps"]
+    }
+    assert 15 < answer.body["minutes"] < 45
+    assert world.resources() == []
+
+
+def test_health_tells_of_each_dependency(world: World) -> None:
+    """What runs the app wants one answer."""
+    answer = world.ask(intake.health)
+    assert (answer.status, answer.body["state"]) == (200, "ready")
