@@ -220,6 +220,7 @@ def _check(plan: ImagePlan) -> Step:
             EXPECT_GPU=expected,
             SIZE_HAS_GPU="true" if gpu else "",
             EXPECT_IMAGES="\n".join(images),
+            VERIFY_IMAGE=images[0] if images else "",
         )
 
     return Step(name="check", activity="run_script", plan=with_images, after=("reboot",))

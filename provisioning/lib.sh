@@ -71,6 +71,7 @@ run_body() { # FUNCTION...
   trap - TERM INT HUP
   trap 'note_failure "$LINENO" "$BASH_COMMAND"' ERR
   exec 3>&-
+  [[ $STEP == verify ]] || exec 4>&- # the stderr of whoever called: the pool owner's start task writes there
   local entry
   for entry in "$@"; do "$entry"; done
 }
@@ -92,12 +93,20 @@ report() {
   trap - EXIT ERR
   trap '' TERM INT HUP PIPE
   set +eu
-  [[ -z $BODY ]] || kill -TERM -- "-$BODY" "-$WATCHDOG" 2>/dev/null
+  stop_children
   rc=$(final_code "$rc")
   [[ $rc -ne 0 ]] || store_result
   print_result "$rc" >&3
   [[ -z $WORK ]] || rm -rf -- "$WORK"
   exit "$rc"
+}
+
+stop_children() { # the watchdog first: later on, its number for the body may be that of a stranger
+  if [[ -n $WATCHDOG ]]; then
+    kill -KILL -- "-$WATCHDOG"
+    wait "$WATCHDOG"
+  fi
+  [[ -z $BODY ]] || kill -TERM -- "-$BODY"
 }
 
 final_code() { # RAW_CODE: only a code that a step gave on purpose is passed on

@@ -237,8 +237,12 @@ def vanish(
     resource: store.Resource,
     operation: store.Resource,
 ) -> None:
-    """The ordinary good ending of a delete: the resource and everything below it is gone."""
+    """The ordinary good ending of a delete: the resource and everything below it is gone.
+
+    Each gets the event `vanish` before it goes.
+    """
     for item in [*azure.store.descendants(resource.id), resource]:
+        azure.emit(item, "vanish")
         azure.store.remove(item.id)
 
 

@@ -185,8 +185,10 @@ class Simulator:
     def emit(
         self, resource: store.Resource, event: str, data: model.JsonObject | None = None
     ) -> None:
-        """Let an event happen to a resource now."""
-        self._events[(resource.type.lower(), event)](self, resource, data or {})
+        """Let an event happen to a resource now, if anything is registered for it."""
+        handler = self._events.get((resource.type.lower(), event))
+        if handler is not None:
+            handler(self, resource, data or {})
 
     def duration(self, operation: str, resource: store.Resource) -> float:
         """True seconds of an operation that begins now, slowed where a fault says so."""
@@ -218,17 +220,17 @@ class Simulator:
         tokens.check(self, request, route.plane)
         _check_api_version(request, route.plane)
         self._check_subscription(parameters)
-        fault = None
-        if route.plane is not model.CONTROL:
-            fault = self.faults.on_request(request, route.operation)
-            self.throttle.check(request, self.now)
+        asked = dataclasses.replace(request, parameters=parameters)
+        if route.plane is model.CONTROL:
+            return route.handler(self, asked)
+        fault = self.faults.on_request(request, route.operation)
         if fault is not None:
             faults.answer(fault)
-        asked = dataclasses.replace(request, parameters=parameters)
+        left = self.throttle.check(request, self.now)
         response = route.handler(self, asked)
         if fault is not None:
             raise model.ConnectionDropped(after_effect=True)
-        return response
+        return response.with_headers(left)
 
     def _check_subscription(self, parameters: Mapping[str, str]) -> None:
         subscription = parameters.get("subscription", self.subscription)

@@ -34,6 +34,8 @@ Succeeded = Callable[["core.Simulator", store.Resource, store.Resource], model.J
 Failed = Callable[["core.Simulator", store.Resource, store.Resource, model.JsonObject], None]
 """Called with the resource, the operation and the error object."""
 
+_SUBSCRIPTION = "/subscriptions/{subscription}"
+_REGIONAL = _SUBSCRIPTION + "/providers/{namespace}/locations/{location}"
 _SIGNATURE_LENGTHS = {"c": 2700, "s": 344, "h": 43}
 """Recorded monitor URLs carry `t`, `c`, `s` and `h` and are nearly 4,000 characters long."""
 
@@ -55,18 +57,9 @@ class Operations:
         self._endings: dict[str, tuple[Succeeded, Failed]] = {}
         azure.on(TYPE, "finish", self._finish)
         azure.on(TYPE, "expire", _expire)
-        operation_paths = (
-            "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operations/{operation}",
-            "/subscriptions/{subscription}/operations/{operation}",
-        )
-        result_paths = (
-            "/subscriptions/{subscription}/providers/{namespace}/locations/{location}/operationResults/{operation}",
-            "/subscriptions/{subscription}/operationresults/{operation}",
-        )
-        for path in operation_paths:
-            azure.route("GET", path, answer_status)
-        for path in result_paths:
-            azure.route("GET", path, answer_location)
+        for stem in (_SUBSCRIPTION, _REGIONAL):
+            azure.route("GET", f"{stem}/operations/{{operation}}", answer_status)
+            azure.route("GET", f"{stem}/operationResults/{{operation}}", answer_location)
 
     def register(self, name: str, succeeded: Succeeded, failed: Failed = mark_failed) -> None:
         """Say what happens to the resource when an operation of this name ends."""
@@ -92,7 +85,6 @@ class Operations:
         not what `running` finds.
         """
         azure = self._azure
-        taken = azure.duration(name, resource) if seconds is None else seconds
         location = resource.location or resource.state.get("location") or "global"
         identifier = str(uuid.UUID(bytes=azure.digest("operation", resource.key, name)[:16]))
         operation = store.Resource(
@@ -102,6 +94,7 @@ class Operations:
             state={
                 "operation": name,
                 "resource": resource.id,
+                "number": resource.number,
                 "namespace": resource_ids.type_of(resource.id).partition("/")[0],
                 "subscription": resource_ids.part(resource.id, "subscriptions"),
                 "location": location.replace(" ", "").lower(),
@@ -113,6 +106,7 @@ class Operations:
         )
         azure.store.add(operation)
         if not is_open_ended:
+            taken = azure.duration(name, resource) if seconds is None else seconds
             azure.store.schedule(operation, "finish", azure.now + taken)
         if occupies:
             resource.state["operation"] = operation.id
@@ -148,7 +142,8 @@ class Operations:
     ) -> None:
         resource = azure.store.find(operation.state["resource"])
         error = operation.state["error"]
-        if resource is not None:
+        is_same = resource is not None and resource.number == operation.state["number"]
+        if resource is not None and is_same:  # not gone, and not another one of the same name
             succeeded, failed = self._endings[operation.state["operation"]]
             if error is None:
                 error = succeeded(azure, resource, operation)
@@ -254,12 +249,11 @@ def monitor_url(
 ) -> str:
     """An absolute URL of one of the two monitors, newly signed."""
     state = operation.state
-    subscription = f"/subscriptions/{state['subscription']}"
-    regional = f"{subscription}/providers/{state['namespace']}/locations/{state['location']}"
     is_compute = state["namespace"].lower() == "microsoft.compute"
     is_group = state["namespace"].lower() == "microsoft.resources"
     kind = "operationResults" if location and not is_compute else "operations"
-    path = f"{subscription if is_group else regional}/{kind}/{operation.name}"
+    stem = (_SUBSCRIPTION if is_group else _REGIONAL).format_map(state)
+    path = f"{stem}/{kind}/{operation.name}"
     query = {"api-version": request.query.get("api-version", "2024-01-01")}
     if location and is_compute:
         query = {"p": str(uuid.UUID(int=operation.number)), "monitor": "true", **query}

@@ -30,12 +30,14 @@ def _append(connection: str, uri: str, text: str) -> None:
 
     container, name = _place(connection, uri)
     try:
-        service = blob.BlobServiceClient.from_connection_string(connection, retry_total=1)
-        client = service.get_blob_client(container, name)
-        if not client.exists():
-            client.create_append_blob()
-        if text:
-            client.append_block(text.encode())
+        with blob.BlobServiceClient.from_connection_string(
+            connection, retry_total=0, connection_timeout=2, read_timeout=10
+        ) as service:
+            client = service.get_blob_client(container, name)
+            if not client.exists():
+                client.create_append_blob()
+            if text:
+                client.append_block(text.encode())
     except exceptions.AzureError as error:
         _LOG.warning("could not write %s/%s: %s", container, name, error)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib import parse
-
 
 def key(resource_id: str) -> str:
     """What the store files a resource under."""
@@ -55,11 +53,6 @@ def type_of(resource_id: str) -> str:
         return "Microsoft.Resources/resourceGroups" if "resourcegroups" in lowered else ""
     start = len(lowered) - 1 - lowered[::-1].index("providers")
     return "/".join([parts[start + 1], *parts[start + 2 :: 2]])
-
-
-def quoted(resource_id: str) -> str:
-    """The id as a URL path."""
-    return parse.quote(resource_id, safe="/")
 
 
 def without_action(path: str) -> str:

@@ -67,11 +67,6 @@ class Router(Generic[HandlerT]):
                 return route, parameters
         return None
 
-    def knows_path(self, path: str) -> bool:
-        """True where another method would find a route (405 rather than 404)."""
-        segments = [parse.unquote(segment) for segment in _segments(path)]
-        return any(node.routes for node, _ in self._matches(segments))
-
     def _matches(self, segments: list[str]) -> Iterator[tuple[_Node[HandlerT], dict[str, str]]]:
         yield from _walk(self._root, segments, {})
         yield from self._extension_matches(segments)

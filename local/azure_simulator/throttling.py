@@ -66,27 +66,35 @@ class Throttle:
         self._enabled = enabled
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
-    def check(self, request: model.Request, now: float) -> None:
+    def check(self, request: model.Request, now: float) -> dict[str, str]:
+        """Take a token of each limit that the request meets. Headers that tell what is left."""
         path = request.path.lower()
         if not self._enabled or not path.startswith("/subscriptions/"):
-            return
+            return {}
         limit = _SUBSCRIPTION.get(request.method, _WRITES)
         wait = self._take(limit, "", now)
         if wait:
             message = f"Number of {limit.name} for the subscription exceeded the limit."
             headers = {"Retry-After": str(wait)}
             model.refuse(429, "SubscriptionRequestsThrottled", message, headers=headers)
+        left = {f"x-ms-ratelimit-remaining-subscription-{limit.name}": self._left(limit, "")}
         if "/microsoft.compute/" in path:
-            self._check_compute(request.method, path, now)
+            left.update(self._check_compute(request.method, path, now))
+        return left
 
-    def _check_compute(self, method: str, path: str, now: float) -> None:
+    def _check_compute(self, method: str, path: str, now: float) -> dict[str, str]:
         for limited, pattern, limit in _COMPUTE:
             found = pattern.match(path) if limited == method else None
             if found is not None:
                 wait = self._take(limit, found["vm"], now)
                 if wait:
                     _refuse_compute(limit, wait)
-                return
+                left = self._left(limit, found["vm"])
+                return {"x-ms-ratelimit-remaining-resource": f"{limit.name};{left}"}
+        return {}
+
+    def _left(self, limit: Limit, subject: str) -> str:
+        return str(int(self._buckets[limit.name, subject].tokens))
 
     def _take(self, limit: Limit, subject: str, now: float) -> int:
         """Take one token; or the whole seconds until there is one."""

@@ -96,9 +96,9 @@ class Engine(hub.Hub):
             )
         instance_id = instance_id or self._new_id()
         episodes.refuse_id(instance_id)
+        if problem := self.taken(instance_id):
+            raise AlreadyExists(problem)
         with self.changing():
-            if problem := self.taken(instance_id):
-                raise AlreadyExists(problem)
             new = self.fresh(instance_id, name, raw_input)
             self.put_new(replace(new, version=self.policy.assigned(version)))
         return instance_id

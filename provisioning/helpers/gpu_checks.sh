@@ -74,7 +74,9 @@ judge_driver_only() { # a builder without a GPU: the module must be there for ev
       return
     fi
   done < <(bootable_kernels)
-  if ! command -v nvidia-smi >/dev/null; then
+  if [[ -z $DRIVER_FOUND ]]; then
+    verdict fail GPU_MODULE_MISSING 'no kernel that could boot is here'
+  elif ! command -v nvidia-smi >/dev/null; then
     verdict fail GPU_NVML 'nvidia-smi is missing'
   else
     verdict pass '' "driver $DRIVER_FOUND; no GPU here to try it on"

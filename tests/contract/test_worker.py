@@ -203,16 +203,10 @@ def test_every_http_function_answers(worker: Worker) -> None:
         }
     )
     for name in [n for n in worker.functions if n.startswith("http_")]:
-        call = Message(
-            http=Message(
-                method="POST",
-                url="http://a/api/x",
-                headers={},
-                params={},
-                query={},
-                body=Message(string="{}"),
-            )  # fmt: skip
-        )
+        text = Message(string="{}")
+        url = "http://a/api/x"
+        http = Message(method="POST", url=url, headers={}, params={}, query={}, body=text)
+        call = Message(http=http)
         inputs = {"req": call}
         if name in {"http_start_build", "http_resize_pool", "http_delete_pool"}:
             inputs["client"] = Message(string=bindings)

@@ -301,6 +301,14 @@ class Machine:
         return "\n".join(" ".join(call) for call in self.calls(command))
 
 
+def is_gone(process: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def boot_again(machine: Machine) -> None:
     """A restart, as far as a script can see one."""
     machine.write("root/proc/sys/kernel/random/boot_id", BOOT_ID[::-1])

@@ -69,9 +69,7 @@ def test_docker_comes_pinned_from_its_own_repository(
     assert "hold docker-ce docker-ce-cli containerd.io" in machine.asked("apt-mark")
 
 
-@pytest.mark.parametrize(
-    ("system", "release"), [("almalinux-8", 8), ("rhel-8", 8), ("rocky-9", 9), ("rhel-9", 9)]
-)
+@pytest.mark.parametrize(("system", "release"), [("almalinux-8", 8), ("rhel-9", 9)])
 def test_docker_on_el(
     make_machine: Callable[[str], step_machine.Machine], system: str, release: int
 ) -> None:

@@ -38,6 +38,8 @@ FINAL = [
     "no matching manifest for linux/amd64 in the manifest list entries",
     "The following signatures couldn't be verified: NO_PUBKEY 7EA0A9C3F273FCD8",
     "curl: (22) The requested URL returned error: 404",
+    "E: Failed to fetch https://x/docker-ce_9.deb  404  Not Found [IP: 1.2.3.4 443]",
+    "unexpected status from HEAD request to https://x/v2/y: 401 Unauthorized",
     "something that nobody has ever seen",
 ]
 

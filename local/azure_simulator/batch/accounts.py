@@ -43,13 +43,11 @@ def register(azure: core.Simulator) -> None:
 
 
 def show(
-    azure: core.Simulator,  # noqa: ARG001
-    account: store.Resource,
-    request: model.Request,
+    azure: core.Simulator, account: store.Resource, request: model.Request
 ) -> model.JsonObject:
-    """The account; its endpoint is reached through the host that was asked."""
-    endpoint = planes.endpoint(request, account.name)
-    properties = {**account.properties, "accountEndpoint": endpoint}
+    """The account with its quotas; its endpoint is reached through the host that was asked."""
+    endpoint = {"accountEndpoint": planes.endpoint(request, account.name)}
+    properties = {**account.properties, **quotas.of_account(azure, account), **endpoint}
     return {**account.document, "properties": properties}
 
 
@@ -146,10 +144,11 @@ def _check_new(azure: core.Simulator, name: str, body: model.JsonObject) -> None
 def _check_quota(azure: core.Simulator, location: str) -> None:
     accounts = azure.store.of_type(TYPE)
     in_region = sum(locations.same(account.location, location) for account in accounts)
-    if in_region >= quotas.ACCOUNTS_PER_REGION:
+    quota = quotas.accounts_per_region(azure)
+    if in_region >= quota:
         message = (
-            f"The regional account quota of {quotas.ACCOUNTS_PER_REGION} accounts for the "
-            "specified subscription has been reached."
+            f"The regional account quota of {quota} accounts for the specified subscription has "
+            "been reached."
         )
         raise problems.conflict("SubscriptionQuotaExceeded", message)
 
@@ -157,25 +156,17 @@ def _check_quota(azure: core.Simulator, location: str) -> None:
 def _properties(
     azure: core.Simulator, account: store.Resource, given: model.JsonObject
 ) -> model.JsonObject:
-    """What a new account shows. Where pools live in the subscription, compute's quotas count."""
+    """What a new account is made of, beside its quotas."""
     location = locations.canonical(account.location)
-    is_own = str(given.get("poolAllocationMode", "")).lower() == "usersubscription"
+    service = azure.new_guid("batch", account.key)
     return {
         "poolAllocationMode": "BatchService",
         "publicNetworkAccess": "Enabled",
         "allowedAuthenticationModes": ["SharedKey", "AAD", "TaskAuthenticationToken"],
         "encryption": {"keySource": "Microsoft.Batch"},
         **given,
-        "nodeManagementEndpoint": (
-            f"{azure.new_guid('batch', account.key)}.{location}.service.batch.azure.com"
-        ),
+        "nodeManagementEndpoint": f"{service}.{location}.service.batch.azure.com",
         "provisioningState": "Creating",
-        "dedicatedCoreQuota": None if is_own else quotas.DEDICATED_CORES,
-        "lowPriorityCoreQuota": None if is_own else quotas.LOW_PRIORITY_CORES,
-        "dedicatedCoreQuotaPerVMFamily": None if is_own else quotas.family_quotas(),
-        "dedicatedCoreQuotaPerVMFamilyEnforced": not is_own,
-        "poolQuota": quotas.POOLS,
-        "activeJobAndJobScheduleQuota": quotas.ACTIVE_JOBS_AND_SCHEDULES,
     }
 
 

@@ -14,6 +14,7 @@ from local.azure_simulator.batch import (
     odata,
     planes,
     problems,
+    quotas,
     scheduling,
     task_runs,
     task_states,
@@ -221,7 +222,7 @@ def _check_new(azure: core.Simulator, account: store.Resource, body: model.JsonO
         for job in azure.store.children(account.id, TYPE)
         if job.document["state"] not in {"completed", "deleting"}
     ]
-    if len(open_jobs) >= account.properties["activeJobAndJobScheduleQuota"]:
+    if len(open_jobs) >= quotas.of_account(azure, account)["activeJobAndJobScheduleQuota"]:
         message = "The account has reached its active job and job schedule quota."
         raise problems.conflict("ActiveJobAndScheduleQuotaReached", message)
 

@@ -32,7 +32,7 @@ def register(azure: core.Simulator) -> None:
 
 def get_quotas(azure: core.Simulator, request: model.Request) -> model.Response:
     _location(azure, request)
-    return model.json_response(200, {"accountQuota": quotas.ACCOUNTS_PER_REGION})
+    return model.json_response(200, {"accountQuota": quotas.accounts_per_region(azure)})
 
 
 def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:

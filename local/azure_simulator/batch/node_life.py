@@ -193,9 +193,8 @@ def _has_way_out(azure: core.Simulator, pool: store.Resource) -> bool:
 
 def _begin_start_task(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
     start_task = pool.properties.get("startTask")
-    node.state["startTask"] = start_task
+    node.document.pop("startTask", None)
     if not start_task:
-        node.document.pop("startTask", None)
         _become_idle(azure, node)
         return
     node.document["startTask"] = start_tasks.shown(start_task)
@@ -223,7 +222,7 @@ def _start_task_ended(azure: core.Simulator, node: store.Resource, data: model.J
         return
     if node.document["startTaskInfo"]["result"] == "success":
         _become_idle(azure, node)
-    elif node.state["startTask"]["waitForSuccess"]:
+    elif node.document["startTask"]["waitForSuccess"]:
         nodes.set_state(azure, node, "starttaskfailed")
 
 

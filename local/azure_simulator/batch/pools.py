@@ -17,6 +17,7 @@ from local.azure_simulator.batch import (
     pool_body,
     pool_checks,
     problems,
+    quotas,
     scaling,
 )
 from local.azure_simulator.identity import user_identities
@@ -31,8 +32,9 @@ RETRY_AFTER_SECONDS = (15,)
 
 def register(azure: core.Simulator) -> None:
     path = arm.path_of(TYPE)
-    arm.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
+    azure.route("GET", path.rpartition("/")[0], list_pools)
+    azure.route("GET", path, planes.stamping(get))
     azure.route("PUT", path, planes.stamping(put), operation="pools.create")
     azure.route("PATCH", path, planes.stamping(patch), operation="pools.update")
     azure.route("DELETE", path, planes.stamping(delete), operation="pools.delete")
@@ -47,13 +49,23 @@ def show(
     pool: store.Resource,
     request: model.Request,  # noqa: ARG001
 ) -> model.JsonObject:
-    """The pool with the present number of nodes. Batch gives no low-priority nodes their own
-    word: those are Spot machines since 2026."""
+    """The pool with its present number of nodes, and its identities with their ids."""
     dedicated, low_priority = nodes.counts(azure, pool)
     counted = {"currentDedicatedNodes": dedicated, "currentLowPriorityNodes": low_priority}
     document = {**pool.document, "properties": {**pool.properties, **counted}}
     identity = user_identities.shown(azure, document)
     return document if identity is None else {**document, "identity": identity}
+
+
+def list_pools(azure: core.Simulator, request: model.Request) -> model.Response:
+    account = arm.require(azure, resource_ids.without_action(request.resource_id))
+    return arm.page(azure, request, azure.store.children(account.id, TYPE))
+
+
+def get(azure: core.Simulator, request: model.Request) -> model.Response:
+    pool = _require(azure, request.resource_id)
+    headers = {"ETag": pool.document["etag"]}
+    return model.json_response(200, azure.show(pool, request), headers)
 
 
 def put(azure: core.Simulator, request: model.Request) -> model.Response:
@@ -75,7 +87,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
 
 def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     """200 with the pool. With nodes, only scale, start task, metadata and packages change."""
-    pool = arm.require(azure, request.resource_id)
+    pool = _require(azure, request.resource_id)
     _check_staying(pool)
     arm.check_preconditions(request, pool)
     body = request.json()
@@ -99,7 +111,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
 
 def stop(azure: core.Simulator, request: model.Request) -> model.Response:
     """200 with the pool, `Stopping`."""
-    pool = arm.require(azure, resource_ids.without_action(request.resource_id))
+    pool = _require(azure, resource_ids.without_action(request.resource_id))
     _check_staying(pool)
     scaling.stop(azure, pool)
     return _answer(azure, request, pool)
@@ -107,7 +119,7 @@ def stop(azure: core.Simulator, request: model.Request) -> model.Response:
 
 def disable_auto_scale(azure: core.Simulator, request: model.Request) -> model.Response:
     """200 with the pool, which keeps its present targets as a fixed scale."""
-    pool = arm.require(azure, resource_ids.without_action(request.resource_id))
+    pool = _require(azure, resource_ids.without_action(request.resource_id))
     _check_staying(pool)
     if autoscaling.is_enabled(pool):
         autoscaling.disable(azure, pool)
@@ -217,6 +229,15 @@ def _answer(azure: core.Simulator, request: model.Request, pool: store.Resource)
     return model.json_response(200, azure.show(pool, request), headers)
 
 
+def _require(azure: core.Simulator, pool_id: str) -> store.Resource:
+    """The pool; Batch itself says PoolNotFound where the account is there."""
+    pool = azure.store.find(pool_id)
+    if pool is None:
+        arm.require(azure, resource_ids.parent(pool_id))
+        raise problems.not_found("Pool")
+    return pool
+
+
 def _has_nodes(azure: core.Simulator, pool: store.Resource) -> bool:
     """Nodes that are there, leaving, or on their way."""
     is_steady = pool.properties["allocationState"] == "Steady"
@@ -229,7 +250,7 @@ def _check_staying(pool: store.Resource) -> None:
 
 
 def _check_pool_quota(azure: core.Simulator, account: store.Resource) -> None:
-    quota = account.properties["poolQuota"]
+    quota = quotas.of_account(azure, account)["poolQuota"]
     if len(azure.store.children(account.id, TYPE)) >= quota:
         message = f"The Batch account has reached its pool quota of {quota}."
         raise problems.conflict("PoolQuotaReached", message)

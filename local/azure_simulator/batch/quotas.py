@@ -3,9 +3,20 @@
 Recorded accounts list 64 families, nearly all with quota 0; new accounts in some subscriptions have
 no cores at all. The numbers below stand for an account whose owner asked for a working quota.
 Defaults and ceilings: https://learn.microsoft.com/azure/batch/batch-quota-limit
+
+`/_simulator/settings` changes them: `batchQuota:accounts`, `:pools`, `:activeJobs`,
+`:dedicatedCores`, `:lowPriorityCores`, and `batchQuota:FAMILY` for the cores of one family.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from local.azure_simulator import model, store
+
+if TYPE_CHECKING:
+    from local.azure_simulator import core
 
 ACCOUNTS_PER_REGION = 3  # recorded: {"accountQuota": 3}
 POOLS = 100
@@ -87,6 +98,29 @@ _REFUSED = (
 FAMILY_CORES: Mapping[str, int] = {**_GRANTED, **dict.fromkeys(_REFUSED, 0)}
 
 
-def family_quotas() -> list[dict[str, object]]:
-    """`dedicatedCoreQuotaPerVMFamily` of a new account."""
-    return [{"name": name, "coreQuota": cores} for name, cores in sorted(FAMILY_CORES.items())]
+def accounts_per_region(azure: core.Simulator) -> int:
+    return int(azure.setting("batchQuota:accounts", ACCOUNTS_PER_REGION))
+
+
+def of_account(azure: core.Simulator, account: store.Resource) -> model.JsonObject:
+    """The quota properties of an account. Where its pools live in the subscription, compute's
+    quotas count and those of cores are null."""
+    mode = str(account.properties["poolAllocationMode"]).lower()
+    is_own = mode == "usersubscription"
+    families = [
+        {"name": name, "coreQuota": _limit(azure, name, cores)}
+        for name, cores in sorted(FAMILY_CORES.items())
+    ]
+    low_priority = _limit(azure, "lowPriorityCores", LOW_PRIORITY_CORES)
+    return {
+        "dedicatedCoreQuota": None if is_own else _limit(azure, "dedicatedCores", DEDICATED_CORES),
+        "lowPriorityCoreQuota": None if is_own else low_priority,
+        "dedicatedCoreQuotaPerVMFamily": None if is_own else families,
+        "dedicatedCoreQuotaPerVMFamilyEnforced": not is_own,
+        "poolQuota": _limit(azure, "pools", POOLS),
+        "activeJobAndJobScheduleQuota": _limit(azure, "activeJobs", ACTIVE_JOBS_AND_SCHEDULES),
+    }
+
+
+def _limit(azure: core.Simulator, name: str, default: int) -> int:
+    return int(azure.setting(f"batchQuota:{name}", default))

@@ -20,6 +20,7 @@ from local.azure_simulator.batch import (
     planes,
     pool_checks,
     problems,
+    quotas,
     resizing,
 )
 
@@ -127,7 +128,7 @@ def _growth(
 
 
 def _free_quota(azure: core.Simulator, account: store.Resource, size: skus.Size) -> resizing.Quota:
-    properties = account.properties
+    properties = quotas.of_account(azure, account)
     used = cores_used(azure, account, size)
     limits = (properties["dedicatedCoreQuota"], properties["lowPriorityCoreQuota"])
     free = [

@@ -55,7 +55,7 @@ def note_end(azure: core.Simulator, node: store.Resource, data: model.JsonObject
         "startup/stdout.txt": data["stdout"],
         "startup/stderr.txt": data["stderr"],
     }
-    retries = int(node.state["startTask"].get("maxTaskRetryCount") or 0)
+    retries = int(node.document["startTask"].get("maxTaskRetryCount") or 0)
     limit = _RETRIES_MAX if retries < 0 else retries
     if data["exitCode"] and info["retryCount"] < limit:
         info["retryCount"] += 1
@@ -89,7 +89,7 @@ def shown(start_task: Mapping[str, Any]) -> model.JsonObject:
 
 def environment_of(node: store.Resource) -> dict[str, str]:
     """The variables that the command sees."""
-    settings = node.state["startTask"].get("environmentSettings") or []
+    settings = node.document["startTask"].get("environmentSettings") or []
     pool_id = resource_ids.name(resource_ids.parent(node.id))
     return {
         "AZ_BATCH_POOL_ID": pool_id,
@@ -103,7 +103,7 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
     """The node as the verification sees it."""
     size = skus.find(pool.properties["vmSize"])
     assert size is not None  # checked when the pool was made
-    user = (node.state["startTask"] or {}).get("userIdentity") or {}
+    user = (node.document.get("startTask") or {}).get("userIdentity") or {}
     level = (user.get("autoUser") or {}).get("elevationLevel", "NonAdmin")
     return verification.Host(
         contents=node.state["contents"],
@@ -116,7 +116,7 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
 def _imitate(
     azure: core.Simulator, pool: store.Resource, node: store.Resource
 ) -> interface.Outcome:
-    command, environment = node.state["startTask"]["commandLine"], environment_of(node)
+    command, environment = node.document["startTask"]["commandLine"], environment_of(node)
     host = host_of(pool, node)
     seconds = azure.duration("nodes.startTask", node)
     is_verification = _is_verification(command, environment)
@@ -128,7 +128,13 @@ def _imitate(
         seconds=seconds, exit_code=ran.exit_code, stdout=ran.stdout, stderr=ran.stderr
     )
     fault = azure.faults.on_script(STEP if is_verification else "", node)
-    return outcome if fault is None else _faulty(outcome, fault)
+    if fault is None:
+        return outcome
+    if is_verification and fault["effect"] == "script" and "stdout" not in fault:
+        code, message = int(fault.get("exitCode", 1)), str(fault.get("message", "injected failure"))
+        line = verification.result_line(environment, code, message, {"checks": []})
+        fault = {**fault, "stdout": line}
+    return _faulty(outcome, fault)
 
 
 def _is_verification(command: str, environment: Mapping[str, str]) -> bool:
@@ -157,7 +163,7 @@ def _faulty(outcome: interface.Outcome, fault: model.JsonObject) -> interface.Ou
 def _script_run(node: store.Resource) -> interface.ScriptRun:
     return interface.ScriptRun(
         id=f"{node.id}/startTask/{node.state['runs']}",
-        script=node.state["startTask"]["commandLine"],
+        script=node.document["startTask"]["commandLine"],
         environment=environment_of(node),
         vm=node.state["contents"],
     )

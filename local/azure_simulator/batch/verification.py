@@ -92,26 +92,33 @@ def judge(host: Host, environment: Mapping[str, str]) -> commands.Ran:
         checks.append(Check(id="system", code="USER_START_TASK", message=message))
     failed = [check for check in checks if check.code and not check.warns]
     exit_code = CHECK_FAILED if failed else 0
+    message = "; ".join(f"{check.code}: {check.message}" for check in failed)
+    data = {"checks": [check.to_wire() for check in checks], "host": _described(host)}
+    line = result_line(environment, exit_code, message, data)
+    return commands.Ran(exit_code=exit_code, stdout=("" if user is None else user.stdout) + line)
+
+
+def result_line(
+    environment: Mapping[str, str], exit_code: int, message: str, data: Mapping[str, Any]
+) -> str:
+    """The last line on stdout, as the step contract has it."""
     result = {
         "v": 1,
         "step": "verify",
         "nonce": environment.get("NONCE", ""),
-        "ok": not failed,
+        "ok": exit_code == 0,
         "exitCode": exit_code,
         "changed": False,
         "rebootRequired": False,
         "seconds": 3,
         "phase": "",
-        "message": "; ".join(f"{check.code}: {check.message}" for check in failed),
+        "message": message,
         "logTail": "",
         "log": "/var/log/batch-prep/verify.log",
         "scripted": True,
-        "data": {"checks": [check.to_wire() for check in checks], "host": _described(host)},
+        "data": data,
     }
-    output = "" if user is None else user.stdout
-    return commands.Ran(
-        exit_code=exit_code, stdout=f"{output}batch-prep-result {json.dumps(result)}\n"
-    )
+    return f"batch-prep-result {json.dumps(result)}\n"
 
 
 def _checks(host: Host, environment: Mapping[str, str]) -> Iterable[Check]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib import parse
 
 from local.azure_simulator import arm, model, resource_ids, store, times
-from local.azure_simulator.compute import placement
+from local.azure_simulator.compute import placement, power
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -54,6 +54,7 @@ def serve(azure: core.Simulator, request: model.Request) -> model.Response:
     vm = next((item for item in vms if item.properties["vmId"] == name), None)
     if vm is None:
         model.refuse(404, "BlobNotFound", "The specified blob does not exist.")
+    power.look_inside(azure, vm)
     lines = vm.state["console"] if file.endswith(".log") else []
     body = "".join(f"{line}\r\n" for line in lines).encode()
     return model.Response(status=200, headers={"Content-Type": "text/plain"}, body=body)

@@ -1,11 +1,12 @@
 """Managed disks. They come with a virtual machine and may outlive it."""
 
+# ruff: noqa: ARG001 - handlers, events and endings share one signature each
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from local.azure_simulator import arm, model, resource_ids, store, times
-from local.azure_simulator.network import writing
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -57,7 +58,6 @@ def detach(disk: store.Resource) -> None:
 
 
 def _check_delete(azure: core.Simulator, disk: store.Resource) -> None:
-    writing.check_idle(azure, disk)
     owner = disk.document.get("managedBy")
     if owner:
         message = f"Disk {disk.name} is attached to VM {owner}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, model, operations, store
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -84,8 +84,3 @@ def refuse_change(path: str) -> None:
     model.refuse(
         409, "PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed.", target=path
     )
-
-
-def gallery_of(resource_id: str) -> str:
-    """Id of the gallery of a definition."""
-    return resource_ids.parent(resource_id)

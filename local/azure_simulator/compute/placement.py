@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from local.azure_simulator import faults, model, store
@@ -45,8 +46,11 @@ def is_restricted(azure: core.Simulator, size: skus.Size, location: str) -> bool
     return bool(azure.setting(f"restricted:{size.name}", is_listed))
 
 
-def check_available(azure: core.Simulator, size: skus.Size, location: str) -> None:
-    if is_restricted(azure, size, location):
+def check_available(
+    azure: core.Simulator, size: skus.Size, location: str, zones: Sequence[str] = ()
+) -> None:
+    """409 where the subscription may not use the size in the region, or in a zone asked for."""
+    if is_restricted(azure, size, location) or set(zones) & set(size.restricted_zones):
         model.refuse(
             409,
             "SkuNotAvailable",

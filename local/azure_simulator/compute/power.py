@@ -63,6 +63,7 @@ def register(azure: core.Simulator) -> None:
 def act(azure: core.Simulator, request: model.Request) -> model.Response:
     """202 with both headers; the same action under way is joined, another is a conflict."""
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
+    look_inside(azure, vm)
     wanted = resource_ids.name(request.path).lower()
     action = next(name for name in CHANGES if name.lower() == wanted)
     check_not_deleting(vm, action)
@@ -79,6 +80,7 @@ def generalize(azure: core.Simulator, request: model.Request) -> model.Response:
     """200 at once; only marks the machine. Repeating it changes nothing."""
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     check_not_deleting(vm, "generalize")
+    look_inside(azure, vm)
     if vm.state["power"] not in _OFF:
         model.refuse(
             409,
@@ -150,6 +152,16 @@ def go_down(azure: core.Simulator, vm: store.Resource) -> None:
     vm.cancel("agentReady")
     vm.cancel("guest")
     azure.emit(vm, "wentDown")
+    azure.machine.shut_down(vm.state["machine"])
+
+
+def look_inside(azure: core.Simulator, vm: store.Resource) -> None:
+    """Learn what a machine that really executes has done by itself."""
+    if vm.state["power"] == "running":
+        seen = azure.machine.observe(vm.state["machine"])
+        vm.state["console"].extend(seen.console)
+        if seen.is_off:
+            stop_from_inside(azure, vm)
 
 
 def write_console(vm: store.Resource, line: str) -> None:

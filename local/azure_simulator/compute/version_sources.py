@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, NoReturn
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import model, store
 from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import locations
 
@@ -151,8 +151,3 @@ def _check_features(properties: model.JsonObject, source: VersionSource) -> None
 
 def _refuse(message: str) -> NoReturn:
     model.refuse(400, "InvalidParameter", message, target="storageProfile.source")
-
-
-def virtual_machine_of(version: store.Resource) -> str:
-    """Name of the machine a version was captured from."""
-    return resource_ids.name(version.state["source"])

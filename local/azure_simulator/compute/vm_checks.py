@@ -44,7 +44,7 @@ def check_new(azure: core.Simulator, vm_id: str, body: model.JsonObject) -> Chec
     properties = body.get("properties", {})
     location = body["location"]
     size = placement.require_size(properties.get("hardwareProfile", {}).get("vmSize", ""), location)
-    placement.check_available(azure, size, location)
+    placement.check_available(azure, size, location, zones=body.get("zones") or [])
     storage = properties.get("storageProfile", {})
     source = image_sources.resolve(azure, storage.get("imageReference", {}), location)
     security = (properties.get("securityProfile") or {}).get("securityType", "Standard")

@@ -1,5 +1,7 @@
 """Deletion of virtual machines, and of what was created with `deleteOption: Delete`."""
 
+# ruff: noqa: ARG001 - handlers, events and endings share one signature each
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ _NAMES = ("virtualMachines.delete", "virtualMachines.forceDelete")
 
 def register(azure: core.Simulator) -> None:
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="virtualMachines.delete")
+    azure.on(TYPE, "vanish", _vanish)
     for name in _NAMES:
         azure.operations.register(name, _deleted)
 
@@ -37,8 +40,12 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, running)
 
 
-def _deleted(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+def _vanish(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+    """However it goes, alone or with its group."""
     azure.machine.destroy(vm.state["machine"])
+
+
+def _deleted(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
     arm.vanish(azure, vm, operation)
     for reference in vm.properties["networkProfile"]["networkInterfaces"]:
         if reference.get("properties", {}).get("deleteOption") == "Delete":

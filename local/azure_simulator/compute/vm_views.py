@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.azure_simulator import model, store, times
+from local.azure_simulator.compute import power as power_changes
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -28,6 +29,7 @@ def show(azure: core.Simulator, vm: store.Resource, request: model.Request) -> m
 
 
 def instance_view(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+    power_changes.look_inside(azure, vm)
     statuses = [_provisioning_status(azure, vm)]
     if vm.state["generalized"]:
         generalized = {"code": "OSState/generalized", "displayStatus": "VM generalized"}

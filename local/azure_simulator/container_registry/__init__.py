@@ -1,7 +1,7 @@
 """Azure Container Registry: registries, quick builds, the registry protocol, and who may pull.
 
 For machines that pull images, `pulls.find(azure, reference, identity_ids)` says what a pull would
-yield or which words it would fail with.
+yield or which words it would fail with. Effect `allocation` on `runs.build` fails a build.
 """
 
 from __future__ import annotations

@@ -78,11 +78,27 @@ class Outcome:
     """The VM stops when the script would end; the script never reports."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What a machine did by itself since it was last observed."""
+
+    console: tuple[str, ...] = ()
+    is_off: bool = False
+
+
 class Machine(Protocol):
     """Runs scripts. Implementations: `scripted.ScriptedMachine`."""
 
     def boot(self, vm: model.JsonObject) -> None:
         """The VM has started or restarted."""
+        ...
+
+    def shut_down(self, vm: model.JsonObject) -> None:
+        """Its system ends at once: power off, restart, deallocation, deletion."""
+        ...
+
+    def observe(self, vm: model.JsonObject) -> Observation:
+        """Asked whenever somebody looks at a running VM."""
         ...
 
     def run(self, run: ScriptRun) -> Outcome | None:

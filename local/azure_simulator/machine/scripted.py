@@ -4,6 +4,8 @@ Every result line carries `"scripted": true`. Other scripts end with exit code 0
 a generic duration. What each step needs and does is in `steps`.
 """
 
+# ruff: noqa: ARG002 - the interface has more than a machine of this kind needs
+
 from __future__ import annotations
 
 import dataclasses
@@ -33,6 +35,13 @@ class ScriptedMachine:
         if "driverKernel" in vm:
             vm["driverLoaded"] = vm["driverKernel"] == vm["kernel"]
         vm["sealed"] = False
+
+    def shut_down(self, vm: model.JsonObject) -> None:
+        """Nothing runs."""
+
+    def observe(self, vm: model.JsonObject) -> interface.Observation:
+        """All that happens is announced in outcomes."""
+        return interface.Observation()
 
     def run(self, run: interface.ScriptRun) -> interface.Outcome | None:
         problem = scripts.interpreter_problem(run.script)

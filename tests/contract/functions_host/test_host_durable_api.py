@@ -70,7 +70,7 @@ def test_a_running_instance_answers_202(client):
 
 
 def test_events_from_the_webhook_arrive_as_objects(client):
-    """Those of the SDK's client arrive as strings of JSON (issue 295)."""
+    """Those of the SDK's client arrive as strings of JSON (durable-python#295)."""
     for instance in ("by-webhook", "by-client"):
         client.begin("approval", instance)
     urls = client.begin("approval", "by-link")

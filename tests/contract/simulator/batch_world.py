@@ -233,3 +233,10 @@ def details(error: Any) -> dict[str, str]:
 def code_of(error: Any) -> str:
     """The service's code of a refused download, which the SDK does not read by itself."""
     return str(json.loads(error.response.body())["code"])
+
+
+def inner_error(error: Any) -> dict[str, str]:
+    """The error of compute inside an AllocationFailed."""
+    found = {item.code: item.message for item in error.details}
+    inner: dict[str, str] = json.loads(found["Provider Error Json"])["error"]
+    return inner

@@ -28,3 +28,11 @@ def make_world(tmp_path: pathlib.Path) -> Iterator[type[World]]:
     yield make
     for world in made:
         world.close()
+
+
+@pytest.fixture
+def sealed(world: World) -> World:
+    """A world with a sealed, generalized builder and a definition that fits it."""
+    world.make_sealed_vm()
+    world.make_definition()
+    return world

@@ -325,3 +325,20 @@ def refused(call: Any, *arguments: Any, **options: Any) -> HttpResponseError:
     except HttpResponseError as error:
         return error
     raise AssertionError("the call was not refused")
+
+
+def put_vm(world: World, body: dict[str, Any], name: str = "builder") -> Any:
+    begin = world.compute.virtual_machines.begin_create_or_update
+    return begin(GROUP, name, body)
+
+
+def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The body with one value replaced, or removed when it is None."""
+    *parents, last = path.split(".")
+    place = body
+    for name in parents:
+        place = place[name]
+    place[last] = value
+    if value is None:
+        del place[last]
+    return body

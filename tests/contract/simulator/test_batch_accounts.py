@@ -14,7 +14,7 @@ def world() -> BatchWorld:
     return BatchWorld()
 
 
-def _put(world: BatchWorld, name: str = ACCOUNT, **body: object):  # type: ignore[no-untyped-def]
+def _put(world: BatchWorld, name: str = ACCOUNT, **body: object):
     path = world.id("Microsoft.Batch/batchAccounts", name)
     full = {"location": LOCATION, **body}
     return world.send("PUT", f"{path}?api-version=2025-06-01", full)

@@ -102,6 +102,18 @@ def test_reads_say_what_is_missing(world: World) -> None:
     assert f"'{TYPE}/address' under resource group '{GROUP}'" in without_resource.error.message
 
 
+def test_lists_and_deletes_need_their_group_too(world: World) -> None:
+    """An empty list, or a success, would hide a misspelt group."""
+    addresses = world.network.public_ip_addresses
+
+    errors = [
+        refused(lambda: list(addresses.list(GROUP))),
+        refused(addresses.begin_delete, GROUP, "address"),
+    ]
+
+    assert {error.error.code for error in errors} == {"ResourceGroupNotFound"}
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

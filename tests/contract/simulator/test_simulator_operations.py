@@ -246,3 +246,19 @@ def test_a_failed_operation_marks_its_resource(world: World) -> None:
         begin(GROUP, "address", BODY).result()
 
     assert world.listed()["address"]["state"] == "Failed"
+
+
+def test_an_old_operation_does_not_end_on_a_new_resource(world: World) -> None:
+    """The group went while a machine was created; another one of its name is its own."""
+    world.make_network()
+    machines, groups = world.compute.virtual_machines, world.resources.resource_groups
+    world.add_fault(operation="virtualMachines.create", effect="slow", factor=20)
+    machines.begin_create_or_update(GROUP, "builder", world.vm_body(), polling=False)
+    groups.begin_delete(GROUP).result()
+    world.make_network()
+    machines.begin_create_or_update(GROUP, "builder", world.vm_body()).result()
+    machines.begin_deallocate(GROUP, "builder").result()
+
+    world.wait(2 * 3600)
+
+    assert world.codes()[-1] == "PowerState/deallocated"

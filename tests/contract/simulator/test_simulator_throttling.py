@@ -103,3 +103,14 @@ def test_throttling_can_be_switched_off(make_world) -> None:
     world = make_world(throttled=False)
 
     assert 429 not in statuses(world, "GET", GROUPS, 300)
+
+
+def test_answers_tell_what_is_left(world: World) -> None:
+    """For the subscription, and compute's own."""
+    world.make_vm()
+
+    first, second = (world.send("GET", f"{world.vm_id()}?api-version=2026-04-01") for _ in "ab")
+
+    reads = "x-ms-ratelimit-remaining-subscription-reads"
+    assert int(first.headers[reads]) == int(second.headers[reads]) + 1
+    assert second.headers["x-ms-ratelimit-remaining-resource"] == "Microsoft.Compute/GetVM;34"

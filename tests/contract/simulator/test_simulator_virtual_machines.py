@@ -3,33 +3,16 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, LOCATION, UBUNTU, World, refused
+from simulated_world import GROUP, LOCATION, UBUNTU, World, changed, put_vm, refused
 
 ROCKY = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}
 ROCKY_PLAN = {"name": "9-base", "publisher": "resf", "product": "rockylinux-x86_64"}
 
 
-def put(world: World, body: dict[str, Any], name: str = "builder") -> Any:
-    begin = world.compute.virtual_machines.begin_create_or_update
-    return begin(GROUP, name, body)
-
-
-def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """The body with one value replaced, or removed when it is None."""
-    *parents, last = path.split(".")
-    place = body
-    for name in parents:
-        place = place[name]
-    place[last] = value
-    if value is None:
-        del place[last]
-    return body
-
-
 def test_a_machine_runs_and_then_its_agent_is_ready(world: World) -> None:
     """Run commands need the agent, which comes some seconds after the operation has ended."""
     world.make_network()
-    put(world, world.vm_body()).result()
+    put_vm(world, world.vm_body()).result()
 
     assert world.codes() == ["ProvisioningState/succeeded", "PowerState/running"]
     world.wait(60)
@@ -51,7 +34,7 @@ def test_the_agent_is_not_ready_at_once(make_world) -> None:
 def test_a_machine_without_a_way_out_never_reports(world: World) -> None:
     """A private subnet without NAT gateway: the agent reaches nobody."""
     world.make_network(outbound=False)
-    put(world, world.vm_body()).result()
+    put_vm(world, world.vm_body()).result()
     world.wait(3600)
 
     assert world.codes()[-1] == "PowerState/running"
@@ -75,7 +58,7 @@ def test_a_nat_gateway_is_a_way_out(world: World) -> None:
     network = {"location": LOCATION, "properties": properties}
     world.network.virtual_networks.begin_create_or_update(GROUP, "net", network).result()
 
-    put(world, world.vm_body()).result()
+    put_vm(world, world.vm_body()).result()
     world.wait(60)
 
     assert world.agent() == "Ready"
@@ -144,7 +127,7 @@ def test_a_wrong_body_is_refused_at_once(
     world.make_network()
     body = changed(world.vm_body(), f"properties.{path}", value)
 
-    error = refused(put, world, body)
+    error = refused(put_vm, world, body)
 
     assert (error.status_code, error.error.code, error.error.target) == (400, code, target)
     assert "builder" not in world.listed()
@@ -154,7 +137,7 @@ def test_an_image_that_does_not_exist_is_refused(world: World) -> None:
     """404 with the URN, so that a person sees what is misspelt."""
     world.make_network()
 
-    error = refused(put, world, world.vm_body(image={**UBUNTU, "sku": "servre"}))
+    error = refused(put_vm, world, world.vm_body(image={**UBUNTU, "sku": "servre"}))
 
     assert (error.status_code, error.error.code) == (404, "PlatformImageNotFound")
     assert "'Canonical:ubuntu-24_04-lts:servre:latest'" in error.error.message
@@ -165,7 +148,7 @@ def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
     """As an image that does not exist."""
     world.make_network()
 
-    error = refused(put, world, world.vm_body(image={**UBUNTU, "version": "1.2.3"}))
+    error = refused(put_vm, world, world.vm_body(image={**UBUNTU, "version": "1.2.3"}))
 
     assert error.error.code == "PlatformImageNotFound"
 
@@ -175,7 +158,7 @@ def test_image_and_size_agree_on_the_generation(world: World) -> None:
     world.make_network()
     image = {**UBUNTU, "sku": "server-gen1"}
 
-    error = refused(put, world, world.vm_body(image=image, size="Standard_D4s_v6"))
+    error = refused(put_vm, world, world.vm_body(image=image, size="Standard_D4s_v6"))
 
     assert (error.status_code, error.error.code) == (400, "BadRequest")
     assert "cannot boot Hypervisor Generation '1'" in error.error.message
@@ -187,15 +170,15 @@ def test_trusted_launch_needs_a_second_generation_image(world: World) -> None:
     gen1 = world.vm_body(image={**UBUNTU, "sku": "server-gen1"}, security="TrustedLaunch")
     capable = world.vm_body(security="TrustedLaunch")
 
-    assert "TrustedLaunch" in refused(put, world, gen1).error.message
-    assert put(world, capable).result().provisioning_state == "Succeeded"
+    assert "TrustedLaunch" in refused(put_vm, world, gen1).error.message
+    assert put_vm(world, capable).result().provisioning_state == "Succeeded"
 
 
 def test_a_subnet_must_exist(world: World) -> None:
     """The usual answer to a dangling reference."""
     world.make_group()
 
-    error = refused(put, world, world.vm_body())
+    error = refused(put_vm, world, world.vm_body())
 
     assert (error.status_code, error.error.code) == (400, "InvalidResourceReference")
 
@@ -208,7 +191,7 @@ def test_an_interface_serves_one_machine(world: World) -> None:
     body = world.vm_body()
     body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface_id}]}
 
-    assert refused(put, world, body, "second").error.code == "NetworkInterfaceInUse"
+    assert refused(put_vm, world, body, "second").error.code == "NetworkInterfaceInUse"
 
 
 def test_an_interface_must_exist(world: World) -> None:
@@ -218,7 +201,7 @@ def test_an_interface_must_exist(world: World) -> None:
     interface_id = world.id("Microsoft.Network/networkInterfaces", "none")
     body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface_id}]}
 
-    assert refused(put, world, body).error.code == "InvalidResourceReference"
+    assert refused(put_vm, world, body).error.code == "InvalidResourceReference"
 
 
 def test_an_attached_identity_must_exist(world: World) -> None:
@@ -226,7 +209,7 @@ def test_an_attached_identity_must_exist(world: World) -> None:
     world.make_network()
     identity = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "none")
 
-    error = refused(put, world, world.vm_body(identity=identity))
+    error = refused(put_vm, world, world.vm_body(identity=identity))
 
     assert error.error.code == "FailedIdentityOperation"
 
@@ -237,7 +220,7 @@ def test_an_attached_identity_is_shown_with_its_ids(world: World) -> None:
     world.identities.user_assigned_identities.create_or_update(GROUP, "id", {"location": LOCATION})
     identity = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
 
-    vm = put(world, world.vm_body(identity=identity)).result()
+    vm = put_vm(world, world.vm_body(identity=identity)).result()
 
     assert vm.identity.user_assigned_identities[identity].client_id
 
@@ -250,7 +233,7 @@ def test_a_family_s_quota_is_told_by_its_message_only(world: World) -> None:
     world.make_network()
     world.set(**{"quota:standardDSv5Family": 2})
 
-    error = refused(put, world, world.vm_body())
+    error = refused(put_vm, world, world.vm_body())
 
     assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
     assert (
@@ -265,7 +248,7 @@ def test_the_region_s_quota_counts_all_families(world: World) -> None:
     world.make_vm()
     world.set(**{"quota:cores": 6})
 
-    error = refused(put, world, world.vm_body(size="Standard_E4s_v5"), "second")
+    error = refused(put_vm, world, world.vm_body(size="Standard_E4s_v5"), "second")
 
     assert "Total Regional Cores quota" in error.error.message
     assert "Current Usage: 4" in error.error.message
@@ -277,7 +260,7 @@ def test_spot_machines_have_their_own_quota(world: World) -> None:
     world.set(**{"quota:cores": 0, "quota:lowPriorityCores": 2})
     body = changed(world.vm_body(), "properties.priority", "Spot")
 
-    assert "Low-priority Cores" in refused(put, world, body).error.message
+    assert "Low-priority Cores" in refused(put_vm, world, body).error.message
 
 
 def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
@@ -286,11 +269,11 @@ def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
     world.make_vm()
     machines = world.compute.virtual_machines
     machines.begin_deallocate(GROUP, "builder").result()
-    assert refused(put, world, world.vm_body(), "second").status_code == 409
+    assert refused(put_vm, world, world.vm_body(), "second").status_code == 409
 
     machines.begin_delete(GROUP, "builder").result()
 
-    put(world, world.vm_body(), "second").result()
+    put_vm(world, world.vm_body(), "second").result()
 
 
 def test_a_restricted_size_is_refused(world: World) -> None:
@@ -298,9 +281,20 @@ def test_a_restricted_size_is_refused(world: World) -> None:
     world.make_network()
     world.set(**{"restricted:Standard_D4s_v5": True})
 
-    error = refused(put, world, world.vm_body())
+    error = refused(put_vm, world, world.vm_body())
 
     assert (error.status_code, error.error.code) == (409, "SkuNotAvailable")
+
+
+def test_a_restricted_zone_is_refused(world: World) -> None:
+    """The size works in the other zones, and without one."""
+    world.make_network()
+    body = world.vm_body(size="Standard_D16ds_v5")
+
+    error = refused(put_vm, world, {**body, "zones": ["3"]})
+
+    assert error.error.code == "SkuNotAvailable"
+    put_vm(world, {**body, "zones": ["1"]}).result()
 
 
 def test_a_machine_that_was_not_allocated_costs_nothing(world: World) -> None:
@@ -308,7 +302,7 @@ def test_a_machine_that_was_not_allocated_costs_nothing(world: World) -> None:
     world.make_network()
     world.add_fault(operation="virtualMachines.create", effect="allocation")
 
-    refused(put, world, world.vm_body())
+    refused(put_vm, world, world.vm_body())
 
     assert world.listed()["builder"]["state"] == "failed"
     assert world.listed()["builder"]["costPerHour"] == 0
@@ -322,7 +316,7 @@ def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: World) ->
         operation="virtualMachines.create", effect="allocation", code="OSProvisioningTimedOut"
     )
 
-    refused(put, world, world.vm_body())
+    refused(put_vm, world, world.vm_body())
 
     assert world.listed()["builder"]["costPerHour"] > 0
     assert "PowerState/running" in world.codes()
@@ -332,9 +326,9 @@ def test_putting_an_unallocated_machine_again_tries_again(world: World) -> None:
     """The same body, more luck."""
     world.make_network()
     world.add_fault(operation="virtualMachines.create", effect="allocation")
-    refused(put, world, world.vm_body())
+    refused(put_vm, world, world.vm_body())
 
-    put(world, world.vm_body()).result()
+    put_vm(world, world.vm_body()).result()
 
     assert world.codes()[-1] == "PowerState/running"
 
@@ -346,7 +340,7 @@ def test_a_missing_plan_fails_asynchronously(world: World) -> None:
     """The PUT succeeds; the operation does not."""
     world.make_network()
 
-    error = refused(put, world, world.vm_body(image=ROCKY))
+    error = refused(put_vm, world, world.vm_body(image=ROCKY))
 
     assert (error.status_code, error.error.code) == (200, "VMMarketplaceInvalidInput")
 
@@ -355,7 +349,7 @@ def test_the_right_plan_is_accepted(world: World) -> None:
     """It equals the image's."""
     world.make_network()
 
-    vm = put(world, world.vm_body(image=ROCKY, plan=ROCKY_PLAN)).result()
+    vm = put_vm(world, world.vm_body(image=ROCKY, plan=ROCKY_PLAN)).result()
 
     assert vm.provisioning_state == "Succeeded"
 
@@ -364,217 +358,6 @@ def test_a_plan_that_nobody_asks_for_fails(world: World) -> None:
     """The other mistake has the same code."""
     world.make_network()
 
-    error = refused(put, world, world.vm_body(plan=ROCKY_PLAN))
+    error = refused(put_vm, world, world.vm_body(plan=ROCKY_PLAN))
 
     assert "does not need Plan information" in error.error.message
-
-
-# --- updates -------------------------------------------------------------------------------
-
-
-def test_the_same_put_again_changes_nothing(world: World) -> None:
-    """Activities run at least once: 200, the same machine, the same interfaces."""
-    world.make_vm()
-    before = world.compute.virtual_machines.get(GROUP, "builder")
-
-    after = put(world, world.vm_body()).result()
-
-    assert after.vm_id == before.vm_id
-    assert after.network_profile == before.network_profile
-    assert len(list(world.network.network_interfaces.list(GROUP))) == 1
-
-
-def test_the_same_put_during_creation_joins_it(world: World) -> None:
-    """One operation, one machine."""
-    world.make_network()
-    path = f"{world.vm_id()}?api-version=2026-04-01"
-    first, second = (world.send("PUT", path, world.vm_body()) for _ in range(2))
-
-    urls = [answer.headers["Azure-AsyncOperation"].partition("?")[0] for answer in (first, second)]
-    assert [first.status, second.status] == [201, 200]
-    assert urls[0] == urls[1]
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("storageProfile.imageReference", {**UBUNTU, "sku": "server-gen1"}),
-        ("osProfile.adminUsername", "other"),
-        ("osProfile.computerName", "other"),
-        ("securityProfile.securityType", "TrustedLaunch"),
-        ("priority", "Spot"),
-    ],
-)
-def test_immutable_properties_stay(world: World, path: str, value: Any) -> None:
-    """409 PropertyChangeNotAllowed."""
-    world.make_vm()
-    body = changed(world.vm_body(), f"properties.{path}", value)
-
-    error = refused(put, world, body)
-
-    assert (error.status_code, error.error.code) == (409, "PropertyChangeNotAllowed")
-
-
-def test_tags_can_be_patched(world: World) -> None:
-    """An expiry is prolonged this way."""
-    world.make_vm()
-
-    world.compute.virtual_machines.begin_update(GROUP, "builder", {"tags": {"a": "b"}}).result()
-
-    assert world.listed()["builder"]["tags"] == {"a": "b"}
-
-
-def test_a_machine_can_be_resized_within_its_quota(world: World) -> None:
-    """The old size's cores come back first."""
-    world.make_vm()
-    world.set(**{"quota:standardDSv5Family": 8})
-    machines = world.compute.virtual_machines
-    size = {"properties": {"hardwareProfile": {"vmSize": "Standard_D8s_v5"}}}
-    machines.begin_update(GROUP, "builder", size).result()
-
-    size["properties"]["hardwareProfile"]["vmSize"] = "Standard_D16s_v5"
-    error = refused(machines.begin_update, GROUP, "builder", size)
-
-    assert "Current Limit: 8, Current Usage: 8" in error.error.message
-
-
-# --- deletion ------------------------------------------------------------------------------
-
-
-def test_deletion_takes_what_was_created_with_it(world: World) -> None:
-    """deleteOption Delete on disk and interface."""
-    world.make_vm()
-    assert len(list(world.compute.disks.list_by_resource_group(GROUP))) == 1
-
-    world.compute.virtual_machines.begin_delete(GROUP, "builder").result()
-
-    assert set(world.listed()) == {GROUP, "net"}
-
-
-def test_deletion_leaves_what_was_not(world: World) -> None:
-    """Without deleteOption the disk and the interface remain, and cost."""
-    world.make_network()
-    body = changed(world.vm_body(), "properties.storageProfile.osDisk.deleteOption", None)
-    configuration = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
-    del configuration["properties"]["deleteOption"]
-    put(world, body).result()
-
-    world.compute.virtual_machines.begin_delete(GROUP, "builder").result()
-
-    (disk,) = world.compute.disks.list_by_resource_group(GROUP)
-    assert disk.disk_state == "Unattached"
-    assert world.listed()[disk.name]["costPerHour"] > 0
-    world.compute.disks.begin_delete(GROUP, disk.name).result()
-    (interface,) = world.network.network_interfaces.list(GROUP)
-    world.network.network_interfaces.begin_delete(GROUP, interface.name).result()
-
-
-def test_an_attached_disk_stays(world: World) -> None:
-    """409 with the machine's name."""
-    world.make_vm()
-    (disk,) = world.compute.disks.list_by_resource_group(GROUP)
-
-    error = refused(world.compute.disks.begin_delete, GROUP, disk.name)
-
-    assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
-
-
-def test_forced_deletion_is_faster(make_world) -> None:
-    """It skips the graceful shutdown."""
-    world = make_world(duration_band=(1, 1), retry_after=False)
-    spent = []
-    for forced in (False, True):
-        world.make_vm()
-        before = world.now()
-        world.compute.virtual_machines.begin_delete(
-            GROUP, "builder", force_deletion=forced, polling_interval=10
-        ).result()
-        spent.append(world.now() - before)
-
-    assert spent[1] < spent[0]
-
-
-def test_a_machine_being_deleted_refuses_everything_else(world: World) -> None:
-    """Only the deletion may be repeated."""
-    world.make_vm()
-    machines = world.compute.virtual_machines
-    machines.begin_delete(GROUP, "builder", polling=False)
-
-    errors = [
-        refused(machines.begin_restart, GROUP, "builder"),
-        refused(machines.generalize, GROUP, "builder"),
-        refused(put, world, world.vm_body()),
-        refused(world.run, "late", "#!/bin/bash\n"),
-    ]
-
-    assert {error.error.code for error in errors} == {"OperationNotAllowed"}
-    assert all("marked for deletion" in error.error.message for error in errors)
-    machines.begin_delete(GROUP, "builder").result()
-
-
-# --- machines from custom images -----------------------------------------------------------
-
-
-def test_a_machine_can_be_made_from_a_gallery_version(world: World) -> None:
-    """Or from the definition, which means its latest version; contents come along."""
-    world.make_sealed_vm()
-    world.make_definition()
-    world.make_version()
-    definition = world.id("Microsoft.Compute/galleries", "gallery/images/image")
-
-    vm = put(world, world.vm_body(image={"id": definition}), "second").result()
-
-    assert vm.storage_profile.image_reference.exact_version == "1.0.0"
-    resource = world.azure.store.find(world.vm_id("second"))
-    assert resource is not None
-    assert resource.state["machine"]["docker"]
-
-
-def test_an_image_that_is_not_in_the_region_is_refused(world: World) -> None:
-    """404: replicate it first."""
-    world.make_sealed_vm()
-    world.make_definition()
-    world.make_version()
-    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
-    body = {**world.vm_body(image={"id": version}), "location": "eastus"}
-
-    error = refused(put, world, body, "second")
-
-    assert (error.status_code, error.error.code) == (404, "GalleryImageNotFound")
-    assert "is not available in eastus region" in error.error.message
-
-
-def test_a_trusted_launch_image_makes_trusted_launch_machines_only(world: World) -> None:
-    """The security type belongs to the definition."""
-    world.make_sealed_vm(security="TrustedLaunch")
-    world.make_definition(features=[{"name": "SecurityType", "value": "TrustedLaunch"}])
-    world.make_version()
-    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
-
-    error = refused(put, world, world.vm_body(image={"id": version}), "second")
-
-    assert "only supports creation of VMs and VM Scale Sets with 'TrustedLaunch'" in (
-        error.error.message
-    )
-
-
-def test_an_nvme_size_needs_an_image_that_knows_nvme(world: World) -> None:
-    """Custom images say so in a feature of their definition."""
-    world.make_sealed_vm()
-    world.make_definition()
-    world.make_version()
-    version = world.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
-    body = world.vm_body(image={"id": version}, size="Standard_D4s_v6")
-
-    assert "disk controller types" in refused(put, world, body, "second").error.message
-
-
-def test_an_ephemeral_disk_needs_room(world: World) -> None:
-    """A size without temporary disk has none."""
-    world.make_network()
-    body = world.vm_body()
-    body["properties"]["storageProfile"]["osDisk"]["diffDiskSettings"] = {"option": "Local"}
-
-    error = refused(put, world, body)
-
-    assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")

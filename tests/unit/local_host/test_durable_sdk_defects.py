@@ -38,7 +38,7 @@ def outcome(orchestrator, activities=None, prepare=None):
 
 @early
 def test_of_two_early_events_the_first_is_lost():
-    """Issue 507: early events are kept by name, and never removed; so use a fresh name per wait."""
+    """durable-python#507: early events are kept by name; so use a fresh name per wait."""
 
     def two_waits(context):
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
@@ -84,7 +84,7 @@ def test_a_retry_beside_a_timer_that_is_cancelled_fails():
 
 
 def test_waiting_for_some_of_several_retried_tasks_fails():
-    """Issue 603: a silent hang in production, where this comes to light as non-determinism."""
+    """durable-python#603: in production a silent hang, here found as non-determinism."""
 
     def two_of_three(context):
         tasks = [context.call_activity_with_retry(f"part_{n}", RETRY_TWICE, n) for n in range(3)]
@@ -159,7 +159,7 @@ def test_task_all_raises_at_the_first_failure_but_the_next_step_waits():
 
 
 def test_an_event_raised_by_the_client_arrives_as_a_string_of_json():
-    """Issue 295: `raise_event` encodes twice, so decode what is a string."""
+    """durable-python#295: `raise_event` encodes twice, so decode what is a string."""
     import asyncio
 
     from local.functions_host import local_client

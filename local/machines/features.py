@@ -1,0 +1,55 @@
+"""Whether this computer can run machines, and if not, what is missing: asked, never assumed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from local.machines import shell
+
+PACKAGE_OF = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "gpg": "gnupg",
+    "openssl": "openssl",
+    "apt-ftparchive": "apt-utils",
+    "dpkg-deb": "dpkg",
+}
+"""Programs that machines need, with the Debian package of each."""
+_FILE_SYSTEMS = ("overlay", "tmpfs")
+
+
+def missing() -> list[str]:
+    """One reason per line; empty where machines can run."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return [f"machines need Linux on x86_64, this is {sys.platform} on {platform.machine()}"]
+    if os.geteuid() != 0:
+        return ["machines need root"]
+    return [*_missing_programs(), *_missing_kernel_features()]
+
+
+def _missing_programs() -> Iterator[str]:
+    absent = {name: package for name, package in PACKAGE_OF.items() if not shutil.which(name)}
+    if absent:
+        install = " ".join(sorted(set(absent.values())))
+        yield f"not installed: {', '.join(absent)}; try: apt-get install {install}"
+
+
+def _missing_kernel_features() -> Iterator[str]:
+    known = Path("/proc/filesystems").read_text().split()
+    for name in _FILE_SYSTEMS:
+        if name not in known:
+            yield f"the kernel has no {name} file system"
+    if "cgroup" not in Path("/proc/self/mountinfo").read_text():
+        yield "no control groups are mounted"
+    try:
+        shell.run("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
+                  "ip", "link", "add", "host0", "type", "dummy")  # fmt: skip
+    except shell.MachineError as error:
+        yield f"no namespaces with a network of their own: {error}"

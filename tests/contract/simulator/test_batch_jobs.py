@@ -1,0 +1,214 @@
+"""An account's data plane: who is let in, what it lists, and its jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from azure.batch import models as batch_models
+from batch_world import (
+    ACCOUNT,
+    CPU,
+    CUDA,
+    T4,
+    BatchWorld,
+    containers_of,
+)
+from simulated_world import GROUP, LOCATION, refused
+
+CONTAINER = {"containerSettings": {"imageName": CUDA}}
+
+
+@pytest.fixture
+def world() -> BatchWorld:
+    world = BatchWorld()
+    world.make_account()
+    return world
+
+
+def _ready_pool(world: BatchWorld, **changes: Any) -> None:
+    world.make_pool(**changes)
+    world.await_nodes()
+    world.make_job()
+
+
+def _gpu_pool(world: BatchWorld, **changes: Any) -> None:
+    image = changes.pop("image", None) or world.make_gpu_image()
+    options = {"size": T4, "image": image, "containers": containers_of(CUDA)}
+    _ready_pool(world, **{**options, **changes})
+
+
+# --- what the service lists ---------------------------------------------------------------------
+
+
+def test_supported_images_name_agent_capabilities_and_end(world):
+    """The authority on which systems a pool can run."""
+    images = list(world.service().list_supported_images())
+    agents = {image.node_agent_sku_id for image in images}
+    assert {"batch.node.ubuntu 24.04", "batch.node.el 9"} <= agents
+    assert not any("20.04" in agent or "debian" in agent for agent in agents)
+    jammy = next(i for i in images if i.image_reference.sku == "22_04-lts")
+    assert jammy.batch_support_end_of_life.year == 2027
+    hpc = next(i for i in images if i.image_reference.offer == "ubuntu-hpc")
+    assert "DockerCompatible" in hpc.capabilities
+    assert {image.verification_type for image in images} == {"verified", "unverified"}
+    assert {image.os_type for image in images} == {"linux", "windows"}
+
+
+def test_another_audiences_token_is_refused(world):
+    """The data plane takes tokens for Batch only, Resource Manager none of those."""
+    from local.azure_simulator import tokens
+
+    url = f"https://management.azure.com/{ACCOUNT}/pools?api-version=2025-06-01"
+    refused_answer = world.send("GET", url)
+    assert refused_answer.status == 401
+    assert refused_answer.json()["code"] == "AuthenticationFailed"
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+    assert world.send("GET", url, token=token).status == 200
+    path = world.id("Microsoft.Batch/batchAccounts", ACCOUNT) + "?api-version=2025-06-01"
+    assert world.send("GET", path, token=token).status == 401
+
+
+def test_an_unknown_account_has_no_service(world):
+    """Its host name would not resolve."""
+    url = "https://management.azure.com/nobody/pools?api-version=2025-06-01"
+    from local.azure_simulator import tokens
+
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+    assert world.send("GET", url, token=token).status == 404
+
+
+def test_errors_have_the_services_own_form(world):
+    """No envelope; a message with its language; RequestId and Time inside it."""
+    error = refused(world.service().get_pool, "nobody")
+    document = json.loads(error.response.text())
+    assert (error.status_code, error.error.code) == (404, "PoolNotFound")
+    assert document["message"]["lang"] == "en-US"
+    assert "\nRequestId:" in document["message"]["value"]
+    assert document["odata.metadata"].endswith("/@Element")
+
+
+# --- jobs ---------------------------------------------------------------------------------------
+
+
+def test_a_job_is_made_once(world):
+    """409 JobExists, also with another pool."""
+    world.make_job()
+    assert refused(world.make_job, pool="other").error.code == "JobExists"
+    assert refused(world.make_job, "bad id").status_code == 400
+
+
+def test_a_deleted_job_is_deleting_for_a_while(world):
+    """202 with nothing to poll but the job itself."""
+    world.make_job()
+    world.add_task()
+    service = world.service()
+    answer = service.send_request(_request("DELETE", "/jobs/job?api-version=2025-06-01"))
+    assert answer.status_code == 202
+    assert service.get_job("job").state == "deleting"
+    assert refused(world.add_task, "late").error.code == "JobBeingDeleted"
+    world.wait(60)
+    assert refused(service.get_job, "job").error.code == "JobNotFound"
+
+
+def test_a_terminated_job_ends_its_running_tasks(world):
+    """Active tasks stay active; nothing new is taken."""
+    _ready_pool(world)
+    world.add_task("runs")
+    world.add_task("waits")
+    world.wait(7)
+    service = world.service()
+    answer = service.send_request(
+        _request(
+            "POST", "/jobs/job/terminate?api-version=2025-06-01", {"terminateReason": "enough"}
+        )
+    )
+    assert (answer.status_code, service.get_job("job").state) == (202, "terminating")
+    assert service.get_task("job", "runs").execution_info.failure_info.code == "TaskEnded"
+    assert service.get_task("job", "waits").state == "active"
+    world.wait(60)
+    job = service.get_job("job")
+    assert (job.state, job.execution_info.termination_reason) == ("completed", "enough")
+    assert refused(world.add_task, "late").error.code == "JobCompleted"
+
+
+def test_a_job_that_ends_with_its_tasks_ends_at_once_without_any(world):
+    """Documented trap: no task means that all are complete."""
+    world.make_job(onAllTasksComplete="terminatejob")
+    world.wait(30)
+    assert world.service().get_job("job").state == "completed"
+
+
+def test_a_job_ends_with_its_last_task(world):
+    """Set after the tasks were added, as documented."""
+    _ready_pool(world)
+    world.add_task()
+    options = batch_models.BatchJobUpdateOptions({"onAllTasksComplete": "terminatejob"})
+    world.service().update_job("job", options)
+    assert world.service().get_job("job").state == "active"
+    world.await_task()
+    world.wait(30)
+    job = world.service().get_job("job")
+    assert (job.state, job.execution_info.termination_reason) == ("completed", "AllTasksComplete")
+
+
+def test_a_disabled_job_runs_nothing(world):
+    """Its tasks wait until it is enabled."""
+    _ready_pool(world)
+    service = world.service()
+    disable = _request(
+        "POST", "/jobs/job/disable?api-version=2025-06-01", {"disableTasks": "requeue"}
+    )
+    assert service.send_request(disable).status_code == 202
+    world.add_task()
+    world.wait(60)
+    assert service.get_task("job", "task").state == "active"
+    service.send_request(_request("POST", "/jobs/job/enable?api-version=2025-06-01"))
+    assert world.await_task().execution_info.result == "success"
+
+
+def test_active_jobs_have_a_quota(world):
+    """Completed jobs do not count."""
+    world.set(**{"batchQuota:activeJobs": 1})
+    world.make_job("one", onAllTasksComplete="terminatejob")
+    world.wait(30)
+    world.make_job("two")
+    assert refused(world.make_job, "three").error.code == "ActiveJobAndScheduleQuotaReached"
+
+
+def test_a_task_is_ended_and_deleted(world):
+    """204 and 200; ending twice is refused."""
+    _ready_pool(world)
+    world.add_task()
+    service = world.service()
+    service.terminate_task("job", "task")
+    assert service.get_task("job", "task").execution_info.failure_info.code == "TaskEnded"
+    assert refused(service.terminate_task, "job", "task").error.code == "TaskCompleted"
+    service.delete_task("job", "task")
+    assert refused(service.get_task, "job", "task").error.code == "TaskNotFound"
+
+
+def test_a_task_pulls_with_the_pools_identity(world):
+    """A private image is for those with the role, and only after it has spread."""
+    registry = world.registries.registries.begin_create(
+        GROUP, "myacr", {"location": LOCATION, "sku": {"name": "Basic"}}
+    ).result()
+    body = {"location": LOCATION}
+    identity = world.identities.user_assigned_identities.create_or_update(GROUP, "pull", body)
+    entry = {
+        "registryServer": registry.login_server,
+        "identityReference": {"resourceId": identity.id},
+    }
+    containers = containers_of(containerRegistries=[entry])
+    image = world.make_image()
+    _ready_pool(world, size=CPU, image=image, containers=containers, identity=identity.id)
+    world.add_task(containerSettings={"imageName": f"{registry.login_server}/app:1"})
+    failure = world.await_task().execution_info.failure_info
+    assert "unauthorized" in {item.name: item.value for item in failure.details}["Message"]
+
+
+def _request(method: str, url: str, body: Any = None) -> Any:
+    from azure.core.rest import HttpRequest
+
+    return HttpRequest(method, f"{{endpoint}}{url}", json=body)

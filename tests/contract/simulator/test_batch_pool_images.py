@@ -1,0 +1,165 @@
+"""Pools in Resource Manager: the images and the identities they may name."""
+
+from __future__ import annotations
+
+import pytest
+from batch_world import (
+    ACCOUNT,
+    AGENT,
+    CPU,
+    BatchWorld,
+    containers_of,
+    details,
+    inner_error,
+)
+from simulated_world import GROUP, LOCATION, refused
+
+
+@pytest.fixture
+def world() -> BatchWorld:
+    world = BatchWorld()
+    world.make_account()
+    return world
+
+
+def _patch(world: BatchWorld, **properties: object):
+    return world.batch.pool.update(GROUP, ACCOUNT, "dev", {"properties": properties})
+
+
+def _scale(nodes: int, **changes: object) -> dict[str, object]:
+    return {"fixedScale": {"targetDedicatedNodes": nodes, **changes}}
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def test_an_image_must_exist(world):
+    """A wrong id is found out at once."""
+    missing = world.make_image().replace("1.0.0", "1.0.1")
+    error = refused(world.make_pool, image=missing)
+    assert details(error)["Reason"] == "The specified image is not found."
+
+
+def test_an_image_must_be_one_version_of_a_gallery(world):
+    """A definition would let nodes of one pool differ."""
+    definition = world.make_image().rpartition("/versions/")[0]
+    assert "image version" in details(refused(world.make_pool, image=definition))["Reason"]
+
+
+def test_an_image_must_be_generalized(world):
+    """Batch takes no specialized images."""
+    image = world.make_image(osState="Specialized")
+    assert "not generalized" in details(refused(world.make_pool, image=image))["Reason"]
+
+
+def test_an_image_must_be_provisioned(world):
+    """A version that is still being copied is no image yet."""
+    image = world.make_image()
+    world.azure.store.find(image).properties["provisioningState"] = "Creating"
+    assert "not provisioned" in details(refused(world.make_pool, image=image))["Reason"]
+
+
+@pytest.mark.parametrize(
+    ("system", "version", "agent", "fits"),
+    [
+        ("ubuntu", "24.04", AGENT, True),
+        ("ubuntu", "22.04", AGENT, False),
+        ("almalinux", "9.6", "batch.node.el 9", True),
+        ("rocky", "8.10", "batch.node.el 8", True),
+        ("almalinux", "10.0", "batch.node.el 9", False),
+        ("debian", "12", AGENT, False),
+    ],
+)
+def test_the_agent_must_be_made_for_the_images_system(world, system, version, agent, fits):
+    """What is inside the image decides, not its name."""
+    image = world.make_image(inside={"os": system, "osVersion": version})
+    if fits:
+        assert world.make_pool(image=image, agent=agent, nodes=0).name == "dev"
+    else:
+        error = refused(world.make_pool, image=image, agent=agent)
+        assert details(error)["PropertyName"] == "nodeAgentSkuId"
+
+
+def test_an_image_without_a_copy_in_the_region_fails_the_allocation(world):
+    """The pool is made; compute's refusal shows as an error of the resize."""
+    image = world.make_image(regions=["westeurope"])
+    world.make_pool(image=image)
+    (error,) = world.resize_errors()
+    assert error.code == "AllocationFailed"
+    inner = inner_error(error)
+    assert inner["code"] == "GalleryImageNotFound"
+    assert "is not available in swedencentral region" in inner["message"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "size", "security", "words"),
+    [
+        ({"hyperVGeneration": "V1"}, "Standard_NC40ads_H100_v5", {}, "cannot boot Hypervisor"),
+        ({"architecture": "Arm64"}, CPU, {}, "CPU architecture"),
+        ({"features": {"SecurityType": "TrustedLaunch"}}, CPU, {}, "'TrustedLaunch' security type"),
+        ({}, CPU, {"security": {"securityType": "trustedLaunch"}}, "TrustedLaunch"),
+        ({}, "Standard_D4s_v6", {}, "disk controller"),
+    ],
+)  # fmt: skip
+def test_an_image_that_compute_cannot_boot_fails_the_allocation(
+    world, definition, size, security, words
+):
+    """Generation, architecture, security type and disk controller must fit the size."""
+    world.make_pool(image=world.make_image(**definition), size=size, **security)
+    (error,) = world.resize_errors()
+    assert words in inner_error(error)["message"]
+    assert world.pool().current_dedicated_nodes == 0
+
+
+def test_a_trusted_launch_image_makes_a_trusted_launch_pool(world):
+    """Both spellings of the security type meet."""
+    image = world.make_image(features={"SecurityType": "TrustedLaunch"})
+    world.make_pool(image=image, security={"securityType": "trustedLaunch"})
+    assert world.resize_errors() == []
+
+
+def test_a_pool_cannot_grow_after_its_image_was_deleted(world):
+    """Deleting a version is allowed, and felt at the next resize."""
+    image = world.make_image()
+    world.make_pool(image=image)
+    world.await_steady()
+    world.azure.store.remove(image)
+    _patch(world, scaleSettings=_scale(2))
+    (error,) = world.resize_errors()
+    assert error.code == "AllocationFailed"
+    assert world.pool().current_dedicated_nodes == 1
+
+
+# --- identities ---------------------------------------------------------------------------------
+
+
+def _identity(world: BatchWorld, name: str = "pull") -> str:
+    body = {"location": LOCATION}
+    return str(world.identities.user_assigned_identities.create_or_update(GROUP, name, body).id)
+
+
+def test_identities_must_exist(world):
+    """A pool cannot be given an identity that was deleted."""
+    missing = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "gone")
+    assert refused(world.make_pool, identity=missing).status_code == 400
+
+
+def test_a_registrys_identity_must_be_listed_at_the_pool(world):
+    """Naming it in the registry alone is not enough."""
+    identity = _identity(world)
+    registry = {"registryServer": "x.azurecr.io", "identityReference": {"resourceId": identity}}
+    containers = containers_of(containerRegistries=[registry])
+    error = refused(world.make_pool, containers=containers)
+    assert details(error)["PropertyName"] == "identityReference"
+    pool = world.make_pool(containers=containers, identity=identity, nodes=0)
+    shown = next(iter(pool.identity.user_assigned_identities.values()))
+    assert shown.client_id
+
+
+def test_a_registry_has_one_way_in(world):
+    """Name and password, or an identity: not both, not none."""
+    containers = containers_of(containerRegistries=[{"registryServer": "x.azurecr.io"}])
+    assert (
+        details(refused(world.make_pool, containers=containers))["PropertyName"]
+        == "containerRegistries"
+    )

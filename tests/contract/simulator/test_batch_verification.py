@@ -1,0 +1,174 @@
+"""What batch-prep's verification finds on a node: judged from image and size, not executed."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+
+import pytest
+from batch_world import (
+    BUSYBOX,
+    CPU,
+    CUDA,
+    T4,
+    BatchWorld,
+    as_preloaded,
+    start_task,
+)
+from simulated_world import result_line
+
+# Left out, these options make the SDK raise ValueError before it sends anything.
+REBOOT = {"nodeRebootOption": "requeue"}
+REIMAGE = {"nodeReimageOption": "requeue"}
+
+
+@pytest.fixture
+def world() -> BatchWorld:
+    world = BatchWorld()
+    world.make_account()
+    return world
+
+
+def _verified(world: BatchWorld, **changes: object) -> tuple[str, dict[str, object]]:
+    """State of the one node of a new pool, and the result line of its start task."""
+    environment = changes.pop("environment", {})
+    changes.setdefault("start_task", start_task(**environment))
+    image = changes.pop("image", None) or world.make_gpu_image()
+    world.make_pool(image=image, **changes)
+    (node,) = world.await_nodes()
+    return node.state, result_line(world.node_output("dev", node.id))
+
+
+def _codes(result: dict[str, object]) -> list[str]:
+    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
+
+
+# --- verification -------------------------------------------------------------------------------
+
+
+def test_a_good_gpu_node_passes_and_says_that_it_is_scripted(world):
+    """The result line repeats the nonce and names each check."""
+    environment = {
+        "NONCE": "n7",
+        "EXPECT_GPU": "auto",
+        "EXPECT_IMAGES": f"{CUDA}\n{BUSYBOX}",
+        "VERIFY_IMAGE": BUSYBOX,
+    }
+    state, result = _verified(world, size=T4, environment=environment)
+    assert state == "idle"
+    assert (result["ok"], result["nonce"], result["scripted"], result["exitCode"]) == (
+        True, "n7", True, 0,
+    )  # fmt: skip
+    assert [(check["id"], check["status"]) for check in result["data"]["checks"]] == [
+        (name, "pass") for name in ("system", "kernel", "docker", "gpu", "images", "container")
+    ]
+
+
+def test_a_node_without_gpu_and_expectations_skips_the_gpu(world):
+    """A plain pool is not asked for what it does not have."""
+    state, result = _verified(world, size=CPU, image=world.make_image())
+    status = {check["id"]: check["status"] for check in result["data"]["checks"]}
+    assert (state, status["gpu"], status["images"], status["container"]) == (
+        "idle", "skip", "skip", "skip",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("inside", "size", "environment", "code"),
+    [
+        ({"driver": ""}, T4, {"EXPECT_GPU": "1"}, "GPU_MODULE_MISSING"),
+        ({"driverKernel": "6.8.0-1-azure"}, T4, {"EXPECT_GPU": "1"}, "GPU_MODULE_MISSING"),
+        ({}, CPU, {"EXPECT_GPU": "1"}, "GPU_ABSENT"),
+        ({}, T4, {"EXPECT_GPU": "2"}, "GPU_COUNT"),
+        ({}, "Standard_NV6ads_A10_v5", {"EXPECT_GPU": "auto"}, "GPU_UNSUPPORTED"),
+        ({}, T4, {"EXPECT_IMAGES": BUSYBOX}, "IMAGE_MISSING"),
+        ({}, T4, {"VERIFY_IMAGE": BUSYBOX}, "CONTAINER_RUN"),
+        ({"images": [as_preloaded(BUSYBOX)], "toolkit": ""}, T4, {"VERIFY_IMAGE": BUSYBOX},
+         "GPU_CONTAINER"),
+        ({"docker": ""}, CPU, {}, "DOCKER_DOWN"),
+        ({"user": "builder"}, CPU, {}, "NOT_SEALED"),
+    ],
+)  # fmt: skip
+def test_the_verification_finds_what_the_image_lacks(world, inside, size, environment, code):
+    """The node is held back, and the code says whether image or size is to blame."""
+    base = {"driver": "580.126.20", "driverKind": "datacenter-open"}
+    image = world.make_image(inside={**base, **inside})
+    state, result = _verified(world, image=image, size=size, environment=environment)
+    assert state == "starttaskfailed"
+    assert (result["ok"], result["exitCode"]) == (False, 30)
+    assert code in _codes(result)
+
+
+def test_a_start_task_without_admin_rights_does_not_reach_docker(world):
+    """The Docker socket belongs to root."""
+    task = start_task()
+    task["userIdentity"]["autoUser"]["elevationLevel"] = "NonAdmin"
+    _, result = _verified(world, size=T4, start_task=task)
+    assert "DOCKER_DOWN" in _codes(result)
+
+
+def test_secure_boot_keeps_an_unsigned_driver_from_loading(world):
+    """A trusted-launch pool boots securely unless it says otherwise."""
+    image = world.make_gpu_image(features={"SecurityType": "TrustedLaunch"})
+    security = {"securityType": "trustedLaunch"}
+    environment = {"EXPECT_GPU": "1"}
+    options = {"image": image, "size": T4, "start_task": start_task(**environment)}
+    world.make_pool("secure", security=security, **options)
+    settings = {"uefiSettings": {"secureBootEnabled": False, "vTpmEnabled": True}}
+    world.make_pool("open", security={**security, **settings}, **options)
+    (secure,) = world.await_nodes("secure")
+    (opened,) = world.await_nodes("open")
+    assert _codes(result_line(world.node_output("secure", secure.id))) == ["GPU_SECURE_BOOT"]
+    assert opened.state == "idle"
+
+
+def test_the_pools_own_start_task_runs_at_the_end(world):
+    """Its output is kept, its failure counts."""
+    environment = {"USER_START_TASK": "echo mine; exit 4"}
+    state, result = _verified(world, size=T4, environment=environment)
+    assert state == "starttaskfailed"
+    assert _codes(result) == ["USER_START_TASK"]
+
+
+def test_the_step_is_found_however_it_was_packed():
+    """Plain, base64 or compressed, in the command or in a variable."""
+    text = b"#!/bin/bash\n# batch-prep step: verify\n" + b"true # padding\n" * 5
+    packed = base64.b64encode(gzip.compress(text)).decode()
+    forms = {
+        "base64": start_task(f"/bin/bash -c 'echo {base64.b64encode(text).decode()} | bash'"),
+        "gzip": start_task(f"/bin/bash -c 'echo {packed} | base64 -d | gunzip | bash'"),
+        "variable": start_task("/bin/bash -c 'echo $S | base64 -d | gunzip | bash'", S=packed),
+    }
+    world = BatchWorld()
+    world.make_account()
+    image = world.make_image()
+    for name, task in forms.items():
+        world.make_pool(name, image=image, start_task=task)
+    for name in forms:
+        (node,) = world.await_nodes(name)
+        assert result_line(world.node_output(name, node.id))["step"] == "verify", name
+
+
+def test_without_a_shell_the_step_does_not_run(world):
+    """A script as the command itself is no program."""
+    world.make_pool(start_task=start_task("# batch-prep step: verify"))
+    (node,) = world.await_nodes()
+    assert world.node_output("dev", node.id) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "has_line"),
+    [
+        ({"effect": "script", "exitCode": 30}, "starttaskfailed", True),
+        ({"effect": "silent"}, "idle", False),
+        ({"effect": "crash"}, "unusable", False),
+    ],
+)
+def test_faults_meet_the_verification(world, fault, state, has_line):
+    """Exit codes, a missing result line, a node that dies."""
+    world.add_fault(step="verify", **fault)
+    world.make_pool(image=world.make_image(), start_task=start_task())
+    (node,) = world.await_nodes()
+    assert node.state == state
+    if state != "unusable":
+        assert bool(result_line(world.node_output("dev", node.id))) is has_line

@@ -1,0 +1,161 @@
+"""The tables in memory and the real table service tell the same stories."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.memory_tables import MemoryTableService
+from shared.errors import Failure
+from shared.plans import BuildOutcome
+from shared.records import Records, StepMark
+from shared.requests import Mode
+from shared.tables import Tables, TooLong
+
+AZURITE = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-table"
+ACCOUNT = "devstoreaccount1"
+# The key that every Azurite knows (https://learn.microsoft.com/azure/storage/common/storage-use-azurite).
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+NOW = "2026-01-01T00:00:00.000000Z"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; the table service cannot tell which one it took itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The real service's emulator on a free port."""
+    from azure.data.tables import TableServiceClient
+
+    folder = tmp_path_factory.mktemp("azurite")
+    port = free_port()
+    options = ["--tablePort", str(port), "--location", str(folder), "--skipApiVersionCheck"]
+    process = subprocess.Popen(
+        [str(AZURITE), *options, "--disableTelemetry"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert any("successfully started" in line for line in process.stdout)
+    url = f"http://127.0.0.1:{port}/{ACCOUNT}"
+    parts = {"AccountName": ACCOUNT, "AccountKey": KEY, "TableEndpoint": url}
+    text = ";".join(f"{k}={v}" for k, v in {"DefaultEndpointsProtocol": "http", **parts}.items())
+    with TableServiceClient.from_connection_string(text) as service:
+        yield service
+    process.terminate()
+    process.wait(30)
+    process.stdout.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.stack)])
+def tables(request: pytest.FixtureRequest) -> Tables:
+    """Fresh tables of either kind."""
+    if request.param == "memory":
+        return Tables(MemoryTableService())  # type: ignore[arg-type]
+    service = request.getfixturevalue("azurite")
+    for table in service.list_tables():
+        client = service.get_table_client(table.name)
+        for row in client.list_entities():
+            client.delete_entity(row["PartitionKey"], row["RowKey"])
+    return Tables(service)
+
+
+def test_a_row_is_made_once(tables: Tables) -> None:
+    """Inserting is how names are claimed."""
+    assert tables.insert("things", "p", "r", {"A": 1})
+    assert not tables.insert("things", "p", "r", {"A": 2})
+    row = tables.get("things", "p", "r")
+    assert row is not None
+    assert row["A"] == 1
+
+
+def test_writing_keeps_the_columns_it_does_not_name(tables: Tables) -> None:
+    """A step's note must not wipe out its start."""
+    tables.put("things", "p", "r", {"A": 1, "B": "x"})
+    tables.put("things", "p", "r", {"A": 2})
+    row = tables.get("things", "p", "r")
+    assert row is not None
+    assert (row["A"], row["B"]) == (2, "x")
+
+
+def test_only_the_row_that_was_read_is_replaced(tables: Tables) -> None:
+    """Two takers of one claim: one of them loses."""
+    tables.insert("things", "p", "r", {"A": 1})
+    seen = tables.get("things", "p", "r")
+    assert seen is not None
+    assert tables.replace("things", seen, {"A": 2})
+    assert not tables.replace("things", seen, {"A": 3})
+    tables.remove("things", "p", "r")
+    assert not tables.replace("things", seen, {"A": 4})
+
+
+def test_absent_rows_and_tables_are_no_error(tables: Tables) -> None:
+    """Nothing has to be set up before the first request."""
+    assert tables.get("nothing", "p", "r") is None
+    assert tables.query("nothing", "p") == []
+    assert tables.scan("nothing") == []
+    tables.remove("nothing", "p", "r")
+
+
+def test_a_partition_is_read_in_the_order_of_its_keys(tables: Tables) -> None:
+    """The newest image version comes first because its key sorts first."""
+    for row in ("b", "a", "c"):
+        tables.put("things", "p'1", row, {"A": row})
+    tables.put("things", "other", "d", {"A": "d"})
+    assert [r.key for r in tables.query("things", "p'1")] == ["a", "b", "c"]
+    assert len(tables.scan("things")) == 4
+
+
+def test_long_values_go_on_in_further_columns(tables: Tables) -> None:
+    """An outcome of a hundred pools is longer than one column may be, and shrinks again later."""
+    long = {"text": "ä" * 70_000, "list": [1, 2]}
+    tables.put("things", "p", "r", {"Value": long})
+    row = tables.get("things", "p", "r")
+    assert row is not None
+    assert row["Value"] == long
+    tables.put("things", "p", "r", {"Value": {"short": True}})
+    row = tables.get("things", "p", "r")
+    assert row is not None
+    assert row["Value"] == {"short": True}
+    with pytest.raises(TooLong):
+        tables.put("things", "p", "r", {"Value": {"text": "x" * 1_000_000}})
+
+
+def test_a_claim_belongs_to_one_build_while_it_runs(tables: Tables) -> None:
+    """The lock of an image is a row; it falls to the next build when its holder has ended."""
+    records = Records(tables)
+    records.accept_build("b1", Mode.IMAGE_ONLY, {})
+    assert records.claim("image", "g|i", "b1") == "b1"
+    assert records.claim("image", "g|i", "b2") == "b1"
+    records.end_build(BuildOutcome(build_id="b1", state="failed"), NOW)
+    assert records.claim("image", "g|i", "b2") == "b2"
+
+
+def test_version_numbers_are_given_once(tables: Tables) -> None:
+    """Two builds at once never get the same number, and one build always gets its own again."""
+    records = Records(tables)
+    assert records.claim_version("i", "b1", None, ["1.0.0"]) == "1.0.1"
+    assert records.claim_version("i", "b2", None, ["1.0.0"]) == "1.0.2"
+    assert records.claim_version("i", "b1", None, ["1.0.0", "1.0.1"]) == "1.0.1"
+    assert records.claim_version("i", "b3", "1.0.2", ["1.0.0"]) is None
+    assert records.claim_version("i", "b4", "2.0.0", ["1.0.0"]) == "2.0.0"
+
+
+def test_a_step_is_recorded_from_start_to_failure(tables: Tables) -> None:
+    """What a person sees while waiting."""
+    records = Records(tables)
+    mark = StepMark(build="b1", name="driver", started_at=NOW, typical=240)
+    records.mark_step(mark, NOW, {"state": "wait", "note": "the script is running"})
+    failure = Failure(code="ScriptFailed", message="no").to_wire()
+    records.mark_step(mark, NOW, {"state": "failed", "error": failure})
+    step = records.steps("b1")[0]
+    assert (step.key, step["State"], step["Error"]["code"]) == ("driver", "failed", "ScriptFailed")

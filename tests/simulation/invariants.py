@@ -1,0 +1,287 @@
+"""What must hold whatever happened: the seven invariants of the design, checked when all is over.
+
+Each check takes the world and yields sentences; no sentence means that it holds.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from local.functions_host.store import Query, Status
+from shared import names, records
+from tests.simulation import foreign
+from tests.simulation.simulated_world import SimulatedWorld
+from tests.simulation.stories import Act
+
+Json = dict[str, Any]
+Check = Callable[[SimulatedWorld], Iterator[str]]
+
+_OVER = {"succeeded", "failed", "cancelled"}
+_OF_A_BUILDER = (
+    "microsoft.compute/virtualmachines", "microsoft.compute/disks", "microsoft.network/",
+    "microsoft.compute/virtualmachines/runcommands",
+)  # fmt: skip
+_VERSION = re.compile(r".*/galleries/[^/]+/images/[^/]+/versions/[^/]+$")
+_POOL = re.compile(r".*/batchaccounts/[^/]+/pools/[^/]+$")
+# What a request may fail with although nothing is wrong with Azure: it meets another request.
+_OF_CONTENTION = {"Conflict", "PoolExists", "PoolGone", "NotFound", "Blocked", "Cancelled"}
+
+
+def broken(world: SimulatedWorld) -> list[str]:
+    """Every sentence of every check."""
+    found = [f"{name}: {told}" for name, check in CHECKS.items() for told in check(world)]
+    return found + world.problems
+
+
+def outcomes(world: SimulatedWorld) -> list[Json]:
+    """The builds' rows."""
+    return [row for row in world.records.builds()]
+
+
+# -- 1 --------------------------------------------------------------------------------------------
+
+
+def every_request_ends_with_an_outcome(world: SimulatedWorld) -> Iterator[str]:
+    rows = {row.key: row for row in world.records.builds()}
+    for build in world.accepted:
+        if build not in rows:
+            yield f"build {build} was accepted and is not recorded"
+    for build, row in rows.items():
+        if row["State"] not in _OVER or "Outcome" not in row:
+            yield f"build {build} is {row['State']} and nothing will change that"
+        elif row["State"] == "failed":
+            yield from _unexplained(build, row["Outcome"])
+    yield from _lost_messages(world, rows)
+
+
+def _unexplained(build: str, outcome: Json) -> Iterator[str]:
+    told = [("build", outcome.get("error")), *_pool_errors(outcome)]
+    for what, error in told:
+        if not error or not error.get("message") or not error.get("nextAction"):
+            yield f"{what} of build {build} failed without a reason or a next action: {error}"
+
+
+def _pool_errors(outcome: Json) -> list[tuple[str, Json | None]]:
+    failed = [p for p in outcome.get("pools", []) if p["state"] == "failed"]
+    return [(f"pool {p['poolId']}", p.get("error")) for p in failed]
+
+
+def _lost_messages(world: SimulatedWorld, rows: Json) -> Iterator[str]:
+    refused = {row.key for row in world.records.refused()}
+    for arrival in world.story.arrivals:
+        if arrival.act is not Act.MESSAGE:
+            continue
+        message = f"m-{arrival.at:.0f}"
+        request = arrival.body.get("requestId") or f"message-{message}"
+        if names.build_id(request) not in rows and message not in refused:
+            yield f"message {message} is neither a build nor refused"
+
+
+def no_orchestration_dies(world: SimulatedWorld) -> Iterator[str]:
+    """An orchestration that raises has lost control: nothing removes what it made."""
+    for instance in world.engine.store.select(Query()):
+        if instance.status is not Status.COMPLETED:
+            yield f"{instance.name} {instance.id} is {instance.status}: {str(instance.output)[:300]}"
+
+
+def hiccups_fail_nothing(world: SimulatedWorld) -> Iterator[str]:
+    """What time cures must not fail a build; meeting another request may."""
+    if not world.is_benign:
+        return
+    for row in world.records.builds():
+        outcome = row.get("Outcome") or {}
+        for what, error in [("it", outcome.get("error")), *_pool_errors(outcome)]:
+            if error and error["code"] not in _OF_CONTENTION | {"PoolsFailed", "RequestIdUsed"}:
+                yield f"{what} of build {row.key} failed: {error['code']} {error['message'][:300]}"
+
+
+def an_image_has_one_build_at_a_time(world: SimulatedWorld) -> Iterator[str]:
+    """The claim of an image is a lock."""
+    runs: dict[str, list[tuple[str, str, str]]] = collections.defaultdict(list)
+    for row in world.records.builds():
+        image = (row["Request"].get("image") or {}).get("name")
+        if row["Mode"] in {"full", "image-only"} and row.get("CreatedAt"):
+            ended = str(row.get("EndedAt") or "9")
+            runs[str(image)].append((str(row["CreatedAt"]), ended, row.key))
+    for image, times in runs.items():
+        for (_, ended, first), (began, _, second) in itertools.pairwise(sorted(times)):
+            if began < ended:
+                yield f"builds {first} and {second} made image {image} at once"
+
+
+# -- 2 --------------------------------------------------------------------------------------------
+
+
+def no_builder_outlives_its_build(world: SimulatedWorld) -> Iterator[str]:
+    """Except what the outcome lists; a kept VM keeps its disk, card and network."""
+    told = [left.lower() for row in world.records.builds() for left in _leftovers(row)]
+    kept = {left.rpartition("/")[2] for left in told if "/virtualmachines/" in left}
+    theirs = {each.lower() for each in world.foreign}
+    for resource in world.resources():
+        identity, type_ = resource["id"].lower(), resource["type"].lower()
+        is_builders = type_.startswith(_OF_A_BUILDER) and identity not in theirs
+        is_kept = any(name in identity for name in [*kept, *_cards(world, kept)])
+        if is_builders and identity not in told and not is_kept:
+            yield f"{resource['id']} is still there ({resource['state']})"
+
+
+def _cards(world: SimulatedWorld, kept: set[str]) -> list[str]:
+    """The network cards of these machines: Azure gives them names of their own."""
+    cards = world.azure.store.of_type("Microsoft.Network/networkInterfaces")
+    owners = {c.name.lower(): (c.properties.get("virtualMachine") or {}).get("id", "") for c in cards}
+    return [name for name, owner in owners.items() if owner.lower().rpartition("/")[2] in kept]
+
+
+def no_verification_job_stays(world: SimulatedWorld) -> Iterator[str]:
+    """Jobs count against the account's quota."""
+    for job in world.azure.store.of_type("simulator.batchJob"):
+        yield f"job {job.id} is still there"
+
+
+def _leftovers(row: Json) -> list[str]:
+    return list((row.get("Outcome") or {}).get("leftovers") or [])
+
+
+# -- 3 --------------------------------------------------------------------------------------------
+
+
+def a_version_is_published_once_and_sealed(world: SimulatedWorld) -> Iterator[str]:
+    puts = [w for w in world.writes if w.method == "PUT" and _VERSION.match(w.path)]
+    builds, versions = collections.defaultdict(set), collections.defaultdict(list)
+    for put in puts:
+        builds[put.build].add(put.path)
+        versions[put.path].append(put.build)
+    for build, paths in builds.items():
+        if build is None or len(paths) > 1:
+            yield f"build {build} published {sorted(paths)}"
+    for path, by in versions.items():
+        if len(set(by)) > 1:
+            yield f"version {path} was written by {by}"
+    for version in world.azure.store.of_type("Microsoft.Compute/galleries/images/versions"):
+        if not version.state["contents"].get("sealed"):
+            yield f"version {version.id} was published unsealed"
+    for write in world.writes:
+        if write.method != "PUT" and _VERSION.match(write.path):
+            yield f"{write.method} of version {write.path}"
+
+
+# -- 4 --------------------------------------------------------------------------------------------
+
+
+def a_pool_request_makes_one_pool(world: SimulatedWorld) -> Iterator[str]:
+    made = collections.Counter(
+        (w.build, w.path) for w in world.writes if w.method == "PUT" and _POOL.match(w.path)
+    )
+    for (build, path), times in made.items():
+        if build is None or times > 1:
+            yield f"build {build} made {path} {times} times"
+
+
+def a_ready_pool_has_its_nodes(world: SimulatedWorld) -> Iterator[str]:
+    """Of every pool that was last shaped by a build that calls it ready."""
+    for record in world.records.pools():
+        if record.state != "ready" or world.story.changes_to(record.pool_id):
+            continue
+        pool = _azure_pool(world, record.batch_account, record.pool_id)
+        if pool is None:
+            continue  # told by the records' own check
+        nodes = world.azure.store.children(pool.id, "simulator.batchNode")
+        states = [node.document["state"] for node in nodes]
+        if states != ["idle"] * (record.nodes + record.low_priority_nodes):
+            yield f"pool {record.pool_id} is ready with {record.nodes} nodes; they are {states}"
+        if _asks_for_verification(world, record) and not record.verified:
+            yield f"pool {record.pool_id} is ready and not verified"
+
+
+def _asks_for_verification(world: SimulatedWorld, record: Any) -> bool:
+    row = world.records.build(record.build_id) or {}
+    pools = (row.get("Request") or {}).get("pools") or []
+    return any(p.get("verify") and p.get("id") == record.pool_id for p in pools)
+
+
+def _azure_pool(world: SimulatedWorld, account: str, pool: str) -> Any:
+    group = f"/subscriptions/{world.azure.subscription}/resourceGroups/images"
+    path = f"{group}/providers/Microsoft.Batch/batchAccounts/{account}/pools/{pool}"
+    return world.azure.store.find(path)
+
+
+# -- 6 --------------------------------------------------------------------------------------------
+
+
+def what_is_foreign_stays_as_it_was(world: SimulatedWorld) -> Iterator[str]:
+    after = foreign.state_of(world.azure, world.foreign)
+    for each, before in world.foreign_before.items():
+        if after[each] != before:
+            yield f"{each} was {before[:200]} and is {after[each][:200]}"
+
+
+# -- 7 --------------------------------------------------------------------------------------------
+
+
+def records_agree_with_azure(world: SimulatedWorld) -> Iterator[str]:
+    yield from _images_agree(world)
+    yield from _pools_agree(world)
+    for row in world.records.builds():
+        if row["State"] != "succeeded":
+            continue
+        for step in world.records.steps(row.key):
+            if step["State"] != "succeeded":
+                yield f"step {step.key} of succeeded build {row.key} is {step['State']}"
+
+
+def _images_agree(world: SimulatedWorld) -> Iterator[str]:
+    recorded = {image.image_id.lower(): image for image in world.records.images()}
+    there = {}
+    for version in world.azure.store.of_type("Microsoft.Compute/galleries/images/versions"):
+        if version.id not in world.foreign:
+            there[version.id.lower()] = version
+    for image in recorded.keys() - there.keys():
+        yield f"image {image} is recorded and does not exist"
+    for image, version in there.items():
+        if version.properties["provisioningState"] != "Succeeded":
+            continue
+        if image not in recorded:
+            yield f"image {image} exists and is not recorded"
+        elif recorded[image].build_id != version.tags.get(names.TAG_BUILD):
+            yield f"image {image} is another build's"
+
+
+def _pools_agree(world: SimulatedWorld) -> Iterator[str]:
+    recorded = {(p.batch_account.lower(), p.pool_id.lower()): p for p in world.records.pools()}
+    there = {}
+    for pool in world.azure.store.of_type("Microsoft.Batch/batchAccounts/pools"):
+        account = pool.id.split("/")[-3].lower()
+        if pool.id not in world.foreign:
+            there[account, pool.name.lower()] = pool
+    for key, record in recorded.items():
+        if record.state == "ready" and key not in there:
+            yield f"pool {key} is recorded as ready and does not exist"
+    for key, pool in there.items():
+        if key not in recorded:
+            yield f"pool {key} exists and is not recorded"
+        elif recorded[key].state == "ready" and recorded[key].build_id != _shaped_by(pool):
+            yield f"pool {key} is recorded for {recorded[key].build_id}, shaped by {_shaped_by(pool)}"
+
+
+def _shaped_by(pool: Any) -> str | None:
+    found = pool.properties.get("metadata") or []
+    return next((m["value"] for m in found if m["name"] == names.TAG_BUILD), None)
+
+
+CHECKS: dict[str, Check] = {
+    "1 outcome": every_request_ends_with_an_outcome,
+    "1 orchestration": no_orchestration_dies,
+    "1 hiccup": hiccups_fail_nothing,
+    "1 rivals": an_image_has_one_build_at_a_time,
+    "2 leftover": no_builder_outlives_its_build,
+    "2 job": no_verification_job_stays,
+    "3 version": a_version_is_published_once_and_sealed,
+    "4 one pool": a_pool_request_makes_one_pool,
+    "4 ready pool": a_ready_pool_has_its_nodes,
+    "6 foreign": what_is_foreign_stays_as_it_was,
+    "7 records": records_agree_with_azure,
+}

@@ -1,0 +1,91 @@
+"""Running stories: one, or many beside each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from concurrent import futures
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from local.functions_host.store import Query
+from tests.simulation import invariants, stories, telling
+from tests.simulation.simulated_world import SimulatedWorld
+from tests.simulation.stories import Story
+
+_DAY = 24 * 3600.0
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What became of a story."""
+
+    seed: int
+    climate: str
+    broken: list[str]  # sentences: what did not hold
+    trace: str  # to read; empty where all held
+    digest: str  # the same for the same seed: of everything that was asked and recorded
+    states: list[str]  # how the builds ended
+    crashes: int
+    requests: int  # to Azure
+    seconds: float  # of the processor
+
+
+def run(story: Story) -> Result:
+    """Run a story to its end and check everything."""
+    began = time.process_time()
+    world = finished(story)
+    broken = invariants.broken(world)
+    return Result(
+        seed=story.seed,
+        climate=story.climate.value,
+        broken=broken,
+        trace=telling.trace(world, broken) if broken else "",
+        digest=digest(world),
+        states=[str(row["State"]) for row in world.records.builds()],
+        crashes=len(world.crash_points),
+        requests=len(world.azure.store.ledger()),
+        seconds=time.process_time() - began,
+    )
+
+
+def finished(story: Story) -> SimulatedWorld:
+    """The world after the story: idle, or a day later."""
+    world = SimulatedWorld(story)
+    world.begin()
+    world.engine.advance(_DAY)
+    world.azure.settle()
+    return world
+
+
+def digest(world: SimulatedWorld) -> str:
+    """Of the ledger, the records and the orchestrations."""
+    told = {
+        "ledger": world.azure.store.ledger(),
+        "records": [[name, sorted(row.items())] for name, row in world.tables.rows()],
+        "instances": [[i.id, i.status, i.output] for i in world.engine.store.select(Query())],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def run_seed(seed: int) -> Result:
+    """The story of a seed."""
+    return run(stories.draw(seed))
+
+
+def run_many(seeds: Iterable[int], jobs: int) -> Iterator[Result]:
+    """Each seed's result, as they come."""
+    if jobs == 1:
+        yield from map(run_seed, seeds)
+        return
+    with futures.ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(run_seed, seeds, chunksize=1)
+
+
+def processors() -> int:
+    """How many processes work beside each other."""
+    return os.cpu_count() or 1

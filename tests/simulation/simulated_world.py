@@ -1,0 +1,194 @@
+"""The tests' world with everything that a story needs: crashes, a flaky storage, foreign things."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from activities import ACTIVITIES
+from local.azure_simulator import model
+from local.functions_host import adapters, inline
+from orchestrators import ORCHESTRATORS
+from shared import binding, names
+from shared.records import Records
+from shared.tables import Tables
+from tests.simulation import flaky_tables, foreign
+from tests.simulation.stories import Act, Arrival, Climate, Story
+from tests.world import World
+from triggers import builds, catalogue
+
+Json = dict[str, Any]
+_RETRY_SECONDS = 30  # until a client or the queue tries again after the app died
+_WATCHED = {"PUT", "PATCH", "POST", "DELETE"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Write:
+    """A request that may have changed something on Azure."""
+
+    method: str
+    path: str  # in lower case
+    build: str | None  # that the body's tags or metadata name
+    status: int  # 0: the answer was lost, but the request took effect
+
+
+class SimulatedWorld(World):
+    """One run of one story. `on_moment` sees every moment at which the process could die, and may
+    kill it by returning true.
+    """
+
+    def __init__(
+        self, story: Story, on_moment: Callable[[inline.Moment], bool] | None = None
+    ) -> None:
+        super().__init__(seed=story.seed)
+        self.story = story
+        self.began = self.clock.now()
+        self.writes: list[Write] = []
+        self.accepted: dict[str, Arrival] = {}  # what was answered 202, by build
+        self.answers: list[str] = []
+        self.crash_points: list[str] = []
+        self.problems: list[str] = []  # seen on the way, not at the end
+        self._dice = random.Random(f"crashes {story.seed}")
+        self._on_moment = on_moment or self._dies_by_chance
+        self._handle = self.azure.handle
+        self.tables = flaky_tables.FlakyTables(
+            story.seed, story.storage_chance, story.storage_errors_max
+        )
+        self.records = Records(Tables(self.tables))  # type: ignore[arg-type]
+        self.services = dataclasses.replace(self.services, records=self.records)
+        self.engine = inline.InlineEngine(
+            adapters.orchestrators({k.value: v for k, v in ORCHESTRATORS.items()}),
+            adapters.activities(
+                {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
+            ),
+            seed=story.seed,
+            clock=self.clock,
+            crash=self._moment,
+        )
+        foreign.settle(self.azure)
+        self.foreign = foreign.everything(self.azure)
+        self.foreign_before = foreign.state_of(self.azure, self.foreign)
+        self.azure.handle = self._watched  # type: ignore[method-assign]
+        self.began = self.clock.now()
+
+    # -- what the story does ----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Put everything on its way; nothing has happened yet."""
+        for fault in self.story.faults:
+            self.fault(fault)
+        for arrival in self.story.arrivals:
+            for later in (0.0, *arrival.again):
+                again = functools.partial(self._arrive, arrival, first=not later)
+                self.engine.at(arrival.at + later, again)
+
+    def _arrive(self, arrival: Arrival, *, first: bool = True) -> None:
+        """One try; where the app dies or fails meanwhile, the client or the queue tries again."""
+        self.tables.die_after(arrival.dies_after if first else None)
+        try:
+            self._act(arrival)
+        except inline.Crash:
+            self._note_crash(f"while {arrival.act} {arrival.body.get('requestId', '')} was taken")
+            self.engine.reopen()
+            self._try_again(arrival)
+        except flaky_tables.ERRORS:
+            self.answers.append(f"{arrival.act} 500")
+            self._try_again(arrival)
+        finally:
+            self.tables.die_after(None)
+
+    def _try_again(self, arrival: Arrival) -> None:
+        again = functools.partial(self._arrive, arrival, first=False)
+        self.engine.at(_RETRY_SECONDS, again)
+
+    def _act(self, arrival: Arrival) -> None:
+        body = arrival.body
+        match arrival.act:
+            case Act.BUILD:
+                self._take(arrival, self.ask(builds.start_build, body))
+            case Act.MESSAGE:
+                self.deliver(json.dumps(body), message_id=_message_id(arrival))
+                self.answers.append("message taken")
+            case Act.RESIZE:
+                asked = {"nodes": body["nodes"]}
+                self._take(arrival, self._change(catalogue.resize_pool, arrival, asked))
+            case Act.DELETE:
+                self._take(arrival, self._change(catalogue.delete_pool, arrival, None))
+            case Act.CANCEL:
+                build = names.build_id(body["requestId"])
+                self.answers.append(f"cancel {self.ask(builds.cancel_build, id=build).status}")
+
+    def _change(self, handler: Any, arrival: Arrival, body: Json | None) -> Any:
+        account = next((p.batch_account for p in self.records.pools() if p.pool_id == arrival.pool), "none")
+        return self.ask(handler, body, account=account, pool=arrival.pool)
+
+    def _take(self, arrival: Arrival, answer: Any) -> None:
+        self.answers.append(f"{arrival.act} {answer.status}")
+        if answer.status == 202:
+            self.accepted.setdefault(answer.body["buildId"], arrival)
+
+    # -- what is seen on the way ------------------------------------------------------------------
+
+    def _moment(self, moment: inline.Moment) -> bool:
+        dies = self._on_moment(moment)
+        if dies:
+            self._note_crash(f"{moment.when} {moment.name} of {moment.instance_id}")
+        return dies
+
+    def _note_crash(self, where: str) -> None:
+        self.crash_points.append(f"{self.elapsed():8.1f} s  {where}")
+
+    def _dies_by_chance(self, _: inline.Moment) -> bool:
+        left = self.story.crashes_max - len(self.crash_points)
+        return left > 0 and self._dice.random() < self.story.crash_chance
+
+    def _watched(self, request: model.Request) -> model.Response:
+        """Note every change that took effect, whether or not its answer arrived."""
+        if request.method not in _WATCHED:
+            return self._handle(request)
+        try:
+            answer = self._handle(request)
+        except model.ConnectionDropped as dropped:
+            if dropped.after_effect:
+                self._note_write(request, 0)
+            raise
+        if answer.status < 300:
+            self._note_write(request, answer.status)
+        return answer
+
+    def _note_write(self, request: model.Request, status: int) -> None:
+        if not request.path.startswith("/_simulator"):
+            path = request.resource_id.lower()
+            build = _named_build(request)
+            self.writes.append(Write(method=request.method, path=path, build=build, status=status))
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def elapsed(self) -> float:
+        """Simulated seconds since the story began."""
+        return self.clock.now() - self.began
+
+    @property
+    def is_benign(self) -> bool:
+        """Whether nothing happens that should make a build fail."""
+        return self.story.climate is not Climate.HARD
+
+
+def _message_id(arrival: Arrival) -> str:
+    return f"m-{arrival.at:.0f}"
+
+
+def _named_build(request: model.Request) -> str | None:
+    try:
+        body = json.loads(request.body or b"{}")
+    except ValueError:
+        return None
+    if not isinstance(body, dict):
+        return None
+    tag = (body.get("tags") or {}).get(names.TAG_BUILD)
+    metadata = (body.get("properties") or {}).get("metadata") or []
+    return tag or next((m["value"] for m in metadata if m.get("name") == names.TAG_BUILD), None)

@@ -1,0 +1,234 @@
+"""What happens in one simulated run, all of it drawn from one seed.
+
+A story says who asks for what and when, what goes wrong on Azure and in the app's storage, and when
+the app's process dies. Running it is `running.run`; the story itself does nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tests.simulation import faults, foreign
+from tests.world import a_pool, an_image
+
+Json = dict[str, Any]
+ACCOUNT = "mybatch12345"
+_LATEST_SECONDS = 2400  # of an arrival: while the first build is still at work, or just after
+_PRELOADED = "docker.io/library/busybox:1.36"
+
+
+class Climate(StrEnum):
+    """What can go wrong. It decides what may be expected of the builds."""
+
+    CALM = "calm"  # nothing
+    CRASHES = "crashes"  # the process dies
+    TRANSIENT = "transient"  # Azure has hiccups, and the process dies: everything must succeed
+    STORAGE = "storage"  # the app's tables have hiccups: everything must succeed
+    HARD = "hard"  # Azure refuses, machines break: everything must end properly
+
+
+class Act(StrEnum):
+    """What somebody does."""
+
+    BUILD = "build"
+    MESSAGE = "message"
+    RESIZE = "resize"
+    DELETE = "delete"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """One thing that somebody does, perhaps several times."""
+
+    at: float  # seconds after the beginning
+    act: Act
+    body: Json
+    again: tuple[float, ...] = ()
+    """Seconds after which the same arrives again: a queue's duplicates, a client that lost the
+    answer."""
+    dies_after: int | None = None
+    """The process dies at the first try, after so many writes to the tables."""
+
+    @property
+    def pool(self) -> str:
+        """The pool that is changed, of a resize or deletion."""
+        return str(self.body["pool"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Story:
+    """Everything that a run depends on."""
+
+    seed: int
+    climate: Climate
+    arrivals: tuple[Arrival, ...]
+    faults: tuple[Json, ...] = ()
+    crash_chance: float = 0.0  # at every moment around an effect or an episode
+    crashes_max: int = 0
+    storage_chance: float = 0.0  # of an error at every request to the tables
+    storage_errors_max: int = 0
+
+    def changes_to(self, pool: str) -> bool:
+        """Whether somebody resizes or deletes this pool."""
+        changes = {Act.RESIZE, Act.DELETE}
+        return any(a.act in changes and a.pool == pool for a in self.arrivals)
+
+
+def draw(seed: int) -> Story:
+    """The story of a seed."""
+    dice = random.Random(f"story {seed}")
+    climate = dice.choices(list(Climate), weights=[1, 3, 4, 2, 5])[0]
+    arrivals = _arrivals(dice)
+    crashes = climate in {Climate.CRASHES, Climate.TRANSIENT} or dice.random() < 0.3
+    if climate is Climate.CALM:
+        crashes = False
+    return Story(
+        seed=seed,
+        climate=climate,
+        arrivals=tuple(arrivals),
+        faults=faults.draw(dice, climate.value),
+        crash_chance=dice.choice([0.005, 0.02, 0.1]) if crashes else 0.0,
+        crashes_max=dice.randint(1, 12) if crashes else 0,
+        storage_chance=0.02 if climate is Climate.STORAGE else 0.0,
+        storage_errors_max=dice.randint(1, 6) if climate is Climate.STORAGE else 0,
+    )
+
+
+# -- who asks for what ----------------------------------------------------------------------------
+
+
+def _arrivals(dice: random.Random) -> list[Arrival]:
+    """One or two requests, and often somebody who comes in between."""
+    first = [_request(dice, number) for number in range(dice.choice([1, 1, 1, 2, 2]))]
+    later = [_interruption(dice, first) for _ in range(dice.choice([0, 0, 1, 1, 2]))]
+    return sorted([*first, *later], key=lambda arrival: arrival.at)
+
+
+def _request(dice: random.Random, number: int) -> Arrival:
+    kinds: list[Callable[[random.Random, str], Arrival]] = [_image_only, _full, _batch_only, _message]
+    kind = dice.choices(kinds, weights=[3, 3, 3, 2])[0]
+    return kind(dice, f"request-{number}")
+
+
+def _image_only(dice: random.Random, request: str) -> Arrival:
+    body = {"mode": "image-only", "requestId": request, "image": _image(dice)}
+    return _build(dice, body)
+
+
+def _full(dice: random.Random, request: str) -> Arrival:
+    pools = [_pool(dice, name) for name in dice.sample(["dev", "test", "prod"], _few(dice))]
+    image = _image(dice)
+    body = {"mode": "full", "requestId": request, "image": image, "pools": pools}
+    return _build(dice, {**body, "batchAccount": _account(dice)})
+
+
+def _batch_only(dice: random.Random, request: str) -> Arrival:
+    pools = [_pool(dice, name) for name in dice.sample(["dev", "test", "prod"], _few(dice))]
+    body = {"mode": "batch-only", "requestId": request, "image": _existing(dice), "pools": pools}
+    return _build(dice, {**body, "batchAccount": _account(dice)})
+
+
+def _build(dice: random.Random, body: Json) -> Arrival:
+    return Arrival(
+        at=dice.uniform(0, 300),
+        act=Act.BUILD,
+        body=body,
+        again=_again(dice, chance=0.3),
+        dies_after=_dies_after(dice),
+    )
+
+
+def _message(dice: random.Random, request: str) -> Arrival:
+    """A queue delivers at least once, and again what was not acknowledged."""
+    body: Json = {"batchAccount": _account(dice), "image": _existing(dice)}
+    body["pool"] = _pool(dice, dice.choice(["dev", "test", "theirs"]))
+    if dice.random() < 0.7:
+        body["requestId"] = request
+    return Arrival(
+        at=dice.uniform(0, 600),
+        act=Act.MESSAGE,
+        body=body,
+        again=_again(dice, chance=0.6),
+        dies_after=_dies_after(dice),
+    )
+
+
+def _interruption(dice: random.Random, first: list[Arrival]) -> Arrival:
+    at = dice.uniform(60, _LATEST_SECONDS)
+    match dice.choice(["rival", "resize", "delete", "cancel", "reuse"]):
+        case "rival":
+            return _image_only(dice, "rival")
+        case "resize":
+            body = {"pool": dice.choice(["dev", "test"]), "nodes": dice.choice([0, 1, 3])}
+            return Arrival(at=at, act=Act.RESIZE, body=body, dies_after=_dies_after(dice))
+        case "delete":
+            body = {"pool": dice.choice(["dev", "test"])}
+            return Arrival(at=at, act=Act.DELETE, body=body, dies_after=_dies_after(dice))
+        case "cancel":
+            request = dice.choice(first).body.get("requestId", "none")
+            return Arrival(at=at, act=Act.CANCEL, body={"requestId": request})
+        case _:
+            body = {"mode": "image-only", "requestId": "request-0", "image": an_image(name="reused")}
+            return Arrival(at=at, act=Act.BUILD, body=body)
+
+
+def _image(dice: random.Random) -> Json:
+    image = an_image(name=dice.choice(["first", "first", "second"]))
+    image["outbound"] = dice.choice(["nat", "defaultAccess"])
+    if dice.random() < 0.25:
+        image["gpu"] = True
+    if dice.random() < 0.3:
+        image["containerImages"] = [_PRELOADED]
+    if dice.random() < 0.15:
+        image["managedImage"] = True
+    if dice.random() < 0.1:
+        image["keepVm"] = True
+    if dice.random() < 0.3 and not image.get("gpu"):
+        image["builderVmSizes"] = ["Standard_D2s_v5", "Standard_D4s_v5"]
+    if dice.random() < 0.1:
+        build = {"source": "https://example.org/app.git#main", "image": "app:v1.0"}
+        image["registry"] = {"name": "imagesregistry1", "build": build}
+    return image
+
+
+def _existing(dice: random.Random) -> Json:
+    """Mostly an image that somebody else made, which is always there."""
+    if dice.random() < 0.8:
+        return an_image(gallery=foreign.GALLERY, name=foreign.IMAGE)
+    return an_image(name="first")
+
+
+def _pool(dice: random.Random, name: str) -> Json:
+    pool = a_pool(name, nodes=dice.choice([0, 1, 1, 2, 2]))
+    if dice.random() < 0.4:
+        pool["verify"] = True
+    if dice.random() < 0.3:
+        pool["ifExists"] = dice.choice(["fail", "update", "replace"])
+    if dice.random() < 0.2:
+        pool = {**pool, "vmSizes": ["Standard_D2s_v5", "Standard_D4s_v5"]}
+        del pool["vmSize"]
+    return pool
+
+
+def _account(dice: random.Random) -> Json:
+    name = dice.choice([ACCOUNT, ACCOUNT, foreign.ACCOUNT])
+    return {"name": name, "resourceGroup": "images"}
+
+
+def _few(dice: random.Random) -> int:
+    return dice.choices([1, 2, 3], weights=[6, 3, 1])[0]
+
+
+def _again(dice: random.Random, *, chance: float) -> tuple[float, ...]:
+    if dice.random() > chance:
+        return ()
+    return tuple(sorted(dice.uniform(0, 1200) for _ in range(dice.randint(1, 2))))
+
+
+def _dies_after(dice: random.Random) -> int | None:
+    return dice.randint(0, 3) if dice.random() < 0.1 else None

@@ -1,0 +1,114 @@
+"""Azure's answers become failures of the right kind, with words that help."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared import errors
+from shared.errors import Failure, Kind, ScriptExit
+
+ROOT = Path(__file__).resolve().parents[2]
+CORES = (
+    "Operation could not be completed as it results in exceeding approved standardDSv5Family "
+    "Cores quota. Additional details - Current Limit: 10, Current Usage: 8, Required: 4"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (429, "TooManyRequests", "", Kind.TRANSIENT),
+        (429, "OperationNotAllowed", "The request is being throttled.", Kind.TRANSIENT),
+        (409, "OperationNotAllowed", CORES, Kind.QUOTA),
+        (409, "OperationNotAllowed", "Cannot generalize a running VM", Kind.CONFLICT),
+        (400, "QuotaExceeded", "", Kind.QUOTA),
+        (200, "AccountCoreQuotaReached", "", Kind.QUOTA),
+        (409, "SkuNotAvailable", "", Kind.CAPACITY),
+        (200, "AllocationFailed", "", Kind.CAPACITY),
+        (200, "ZonalAllocationFailed", "", Kind.CAPACITY),
+        (409, "AnotherOperationInProgress", "", Kind.TRANSIENT),
+        (504, "GatewayTimeout", "", Kind.TRANSIENT),
+        (500, "", "", Kind.TRANSIENT),
+        (403, "AuthorizationFailed", "", Kind.PERMISSION),
+        (401, "InvalidAuthenticationToken", "", Kind.PERMISSION),
+        (403, "RequestDisallowedByPolicy", "", Kind.POLICY),
+        (409, "ScopeLocked", "", Kind.PERMISSION),
+        (404, "ResourceNotFound", "", Kind.MISSING),
+        (409, "PropertyChangeNotAllowed", "", Kind.CONFLICT),
+        (400, "InvalidParameter", "", Kind.REFUSED),
+    ],
+)
+def test_kinds(status: int, code: str, message: str, kind: Kind) -> None:
+    """By status and code; by text only where Azure gives nothing else."""
+    assert errors.classify(status, code, message) is kind
+
+
+@pytest.mark.parametrize("kind", [k for k in Kind if k not in {Kind.SCRIPT, Kind.CANCELLED}])
+def test_every_failure_says_what_to_do_next(kind: Kind) -> None:
+    """A message without advice is half a message."""
+    samples = {
+        Kind.TRANSIENT: (503, "ServerBusy"),
+        Kind.CAPACITY: (409, "SkuNotAvailable"),
+        Kind.QUOTA: (409, "QuotaExceeded"),
+        Kind.PERMISSION: (403, "AuthorizationFailed"),
+        Kind.POLICY: (403, "RequestDisallowedByPolicy"),
+        Kind.CONFLICT: (409, "X"),
+        Kind.MISSING: (404, "X"),
+        Kind.REFUSED: (400, "X"),
+    }
+    if kind is Kind.TIMEOUT:
+        failure = errors.timeout(attempted="do it", resource="r", minutes=5)
+    else:
+        status, code = samples[kind]
+        failure = errors.from_azure(
+            attempted="create the thing", resource="/r", status=status, code=code, message="said"
+        )
+    assert failure.kind is kind
+    assert failure.next_action
+    assert failure.resource
+    assert failure.message.startswith("Could not ")
+
+
+def test_a_failure_survives_the_wire_and_shows_no_internals() -> None:
+    """It crosses processes as data; an answer shows the contract's fields only."""
+    failure = errors.from_azure(
+        attempted="do it", resource="/r", status=409, code="X", message="m", request_id="id"
+    )
+    assert Failure.from_wire(failure.to_wire()) == failure
+    assert failure.to_answer().keys() == {
+        "code",
+        "message",
+        "details",
+        "resource",
+        "azureCode",
+        "requestId",
+        "nextAction",
+    }
+
+
+def test_scripts_and_errors_name_the_same_exit_codes() -> None:
+    """Two lists of one thing, compared."""
+    text = (ROOT / "provisioning" / "exit_codes.sh").read_text()
+    named = {m[1]: int(m[2]) for m in re.finditer(r"readonly EXIT_(\w+)=(\d+)", text)}
+    assert named == {code.name: code.value for code in ScriptExit}
+
+
+@pytest.mark.parametrize("code", [c for c in ScriptExit if c])
+def test_every_exit_code_has_a_meaning_and_advice(code: ScriptExit) -> None:
+    """Nobody looks a number up in a script."""
+    failure = errors.from_script(
+        step="driver", resource="vm", exit_code=code, message="said", log="last line"
+    )
+    assert failure.azure_code == code.name
+    assert "driver" in failure.message
+    assert "last line" in failure.message
+    assert failure.next_action
+
+
+def test_an_unknown_exit_code_is_not_hidden() -> None:
+    """A script killed by a signal ends with none of ours."""
+    failure = errors.from_script(step="docker", resource="vm", exit_code=137, message="", log="")
+    assert "137" in failure.message
