@@ -197,8 +197,10 @@ generalize_builder = Operation(
 
 
 def _judge_deallocated(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
-    if observed is None or decisions.power_state(observed) == "deallocated":
-        return Done(result={"vmId": plan.vm_id})
+    if observed is None:
+        return Done(result={"kept": False})
+    if decisions.power_state(observed) == "deallocated":
+        return Done(result={"kept": True})
     return Wait() if tick.started == "deallocate" else Start(action="deallocate")
 
 

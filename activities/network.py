@@ -27,25 +27,12 @@ ensure_resource_group = Effect(
 )
 
 
-def _id(plan: ImagePlan, kind: str, name: str) -> str:
-    kind = f"Microsoft.Network/{kind}"
-    return names.resource_id(plan.subscription_id, plan.resource_group, kind, name)
-
-
-def _public_ip_id(plan: ImagePlan) -> str:
-    return _id(plan, "publicIPAddresses", names.public_ip(plan.build_id))
-
-
-def _nat_gateway_id(plan: ImagePlan) -> str:
-    return _id(plan, "natGateways", names.nat_gateway(plan.build_id))
-
-
 _public_ip = Resource(
     noun="NAT gateway's public address",
     calls=lambda azure: azure.network.public_ip_addresses,
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, names.public_ip(plan.build_id)),
-    id=_public_ip_id,
+    id=lambda plan: plan.public_ip_id,
     body=bodies.public_ip,
 )
 _nat_gateway = Resource(
@@ -53,18 +40,16 @@ _nat_gateway = Resource(
     calls=lambda azure: azure.network.nat_gateways,
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, names.nat_gateway(plan.build_id)),
-    id=_nat_gateway_id,
-    body=lambda plan: bodies.nat_gateway(plan, _public_ip_id(plan)),
+    id=lambda plan: plan.nat_gateway_id,
+    body=lambda plan: bodies.nat_gateway(plan, plan.public_ip_id),
 )
 _network = Resource(
     noun="builder's virtual network",
     calls=lambda azure: azure.network.virtual_networks,
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, names.network(plan.build_id)),
-    id=lambda plan: _id(plan, "virtualNetworks", names.network(plan.build_id)),
-    body=lambda plan: bodies.network(
-        plan, _nat_gateway_id(plan) if plan.outbound == "nat" else None
-    ),
+    id=lambda plan: plan.virtual_network_id,
+    body=lambda plan: bodies.network(plan, plan.nat_gateway_id if plan.outbound == "nat" else None),
 )
 
 

@@ -35,7 +35,7 @@ def create_pool(context: Context) -> Story:
 def _make(context: Context, work: PoolWork) -> Story:
     plan, nodes = yield from _with_nodes(context, work)
     record = _record(plan, steps.now(context))
-    if not plan.pool.verify:
+    if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
     checks, scripted = yield from _verify(context, work.scope, plan, nodes)
     failed = [c for c in checks if c.status == "fail"]
@@ -71,10 +71,22 @@ def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) ->
     """Both halves: what the nodes' start tasks found, and container tasks on them."""
     work = ReportPlan(pool=plan, nodes=nodes)
     report = yield from steps.call(context, scope, "node_reports", "read_node_reports", work)
-    job = yield from steps.run(context, scope, "verify", "run_verification_job", work)
-    yield from steps.note(context, "remove_verification_job", plan)
+    try:
+        job = yield from steps.run(context, scope, "verify", "run_verification_job", work)
+    except StepFailed:
+        yield from _remove_job(context, plan)
+        raise
+    yield from _remove_job(context, plan)
     checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
     return checks, bool(report["scripted"])
+
+
+def _remove_job(context: Context, plan: PoolPlan) -> Story:
+    """Jobs count against the account's quota; one that stays is no reason to fail a proved pool."""
+    try:
+        yield from steps.note(context, "remove_verification_job", plan)
+    except StepFailed:
+        return
 
 
 def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:

@@ -4,7 +4,7 @@ first.
 
 from __future__ import annotations
 
-from shared import names, steps
+from shared import steps
 from shared.errors import StepFailed
 from shared.plans import ImagePlan
 from shared.steps import Context, Scope, Story
@@ -20,12 +20,14 @@ class Removal(Wire):
 
 
 def remove_builder(context: Context) -> Story:
-    """Orchestration: `Removal` → `{"leftovers": [resource ids]}`. Works from the plan, reports,
-    never raises.
+    """Orchestration: `Removal` → `{"leftovers": [resource ids]}`. It works from the plan, reports
+    what stays, and never raises.
     """
     work = Removal.from_wire(context.get_input())
     if work.image.keep_vm:
-        return (yield from _keep(context, work))
+        kept = yield from _keep(context, work)
+        if kept:
+            return {"leftovers": kept}
     leftovers = []
     for step in _order(work.image):
         try:
@@ -46,9 +48,14 @@ def _order(image: ImagePlan) -> list[str]:
 
 
 def _keep(context: Context, work: Removal) -> Story:
-    """A person asked to keep the builder: it stays, deallocated, until its expiry."""
+    """A person asked to keep the builder: it stays, deallocated, with the network it needs, until
+    its expiry. Returns what stays; nothing where there is no VM to keep.
+    """
+    image = work.image
     try:
-        yield from steps.run(context, work.scope, "keep_builder", "deallocate_builder", work.image)
+        told = yield from steps.run(
+            context, work.scope, "keep_builder", "deallocate_builder", image
+        )
     except StepFailed as failed:
-        return {"leftovers": [failed.failure.resource or names.builder_vm(work.image.build_id)]}
-    return {"leftovers": [work.image.vm_id]}
+        return [failed.failure.resource or image.vm_id]
+    return image.builder_resources if told["kept"] else []

@@ -19,7 +19,6 @@ class Accepted:
 
     plan: BuildPlan
     is_new: bool  # or accepted before and never started
-    state: str
 
 
 class Taken(Exception):  # noqa: N818
@@ -48,13 +47,13 @@ def accept_parsed(
     request = request.with_request_id(fallback_id)
     plan = planning.plan_build(request, settings)
     row = records.accept_build(plan.build_id, request.mode, request.to_wire())
-    if row is None:
-        _claim_image(records, plan)
-        return Accepted(plan=plan, is_new=True, state="accepted")
-    if not _same(row["Request"], request.to_wire()):
+    if row is not None and not _same(row["Request"], request.to_wire()):
         message = "this requestId was used with another body; give a new one"
         raise Taken("RequestIdUsed", plan.build_id, message)
-    return Accepted(plan=plan, is_new=row["State"] == "accepted", state=str(row["State"]))
+    is_new = row is None or row["State"] == "accepted"
+    if is_new:  # also where an earlier try was cut off before it had the image
+        _claim_image(records, plan)
+    return Accepted(plan=plan, is_new=is_new)
 
 
 def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:

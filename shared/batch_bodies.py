@@ -127,7 +127,7 @@ def verification_tasks(plan: PoolPlan, nodes: int) -> list[Json]:
     command = "ls -d /dev/nvidia[0-9]*" if plan.gpu_count else "echo batch-prep"
     tasks = [
         _task(plan, f"container-{i}", verification_image(plan), f"/bin/sh -c '{command}'")
-        for i in range(1, max(nodes, 1) + 1)
+        for i in range(1, nodes + 1)
     ]
     tasks += [
         _task(plan, f"check-{i}", check.image, check.command)

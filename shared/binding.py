@@ -45,18 +45,29 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
     plan = activity.plan.from_wire(payload["plan"])
     tick = Tick.from_wire(payload["tick"])
     mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
-    if mark and mark.cancellable and services.records.is_cancelled(mark.build):
-        reply = _failed(errors.cancelled())
-    else:
-        reply = _attempt(activity, services, plan, tick)
+    try:
+        reply = _recorded(activity, services, plan, tick, mark)
+    except AzureError as error:  # of the storage that holds the records
+        reply = _refused(error, "write the records", "the app's storage", tick)
     if mark:
-        services.records.mark_step(mark, tick.now, reply)
         log.info("build=%s step=%s %s %s", mark.build, mark.name, activity.name, reply["state"])
     return reply
 
 
+def _recorded(
+    activity: Activity, services: Services, plan: Any, tick: Tick, mark: StepMark | None
+) -> Json:
+    if mark is None:
+        return _attempt(activity, services, plan, tick)
+    if mark.cancellable and services.records.is_cancelled(mark.build):
+        reply = _failed(errors.cancelled())
+    else:
+        reply = _attempt(activity, services, plan, tick)
+    services.records.mark_step(mark, tick.now, reply)
+    return reply
+
+
 def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> Json:
-    subject = activity.subject(plan)
     try:
         if isinstance(activity, Effect):
             return {"state": "done", "result": activity.act(services, plan, tick)}
@@ -64,8 +75,13 @@ def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> J
     except StepFailed as failed:
         return _failed(failed.failure)
     except AzureError as error:
-        failure = clients.translate(error, attempted=activity.verb, resource=subject)
-        return _transient(failure, tick) if failure.kind is Kind.TRANSIENT else _failed(failure)
+        return _refused(error, activity.verb, activity.subject(plan), tick)
+
+
+def _refused(error: AzureError, attempted: str, resource: str, tick: Tick) -> Json:
+    """What time cures is tried again by the orchestration; the rest fails the step."""
+    failure = clients.translate(error, attempted=attempted, resource=resource)
+    return _transient(failure, tick) if failure.kind is Kind.TRANSIENT else _failed(failure)
 
 
 def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tick) -> Json:

@@ -12,6 +12,7 @@
         script                 a script on a machine exited with a named code
         timeout                it took longer than its limit
         cancelled              a person asked for it
+        bug                    a child orchestration died; its parent goes on to clean up
     StepFailed                 carries a Failure through an orchestrator
     RequestRefused             a caller asked for something impossible; lists every problem
     Bug                        an invariant of ours is broken; never caught
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     SCRIPT = "script"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
+    BUG = "bug"
 
 
 class Problem(Wire):

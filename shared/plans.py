@@ -85,6 +85,36 @@ class ImagePlan(Wire):
         """The builder VM's resource id."""
         return names.vm_id(self.subscription_id, self.resource_group, self.build_id)
 
+    def network_id(self, kind: str, name: str) -> str:
+        """The id of one of the builder's network resources."""
+        kind = f"Microsoft.Network/{kind}"
+        return names.resource_id(self.subscription_id, self.resource_group, kind, name)
+
+    @property
+    def public_ip_id(self) -> str:
+        """The NAT gateway's address."""
+        return self.network_id("publicIPAddresses", names.public_ip(self.build_id))
+
+    @property
+    def nat_gateway_id(self) -> str:
+        """The builder's way out."""
+        return self.network_id("natGateways", names.nat_gateway(self.build_id))
+
+    @property
+    def virtual_network_id(self) -> str:
+        """The builder's network."""
+        return self.network_id("virtualNetworks", names.network(self.build_id))
+
+    @property
+    def builder_resources(self) -> list[str]:
+        """What exists only for the builder: its VM and what was made around it."""
+        found = [self.vm_id]
+        if self.own_network:
+            found.append(self.virtual_network_id)
+        if self.outbound == "nat":
+            found += [self.nat_gateway_id, self.public_ip_id]
+        return found
+
     @property
     def own_network(self) -> bool:
         """Whether the builder gets a network of its own."""
@@ -95,9 +125,7 @@ class ImagePlan(Wire):
         """Where the builder's network card sits."""
         if not self.own_network:
             return self.outbound
-        kind = "Microsoft.Network/virtualNetworks"
-        path = (names.network(self.build_id), "subnets", "builder")
-        return names.resource_id(self.subscription_id, self.resource_group, kind, *path)
+        return f"{self.virtual_network_id}/subnets/builder"
 
     @property
     def pull_identity_id(self) -> str | None:

@@ -244,10 +244,11 @@ class _Telling:
         ended = [(step, task) for step, task in self.running if task.is_completed]
         self.running = [(step, task) for step, task in self.running if not task.is_completed]
         for step, task in ended:
-            if "result" in task.result:
-                self.done[step.name] = task.result["result"]
+            outcome = outcome_of(task, step.name)
+            if "result" in outcome:
+                self.done[step.name] = outcome["result"]
             else:
-                self._failed(step, Failure.from_wire(task.result["error"]))
+                self._failed(step, Failure.from_wire(outcome["error"]))
 
     def _failed(self, step: Step, failure: Failure) -> None:
         """No capacity: try the next place, while there is one and nothing else has failed."""
@@ -277,10 +278,28 @@ def run(
 ) -> Story:
     """One long step as an orchestration of its own. Returns its result; raises StepFailed."""
     only = Step(name=step, activity=activity, plan=plan)
-    outcome = yield _begin(context, scope, only, plan, attempt)
+    task = _begin(context, scope, only, plan, attempt)
+    yield context.task_any([task])  # so that a child that died is seen as data, too
+    outcome = outcome_of(task, step)
     if "error" in outcome:
         raise StepFailed(Failure.from_wire(outcome["error"]))
     return outcome["result"]
+
+
+def outcome_of(task: Any, what: str) -> Json:
+    """The outcome of a child that has ended. A child returns its failures as data; one that raised
+    met a bug, and its parent must still clean up and record an outcome.
+    """
+    if isinstance(task.result, dict):
+        return dict(task.result)
+    failure = Failure(
+        code="Bug",
+        kind=Kind.BUG,
+        message=f"Step {what} broke: {task.result}",
+        resource=what,
+        next_action="This is a bug of batch-prep: report it with the build's id.",
+    )
+    return {"error": failure.to_wire()}
 
 
 def run_bounded(
@@ -304,5 +323,5 @@ def run_bounded(
             tasks[index] = context.call_sub_orchestrator(orchestrator, plan.to_wire(), instance)
         yield context.task_any(list(tasks.values()))
         for index in [i for i, task in tasks.items() if task.is_completed]:
-            outcomes[index] = tasks.pop(index).result
+            outcomes[index] = outcome_of(tasks.pop(index), work[index][1])
     return [outcomes[i] for i in range(len(work))]

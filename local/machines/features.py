@@ -23,6 +23,8 @@ PACKAGE_OF = {
 }
 """Programs that machines need, with the Debian package of each."""
 _FILE_SYSTEMS = ("overlay", "tmpfs")
+_NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc")
+_TRY_NETWORK = "ip link add eth0 type veth peer name far0; ip link add docker0 type bridge"
 
 
 def missing() -> list[str]:
@@ -49,7 +51,6 @@ def _missing_kernel_features() -> Iterator[str]:
     if "cgroup" not in Path("/proc/self/mountinfo").read_text():
         yield "no control groups are mounted"
     try:
-        shell.run("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
-                  "ip", "link", "add", "host0", "type", "dummy")  # fmt: skip
+        shell.run(*_NAMESPACES, "sh", "-ec", _TRY_NETWORK)
     except shell.MachineError as error:
-        yield f"no namespaces with a network of their own: {error}"
+        yield f"no namespace with a network of its own, a bridge and packet filters: {error}"

@@ -59,6 +59,7 @@ def finished(story: Story) -> SimulatedWorld:
     world.begin()
     world.engine.advance(_DAY)
     world.azure.settle()
+    world.tables.calm()
     return world
 
 
