@@ -13,10 +13,8 @@ from activities import ACTIVITIES
 from orchestrators import ORCHESTRATORS
 from shared import names
 from shared.binding import bind
-from shared.plans import Nothing
 from shared.services import from_environment as services
-from triggers import builds, catalogue, http, intake
-from triggers.http import Begin
+from triggers import builds, catalogue, http, intake, timers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -50,6 +48,7 @@ _LOOKS: list[tuple[str, str, http.Handler]] = [
 ]
 _STARTS: list[tuple[str, str, http.Handler]] = [
     ("POST", "builds", builds.start_build),
+    ("POST", "builds/{id}/resume", builds.resume_build),
     ("PATCH", "pools/{account}/{pool}", catalogue.resize_pool),
     ("DELETE", "pools/{account}/{pool}", catalogue.delete_pool),
 ]
@@ -98,6 +97,13 @@ def pool_request_poison(message: func.QueueMessage) -> None:
 @app.timer_trigger(arg_name="timer", schedule="%WEEKLY_REBUILD_SCHEDULE%")
 @app.durable_client_input(client_name="client")
 async def weekly_rebuild(timer: func.TimerRequest, client) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Rebuild every enabled recipe; one rebuild at a time."""
-    instance = names.Orchestrator.REBUILD_IMAGES.value
-    await http.begin(client, Begin(orchestrator=instance, instance=instance, plan=Nothing()))
+    """Rebuild every enabled recipe."""
+    await timers.begin_rebuild(client)
+
+
+@app.function_name("sweep_leftovers")
+@app.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%")
+@app.durable_client_input(client_name="client")
+async def sweep_leftovers(timer: func.TimerRequest, client) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Remove what lost builds left."""
+    await timers.begin_sweep(services(), client)

@@ -16,7 +16,7 @@ from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
-from shared.plans import PoolChange, PoolPlan
+from shared.plans import PoolPlan
 from shared.requests import IfExists
 
 
@@ -119,10 +119,13 @@ def judge_pool(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
         return Start(action="create")
     if str(decisions.properties(observed).get("provisioningState", "")).lower() == "deleting":
         return Wait(note="the old pool is being deleted")
-    if shaped_by(observed) == plan.build_id and same_size(plan, observed):
-        return Done()
-    if shaped_by(observed) == plan.build_id:  # made a moment ago, in a size without capacity
-        return _judge_update(plan, observed)
+    if shaped_by(observed) is None:
+        advice = "Choose another id: batch-prep changes only pools that it made."
+        return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
+    if shaped_by(observed) == plan.build_id:
+        # Made by an earlier try: perhaps in a size without capacity, or emptied since.
+        is_done = same_size(plan, observed) and same_scale(plan, observed)
+        return Done() if is_done else _judge_update(plan, observed)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))
@@ -137,6 +140,25 @@ def same_size(plan: PoolPlan, observed: Json) -> bool:
     return decisions.same(decisions.properties(observed).get("vmSize"), plan.size)
 
 
+def same_scale(plan: PoolPlan, observed: Json) -> bool:
+    """Whether the pool wants as many nodes as are asked for."""
+    found = decisions.properties(observed).get("scaleSettings") or {}
+    if plan.pool.autoscale_formula:
+        return bool((found.get("autoScale") or {}).get("formula") == plan.pool.autoscale_formula)
+    return target_nodes(observed) == (plan.pool.nodes, plan.pool.low_priority_nodes)
+
+
+def target_nodes(observed: Json) -> tuple[int, int] | None:
+    """Dedicated and low-priority nodes that a pool of fixed scale wants."""
+    fixed = (decisions.properties(observed).get("scaleSettings") or {}).get("fixedScale")
+    if fixed is None:
+        return None
+    return (
+        int(fixed.get("targetDedicatedNodes") or 0),
+        int(fixed.get("targetLowPriorityNodes") or 0),
+    )
+
+
 def _judge_update(plan: PoolPlan, observed: Json) -> Verdict:
     found = decisions.properties(observed)
     must_be_empty = needs_empty(wanted(plan)["properties"], found)
@@ -144,9 +166,10 @@ def _judge_update(plan: PoolPlan, observed: Json) -> Verdict:
         return Start(action="change")
     if is_empty(observed):
         return Start(action="reshape")
-    target = (found.get("scaleSettings") or {}).get("fixedScale") or {}
-    going = target.get("targetDedicatedNodes") == 0 and not target.get("targetLowPriorityNodes")
-    if going or str(found.get("allocationState", "")).lower() != "steady":
+    if (
+        target_nodes(observed) == (0, 0)
+        or str(found.get("allocationState", "")).lower() != "steady"
+    ):
         return Wait(note=f"the pool is emptied, to change {', '.join(must_be_empty)}")
     return Start(action="empty")
 
@@ -312,9 +335,11 @@ await_nodes = Operation(
 
 
 def _judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
-    if observed is None or is_empty(observed) or shaped_by(observed) != plan.build_id:
+    if observed is None or shaped_by(observed) != plan.build_id:
         return Done()
-    return Wait() if tick.started else Start(action="empty")
+    if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
+        return Wait() if tick.started else Start(action="empty")
+    return Done() if is_empty(observed) else Wait(note="the nodes are leaving")
 
 
 empty_pool = Operation(
@@ -325,102 +350,4 @@ empty_pool = Operation(
     look=_look,
     judge=_judge_emptied,
     actions={"empty": _empty},
-)
-
-
-# -- changes to an existing pool ------------------------------------------------------------------
-
-
-def _change_path(plan: PoolChange) -> tuple[str, str, str]:
-    return plan.account.resource_group, plan.account.name, plan.pool_id
-
-
-def _look_change(services: Services, plan: PoolChange, _: Tick) -> Json | None:
-    return clients.fetch(services.azure.batch.pool.get, *_change_path(plan))
-
-
-def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
-    scale = (decisions.properties(observed).get("scaleSettings") or {}).get("fixedScale") or {}
-    nodes = scale.get("targetDedicatedNodes", 0) if plan.nodes is None else plan.nodes
-    low = plan.low_priority_nodes
-    return int(nodes), int(scale.get("targetLowPriorityNodes", 0) if low is None else low)
-
-
-def _resize(services: Services, plan: PoolChange, tick: Tick) -> Started:
-    observed = _look_change(services, plan, tick) or {}
-    body = {
-        "properties": {
-            "scaleSettings": {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
-        }
-    }
-    return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
-
-
-def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
-    if observed is None:
-        return Fail(failure=_no_such_pool(plan))
-    found = decisions.properties(observed)
-    scale = (found.get("scaleSettings") or {}).get("fixedScale") or {}
-    nodes, low = _target(plan, observed)
-    asked = (scale.get("targetDedicatedNodes", 0), scale.get("targetLowPriorityNodes", 0))
-    if asked != (nodes, low) or (found.get("scaleSettings") or {}).get("autoScale"):
-        return (
-            Start(action="resize")
-            if is_steady(observed)
-            else Wait(note="another resize ends first")
-        )
-    if not is_steady(observed):
-        return Wait(note="nodes come or go")
-    if problem := resize_problem(plan.resource, observed):
-        return Fail(failure=problem)
-    have = (
-        int(found.get("currentDedicatedNodes") or 0),
-        int(found.get("currentLowPriorityNodes") or 0),
-    )
-    if have != (nodes, low) and tick.started is None:
-        return Start(action="resize")
-    return Done(result={"nodes": nodes, "lowPriorityNodes": low})
-
-
-def _no_such_pool(plan: PoolChange) -> Failure:
-    return Failure(
-        code="NotFound",
-        kind=Kind.MISSING,
-        message=f"There is no pool {plan.pool_id} in account {plan.account.name}.",
-        resource=plan.resource,
-        next_action="GET /api/pools lists the pools.",
-    )
-
-
-resize_pool = Operation(
-    name="resize_pool",
-    plan=PoolChange,
-    verb="resize the pool",
-    subject=lambda plan: plan.resource,
-    look=_look_change,
-    judge=_judge_resized,
-    actions={"resize": _resize},
-)
-
-
-def _delete_change(services: Services, plan: PoolChange, _: Tick) -> Started:
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
-
-
-def _judge_deleted(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
-    """Only pools that batch-prep made are deleted."""
-    if observed is not None and shaped_by(observed) is None:
-        advice = "Delete it yourself: batch-prep deletes only what it made."
-        return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
-    return decisions.removed(plan.resource, observed, started=tick.started)
-
-
-delete_pool = Operation(
-    name="delete_pool",
-    plan=PoolChange,
-    verb="delete the pool",
-    subject=lambda plan: plan.resource,
-    look=_look_change,
-    judge=_judge_deleted,
-    actions={"delete": _delete_change},
 )

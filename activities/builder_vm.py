@@ -196,7 +196,7 @@ generalize_builder = Operation(
 )
 
 
-def _judge_deallocated(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _judge_deallocated(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     if observed is None:
         return Done(result={"kept": False})
     if decisions.power_state(observed) == "deallocated":

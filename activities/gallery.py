@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.resource import Resource, creation
+from activities.resource import Resource, creation, is_tagged
 from shared import bodies, clients, decisions, errors, names
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
@@ -116,6 +116,11 @@ def _publish(services: Services, plan: VersionPlan, _: Tick) -> Started:
     return clients.send(versions.begin_create_or_update, *_version_path(plan), body)
 
 
+def _delete_version(services: Services, plan: VersionPlan, _: Tick) -> Started:
+    versions = services.azure.compute.gallery_image_versions
+    return clients.send_delete(versions.begin_delete, *_version_path(plan))
+
+
 def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Published, and replicated to every region asked for. What another build published is never
     touched.
@@ -123,9 +128,11 @@ def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verd
     subject = _version_id(plan)
     match decisions.provisioning(observed):
         case "absent":
-            return Wait() if tick.started else Start(action="create")
-        case "broken":
+            return Wait() if tick.started == "create" else Start(action="create")
+        case "broken" if tick.started == "create" or not is_tagged(observed, plan.image.build_id):
             return Fail(failure=decisions.broken(subject))
+        case "broken":  # this build's earlier try: it was never published, so it may go
+            return Wait() if tick.started == "delete" else Start(action="delete")
         case "ready":
             return _replicated(subject, observed or {})
         case _:
@@ -165,7 +172,7 @@ publish_image_version = Operation(
     subject=_version_id,
     look=_look_version,
     judge=_judge_version,
-    actions={"create": _publish},
+    actions={"create": _publish, "delete": _delete_version},
 )
 
 

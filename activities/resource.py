@@ -99,6 +99,6 @@ def removal(
     )
 
 
-def is_tagged(observed: Json, build: str) -> bool:
+def is_tagged(observed: Json | None, build: str) -> bool:
     """Whether a resource carries this build's tag."""
-    return bool((observed.get("tags") or {}).get(names.TAG_BUILD) == build)
+    return bool(((observed or {}).get("tags") or {}).get(names.TAG_BUILD) == build)

@@ -11,6 +11,7 @@ from orchestrators.change_pool import change_pool
 from orchestrators.create_pool import create_pool
 from orchestrators.rebuild_images import rebuild_images
 from orchestrators.remove_builder import remove_builder
+from orchestrators.sweep import sweep
 from shared.names import Orchestrator
 from shared.steps import run_operation
 
@@ -21,5 +22,6 @@ ORCHESTRATORS: dict[Orchestrator, Callable[[Any], Generator[Any, Any, Any]]] = {
     Orchestrator.CREATE_POOL: create_pool,
     Orchestrator.CHANGE_POOL: change_pool,
     Orchestrator.REBUILD_IMAGES: rebuild_images,
+    Orchestrator.SWEEP_LEFTOVERS: sweep,
     Orchestrator.RUN_OPERATION: run_operation,
 }

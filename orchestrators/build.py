@@ -13,9 +13,11 @@ from shared.plans import (
     BaseImage,
     BuildOutcome,
     BuildPlan,
+    Earlier,
     GroupPlan,
     ImageRecord,
     Named,
+    PoolPlan,
     PoolRecord,
 )
 from shared.steps import Context, Json, Scope, Story
@@ -23,7 +25,10 @@ from shared.wire import Wire
 
 
 def build(context: Context) -> Story:
-    """Orchestration: `BuildPlan` → `BuildOutcome`. It never ends without a recorded outcome."""
+    """Orchestration: `BuildPlan` → `BuildOutcome`. It never ends without a recorded outcome.
+
+    A resumed build is the same story; what an earlier try has finished is not told again.
+    """
     plan = BuildPlan.from_wire(context.get_input())
     begun = yield from steps.note(context, "begin_build", Named(build_id=plan.build_id))
     plan = planning.stamped(plan, context.current_utc_datetime)
@@ -37,22 +42,43 @@ def build(context: Context) -> Story:
 
 
 def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
+    earlier = plan.earlier or Earlier()
+    if earlier.image is not None:  # the image is published; only pools are left to make
+        endpoint = yield from _ensure_account(context, plan, scope)
+        return (yield from _make_pools(context, plan, scope, earlier.image, endpoint))
     plan, image = yield from _preflight(context, plan)
     endpoint = yield from _ensure_account(context, plan, scope)
-    if plan.image is None:
-        assert image is not None
-        return (yield from _make_pools(context, plan, scope, image, endpoint))
-    reply = yield context.call_sub_orchestrator(
-        names.Orchestrator.BUILD_IMAGE.value,
-        ImageWork(image=plan.image, scope=scope).to_wire(),
-        names.child_instance(plan.build_id, "image"),
-    )
-    if "error" in reply:
-        outcome = _failed(plan, Failure.from_wire(reply["error"]))
-        leftovers = yield from _remove_builder(context, plan, scope)
-        return outcome.model_copy(update={"leftovers": leftovers})
-    image = ImageRecord.from_wire(reply["image"])
+    if plan.image is not None:
+        work = ImageWork(image=plan.image, scope=scope, done=earlier.steps)
+        reply = yield from steps.run_child(
+            context, names.Orchestrator.BUILD_IMAGE.value, "image", work
+        )
+        if "error" in reply:
+            failure = Failure.from_wire(reply["error"])
+            return (yield from _give_up(context, plan, scope, failure, reply.get("sealed", False)))
+        image = ImageRecord.from_wire(reply["image"])
+    assert image is not None
     return (yield from _make_pools(context, plan, scope, image, endpoint))
+
+
+def _give_up(
+    context: Context, plan: BuildPlan, scope: Scope, failure: Failure, is_sealed: bool
+) -> Story:
+    """No image. A sealed builder is worth keeping for `resume`; all else goes at once."""
+    assert plan.image is not None
+    outcome = _failed(plan, failure)
+    if is_sealed and outcome.state == "failed":
+        advice = f"Resume the build (what it needs is kept for {plan.image.keep_hours:g} hours)."
+        kept = failure.model_copy(update={"next_action": advice})
+        return outcome.model_copy(
+            update={"error": kept, "leftovers": plan.image.builder_resources, "resumable": True}
+        )
+    removal = Removal(image=plan.image, scope=scope.for_cleanup(), failed=True)
+    told = yield from steps.run_child(
+        context, names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal
+    )
+    leftovers = told.get("leftovers", plan.image.builder_resources)
+    return outcome.model_copy(update={"leftovers": leftovers})
 
 
 def _preflight(context: Context, plan: BuildPlan) -> Story:
@@ -106,7 +132,12 @@ def _make_pools(
     context: Context, plan: BuildPlan, scope: Scope, image: ImageRecord, endpoint: str
 ) -> Story:
     """The pools side by side; the builder is removed meanwhile, off the critical path."""
-    pools = [planning.with_image(pool, image, endpoint) for pool in plan.pools]
+    ready = {pool.pool_id: pool for pool in plan.earlier.pools} if plan.earlier else {}
+    pools = [
+        planning.with_image(pool, image, endpoint)
+        for pool in plan.pools
+        if pool.pool_id not in ready
+    ]
     work: list[tuple[str, str, Wire]] = [
         (
             names.Orchestrator.CREATE_POOL.value,
@@ -121,17 +152,18 @@ def _make_pools(
         work.insert(0, (names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal))
         width += 1
     results = yield from steps.run_bounded(context, work, width)
-    leftovers = results.pop(0)["leftovers"] if plan.image is not None else []
-    records = [PoolRecord.from_wire(r) for r in results]
-    return _outcome(plan, image, records, leftovers)
+    leftovers = []
+    if plan.image is not None:
+        leftovers = results.pop(0).get("leftovers", plan.image.builder_resources)
+    made = {pool.pool_id: _pool(pool, r) for pool, r in zip(pools, results, strict=True)} | ready
+    return _outcome(plan, image, [made[p.pool_id] for p in plan.pools], leftovers)
 
 
-def _remove_builder(context: Context, plan: BuildPlan, scope: Scope) -> Story:
-    assert plan.image is not None
-    removal = Removal(image=plan.image, scope=scope.for_cleanup(), failed=True)
-    work = [(names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal)]
-    results = yield from steps.run_bounded(context, work, 1)
-    return results[0]["leftovers"]
+def _pool(plan: PoolPlan, result: Json) -> PoolRecord:
+    """What a pool's orchestration told; one that died leaves a failed pool."""
+    if "poolId" in result:
+        return PoolRecord.from_wire(result)
+    return planning.failed_pool(plan, Failure.from_wire(result["error"]))
 
 
 def _outcome(
@@ -146,6 +178,7 @@ def _outcome(
         pools=pools,
         leftovers=leftovers,
         error=error,
+        resumable=error is not None and error.kind is not Kind.CANCELLED,
     )
 
 
@@ -160,7 +193,7 @@ def _pools_failed(failed: list[PoolRecord], asked: int) -> Failure:
         update={
             "code": "PoolsFailed",
             "message": f"{len(failed)} of {asked} pools failed ({told}). The others stay.",
-            "next_action": "Ask for the failed pools alone, in mode batch-only.",
+            "next_action": "Resume the build: only the failed pools are made again.",
         }
     )
 

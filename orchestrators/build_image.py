@@ -30,15 +30,18 @@ class ImageWork(Wire):
 
     image: ImagePlan
     scope: Scope
+    done: dict[str, Json] = {}  # results of the steps that an earlier try has finished
 
 
 def build_image(context: Context) -> Story:
     """Orchestration: `ImageWork` → `{"image": ImageRecord}` or `{"error": Failure}`."""
     work = ImageWork.from_wire(context.get_input())
     try:
-        done = yield from steps.follow(context, work.scope, story(work.image))
+        done = yield from steps.follow(context, work.scope, story(work.image), work.done)
         image = _record(work.image, done, steps.now(context))
         yield from steps.note(context, "record_image", image)
+    except steps.StoryFailed as failed:
+        return {"error": failed.failure.to_wire(), "sealed": "generalize" in failed.done}
     except StepFailed as failed:
         return {"error": failed.failure.to_wire()}
     return {"image": image.to_wire()}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared import steps
+from shared import planning, steps
 from shared.errors import Failure, Kind, StepFailed
-from shared.plans import CheckResult, PoolPlan, PoolRecord, ReportPlan
+from shared.plans import CheckResult, PoolPlan, ReportPlan
 from shared.steps import Context, Scope, Story
 from shared.wire import Wire
 
@@ -25,16 +25,15 @@ def create_pool(context: Context) -> Story:
         record = yield from _make(context, work)
     except StepFailed as failed:
         yield from _stop_paying(context, work, failed.failure)
-        record = _record(plan, steps.now(context)).model_copy(
-            update={"state": "failed", "error": failed.failure}
-        )
+        failed_at = {"changed_at": steps.now(context)}
+        record = planning.failed_pool(plan, failed.failure).model_copy(update=failed_at)
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
 
 def _make(context: Context, work: PoolWork) -> Story:
     plan, nodes = yield from _with_nodes(context, work)
-    record = _record(plan, steps.now(context))
+    record = planning.pool_record(plan, steps.now(context))
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
     checks, scripted = yield from _verify(context, work.scope, plan, nodes)
@@ -112,19 +111,3 @@ def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
         )
     except StepFailed:
         return  # the pool's own failure says more
-
-
-def _record(plan: PoolPlan, now: str) -> PoolRecord:
-    return PoolRecord(
-        batch_account=plan.account.name,
-        pool_id=plan.pool_id,
-        image_id=plan.image_id,
-        vm_size=plan.size,
-        nodes=plan.pool.nodes,
-        low_priority_nodes=plan.pool.low_priority_nodes,
-        state="ready",
-        resource_group=plan.account.resource_group,
-        location=plan.account.location,
-        build_id=plan.build_id,
-        changed_at=now,
-    )

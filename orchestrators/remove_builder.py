@@ -29,21 +29,22 @@ def remove_builder(context: Context) -> Story:
         if kept:
             return {"leftovers": kept}
     leftovers = []
-    for step in _order(work.image):
+    for step, resource in _order(work.image):
         try:
             yield from steps.run(context, work.scope, step, step, work.image)
-        except StepFailed as failed:
-            leftovers.append(failed.failure.resource or step)
+        except StepFailed:
+            leftovers.append(resource)
     return {"leftovers": leftovers}
 
 
-def _order(image: ImagePlan) -> list[str]:
-    """What holds a thing goes before it."""
-    removals = ["remove_builder_vm"]
+def _order(image: ImagePlan) -> list[tuple[str, str]]:
+    """Each removal and what it removes; what holds a thing goes before it."""
+    removals = [("remove_builder_vm", image.vm_id)]
     if image.own_network:
-        removals.append("remove_network")
+        removals.append(("remove_network", image.virtual_network_id))
     if image.outbound == "nat":
-        removals += ["remove_nat_gateway", "remove_public_ip"]
+        removals.append(("remove_nat_gateway", image.nat_gateway_id))
+        removals.append(("remove_public_ip", image.public_ip_id))
     return removals
 
 
@@ -56,6 +57,6 @@ def _keep(context: Context, work: Removal) -> Story:
         told = yield from steps.run(
             context, work.scope, "keep_builder", "deallocate_builder", image
         )
-    except StepFailed as failed:
-        return [failed.failure.resource or image.vm_id]
+    except StepFailed:
+        return image.builder_resources
     return image.builder_resources if told["kept"] else []

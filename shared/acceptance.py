@@ -52,7 +52,11 @@ def accept_parsed(
         raise Taken("RequestIdUsed", plan.build_id, message)
     is_new = row is None or row["State"] == "accepted"
     if is_new:  # also where an earlier try was cut off before it had the image
-        _claim_image(records, plan)
+        try:
+            claim_image(records, plan)
+        except Taken:
+            records.withdraw_build(plan.build_id)
+            raise
     return Accepted(plan=plan, is_new=is_new)
 
 
@@ -60,13 +64,13 @@ def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
-def _claim_image(records: Records, plan: BuildPlan) -> None:
+def claim_image(records: Records, plan: BuildPlan) -> None:
+    """One build at a time makes versions of an image. Raises Taken."""
     image = plan.image
     if image is None:
         return
     key = names.image_partition(image.resource_group, image.gallery, image.definition)
     holder = records.claim("image", key, plan.build_id)
     if holder != plan.build_id:
-        records.withdraw_build(plan.build_id)
         message = f"build {holder} of {image.gallery}/{image.definition} is running"
         raise Taken("BuildRunning", holder, message)

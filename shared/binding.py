@@ -106,7 +106,8 @@ def _reply(
         case Done():
             return {"state": "done", "result": verdict.result}
         case Wait():
-            return _wait(tick, verdict.note, verdict.retry_after)
+            waiting = _wait(tick, verdict.note, verdict.retry_after)
+            return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))
         case Start():

@@ -97,6 +97,8 @@ def removed(subject: str, observed: Json | None, *, started: str | None) -> Verd
             return Done()
         case "deleting":
             return Wait(note=f"{subject} is being removed")
+        case "broken":  # an earlier removal failed; Azure takes another one
+            return Start(action="delete")
         case _ if started == "delete":
             return Wait(note=f"{subject} is being removed")
         case _:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared import catalogue, names, requests
 from shared.catalogue import DriverKind, OperatingSystem
+from shared.errors import Failure
 from shared.plans import (
     AccountPlan,
     BaseImage,
+    BuildOutcome,
     BuildPlan,
+    Earlier,
     ImagePlan,
     ImageRecord,
     ImageReference,
     PoolChange,
     PoolPlan,
+    PoolRecord,
     RegistryPlan,
 )
 from shared.requests import Build, Mode, OutboundSubnet, Pool
 from shared.settings import Settings
+
+Json = dict[str, Any]
 
 
 def plan_build(request: Build, settings: Settings) -> BuildPlan:
@@ -309,6 +316,36 @@ def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
             "registry_login_server": image.registry_login_server if private else None,
             "pull_identity_id": image.pull_identity_id if private else None,
         }
+    )
+
+
+def failed_pool(plan: PoolPlan, failure: Failure) -> PoolRecord:
+    """The record of a pool that did not come up."""
+    return pool_record(plan, "").model_copy(update={"state": "failed", "error": failure})
+
+
+def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
+    """The record of a pool that is ready."""
+    return PoolRecord(
+        batch_account=plan.account.name,
+        pool_id=plan.pool_id,
+        image_id=plan.image_id,
+        vm_size=plan.size,
+        nodes=plan.pool.nodes,
+        low_priority_nodes=plan.pool.low_priority_nodes,
+        state="ready",
+        resource_group=plan.account.resource_group,
+        location=plan.account.location,
+        build_id=plan.build_id,
+        changed_at=now,
+    )
+
+
+def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:
+    """The plan of a build that goes on: with what its earlier try has finished."""
+    ready = [pool for pool in outcome.pools if pool.error is None]
+    return plan.model_copy(
+        update={"earlier": Earlier(steps=done, image=outcome.image, pools=ready)}
     )
 
 

@@ -4,6 +4,8 @@ them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared import names
 from shared.catalogue import DriverKind, OperatingSystem
 from shared.errors import Failure
@@ -212,7 +214,15 @@ class BuildPlan(Wire):
     account: AccountPlan | None = None
     pools: list[PoolPlan] = []
     pool_width: int = 10
-    pace: dict[str, float] = {}
+    earlier: Earlier | None = None  # in a resumed build
+
+
+class Earlier(Wire):
+    """What an earlier try of a build has finished."""
+
+    steps: dict[str, dict[str, Any]] = {}  # results of the image's steps
+    image: ImageRecord | None = None
+    pools: list[PoolRecord] = []  # those that are ready
 
 
 class ImageReference(Wire):
@@ -246,6 +256,20 @@ class RecipePlan(Wire):
 
     name: str
     day: str  # YYYY-MM-DD
+
+
+class LeftoverPlan(Wire):
+    """A resource that nobody needs any more."""
+
+    id: str
+    type: str
+    build_id: str
+
+
+class SweepPlan(Wire):
+    """Builds whose orchestration is over although their record says that they run."""
+
+    dead: list[str] = []
 
 
 class Nothing(Wire):
@@ -351,6 +375,7 @@ class BuildOutcome(Wire):
     pools: list[PoolRecord] = []
     leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
     error: Failure | None = None
+    resumable: bool = False
 
 
 BuildPlan.model_rebuild()

@@ -73,13 +73,29 @@ class Records:
 
     def begin_build(self, build: str, now: str) -> None:
         """The orchestration has taken the build up."""
-        values = {"State": "running", "CreatedAt": now, "EndedAt": ""}
+        row = self.build(build)
+        values = {"State": "running", "EndedAt": "", "Cancel": bool(row and row.get("Cancel"))}
+        if row is None or not row.get("CreatedAt"):  # a resumed build keeps its beginning
+            values["CreatedAt"] = now
         self._tables.put(BUILDS, "build", build, values)
+
+    def reopen_build(self, build: str) -> bool:
+        """Let an ended build go on; False if it has not ended."""
+        row = self.build(build)
+        if row is None or row["State"] not in {"failed", "cancelled"}:
+            return False
+        return self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
 
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
         values = {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
         self._tables.put(BUILDS, "build", outcome.build_id, values)
+
+    def outcome(self, build: str) -> BuildOutcome | None:
+        """How a build ended, or None while it runs."""
+        row = self.build(build)
+        told = row.get("Outcome") if row else None
+        return BuildOutcome.from_wire(told) if told else None
 
     def build(self, build: str) -> Row | None:
         """One build's row, or None."""
@@ -113,8 +129,9 @@ class Records:
         }
         if reply["state"] == "failed":
             values["Error"] = reply["error"]
-        if reply["state"] == "done" and reply["result"].get("scripted"):
-            values["Scripted"] = True
+        if reply["state"] == "done":
+            values |= {"Result": reply["result"], "Error": {}}
+            values["Scripted"] = bool(reply["result"].get("scripted"))
         row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
         self._tables.put(STEPS, mark.build, row, values)
 
@@ -122,6 +139,11 @@ class Records:
         """The steps of a build in the order in which they began."""
         rows = self._tables.query(STEPS, build)
         return sorted(rows, key=lambda r: (str(r["StartedAt"]), r.key))
+
+    def results(self, build: str) -> dict[str, Json]:
+        """What the finished steps of a build's image answered: what `resume` goes on from."""
+        steps = self._tables.query(STEPS, build)
+        return {s.key: s["Result"] for s in steps if s["State"] == "succeeded" and "|" not in s.key}
 
     # -- durations ---------------------------------------------------------------------------------
 

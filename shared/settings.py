@@ -32,7 +32,7 @@ _WITHOUT_DEFAULT = [
     "DEFAULT_BATCH_ACCOUNT",
     "STEP_LOG_CONTAINER_URL",
 ]
-_OF_TRIGGERS = ["WEEKLY_REBUILD_SCHEDULE"]  # read by the Functions host, not here
+_OF_TRIGGERS = ["WEEKLY_REBUILD_SCHEDULE", "SWEEP_SCHEDULE"]  # read by the Functions host, not here
 
 
 def known() -> list[str]:

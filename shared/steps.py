@@ -117,7 +117,7 @@ def _until_done(context: Context, work: Json) -> Story:
         if refusals > polling.TRANSIENT_ATTEMPTS:
             raise StepFailed(Failure.from_wire(reply["error"]))
         if elapsed > pace.limit_minutes * 60:
-            raise StepFailed(_too_long(work, pace))
+            raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
             delay = polling.backoff(refusals, reply.get("retryAfter"))
         else:
@@ -139,12 +139,10 @@ def _step_mark(scope: Scope | None, step: str, began: datetime) -> Json:
     return {"step": mark}
 
 
-def _too_long(work: Json, pace: polling.Pace) -> Failure:
-    return errors.timeout(
-        attempted=f"finish step {work['step']}",
-        resource=work["activity"],
-        minutes=pace.limit_minutes,
-    )
+def _too_long(step: str, reply: Json, pace: polling.Pace) -> Failure:
+    attempted = f"finish step {step} ({reply['note']})"
+    resource = reply.get("resource", step)
+    return errors.timeout(attempted=attempted, resource=resource, minutes=pace.limit_minutes)
 
 
 def _iso(moment: datetime) -> str:
@@ -198,30 +196,43 @@ def _still_waiting(reply: Json) -> Failure:
     return errors.timeout(attempted="finish the checks", resource=reply["note"], minutes=30)
 
 
-def follow(context: Context, scope: Scope, story: Sequence[Step]) -> Story:
-    """Tell a story: every step begins as soon as the steps it comes after are done.
+def follow(
+    context: Context, scope: Scope, story: Sequence[Step], done: dict[str, Json] | None = None
+) -> Story:
+    """Tell a story: every step begins as soon as the steps it comes after are done. Steps that are
+    `done` already (with their results) are not told again.
 
     Returns the results by step name. When a step fails, no further one begins; the running ones
     end, then StepFailed is raised with the first failure.
     """
-    telling = _Telling(context, scope, story)
+    telling = _Telling(context, scope, story, done or {})
     while telling.begin_what_can():
         yield context.task_any([task for _, task in telling.running])
         telling.collect()
     if telling.failure is not None:
-        raise StepFailed(telling.failure)
+        raise StoryFailed(telling.failure, telling.done)
     return telling.done
+
+
+class StoryFailed(StepFailed):
+    """A step of a story failed; `done` are the results of the steps that did not."""
+
+    def __init__(self, failure: Failure, done: dict[str, Json]) -> None:
+        super().__init__(failure)
+        self.done = done
 
 
 class _Telling:
     """How far a story has been told. Rebuilt by every replay."""
 
-    def __init__(self, context: Context, scope: Scope, story: Sequence[Step]) -> None:
+    def __init__(
+        self, context: Context, scope: Scope, story: Sequence[Step], done: dict[str, Json]
+    ) -> None:
         self._context, self._scope = context, scope
-        self._waiting = list(story)
+        self._waiting = [step for step in story if step.name not in done]
         self._attempts: dict[str, int] = {}
         self.running: list[tuple[Step, Any]] = []
-        self.done: dict[str, Json] = {}
+        self.done = {step.name: done[step.name] for step in story if step.name in done}
         self.failure: Failure | None = None
 
     def begin_what_can(self) -> bool:
@@ -300,6 +311,12 @@ def outcome_of(task: Any, what: str) -> Json:
         next_action="This is a bug of batch-prep: report it with the build's id.",
     )
     return {"error": failure.to_wire()}
+
+
+def run_child(context: Context, orchestrator: str, identity: str, plan: Wire) -> Story:
+    """One child orchestration; returns its outcome as data, also if it died."""
+    outcomes = yield from run_bounded(context, [(orchestrator, identity, plan)], 1)
+    return outcomes[0]
 
 
 def run_bounded(

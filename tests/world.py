@@ -25,7 +25,7 @@ from shared.clients import Azure
 from shared.operations import Services
 from shared.records import Records
 from shared.tables import Tables
-from triggers import builds, catalogue, http, intake
+from triggers import builds, catalogue, http, intake, timers
 from triggers.http import Answer, Call, Handler
 
 Json = dict[str, Any]
@@ -132,6 +132,18 @@ class World:
         assert answer.status == 202, answer.body
         self.engine.run_until_complete(answer.body["buildId"])
         return self.show(answer.body["buildId"])
+
+    def resume(self, build: str) -> Json:
+        """POST /api/builds/{id}/resume, until it has ended."""
+        answer = self.ask(builds.resume_build, id=build)
+        assert answer.status == 202, answer.body
+        self.engine.run_until_complete(build)
+        return self.show(build)
+
+    def sweep(self) -> Json:
+        """The timer fires; what the sweep did."""
+        asyncio.run(timers.begin_sweep(self.services, open_client(self.engine)))
+        return dict(self.engine.run_until_complete("sweep").output)
 
     # -- looking at Azure -------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared import acceptance, names
+from shared import acceptance, names, parsing, planning
 from shared.acceptance import Taken
 from triggers import forecast, http, views
 from triggers.http import Answer, Begin, Call
@@ -54,6 +54,33 @@ def cancel_build(call: Call) -> Answer:
         return http.error(409, "BuildOver", f"Build {build} is over: it {row['State']}.")
     call.services.records.cancel_build(build)
     return Answer(status=202, body={"buildId": build, "statusUrl": status_url(call, build)})
+
+
+def resume_build(call: Call) -> Answer:
+    """POST /api/builds/{id}/resume: go on at the failed step, with what is there already."""
+    build, records = call.params["id"], call.services.records
+    row, outcome = records.build(build), records.outcome(build)
+    if row is None:
+        return _unknown(build)
+    if row["State"] in {"accepted", "running"} or outcome is None:
+        return http.error(409, "BuildRunning", f"Build {build} is still running.", buildId=build)
+    if not outcome.resumable:
+        message = f"Nothing of build {build} is left to go on with. Start the request again."
+        return http.error(409, "NotResumable", message)
+    request = parsing.parse_build(row["Request"])
+    plan = planning.plan_build(request, call.services.azure.config)
+    plan = planning.plan_resume(plan, outcome, records.results(build))
+    try:
+        acceptance.claim_image(records, plan)
+    except Taken as taken:
+        return http.error(409, taken.code, str(taken), buildId=taken.build)
+    if not records.reopen_build(build):
+        return http.error(409, "BuildRunning", f"Build {build} is still running.", buildId=build)
+    return Answer(
+        status=202,
+        body={"buildId": build, "statusUrl": status_url(call, build)},
+        begin=Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan),
+    )
 
 
 def plan_build(call: Call) -> Answer:

@@ -21,6 +21,7 @@ def build_document(row: Json, steps: Sequence[Json]) -> Json:
         "pools": [_pool_of_build(p) for p in outcome.get("pools", [])],
         "error": _error(outcome.get("error")),
         "leftovers": outcome.get("leftovers", []),
+        "resumable": bool(outcome.get("resumable")),
     }
 
 

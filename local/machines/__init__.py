@@ -1,11 +1,11 @@
-"""Real Debian machines on one Linux computer: systemd, apt, Docker and the Azure agent in a container.
+"""Real Debian machines on one Linux computer: systemd, apt and Docker in a container.
 
 A machine (`machine.Machine`) is a directory with a root file system and a process tree that boots
 it: systemd-nspawn in namespaces of its own, where its only network is a set of servers that stand
 in for Azure and for the package and image sources (`servers`). Nothing of it touches the computer's
 network, and when its first process ends the kernel ends all of it.
 
-    python -m local.machines DIR     makes what machines are copied from (once; needs Debian's mirror)
+    python -m local.machines DIR     makes what machines are made from (once; needs Debian's mirror)
 
 | module | what it holds |
 |---|---|

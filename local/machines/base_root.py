@@ -1,7 +1,8 @@
-"""The root file system that machines are copied from: Debian, with a VM's services and our agent."""
+"""The root file system that machines are made from: Debian with a VM's services, and our agent."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,12 +18,18 @@ INSTALLED_LATER = ("docker.io", "apparmor", "iptables", "gnupg")
 """What the steps install; it waits in the machine's own repository, with all it depends on."""
 _GUEST = Path(__file__).parent / "guest"
 _ARCHIVES = "/var/cache/apt/archives"
+_DOWNLOAD_SECONDS_MAX = 1800
 _KEY = "/usr/share/keyrings/batch-prep-stand-in.asc"
 
 
+def key(suite: str) -> str:
+    """Names what `download` leaves."""
+    return hashlib.sha256(repr((suite, INCLUDED, INSTALLED_LATER)).encode()).hexdigest()[:12]
+
+
 def download(home: Path, suite: str) -> None:
-    """Leave `base.tar`, `debian/pool` with packages, and the program `busybox`."""
-    pool = home / "debian" / "pool"
+    """Leave `plain.tar`, `pool` with Debian's packages, and the program `busybox`."""
+    pool = home / "pool"
     pool.mkdir(parents=True)
     later = " ".join(INSTALLED_LATER)
     shell.run(
@@ -30,11 +37,10 @@ def download(home: Path, suite: str) -> None:
         '--customize-hook=chroot "$1" apt-get clean',
         '--customize-hook=chroot "$1" apt-get --yes --no-install-recommends --download-only'
         f" install {later}",
-        f'--customize-hook=cd "$1{_ARCHIVES}" && chroot "$1" sh -c'
-        f' "cd {_ARCHIVES} && apt-get download busybox-static"',
+        f'--customize-hook=chroot "$1" sh -c "cd {_ARCHIVES} && apt-get download busybox-static"',
         f'--customize-hook=cp "$1{_ARCHIVES}"/*.deb "{pool}/"',
-        *(suite, str(home / "base.tar")),
-        timeout=1800,
+        *(suite, str(home / "plain.tar")),
+        timeout=_DOWNLOAD_SECONDS_MAX,
     )
     [archive] = pool.glob("busybox-static_*.deb")
     with tempfile.TemporaryDirectory() as folder:
@@ -44,27 +50,26 @@ def download(home: Path, suite: str) -> None:
     archive.unlink()
 
 
-def finish(home: Path, key: Path, suite: str) -> None:
-    """Put what a container needs into the root, and pack it again."""
-    with tempfile.TemporaryDirectory(dir=home) as folder:
+def write(target: Path, plain: Path, *, apt_key: Path, certificate: Path, suite: str) -> None:
+    """The downloaded root with everything that a container needs, as a new archive."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         root = Path(folder)
         root.chmod(0o755)
-        shell.run("tar", "-xpf", str(home / "base.tar"), "-C", folder)
+        shell.run("tar", "-xpf", str(plain), "-C", folder)
         _put_guest_files(root)
-        _copy(key, root / _KEY[1:])
-        certificate = "usr/local/share/ca-certificates/batch-prep-machines.crt"
-        _copy(home / "tls" / "certificate.pem", root / certificate)
+        _copy(apt_key, root / _KEY[1:])
+        _copy(certificate, root / "usr/local/share/ca-certificates/batch-prep-machines.crt")
         shell.run("chroot", folder, "update-ca-certificates")
         source = f"deb [signed-by={_KEY}] http://deb.debian.org/debian {suite} main\n"
         (root / "etc/apt/sources.list").write_text(source)
         _forget_identity(root)
-        (home / "base.tar").unlink()
-        shell.run("tar", "-cpf", str(home / "base.tar"), "-C", folder, ".")
+        shell.run("tar", "-cpf", str(target), "-C", folder, ".")
 
 
 def _put_guest_files(root: Path) -> None:
     units = root / "etc/systemd/system"
-    _copy(_GUEST / "agent.py", root / "usr/local/lib/batch-prep-machine/agent.py")
+    for name in ("agent.py", "writable-cgroups"):
+        _copy(_GUEST / name, root / "usr/local/lib/batch-prep-machine" / name)
     _copy(_GUEST / "agent.conf", units / "walinuxagent.service.d/stand-in.conf")
     _copy(_GUEST / "writable-cgroups.service", units / "writable-cgroups.service")
     _copy(_GUEST / "cloud.cfg", root / "etc/cloud/cloud.cfg.d/99-batch-prep-machine.cfg")
@@ -74,7 +79,7 @@ def _put_guest_files(root: Path) -> None:
 
 
 def _forget_identity(root: Path) -> None:
-    """Installing the packages gave the root an identity; each machine gets its own at first boot."""
+    """Installing the packages gave the root an identity; a machine gets its own at first boot."""
     (root / "etc/machine-id").write_text("")
     for path in [*root.glob("etc/ssh/ssh_host_*"), root / "var/lib/dbus/machine-id"]:
         path.unlink(missing_ok=True)

@@ -6,10 +6,13 @@ Without that, systemd and Docker inside the machine would leave groups among tho
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _PREFIX = "batch-prep-"
+_VANISH_SECONDS_MAX = 10
+_LOOK_SECONDS = 0.02
 _KINDS = {"cgroup", "cgroup2"}
 
 
@@ -22,10 +25,23 @@ def enter(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Once nothing runs in them any more."""
+    """Once the machine is off; its last processes may need a moment to vanish."""
     for group in _groups(name):
         for folder, _, _ in os.walk(group, topdown=False):
-            Path(folder).rmdir()
+            _remove(Path(folder))
+
+
+def _remove(folder: Path) -> None:
+    deadline = time.monotonic() + _VANISH_SECONDS_MAX
+    while True:
+        try:
+            folder.rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _groups(name: str) -> Iterator[Path]:

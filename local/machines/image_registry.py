@@ -22,7 +22,7 @@ from local.machines import container_images
 IDENTITY_TOKEN = "stand-in-identity-token"  # noqa: S105  opens nothing
 _REFRESH_TOKEN = "stand-in-refresh-token"  # noqa: S105
 _ACCESS_TOKEN = "stand-in-access-token"  # noqa: S105
-_TOKEN_USER = "00000000-0000-0000-0000-000000000000"
+_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105
 _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<tag>[^/]+)")
 _BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 

@@ -1,4 +1,4 @@
-"""`python -m local.machines.keeper HOME KIT`: holds one machine while it is on; ends when it is off.
+"""`python -m local.machines.keeper HOME KITS`: holds one machine while it is on, then ends.
 
 It is the first process of its own namespaces (processes, mounts, network), so whatever ends it ends
 everything of the machine. SIGTERM presses the power button. Exit code 0: the machine is off.
@@ -50,7 +50,7 @@ def main() -> int:
                 f"--machine={home.name}",
                 f"--directory={home / 'root'}",
                 "--network-namespace-path=/proc/self/ns/net",
-            ],  # fmt: skip
+            ],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -70,41 +71,60 @@ def make(directory: Path, say: Callable[[str], None] = print) -> Kit:
     if found is not None:
         return found
     began = time.monotonic()
-    directory.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="unfinished-", dir=directory))
-    home.chmod(0o755)
-    try:
-        _make(home, say)
-        home.rename(directory / _key())
-    except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
-        raise
-    _remove_others(directory)
+    download = directory / f"download-{base_root.key(SUITE)}"
+    if not download.exists():
+        say("downloading a Debian root file system and packages, some 250 MB")
+        _build(download, lambda home: base_root.download(home, SUITE))
+    say("making package repositories, container images and the root file system of machines")
+    _build(directory / _key(), lambda home: _make(home, download))
+    _remove_others(directory, keep={download.name, _key()})
     made = find(directory)
     assert made is not None
     say(f"machines can be made from {made.home} ({time.monotonic() - began:.0f} s)")
     return made
 
 
-def _make(home: Path, say: Callable[[str], None]) -> None:
-    say("downloading a Debian root file system and packages, some 250 MB")
+def _build(target: Path, build: Callable[[Path], None]) -> None:
+    """A directory that is there as a whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="unfinished-", dir=target.parent))
+    home.chmod(0o755)
+    try:
+        build(home)
+        home.rename(target)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+
+
+def _make(home: Path, download: Path) -> None:
     certificates.make(home / "tls")
-    base_root.download(home, SUITE)
-    say("making package repositories and container images")
     keyring = packages.Keyring.make(home / "keys")
-    docker_version = packages.version_of(home / "debian" / "pool", "docker.io")
-    packages.write_kernel(home / "debian" / "pool", platform.release())
-    packages.write_docker(
-        home / "docker" / "pool", SUITE, docker_version, _catalogue_value("CONTAINERD_VERSION")
+    key = keyring.export(home / "keys" / "stand-in.asc")
+    _make_repositories(home, download / "pool", keyring)
+    container_images.make(home / "images", download / "busybox")
+    base_root.write(
+        home / "base.tar",
+        download / "plain.tar",
+        apt_key=key,
+        certificate=home / "tls" / "certificate.pem",
+        suite=SUITE,
     )
+    values = {
+        "docker_version": packages.version_of(download / "pool", "docker.io"),
+        "docker_fingerprint": keyring.fingerprint,
+    }
+    (home / "kit.json").write_text(json.dumps(values))
+
+
+def _make_repositories(home: Path, pool: Path, keyring: packages.Keyring) -> None:
+    shutil.copytree(pool, home / "debian" / "pool", copy_function=os.link)
+    packages.write_kernel(home / "debian" / "pool", platform.release())
     packages.index(home / "debian", SUITE, "main", keyring)
+    containerd_version = _catalogue_value("CONTAINERD_VERSION")
+    packages.write_docker(home / "docker" / "pool", pool, SUITE, containerd_version)
     packages.index(home / "docker", SUITE, "stable", keyring)
     keyring.export(home / "docker" / "gpg")
-    container_images.make(home / "images", home / "busybox")
-    say("putting the root file system together")
-    base_root.finish(home, keyring.export(home / "keys" / "stand-in.asc"), SUITE)
-    values = {"docker_version": docker_version, "docker_fingerprint": keyring.fingerprint}
-    (home / "kit.json").write_text(json.dumps(values))
 
 
 def _catalogue_value(name: str) -> str:
@@ -127,8 +147,8 @@ def _key() -> str:
     return digest.hexdigest()[:12]
 
 
-def _remove_others(directory: Path) -> None:
-    """Kits of an older recipe, and those that were never finished."""
-    kits = [item for item in directory.iterdir() if item.is_dir() and item.name != _key()]
-    for old in kits:
-        shutil.rmtree(old)
+def _remove_others(directory: Path, keep: set[str]) -> None:
+    """What an older recipe made, and what was never finished."""
+    for old in directory.iterdir():
+        if old.is_dir() and old.name not in keep:
+            shutil.rmtree(old)

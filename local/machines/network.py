@@ -1,4 +1,4 @@
-"""The network of a machine: a namespace with one card that leads nowhere, and the servers' addresses.
+"""The network of a machine: a namespace with a card that leads nowhere, and the servers' addresses.
 
 Whatever else a machine tries to reach fails at once: there is no route.
 """

@@ -2,14 +2,15 @@
 
 Packages of Debian are Debian's own. What cannot be had or run here is a small package under the
 name and version that a step asks for:
-- `docker-ce`, `docker-ce-cli`, `containerd.io` depend on Debian's `docker.io` and `containerd`;
+- `docker-ce` is Debian's `docker.io` under that name (the two exclude each other), `docker-ce-cli`
+  and `containerd.io` only depend on it and on Debian's `containerd`;
 - `linux-image-cloud-amd64` holds a file named after this computer's kernel: a container boots none.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import re
 import tempfile
 from pathlib import Path
 
@@ -61,14 +62,15 @@ def write_kernel(pool: Path, release: str) -> None:
     _write(pool, "linux-image-cloud-amd64", "9999", files={f"boot/vmlinuz-{release}": text})
 
 
-def write_docker(pool: Path, suite: str, version: str, containerd_version: str) -> None:
+def write_docker(pool: Path, debian: Path, suite: str, containerd_version: str) -> None:
+    """`debian` is the pool with Debian's packages."""
     pool.mkdir(parents=True)
     suffix = f"-1~debian.12~{suite}"
-    docker_version = f"5:{version}{suffix}"
-    _write(pool, "docker-ce-cli", docker_version, depends="docker.io")
+    version = f"5:{version_of(debian, 'docker.io')}{suffix}"
+    [archive] = debian.glob("docker.io_*.deb")
+    _write(pool, "docker-ce-cli", version, depends="docker-ce")
     _write(pool, "containerd.io", f"{containerd_version}{suffix}", depends="containerd")
-    depends = "docker-ce-cli, containerd.io, docker.io"
-    _write(pool, "docker-ce", docker_version, depends=depends)
+    _rename(archive, pool, "docker-ce", version)
 
 
 def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:
@@ -86,25 +88,42 @@ def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:
     keyring.sign(release / "Release", release / "InRelease")
 
 
+def _rename(archive: Path, pool: Path, name: str, version: str) -> None:
+    """A package with all its content under another name and version."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        shell.run("dpkg-deb", "--raw-extract", str(archive), str(tree))
+        control = (tree / "DEBIAN/control").read_text()
+        for field, value in {"Package": name, "Version": version, "Conflicts": None}.items():
+            line = f"{field}: {value}\n" if value else ""
+            control = re.sub(rf"^{field}: .*\n", line, control, flags=re.MULTILINE)
+        (tree / "DEBIAN/control").write_text(control)
+        _pack(tree, pool, name, version)
+
+
 def _write(
     pool: Path, name: str, version: str, *, depends: str = "", files: dict[str, str] | None = None
 ) -> None:
+    control = {
+        "Package": name,
+        "Version": version,
+        "Architecture": _ARCHITECTURE,
+        "Maintainer": "batch-prep <root@localhost>",
+        **({"Depends": depends} if depends else {}),
+        "Description": "stand-in, see local/machines of batch-prep",
+    }
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         for path, text in (files or {}).items():
             (tree / path).parent.mkdir(parents=True)
             (tree / path).write_text(text)
-        control = {
-            "Package": name,
-            "Version": version,
-            "Architecture": _ARCHITECTURE,
-            "Maintainer": "batch-prep <root@localhost>",
-            **({"Depends": depends} if depends else {}),
-            "Description": "stand-in, see local/machines of batch-prep",
-        }
         (tree / "DEBIAN").mkdir(parents=True)
         lines = "".join(f"{key}: {value}\n" for key, value in control.items())
         (tree / "DEBIAN/control").write_text(lines)
-        archive = Path(folder) / "package.deb"
-        shell.run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(archive))
-        shutil.move(archive, pool / f"{name}_{version.split(':')[-1]}_{_ARCHITECTURE}.deb")
+        _pack(tree, pool, name, version)
+
+
+def _pack(tree: Path, pool: Path, name: str, version: str) -> None:
+    without_epoch = version.rsplit(":", maxsplit=1)[-1]
+    archive = pool / f"{name}_{without_epoch}_{_ARCHITECTURE}.deb"
+    shell.run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(archive))

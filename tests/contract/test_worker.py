@@ -208,7 +208,12 @@ def test_every_http_function_answers(worker: Worker) -> None:
         http = Message(method="POST", url=url, headers={}, params={}, query={}, body=text)
         call = Message(http=http)
         inputs = {"req": call}
-        if name in {"http_start_build", "http_resize_pool", "http_delete_pool"}:
+        if name in {
+            "http_start_build",
+            "http_resume_build",
+            "http_resize_pool",
+            "http_delete_pool",
+        }:
             inputs["client"] = Message(string=bindings)
         answer = worker.invoke(name, **inputs)
         assert answer.result.status == Message.Success, (name, answer.result.exception)

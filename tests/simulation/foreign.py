@@ -84,9 +84,18 @@ def _network() -> Json:
 
 
 def _machine(network: str) -> Json:
-    card = {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": f"{network}/subnets/s"}}}]}
+    card = {
+        "ipConfigurations": [
+            {"name": "ip", "properties": {"subnet": {"id": f"{network}/subnets/s"}}}
+        ]
+    }
     key = {"path": "/home/them/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA"}
-    image = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    image = {
+        "publisher": "Canonical",
+        "offer": "ubuntu-24_04-lts",
+        "sku": "server",
+        "version": "latest",
+    }
     linux = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [key]}}
     return {
         "location": _LOCATION,
@@ -137,7 +146,12 @@ def _file_image(owner: _Owner) -> None:
     owner_files = [
         (f"{kind}/{GALLERY}", kind, {}, {}),
         (_IMAGES, f"{kind}/images", definition, {}),
-        (f"{_IMAGES}/versions/1.0.0", f"{kind}/images/versions", {"publishingProfile": profile}, hidden),
+        (
+            f"{_IMAGES}/versions/1.0.0",
+            f"{kind}/images/versions",
+            {"publishingProfile": profile},
+            hidden,
+        ),
     ]
     for path, type_, properties, state in owner_files:
         name = path.rpartition("/")[2]

@@ -54,12 +54,17 @@ def run(story: Story) -> Result:
 
 
 def finished(story: Story) -> SimulatedWorld:
-    """The world after the story: idle, or a day later."""
+    """The world after the story: idle, swept, and everything that was kept has expired."""
     world = SimulatedWorld(story)
     world.begin()
     world.engine.advance(_DAY)
     world.azure.settle()
-    world.tables.calm()
+    world.be_calm()
+    world.problems += invariants.broken_at_rest(world)
+    for _ in range(2):  # the first one takes up and closes what was cut off
+        world.begin_sweep()
+        world.engine.advance(_DAY / 2)
+    world.azure.settle()
     return world
 
 

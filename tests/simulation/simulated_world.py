@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 from activities import ACTIVITIES
 from local.azure_simulator import model
-from local.functions_host import adapters, inline
+from local.functions_host import adapters, inline, local_client
 from orchestrators import ORCHESTRATORS
 from shared import binding, names
 from shared.records import Records
@@ -19,10 +20,11 @@ from shared.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
 from tests.world import World
-from triggers import builds, catalogue
+from triggers import builds, catalogue, timers
 
 Json = dict[str, Any]
 _RETRY_SECONDS = 30  # until a client or the queue tries again after the app died
+_SWEEP_SECONDS = 1800
 _WATCHED = {"PUT", "PATCH", "POST", "DELETE"}
 
 
@@ -85,6 +87,16 @@ class SimulatedWorld(World):
             for later in (0.0, *arrival.again):
                 again = functools.partial(self._arrive, arrival, first=not later)
                 self.engine.at(arrival.at + later, again)
+        for number in range(self.story.sweeps):
+            self.engine.at((number + 1) * _SWEEP_SECONDS, self.begin_sweep)
+
+    def begin_sweep(self) -> None:
+        """The timer fires. Where the app fails, the next one does it."""
+        client = local_client.open_client(self.engine)
+        try:
+            asyncio.run(timers.begin_sweep(self.services, client))
+        except flaky_tables.ERRORS:
+            self.answers.append("sweep 500")
 
     def _arrive(self, arrival: Arrival, *, first: bool = True) -> None:
         """One try; where the app dies or fails meanwhile, the client or the queue tries again."""
@@ -94,7 +106,8 @@ class SimulatedWorld(World):
         except inline.Crash:
             self._note_crash(f"while {arrival.act} {arrival.body.get('requestId', '')} was taken")
             self.engine.reopen()
-            self._try_again(arrival)
+            if arrival.tries_again:
+                self._try_again(arrival)
         except flaky_tables.ERRORS:
             self.answers.append(f"{arrival.act} 500")
             self._try_again(arrival)
@@ -121,9 +134,14 @@ class SimulatedWorld(World):
             case Act.CANCEL:
                 build = names.build_id(body["requestId"])
                 self.answers.append(f"cancel {self.ask(builds.cancel_build, id=build).status}")
+            case Act.RESUME:
+                build = names.build_id(body["requestId"])
+                self._take(arrival, self.ask(builds.resume_build, id=build))
 
     def _change(self, handler: Any, arrival: Arrival, body: Json | None) -> Any:
-        account = next((p.batch_account for p in self.records.pools() if p.pool_id == arrival.pool), "none")
+        account = next(
+            (p.batch_account for p in self.records.pools() if p.pool_id == arrival.pool), "none"
+        )
         return self.ask(handler, body, account=account, pool=arrival.pool)
 
     def _take(self, arrival: Arrival, answer: Any) -> None:
@@ -165,6 +183,12 @@ class SimulatedWorld(World):
             path = request.resource_id.lower()
             build = _named_build(request)
             self.writes.append(Write(method=request.method, path=path, build=build, status=status))
+
+    def be_calm(self) -> None:
+        """Nothing goes wrong any more."""
+        self.tables.calm()
+        self.azure.faults.clear()
+        self._on_moment = lambda _: False
 
     # -- looking ----------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class Act(StrEnum):
     RESIZE = "resize"
     DELETE = "delete"
     CANCEL = "cancel"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +54,8 @@ class Arrival:
     answer."""
     dies_after: int | None = None
     """The process dies at the first try, after so many writes to the tables."""
+    tries_again: bool = True
+    """Whether who asked tries again after that; a queue always does."""
 
     @property
     def pool(self) -> str:
@@ -72,6 +75,8 @@ class Story:
     crashes_max: int = 0
     storage_chance: float = 0.0  # of an error at every request to the tables
     storage_errors_max: int = 0
+    sweeps: int = 0
+    """How often the sweep runs, every half hour from the beginning."""
 
     def changes_to(self, pool: str) -> bool:
         """Whether somebody resizes or deletes this pool."""
@@ -96,6 +101,7 @@ def draw(seed: int) -> Story:
         crashes_max=dice.randint(1, 12) if crashes else 0,
         storage_chance=0.02 if climate is Climate.STORAGE else 0.0,
         storage_errors_max=dice.randint(1, 6) if climate is Climate.STORAGE else 0,
+        sweeps=dice.choice([0, 2, 10]),
     )
 
 
@@ -106,11 +112,17 @@ def _arrivals(dice: random.Random) -> list[Arrival]:
     """One or two requests, and often somebody who comes in between."""
     first = [_request(dice, number) for number in range(dice.choice([1, 1, 1, 2, 2]))]
     later = [_interruption(dice, first) for _ in range(dice.choice([0, 0, 1, 1, 2]))]
-    return sorted([*first, *later], key=lambda arrival: arrival.at)
+    resumed = [_resume(dice, each) for each in first if dice.random() < 0.5]
+    return sorted([*first, *later, *resumed], key=lambda arrival: arrival.at)
 
 
 def _request(dice: random.Random, number: int) -> Arrival:
-    kinds: list[Callable[[random.Random, str], Arrival]] = [_image_only, _full, _batch_only, _message]
+    kinds: list[Callable[[random.Random, str], Arrival]] = [
+        _image_only,
+        _full,
+        _batch_only,
+        _message,
+    ]
     kind = dice.choices(kinds, weights=[3, 3, 3, 2])[0]
     return kind(dice, f"request-{number}")
 
@@ -140,6 +152,7 @@ def _build(dice: random.Random, body: Json) -> Arrival:
         body=body,
         again=_again(dice, chance=0.3),
         dies_after=_dies_after(dice),
+        tries_again=dice.random() < 0.5,
     )
 
 
@@ -173,8 +186,23 @@ def _interruption(dice: random.Random, first: list[Arrival]) -> Arrival:
             request = dice.choice(first).body.get("requestId", "none")
             return Arrival(at=at, act=Act.CANCEL, body={"requestId": request})
         case _:
-            body = {"mode": "image-only", "requestId": "request-0", "image": an_image(name="reused")}
+            body = {
+                "mode": "image-only",
+                "requestId": "request-0",
+                "image": an_image(name="reused"),
+            }
             return Arrival(at=at, act=Act.BUILD, body=body)
+
+
+def _resume(dice: random.Random, of: Arrival) -> Arrival:
+    """Somebody lets a failed build go on, up to when what it needs expires, or too late."""
+    return Arrival(
+        at=dice.uniform(2400, 15000),
+        act=Act.RESUME,
+        body={"requestId": of.body.get("requestId", "none")},
+        again=_again(dice, chance=0.2),
+        dies_after=_dies_after(dice),
+    )
 
 
 def _image(dice: random.Random) -> Json:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, store
+from local.azure_simulator import model, resource_ids, store
 from local.azure_simulator.batch import (
     autoscale,
     iso8601,
@@ -91,6 +91,7 @@ def _evaluate(azure: core.Simulator, pool: store.Resource, data: model.JsonObjec
 
 
 def _is_of_pool(azure: core.Simulator, task: store.Resource, pool: store.Resource) -> bool:
-    job = azure.store.find(task.id.rpartition("/tasks/")[0])
-    found = None if job is None else scheduling.pool_of_job(azure, job)
+    job = azure.store.find(resource_ids.parent(task.id))
+    assert job is not None  # tasks go with their job
+    found = scheduling.pool_of_job(azure, job)
     return found is not None and found.key == pool.key

@@ -65,9 +65,7 @@ def has_secure_boot(properties: Mapping[str, Any]) -> bool:
 
 
 def _version(azure: core.Simulator, reference: Mapping[str, Any]) -> store.Resource:
-    image_id = str(reference.get("id") or "")
-    if not image_id:
-        raise _invalid(reference, "Shared and community galleries are not available here.")
+    image_id = str(reference.get("id") or reference)
     version = azure.store.find(image_id)
     if "/versions/" not in image_id.lower():
         reason = "The id must name an image version of a gallery (…/images/{name}/versions/{n})."

@@ -146,8 +146,6 @@ def terminate(
 ) -> model.Response:
     """202; running tasks end, active ones stay active and never run."""
     job = require(azure, request, account)
-    if job.document["state"] == "completed":
-        raise problems.conflict("JobCompleted", "The specified job is already completed.")
     check_open(job)
     reason = request.json().get("terminateReason") or "UserTerminate"
     job.document["executionInfo"]["terminateReason"] = reason

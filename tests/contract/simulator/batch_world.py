@@ -7,6 +7,7 @@ from typing import Any
 
 from azure.batch import BatchClient
 from azure.batch import models as batch_models
+from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
 from azure.mgmt.batch import BatchManagementClient
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
@@ -99,6 +100,20 @@ class BatchWorld(World):
         resource.state.update(state)
         self.azure.store.add(resource)
 
+    def assign_role(self, identity: Any, scope: str, role: str) -> None:
+        """A role for an identity; it works some minutes later."""
+        definition = (
+            f"/subscriptions/{self.azure.subscription}/providers/Microsoft.Authorization/"
+            f"roleDefinitions/{role}"
+        )
+        parameters = RoleAssignmentCreateParameters(
+            role_definition_id=definition,
+            principal_id=identity.principal_id,
+            principal_type="ServicePrincipal",
+        )
+        name = self.azure.new_guid("test role assignment")
+        self.authorization.role_assignments.create(scope, name, parameters)
+
     # --- pools -------------------------------------------------------------------------------
 
     def make_pool(self, name: str = "dev", account: str = ACCOUNT, **changes: Any) -> Any:
@@ -125,6 +140,12 @@ class BatchWorld(World):
                 return nodes
             self.leap()
         raise AssertionError(f"nodes do not settle: {[node.state for node in nodes]}")
+
+    def make_ready_pool(self, **changes: Any) -> None:
+        """A pool whose nodes have settled, and an empty job on it."""
+        self.make_pool(**changes)
+        self.await_nodes()
+        self.make_job()
 
     def resize_errors(self, name: str = "dev") -> list[Any]:
         pool = self.await_steady(name)

@@ -87,6 +87,39 @@ def test_a_patch_of_the_allocation_mode_is_refused(world):
     assert (error.status_code, error.error.code) == (400, "PropertyCannotBeUpdated")
 
 
+def test_an_account_on_its_way_answers_with_its_operation(world):
+    """The same PUT again meets the creation; PATCH must wait."""
+    first, second = _put(world), _put(world)
+    assert (first.status, second.status) == (202, 202)
+    assert _operation(first) == _operation(second)
+    error = refused(world.batch.batch_account.update, GROUP, ACCOUNT, {"tags": {}})
+    assert (error.status_code, error.error.code) == (409, "OperationInvalidForCurrentState")
+
+
+def test_an_account_on_its_way_out_refuses_everything(world):
+    """Its name is free only when it is gone."""
+    world.make_account()
+    path = world.id("Microsoft.Batch/batchAccounts", ACCOUNT) + "?api-version=2025-06-01"
+    first, second = world.send("DELETE", path), world.send("DELETE", path)
+    assert _operation(first) == _operation(second)
+    assert _put(world).json()["error"]["code"] == "OperationInvalidForCurrentState"
+    error = refused(world.make_pool)
+    assert error.error.code == "OperationInvalidForCurrentState"
+    world.wait(120)
+    assert _put(world).status == 202
+
+
+def test_an_unknown_allocation_mode_is_refused(world):
+    """BatchService and UserSubscription exist."""
+    answer = _put(world, properties={"poolAllocationMode": "Mine"})
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidPropertyValue")
+
+
+def _operation(answer):
+    """Which operation a monitor's URL names; its signature changes with each answer."""
+    return answer.headers["Location"].partition("?")[0]
+
+
 @pytest.mark.parametrize("name", ["ab", "Has-Dash", "UPPER123", "a" * 25])
 def test_a_bad_account_name_is_refused(world, name):
     """Names have 3 to 24 lowercase letters and digits."""
@@ -167,6 +200,13 @@ def test_accounts_are_listed_by_group_and_by_subscription(world):
     everywhere = list(world.batch.batch_account.list())
     assert [item.name for item in by_group] == [item.name for item in everywhere] == [ACCOUNT]
     assert by_group[0].account_endpoint.endswith(f"/{ACCOUNT}")
+
+
+def test_a_name_is_checked_for_a_batch_account_in_a_known_region(world):
+    """Another type, another planet: refused."""
+    check = world.batch.location.check_name_availability
+    assert refused(check, LOCATION, {"name": "fresh12345", "type": "x"}).status_code == 400
+    assert refused(world.batch.location.get_quotas, "moonbase").status_code == 404
 
 
 def test_sizes_that_batch_takes_name_their_family_and_their_end(world):

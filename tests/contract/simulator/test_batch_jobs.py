@@ -9,15 +9,9 @@ import pytest
 from azure.batch import models as batch_models
 from batch_world import (
     ACCOUNT,
-    CPU,
-    CUDA,
-    T4,
     BatchWorld,
-    containers_of,
 )
-from simulated_world import GROUP, LOCATION, refused
-
-CONTAINER = {"containerSettings": {"imageName": CUDA}}
+from simulated_world import refused
 
 
 @pytest.fixture
@@ -25,18 +19,6 @@ def world() -> BatchWorld:
     world = BatchWorld()
     world.make_account()
     return world
-
-
-def _ready_pool(world: BatchWorld, **changes: Any) -> None:
-    world.make_pool(**changes)
-    world.await_nodes()
-    world.make_job()
-
-
-def _gpu_pool(world: BatchWorld, **changes: Any) -> None:
-    image = changes.pop("image", None) or world.make_gpu_image()
-    options = {"size": T4, "image": image, "containers": containers_of(CUDA)}
-    _ready_pool(world, **{**options, **changes})
 
 
 # --- what the service lists ---------------------------------------------------------------------
@@ -99,6 +81,22 @@ def test_a_job_is_made_once(world):
     assert refused(world.make_job, "bad id").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "pool", [{}, {"poolId": "dev", "autoPoolSpecification": {"poolLifetimeOption": "job"}}]
+)
+def test_a_job_names_one_pool(world, pool):
+    """Or a specification of one, but not both."""
+    assert refused(world.make_job, poolInfo=pool).error.code == "MissingRequiredProperty"
+
+
+def test_most_of_a_job_cannot_be_changed(world):
+    """Its display name, for one."""
+    world.make_job()
+    update = _request("PATCH", "/jobs/job?api-version=2025-06-01", {"displayName": "x"})
+    answer = refused(world.service().send_request, update)
+    assert (answer.status_code, answer.error.code) == (400, "InvalidPropertyValue")
+
+
 def test_a_deleted_job_is_deleting_for_a_while(world):
     """202 with nothing to poll but the job itself."""
     world.make_job()
@@ -108,13 +106,15 @@ def test_a_deleted_job_is_deleting_for_a_while(world):
     assert answer.status_code == 202
     assert service.get_job("job").state == "deleting"
     assert refused(world.add_task, "late").error.code == "JobBeingDeleted"
+    again = refused(service.send_request, _request("DELETE", "/jobs/job?api-version=2025-06-01"))
+    assert again.error.code == "JobBeingDeleted"
     world.wait(60)
     assert refused(service.get_job, "job").error.code == "JobNotFound"
 
 
 def test_a_terminated_job_ends_its_running_tasks(world):
     """Active tasks stay active; nothing new is taken."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task("runs")
     world.add_task("waits")
     world.wait(7)
@@ -133,6 +133,16 @@ def test_a_terminated_job_ends_its_running_tasks(world):
     assert refused(world.add_task, "late").error.code == "JobCompleted"
 
 
+def test_a_terminated_jobs_waiting_tasks_give_their_slots_back(world):
+    """A task that was about to begin holds nothing any more."""
+    world.make_ready_pool()
+    world.add_task()
+    world.service().send_request(_request("POST", "/jobs/job/terminate?api-version=2025-06-01"))
+    world.make_job("other")
+    world.add_task(job="other")
+    assert world.await_task(job="other").execution_info.result == "success"
+
+
 def test_a_job_that_ends_with_its_tasks_ends_at_once_without_any(world):
     """Documented trap: no task means that all are complete."""
     world.make_job(onAllTasksComplete="terminatejob")
@@ -142,7 +152,7 @@ def test_a_job_that_ends_with_its_tasks_ends_at_once_without_any(world):
 
 def test_a_job_ends_with_its_last_task(world):
     """Set after the tasks were added, as documented."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task()
     options = batch_models.BatchJobUpdateOptions({"onAllTasksComplete": "terminatejob"})
     world.service().update_job("job", options)
@@ -155,7 +165,7 @@ def test_a_job_ends_with_its_last_task(world):
 
 def test_a_disabled_job_runs_nothing(world):
     """Its tasks wait until it is enabled."""
-    _ready_pool(world)
+    world.make_ready_pool()
     service = world.service()
     disable = _request(
         "POST", "/jobs/job/disable?api-version=2025-06-01", {"disableTasks": "requeue"}
@@ -179,7 +189,7 @@ def test_active_jobs_have_a_quota(world):
 
 def test_a_task_is_ended_and_deleted(world):
     """204 and 200; ending twice is refused."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task()
     service = world.service()
     service.terminate_task("job", "task")
@@ -187,25 +197,6 @@ def test_a_task_is_ended_and_deleted(world):
     assert refused(service.terminate_task, "job", "task").error.code == "TaskCompleted"
     service.delete_task("job", "task")
     assert refused(service.get_task, "job", "task").error.code == "TaskNotFound"
-
-
-def test_a_task_pulls_with_the_pools_identity(world):
-    """A private image is for those with the role, and only after it has spread."""
-    registry = world.registries.registries.begin_create(
-        GROUP, "myacr", {"location": LOCATION, "sku": {"name": "Basic"}}
-    ).result()
-    body = {"location": LOCATION}
-    identity = world.identities.user_assigned_identities.create_or_update(GROUP, "pull", body)
-    entry = {
-        "registryServer": registry.login_server,
-        "identityReference": {"resourceId": identity.id},
-    }
-    containers = containers_of(containerRegistries=[entry])
-    image = world.make_image()
-    _ready_pool(world, size=CPU, image=image, containers=containers, identity=identity.id)
-    world.add_task(containerSettings={"imageName": f"{registry.login_server}/app:1"})
-    failure = world.await_task().execution_info.failure_info
-    assert "unauthorized" in {item.name: item.value for item in failure.details}["Message"]
 
 
 def _request(method: str, url: str, body: Any = None) -> Any:

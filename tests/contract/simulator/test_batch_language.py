@@ -87,6 +87,7 @@ def test_a_formula_that_cannot_be_evaluated_says_where(formula, words):
         ("/bin/bash -c '# nothing'", 0, ""),
         ("/bin/bash -c 'apt-get install something'", 0, ""),
         ("/bin/bash -euo pipefail -c 'echo 1'", 0, "1\n"),
+        ("/app/run -c 'echo 1'", 0, ""),
         ("/bin/false", 1, ""),
         ("echo 'open", 2, ""),
         ("/app/run --fast", 0, ""),

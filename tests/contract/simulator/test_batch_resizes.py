@@ -169,6 +169,16 @@ def test_a_formula_follows_the_tasks(world):
     assert world.await_steady().current_dedicated_nodes == 2
 
 
+def test_a_formula_that_sets_one_target_keeps_the_other(world):
+    """What it does not mention stays as it was."""
+    world.make_pool(nodes=1)
+    world.await_steady()
+    scale = {"autoScale": {"formula": "$TargetLowPriorityNodes = 1;"}}
+    _patch(world, scaleSettings=scale)
+    pool = world.await_steady()
+    assert (pool.current_dedicated_nodes, pool.current_low_priority_nodes) == (1, 1)
+
+
 def test_auto_scale_is_disabled_with_the_present_size(world):
     """The pool keeps its targets, and evaluates no more."""
     world.make_pool(scale={"autoScale": {"formula": "$TargetDedicatedNodes = 2;"}})

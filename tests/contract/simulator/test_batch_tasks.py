@@ -1,4 +1,4 @@
-"""Tasks: where they run, in which containers, what they leave behind."""
+"""Tasks: where and when they run, what they leave behind."""
 
 from __future__ import annotations
 
@@ -6,18 +6,8 @@ from typing import Any
 
 import pytest
 from azure.batch import models as batch_models
-from batch_world import (
-    BUSYBOX,
-    CUDA,
-    T4,
-    BatchWorld,
-    as_preloaded,
-    code_of,
-    containers_of,
-)
+from batch_world import BatchWorld, code_of
 from simulated_world import refused
-
-CONTAINER = {"containerSettings": {"imageName": CUDA}}
 
 
 @pytest.fixture
@@ -27,24 +17,12 @@ def world() -> BatchWorld:
     return world
 
 
-def _ready_pool(world: BatchWorld, **changes: Any) -> None:
-    world.make_pool(**changes)
-    world.await_nodes()
-    world.make_job()
-
-
-def _gpu_pool(world: BatchWorld, **changes: Any) -> None:
-    image = changes.pop("image", None) or world.make_gpu_image()
-    options = {"size": T4, "image": image, "containers": containers_of(CUDA)}
-    _ready_pool(world, **{**options, **changes})
-
-
 # --- tasks on nodes -----------------------------------------------------------------------------
 
 
 def test_a_task_runs_on_an_idle_node(world):
     """active, running, completed; the output is on the node."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task()
     assert world.service().get_task("job", "task").state == "active"
     task = world.await_task()
@@ -82,7 +60,7 @@ def test_defaults_are_filled_in(world):
 
 def test_a_failing_command_is_a_failed_task(world):
     """After the retries it may have."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task(commandLine="/bin/bash -c 'exit 7'", constraints={"maxTaskRetryCount": 1})
     information = world.await_task().execution_info
     assert (information.exit_code, information.result, information.retry_count) == (7, "failure", 1)
@@ -92,7 +70,7 @@ def test_a_failing_command_is_a_failed_task(world):
 
 def test_a_task_has_a_wall_clock_limit(world):
     """Ended when it runs longer than it may."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_fault(effect="slow", operation="tasks.run", factor=100)
     world.add_task(constraints={"maxWallClockTime": "PT1M"})
     information = world.await_task().execution_info
@@ -101,7 +79,7 @@ def test_a_task_has_a_wall_clock_limit(world):
 
 def test_a_node_takes_as_many_tasks_as_it_has_slots(world):
     """Two slots, three tasks: the third waits."""
-    _ready_pool(world, taskSlotsPerNode=2)
+    world.make_ready_pool(taskSlotsPerNode=2)
     for number in range(3):
         world.add_task(f"t{number}")
     world.wait(7)
@@ -116,7 +94,7 @@ def test_a_node_takes_as_many_tasks_as_it_has_slots(world):
 
 def test_a_task_may_need_several_slots(world):
     """It waits until one node has them all."""
-    _ready_pool(world, taskSlotsPerNode=2)
+    world.make_ready_pool(taskSlotsPerNode=2)
     world.add_task("small")
     world.add_task("large", requiredSlots=2)
     world.wait(7)
@@ -139,7 +117,7 @@ def test_tasks_are_spread_or_packed(world):
 
 def test_a_task_goes_to_the_node_it_prefers(world):
     """An affinity to a node wins while the node has room."""
-    _ready_pool(world, nodes=3)
+    world.make_ready_pool(nodes=3)
     last = world.await_nodes()[-1]
     world.add_task(affinityInfo={"affinityId": last.affinity_id})
     assert world.await_task().node_info.node_id == last.id
@@ -160,7 +138,7 @@ def test_a_task_waits_for_its_pools_first_node(world):
 def test_a_held_back_node_takes_no_task(world):
     """A node whose start task failed is no place to work."""
     start = {"commandLine": "/bin/bash -c 'exit 1'", "waitForSuccess": True}
-    _ready_pool(world, start_task=start)
+    world.make_ready_pool(start_task=start)
     world.add_task()
     world.wait(600)
     assert world.service().get_task("job", "task").state == "active"
@@ -177,7 +155,7 @@ def test_a_job_may_name_a_pool_that_is_made_later(world):
 
 def test_tasks_of_a_removed_node_run_elsewhere(world):
     """They are requeued, and say so."""
-    _ready_pool(world, nodes=2)
+    world.make_ready_pool(nodes=2)
     world.add_fault(effect="slow", operation="tasks.run", factor=50)
     world.add_task()
     world.wait(10)
@@ -190,115 +168,13 @@ def test_tasks_of_a_removed_node_run_elsewhere(world):
 
 def test_files_go_with_their_node(world):
     """A pool at zero nodes keeps no output."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task()
     world.await_task()
     world.service().begin_resize_pool("dev", {"targetDedicatedNodes": 0})
     world.await_steady()
     error = refused(world.task_output)
     assert (error.status_code, code_of(error)) == (404, "NodeNotFound")
-
-
-# --- containers ---------------------------------------------------------------------------------
-
-
-def test_a_container_sees_the_gpus_of_its_node(world):
-    """One line for each GPU of the size: Batch adds the option for them itself."""
-    _gpu_pool(world)
-    world.add_task(commandLine="nvidia-smi -L", **CONTAINER)
-    task = world.await_task()
-    assert task.execution_info.exit_code == 0
-    assert task.execution_info.container_info.state == "exited"
-    assert world.task_output().count("Tesla T4") == 1
-
-
-@pytest.mark.parametrize(("size", "count"), [("Standard_NC64as_T4_v3", 4), (T4, 1)])
-def test_the_number_of_gpus_is_that_of_the_size(world, size, count):
-    """So that a verification can compare."""
-    _gpu_pool(world, size=size)
-    world.add_task(commandLine="/bin/bash -c 'nvidia-smi -L'", **CONTAINER)
-    world.await_task()
-    assert len(world.task_output().splitlines()) == count
-
-
-def test_without_a_driver_there_is_no_nvidia_smi(world):
-    """127 as from a shell."""
-    image = world.make_image(inside={"images": [as_preloaded(CUDA)]})
-    _gpu_pool(world, image=image)
-    world.add_task(commandLine="nvidia-smi -L", **CONTAINER)
-    assert world.await_task().execution_info.exit_code == 127
-
-
-def test_an_image_without_glibc_cannot_run_nvidia_tools(world):
-    """The tools are mounted from the host and need its C library."""
-    _gpu_pool(world)
-    world.add_task(commandLine="nvidia-smi -L", containerSettings={"imageName": BUSYBOX})
-    assert world.await_task().execution_info.exit_code == 127
-
-
-def test_a_driver_without_the_container_toolkit_starts_no_container(world):
-    """Docker cannot select a device driver for the GPUs Batch asks for."""
-    inside = {"driver": "580", "toolkit": "", "images": [as_preloaded(CUDA)]}
-    _gpu_pool(world, image=world.make_image(inside=inside))
-    world.add_task(**CONTAINER)
-    failure = world.await_task().execution_info.failure_info
-    assert "could not select device driver" in failure.details[0].value
-
-
-@pytest.mark.parametrize("has_containers", [True, False])
-def test_container_settings_and_container_pools_go_together(world, has_containers):
-    """Each without the other is a failed task."""
-    image = world.make_gpu_image()
-    containers = {"containers": containers_of()} if has_containers else {}
-    _ready_pool(world, image=image, **containers)
-    world.add_task(**({} if has_containers else CONTAINER))
-    information = world.await_task().execution_info
-    assert (information.result, information.exit_code) == ("failure", None)
-    assert information.failure_info.code == "ContainerInvalidSettings"
-
-
-def test_asking_for_gpus_oneself_is_refused(world):
-    """Seen: the option is not recognized or unsupported."""
-    _gpu_pool(world)
-    settings = {"imageName": CUDA, "containerRunOptions": "--gpus all"}
-    world.add_task(containerSettings=settings)
-    failure = world.await_task().execution_info.failure_info
-    assert failure.code == "ContainerInvalidSettings"
-
-
-def test_an_image_that_is_not_there_is_pulled_first(world):
-    """preparing, then running; the next task finds it."""
-    _gpu_pool(world)
-    settings = {"containerSettings": {"imageName": "docker.io/library/python:3.13"}}
-    world.add_task("first", **settings)
-    world.wait(8)
-    assert world.service().get_task("job", "first").state == "preparing"
-    world.await_task("first")
-    world.add_task("second", **settings)
-    world.wait(8)
-    assert world.service().get_task("job", "second").state == "running"
-
-
-def test_an_image_that_cannot_be_pulled_fails_the_task(world):
-    """With the code and the values the service gives."""
-    _gpu_pool(world)
-    world.add_task(containerSettings={"imageName": "docker.io/nobody/nothing:1"})
-    failure = world.await_task().execution_info.failure_info
-    values = {item.name: item.value for item in failure.details}
-    assert failure.code == "ContainerInvalidImage"
-    assert failure.message == "One or more container images specified are invalid"
-    assert values["ContainerImage"] == "docker.io/nobody/nothing:1"
-
-
-def test_faults_meet_tasks(world):
-    """A service error, and an exit code."""
-    _ready_pool(world)
-    world.add_fault(effect="allocation", operation="tasks.run", code="TaskPreparationFailed")
-    world.add_task("one")
-    assert world.await_task("one").execution_info.failure_info.category == "servererror"
-    world.add_fault(effect="script", step="task", exitCode=9)
-    world.add_task("two")
-    assert world.await_task("two").execution_info.exit_code == 9
 
 
 # --- many tasks, counts, files ------------------------------------------------------------------
@@ -339,7 +215,7 @@ def test_counts_lag_behind(world):
 
 def test_counts_tell_success_from_failure(world):
     """Completed is the sum of both."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task("good")
     world.add_task("bad", commandLine="/bin/false")
     for name in ("good", "bad"):
@@ -351,7 +227,7 @@ def test_counts_tell_success_from_failure(world):
 
 def test_files_are_read_in_ranges(world):
     """200 in both cases; a range beyond the end is 416."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task(commandLine="/bin/bash -c 'echo 0123456789'")
     error = refused(world.task_output)
     assert (error.status_code, code_of(error)) == (409, "OperationInvalidForCurrentState")
@@ -366,7 +242,7 @@ def test_files_are_read_in_ranges(world):
 
 def test_lists_are_filtered_selected_and_paged(world):
     """The next page's address is in odata.nextLink."""
-    _ready_pool(world)
+    world.make_ready_pool()
     world.add_task("bad", commandLine="/bin/false")
     world.add_task("good")
     world.await_task("good")

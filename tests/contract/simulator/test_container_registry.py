@@ -61,20 +61,8 @@ def _identity(world: BatchWorld, name: str = "pull") -> Any:
 
 
 def _assign(world: BatchWorld, identity: Any, role: str = ACR_PULL, scope: str = "") -> None:
-    from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
-
-    scope = scope or world.id("Microsoft.ContainerRegistry/registries", REGISTRY)
-    definition = (
-        f"/subscriptions/{world.azure.subscription}/providers/Microsoft.Authorization/"
-        f"roleDefinitions/{role}"
-    )
-    parameters = RoleAssignmentCreateParameters(
-        role_definition_id=definition,
-        principal_id=identity.principal_id,
-        principal_type="ServicePrincipal",
-    )
-    name = "00000000-0000-0000-0000-000000000001"
-    world.authorization.role_assignments.create(scope, name, parameters)
+    own_scope = world.id("Microsoft.ContainerRegistry/registries", REGISTRY)
+    world.assign_role(identity, scope or own_scope, role)
 
 
 def _pull(world: BatchWorld, reference: str, *identities: Any) -> Any:

@@ -1,0 +1,104 @@
+"""Changes to a pool that is there: a resize, or its deletion."""
+
+from __future__ import annotations
+
+from activities import batch_pool
+from shared import batch_bodies, clients, decisions
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind
+from shared.operations import Json, Operation, Services, Tick
+from shared.plans import PoolChange
+
+
+def _change_path(plan: PoolChange) -> tuple[str, str, str]:
+    return plan.account.resource_group, plan.account.name, plan.pool_id
+
+
+def _look_change(services: Services, plan: PoolChange, _: Tick) -> Json | None:
+    return clients.fetch(services.azure.batch.pool.get, *_change_path(plan))
+
+
+def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
+    nodes, low = batch_pool.target_nodes(observed) or (0, 0)
+    return (
+        nodes if plan.nodes is None else plan.nodes,
+        low if plan.low_priority_nodes is None else plan.low_priority_nodes,
+    )
+
+
+def _resize(services: Services, plan: PoolChange, tick: Tick) -> Started:
+    observed = _look_change(services, plan, tick) or {}
+    scale = {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
+    body = {"properties": {"scaleSettings": scale}}
+    return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
+
+
+def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is None:
+        return Fail(failure=_no_such_pool(plan))
+    if batch_pool.shaped_by(observed) is None:
+        return Fail(failure=_not_ours(plan))
+    found = decisions.properties(observed)
+    nodes, low = _target(plan, observed)
+    if not batch_pool.is_steady(observed):
+        return Wait(note="nodes come or go")
+    if batch_pool.target_nodes(observed) != (nodes, low):
+        return Start(action="resize")
+    if problem := batch_pool.resize_problem(plan.resource, observed):
+        return Fail(failure=problem)
+    have = (
+        int(found.get("currentDedicatedNodes") or 0),
+        int(found.get("currentLowPriorityNodes") or 0),
+    )
+    if have != (nodes, low) and tick.started is None:
+        return Start(action="resize")
+    return Done(result={"nodes": nodes, "lowPriorityNodes": low})
+
+
+def _not_ours(plan: PoolChange) -> Failure:
+    advice = "Change it yourself: batch-prep changes only pools that it made."
+    return decisions.foreign(plan.resource, "batch-prep did not make it", advice)
+
+
+def _no_such_pool(plan: PoolChange) -> Failure:
+    return Failure(
+        code="NotFound",
+        kind=Kind.MISSING,
+        message=f"There is no pool {plan.pool_id} in account {plan.account.name}.",
+        resource=plan.resource,
+        next_action="GET /api/pools lists the pools.",
+    )
+
+
+resize_pool = Operation(
+    name="resize_pool",
+    plan=PoolChange,
+    verb="resize the pool",
+    subject=lambda plan: plan.resource,
+    look=_look_change,
+    judge=_judge_resized,
+    actions={"resize": _resize},
+)
+
+
+def _delete_change(services: Services, plan: PoolChange, _: Tick) -> Started:
+    return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
+
+
+def _judge_deleted(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
+    """Only pools that batch-prep made are deleted."""
+    if observed is not None and batch_pool.shaped_by(observed) is None:
+        return Fail(failure=_not_ours(plan))
+    return decisions.removed(plan.resource, observed, started=tick.started)
+
+
+delete_pool = Operation(
+    name="delete_pool",
+    plan=PoolChange,
+    verb="delete the pool",
+    subject=lambda plan: plan.resource,
+    look=_look_change,
+    judge=_judge_deleted,
+    actions={"delete": _delete_change},
+)

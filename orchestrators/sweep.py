@@ -1,0 +1,27 @@
+"""The second owner of everything temporary: closes builds that died, removes what nobody needs."""
+
+from __future__ import annotations
+
+from shared import steps
+from shared.errors import StepFailed
+from shared.plans import LeftoverPlan, Named, Nothing, SweepPlan
+from shared.steps import Context, Scope, Story
+
+
+def sweep(context: Context) -> Story:
+    """Orchestration: `SweepPlan` → `{"closed": [...], "removed": [...], "failed": [...]}`."""
+    plan = SweepPlan.from_wire(context.get_input())
+    for build in plan.dead:
+        yield from steps.note(context, "close_build", Named(build_id=build))
+    told = yield from steps.note(context, "list_leftovers", Nothing())
+    removed, failed = [], []
+    for number, found in enumerate(told["leftovers"], 1):
+        leftover = LeftoverPlan.from_wire(found)
+        scope = Scope(build=leftover.build_id, cancellable=False)
+        try:
+            yield from steps.run(context, scope, f"sweep_{number}", "remove_leftover", leftover)
+        except StepFailed:
+            failed.append(leftover.id)  # the next sweep tries again
+        else:
+            removed.append(leftover.id)
+    return {"closed": plan.dead, "removed": removed, "failed": failed}

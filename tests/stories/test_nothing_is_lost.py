@@ -1,0 +1,130 @@
+"""Late failures, lost builds: what was made is used again or removed, never forgotten."""
+
+from __future__ import annotations
+
+from shared.requests import Mode
+from tests.world import World, a_pool, a_request, an_image
+from triggers import builds
+
+VERSION = "galleryVersions.create"
+NO_CAPACITY = {"effect": "allocation", "code": "InternalExecutionError", "message": "try later"}
+
+
+def image_only(request_id: str = "r1", **image: object) -> dict:
+    """A request for an image."""
+    return {"mode": "image-only", "requestId": request_id, "image": an_image(**image)}
+
+
+def test_a_failed_install_removes_everything_and_says_why(world: World) -> None:
+    """The script, its exit code's meaning and its last words; no VM that bills overnight."""
+    world.fault({"effect": "script", "step": "driver", "exitCode": 40, "message": "no headers"})
+    build = world.build(image_only(gpu=True))
+    assert build["state"] == "failed"
+    assert "driver" in build["error"]["message"]
+    assert build["error"]["azureCode"] == "DRIVER_BUILD"
+    assert build["error"]["nextAction"]
+    assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
+
+
+def test_a_sealed_builder_is_kept_and_the_build_goes_on_from_it(world: World) -> None:
+    """The version failed after 20 minutes of work: resume publishes from what is there."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())
+    assert (failed["state"], failed["resumable"]) == ("failed", True), failed
+    assert world.resources("virtualMachines")
+
+    build = world.resume(failed["buildId"])
+
+    assert build["state"] == "succeeded", build["error"]
+    starts = [r for r in world.ledger() if r["method"] == "PUT" and "runCommands/" in r["url"]]
+    assert len(starts) == len({r["url"] for r in starts})
+    assert world.resources("virtualMachines") == []
+
+
+def test_only_the_failed_pool_is_made_again(world: World) -> None:
+    """The image and the good pool are there; resuming costs what is missing."""
+    world.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    failed = world.build(a_request(pools=[a_pool("one"), a_pool("two")]))
+    assert sorted(p["state"] for p in failed["pools"]) == ["failed", "ready"]
+
+    build = world.resume(failed["buildId"])
+
+    assert build["state"] == "succeeded", build["error"]
+    assert [p["state"] for p in build["pools"]] == ["ready", "ready"]
+    assert len(world.records.images()) == 1
+
+
+def test_what_cannot_be_resumed_says_so(world: World) -> None:
+    """A build that left nothing is simply started again."""
+    world.fault({"effect": "script", "step": "docker", "exitCode": 23, "message": "mirror"})
+    failed = world.build(image_only())
+    answer = world.ask(builds.resume_build, id=failed["buildId"])
+    assert (answer.status, answer.body["error"]["code"]) == (409, "NotResumable")
+
+
+def test_what_is_kept_goes_when_its_time_is_over(world: World) -> None:
+    """Four hours by default; then the sweep removes it."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    world.build(image_only())
+    assert world.sweep()["removed"] == []
+
+    world.engine.advance(5 * 3600)
+    swept = world.sweep()
+
+    assert len(swept["removed"]) >= 4
+    assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
+
+
+def test_a_build_whose_orchestration_died_is_closed_and_cleaned_up(world: World) -> None:
+    """Nobody waits for ever for a build that nobody runs."""
+    build = world.start(image_only())
+    world.engine.advance(600)
+    world.engine.terminate(build, "the host was lost")
+    world.engine.run_ready()
+    world.engine.advance(2 * 3600)  # its children end by themselves
+
+    world.sweep()
+
+    shown = world.show(build)
+    assert (shown["state"], shown["error"]["code"]) == ("failed", "Bug")
+    assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
+
+
+def test_a_request_that_was_never_begun_is_taken_up(world: World) -> None:
+    """The app died between its 202 and the start of the orchestration."""
+    request = image_only()
+    answer = builds.start_build(_call(world, request))
+    build = answer.body["buildId"]
+    assert world.engine.status(build) is None
+
+    world.sweep()
+    world.engine.run_until_complete(build)
+
+    assert world.show(build)["state"] == "succeeded"
+
+
+def _call(world: World, body: dict) -> object:
+    import json
+
+    from triggers.http import Call
+
+    return Call(body=json.dumps(body).encode(), url="http://app/api", services=world.services)
+
+
+def test_the_sweep_touches_nothing_of_others_and_nothing_that_runs(world: World) -> None:
+    """Only what carries our tag and an expiry, and whose build is over."""
+    network = world.services.azure.network.virtual_networks
+    groups = world.services.azure.resources.resource_groups
+    groups.create_or_update("theirs", {"location": "swedencentral"})
+    body = {
+        "location": "swedencentral",
+        "tags": {"batch-prep-build": "not-ours"},
+        "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}},
+    }
+    network.begin_create_or_update("theirs", "net", body, polling=False)
+    running = world.start(image_only())
+    world.engine.advance(300)
+
+    assert world.sweep()["removed"] == []
+    assert world.records.build(running)["Mode"] == Mode.IMAGE_ONLY  # type: ignore[index]
+    assert len(world.resources("virtualNetworks")) == 2
