@@ -263,6 +263,7 @@ def _capture(plan: ImagePlan) -> list[Step]:
         activity="publish_image_version",
         plan=with_version,
         after=(source, "version"),
+        cancellable=False,  # Azure would finish it all the same, and nobody would know of it
     )
     return [*found, publish]
 

@@ -101,10 +101,12 @@ report() {
   exit "$rc"
 }
 
-stop_children() { # the watchdog first: later on, its number for the body may be that of a stranger
+# The watchdog first: later on, its number for the body may be that of a stranger. Its death is not
+# worth a line in the log's tail.
+stop_children() {
   if [[ -n $WATCHDOG ]]; then
-    kill -KILL -- "-$WATCHDOG"
-    wait "$WATCHDOG"
+    kill -KILL -- "-$WATCHDOG" 2>/dev/null
+    { wait "$WATCHDOG"; } 2>/dev/null
   fi
   [[ -z $BODY ]] || kill -TERM -- "-$BODY"
 }

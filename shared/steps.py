@@ -47,10 +47,9 @@ class Scope(Wire):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """One step of a story: `name` is its record's, `activity` does it, with `plan` or what
-    `plan(done)` makes of
-    the results so far. It begins when all of `after` are done, and is skipped where `when(done)`
-    says no.
-    `otherwise` are plans to try in turn when Azure has no capacity for the first one.
+    `plan(done)` makes of the results so far. It begins when all of `after` are done, and is
+    skipped where `when(done)` says no. `otherwise` are plans to try in turn when Azure has no
+    capacity for the first one. What is not `cancellable` ends once it has begun.
     """
 
     name: str
@@ -59,6 +58,7 @@ class Step:
     after: tuple[str, ...] = ()
     when: Callable[[dict[str, Json]], bool] = field(default=lambda _: True)
     otherwise: tuple[Wire, ...] = ()
+    cancellable: bool = True
 
 
 # -------------------------------------------------------------------------------------------------
@@ -276,6 +276,7 @@ def _next(waiting: list[Step], done: dict[str, Json]) -> Step | None:
 
 
 def _begin(context: Context, scope: Scope, step: Step, plan: Wire, attempt: int) -> Any:
+    scope = scope if step.cancellable else scope.for_cleanup()
     suffix = step.name if attempt == 1 else f"{step.name}-{attempt}"
     return context.call_sub_orchestrator(
         names.Orchestrator.RUN_OPERATION.value,

@@ -126,4 +126,5 @@ def _write(
 def _pack(tree: Path, pool: Path, name: str, version: str) -> None:
     without_epoch = version.rsplit(":", maxsplit=1)[-1]
     archive = pool / f"{name}_{without_epoch}_{_ARCHITECTURE}.deb"
-    shell.run("dpkg-deb", "--root-owner-group", "--build", str(tree), str(archive))
+    quick = ("-Zgzip", "-z1")
+    shell.run("dpkg-deb", "--root-owner-group", *quick, "--build", str(tree), str(archive))

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What a step says about itself, and the memory of what it said: the fields of the result line.
 
-log() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*"; }
+log() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*" >&2; }
 
 field() { # NAME DEFAULT
   if [[ -n $WORK && -f $WORK/result/$1 ]]; then printf '%s' "$(<"$WORK/result/$1")"; else printf '%s' "$2"; fi

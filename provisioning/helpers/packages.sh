@@ -15,7 +15,7 @@ locked() {
 # The lock timeout covers the dpkg frontend lock only; the other locks fail at once and are retried.
 # Without Error-Mode=any, an update that downloaded nothing counts as a success.
 apt_get() {
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=300 \
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
     -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold "$@"
 }
 
@@ -72,6 +72,10 @@ install_missing() { # NAME...; any version will do
   mark_changed
 }
 
+installed_packages() { # PATTERN...; a pattern that matches nothing is no failure
+  { dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' -- "$@" 2>/dev/null || true; } | sed -n 's/^[ih]i //p'
+}
+
 hold_packages() { # PATTERN...; what is installed of it stays at its version
   local name names=()
   if [[ $OS_FAMILY == el ]]; then
@@ -79,6 +83,6 @@ hold_packages() { # PATTERN...; what is installed of it stays at its version
     attempt "$EXIT_PACKAGE_MANAGER" "dnf versionlock add $*" 3 5 dnf_run versionlock add "$@"
     return
   fi
-  mapfile -t names < <(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' -- "$@" 2>/dev/null | sed -n 's/^[ih]i //p')
+  mapfile -t names < <(installed_packages "$@")
   [[ ${#names[@]} -eq 0 ]] || apt-mark hold "${names[@]}"
 }

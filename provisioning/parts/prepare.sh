@@ -90,7 +90,7 @@ leave_rolling_kernel() { # META
       linux-azure | linux-image-azure | linux-azure-[0-9]* | linux-image-azure-[0-9]*) purge+=("$name") ;;
       *) ;;
     esac
-  done < <(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' -- 'linux-*' | sed -n 's/^[ih]i //p')
+  done < <(installed_packages 'linux-*')
   [[ ${#purge[@]} -ne 0 ]] || return 0
   attempt "$EXIT_PACKAGE_MANAGER" 'apt-get purge of the rolling kernel' 3 5 \
     apt_get --allow-change-held-packages purge "${purge[@]}"

@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import time
-from concurrent import futures
 from collections.abc import Iterable, Iterator
+from concurrent import futures
 from typing import Any
 
 from local.functions_host.store import Query

@@ -201,7 +201,8 @@ def _resume(dice: random.Random, of: Arrival) -> Arrival:
         act=Act.RESUME,
         body={"requestId": of.body.get("requestId", "none")},
         again=_again(dice, chance=0.2),
-        dies_after=_dies_after(dice),
+        dies_after=_dies_after(dice, chance=0.4),
+        tries_again=dice.random() < 0.5,
     )
 
 
@@ -258,5 +259,5 @@ def _again(dice: random.Random, *, chance: float) -> tuple[float, ...]:
     return tuple(sorted(dice.uniform(0, 1200) for _ in range(dice.randint(1, 2))))
 
 
-def _dies_after(dice: random.Random) -> int | None:
-    return dice.randint(0, 3) if dice.random() < 0.1 else None
+def _dies_after(dice: random.Random, chance: float = 0.15) -> int | None:
+    return dice.randint(0, 3) if dice.random() < chance else None

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+_LS_NOTHING = 2  # GNU ls; BusyBox says 1
 _SHELLS = ("bash", "sh")
 _NVIDIA_SMI_NOT_FOUND = 127  # bash: command not found
 _NVIDIA_SMI_NO_DRIVER = 9  # nvidia-smi: "couldn't communicate with the NVIDIA driver"
@@ -38,6 +39,14 @@ class Gpus:
     count: int = 0
     has_driver: bool = False
     is_installed: bool = False
+
+    def devices(self) -> Ran:
+        """`ls /dev/nvidia[0-9]*`: the kernel's device files, which need no tool to be seen."""
+        if not self.has_driver or self.count == 0:
+            return Ran(
+                exit_code=_LS_NOTHING, stderr="ls: /dev/nvidia[0-9]*: No such file or directory\n"
+            )
+        return Ran(stdout="".join(f"/dev/nvidia{index}\n" for index in range(self.count)))
 
     def listing(self) -> Ran:
         """`nvidia-smi -L`."""
@@ -124,6 +133,8 @@ def _run_words(words: Sequence[str], gpus: Gpus) -> Ran:
         return Ran(stdout=" ".join(words[1:]) + "\n")
     if program == "nvidia-smi":
         return gpus.listing()
+    if program == "ls" and any(word.startswith("/dev/nvidia") for word in words):
+        return gpus.devices()
     if program == "false":
         return Ran(exit_code=1)
     return Ran()

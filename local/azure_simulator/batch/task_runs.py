@@ -8,6 +8,7 @@ the node finds out, so such a task fails rather than being refused.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def _executed(azure: core.Simulator, task: store.Resource) -> commands.Ran:
     gpus = host.gpus()
     settings = task.document.get("containerSettings")
     if settings and not containers.runs_nvidia_tools(settings["imageName"]):
-        gpus = commands.Gpus()
+        gpus = dataclasses.replace(gpus, is_installed=False)
     environment = {
         "AZ_BATCH_JOB_ID": resource_ids.name(resource_ids.parent(task.id)),
         "AZ_BATCH_TASK_ID": task.document["id"],

@@ -14,6 +14,7 @@ from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
 from simulated_world import GROUP, LOCATION, World
 
 from local.azure_simulator import store
+from local.azure_simulator.container_registry import registries
 from local.azure_simulator.machine import contents
 
 ACCOUNT = "mybatch12345"
@@ -261,3 +262,10 @@ def inner_error(error: Any) -> dict[str, str]:
     found = {item.code: item.message for item in error.details}
     inner: dict[str, str] = json.loads(found["Provider Error Json"])["error"]
     return inner
+
+
+def stored_image(registry_id: str) -> store.Resource:
+    """`app:1` as a registry holds it."""
+    document = {"repository": "app", "tag": "1", "digest": "sha256:1", "sizeBytes": 1}
+    image_id = f"{registry_id}/images/app:1"
+    return store.Resource(id=image_id, type=registries.IMAGE_TYPE, document=document)

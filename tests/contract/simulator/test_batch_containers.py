@@ -12,11 +12,11 @@ from batch_world import (
     BatchWorld,
     as_preloaded,
     containers_of,
+    stored_image,
 )
 from simulated_world import GROUP, LOCATION
 
-from local.azure_simulator import store
-from local.azure_simulator.container_registry import pulls, registries
+from local.azure_simulator.container_registry import pulls
 
 CONTAINER = {"containerSettings": {"imageName": CUDA}}
 
@@ -61,11 +61,22 @@ def test_without_a_driver_there_is_no_nvidia_smi(world):
     assert world.await_task().execution_info.exit_code == 127
 
 
-def test_an_image_without_glibc_cannot_run_nvidia_tools(world):
-    """The tools are mounted from the host and need its C library."""
+def test_an_image_without_glibc_sees_the_devices_but_cannot_run_nvidia_tools(world):
+    """The tools are mounted from the host and need its C library; device files need nothing."""
     _gpu_pool(world)
-    world.add_task(commandLine="nvidia-smi -L", containerSettings={"imageName": BUSYBOX})
-    assert world.await_task().execution_info.exit_code == 127
+    small = {"containerSettings": {"imageName": BUSYBOX}}
+    world.add_task("tool", commandLine="nvidia-smi -L", **small)
+    world.add_task("files", commandLine="/bin/sh -c 'ls -d /dev/nvidia[0-9]*'", **small)
+    assert world.await_task("tool").execution_info.exit_code == 127
+    assert world.await_task("files").execution_info.exit_code == 0
+    assert world.task_output("files") == "/dev/nvidia0\n"
+
+
+def test_without_a_gpu_there_are_no_device_files(world):
+    """Whatever the image has inside."""
+    _gpu_pool(world, size="Standard_D4s_v5")
+    world.add_task(commandLine="/bin/sh -c 'ls -d /dev/nvidia[0-9]*'", **CONTAINER)
+    assert world.await_task().execution_info.exit_code == 2
 
 
 def test_a_driver_without_the_container_toolkit_starts_no_container(world):
@@ -138,7 +149,7 @@ def test_a_task_pulls_with_an_identity_of_its_own_or_of_the_pool(world, where):
     in_task = {"registry": entry} if where == "task" else {}
     options = {"image": world.make_image(), "identity": identity.id}
     world.make_ready_pool(containers=containers_of(**in_pool), **options)
-    world.azure.store.add(_stored_image(world, registry.id))
+    world.azure.store.add(stored_image(registry.id))
     settings = {"imageName": f"{registry.login_server}/app:1", **in_task}
     world.add_task("early", containerSettings=settings)
     failure = world.await_task("early").execution_info.failure_info
@@ -147,12 +158,6 @@ def test_a_task_pulls_with_an_identity_of_its_own_or_of_the_pool(world, where):
     world.wait(900)
     world.add_task("late", containerSettings=settings)
     assert world.await_task("late").execution_info.result == "success"
-
-
-def _stored_image(world: BatchWorld, registry_id: str) -> store.Resource:
-    document = {"repository": "app", "tag": "1", "digest": "sha256:1", "sizeBytes": 1}
-    image_id = f"{registry_id}/images/app:1"
-    return store.Resource(id=image_id, type=registries.IMAGE_TYPE, document=document)
 
 
 def test_faults_meet_tasks(world):

@@ -9,7 +9,6 @@ from batch_world import (
     ACCOUNT,
     BUSYBOX,
     CPU,
-    CUDA,
     T4,
     VERIFY,
     BatchWorld,
@@ -17,8 +16,9 @@ from batch_world import (
     code_of,
     containers_of,
     start_task,
+    stored_image,
 )
-from simulated_world import GROUP, refused, result_line
+from simulated_world import GROUP, LOCATION, refused, result_line
 
 # Left out, these options make the SDK raise ValueError before it sends anything.
 REBOOT = {"nodeRebootOption": "requeue"}
@@ -208,14 +208,23 @@ def test_a_changed_start_task_takes_effect_after_a_reboot(world):
 
 
 def test_a_reimaged_node_begins_again_from_the_image(world):
-    """What was pulled meanwhile is gone."""
-    inside = {"images": [as_preloaded(BUSYBOX)]}
-    image = world.make_image(inside=inside)
-    world.make_pool(image=image, containers=containers_of(BUSYBOX, CUDA))
+    """A reboot keeps what was pulled; reimaging does not, and here it cannot be pulled again."""
+    body = {
+        "location": LOCATION,
+        "sku": {"name": "Standard"},
+        "properties": {"anonymousPullEnabled": True},
+    }
+    registry = world.registries.registries.begin_create(GROUP, "myacr", body).result()
+    stored = world.azure.store.add(stored_image(registry.id))
+    wanted = containers_of(f"{registry.login_server}/app:1")
+    world.make_pool(image=world.make_image(), containers=wanted)
     (node,) = world.await_nodes()
+    world.azure.store.remove(stored.id)
+    world.service().begin_reboot_node("dev", node.id, REBOOT)
+    assert world.await_nodes()[0].state == "idle"
     world.service().begin_reimage_node("dev", node.id, REIMAGE)
     assert world.service().get_node("dev", node.id).state == "reimaging"
-    assert world.await_nodes()[0].state == "idle"
+    assert world.await_nodes()[0].state == "unusable"
 
 
 def test_a_node_on_its_way_cannot_be_rebooted(world):

@@ -133,6 +133,16 @@ def test_a_step_can_be_made_to_fail(world: World) -> None:
     assert world.azure.store.find(world.vm_id()).state["machine"]["images"] == []
 
 
+def test_a_step_can_print_something_else(world: World) -> None:
+    """A cut result line, for instance."""
+    world.make_vm()
+    world.add_fault(effect="script", step="docker", exitCode=0, stdout='batch-prep-result {"v":1,')
+
+    view = world.run("docker", step_script("docker"))
+
+    assert view.output == 'batch-prep-result {"v":1,'
+
+
 def test_a_step_can_lose_its_result_line(world: World) -> None:
     """Exit code 0 without the line is unknown, never success."""
     world.make_vm()

@@ -27,6 +27,17 @@ def test_a_finished_machine_passes(world: World) -> None:
     assert result["data"]["driverVersion"]
 
 
+def test_an_image_for_hpc_comes_with_docker_and_driver(world: World) -> None:
+    """Nothing to install, everything there."""
+    image = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2404"}
+    world.make_vm(image={**image, "version": "latest"})
+
+    result = world.step("check", EXPECT_GPU="driver-only")
+
+    assert (result["ok"], failed_checks(result)) == (True, [])
+    assert result["data"]["dockerVersion"]
+
+
 def test_an_empty_machine_fails_its_checks(world: World) -> None:
     """30, with every failure named."""
     world.make_vm()
@@ -35,6 +46,8 @@ def test_an_empty_machine_fails_its_checks(world: World) -> None:
     result = world.step("check", EXPECT_GPU="driver-only", EXPECT_IMAGES=IMAGES)
 
     assert result["exitCode"] == 30
+    assert result["message"] == "failed checks: DOCKER_DOWN GPU_MODULE_MISSING IMAGE_MISSING"
+    assert result["logTail"]
     assert failed_checks(result) == ["DOCKER_DOWN", "GPU_MODULE_MISSING", "IMAGE_MISSING"]
 
 

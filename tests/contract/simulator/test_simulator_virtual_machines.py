@@ -17,6 +17,8 @@ def test_a_machine_runs_and_then_its_agent_is_ready(world: World) -> None:
     assert world.codes() == ["ProvisioningState/succeeded", "PowerState/running"]
     world.wait(60)
     assert world.agent() == "Ready"
+    view = world.compute.virtual_machines.instance_view(GROUP, "builder")
+    assert view.vm_agent.statuses[0].display_status == "Ready"
 
 
 def test_the_agent_is_not_ready_at_once(make_world) -> None:
@@ -74,6 +76,7 @@ def test_the_answer_says_which_image_and_disk_it_became(world: World) -> None:
     later = world.send("GET", path).json()["properties"]["storageProfile"]
 
     assert storage["imageReference"]["exactVersion"] == "24.04.202611010"
+    assert world.send("GET", path).json()["properties"]["timeCreated"].startswith("2026-09-21T")
     assert "name" not in storage["osDisk"]
     assert later["osDisk"]["managedDisk"]["id"].endswith(later["osDisk"]["name"])
 
@@ -83,6 +86,7 @@ def test_secrets_never_come_back(world: World) -> None:
     world.make_network()
     body = world.vm_body()
     body["properties"]["osProfile"].update(adminPassword="pw-1234567890", customData="c2VjcmV0")
+    body["properties"]["userData"] = "c2VjcmV0"
 
     answer = world.send("PUT", f"{world.vm_id()}?api-version=2026-04-01", body)
 
@@ -263,6 +267,16 @@ def test_spot_machines_have_their_own_quota(world: World) -> None:
     assert "Low-priority Cores" in refused(put_vm, world, body).error.message
 
 
+def test_spot_machines_cost_less(world: World) -> None:
+    """That is their point."""
+    world.make_network()
+    put_vm(world, world.vm_body(), "regular").result()
+    put_vm(world, changed(world.vm_body(), "properties.priority", "Spot"), "spot").result()
+
+    costs = {name: item["costPerHour"] for name, item in world.listed().items()}
+    assert 0 < costs["spot"] < costs["regular"] / 2
+
+
 def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
     """A deallocated one does not."""
     world.set(**{"quota:standardDSv5Family": 4})
@@ -320,6 +334,7 @@ def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: World) ->
 
     assert world.listed()["builder"]["costPerHour"] > 0
     assert "PowerState/running" in world.codes()
+    assert len(list(world.compute.disks.list_by_resource_group(GROUP))) == 1
 
 
 def test_putting_an_unallocated_machine_again_tries_again(world: World) -> None:

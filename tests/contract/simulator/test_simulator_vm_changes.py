@@ -66,12 +66,34 @@ def test_a_machine_can_be_resized_within_its_quota(world: World) -> None:
     world.set(**{"quota:standardDSv5Family": 8})
     machines = world.compute.virtual_machines
     size = {"properties": {"hardwareProfile": {"vmSize": "Standard_D8s_v5"}}}
-    machines.begin_update(GROUP, "builder", size).result()
+    resized = machines.begin_update(GROUP, "builder", size).result()
 
+    assert resized.hardware_profile.vm_size == "Standard_D8s_v5"
+    assert resized.os_profile.admin_username == "builder"
     size["properties"]["hardwareProfile"]["vmSize"] = "Standard_D16s_v5"
     error = refused(machines.begin_update, GROUP, "builder", size)
 
     assert "Current Limit: 8, Current Usage: 8" in error.error.message
+
+
+def test_a_resize_meets_restrictions_too(world: World) -> None:
+    """As a creation does."""
+    world.make_vm()
+    world.set(**{"restricted:Standard_D8s_v5": True})
+    size = {"properties": {"hardwareProfile": {"vmSize": "Standard_D8s_v5"}}}
+
+    error = refused(world.compute.virtual_machines.begin_update, GROUP, "builder", size)
+
+    assert error.error.code == "SkuNotAvailable"
+
+
+def test_identity_and_place_of_a_machine_never_change(world: World) -> None:
+    """Whatever a body says of its name."""
+    world.make_vm()
+
+    vm = put_vm(world, {**world.vm_body(), "name": "other", "id": "/other"}).result()
+
+    assert (vm.name, vm.id) == ("builder", world.vm_id())
 
 
 # --- deletion ------------------------------------------------------------------------------
@@ -93,12 +115,13 @@ def test_deletion_leaves_what_was_not(world: World) -> None:
     body = changed(world.vm_body(), "properties.storageProfile.osDisk.deleteOption", None)
     configuration = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
     del configuration["properties"]["deleteOption"]
-    put_vm(world, body).result()
+    vm = put_vm(world, body).result()
+    assert vm.storage_profile.os_disk.delete_option == "Detach"
 
     world.compute.virtual_machines.begin_delete(GROUP, "builder").result()
 
     (disk,) = world.compute.disks.list_by_resource_group(GROUP)
-    assert disk.disk_state == "Unattached"
+    assert (disk.disk_state, disk.managed_by) == ("Unattached", None)
     assert world.listed()[disk.name]["costPerHour"] > 0
     world.compute.disks.begin_delete(GROUP, disk.name).result()
     (interface,) = world.network.network_interfaces.list(GROUP)
