@@ -56,7 +56,7 @@ check_kernel() {
     verdict fail KERNEL_PENDING "kernel $(newest_kernel) will boot, $(uname -r) runs"
   elif [[ -e $ROOT/var/run/reboot-required ]]; then
     verdict warn KERNEL_PENDING 'a package asks for a restart'
-  elif [[ $(os_release_value ID) =~ ^(ubuntu|debian)$ ]] && ! apt-mark showhold | grep -q '^linux-'; then
+  elif [[ $(os_release_value ID) =~ ^(ubuntu|debian)$ ]] && ! grep -q '^linux-' <<<"$(apt-mark showhold)"; then
     verdict warn KERNEL_NOT_HELD 'an upgrade may replace the kernel'
   else
     verdict pass '' ''
@@ -106,13 +106,14 @@ check_images() {
 }
 
 check_container() { # what runs with --pull never and without a network was preloaded
-  local nonce gpus
+  local nonce answer gpus
   if [[ -z ${VERIFY_IMAGE:-} || $DOCKER_ANSWERS == false ]]; then
     verdict skip '' 'no image to run, or Docker does not answer'
     return
   fi
   nonce=$(<"$ROOT/proc/sys/kernel/random/uuid")
-  if ! run_container --entrypoint /bin/echo "$VERIFY_IMAGE" "$nonce" | grep -qxF "$nonce"; then
+  answer=$(run_container --entrypoint /bin/echo "$VERIFY_IMAGE" "$nonce") || true
+  if ! grep -qxF "$nonce" <<<"$answer"; then
     verdict fail CONTAINER_RUN "a container of $VERIFY_IMAGE does not run"
   elif [[ $GPU_COUNT -eq 0 ]]; then
     verdict pass '' ''

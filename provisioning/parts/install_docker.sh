@@ -9,11 +9,11 @@ install_docker() {
   phase install
   has_version "$version" docker-ce docker-ce-cli || locked install_docker_packages "$version"
   phase configure
-  before=$(cksum <"$DAEMON_JSON" 2>/dev/null || true)
+  before=$(cksum "$DAEMON_JSON" 2>/dev/null || true)
   merge_daemon_json '{"log-driver": "json-file", "log-opts": {"max-size": "50m", "max-file": "3"}}'
   phase start
   systemctl enable containerd.service docker.service
-  if [[ $before != "$(cksum <"$DAEMON_JSON")" ]]; then restart_docker; else systemctl start docker.service; fi
+  if [[ $before != "$(cksum "$DAEMON_JSON")" ]]; then restart_docker; else systemctl start docker.service; fi
   wait_for_docker
   [[ $(docker_version) == "$version" ]] || fail "$EXIT_PACKAGE_MANAGER" "Docker is $(docker_version), wanted is $version"
   add_data dockerVersion "$(json_string "$version")"
@@ -22,6 +22,7 @@ install_docker() {
 check_docker_version() { # VERSION
   [[ $1 =~ ^[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}$ ]] ||
     fail "$EXIT_BAD_PARAMETER" "parameter DOCKER_VERSION must look like $CATALOGUE_DOCKER_VERSION, and is '${1:0:40}'"
+  [[ ${1%%.*} -ge 23 ]] || fail "$EXIT_BAD_PARAMETER" "Docker $1 is too old: it cannot check its own configuration"
   [[ ! $1 =~ ^29\.[0-2]\. ]] ||
     fail "$EXIT_BAD_PARAMETER" "Docker $1 refuses older clients, the Batch node agent may be one: use 28, or 29.3 and later"
 }
