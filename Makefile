@@ -15,7 +15,7 @@ export BATCH_PREP_VENV := $(VENV)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-8s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.stamp node_modules/.package-lock.json ## Install what is needed here; quick when done already
@@ -55,6 +55,14 @@ down: setup ## Stop the local stack
 .PHONY: test
 test: setup ## Run the tests (TESTS=tests/unit, ARGS="-k name")
 	@$(PY) -m pytest $(TESTS) $(ARGS)
+
+.PHONY: golden
+golden: setup ## Write the reviewed request bodies anew; the diff is the review
+	@GOLDEN=write $(PY) -m pytest tests/golden
+
+.PHONY: simulate
+simulate: setup ## Whole builds under faults and crashes (SEEDS=1000 FROM=1)
+	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),1)
 
 .PHONY: check
 check: setup ## Check format, lint, types and shell scripts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,17 +13,12 @@ INCLUDED = (
     *("iproute2", "ca-certificates", "curl", "python3", "procps", "netbase"),
 )
 """What Azure's image of Debian has of that which the steps touch."""
-INSTALLED_LATER = ("docker.io", "apparmor", "iptables", "gnupg")
+INSTALLED_LATER = ("apparmor", "iptables", "gnupg", "runc")
 """What the steps install; it waits in the machine's own repository, with all it depends on."""
 _GUEST = Path(__file__).parent / "guest"
 _ARCHIVES = "/var/cache/apt/archives"
 _DOWNLOAD_SECONDS_MAX = 1800
 _KEY = "/usr/share/keyrings/batch-prep-stand-in.asc"
-
-
-def key(suite: str) -> str:
-    """Names what `download` leaves."""
-    return hashlib.sha256(repr((suite, INCLUDED, INSTALLED_LATER)).encode()).hexdigest()[:12]
 
 
 def download(home: Path, suite: str) -> None:

@@ -18,7 +18,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local.machines import base_root, certificates, container_images, packages, shell
+from local.machines import (
+    base_root,
+    certificates,
+    container_images,
+    docker_packages,
+    packages,
+    shell,
+)
 
 SUITE = "bookworm"
 _CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
@@ -71,10 +78,10 @@ def make(directory: Path, say: Callable[[str], None] = print) -> Kit:
     if found is not None:
         return found
     began = time.monotonic()
-    download = directory / f"download-{base_root.key(SUITE)}"
+    download = directory / _download_key()
     if not download.exists():
-        say("downloading a Debian root file system and packages, some 250 MB")
-        _build(download, lambda home: base_root.download(home, SUITE))
+        say("downloading a Debian root file system and packages, some 300 MB")
+        _build(download, _download)
     say("making package repositories, container images and the root file system of machines")
     _build(directory / _key(), lambda home: _make(home, download))
     _remove_others(directory, keep={download.name, _key()})
@@ -97,11 +104,16 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
         raise
 
 
+def _download(home: Path) -> None:
+    docker_packages.download(home / "docker", _catalogue_value("DOCKER_VERSION"))
+    base_root.download(home, SUITE)
+
+
 def _make(home: Path, download: Path) -> None:
     certificates.make(home / "tls")
     keyring = packages.Keyring.make(home / "keys")
     key = keyring.export(home / "keys" / "stand-in.asc")
-    _make_repositories(home, download / "pool", keyring)
+    _make_repositories(home, download, keyring)
     container_images.make(home / "images", download / "busybox")
     base_root.write(
         home / "base.tar",
@@ -111,18 +123,18 @@ def _make(home: Path, download: Path) -> None:
         suite=SUITE,
     )
     values = {
-        "docker_version": packages.version_of(download / "pool", "docker.io"),
+        "docker_version": docker_packages.version(download / "docker", "docker.io"),
         "docker_fingerprint": keyring.fingerprint,
     }
     (home / "kit.json").write_text(json.dumps(values))
 
 
-def _make_repositories(home: Path, pool: Path, keyring: packages.Keyring) -> None:
-    shutil.copytree(pool, home / "debian" / "pool", copy_function=os.link)
+def _make_repositories(home: Path, download: Path, keyring: packages.Keyring) -> None:
+    shutil.copytree(download / "pool", home / "debian" / "pool", copy_function=os.link)
     packages.write_kernel(home / "debian" / "pool", platform.release())
     packages.index(home / "debian", SUITE, "main", keyring)
     containerd_version = _catalogue_value("CONTAINERD_VERSION")
-    packages.write_docker(home / "docker" / "pool", pool, SUITE, containerd_version)
+    packages.write_docker(home / "docker" / "pool", download / "docker", SUITE, containerd_version)
     packages.index(home / "docker", SUITE, "stable", keyring)
     keyring.export(home / "docker" / "gpg")
 
@@ -135,16 +147,22 @@ def _catalogue_value(name: str) -> str:
     return found[1]
 
 
+def _download_key() -> str:
+    wanted = (SUITE, base_root.INCLUDED, base_root.INSTALLED_LATER, docker_packages.NAMES)
+    text = repr((wanted, _catalogue_value("DOCKER_VERSION")))
+    return f"download-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
 def _key() -> str:
     """A digest of what decides the content."""
-    digest = hashlib.sha256(f"{platform.release()} {SUITE}".encode())
     here = Path(__file__).parent
+    digest = hashlib.sha256(f"{platform.release()} {_download_key()}".encode())
+    digest.update(_catalogue_value("CONTAINERD_VERSION").encode())
     names = ("kit", "base_root", "certificates", "container_images", "packages")
     for path in [*(here / f"{name}.py" for name in names), *sorted((here / "guest").iterdir())]:
         if path.is_file():
             digest.update(path.read_bytes())
-    digest.update(_catalogue_value("CONTAINERD_VERSION").encode())
-    return digest.hexdigest()[:12]
+    return f"kit-{digest.hexdigest()[:12]}"
 
 
 def _remove_others(directory: Path, keep: set[str]) -> None:

@@ -2,8 +2,8 @@
 
 Packages of Debian are Debian's own. What cannot be had or run here is a small package under the
 name and version that a step asks for:
-- `docker-ce` is Debian's `docker.io` under that name (the two exclude each other), `docker-ce-cli`
-  and `containerd.io` only depend on it and on Debian's `containerd`;
+- `docker-ce`, `docker-ce-cli` and `containerd.io` are Debian's `docker.io`, `docker-cli` and
+  `containerd` under these names (they exclude each other, so that renaming is the only way);
 - `linux-image-cloud-amd64` holds a file named after this computer's kernel: a container boots none.
 """
 
@@ -14,9 +14,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from local.machines import shell
+from local.machines import docker_packages, shell
 
 _ARCHITECTURE = "amd64"
+_RELATIONS = r"^(Depends|Conflicts|Breaks|Replaces|Provides): .*\n"
 _USER = "batch-prep machines (throw-away)"
 
 
@@ -49,13 +50,6 @@ class Keyring:
         return ("gpg", "--homedir", str(self.home), "--batch", "--quiet", "--yes")
 
 
-def version_of(pool: Path, name: str) -> str:
-    """Upstream version of a package in the pool: `20.10.24+dfsg1-1+deb12u1` gives `20.10.24`."""
-    [archive] = pool.glob(f"{name}_*.deb")
-    version = shell.run("dpkg-deb", "--field", str(archive), "Version").strip()
-    return version.split(":")[-1].split("-")[0].split("+")[0]
-
-
 def write_kernel(pool: Path, release: str) -> None:
     """The kernel that already runs, as far as a file name in /boot says so."""
     text = f"stands in for the kernel {release}; nothing can boot it\n"
@@ -63,14 +57,16 @@ def write_kernel(pool: Path, release: str) -> None:
 
 
 def write_docker(pool: Path, debian: Path, suite: str, containerd_version: str) -> None:
-    """`debian` is the pool with Debian's packages."""
+    """Debian's packages, from the pool `debian`, as Docker's repository names them."""
     pool.mkdir(parents=True)
     suffix = f"-1~debian.12~{suite}"
-    version = f"5:{version_of(debian, 'docker.io')}{suffix}"
-    [archive] = debian.glob("docker.io_*.deb")
-    _write(pool, "docker-ce-cli", version, depends="docker-ce")
-    _write(pool, "containerd.io", f"{containerd_version}{suffix}", depends="containerd")
-    _rename(archive, pool, "docker-ce", version)
+    version = f"5:{docker_packages.version(debian, 'docker.io')}{suffix}"
+    libraries = "libc6 (>= 2.34)"
+    _rename(debian, "containerd", pool, "containerd.io", f"{containerd_version}{suffix}",
+            f"{libraries}, runc")  # fmt: skip
+    _rename(debian, "docker-cli", pool, "docker-ce-cli", version, libraries)
+    _rename(debian, "docker.io", pool, "docker-ce", version,
+            f"{libraries}, libsystemd0, containerd.io, docker-ce-cli, iptables")  # fmt: skip
 
 
 def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:
@@ -88,16 +84,19 @@ def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:
     keyring.sign(release / "Release", release / "InRelease")
 
 
-def _rename(archive: Path, pool: Path, name: str, version: str) -> None:
-    """A package with all its content under another name and version."""
+def _rename(  # noqa: PLR0913,PLR0917
+    debian: Path, old_name: str, pool: Path, name: str, version: str, depends: str
+) -> None:
+    """A package with all its content under another name and version, with other relations."""
+    [archive] = debian.glob(f"{old_name}_*.deb")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         shell.run("dpkg-deb", "--raw-extract", str(archive), str(tree))
         control = (tree / "DEBIAN/control").read_text()
-        for field, value in {"Package": name, "Version": version, "Conflicts": None}.items():
-            line = f"{field}: {value}\n" if value else ""
-            control = re.sub(rf"^{field}: .*\n", line, control, flags=re.MULTILINE)
-        (tree / "DEBIAN/control").write_text(control)
+        control = re.sub(_RELATIONS, "", control, flags=re.MULTILINE)
+        for field, value in {"Package": name, "Version": version}.items():
+            control = re.sub(rf"^{field}: .*$", f"{field}: {value}", control, flags=re.MULTILINE)
+        (tree / "DEBIAN/control").write_text(f"{control}Depends: {depends}\n")
         _pack(tree, pool, name, version)
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from local.azure_simulator import model

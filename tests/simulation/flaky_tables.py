@@ -35,7 +35,7 @@ class FlakyTables:
         return self.inner.create_table_if_not_exists(table_name)
 
     def die_after(self, writes: int | None) -> None:
-        """Let the process die after so many more writes; None: let it live."""
+        """Let the process die after so many more effects; None: let it live."""
         self._dies_in = writes
 
     def calm(self) -> None:
@@ -59,11 +59,16 @@ class FlakyTables:
                 raise ServiceRequestError("injected: the storage cannot be reached")
             call()
             raise ServiceResponseError("injected: the storage's answer was lost")
-        if method in _WRITES and self._dies_in is not None:
+        if method in _WRITES:
+            self.perhaps_die()
+        return call()
+
+    def perhaps_die(self) -> None:
+        """One more effect: the process dies before it, if it was to."""
+        if self._dies_in is not None:
             if self._dies_in == 0:
                 raise inline.Crash
             self._dies_in -= 1
-        return call()
 
 
 class _FlakyTable:

@@ -13,6 +13,10 @@ GROUP = "images"
 GALLERY = "theirGallery"
 IMAGE = "theirImage"
 ACCOUNT = "theirbatch123"
+SUBNET_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers/"
+    "Microsoft.Network/virtualNetworks/theirs/subnets/s"
+)
 _LOCATION = "swedencentral"
 _MINUTES = 20  # until all of it is there
 

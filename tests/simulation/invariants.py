@@ -28,7 +28,9 @@ _OF_A_BUILDER = (
 _VERSION = re.compile(r".*/galleries/[^/]+/images/[^/]+/versions/[^/]+$")
 _POOL = re.compile(r".*/batchaccounts/[^/]+/pools/[^/]+$")
 # What a request may fail with although nothing is wrong with Azure: it meets another request.
-_OF_CONTENTION = {"Conflict", "PoolExists", "PoolGone", "NotFound", "Blocked", "Cancelled"}
+_OF_CONTENTION = {
+    "Conflict", "PoolExists", "PoolGone", "NotFound", "Blocked", "Cancelled", "VersionExists",
+}  # fmt: skip
 
 
 def broken_at_rest(world: SimulatedWorld) -> list[str]:
@@ -207,9 +209,12 @@ def a_ready_pool_has_its_nodes(world: SimulatedWorld) -> Iterator[str]:
             continue  # told by the records' own check
         nodes = world.azure.store.children(pool.id, "simulator.batchNode")
         states = [node.document["state"] for node in nodes]
-        if states != ["idle"] * (record.nodes + record.low_priority_nodes):
-            yield f"pool {record.pool_id} is ready with {record.nodes} nodes; they are {states}"
-        if record.nodes and _asks_for_verification(world, record) and not record.verified:
+        asked = record.nodes + record.low_priority_nodes
+        if "autoScale" in pool.properties["scaleSettings"]:
+            asked = len(states)
+        if states != ["idle"] * asked:
+            yield f"pool {record.pool_id} is ready with {asked} nodes; they are {states}"
+        if asked and _asks_for_verification(world, record) and not record.verified:
             yield f"pool {record.pool_id} is ready and not verified"
 
 

@@ -20,7 +20,7 @@ from shared.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
 from tests.world import World
-from triggers import builds, catalogue, timers
+from triggers import builds, catalogue, http, timers
 
 Json = dict[str, Any]
 _RETRY_SECONDS = 30  # until a client or the queue tries again after the app died
@@ -113,6 +113,11 @@ class SimulatedWorld(World):
             self._try_again(arrival)
         finally:
             self.tables.die_after(None)
+
+    def _begin(self, begin: http.Begin) -> None:
+        """Starting an orchestration is an effect too: the process may die just before it."""
+        self.tables.perhaps_die()
+        super()._begin(begin)
 
     def _try_again(self, arrival: Arrival) -> None:
         again = functools.partial(self._arrive, arrival, first=False)

@@ -78,10 +78,27 @@ class Story:
     sweeps: int = 0
     """How often the sweep runs, every half hour from the beginning."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether nobody meets anybody else: then the outcome does not depend on times."""
+        if any(a.act not in {Act.BUILD, Act.MESSAGE} for a in self.arrivals):
+            return False
+        claims = [claim for a in self.arrivals for claim in _claims(a)]
+        return len(claims) == len(set(claims))
+
     def changes_to(self, pool: str) -> bool:
         """Whether somebody resizes or deletes this pool."""
         changes = {Act.RESIZE, Act.DELETE}
         return any(a.act in changes and a.pool == pool for a in self.arrivals)
+
+
+def _claims(arrival: Arrival) -> list[str]:
+    """What no other request may touch: the image it makes or takes, the pools it makes."""
+    body = arrival.body
+    pools = body.get("pools") or ([body["pool"]] if "pool" in body else [])
+    image = body["image"]
+    taken = [] if image.get("gallery") == foreign.GALLERY else [f"image {image['name']}"]
+    return [*taken, *(f"pool {p['id']}" for p in pools)]
 
 
 def draw(seed: int) -> Story:
@@ -109,8 +126,8 @@ def draw(seed: int) -> Story:
 
 
 def _arrivals(dice: random.Random) -> list[Arrival]:
-    """One or two requests, and often somebody who comes in between."""
-    first = [_request(dice, number) for number in range(dice.choice([1, 1, 1, 2, 2]))]
+    """A few requests, and often somebody who comes in between."""
+    first = [_request(dice, number) for number in range(dice.choice([1, 1, 2, 2, 3]))]
     later = [_interruption(dice, first) for _ in range(dice.choice([0, 0, 1, 1, 2]))]
     resumed = [_resume(dice, each) for each in first if dice.random() < 0.5]
     return sorted([*first, *later, *resumed], key=lambda arrival: arrival.at)
@@ -208,21 +225,31 @@ def _resume(dice: random.Random, of: Arrival) -> Arrival:
 
 def _image(dice: random.Random) -> Json:
     image = an_image(name=dice.choice(["first", "first", "second"]))
-    image["outbound"] = dice.choice(["nat", "defaultAccess"])
-    if dice.random() < 0.25:
-        image["gpu"] = True
-    if dice.random() < 0.3:
-        image["containerImages"] = [_PRELOADED]
-    if dice.random() < 0.15:
-        image["managedImage"] = True
-    if dice.random() < 0.1:
-        image["keepVm"] = True
+    image["outbound"] = dice.choice(["nat", "nat", "defaultAccess", "defaultAccess", "theirs"])
+    if image["outbound"] == "theirs":
+        image["outbound"] = {"subnetId": foreign.SUBNET_ID}
+    options: list[tuple[float, Json]] = [
+        (0.25, {"gpu": True}),
+        (0.3, {"containerImages": [_PRELOADED]}),
+        (0.15, {"managedImage": True}),
+        (0.1, {"keepVm": True}),
+        (0.1, {"version": "1.0.0"}),
+        (0.1, {"zones": ["1", "2"]}),
+        (0.1, {"securityType": "TrustedLaunch"}),
+        (0.1, {"registry": _REGISTRY}),
+    ]
+    for chance, option in options:
+        if dice.random() < chance:
+            image |= option
     if dice.random() < 0.3 and not image.get("gpu"):
         image["builderVmSizes"] = ["Standard_D2s_v5", "Standard_D4s_v5"]
-    if dice.random() < 0.1:
-        build = {"source": "https://example.org/app.git#main", "image": "app:v1.0"}
-        image["registry"] = {"name": "imagesregistry1", "build": build}
     return image
+
+
+_REGISTRY = {
+    "name": "imagesregistry1",
+    "build": {"source": "https://example.org/app.git#main", "image": "app:v1.0"},
+}
 
 
 def _existing(dice: random.Random) -> Json:
@@ -234,14 +261,18 @@ def _existing(dice: random.Random) -> Json:
 
 def _pool(dice: random.Random, name: str) -> Json:
     pool = a_pool(name, nodes=dice.choice([0, 1, 1, 2, 2]))
-    if dice.random() < 0.4:
-        pool["verify"] = True
-    if dice.random() < 0.3:
-        pool["ifExists"] = dice.choice(["fail", "update", "replace"])
-    if dice.random() < 0.2:
-        pool = {**pool, "vmSizes": ["Standard_D2s_v5", "Standard_D4s_v5"]}
-        del pool["vmSize"]
-    return pool
+    options: list[tuple[float, Json]] = [
+        (0.4, {"verify": True}),
+        (0.3, {"ifExists": dice.choice(["fail", "update", "replace"])}),
+        (0.2, {"vmSizes": ["Standard_D2s_v5", "Standard_D4s_v5"], "vmSize": None}),
+        (0.1, {"lowPriorityNodes": 1}),
+        (0.1, {"autoscaleFormula": "$TargetDedicatedNodes=1;"}),
+        (0.1, {"startTask": {"commandLine": "/bin/true"}}),
+    ]
+    for chance, option in options:
+        if dice.random() < chance:
+            pool |= option
+    return {key: value for key, value in pool.items() if value is not None}
 
 
 def _account(dice: random.Random) -> Json:

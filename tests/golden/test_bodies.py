@@ -1,0 +1,117 @@
+"""Every body that goes to Azure, as a file that a person has read.
+
+`make golden` writes the files anew; the difference is what to review.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import batch_bodies, bodies, parsing, planning, settings
+from shared.plans import BaseImage, ImageRecord, PreloadedImage, ScriptPlan
+from tests.world import SETTINGS
+
+HERE = Path(__file__).parent
+CONFIG = settings.load(SETTINGS)
+REQUEST: dict[str, Any] = {
+    "mode": "full",
+    "requestId": "golden",
+    "image": {
+        "resourceGroup": "images",
+        "gpu": True,
+        "containerImages": ["docker.io/library/busybox:1.36"],
+        "registry": {
+            "name": "imagesregistry1",
+            "build": {"source": "https://example.org/app.git#main", "image": "app:v1"},
+        },
+        "targetRegions": [{"name": "westeurope", "replicas": 2}],
+    },
+    "batchAccount": {"name": "mybatch12345"},
+    "pools": [
+        {
+            "id": "dev",
+            "vmSize": "Standard_NC4as_T4_v3",
+            "nodes": 2,
+            "startTask": {"commandLine": 'echo "it\'s $HOME"; exit 0'},
+            "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],
+        },
+        {"id": "auto", "vmSize": "Standard_D2s_v5", "autoscaleFormula": "$TargetDedicatedNodes=1;"},
+    ],
+}
+BASE = BaseImage(
+    publisher="Canonical",
+    offer="ubuntu-24_04-lts",
+    sku="server",
+    version="24.04.202611010",
+    generation="V2",
+)
+TAGS = {"batch-prep-build": "b", "batch-prep-created": "c", "batch-prep-expires": "e"}
+
+
+def cases() -> dict[str, Any]:
+    """Name → body."""
+    plan = planning.plan_build(parsing.parse_build(REQUEST), CONFIG)
+    assert plan.image is not None
+    assert plan.account is not None
+    image = planning.on_base(plan.image, BASE, [plan.image.size]).model_copy(update={"tags": TAGS})
+    trusted = image.model_copy(update={"security_type": "TrustedLaunch", "spot": True, "zone": "2"})
+    registry = image.registry
+    assert registry is not None
+    record = ImageRecord(
+        image_id="/versions/1.0.0",
+        node_agent_sku=image.system.node_agent,
+        gallery_name=image.gallery,
+        image_name=image.definition,
+        version="1.0.0",
+        vm_size=image.size,
+        location=image.location,
+        base_os="ubuntu 24.04",
+        gpu_enabled=True,
+        resource_group="images",
+        build_id="b",
+        created_at="c",
+        container_images=[PreloadedImage(name="docker.io/library/busybox:1.36")],
+        registry_login_server="imagesregistry1.azurecr.io",
+        pull_identity_id=image.pull_identity_id,
+    )
+    dev, auto = (planning.with_image(pool, record, "endpoint") for pool in plan.pools)
+    script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
+    return {
+        "public_ip": bodies.public_ip(image),
+        "nat_gateway": bodies.nat_gateway(image, image.public_ip_id),
+        "network": bodies.network(image, image.nat_gateway_id),
+        "network_default_access": bodies.network(image, None),
+        "builder_vm": bodies.builder_vm(image, "ssh-rsa KEY"),
+        "builder_vm_trusted_launch": bodies.builder_vm(trusted, "ssh-rsa KEY"),
+        "run_command": bodies.run_command(script, "#!/bin/bash\n", "docker-gpu-1"),
+        "gallery": bodies.gallery(image),
+        "image_definition": bodies.image_definition(image),
+        "image_version": bodies.image_version(image, image.vm_id),
+        "managed_image": bodies.managed_image(image),
+        "registry": bodies.registry(registry),
+        "registry_build": bodies.registry_build(registry, "https://example.org/app.git#main", 60),
+        "batch_account": batch_bodies.batch_account(plan.account),
+        "pool": batch_bodies.pool(dev, "COMMAND"),
+        "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),
+        "verification_tasks": batch_bodies.verification_tasks(dev, 2),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(cases()))
+def test_a_body_is_as_it_was_reviewed(name: str) -> None:
+    """A change of what Azure is asked for never goes unseen."""
+    file = HERE / f"{name}.json"
+    text = json.dumps(cases()[name], indent=2, sort_keys=True) + "\n"
+    if os.environ.get("GOLDEN") == "write":
+        file.write_text(text)
+    assert file.read_text() == text
+
+
+def test_no_file_is_left_over() -> None:
+    """A body that is gone takes its file along."""
+    assert {f.stem for f in HERE.glob("*.json")} == set(cases())
