@@ -14,6 +14,7 @@ import pytest
 
 from shared import batch_bodies, bodies, parsing, planning, settings
 from shared.plans import BaseImage, ImageRecord, PreloadedImage, ScriptPlan
+from shared.requests import SecurityType
 from tests.world import SETTINGS
 
 HERE = Path(__file__).parent
@@ -59,7 +60,9 @@ def cases() -> dict[str, Any]:
     assert plan.image is not None
     assert plan.account is not None
     image = planning.on_base(plan.image, BASE, [plan.image.size]).model_copy(update={"tags": TAGS})
-    trusted = image.model_copy(update={"security_type": "TrustedLaunch", "spot": True, "zone": "2"})
+    trusted = image.model_copy(
+        update={"security_type": SecurityType.TRUSTED_LAUNCH, "spot": True, "zone": "2"}
+    )
     registry = image.registry
     assert registry is not None
     record = ImageRecord(
