@@ -14,7 +14,7 @@ from orchestrators import ORCHESTRATORS
 from shared import names
 from shared.binding import bind
 from shared.services import from_environment as services
-from triggers import builds, catalogue, http, intake, timers
+from triggers import builds, catalogue, contexts, health, http, intake, timers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -43,8 +43,8 @@ _LOOKS: list[tuple[str, str, http.Handler]] = [
     ("GET", "recipes/{name}", catalogue.show_recipe),
     ("PUT", "recipes/{name}", catalogue.put_recipe),
     ("DELETE", "recipes/{name}", catalogue.delete_recipe),
-    ("POST", "contexts", intake.upload_context),
-    ("GET", "health", intake.health),
+    ("POST", "contexts", contexts.upload_context),
+    ("GET", "health", health.show_health),
 ]
 _STARTS: list[tuple[str, str, http.Handler]] = [
     ("POST", "builds", builds.start_build),

@@ -214,11 +214,21 @@ def _check_batch(services: Services, plan: BuildPlan, _: Tick) -> Json:
 
 
 def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
-    missing = [n for n in [pool.size, *pool.other_sizes] if n.lower() not in sizes]
-    if len(missing) <= len(pool.other_sizes):
-        return None
-    message = f"Batch does not take {', '.join(missing)} in {pool.account.location}"
-    return Problem(field=f"pools[{index}].vmSize", code="SizeNotOffered", message=message)
+    """None where at least one of the pool's sizes can be had."""
+    reasons = []
+    for name in [pool.size, *pool.other_sizes]:
+        size = sizes.get(name.lower())
+        if size is None:
+            reasons.append(
+                ("SizeNotOffered", f"Batch does not take {name} in {pool.account.location}")
+            )
+        elif mismatch := _size_mismatch(size, pool.security_type):
+            reasons.append(("SizeUnsuitable", mismatch))
+        else:
+            return None
+    code, _ = reasons[0]
+    message = "; ".join(text for _, text in reasons)
+    return Problem(field=f"pools[{index}].vmSize", code=code, message=message)
 
 
 def _quota_problems(

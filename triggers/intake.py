@@ -1,12 +1,9 @@
-"""Pool requests: put on the queue by HTTP, taken from it, and recorded when they cannot be taken.
-Uploaded build contexts and the health of what the app depends on."""
+"""Pool requests: put on the queue by HTTP, taken from it, recorded where they cannot be taken."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
 
 from shared import acceptance, names, parsing
 from shared.acceptance import Taken
@@ -15,8 +12,6 @@ from shared.operations import Services
 from triggers.http import Answer, Begin, Call
 
 log = logging.getLogger("batch_prep.intake")
-_CONTEXT_BYTES_MAX = 50 * 1024 * 1024
-_GZIP = b"\x1f\x8b"
 
 
 def request_pool(call: Call) -> Answer:
@@ -78,35 +73,3 @@ def record_poison(services: Services, message_id: str, text: str) -> None:
     }
     services.records.put_refused(message_id, text, [problem])
     log.error("message=%s is poison", message_id)
-
-
-def upload_context(call: Call) -> Answer:
-    """POST /api/contexts: a tar.gz to build a container image from."""
-    if not call.body.startswith(_GZIP) or len(call.body) > _CONTEXT_BYTES_MAX:
-        message = f"a context is a tar.gz of at most {_CONTEXT_BYTES_MAX // 2**20} MiB"
-        raise RequestRefused([Problem(field="$", code="InvalidContext", message=message)])
-    name = f"contexts/{names.digest(call.services.new_id(), length=32)}.tar.gz"
-    call.services.outbox.put_context(name, call.body)
-    return Answer(status=201, body={"context": name})
-
-
-def health(call: Call) -> Answer:
-    """GET /api/health: each dependency, reachable or not."""
-    services = call.services
-    checks = [
-        _probe("records", services.records.check_reachable),
-        _probe("azure", lambda: services.azure.resources.providers.get("Microsoft.Batch")),
-    ]
-    ready = all(c["ok"] for c in checks)
-    return Answer(
-        status=200 if ready else 503,
-        body={"state": "ready" if ready else "degraded", "checks": checks},
-    )
-
-
-def _probe(name: str, look: Callable[[], Any]) -> dict[str, Any]:
-    try:
-        look()
-    except Exception as error:  # noqa: BLE001  whatever is wrong is the answer
-        return {"name": name, "ok": False, "message": f"{type(error).__name__}: {error}"[:500]}
-    return {"name": name, "ok": True, "message": ""}

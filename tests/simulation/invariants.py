@@ -14,7 +14,7 @@ from typing import Any
 from local.functions_host.store import Query, Status
 from shared import names
 from tests.simulation import foreign
-from tests.simulation.simulated_world import SimulatedWorld
+from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import Act
 
 Json = dict[str, Any]
@@ -90,7 +90,8 @@ def no_orchestration_dies(world: SimulatedWorld) -> Iterator[str]:
     """An orchestration that raises has lost control: nothing removes what it made."""
     for instance in world.engine.store.select(Query()):
         if instance.status is not Status.COMPLETED:
-            yield f"{instance.name} {instance.id} is {instance.status}: {str(instance.output)[:300]}"
+            told = str(instance.output)[:300]
+            yield f"{instance.name} {instance.id} is {instance.status}: {told}"
 
 
 def hiccups_fail_nothing(world: SimulatedWorld) -> Iterator[str]:
@@ -166,24 +167,31 @@ def _leftovers(row: Json) -> list[str]:
 # -- 3 --------------------------------------------------------------------------------------------
 
 
-def a_version_is_published_once_and_sealed(world: SimulatedWorld) -> Iterator[str]:
+def a_build_publishes_one_version(world: SimulatedWorld) -> Iterator[str]:
+    """And a version has one build, whether or not the answers arrived."""
     puts = [w for w in world.writes if w.method == "PUT" and _VERSION.match(w.path)]
-    builds, versions = collections.defaultdict(set), collections.defaultdict(list)
-    for put in puts:
-        builds[put.build].add(put.path)
-        versions[put.path].append(put.build)
-    for build, paths in builds.items():
+    for build, of_build in _grouped(puts, lambda put: put.build).items():
+        paths = sorted({put.path for put in of_build})
         if build is None or len(paths) > 1:
-            yield f"build {build} published {sorted(paths)}"
-    for path, by in versions.items():
-        if len(set(by)) > 1:
-            yield f"version {path} was written by {by}"
+            yield f"build {build} published {paths}"
+    for path, of_version in _grouped(puts, lambda put: put.path).items():
+        builds = {put.build for put in of_version}
+        if len(builds) > 1:
+            yield f"version {path} was written by {builds}"
+
+
+def no_version_is_unsealed(world: SimulatedWorld) -> Iterator[str]:
+    """A machine that was not sealed carries its builder's keys and logs into every node."""
     for version in world.azure.store.of_type("Microsoft.Compute/galleries/images/versions"):
         if not version.state["contents"].get("sealed"):
             yield f"version {version.id} was published unsealed"
-    for write in world.writes:
-        if write.method != "PUT" and _VERSION.match(write.path):
-            yield f"{write.method} of version {write.path}"
+
+
+def _grouped(writes: list[Write], key: Callable[[Write], Any]) -> dict[Any, list[Write]]:
+    found: dict[Any, list[Write]] = collections.defaultdict(list)
+    for write in writes:
+        found[key(write)].append(write)
+    return found
 
 
 # -- 4 --------------------------------------------------------------------------------------------
@@ -281,14 +289,11 @@ def _pools_agree(world: SimulatedWorld) -> Iterator[str]:
         if record.state == "ready" and key not in there:
             yield f"pool {key} is recorded as ready and does not exist"
     for key, pool in there.items():
-        if key not in recorded and pool.id not in world.foreign:
+        record = recorded.get(key)
+        if record is None and pool.id not in world.foreign:
             yield f"pool {key} exists and is not recorded"
-        elif (
-            key in recorded
-            and recorded[key].state == "ready"
-            and recorded[key].build_id != _shaped_by(pool)
-        ):
-            yield f"pool {key} is recorded for {recorded[key].build_id}, shaped by {_shaped_by(pool)}"
+        if record and record.state == "ready" and record.build_id != _shaped_by(pool):
+            yield f"pool {key} is recorded for {record.build_id}, shaped by {_shaped_by(pool)}"
 
 
 def _shaped_by(pool: Any) -> str | None:
@@ -307,7 +312,8 @@ AT_THE_END: dict[str, Check] = {
     "1 outcome": every_request_ends_with_an_outcome,
     "1 orchestration at the end": no_orchestration_dies,
     "2 swept": the_sweep_leaves_nothing,
-    "3 version": a_version_is_published_once_and_sealed,
+    "3 one version": a_build_publishes_one_version,
+    "3 sealed": no_version_is_unsealed,
     "4 one pool": a_pool_request_makes_one_pool,
     "4 ready pool": a_ready_pool_has_its_nodes,
     "6 foreign": what_is_foreign_stays_as_it_was,

@@ -49,7 +49,8 @@ def _builds(world: SimulatedWorld) -> Iterator[str]:
             yield f"    pool {pool['poolId']} {pool['state']}: {_error(pool.get('error'))}"
         for step in world.records.steps(row.key):
             if step["State"] != "succeeded":
-                yield f"    step {step.key} {step['State']} {step['Note'][:80]} {_error(step.get('Error'))}"
+                told = f"{step['Note'][:80]} {_error(step.get('Error'))}"
+                yield f"    step {step.key} {step['State']} {told}"
 
 
 def _error(error: Any) -> str:

@@ -8,7 +8,7 @@ import json
 
 from shared.names import Orchestrator
 from tests.world import World, a_pool, an_image
-from triggers import builds, catalogue, intake
+from triggers import builds, catalogue, health, intake
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
 
@@ -128,5 +128,5 @@ def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
 
 def test_health_tells_of_each_dependency(world: World) -> None:
     """What runs the app wants one answer."""
-    answer = world.ask(intake.health)
+    answer = world.ask(health.show_health)
     assert (answer.status, answer.body["state"]) == (200, "ready")
