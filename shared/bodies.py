@@ -115,9 +115,23 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
         body["properties"] |= spot
     if base.purchase_plan:
         body["plan"] = base.purchase_plan
-    if plan.pull_identity_id:
-        body["identity"] = user_assigned(plan.pull_identity_id)
+    if identity := _builder_identity(plan):
+        body["identity"] = identity
     return body
+
+
+def _builder_identity(plan: ImagePlan) -> Json | None:
+    """Whom the builder acts as: to pull from the registry, and to append its logs."""
+    assigned = [i for i in (plan.pull_identity_id, plan.log_identity_id) if i]
+    kinds = ["UserAssigned"] if assigned else []
+    if plan.log_container and not plan.log_identity_id:
+        kinds.insert(0, "SystemAssigned")
+    if not kinds:
+        return None
+    identity: Json = {"type": ", ".join(kinds)}
+    if assigned:
+        identity["userAssignedIdentities"] = {i: {} for i in assigned}
+    return identity
 
 
 def _network_card(plan: ImagePlan) -> Json:
@@ -162,11 +176,13 @@ def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
     }
     if plan.image.log_container:
         blob = f"{plan.image.log_container.rstrip('/')}/{plan.image.build_id}/{name}"
+        client = plan.image.log_identity_client_id
+        writer = {"clientId": client} if client else {}  # none: the builder's own identity
         properties |= {
             "outputBlobUri": f"{blob}.out.log",
             "errorBlobUri": f"{blob}.err.log",
-            "outputBlobManagedIdentity": {},
-            "errorBlobManagedIdentity": {},
+            "outputBlobManagedIdentity": writer,
+            "errorBlobManagedIdentity": writer,
         }
     return {"location": plan.image.location, "tags": plan.image.tags, "properties": properties}
 

@@ -72,12 +72,8 @@ class Failure(Wire):
     retry_after: float | None = None  # seconds, only for transient failures
 
     def to_answer(self) -> dict[str, Any]:
-        """As the HTTP contract shows an error: without the fields that only the app
-        itself needs.
-        """
-        return self.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude={"kind", "retry_after"}
-        )
+        """As the HTTP contract shows an error: every field of it, none that only the app needs."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"kind", "retry_after"})
 
 
 class StepFailed(Exception):  # noqa: N818  it reads as the story tells it

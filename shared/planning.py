@@ -90,6 +90,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         keep_vm=image.keep_vm,
         keep_hours=settings.keep_hours,
         log_container=settings.step_log_container_url,
+        log_identity_id=settings.step_log_identity_id,
+        log_identity_client_id=settings.step_log_identity_client_id,
         force=image.force,
     )
 

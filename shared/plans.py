@@ -79,6 +79,8 @@ class ImagePlan(Wire):
     keep_vm: bool
     keep_hours: float
     log_container: str | None = None
+    log_identity_id: str | None = None
+    log_identity_client_id: str | None = None
     tags: dict[str, str] = {}
     force: bool = False
 

@@ -31,6 +31,8 @@ _WITHOUT_DEFAULT = [
     "AZURE_TENANT_ID",
     "DEFAULT_BATCH_ACCOUNT",
     "STEP_LOG_CONTAINER_URL",
+    "STEP_LOG_IDENTITY_ID",
+    "STEP_LOG_IDENTITY_CLIENT_ID",
 ]
 _OF_TRIGGERS = ["WEEKLY_REBUILD_SCHEDULE", "SWEEP_SCHEDULE"]  # read by the Functions host, not here
 
@@ -61,6 +63,8 @@ class Settings(Wire):
     pool_width: int  # pools of one build created side by side
     rebuild_width: int  # recipes rebuilt side by side
     step_log_container_url: str | None = None
+    step_log_identity_id: str | None = None  # may append there; None: the builder's own identity
+    step_log_identity_client_id: str | None = None
 
 
 class SettingsInvalid(Exception):  # noqa: N818
@@ -109,6 +113,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         pool_width=int(number("POOL_WIDTH", 1, 50)),
         rebuild_width=int(number("REBUILD_WIDTH", 1, 50)),
         step_log_container_url=env.get("STEP_LOG_CONTAINER_URL") or None,
+        step_log_identity_id=env.get("STEP_LOG_IDENTITY_ID") or None,
+        step_log_identity_client_id=env.get("STEP_LOG_IDENTITY_CLIENT_ID") or None,
     )
     if problems:
         raise SettingsInvalid("; ".join(problems))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.errors import Failure
+
 Json = dict[str, Any]
 
 
@@ -75,10 +77,8 @@ def _seconds(start: str, end: str) -> float | None:
 
 
 def _error(failure: Json | None) -> Json | None:
-    """A failure without what only the app itself needs."""
-    if failure is None:
-        return None
-    return {k: v for k, v in failure.items() if k not in {"kind", "retryAfter"}}
+    """A failure with every field of the contract, and without what only the app itself needs."""
+    return Failure.from_wire(failure).to_answer() if failure else None
 
 
 def _pool_of_build(record: Json) -> Json:

@@ -84,9 +84,7 @@ def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:
     keyring.sign(release / "Release", release / "InRelease")
 
 
-def _rename(  # noqa: PLR0913,PLR0917
-    debian: Path, old_name: str, pool: Path, name: str, version: str, depends: str
-) -> None:
+def _rename(debian: Path, old_name: str, pool: Path, name: str, version: str, depends: str) -> None:
     """A package with all its content under another name and version, with other relations."""
     [archive] = debian.glob(f"{old_name}_*.deb")
     with tempfile.TemporaryDirectory() as folder:

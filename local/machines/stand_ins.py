@@ -15,8 +15,8 @@ WORDS = (
     "Azure's agent: a small program keeps the rules of its run commands; `waagent` deprovisions",
     "deb.debian.org: Debian's own packages, in a local repository with a throw-away key",
     "download.docker.com: a local repository with a throw-away key",
-    "the fingerprint of that key and the version of Docker: replaced where a step's text pins them",
-    "docker-ce, docker-ce-cli, containerd.io: Debian's docker.io and containerd under these names",
+    "docker-ce, docker-ce-cli, containerd.io: Debian's docker.io, docker-cli, containerd, renamed",
+    "the pins of that key's fingerprint and of Docker's version in a step's text: replaced",
     "linux-image-cloud-amd64: a file named after the running kernel; a container boots none",
     "the metadata service and the registries: local servers, with TLS and logins, and small images",
     "absent: other systems than Debian 12, drivers, GPUs, AppArmor, boot loader, a disk of its own",
@@ -30,9 +30,6 @@ def adapted(script: str, kit: kits.Kit) -> str:
         "CATALOGUE_DOCKER_VERSION": kit.docker_version,
     }
     for name, value in pins.items():
-        script = re.sub(
-            rf"^readonly {name}=.*$", f"readonly {name}={value}", script, flags=re.MULTILINE
-        )
-    # Debian's Docker calls itself 20.10.24+dfsg1.
-    asked = "docker info --format '{{.ServerVersion}}'; }"
-    return script.replace(asked, asked.replace("; }", " | cut -d + -f 1; }"))
+        pattern = rf"^readonly {name}=\S+"
+        script = re.sub(pattern, f"readonly {name}={value}", script, flags=re.MULTILINE)
+    return script

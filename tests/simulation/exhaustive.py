@@ -11,12 +11,12 @@ import dataclasses
 import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from local.azure_simulator import model
 from local.functions_host import inline
-from tests.simulation import invariants, telling
+from tests.simulation import invariants, outcomes, telling
 from tests.simulation.simulated_world import SimulatedWorld
 from tests.simulation.stories import ACCOUNT, Act, Arrival, Climate, Story
 from tests.world import a_pool, an_image
@@ -29,7 +29,6 @@ KINDS: dict[str, Json] = {
     "dropped before": {"effect": "drop", "when": "before"},
     "dropped after": {"effect": "drop", "when": "after"},
 }
-_TIMES = {"createdAt", "changedAt", "seconds"}  # what a crash or a hiccup may change
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +68,13 @@ STORY = Story(
 )
 
 
-def crashes(share: Share) -> list[Branch]:
-    """The process dies before and after each effect, and around each episode."""
+def crashes(share: Share, *, episodes: bool = False) -> list[Branch]:
+    """The process dies before and after each effect; or around each episode of the replay."""
     tree = _Tree(share)
 
     def on_moment(moment: inline.Moment) -> bool:
+        if moment.is_activity == episodes:
+            return False
         point = f"crash {moment.when} {moment.name} of {moment.instance_id}"
         return tree.is_child(point)
 
@@ -112,7 +113,7 @@ class _Tree:
         self._point = ""
         self._out: int = -1
         self._running: dict[int, tuple[str, int]] = {}
-        self._branches: list[Branch] = []
+        self._told: list[tuple[str, Json]] = []
 
     def is_child(self, point: str) -> bool:
         """Fork, if this point is to be tried. True in the child, once."""
@@ -144,15 +145,18 @@ class _Tree:
         if self._is_child:
             self._report(world, found, trace)
         assert not found, trace  # the unhurt build itself
-        self._expect(world)
-        return self._branches
+        while self._running:
+            self._gather()
+        return self._compared(world)
 
     def _report(self, world: SimulatedWorld, found: list[str], trace: str) -> None:
         """The child's last act: what it found goes to the parent."""
-        told = {"broken": found, "trace": trace, "outcome": _outcome(world)}
-        with os.fdopen(self._out, "w") as out:
-            json.dump(told, out)
-        os._exit(0)
+        try:
+            told = {"broken": found, "trace": trace, "outcomes": outcomes.of(world)}
+            with os.fdopen(self._out, "w") as out:
+                json.dump(told, out)
+        finally:
+            os._exit(0)
 
     def _gather(self) -> None:
         """Wait for the oldest child."""
@@ -161,33 +165,18 @@ class _Tree:
         with os.fdopen(read) as answer:
             text = answer.read()
         os.waitpid(child, 0)
-        told = json.loads(text) if text else {"broken": ["it died"], "trace": "", "outcome": None}
-        self._branches.append(
-            Branch(
-                point=point,
-                broken=[*told["broken"], json.dumps(told["outcome"])],
-                trace=told["trace"],
-            )
-        )
+        told = json.loads(text or '{"broken": ["its process died"], "trace": "", "outcomes": {}}')
+        self._told.append((point, told))
 
-    def _expect(self, world: SimulatedWorld) -> None:
+    def _compared(self, world: SimulatedWorld) -> list[Branch]:
         """Every branch must have come to the same outcome as the unhurt build."""
-        while self._running:
-            self._gather()
-        wanted = json.dumps(_outcome(world))
-        self._branches = [_judged(branch, wanted) for branch in self._branches]
-
-
-def _judged(branch: Branch, wanted: str) -> Branch:
-    *broken, outcome = branch.broken
-    if outcome != wanted:
-        broken.append(f"the outcome differs: {_difference(outcome, wanted)}")
-    return dataclasses.replace(branch, broken=broken)
-
-
-def _difference(outcome: str, wanted: str) -> str:
-    at = next((i for i, (a, b) in enumerate(zip(outcome, wanted, strict=False)) if a != b), 0)
-    return f"... {outcome[max(0, at - 60) : at + 60]} ... instead of ... {wanted[at : at + 60]}"
+        wanted, branches = outcomes.of(world), []
+        for point, told in self._told:
+            broken = list(told["broken"])
+            if difference := outcomes.difference(told["outcomes"], wanted):
+                broken.append(f"5 outcome: {difference}")
+            branches.append(Branch(point=point, broken=broken, trace=told["trace"]))
+        return branches
 
 
 def _end(world: SimulatedWorld) -> tuple[list[str], str]:
@@ -199,19 +188,6 @@ def _end(world: SimulatedWorld) -> tuple[list[str], str]:
     return found, telling.trace(world, found) if found else ""
 
 
-def _outcome(world: SimulatedWorld) -> Json:
-    """The build's outcome without times."""
-    row = world.records.builds()[0]
-    outcome = row.get("Outcome") or {}
-    return {"state": row["State"], "outcome": _without_times(outcome)}
-
-
-def _without_times(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_times(v) for k, v in sorted(value.items()) if k not in _TIMES}
-    return [_without_times(v) for v in value] if isinstance(value, list) else value
-
-
 def _made_twice(world: SimulatedWorld) -> Iterator[str]:
     """Nothing is created a second time because of what happened in between."""
     puts = collections.Counter(w.path for w in world.writes if w.method == "PUT")
@@ -220,3 +196,10 @@ def _made_twice(world: SimulatedWorld) -> Iterator[str]:
     for path, times in posts.items():
         if times > 1 and path.endswith(("/jobs", "/generalize", "/deallocate")):
             yield f"POST {path} took effect {times} times"
+
+
+RUNS: dict[str, Callable[[Share], list[Branch]]] = {
+    "a crash around every effect": crashes,
+    "a crash around every episode": lambda share: crashes(share, episodes=True),
+    "every request failing once in four ways": faults,
+}

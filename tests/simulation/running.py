@@ -12,9 +12,9 @@ from concurrent import futures
 from typing import Any
 
 from local.functions_host.store import Query
-from tests.simulation import invariants, stories, telling
+from tests.simulation import invariants, outcomes, stories, telling
 from tests.simulation.simulated_world import SimulatedWorld
-from tests.simulation.stories import Story
+from tests.simulation.stories import Climate, Story
 
 _DAY = 24 * 3600.0
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def run(story: Story) -> Result:
     """Run a story to its end and check everything."""
     began = time.process_time()
     world = finished(story)
-    broken = invariants.broken(world)
+    broken = [*invariants.broken(world), *_changed_by_crashes(world)]
     return Result(
         seed=story.seed,
         climate=story.climate.value,
@@ -66,6 +66,17 @@ def finished(story: Story) -> SimulatedWorld:
         world.engine.advance(_DAY / 2)
     world.azure.settle()
     return world
+
+
+def _changed_by_crashes(world: SimulatedWorld) -> list[str]:
+    """Invariant 5: the same story without crashes must end in the same way."""
+    story = world.story
+    if story.climate is not Climate.CRASHES or not story.is_steady:
+        return []
+    arrivals = tuple(dataclasses.replace(a, dies_after=None) for a in story.arrivals)
+    calm = finished(dataclasses.replace(story, arrivals=arrivals, crashes_max=0))
+    difference = outcomes.difference(outcomes.of(world), outcomes.of(calm))
+    return [f"5 crashes: {difference}"] if difference else []
 
 
 def digest(world: SimulatedWorld) -> str:

@@ -246,6 +246,11 @@ def _image(dice: random.Random) -> Json:
     return image
 
 
+_AUTOSCALE = {
+    "autoscaleFormula": "$TargetDedicatedNodes=1;",
+    "nodes": None,
+    "lowPriorityNodes": None,
+}
 _REGISTRY = {
     "name": "imagesregistry1",
     "build": {"source": "https://example.org/app.git#main", "image": "app:v1.0"},
@@ -266,7 +271,7 @@ def _pool(dice: random.Random, name: str) -> Json:
         (0.3, {"ifExists": dice.choice(["fail", "update", "replace"])}),
         (0.2, {"vmSizes": ["Standard_D2s_v5", "Standard_D4s_v5"], "vmSize": None}),
         (0.1, {"lowPriorityNodes": 1}),
-        (0.1, {"autoscaleFormula": "$TargetDedicatedNodes=1;"}),
+        (0.1, _AUTOSCALE),
         (0.1, {"startTask": {"commandLine": "/bin/true"}}),
     ]
     for chance, option in options:

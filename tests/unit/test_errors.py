@@ -86,6 +86,7 @@ def test_a_failure_survives_the_wire_and_shows_no_internals() -> None:
         "azureCode",
         "requestId",
         "nextAction",
+        "logUrl",
     }
 
 

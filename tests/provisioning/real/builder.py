@@ -1,0 +1,104 @@
+"""A machine that is being built, and the steps that were really run on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import step_assembler
+
+from local.machines import kit, machine, run_command, stand_ins
+
+BUILD_ID = "build-7f3a"
+USER = "batchprep"
+REGISTRY = "batchprep.azurecr.io"
+IMAGE = f"{REGISTRY}/app:v1"
+FOREIGN_IMAGE = f"{REGISTRY}/app:arm64"
+IDENTITY = "11111111-2222-3333-4444-555555555555"
+TENANT = "99999999-8888-7777-6666-555555555555"
+MARKER = "batch-prep-result "
+
+durations: list[tuple[str, float]] = []
+"""What took how many seconds, for the report at the end."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How one run of a step ended."""
+
+    exit_code: int
+    result: dict[str, Any]
+    """The result line; empty where there was none."""
+    stderr: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return dict(self.result["data"])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Runs:
+    """One step: run, sent again as it was, and really run again (for another build)."""
+
+    first: Outcome
+    sent_again: Outcome
+    run_again: Outcome
+
+
+class Builder:
+    """A machine with a count of its commands, so that each has a name and a nonce of its own."""
+
+    def __init__(self, home: Path, kits: Path) -> None:
+        found = kit.find(kits)
+        assert found is not None
+        self.kit = found
+        self.machine = machine.Machine(home, kits)
+        self._count = 0
+
+    def boot(self, host_name: str, user: str = "") -> None:
+        """Boot it as a new instance of whatever is on its disk."""
+        self.machine.describe(host_name, user=user)
+        self.machine.surround(
+            machine.Surroundings(
+                identities=(IDENTITY,), images={IMAGE: "busybox", FOREIGN_IMAGE: "foreign"}
+            )
+        )
+        self.machine.switch_on(dies_with_us=True)
+
+    def step(
+        self, name: str, *, timeout_seconds: float = 300, adapted: bool = True, **parameters: str
+    ) -> Outcome:
+        """Run a step as a run command, with the parameters that every step has."""
+        text = step_assembler.assemble(name)
+        given = {"NONCE": f"nonce-{self._count}", "BUILD_ID": BUILD_ID, **parameters}
+        ended = self.command(
+            stand_ins.adapted(text, self.kit) if adapted else text, given, timeout_seconds
+        )
+        durations.append((name, ended.seconds))
+        lines = ended.stdout.splitlines()
+        has_result = bool(lines) and lines[-1].startswith(MARKER)
+        result = json.loads(lines[-1].removeprefix(MARKER)) if has_result else {}
+        return Outcome(exit_code=ended.exit_code, result=result, stderr=ended.stderr)
+
+    def step_thrice(self, name: str, **parameters: str) -> Runs:
+        return Runs(
+            first=self.step(name, **parameters),
+            sent_again=self.step(name, **parameters),
+            run_again=self.step(name, **{**parameters, "BUILD_ID": "another"}),
+        )
+
+    def command(
+        self, script: str, parameters: dict[str, str] | None = None, timeout_seconds: float = 60
+    ) -> run_command.Ended:
+        self._count += 1
+        return self.machine.commands.run(f"c{self._count}", script, parameters, timeout_seconds)
+
+    def ask(self, command: str) -> str:
+        """What a shell command prints in the machine."""
+        return self.command(f"#!/bin/bash\n{command}\n").stdout.strip()
+
+    def read(self, path: str) -> str:
+        """A file on its disk."""
+        return (self.machine.root / path).read_text()

@@ -1,0 +1,78 @@
+"""Real machines for the tests: made, booted, and removed whatever happens.
+
+They need root on Linux and what `make test-provisioning` makes; where that is missing the tests are
+skipped, and the report says so and why. The report also says what the machines only imitate.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import builder as builders
+
+from local.machines import features, kit, stand_ins
+
+VARIABLE = "BATCH_PREP_ROOTS"
+
+
+@functools.cache
+def obstacles() -> tuple[str, ...]:
+    """Why no machine can be had here; empty where one can."""
+    if VARIABLE not in os.environ:
+        return ("not asked for; they take minutes and root: make test-provisioning",)
+    missing = tuple(features.missing())
+    if not missing and kit.find(kits()) is None:
+        return (f"{kits()} has nothing to make machines from: make test-provisioning",)
+    return missing
+
+
+def kits() -> Path:
+    return Path(os.environ[VARIABLE]).resolve()
+
+
+@pytest.fixture(scope="module")
+def make_builder() -> Iterator[Callable[[str], builders.Builder]]:
+    """Makes machines that have just been created, with a user; removes them at the end."""
+    if obstacles():
+        pytest.skip("; ".join(obstacles()))
+    made: list[builders.Builder] = []
+    home = Path(tempfile.mkdtemp(prefix="machines-", dir=kits()))
+
+    def make(name: str) -> builders.Builder:
+        builder = builders.Builder(home / name, kits())
+        made.append(builder)
+        builder.machine.make()
+        builder.boot(name, user=builders.USER)
+        return builder
+
+    try:
+        yield make
+    finally:
+        for builder in made:
+            builder.machine.remove()
+        shutil.rmtree(home)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Neither a skipped test nor an imitation goes unsaid."""
+    terminalreporter.section("real machines")
+    if obstacles():
+        terminalreporter.line("NOT RUN: no step was really executed here.")
+        for reason in obstacles():
+            terminalreporter.line(f"  - {reason}")
+        return
+    shown = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in builders.durations)
+    terminalreporter.line(f"Really executed, in Debian 12 under systemd: {shown}")
+    terminalreporter.line("Not the real thing:")
+    for line in stand_ins.WORDS:
+        terminalreporter.line(f"  - {line}")

@@ -1,0 +1,298 @@
+"""One builder VM from its creation to its sealed disk, and a pool node that boots this disk.
+
+Every step is run, sent again as it was, and run again for another build: activities run at least
+once, and a build may find a machine that an earlier attempt left half done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import builder as builders
+import pytest
+
+from local.machines import container_images, image_registry
+
+pytestmark = pytest.mark.root
+
+SEAL_LINE = re.compile(r"^batch-prep sealed (\S+) (\S+)$", re.MULTILINE)
+SEAL_SECONDS_MAX = 120
+
+
+@pytest.fixture(scope="module")
+def builder(make_builder: Callable[[str], builders.Builder]) -> builders.Builder:
+    return make_builder("builder")
+
+
+@pytest.fixture(scope="module")
+def prepared(builder: builders.Builder) -> builders.Runs:
+    return builder.step_thrice("prepare", BUILDER_USER=builders.USER)
+
+
+@pytest.fixture(scope="module")
+def wrongly_signed(builder: builders.Builder, prepared: builders.Runs) -> builders.Outcome:
+    """The Docker step as it is: its pinned key is not the one that signs the repository here."""
+    return builder.step("docker", adapted=False)
+
+
+@pytest.fixture(scope="module")
+def with_docker(builder: builders.Builder, wrongly_signed: builders.Outcome) -> builders.Runs:
+    return builder.step_thrice("docker")
+
+
+@pytest.fixture(scope="module")
+def preloaded(builder: builders.Builder, with_docker: builders.Runs) -> builders.Runs:
+    return builder.step_thrice(
+        "preload",
+        IMAGES=builders.IMAGE,
+        REGISTRY_LOGIN_SERVER=builders.REGISTRY,
+        IDENTITY_CLIENT_ID=builders.IDENTITY,
+        TENANT_ID=builders.TENANT,
+    )
+
+
+@pytest.fixture(scope="module")
+def checked(builder: builders.Builder, preloaded: builders.Runs) -> builders.Runs:
+    """After a restart, as in a build."""
+    builder.machine.switch_off()
+    builder.boot("builder", user=builders.USER)
+    return builder.step_thrice(
+        "check", EXPECT_GPU="none", EXPECT_IMAGES=builders.IMAGE, VERIFY_IMAGE=builders.IMAGE
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Sealed:
+    """The two runs of the step, and what identified the machine before."""
+
+    first: builders.Outcome
+    sent_again: builders.Outcome
+    host_key: str
+    machine_id: str
+    is_off: bool
+
+
+@pytest.fixture(scope="module")
+def sealed(builder: builders.Builder, checked: builders.Runs) -> Sealed:
+    host_key = builder.read("etc/ssh/ssh_host_ed25519_key.pub")
+    machine_id = builder.read("etc/machine-id")
+    parameters = {"BUILDER_USER": builders.USER, "SEAL_DELAY_SECONDS": "3"}
+    return Sealed(
+        first=builder.step("seal", **parameters),
+        sent_again=builder.step("seal", **parameters),
+        host_key=host_key,
+        machine_id=machine_id,
+        is_off=builder.machine.wait_until_off(SEAL_SECONDS_MAX),
+    )
+
+
+@pytest.fixture(scope="module")
+def node(builder: builders.Builder, sealed: Sealed) -> builders.Builder:
+    """The sealed disk in another machine."""
+    builder.boot("node-1")
+    return builder
+
+
+# --- prepare -------------------------------------------------------------------------------
+
+
+def test_prepare_brings_the_machine_to_rest(
+    builder: builders.Builder, prepared: builders.Runs
+) -> None:
+    """Nothing upgrades behind the build's back, and neither kernel nor agent moves."""
+    assert prepared.first.exit_code == 0, prepared.first.result
+    assert prepared.first.data == {
+        "os": "debian",
+        "osVersion": "12",
+        "kernel": platform.release(),
+    }
+    assert builder.ask("systemctl is-enabled apt-daily.timer") == "masked"
+    assert builder.ask("systemctl is-active apt-daily.timer") == "inactive"
+    held = builder.ask("apt-mark showhold").split()
+    assert {"linux-image-cloud-amd64", "waagent"} <= set(held)
+
+
+def test_a_kernel_that_runs_already_needs_no_restart(prepared: builders.Runs) -> None:
+    """A restart costs a minute and a half."""
+    assert not prepared.first.result["rebootRequired"]
+
+
+@pytest.mark.parametrize("step", ["prepared", "with_docker", "preloaded"])
+def test_a_step_changes_something_once(step: str, request: pytest.FixtureRequest) -> None:
+    """Sent again it repeats its result; run again it finds everything done."""
+    runs: builders.Runs = request.getfixturevalue(step)
+    assert runs.first.exit_code == 0, runs.first.result
+    assert runs.first.result["changed"]
+    assert runs.sent_again.exit_code == 0
+    assert runs.sent_again.data == runs.first.data
+    assert runs.run_again.exit_code == 0, runs.run_again.result
+    assert not runs.run_again.result["changed"]
+
+
+# --- docker --------------------------------------------------------------------------------
+
+
+def test_a_repository_with_another_key_is_refused(wrongly_signed: builders.Outcome) -> None:
+    """The pinned fingerprint is what makes a package trustworthy."""
+    assert wrongly_signed.exit_code == 24
+    assert "fingerprint" in wrongly_signed.result["message"]
+
+
+def test_docker_runs_in_the_pinned_version(
+    builder: builders.Builder, with_docker: builders.Runs
+) -> None:
+    """What was asked for is what answers, now and after an upgrade."""
+    assert with_docker.first.data == {"dockerVersion": builder.kit.docker_version}
+    assert builder.ask("systemctl is-enabled docker containerd").split() == ["enabled", "enabled"]
+    assert builder.ask("docker info --format '{{.LoggingDriver}}'") == "json-file"
+    held = builder.ask("apt-mark showhold").split()
+    assert {"docker-ce", "docker-ce-cli", "containerd.io"} <= set(held)
+
+
+# --- preload -------------------------------------------------------------------------------
+
+
+def test_the_image_comes_from_the_private_registry(
+    builder: builders.Builder, preloaded: builders.Runs
+) -> None:
+    """With the machine's identity alone, and exactly the image that the registry has."""
+    manifest = (builder.kit.images / "busybox" / "manifest").read_bytes()
+    [image] = preloaded.first.data["images"]
+    assert image["name"] == builders.IMAGE
+    assert image["digest"] == container_images.digest(manifest)
+    asked = (builder.machine.home / "requests.log").read_text()
+    assert f'{builders.REGISTRY} "POST /oauth2/exchange HTTP/1.1" 200' in asked
+
+
+def test_no_token_outlives_the_step(builder: builders.Builder, preloaded: builders.Runs) -> None:
+    """An image with a registry's token in it would give it to whoever gets the image."""
+    assert builder.ask("ls -A /root/.docker /run/batch-prep/docker* 2>/dev/null") == ""
+    places = [
+        builder.machine.root / place for place in ("etc", "root", "home", "var/lib", "var/log")
+    ]
+    assert [str(path) for path in files_with(b"stand-in-", places)] == []
+    assert builder.ask("grep -rl stand-in- /run /tmp --include='*' 2>/dev/null") == ""
+
+
+# --- check ---------------------------------------------------------------------------------
+
+
+def test_the_finished_machine_passes_every_check(checked: builders.Runs) -> None:
+    """Including a container that runs without a network and without pulling."""
+    for outcome in (checked.first, checked.run_again):
+        assert outcome.exit_code == 0, outcome.result
+        status = {item["id"]: item["status"] for item in outcome.data["checks"]}
+        assert status.pop("gpu") == "skip"
+        assert set(status.values()) == {"pass"}, outcome.data["checks"]
+
+
+# --- seal ----------------------------------------------------------------------------------
+
+
+def test_seal_answers_first_and_then_powers_off(builder: builders.Builder, sealed: Sealed) -> None:
+    """The result must be fetched before the agent stops; power-off means sealed."""
+    assert sealed.first.exit_code == 0, sealed.first.result
+    assert sealed.sent_again.exit_code == 0, sealed.sent_again.result
+    assert not sealed.sent_again.result["changed"]
+    assert sealed.is_off
+    [(build_id, nonce)] = SEAL_LINE.findall(builder.machine.console())
+    assert (build_id, nonce) == (builders.BUILD_ID, sealed.first.result["nonce"])
+
+
+def test_a_sealed_disk_has_no_identity(builder: builders.Builder, sealed: Sealed) -> None:
+    """Every machine that boots it must become one of its own."""
+    root = builder.machine.root
+    assert builder.read("etc/machine-id") == ""
+    assert list(root.glob("etc/ssh/ssh_host_*")) == []
+    gone = ("var/lib/dbus/machine-id", "var/lib/systemd/random-seed", "var/lib/docker/engine-id")
+    assert [path for path in gone if (root / path).exists()] == []
+    assert list(root.glob("var/lib/cloud/instance*/*")) == []
+
+
+def test_a_sealed_disk_does_not_know_the_builder(builder: builders.Builder, sealed: Sealed) -> None:
+    """Neither its user, nor its way in, nor anything that names the build."""
+    root = builder.machine.root
+    for path in ("etc/passwd", "etc/shadow", "etc/group"):
+        assert builders.USER not in builder.read(path)
+    assert list(root.glob("home/*")) == []
+    assert not (root / "etc/sudoers.d/90-cloud-init-users").exists()
+    assert not any(path.exists() for path in root.glob("var/lib/waagent/*"))
+    places = [root / place for place in ("etc", "home", "root", "tmp", "usr/local", "var")]
+    names = (builders.BUILD_ID, builders.USER, image_registry.IDENTITY_TOKEN, "stand-in-refresh")
+    seed = root / "var/lib/cloud/seed"  # put there from outside, to describe the machine
+    for name in names:
+        found = [
+            path for path in files_with(name.encode(), places) if not path.is_relative_to(seed)
+        ]
+        assert [str(path.relative_to(root)) for path in found] == []
+
+
+def test_a_sealed_disk_has_no_logs(builder: builders.Builder, sealed: Sealed) -> None:
+    """They name people, addresses and times of the build."""
+    root = builder.machine.root
+    written = [path for path in (root / "var/log").rglob("*") if path.is_file()]
+    assert [str(path) for path in written if path.stat().st_size] == []
+    assert [str(path) for path in (root / "var/lib/apt/lists").glob("*_*")] == []
+    assert [str(path) for path in root.glob("var/cache/apt/archives/*.deb")] == []
+
+
+def test_what_was_installed_is_still_there(builder: builders.Builder, sealed: Sealed) -> None:
+    """Sealing forgets the builder, not its work; agent upgrades are allowed again."""
+    assert (builder.machine.root / "usr/bin/docker").exists()
+    holds = builder.read("var/lib/dpkg/status").count("Status: hold ok installed")
+    assert holds >= 4
+
+
+# --- a pool node boots the disk ------------------------------------------------------------
+
+
+def test_a_node_becomes_a_machine_of_its_own(node: builders.Builder, sealed: Sealed) -> None:
+    """Two nodes with one identity confuse each other's keys, logs and addresses."""
+    node.ask("cloud-init status --wait")
+    assert node.ask("hostname") == "node-1"
+    assert node.read("etc/machine-id") not in {"", sealed.machine_id}
+    assert node.read("etc/ssh/ssh_host_ed25519_key.pub") != sealed.host_key
+    assert node.ask("systemctl is-system-running --wait") == "running"
+
+
+def test_a_node_has_the_image_and_runs_it(node: builders.Builder, preloaded: builders.Runs) -> None:
+    """Pulling at the start of a thousand nodes is what preloading is for."""
+    before = (node.machine.home / "requests.log").read_text().count("/v2/")
+    outcome = node.step(
+        "verify",
+        EXPECT_GPU="none",
+        EXPECT_IMAGES=builders.IMAGE,
+        VERIFY_IMAGE=builders.IMAGE,
+        USER_START_TASK='echo "of the owner: $HOSTNAME"; exit 0',
+    )
+    assert outcome.exit_code == 0, outcome.result
+    assert "of the owner: node-1" in outcome.stderr
+    [image] = preloaded.first.data["images"]
+    digests = node.ask(f"docker image inspect --format '{{{{.RepoDigests}}}}' {builders.IMAGE}")
+    assert image["digest"] in digests
+    after = (node.machine.home / "requests.log").read_text().count("/v2/")
+    assert after == before
+
+
+def test_a_node_without_docker_takes_no_tasks(node: builders.Builder) -> None:
+    """A start task that fails holds the node back."""
+    node.ask("systemctl stop docker.socket docker.service")
+    outcome = node.step("verify", EXPECT_GPU="none", EXPECT_IMAGES=builders.IMAGE)
+    node.ask("systemctl start docker.socket docker.service")
+    assert outcome.exit_code == 30
+    assert "DOCKER_DOWN" in outcome.result["message"]
+
+
+def files_with(content: bytes, places: list[Path]) -> list[Path]:
+    """Files below the places that contain the bytes; container layers are not looked into."""
+    found = []
+    for place in places:
+        for path in place.rglob("*"):
+            is_data = path.is_file() and not path.is_symlink() and "overlay2" not in path.parts
+            if is_data and content in path.read_bytes():
+                found.append(path)
+    return found
