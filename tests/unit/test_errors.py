@@ -46,7 +46,9 @@ def test_kinds(status: int, code: str, message: str, kind: Kind) -> None:
     assert errors.classify(status, code, message) is kind
 
 
-@pytest.mark.parametrize("kind", [k for k in Kind if k not in {Kind.SCRIPT, Kind.CANCELLED}])
+@pytest.mark.parametrize(
+    "kind", [k for k in Kind if k not in {Kind.SCRIPT, Kind.CANCELLED, Kind.BUG}]
+)
 def test_every_failure_says_what_to_do_next(kind: Kind) -> None:
     """A message without advice is half a message."""
     samples = {
