@@ -14,7 +14,8 @@ from orchestrators import ORCHESTRATORS
 from shared import names
 from shared.binding import bind
 from shared.services import from_environment as services
-from triggers import builds, catalogue, contexts, health, http, intake, timers
+from triggers import http, intake, timers
+from triggers.routes import ROUTES
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -28,44 +29,14 @@ for name, orchestrator in ORCHESTRATORS.items():
         app.orchestration_trigger(context_name="context", orchestration=name.value)(orchestrator)
     )
 
-# Handlers that only look, and handlers that may start an orchestration.
-_LOOKS: list[tuple[str, str, http.Handler]] = [
-    ("GET", "builds", builds.list_builds),
-    ("GET", "builds/{id}", builds.show_build),
-    ("DELETE", "builds/{id}", builds.cancel_build),
-    ("POST", "plan", builds.plan_build),
-    ("GET", "images", catalogue.list_images),
-    ("GET", "images/{gallery}/{name}/{version}", catalogue.show_image),
-    ("GET", "pools", catalogue.list_pools),
-    ("GET", "pools/{account}/{pool}", catalogue.show_pool),
-    ("POST", "pools", intake.request_pool),
-    ("GET", "recipes", catalogue.list_recipes),
-    ("GET", "recipes/{name}", catalogue.show_recipe),
-    ("PUT", "recipes/{name}", catalogue.put_recipe),
-    ("DELETE", "recipes/{name}", catalogue.delete_recipe),
-    ("POST", "contexts", contexts.upload_context),
-    ("GET", "health", health.show_health),
-]
-_STARTS: list[tuple[str, str, http.Handler]] = [
-    ("POST", "builds", builds.start_build),
-    ("POST", "builds/{id}/resume", builds.resume_build),
-    ("PATCH", "pools/{account}/{pool}", catalogue.resize_pool),
-    ("DELETE", "pools/{account}/{pool}", catalogue.delete_pool),
-]
-
-for method, route, handler in _LOOKS:
-    app.function_name(f"http_{handler.__name__}")(
-        app.route(route=route, methods=[method])(http.bound(handler, services))
-    )
-
-for method, route, handler in _STARTS:
-    app.function_name(f"http_{handler.__name__}")(
-        app.route(route=route, methods=[method])(
-            app.durable_client_input(client_name="client")(
-                http.bound_with_client(handler, services)
-            )
-        )
-    )
+for route in ROUTES:
+    if route.starts:
+        with_client = app.durable_client_input(client_name="client")
+        function = with_client(http.bound_with_client(route.handler, services))
+    else:
+        function = http.bound(route.handler, services)
+    http_trigger = app.route(route=route.path, methods=[route.method])
+    app.function_name(f"http_{route.handler.__name__}")(http_trigger(function))
 
 
 @app.function_name("pool_request")

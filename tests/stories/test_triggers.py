@@ -5,10 +5,11 @@ are cancelled.
 from __future__ import annotations
 
 import json
+import re
 
 from shared.names import Orchestrator
 from tests.world import World, a_pool, an_image
-from triggers import builds, catalogue, health, intake
+from triggers import builds, catalogue, health, intake, routes
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
 
@@ -130,3 +131,13 @@ def test_health_tells_of_each_dependency(world: World) -> None:
     """What runs the app wants one answer."""
     answer = world.ask(health.show_health)
     assert (answer.status, answer.body["state"]) == (200, "ready")
+
+
+def test_the_api_describes_itself(world: World) -> None:
+    """Every route, and every field of a request, for whoever generates a client."""
+    described = world.ask(routes.describe).body
+    assert set(described["paths"]["/api/builds"]) == {"get", "post"}
+    assert "containerImages" in described["components"]["schemas"]["Image"]["properties"]
+    told = json.dumps(described)
+    for name in set(re.findall(r"#/components/schemas/(\w+)", told)):
+        assert name in described["components"]["schemas"], name
