@@ -11,10 +11,13 @@ from shared.steps import Context, Scope, Story
 def sweep(context: Context) -> Story:
     """Orchestration: `SweepPlan` → `{"closed": [...], "removed": [...], "failed": [...]}`."""
     plan = SweepPlan.from_wire(context.get_input())
-    for build in plan.dead:
-        yield from steps.note(context, "close_build", Named(build_id=build))
-    told = yield from steps.note(context, "list_leftovers", Nothing())
     removed, failed = [], []
+    try:
+        for build in plan.dead:
+            yield from steps.note(context, "close_build", Named(build_id=build))
+        told = yield from steps.note(context, "list_leftovers", Nothing())
+    except StepFailed as refused:  # the next sweep tries again
+        return {"closed": [], "removed": [], "failed": [], "error": refused.failure.to_wire()}
     for number, found in enumerate(told["leftovers"], 1):
         leftover = LeftoverPlan.from_wire(found)
         scope = Scope(build=leftover.build_id, cancellable=False)

@@ -37,6 +37,7 @@ PACE = "batchprepPace"
 RECIPES = "batchprepRecipes"
 REFUSED = "batchprepRefused"
 
+ENDED = {"succeeded", "failed", "cancelled"}  # states of a build that is over
 _MESSAGE_MAX = 30_000  # characters kept of a refused message
 _RACES_MAX = 5  # losing that many in a row means that somebody else has the name
 
@@ -86,15 +87,19 @@ class Records:
             return False
         return self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
 
+    def close_again(self, row: Row) -> None:
+        """Undo `reopen_build` where nothing came of it."""
+        self._tables.replace(BUILDS, row, {"State": row["Outcome"]["state"]})
+
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
         values = {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
         self._tables.put(BUILDS, "build", outcome.build_id, values)
 
     def outcome(self, build: str) -> BuildOutcome | None:
-        """How a build ended, or None while it runs."""
+        """How a build ended, or None while it runs (also while it goes on after a failure)."""
         row = self.build(build)
-        told = row.get("Outcome") if row else None
+        told = row.get("Outcome") if row and row["State"] in ENDED else None
         return BuildOutcome.from_wire(told) if told else None
 
     def build(self, build: str) -> Row | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from shared import acceptance, names, parsing, planning
+from shared import acceptance, names, planning
 from shared.acceptance import Taken
+from shared.requests import Build
 from triggers import forecast, http, views
 from triggers.http import Answer, Begin, Call
 
@@ -67,8 +68,7 @@ def resume_build(call: Call) -> Answer:
     if not outcome.resumable:
         message = f"Nothing of build {build} is left to go on with. Start the request again."
         return http.error(409, "NotResumable", message)
-    request = parsing.parse_build(row["Request"])
-    plan = planning.plan_build(request, call.services.azure.config)
+    plan = planning.plan_build(Build.from_wire(row["Request"]), call.services.azure.config)
     plan = planning.plan_resume(plan, outcome, records.results(build))
     try:
         acceptance.claim_image(records, plan)

@@ -8,7 +8,8 @@ from typing import Any
 from shared import acceptance, names
 from shared.operations import Services
 from shared.plans import Nothing, SweepPlan
-from shared.requests import Mode
+from shared.requests import Build, Mode
+from shared.tables import Row
 from triggers import http
 from triggers.http import Begin
 
@@ -30,24 +31,33 @@ async def begin_sweep(services: Services, client: Any) -> None:
             continue
         status = await client.get_status(row.key)
         state = status.runtime_status.name if status and status.runtime_status else None
-        if row["State"] == "accepted" and state is None:
-            await _take_up(services, client, row)
-        elif row["State"] == "running" and (state is None or state in _OVER):
+        if state is not None and state not in _OVER:
+            continue
+        if row["State"] == "running" or not await _taken_up(services, client, row):
             dead.append(row.key)
     name = names.Orchestrator.SWEEP_LEFTOVERS.value
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
 
 
-async def _take_up(services: Services, client: Any, row: Any) -> None:
-    """The app died between accepting a request and beginning it."""
+async def _taken_up(services: Services, client: Any, row: Row) -> bool:
+    """The app died between accepting a request and beginning it. False where that cannot be made
+    good: the sweep closes the record then.
+    """
+    if row.get("Outcome"):  # a resume that never began: the build is as resumable as before
+        await asyncio.to_thread(services.records.close_again, row)
+        return True
     if row["Mode"] in {Mode.RESIZE_POOL, Mode.DELETE_POOL}:
-        return  # a person asks again: the pool may have changed since
+        return False  # a person asks again: the pool may have changed since
     try:
         accepted = await asyncio.to_thread(
-            acceptance.accept, services.records, row["Request"], services.azure.config
+            acceptance.accept_parsed,
+            services.records,
+            Build.from_wire(row["Request"]),
+            services.azure.config,
         )
     except acceptance.Taken:
-        return  # another build has the image; this request is withdrawn
+        return True  # another build has the image; this request is withdrawn
     plan = accepted.plan
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
     await http.begin(client, begin)
+    return True

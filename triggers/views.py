@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import Failure
+from shared.records import ENDED
 
 Json = dict[str, Any]
 
 
 def build_document(row: Json, steps: Sequence[Json]) -> Json:
     """One build as GET /api/builds/{id} answers it."""
-    outcome = row.get("Outcome") or {}
+    outcome = (row.get("Outcome") or {}) if row["State"] in ENDED else {}
     moments = [str(s["SeenAt"]) for s in steps]
     latest = max([*moments, str(row.get("EndedAt") or ""), str(row.get("CreatedAt") or "")])
     return {

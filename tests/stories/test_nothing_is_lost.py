@@ -128,3 +128,32 @@ def test_the_sweep_touches_nothing_of_others_and_nothing_that_runs(world: World)
     assert world.sweep()["removed"] == []
     assert world.records.build(running)["Mode"] == Mode.IMAGE_ONLY  # type: ignore[index]
     assert len(world.resources("virtualNetworks")) == 2
+
+
+def test_a_request_for_a_pool_that_scales_itself_is_taken_up_too(world: World) -> None:
+    """What is stored has been parsed: it is not judged as a fresh request again."""
+    world.build(image_only("image"))
+    pool = {
+        "id": "auto",
+        "vmSize": "Standard_D2s_v5",
+        "autoscaleFormula": "$TargetDedicatedNodes=1;",
+    }
+    request = a_request(mode="batch-only", requestId="auto", pools=[pool])
+    build = builds.start_build(_call(world, request)).body["buildId"]
+
+    world.sweep()
+    world.engine.run_until_complete(build)
+
+    assert world.show(build)["state"] == "succeeded"
+
+
+def test_a_resume_that_never_began_can_be_asked_again(world: World) -> None:
+    """The app died between reopening the build and starting it."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())["buildId"]
+    assert world.records.reopen_build(failed)
+
+    world.sweep()
+
+    assert world.show(failed)["state"] == "failed"
+    assert world.resume(failed)["state"] == "succeeded"

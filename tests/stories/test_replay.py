@@ -8,6 +8,7 @@ import azure.durable_functions as df
 import pytest
 
 from orchestrators import ORCHESTRATORS
+from shared import polling
 from shared.names import Orchestrator
 from tests.world import World, a_pool, a_request, an_image
 
@@ -78,3 +79,10 @@ def test_no_instance_takes_more_than_a_hundred_steps(finished: World) -> None:
     for name in {b.key for b in finished.records.builds()}:
         for instance in (name, f"{name}:image"):
             assert len(scheduled(finished.engine.history(instance))) <= 100
+
+
+def test_every_step_has_a_pace(finished: World) -> None:
+    """A step without one is looked at as if it took ten seconds."""
+    build = finished.records.builds()[0].key
+    names = {row.key.rpartition("|")[2] for row in finished.records.steps(build)}
+    assert names <= set(polling.known_steps())
