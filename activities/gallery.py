@@ -71,17 +71,19 @@ def _claim(services: Services, plan: ImagePlan, _: Tick) -> Json:
     partition = names.image_partition(*path)
     version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
     if version is None:
-        raise StepFailed(
-            Failure(
-                code="VersionExists",
-                kind=Kind.CONFLICT,
-                message=f"Version {plan.version} of {plan.definition} exists already, and versions "
-                "are never overwritten.",
-                resource=_id(plan, "images", plan.definition, "versions", plan.version or ""),
-                next_action="Leave the version out, and the next free one is taken.",
-            )
-        )
+        raise StepFailed(_version_taken(plan, plan.version or ""))
     return {"version": version}
+
+
+def _version_taken(plan: ImagePlan, version: str) -> Failure:
+    return Failure(
+        code="VersionExists",
+        kind=Kind.CONFLICT,
+        message=f"Version {version} of {plan.definition} exists already, and versions are never "
+        "overwritten.",
+        resource=_id(plan, "images", plan.definition, "versions", version),
+        next_action="Leave the version out, and the next free one is taken.",
+    )
 
 
 claim_version = Effect(
@@ -126,10 +128,12 @@ def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verd
     touched.
     """
     subject = _version_id(plan)
+    if observed is not None and not is_tagged(observed, plan.image.build_id):
+        return Fail(failure=_version_taken(plan.image, plan.version))
     match decisions.provisioning(observed):
         case "absent":
             return Wait() if tick.started == "create" else Start(action="create")
-        case "broken" if tick.started == "create" or not is_tagged(observed, plan.image.build_id):
+        case "broken" if tick.started == "create":
             return Fail(failure=decisions.broken(subject))
         case "broken":  # this build's earlier try: it was never published, so it may go
             return Wait() if tick.started == "delete" else Start(action="delete")

@@ -67,7 +67,8 @@ def _give_up(
     """No image. A sealed builder is worth keeping for `resume`; all else goes at once."""
     assert plan.image is not None
     outcome = _failed(plan, failure)
-    if is_sealed and outcome.state == "failed":
+    # A conflict stays one: the number that this build claimed is another's by now.
+    if is_sealed and outcome.state == "failed" and failure.kind is not Kind.CONFLICT:
         advice = f"Resume the build (what it needs is kept for {plan.image.keep_hours:g} hours)."
         kept = failure.model_copy(update={"next_action": advice})
         return outcome.model_copy(
