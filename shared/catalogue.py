@@ -35,38 +35,25 @@ class OperatingSystem(Wire):
     gpu: bool  # whether NVIDIA's repository serves it
 
 
-def _system(key: str, urn: str, node_agent: str, *, gpu: bool = True) -> OperatingSystem:
-    name, version = key.split()
-    publisher, offer, sku = urn.split(":")
-    return OperatingSystem(
-        name=name,
-        version=version,
-        publisher=publisher,
-        offer=offer,
-        sku=sku,
-        node_agent=node_agent,
-        gpu=gpu,
-    )
-
-
-# Generation 2 images without a purchase plan where the publisher offers one; node agents as Batch's
-# list of
-# supported images names them: https://learn.microsoft.com/azure/batch/batch-pool-vm-configuration
-_SYSTEMS = [
-    _system("ubuntu 24.04", "Canonical:ubuntu-24_04-lts:server", "batch.node.ubuntu 24.04"),
-    _system(
-        "ubuntu 22.04",
+# Generation 2 images, without a purchase plan where the publisher offers one; node agents as the
+# list of supported images of Batch names them
+# (https://learn.microsoft.com/azure/batch/batch-pool-vm-configuration); then, whether
+# NVIDIA's repository serves the system.
+_SYSTEMS = {
+    "ubuntu 24.04": ("Canonical:ubuntu-24_04-lts:server", "batch.node.ubuntu 24.04", True),
+    "ubuntu 22.04": (
         "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2",
         "batch.node.ubuntu 22.04",
+        True,
     ),
-    _system("debian 12", "Debian:debian-12:12-gen2", "batch.node.debian 12", gpu=False),
-    _system("almalinux 9", "almalinux:almalinux-x86_64:9-gen2", "batch.node.el 9"),
-    _system("almalinux 8", "almalinux:almalinux-x86_64:8-gen2", "batch.node.el 8"),
-    _system("rocky 9", "resf:rockylinux-x86_64:9-base", "batch.node.el 9"),
-    _system("rocky 8", "resf:rockylinux-x86_64:8-base", "batch.node.el 8"),
-    _system("rhel 9", "RedHat:RHEL:9-lvm-gen2", "batch.node.el 9"),
-    _system("rhel 8", "RedHat:RHEL:8-lvm-gen2", "batch.node.el 8"),
-]
+    "debian 12": ("Debian:debian-12:12-gen2", "batch.node.debian 12", False),
+    "almalinux 9": ("almalinux:almalinux-x86_64:9-gen2", "batch.node.el 9", True),
+    "almalinux 8": ("almalinux:almalinux-x86_64:8-gen2", "batch.node.el 8", True),
+    "rocky 9": ("resf:rockylinux-x86_64:9-base", "batch.node.el 9", True),
+    "rocky 8": ("resf:rockylinux-x86_64:8-base", "batch.node.el 8", True),
+    "rhel 9": ("RedHat:RHEL:9-lvm-gen2", "batch.node.el 9", True),
+    "rhel 8": ("RedHat:RHEL:8-lvm-gen2", "batch.node.el 8", True),
+}
 
 # Batch refuses pools on these, custom images included (https://github.com/Azure/Batch/issues/174,
 # 180).
@@ -90,12 +77,25 @@ DEFAULT_VERSIONS = {
 
 def find_system(name: str, version: str) -> OperatingSystem | None:
     """The system, or None if no image can be built from it."""
-    return next((s for s in _SYSTEMS if (s.name, s.version) == (name, version)), None)
+    known = _SYSTEMS.get(f"{name} {version}")
+    if known is None:
+        return None
+    urn, node_agent, gpu = known
+    publisher, offer, sku = urn.split(":")
+    return OperatingSystem(
+        name=name,
+        version=version,
+        publisher=publisher,
+        offer=offer,
+        sku=sku,
+        node_agent=node_agent,
+        gpu=gpu,
+    )
 
 
 def known_systems() -> list[str]:
     """Every system as `name version`."""
-    return [f"{s.name} {s.version}" for s in _SYSTEMS]
+    return list(_SYSTEMS)
 
 
 def retired_system(name: str, version: str) -> str | None:
@@ -182,27 +182,28 @@ class GpuFacts(Wire):
 
 
 _OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID
+# Pattern of the size, devices, driver, whether NVSwitch needs the fabric manager:
 # https://learn.microsoft.com/azure/virtual-machines/sizes/overview (accelerated computing)
-_GPU_SIZES: list[tuple[str, GpuFacts]] = [
-    (r"NC(4|8|16)as_T4_v3", GpuFacts(count=1, driver=_OPEN)),
-    (r"NC64as_T4_v3", GpuFacts(count=4, driver=_OPEN)),
-    (r"NC24ads_A100_v4", GpuFacts(count=1, driver=_OPEN)),
-    (r"NC48ads_A100_v4", GpuFacts(count=2, driver=_OPEN)),
-    (r"NC96ads_A100_v4", GpuFacts(count=4, driver=_OPEN)),
-    (r"NC40ads_H100_v5", GpuFacts(count=1, driver=_OPEN)),
-    (r"NC80adis_H100_v5", GpuFacts(count=2, driver=_OPEN)),
-    (r"ND96(asr|amsr_A100)_v4", GpuFacts(count=8, driver=_OPEN, fabric_manager=True)),
-    (r"ND96isr_H[12]00_v5", GpuFacts(count=8, driver=_OPEN, fabric_manager=True)),
-    (r"NV(6|12|18|36)adm?s_A10_v5", GpuFacts(count=1, driver=_GRID)),
-    (r"NV72ads_A10_v5", GpuFacts(count=2, driver=_GRID)),
+_GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
+    (r"NC(4|8|16)as_T4_v3", 1, _OPEN, False),
+    (r"NC64as_T4_v3", 4, _OPEN, False),
+    (r"NC24ads_A100_v4", 1, _OPEN, False),
+    (r"NC48ads_A100_v4", 2, _OPEN, False),
+    (r"NC96ads_A100_v4", 4, _OPEN, False),
+    (r"NC40ads_H100_v5", 1, _OPEN, False),
+    (r"NC80adis_H100_v5", 2, _OPEN, False),
+    (r"ND96(asr|amsr_A100)_v4", 8, _OPEN, True),
+    (r"ND96isr_H[12]00_v5", 8, _OPEN, True),
+    (r"NV(6|12|18|36)adm?s_A10_v5", 1, _GRID, False),
+    (r"NV72ads_A10_v5", 2, _GRID, False),
 ]
 
 
 def gpu_of(size: str) -> GpuFacts | None:
     """The GPUs of a size, or None where it has none that is known."""
-    for pattern, facts in _GPU_SIZES:
+    for pattern, count, driver, fabric_manager in _GPU_SIZES:
         if re.fullmatch(f"Standard_{pattern}", size, re.IGNORECASE):
-            return facts
+            return GpuFacts(count=count, driver=driver, fabric_manager=fabric_manager)
     return None
 
 

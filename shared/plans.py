@@ -378,6 +378,3 @@ class BuildOutcome(Wire):
     leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
     error: Failure | None = None
     resumable: bool = False
-
-
-BuildPlan.model_rebuild()

@@ -153,7 +153,7 @@ class Build(Request):
 
     mode: Mode = Field(default=Mode.FULL, strict=False)
     request_id: fields.RequestId | None = None
-    image: Image = Image()
+    image: Image = Field(default_factory=Image)
     batch_account: BatchAccount | None = None
     pools: list[Pool] = Field(default=[], max_length=100)
 
