@@ -15,6 +15,8 @@ INCLUDED = (
 """What Azure's image of Debian has of that which the steps touch."""
 INSTALLED_LATER = ("apparmor", "iptables", "gnupg", "runc")
 """What the steps install; it waits in the machine's own repository, with all it depends on."""
+_UNREAD = ("doc", "info", "locale", "man")
+"""Folders of /usr/share that only people read: a third of all files."""
 _GUEST = Path(__file__).parent / "guest"
 _ARCHIVES = "/var/cache/apt/archives"
 _DOWNLOAD_SECONDS_MAX = 1800
@@ -57,6 +59,8 @@ def write(target: Path, plain: Path, *, apt_key: Path, certificate: Path, suite:
         source = f"deb [signed-by={_KEY}] http://deb.debian.org/debian {suite} main\n"
         (root / "etc/apt/sources.list").write_text(source)
         _forget_identity(root)
+        for name in _UNREAD:
+            shutil.rmtree(root / "usr/share" / name)
         shell.run("tar", "-cpf", str(target), "-C", folder, ".")
 
 
@@ -64,6 +68,7 @@ def _put_guest_files(root: Path) -> None:
     units = root / "etc/systemd/system"
     for name in ("agent.py", "writable-cgroups"):
         _copy(_GUEST / name, root / "usr/local/lib/batch-prep-machine" / name)
+    _copy(_GUEST / "dpkg.cfg", root / "etc/dpkg/dpkg.cfg.d/batch-prep-machine")
     _copy(_GUEST / "agent.conf", units / "walinuxagent.service.d/stand-in.conf")
     _copy(_GUEST / "writable-cgroups.service", units / "writable-cgroups.service")
     _copy(_GUEST / "cloud.cfg", root / "etc/cloud/cloud.cfg.d/99-batch-prep-machine.cfg")

@@ -28,6 +28,7 @@ from local.machines import (
 )
 
 SUITE = "bookworm"
+DEFAULT_HOME = Path(__file__).resolve().parents[2] / ".batch-prep" / "roots"
 _CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
 
 

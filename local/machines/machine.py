@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -23,6 +22,19 @@ _BOOT_SECONDS_MAX = 90
 _POWER_OFF_SECONDS_MAX = 60
 _LOOK_SECONDS = 0.05
 _TAIL_LINES = 25
+_OVF_ENVIRONMENT = """\
+<?xml version="1.0" encoding="utf-8"?>
+<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1" \
+xmlns:wa="http://schemas.microsoft.com/windowsazure">
+  <wa:ProvisioningSection><wa:Version>1.0</wa:Version>
+    <LinuxProvisioningConfigurationSet xmlns="http://schemas.microsoft.com/windowsazure">
+      <ConfigurationSetType>LinuxProvisioningConfiguration</ConfigurationSetType>
+      <HostName>{}</HostName><UserName>{}</UserName>
+    </LinuxProvisioningConfigurationSet>
+  </wa:ProvisioningSection>
+</Environment>
+"""
+"""What Azure tells a new machine, as cloud-init keeps it: whom `waagent` removes."""
 _DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _PUBLIC_HOSTS = ("deb.debian.org", *(name for name in certificates.NAMES if "*" not in name))
 
@@ -64,6 +76,10 @@ class Machine:
         users = [{"name": user, "sudo": sudo, "ssh_authorized_keys": ["ssh-ed25519 AAAA builder"]}]
         configuration = {"locale": False, "users": users if user else []}
         (seed / "user-data").write_text(f"#cloud-config\n{json.dumps(configuration)}\n")
+        if user:
+            agent_folder = self.root / "var/lib/waagent"
+            agent_folder.mkdir(exist_ok=True)
+            (agent_folder / "ovf-env.xml").write_text(_OVF_ENVIRONMENT.format(host_name, user))
 
     def surround(self, surroundings: Surroundings) -> None:
         """Decide what the servers answer; also while the machine is on."""
@@ -92,7 +108,7 @@ class Machine:
                 start_new_session=True,
             )
         self._pid_file.write_text(str(self._process.pid))
-        self._wait(lambda: self.commands.is_agent_ready() or not self.is_on(), _BOOT_SECONDS_MAX)
+        wait_until(lambda: self.commands.is_agent_ready() or not self.is_on(), _BOOT_SECONDS_MAX)
         if not self.commands.is_agent_ready():
             self.pull_plug()
             raise shell.MachineError(f"{self.home.name} does not boot:\n{self._last_words()}")
@@ -116,7 +132,7 @@ class Machine:
 
     def wait_until_off(self, seconds: float = _POWER_OFF_SECONDS_MAX) -> bool:
         """Whether it is off by then."""
-        if not self._wait(lambda: not self.is_on(), seconds):
+        if not wait_until(lambda: not self.is_on(), seconds):
             return False
         self._tidy()
         return True
@@ -126,14 +142,18 @@ class Machine:
         pid = self._keeper()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-            self._wait(lambda: not self.is_on(), _POWER_OFF_SECONDS_MAX)
+            wait_until(lambda: not self.is_on(), _POWER_OFF_SECONDS_MAX)
         self._tidy()
 
     def remove(self) -> None:
         """The machine and its disk."""
+        self.remove_disk()
+        shell.run("rm", "-rf", str(self.home))
+
+    def remove_disk(self) -> None:
+        """What else is known of it stays."""
         self.pull_plug()
-        if self.home.exists():
-            shutil.rmtree(self.home)
+        shell.run("rm", "-rf", "--one-file-system", str(self.root))
 
     def console(self) -> str:
         """Everything that it wrote on its serial console."""
@@ -167,17 +187,19 @@ class Machine:
         self._pid_file.unlink(missing_ok=True)
         cgroups.remove(self.home.name)
 
-    def _wait(self, is_so: Callable[[], bool], seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_LOOK_SECONDS)
-        return True
-
     def _last_words(self) -> str:
         keeper_log = (self.home / "keeper.log").read_text(errors="replace")
         return "\n".join((keeper_log + self.console()).splitlines()[-_TAIL_LINES:])
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Whether it is so before the time is over."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def _children(pid: int) -> list[int]:

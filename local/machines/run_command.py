@@ -58,6 +58,10 @@ class Handler:
         folder.parent.mkdir(parents=True, exist_ok=True)
         new.rename(folder)
 
+    def was_started(self, name: str) -> bool:
+        """Whether the agent has it, or has had it since the machine was last sealed."""
+        return self._folder(name).exists()
+
     def look(self, name: str) -> Ended | None:
         """How it ended; None while it runs, and for ever if the machine went down meanwhile."""
         folder = self._folder(name)

@@ -1,8 +1,9 @@
 """What a machine can reach: package repositories, registries and the metadata service.
 
 All run in the process that keeps the machine, in its network namespace. Requests are noted in
-`requests.log`; a file `refusals` in the machine's directory makes some of them fail, one line
-`STATUS TIMES PATTERN` each, PATTERN a regular expression for `HOST/PATH`.
+`requests.log`. A file `troubles` in the machine's directory makes some of them go wrong, one line
+`WHAT TIMES PATTERN` each: WHAT is a status, or `stall:SECONDS` to answer late, PATTERN a regular
+expression for `HOST/PATH`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import urllib.parse
 from http import HTTPStatus
 from pathlib import Path
@@ -21,6 +23,7 @@ from local.machines import image_registry, kit, network
 
 _HTTP, _HTTPS = 80, 443
 _METADATA_HEADER = "Metadata"
+_STALL = "stall:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +37,11 @@ class Site:
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> image_registry.Answer:
         host = handler.headers.get("Host", "").split(":")[0]
         with self.lock:
-            refused = self._refusal(f"{host}{handler.path}")
-        if refused is not None:
-            return refused
+            trouble = self._trouble(f"{host}{handler.path}")
+        if trouble.startswith(_STALL):
+            time.sleep(float(trouble.removeprefix(_STALL)))
+        elif trouble:
+            return image_registry.Answer(status=int(trouble))
         path = urllib.parse.unquote(urllib.parse.urlsplit(handler.path).path)
         match host:
             case network.METADATA:
@@ -48,17 +53,17 @@ class Site:
             case _:
                 return self._registry(handler, host)
 
-    def _refusal(self, place: str) -> image_registry.Answer | None:
-        """The answer that a test wants instead of the right one."""
-        file = self.home / "refusals"
+    def _trouble(self, place: str) -> str:
+        """What goes wrong with this request; empty where nothing does."""
+        file = self.home / "troubles"
         lines = file.read_text().splitlines() if file.exists() else []
         for number, line in enumerate(lines):
-            status, times, pattern = line.split(maxsplit=2)
+            what, times, pattern = line.split(maxsplit=2)
             if int(times) > 0 and re.search(pattern, place):
-                lines[number] = f"{status} {int(times) - 1} {pattern}"
+                lines[number] = f"{what} {int(times) - 1} {pattern}"
                 file.write_text("\n".join(lines))
-                return image_registry.Answer(status=int(status))
-        return None
+                return what
+        return ""
 
     def _metadata(
         self, handler: http.server.BaseHTTPRequestHandler, path: str

@@ -34,13 +34,16 @@ def _run_stories(asked: argparse.Namespace) -> int:
         count.update([f"{result.climate} stories", *(f"builds {s}" for s in result.states)])
         count.update({"crashes": result.crashes, "requests": result.requests})
         seconds += result.seconds
+        if asked.digests:
+            print(result.seed, result.digest)
         if result.broken:
             failed.append(result)
             if len(failed) <= _TRACES_MAX:
                 print(result.trace, flush=True)
     told = ", ".join(f"{count[what]} {what}" for what in sorted(count))
     wall = time.monotonic() - began
-    print(f"{asked.seeds} seeds in {wall:.0f} s ({seconds:.0f} s of processors): {told}")
+    if not asked.digests:
+        print(f"{asked.seeds} seeds in {wall:.0f} s ({seconds:.0f} s of processors): {told}")
     for result in failed:
         print(f"FAILED {telling.command(result.seed)}")
         print("\n".join(f"    {told[:200]}" for told in result.broken))
@@ -69,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", type=int, default=50, help="how many stories")
     parser.add_argument("--from", dest="first", type=int, default=0, help="first seed or point")
+    parser.add_argument("--digests", action="store_true", help="print what must repeat")
     parser.add_argument("--exhaustive", action="store_true", help="hurt one build everywhere")
     parser.add_argument("--every", type=int, default=1, help="only every so-manyth point")
     parser.add_argument("--jobs", type=int, default=running.processors(), help="processes")

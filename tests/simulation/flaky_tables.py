@@ -19,10 +19,10 @@ _CALLS = {*_WRITES, "get_entity", "query_entities", "list_entities"}
 class FlakyTables:
     """The memory's table service with a chance of errors, before the effect or after it."""
 
-    def __init__(self, seed: int, chance: float, errors_max: int) -> None:
+    def __init__(self, seed: int) -> None:
         self.inner = MemoryTableService()
         self._dice = random.Random(f"tables {seed}")
-        self._chance, self._left = chance, errors_max
+        self._chance, self._left = 0.0, 0
         self._names: dict[str, None] = {}
         self._dies_in: int | None = None
         self.errors = 0
@@ -37,6 +37,10 @@ class FlakyTables:
     def die_after(self, writes: int | None) -> None:
         """Let the process die after so many more effects; None: let it live."""
         self._dies_in = writes
+
+    def misbehave(self, chance: float, errors_max: int) -> None:
+        """Errors from now on."""
+        self._chance, self._left = chance, errors_max
 
     def calm(self) -> None:
         """No errors any more: the run is over, and somebody looks."""

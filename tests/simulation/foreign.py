@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -39,6 +40,42 @@ def settle(azure: core.Simulator) -> str:
     return owner.group
 
 
+def meddle(azure: core.Simulator, what: str) -> list[str]:
+    """Do something to what is batch-prep's; returns the ids of what is foreign from now on."""
+    owner = _Owner(azure)
+    kinds = {
+        "remove machine": ("Microsoft.Compute/virtualMachines", "2024-07-01"),
+        "remove pool": ("Microsoft.Batch/batchAccounts/pools", "2024-07-01"),
+        "remove network": ("Microsoft.Network/virtualNetworks", "2024-05-01"),
+    }
+    if what == "publish":
+        return _publish(owner)
+    kind, version = kinds[what]
+    for found in azure.store.of_type(kind):
+        if found.name != "theirs":
+            owner.send("DELETE", found.id, version)
+    return []
+
+
+def _publish(owner: _Owner) -> list[str]:
+    """The next version of each of our images, before we publish it ourselves."""
+    made = []
+    kind = "Microsoft.Compute/galleries/images"
+    theirs = owner.azure.store.find(owner.id(f"{_IMAGES}/versions/1.0.0"))
+    assert theirs is not None
+    for definition in owner.azure.store.of_type(kind):
+        path = f"{definition.id}/versions/1.0.0"
+        if definition.name != IMAGE and owner.azure.store.find(path) is None:
+            document = {**copy.deepcopy(theirs.document), "id": path}
+            state = copy.deepcopy(theirs.state)
+            kind_ = f"{kind}/versions"
+            owner.azure.store.add(
+                store.Resource(id=path, type=kind_, document=document, state=state)
+            )
+            made.append(path)
+    return made
+
+
 def state_of(azure: core.Simulator, ids: list[str]) -> dict[str, str]:
     """What these resources are, as texts to compare."""
     found = {each: azure.store.find(each) for each in ids}
@@ -68,11 +105,16 @@ class _Owner:
         return f"{self.group}/providers/{path}" if path else self.group
 
     def put(self, path: str, body: Json, version: str) -> None:
-        url = f"https://management.azure.com{self.id(path)}?api-version={version}"
-        headers = {"Authorization": f"Bearer {self._token}"}
-        sent = model.Request.from_url("PUT", url, headers=headers, body=json.dumps(body).encode())
-        answer = self.azure.handle(sent)
+        answer = self.send("PUT", self.id(path), version, body)
         assert answer.status < 300, answer.body
+
+    def send(
+        self, method: str, path: str, version: str, body: Json | None = None
+    ) -> model.Response:
+        url = f"https://management.azure.com{path}?api-version={version}"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        data = json.dumps(body).encode() if body else b""
+        return self.azure.handle(model.Request.from_url(method, url, headers=headers, body=data))
 
     def wait(self, seconds: float) -> None:
         clock: Any = self.azure.clock

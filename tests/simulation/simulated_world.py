@@ -19,7 +19,7 @@ from shared.records import Records
 from shared.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
-from tests.world import World
+from tests.world import World, an_image
 from triggers import builds, catalogue, http, timers
 
 Json = dict[str, Any]
@@ -51,15 +51,14 @@ class SimulatedWorld(World):
         self.began = self.clock.now()
         self.writes: list[Write] = []
         self.accepted: dict[str, Arrival] = {}  # what was answered 202, by build
+        self.resumed: set[str] = set()
         self.answers: list[str] = []
         self.crash_points: list[str] = []
         self.problems: list[str] = []  # seen on the way, not at the end
         self._dice = random.Random(f"crashes {story.seed}")
         self._on_moment = on_moment or self._dies_by_chance
         self._handle = self.azure.handle
-        self.tables = flaky_tables.FlakyTables(
-            story.seed, story.storage_chance, story.storage_errors_max
-        )
+        self.tables = flaky_tables.FlakyTables(story.seed)
         self.records = Records(Tables(self.tables))  # type: ignore[arg-type]
         self.services = dataclasses.replace(self.services, records=self.records)
         self.engine = inline.InlineEngine(
@@ -81,6 +80,10 @@ class SimulatedWorld(World):
 
     def begin(self) -> None:
         """Put everything on its way; nothing has happened yet."""
+        for name in ("first", "second"):
+            request = {"mode": "image-only", "image": an_image(name=name)}
+            self.records.put_recipe(name, {"enabled": True, "request": request})
+        self.tables.misbehave(self.story.storage_chance, self.story.storage_errors_max)
         for fault in self.story.faults:
             self.fault(fault)
         for arrival in self.story.arrivals:
@@ -124,30 +127,50 @@ class SimulatedWorld(World):
         self.engine.at(_RETRY_SECONDS, again)
 
     def _act(self, arrival: Arrival) -> None:
-        body = arrival.body
-        match arrival.act:
-            case Act.BUILD:
-                self._take(arrival, self.ask(builds.start_build, body))
-            case Act.MESSAGE:
-                self.deliver(json.dumps(body), message_id=_message_id(arrival))
-                self.answers.append("message taken")
-            case Act.RESIZE:
-                asked = {"nodes": body["nodes"]}
-                self._take(arrival, self._change(catalogue.resize_pool, arrival, asked))
-            case Act.DELETE:
-                self._take(arrival, self._change(catalogue.delete_pool, arrival, None))
-            case Act.CANCEL:
-                build = names.build_id(body["requestId"])
-                self.answers.append(f"cancel {self.ask(builds.cancel_build, id=build).status}")
-            case Act.RESUME:
-                build = names.build_id(body["requestId"])
-                self._take(arrival, self.ask(builds.resume_build, id=build))
+        """Do it once."""
+        doing: dict[Act, Callable[[Arrival], None]] = {
+            Act.BUILD: lambda a: self._take(a, self.ask(builds.start_build, a.body)),
+            Act.MESSAGE: lambda a: self.deliver(json.dumps(a.body), message_id=_message_id(a)),
+            Act.RESIZE: lambda a: self._change(
+                a, catalogue.resize_pool, {"nodes": a.body["nodes"]}
+            ),
+            Act.DELETE: lambda a: self._change(a, catalogue.delete_pool, None),
+            Act.CANCEL: self._cancel,
+            Act.RESUME: self._resume,
+            Act.REBUILD: lambda _: self._rebuild(),
+            Act.MEDDLE: lambda a: self._meddle(a.body["what"]),
+        }
+        doing[arrival.act](arrival)
 
-    def _change(self, handler: Any, arrival: Arrival, body: Json | None) -> Any:
-        account = next(
-            (p.batch_account for p in self.records.pools() if p.pool_id == arrival.pool), "none"
-        )
-        return self.ask(handler, body, account=account, pool=arrival.pool)
+    def _cancel(self, arrival: Arrival) -> None:
+        build = names.build_id(arrival.body["requestId"])
+        self.answers.append(f"cancel {self.ask(builds.cancel_build, id=build).status}")
+
+    def _resume(self, arrival: Arrival) -> None:
+        build = names.build_id(arrival.body["requestId"])
+        answer = self.ask(builds.resume_build, id=build)
+        self._take(arrival, answer)
+        if answer.status == 202:
+            self.resumed.add(build)
+
+    def _rebuild(self) -> None:
+        asyncio.run(timers.begin_rebuild(local_client.open_client(self.engine)))
+
+    def _meddle(self, what: str) -> None:
+        """Somebody else's requests: no faults for them, and they are not ours to answer for."""
+        watched, self.azure.handle = self.azure.handle, self._handle  # type: ignore[method-assign]
+        try:
+            made = foreign.meddle(self.azure, what)
+        except model.ConnectionDropped:
+            made = []
+        self.azure.handle = watched  # type: ignore[method-assign]
+        self.foreign += made
+        self.foreign_before |= foreign.state_of(self.azure, made)
+
+    def _change(self, arrival: Arrival, handler: http.Handler, body: Json | None) -> None:
+        found = (p.batch_account for p in self.records.pools() if p.pool_id == arrival.pool)
+        account = next(found, "none")
+        self._take(arrival, self.ask(handler, body, account=account, pool=arrival.pool))
 
     def _take(self, arrival: Arrival, answer: Any) -> None:
         self.answers.append(f"{arrival.act} {answer.status}")
@@ -200,6 +223,11 @@ class SimulatedWorld(World):
     def elapsed(self) -> float:
         """Simulated seconds since the story began."""
         return self.clock.now() - self.began
+
+    @property
+    def has_lost_pools(self) -> bool:
+        """Whether somebody removed pools behind the app's back."""
+        return any(a.body.get("what") == "remove pool" for a in self.story.arrivals)
 
     @property
     def is_benign(self) -> bool:

@@ -40,6 +40,8 @@ class Act(StrEnum):
     DELETE = "delete"
     CANCEL = "cancel"
     RESUME = "resume"
+    REBUILD = "rebuild"  # the weekly timer
+    MEDDLE = "meddle"  # somebody with rights of their own changes what is ours
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +107,7 @@ def draw(seed: int) -> Story:
     """The story of a seed."""
     dice = random.Random(f"story {seed}")
     climate = dice.choices(list(Climate), weights=[1, 3, 4, 2, 5])[0]
-    arrivals = _arrivals(dice)
+    arrivals = _arrivals(dice, climate)
     crashes = climate in {Climate.CRASHES, Climate.TRANSIENT} or dice.random() < 0.3
     if climate is Climate.CALM:
         crashes = False
@@ -125,11 +127,13 @@ def draw(seed: int) -> Story:
 # -- who asks for what ----------------------------------------------------------------------------
 
 
-def _arrivals(dice: random.Random) -> list[Arrival]:
+def _arrivals(dice: random.Random, climate: Climate) -> list[Arrival]:
     """A few requests, and often somebody who comes in between."""
     first = [_request(dice, number) for number in range(dice.choice([1, 1, 2, 2, 3]))]
     later = [_interruption(dice, first) for _ in range(dice.choice([0, 0, 1, 1, 2]))]
     resumed = [_resume(dice, each) for each in first if dice.random() < 0.5]
+    if climate is Climate.HARD and dice.random() < 0.25:
+        later.append(_meddling(dice))
     return sorted([*first, *later, *resumed], key=lambda arrival: arrival.at)
 
 
@@ -190,7 +194,8 @@ def _message(dice: random.Random, request: str) -> Arrival:
 
 def _interruption(dice: random.Random, first: list[Arrival]) -> Arrival:
     at = dice.uniform(60, _LATEST_SECONDS)
-    match dice.choice(["rival", "resize", "delete", "cancel", "reuse"]):
+    kinds = ["rival", "resize", "delete", "cancel", "reuse", "rebuild"]
+    match dice.choices(kinds, weights=[4, 4, 4, 4, 4, 1])[0]:
         case "rival":
             return _image_only(dice, "rival")
         case "resize":
@@ -199,6 +204,8 @@ def _interruption(dice: random.Random, first: list[Arrival]) -> Arrival:
         case "delete":
             body = {"pool": dice.choice(["dev", "test"])}
             return Arrival(at=at, act=Act.DELETE, body=body, dies_after=_dies_after(dice))
+        case "rebuild":
+            return Arrival(at=at, act=Act.REBUILD, body={}, again=_again(dice, chance=0.5))
         case "cancel":
             request = dice.choice(first).body.get("requestId", "none")
             return Arrival(at=at, act=Act.CANCEL, body={"requestId": request})
@@ -221,6 +228,12 @@ def _resume(dice: random.Random, of: Arrival) -> Arrival:
         dies_after=_dies_after(dice, chance=0.4),
         tries_again=dice.random() < 0.5,
     )
+
+
+def _meddling(dice: random.Random) -> Arrival:
+    """Other people have rights in the same resource group."""
+    what = dice.choice(["remove machine", "remove pool", "remove network", "publish"])
+    return Arrival(at=dice.uniform(120, 1800), act=Act.MEDDLE, body={"what": what})
 
 
 def _image(dice: random.Random) -> Json:

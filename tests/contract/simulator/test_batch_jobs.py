@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from azure.batch import models as batch_models
+from azure.core import MatchConditions
 from batch_world import (
     ACCOUNT,
     BatchWorld,
@@ -87,6 +88,18 @@ def test_a_job_is_made_once(world):
 def test_a_job_names_one_pool(world, pool):
     """Or a specification of one, but not both."""
     assert refused(world.make_job, poolInfo=pool).error.code == "MissingRequiredProperty"
+
+
+def test_an_old_etag_refuses_a_change_of_a_job(world):
+    """And the present one allows it."""
+    world.make_job()
+    service = world.service()
+    options = batch_models.BatchJobUpdateOptions({"priority": 5})
+    present = service.get_job("job").etag
+    condition = {"match_condition": MatchConditions.IfNotModified}
+    service.update_job("job", options, etag=present, **condition)
+    error = refused(service.update_job, "job", options, etag=present, **condition)
+    assert (error.status_code, error.error.code) == (412, "ConditionNotMet")
 
 
 def test_most_of_a_job_cannot_be_changed(world):

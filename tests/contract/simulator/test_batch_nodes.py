@@ -112,6 +112,25 @@ def test_a_node_that_does_not_wait_for_its_start_task_is_idle_though_it_fails(wo
     assert (node.state, node.start_task_info.result) == ("idle", "failure")
 
 
+def test_a_late_start_task_does_not_disturb_a_running_node(world):
+    """The node that did not wait works already when its start task ends."""
+    world.add_fault(effect="slow", operation="nodes.startTask", factor=2)
+    world.add_fault(effect="slow", operation="tasks.run", factor=30)
+    task = {**start_task("echo hello"), "waitForSuccess": False}
+    world.make_pool(start_task=task)
+    world.await_nodes()
+    world.make_job()
+    world.add_task()
+    states = []
+    for _ in range(30):
+        world.wait(5)
+        (node,) = world.service().list_nodes("dev")
+        states.append((node.start_task_info.state, node.state))
+    assert ("running", "running") in states
+    assert ("completed", "running") in states
+    assert ("completed", "idle") not in states[: states.index(("completed", "running"))]
+
+
 def test_a_command_line_is_no_shell(world):
     """Operators and variables mean nothing without /bin/bash -c."""
     world.make_pool("plain", start_task=start_task("echo $A && exit 1", A="x"))
@@ -136,6 +155,8 @@ def test_nodes_are_counted_by_state(world):
     (counts,) = world.service().list_pool_node_counts()
     assert (counts.pool_id, counts.dedicated.idle, counts.dedicated.total) == ("dev", 2, 2)
     assert counts.low_priority.idle == 1
+    kinds = {node.id[-2:]: node.is_dedicated for node in world.service().list_nodes("dev")}
+    assert kinds == {"_d": True, "_p": False}
 
 
 # --- what makes nodes unusable ------------------------------------------------------------------
@@ -225,6 +246,18 @@ def test_a_reimaged_node_begins_again_from_the_image(world):
     world.service().begin_reimage_node("dev", node.id, REIMAGE)
     assert world.service().get_node("dev", node.id).state == "reimaging"
     assert world.await_nodes()[0].state == "unusable"
+
+
+def test_reimaging_takes_longer_than_a_reboot():
+    """Three minutes against one and a half, typically."""
+    world = BatchWorld(duration_band=(1, 1))
+    world.make_account()
+    world.make_pool(nodes=2)
+    first, second = world.await_nodes()
+    world.service().begin_reboot_node("dev", first.id, REBOOT)
+    world.service().begin_reimage_node("dev", second.id, REIMAGE)
+    world.wait(100)
+    assert [node.state for node in world.service().list_nodes("dev")] == ["idle", "reimaging"]
 
 
 def test_a_node_on_its_way_cannot_be_rebooted(world):

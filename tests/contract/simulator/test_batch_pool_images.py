@@ -11,6 +11,8 @@ from batch_world import (
     containers_of,
     details,
     inner_error,
+    pool_body,
+    reference,
 )
 from simulated_world import GROUP, LOCATION, refused
 
@@ -44,6 +46,13 @@ def test_an_image_must_be_one_version_of_a_gallery(world):
     """A definition would let nodes of one pool differ."""
     definition = world.make_image().rpartition("/versions/")[0]
     assert "image version" in details(refused(world.make_pool, image=definition))["Reason"]
+
+
+def test_an_image_is_named_in_one_way(world):
+    """An id and a marketplace image together are refused, though each alone is good."""
+    both = {**reference(None), "id": world.make_image()}
+    error = refused(world.make_pool, image=both)
+    assert "exactly one" in details(error)["Reason"]
 
 
 def test_an_image_must_be_generalized(world):
@@ -142,6 +151,16 @@ def test_identities_must_exist(world):
     """A pool cannot be given an identity that was deleted."""
     missing = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "gone")
     assert refused(world.make_pool, identity=missing).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "identity", [{"type": "SystemAssigned"}, {"type": "UserAssigned"}, {"type": "Anything"}]
+)
+def test_a_pools_identity_is_user_assigned(world, identity):
+    """A pool has no identity of its own, and an empty list is none."""
+    body = {**pool_body(), "identity": identity}
+    error = refused(world.batch.pool.create, GROUP, ACCOUNT, "dev", body)
+    assert error.status_code == 400
 
 
 def test_a_registrys_identity_must_be_listed_at_the_pool(world):

@@ -183,6 +183,15 @@ def test_with_nodes_most_properties_cannot_be_updated(world, properties):
     assert details(error)["PropertyPath"] == f"properties.{name}"
 
 
+def test_with_nodes_the_identity_cannot_be_updated(world):
+    """It lies beside the properties, under the same rule."""
+    world.make_pool()
+    world.await_steady()
+    body = {"identity": {"type": "None"}}
+    error = refused(world.batch.pool.update, GROUP, ACCOUNT, "dev", body)
+    assert error.error.code == "PropertyCannotBeUpdated"
+
+
 def test_with_nodes_scale_start_task_and_metadata_can_be_updated(world):
     """PATCH answers 200 with the changed pool."""
     world.make_pool()
@@ -249,6 +258,9 @@ def test_a_pool_is_deleted_by_location(world):
     started = world.send("DELETE", f"{path}?api-version=2025-06-01")
     assert started.status == 202
     assert "Azure-AsyncOperation" not in started.headers
+    again = world.send("DELETE", f"{path}?api-version=2025-06-01")
+    monitors = [answer.headers["Location"].partition("?")[0] for answer in (started, again)]
+    assert monitors[0] == monitors[1]
     assert world.pool().provisioning_state == "Deleting"
     assert refused(_patch, world, metadata=[]).error.code == "PoolBeingDeleted"
     world.batch.pool.begin_delete(GROUP, ACCOUNT, "dev").result()

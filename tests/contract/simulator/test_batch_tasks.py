@@ -252,5 +252,7 @@ def test_lists_are_filtered_selected_and_paged(world):
     (node,) = service.list_nodes("dev", select=["id", "state"])
     assert set(node) == {"id", "state"}
     assert len(list(service.list_tasks("job", max_results=1))) == 2
-    error = refused(lambda: list(service.list_tasks("job", filter="state like 'x'")))
-    assert error.error.code == "InvalidQueryParameterValue"
+    for wrong in ({"filter": "state like 'x'"}, {"max_results": 0}, {"max_results": 1001}):
+        error = refused(lambda options=wrong: list(service.list_tasks("job", **options)))
+        assert error.error.code == "InvalidQueryParameterValue"
+        assert "QueryParameterValue" in {item.code for item in error.error.details}

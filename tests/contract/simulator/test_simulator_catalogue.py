@@ -1,7 +1,7 @@
 """What compute offers: sizes, usage, marketplace images."""
 
 import pytest
-from simulated_world import LOCATION, World, refused
+from simulated_world import LOCATION, World, put_vm, refused
 
 
 def sizes(world: World, location: str = LOCATION) -> dict:
@@ -68,6 +68,19 @@ def test_usage_counts_the_machines(world: World) -> None:
     assert usage["Standard NCASv3_T4 Family"].current_value == 0
     assert usage["virtualMachines"].current_value == 1
     assert usage["lowPriorityCores"].limit > 0
+
+
+def test_spot_machines_count_elsewhere(world: World) -> None:
+    """In one figure for all families."""
+    world.make_network()
+    body = world.vm_body()
+    body["properties"]["priority"] = "Spot"
+    put_vm(world, body).result()
+
+    usage = {item.name.value: item for item in world.compute.usage.list(LOCATION)}
+
+    assert usage["lowPriorityCores"].current_value == 4
+    assert usage["cores"].current_value == usage["standardDSv5Family"].current_value == 0
 
 
 def test_usage_is_counted_by_region(world: World) -> None:

@@ -179,9 +179,25 @@ def test_a_gallery_can_be_patched(world: World) -> None:
     world.make_group()
     put_gallery(world)
 
-    world.compute.galleries.begin_update(GROUP, "gallery", {"tags": {"a": "b"}}).result()
+    change = {"tags": {"a": "b"}, "properties": {"description": "new"}}
+    patched = world.compute.galleries.begin_update(GROUP, "gallery", change).result()
 
     assert world.listed()["gallery"]["tags"] == {"a": "b"}
+    assert patched.description == "new"
+
+
+def test_a_gallery_says_whether_it_is_new(world: World) -> None:
+    """201 and Creating, then 200 and Updating."""
+    world.make_group()
+    path = f"{world.id('Microsoft.Compute/galleries', 'gallery')}?api-version=2026-03-03"
+    answers = []
+    for _ in range(2):
+        answers.append(world.send("PUT", path, {"location": LOCATION}))
+        world.wait(60)
+
+    states = [answer.json()["properties"]["provisioningState"] for answer in answers]
+    assert [answer.status for answer in answers] == [201, 200]
+    assert states == ["Creating", "Updating"]
 
 
 # --- deletion ------------------------------------------------------------------------------
@@ -224,6 +240,7 @@ def test_a_managed_image_can_be_a_source_too(sealed: World) -> None:
     made = sealed.make_version(source=source)
 
     assert made.provisioning_state == "Succeeded"
+    assert put_image(sealed, image_body(sealed)).provisioning_state == "Succeeded"
     sealed.compute.images.begin_delete(GROUP, "managed").result()
 
 

@@ -169,6 +169,7 @@ def test_an_update_can_insist_on_the_version_it_knows(world: World) -> None:
     fresh = world.send("PUT", path, network, If_Match=network["etag"])
 
     assert (stale.status, fresh.status) == (412, 200)
+    assert world.send("GET", path).headers["ETag"] != network["etag"]
 
 
 # --- providers -----------------------------------------------------------------------------
@@ -219,6 +220,9 @@ def test_resources_are_found_by_their_tag(world: World) -> None:
     both = world.resources.resources.list(filter="tagName eq 'build'")
 
     assert [item.name for item in one] == ["mine"]
+    assert (
+        next(iter(world.resources.resources.list(filter="tagName eq 'build'"))).properties is None
+    )
     assert sorted(item.name for item in both) == ["mine", "other"]
 
 
@@ -248,6 +252,20 @@ def test_groups_are_found_by_their_tag(world: World) -> None:
     found = groups.list(filter="tagName eq 'build' and tagValue eq 'b1'")
 
     assert [group.name for group in found] == ["mine"]
+
+
+def test_a_subscription_lists_a_type_across_its_groups(world: World) -> None:
+    """Beside the list of each group."""
+    world.make_group("other")
+    body = {"location": LOCATION, "sku": {"name": "Standard"}}
+    begin = world.network.public_ip_addresses.begin_create_or_update
+    begin("other", "there", body).result()
+    world.make_group()
+    make_address(world, "here")
+
+    names = [item.name for item in world.network.public_ip_addresses.list_all()]
+
+    assert names == ["there", "here"]
 
 
 def test_a_group_lists_what_is_in_it(world: World) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, World, run_body
+from simulated_world import GROUP, World, refused, run_body
 
 from local.azure_simulator import model
 from local.azure_simulator.machine import interface
@@ -118,6 +118,25 @@ def test_a_machine_may_switch_itself_off(running: World, machine: SlowMachine) -
     resource = running.azure.store.find(running.vm_id())
     assert resource is not None
     assert resource.state["console"][-1] == "sealed"
+
+
+def test_whoever_acts_on_a_machine_looks_first(running: World, machine: SlowMachine) -> None:
+    """One that switched itself off can be generalized at once, and not restarted."""
+    machine.seen = interface.Observation(is_off=True)
+    machines = running.compute.virtual_machines
+
+    error = refused(machines.begin_restart, GROUP, "builder")
+    machines.generalize(GROUP, "builder")
+
+    assert "since the VM is stopped" in error.error.message
+    assert "OSState/generalized" in running.codes()
+
+
+def test_generalizing_looks_as_well(running: World, machine: SlowMachine) -> None:
+    """Nobody had asked for the machine since."""
+    machine.seen = interface.Observation(is_off=True)
+
+    running.compute.virtual_machines.generalize(GROUP, "builder")
 
 
 def test_power_from_outside_reaches_the_machine(running: World, machine: SlowMachine) -> None:

@@ -61,6 +61,20 @@ def test_a_restart_takes_the_agent_down_and_up(world: World) -> None:
     assert (before, world.agent()) == ("Not Ready", "Ready")
 
 
+def test_an_agent_on_its_way_is_forgotten_with_its_boot(make_world) -> None:
+    """A restart before it was ready begins its start anew."""
+    world = make_world(duration_band=(1, 1), throttled=False)
+    world.make_network()
+    machines = world.compute.virtual_machines
+    machines.begin_create_or_update(GROUP, "builder", world.vm_body(), polling=False)
+    world.wait(155)  # runs; its agent would be ready in 15 seconds
+    machines.begin_restart(GROUP, "builder", polling=False)
+    world.wait(40)
+
+    assert world.codes()[-1] == "PowerState/running"
+    assert world.agent() == "Not Ready"
+
+
 def test_a_deallocated_machine_has_no_agent(world: World) -> None:
     """The instance view leaves it out."""
     world.make_vm()
@@ -160,6 +174,7 @@ def test_the_serial_console_is_read_without_credentials(world: World) -> None:
     answer = world.send("GET", data.serial_console_log_blob_uri, token=None)
 
     assert answer.status == 200
+    assert answer.body.startswith(b"[    0.000000] Linux version 6.")
     assert b"builder login:" in answer.body
     assert data.console_screenshot_blob_uri != data.serial_console_log_blob_uri
 

@@ -346,6 +346,25 @@ def test_the_action_without_a_script_succeeds_too(world: World) -> None:
     assert act(world, script=None).result().value[0].code == "ProvisioningState/succeeded"
 
 
+def test_the_action_really_changes_the_machine(world: World) -> None:
+    """The same scripts, another way in."""
+    world.make_vm()
+
+    act(world, script=step_script("docker").splitlines()).result()
+
+    assert world.azure.store.find(world.vm_id()).state["machine"]["docker"]
+
+
+def test_the_action_s_extension_can_be_removed(world: World) -> None:
+    """Another command id, which runs no script."""
+    world.make_vm()
+    script = step_script("docker").splitlines()
+
+    act(world, commandId="RemoveRunCommandLinuxExtension", script=script).result()
+
+    assert not world.azure.store.find(world.vm_id()).state["machine"]["docker"]
+
+
 def test_the_action_needs_a_running_machine(world: World) -> None:
     """409."""
     world.make_vm()

@@ -231,6 +231,53 @@ def test_more_regions_take_longer(make_world) -> None:
     assert 450 <= one < 520
 
 
+def test_the_same_put_again_needs_no_source(sealed: World) -> None:
+    """A version that is there is updated, not captured once more."""
+    sealed.make_version()
+    sealed.compute.virtual_machines.begin_delete(GROUP, "builder").result()
+
+    assert sealed.make_version().provisioning_state == "Succeeded"
+
+
+def test_the_same_put_during_creation_joins_it(sealed: World) -> None:
+    """One operation, one copy."""
+    version = sealed.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
+    path = f"{version}?api-version=2026-03-03"
+
+    answers = [sealed.send("PUT", path, sealed.version_body()) for _ in range(2)]
+
+    first, second = (answer.headers["Azure-AsyncOperation"].partition("?")[0] for answer in answers)
+    assert [answer.status for answer in answers] == [201, 200]
+    assert first == second
+
+
+def test_deleting_a_version_ends_its_creation(sealed: World) -> None:
+    """Whoever polls the creation learns of it."""
+    version = sealed.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
+    path = f"{version}?api-version=2026-03-03"
+    created = sealed.send("PUT", path, sealed.version_body())
+    versions = sealed.compute.gallery_image_versions
+    versions.begin_delete(GROUP, "gallery", "image", "1.0.0").result()
+
+    document = sealed.send("GET", created.headers["Azure-AsyncOperation"]).json()
+
+    assert (document["status"], document["error"]["code"]) == ("Canceled", "OperationPreempted")
+
+
+def test_a_version_has_its_defaults(sealed: World) -> None:
+    """Full copies on standard storage, one replica, not excluded."""
+    body = sealed.version_body()
+    body["properties"]["publishingProfile"] = {"targetRegions": [{"name": LOCATION}]}
+    begin = sealed.compute.gallery_image_versions.begin_create_or_update
+
+    profile = begin(GROUP, "gallery", "image", "1.0.0", body).result().publishing_profile
+
+    assert (profile.replication_mode, profile.exclude_from_latest) == ("Full", False)
+    assert profile.published_date is not None
+    (region,) = profile.target_regions
+    assert (region.regional_replica_count, region.storage_account_type) == (1, "Standard_LRS")
+
+
 def test_a_region_can_be_added_later(sealed: World) -> None:
     """The version is updated; the source is not needed any more."""
     sealed.make_version()

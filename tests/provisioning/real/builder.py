@@ -12,7 +12,7 @@ import step_assembler
 from local.machines import kit, machine, run_command, stand_ins
 
 BUILD_ID = "build-7f3a"
-USER = "batchprep"
+USER = "throwaway"
 REGISTRY = "batchprep.azurecr.io"
 IMAGE = f"{REGISTRY}/app:v1"
 FOREIGN_IMAGE = f"{REGISTRY}/app:arm64"
@@ -36,6 +36,12 @@ class Outcome:
     @property
     def data(self) -> dict[str, Any]:
         return dict(self.result["data"])
+
+    @property
+    def words(self) -> str:
+        """What it says about a failure."""
+        said = {name: self.result.get(name, "") for name in ("phase", "message", "logTail")}
+        return f"exit code {self.exit_code}, {said}\n{self.stderr}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

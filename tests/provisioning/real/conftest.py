@@ -22,6 +22,9 @@ import builder as builders
 
 from local.machines import features, kit, stand_ins
 
+PREFIX = "batch-prep-machines-"
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 4 * 1024**3
 VARIABLE = "BATCH_PREP_ROOTS"
 
 
@@ -40,13 +43,28 @@ def kits() -> Path:
     return Path(os.environ[VARIABLE]).resolve()
 
 
+def place_for_disks() -> Path:
+    """In memory where there is room: what is thrown away need not be written to a disk."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
+    return MEMORY if has_room else kits()
+
+
+def remove_leftovers() -> None:
+    """Of test runs that were killed; their machines died with them, their disks did not."""
+    for folder in [*MEMORY.glob(f"{PREFIX}*"), *kits().glob(f"{PREFIX}*")]:
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
 def make_builder() -> Iterator[Callable[[str], builders.Builder]]:
     """Makes machines that have just been created, with a user; removes them at the end."""
     if obstacles():
         pytest.skip("; ".join(obstacles()))
     made: list[builders.Builder] = []
-    home = Path(tempfile.mkdtemp(prefix="machines-", dir=kits()))
+    remove_leftovers()
+    home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place_for_disks()))
 
     def make(name: str) -> builders.Builder:
         builder = builders.Builder(home / name, kits())
