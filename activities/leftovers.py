@@ -101,7 +101,7 @@ def _close(services: Services, plan: Named, tick: Tick) -> Json:
         next_action="Start the request again under a new id, and report this with the build's id.",
     )
     outcome = BuildOutcome(build_id=plan.build_id, state="failed", error=failure)
-    services.records.end_build(outcome, tick.now)
+    services.records.end_dead_build(outcome, tick.now)
     return {}
 
 

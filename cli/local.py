@@ -45,6 +45,13 @@ Faults = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the simulator's durations.")]
+Machines = Annotated[
+    stack.Machines,
+    typer.Option(
+        "--machines",
+        help="nspawn: builder VMs really execute, in Debian 12 (root on Linux).",
+    ),
+]
 AzureEndpoint = Annotated[
     str | None,
     typer.Option(
@@ -63,6 +70,7 @@ def up(
     time_scale: TimeScale = stack.DEFAULT_TIME_SCALE,
     faults: Faults = None,
     seed: Seed = None,
+    machines: Machines = stack.Machines.SCRIPTED,
     azure_endpoint: AzureEndpoint = None,
 ) -> None:
     """Start it and stay until Ctrl-C or `local down`."""
@@ -73,6 +81,7 @@ def up(
         time_scale=time_scale,
         faults=faults.resolve() if faults else None,
         seed=seed,
+        machines=machines,
         azure_endpoint=azure_endpoint,
     )
     try:

@@ -53,6 +53,10 @@ class StepMark(Wire):
     cancellable: bool = True
 
 
+def _ended(outcome: BuildOutcome, now: str) -> Json:
+    return {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
+
+
 class Records:
     """The app's records."""
 
@@ -93,8 +97,13 @@ class Records:
 
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
-        values = {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
-        self._tables.put(BUILDS, "build", outcome.build_id, values)
+        self._tables.put(BUILDS, "build", outcome.build_id, _ended(outcome, now))
+
+    def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
+        """Write the outcome of a build that died, unless it told one itself meanwhile."""
+        row = self.build(outcome.build_id)
+        if row is not None and row["State"] not in ENDED:
+            self._tables.replace(BUILDS, row, _ended(outcome, now))
 
     def outcome(self, build: str) -> BuildOutcome | None:
         """How a build ended, or None while it runs (also while it goes on after a failure)."""

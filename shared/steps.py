@@ -1,11 +1,9 @@
 """The few verbs that orchestrators use. Nothing here knows Azure; everything here is replayed.
 
 call        run one activity until it is done, waiting by durable timer between looks
-run         the same, as an orchestration of its own: the story's history keeps one line per long
-step
+run         the same, as an orchestration of its own: the story's history keeps one line per step
 call_all    short activities side by side
-follow      a story: steps that begin when the steps before them are done, side by side where
-nothing waits
+follow      a story: steps begin when those before them are done, side by side where nothing waits
 run_bounded children side by side within a width, one outcome each, in the order asked
 """
 
@@ -26,9 +24,7 @@ Context = Any  # azure-functions-durable ships no types
 
 
 class Scope(Wire):
-    """Whose steps these are: the build, the pool (if they make one), and what is known of
-    durations.
-    """
+    """Whose steps: the build, the pool (if they make one), and what is known of durations."""
 
     build: str
     pool: str | None = None
@@ -206,8 +202,11 @@ def follow(
     end, then StepFailed is raised with the first failure.
     """
     telling = _Telling(context, scope, story, done or {})
+    begun_before: list[Any] = []
     while telling.begin_what_can():
-        yield context.task_any([task for _, task in telling.running])
+        running = [task for _, task in telling.running]
+        yield from _wait_for_any(context, running, begun_before)
+        begun_before = running
         telling.collect()
     if telling.failure is not None:
         raise StoryFailed(telling.failure, telling.done)
@@ -271,6 +270,19 @@ class _Telling:
             self.failure = self.failure or failure
 
 
+def _wait_for_any(context: Context, running: list[Any], begun_before: list[Any]) -> Story:
+    """Wait until one of `running` has ended.
+
+    The Durable extension is only told of tasks that it was not told of before, and schedules
+    nothing more until one of *those* has ended. A timer that is due at once lets it go on.
+    """
+    new = [task for task in running if task not in begun_before]
+    if 0 < len(new) < len(running):
+        yield context.task_any([*running, context.create_timer(context.current_utc_datetime)])
+    if not any(task.is_completed for task in running):
+        yield context.task_any(running)
+
+
 def _next(waiting: list[Step], done: dict[str, Json]) -> Step | None:
     return next((s for s in waiting if all(name in done for name in s.after)), None)
 
@@ -324,12 +336,12 @@ def run_bounded(
     context: Context, work: Sequence[tuple[str, str, Wire]], width: int, *, own_ids: bool = False
 ) -> Story:
     """Run a child orchestration per (orchestrator, id, input), at most `width` at once; returns
-    their outcomes in
-    order. Ids are within this instance's, unless the children have `own_ids`.
+    their outcomes in order. Ids are within this instance's, unless the children have `own_ids`.
 
     Children return their failures as data, so that one never stops another.
     """
     tasks: dict[int, Any] = {}
+    begun_before: list[Any] = []
     outcomes: dict[int, Json] = {}
     coming = list(enumerate(work))
     while coming or tasks:
@@ -339,7 +351,9 @@ def run_bounded(
             if not own_ids:
                 instance = names.child_instance(context.instance_id, identity)
             tasks[index] = context.call_sub_orchestrator(orchestrator, plan.to_wire(), instance)
-        yield context.task_any(list(tasks.values()))
+        running = list(tasks.values())
+        yield from _wait_for_any(context, running, begun_before)
+        begun_before = running
         for index in [i for i, task in tasks.items() if task.is_completed]:
             outcomes[index] = outcome_of(tasks.pop(index), work[index][1])
     return [outcomes[i] for i in range(len(work))]

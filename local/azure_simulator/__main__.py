@@ -11,6 +11,8 @@ import time
 
 from local import clock
 from local.azure_simulator import core, server
+from local.azure_simulator.machine import nspawn
+from local.machines import features, kit
 
 
 def main() -> None:
@@ -24,11 +26,28 @@ def main() -> None:
         storage=options.storage,
         stopwatch=time.perf_counter,
     )
+    machines = _machines(options, azure) if options.machines == "nspawn" else None
     faults = json.loads(options.faults.read_text()) if options.faults else []
     for number, fault in enumerate(faults, start=1):
         azure.faults.add_once({"id": f"file-{number}", **fault})
     azure.store.commit()
     asyncio.run(server.serve(azure, options.port))
+    if machines is not None:
+        machines.close()
+
+
+def _machines(options: argparse.Namespace, azure: core.Simulator) -> nspawn.NspawnMachine:
+    """Let builder VMs really execute. Ends the process where they cannot."""
+    missing = features.missing()
+    if not missing and kit.find(kit.DEFAULT_HOME) is None:
+        missing = [f"{kit.DEFAULT_HOME} has nothing to make machines from: make test-provisioning"]
+    if missing:
+        raise SystemExit("\n".join(["Machines cannot really execute here:", *missing]))
+    machines = nspawn.NspawnMachine(
+        azure.durations, options.state.resolve() / "machines", kit.DEFAULT_HOME
+    )
+    azure.machine = machines
+    return machines
 
 
 def _parse() -> argparse.Namespace:
@@ -39,6 +58,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--faults", type=pathlib.Path, help="JSON list of faults, see `faults`")
     parser.add_argument("--seed", type=int, default=1, help="decides durations and chances")
     parser.add_argument("--storage", help="connection string of a storage account, for logs")
+    parser.add_argument(
+        "--machines",
+        choices=("scripted", "nspawn"),
+        default="scripted",
+        help="nspawn: builder VMs really execute, in Debian 12 (root on Linux)",
+    )
     parser.add_argument("--log-level", default="warning")
     return parser.parse_args()
 

@@ -5,6 +5,7 @@ Without that, systemd and Docker inside the machine would leave groups among tho
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -31,11 +32,22 @@ def remove(name: str) -> None:
             _remove(Path(folder))
 
 
+def remove_unused() -> None:
+    """Those of machines whose keeper was killed: nothing runs in them, nobody else removes them."""
+    for hierarchy in _hierarchies():
+        for group in hierarchy.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError):  # in use
+                for folder, _, _ in os.walk(group, topdown=False):
+                    Path(folder).rmdir()
+
+
 def _remove(folder: Path) -> None:
     deadline = time.monotonic() + _VANISH_SECONDS_MAX
     while True:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            return
         except OSError:
             if time.monotonic() > deadline:
                 raise

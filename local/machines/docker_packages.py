@@ -14,7 +14,7 @@ from local.machines import shell
 
 NAMES = ("docker.io", "docker-cli", "containerd")
 _SUITES = ("sid", "trixie")
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _MIRROR = "http://deb.debian.org/debian"
 
 
@@ -46,7 +46,7 @@ class _Apt:
     def __init__(self, home: Path, suite: str) -> None:
         (home / "lists/partial").mkdir(parents=True)
         (home / "cache/archives/partial").mkdir(parents=True)
-        (home / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {_MIRROR} {suite} main\n")
+        (home / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_MIRROR} {suite} main\n")
         settings = {
             "Dir::Etc::SourceList": home / "sources.list",
             "Dir::Etc::SourceParts": "/dev/null",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.machines import shell
+from local.machines import docker_packages, shell
 
 PACKAGE_OF = {
     "systemd-nspawn": "systemd-container",
@@ -33,7 +33,7 @@ def missing() -> list[str]:
         return [f"machines need Linux on x86_64, this is {sys.platform} on {platform.machine()}"]
     if os.geteuid() != 0:
         return ["machines need root"]
-    return [*_missing_programs(), *_missing_kernel_features()]
+    return [*_missing_programs(), *_missing_keys(), *_missing_kernel_features()]
 
 
 def _missing_programs() -> Iterator[str]:
@@ -41,6 +41,11 @@ def _missing_programs() -> Iterator[str]:
     if absent:
         install = " ".join(sorted(set(absent.values())))
         yield f"not installed: {', '.join(absent)}; try: apt-get install {install}"
+
+
+def _missing_keys() -> Iterator[str]:
+    if not docker_packages.KEYRING.exists():
+        yield "Debian's keys are not installed; try: apt-get install debian-archive-keyring"
 
 
 def _missing_kernel_features() -> Iterator[str]:

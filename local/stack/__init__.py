@@ -12,6 +12,7 @@ from local.stack.layout import (
     DEFAULT_PORT,
     DEFAULT_STATE,
     DEFAULT_TIME_SCALE,
+    Machines,
     Options,
     StackError,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_PORT",
     "DEFAULT_STATE",
     "DEFAULT_TIME_SCALE",
+    "Machines",
     "Options",
     "Running",
     "StackError",

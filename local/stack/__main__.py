@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--time-scale", type=float, default=layout.DEFAULT_TIME_SCALE)
     parser.add_argument("--faults", type=Path)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--machines", type=layout.Machines, default=layout.Machines.SCRIPTED)
     parser.add_argument("--azure-endpoint")
     given = parser.parse_args()
     options = layout.Options(
@@ -25,6 +26,7 @@ def main() -> int:
         time_scale=given.time_scale,
         faults=given.faults.resolve() if given.faults else None,
         seed=given.seed,
+        machines=given.machines,
         azure_endpoint=given.azure_endpoint,
     )
     try:

@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from local.stack import child, layout, record
-from local.stack.layout import Options, StackError
+from local.stack.layout import Machines, Options, StackError
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 180.0  # three processes one after the other, each within its own limit
@@ -78,6 +78,7 @@ def arguments(options: Options) -> list[str]:
         ("--port", options.port),
         ("--faults", options.faults),
         ("--seed", options.seed),
+        ("--machines", None if options.machines is Machines.SCRIPTED else options.machines),
         ("--azure-endpoint", options.azure_endpoint),
     ):
         line += [] if value is None else [name, str(value)]

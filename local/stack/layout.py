@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,13 @@ class StackError(Exception):
     """The stack cannot be started, found or stopped; the message says why and what to do."""
 
 
+class Machines(enum.StrEnum):
+    """What the simulator's virtual machines do with a script."""
+
+    SCRIPTED = "scripted"
+    NSPAWN = "nspawn"  # builder VMs really execute it, in a container with Debian 12
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What a person may choose. `port` 0 takes any free ones; `None` the usual or else any."""
@@ -38,6 +46,7 @@ class Options:
     time_scale: float = DEFAULT_TIME_SCALE  # simulated seconds per second
     faults: Path | None = None
     seed: int | None = None
+    machines: Machines = Machines.SCRIPTED
     azure_endpoint: str | None = None  # where the app reaches Azure instead of the simulator itself
 
 
@@ -140,7 +149,7 @@ def _azurite(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
 
 def _simulator(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
     command = [sys.executable, "-m", "local.azure_simulator", *_common(options, ports.simulator)]
-    command += ["--storage", storage_connection_string(ports)]
+    command += ["--storage", storage_connection_string(ports), "--machines", str(options.machines)]
     if options.faults:
         command += ["--faults", str(options.faults)]
     if options.seed is not None:

@@ -37,7 +37,8 @@ install_packages() { # [OPTION...] NAME...; for apt NAME or NAME=VERSION, for dn
 }
 
 apt_install() { # repairs first what an interrupted attempt left half installed
-  dpkg --configure -a && apt_get -f install && apt_get install --no-install-recommends --allow-downgrades \
+  dpkg --configure -a || log 'some packages wait for others; apt gets them next'
+  apt_get -f install && apt_get install --no-install-recommends --allow-downgrades \
     --allow-change-held-packages "$@"
 }
 

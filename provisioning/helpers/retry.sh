@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Trying again only where time can cure it: blind retries turn a plain mistake into minutes.
 
-readonly FINAL_FAULT='unable to locate package|has no installation candidate|version .* was not found|no match for argument|unable to find a match|no basic auth|unauthorized|authentication required|denied|manifest unknown|no matching manifest|invalid reference|does not exist|no_pubkey|404 +not found|status code: 404|not signed|bad gpg signature'
+readonly FINAL_FAULT='unable to locate package|has no installation candidate|version .* was not found|no match for argument|unable to find a match|no basic auth|unauthorized|authentication required|denied|manifest unknown|no matching manifest|invalid reference|does not exist|no_pubkey|404 +not found|status code: 404|bad gpg signature'
 readonly PASSING_FAULT='429|too ?many ?requests|connection (reset|refused|timed out)|timed? ?out|handshake|unexpected (http )?status|50[0234]([^0-9]|$)|bad gateway|service unavailable|temporar|(could not|unable to|cannot) (get|acquire|lock|open).*lock|is locked|waiting for .*lock|hash sum mismatch|mirror sync|unexpected size|unexpected eof|transfer closed|recv failure|stream .* not closed|could not resolve|failed to connect|couldn.t connect|no such host|failed to (fetch|download)|curl error'
 readonly FULL_DISK='no space left on device|enough free (disk )?space|disk requirements'
 readonly RETRY_DELAY_SECONDS_MAX=60

@@ -54,6 +54,7 @@ sealing_deprovision() { timeout 300 waagent -force -deprovision+user; }
 
 sealing_remove_user() { # the agent only knows the user while its own notes about the first boot exist
   if id -u "$BUILDER_USER" >/dev/null 2>&1; then userdel --force --remove "$BUILDER_USER"; fi
+  rm -f -- "$ROOT"/etc/{passwd,shadow,group,gshadow,subuid,subgid}- # as they were with the user in them
   rm -f -- "$ROOT/etc/sudoers.d/90-cloud-init-users" "$ROOT/etc/sudoers.d/waagent"
   rm -rf -- "$ROOT/home/${BUILDER_USER:?}" "$ROOT"/root/.ssh/authorized_keys "$ROOT"/home/*/.ssh/authorized_keys
 }
@@ -81,6 +82,7 @@ sealing_assert() {
     "$ROOT"/root/.ssh/authorized_keys "$ROOT"/home/*/.ssh/authorized_keys "$ROOT"/run/batch-prep/*
   sealing_refuse_if "the agent's state is left" "$ROOT"/var/lib/waagent/ovf-env.xml
   sealing_refuse_if "the build user's home is left" "$ROOT/home/$BUILDER_USER"
+  sealing_refuse_if "backups of the accounts are left" "$ROOT"/etc/{passwd,shadow,group,gshadow,subuid,subgid}-
   if id -u "$BUILDER_USER" >/dev/null 2>&1; then
     SEALING_REASON="user $BUILDER_USER is left"
     return 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from local.functions_host.store import Query, Status
 from shared import names
-from tests.simulation import foreign
+from tests.simulation import foreign, promptness
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import Act
 
@@ -311,6 +311,7 @@ def _shaped_by(pool: Any) -> str | None:
 
 
 AT_REST: dict[str, Check] = {
+    "0 prompt": promptness.no_step_waits_in_vain,
     "1 hiccup": hiccups_fail_nothing,
     "1 orchestration": no_orchestration_dies,
     "1 rivals": an_image_has_one_build_at_a_time,

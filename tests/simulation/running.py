@@ -59,9 +59,9 @@ def _told(world: SimulatedWorld) -> list[str]:
     try:
         finish(world)
         return [*invariants.broken(world), *_changed_by_crashes(world)]
-    except Exception:  # noqa: BLE001  whatever it is, it is a finding
+    except Exception as error:  # noqa: BLE001  whatever it is, it is a finding
         world.be_calm()
-        return [f"0 raised: {traceback.format_exc()[-1500:]}"]
+        return [f"0 raised: {error!r}\n{traceback.format_exc()[-1500:]}"]
 
 
 def finished(story: Story) -> SimulatedWorld:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.names import Orchestrator
+from shared.plans import SweepPlan
 from shared.requests import Mode
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds
@@ -157,3 +159,14 @@ def test_a_resume_that_never_began_can_be_asked_again(world: World) -> None:
 
     assert world.show(failed)["state"] == "failed"
     assert world.resume(failed)["state"] == "succeeded"
+
+
+def test_a_build_that_ends_while_the_sweep_looks_keeps_its_outcome(world: World) -> None:
+    """The sweep read it as running and its instance as over: between the two it succeeded."""
+    build = world.build(image_only())["buildId"]
+    seen_before = SweepPlan(dead=[build])
+
+    world.engine.start(Orchestrator.SWEEP_LEFTOVERS.value, seen_before.to_wire(), "late-sweep")
+    world.engine.run_until_complete("late-sweep")
+
+    assert world.show(build)["state"] == "succeeded"

@@ -74,8 +74,6 @@ class Grant:
 
 def grant(growth: Growth) -> Grant:
     """Decide a resize: never more nodes than wanted."""
-    if growth.dedicated + growth.low_priority == 0:
-        return Grant(dedicated=0, low_priority=0)
     if growth.refusals:
         return Grant(dedicated=0, low_priority=0, errors=tuple(growth.refusals))
     errors: list[Error] = []

@@ -123,8 +123,6 @@ def _choose(
     azure: core.Simulator, pool: store.Resource, task: store.Resource
 ) -> store.Resource | None:
     """The node with room that the task asks for, else the fullest (pack) or emptiest (spread)."""
-    if pool.properties["provisioningState"] == "Deleting":
-        return None
     slots = int(pool.properties["taskSlotsPerNode"])
     needed = int(task.document["requiredSlots"])
     free = {

@@ -168,6 +168,11 @@ def test_an_account_of_the_own_subscription_needs_a_key_vault_and_has_no_core_qu
     vault = {"keyVaultReference": {"id": "/v", "url": "https://v.vault.azure.net/"}}
     account = world.make_account(properties={**mode, **vault})
     assert account.dedicated_core_quota is None
+    assert account.low_priority_core_quota is None
+    assert account.dedicated_core_quota_per_vm_family is None
+    assert not account.dedicated_core_quota_per_vm_family_enforced
+    world.make_pool(nodes=200, low_priority=200)
+    assert world.resize_errors() == []
 
 
 def test_a_deleted_account_is_gone_with_its_pools(world):

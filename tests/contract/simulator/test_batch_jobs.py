@@ -1,15 +1,13 @@
-"""An account's data plane: who is let in, what it lists, and its jobs."""
+"""Jobs on an account's data plane."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from azure.batch import models as batch_models
 from azure.core import MatchConditions
 from batch_world import (
-    ACCOUNT,
     BatchWorld,
 )
 from simulated_world import refused
@@ -20,59 +18,6 @@ def world() -> BatchWorld:
     world = BatchWorld()
     world.make_account()
     return world
-
-
-# --- what the service lists ---------------------------------------------------------------------
-
-
-def test_supported_images_name_agent_capabilities_and_end(world):
-    """The authority on which systems a pool can run."""
-    images = list(world.service().list_supported_images())
-    agents = {image.node_agent_sku_id for image in images}
-    assert {"batch.node.ubuntu 24.04", "batch.node.el 9"} <= agents
-    assert not any("20.04" in agent or "debian" in agent for agent in agents)
-    jammy = next(i for i in images if i.image_reference.sku == "22_04-lts")
-    assert jammy.batch_support_end_of_life.year == 2027
-    hpc = next(i for i in images if i.image_reference.offer == "ubuntu-hpc")
-    assert "DockerCompatible" in hpc.capabilities
-    assert {image.verification_type for image in images} == {"verified", "unverified"}
-    assert {image.os_type for image in images} == {"linux", "windows"}
-
-
-def test_another_audiences_token_is_refused(world):
-    """The data plane takes tokens for Batch only, Resource Manager none of those."""
-    from local.azure_simulator import tokens
-
-    url = f"https://management.azure.com/{ACCOUNT}/pools?api-version=2025-06-01"
-    refused_answer = world.send("GET", url)
-    assert refused_answer.status == 401
-    assert refused_answer.json()["code"] == "AuthenticationFailed"
-    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
-    assert world.send("GET", url, token=token).status == 200
-    path = world.id("Microsoft.Batch/batchAccounts", ACCOUNT) + "?api-version=2025-06-01"
-    assert world.send("GET", path, token=token).status == 401
-
-
-def test_an_unknown_account_has_no_service(world):
-    """Its host name would not resolve."""
-    url = "https://management.azure.com/nobody/pools?api-version=2025-06-01"
-    from local.azure_simulator import tokens
-
-    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
-    assert world.send("GET", url, token=token).status == 404
-
-
-def test_errors_have_the_services_own_form(world):
-    """No envelope; a message with its language; RequestId and Time inside it."""
-    error = refused(world.service().get_pool, "nobody")
-    document = json.loads(error.response.text())
-    assert (error.status_code, error.error.code) == (404, "PoolNotFound")
-    assert document["message"]["lang"] == "en-US"
-    assert "\nRequestId:" in document["message"]["value"]
-    assert document["odata.metadata"].endswith("/@Element")
-
-
-# --- jobs ---------------------------------------------------------------------------------------
 
 
 def test_a_job_is_made_once(world):
@@ -183,7 +128,10 @@ def test_a_disabled_job_runs_nothing(world):
     disable = _request(
         "POST", "/jobs/job/disable?api-version=2025-06-01", {"disableTasks": "requeue"}
     )
+    world.add_task("before")
+    world.await_task("before")
     assert service.send_request(disable).status_code == 202
+    assert service.get_task("job", "before").state == "completed"
     world.add_task()
     world.wait(60)
     assert service.get_task("job", "task").state == "active"

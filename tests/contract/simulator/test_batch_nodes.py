@@ -75,6 +75,10 @@ def test_a_node_shows_what_the_service_shows(world):
     )
     assert node.virtual_machine_info.image_reference.virtual_machine_image_id == image
     assert node.start_task_info.state == "completed"
+    user = node["startTask"]["userIdentity"]["autoUser"]
+    assert user == {"scope": "pool", "elevationLevel": "admin"}
+    shown = world.service().get_pool("dev")["startTask"]
+    assert shown["commandLine"] == "echo hello"
     assert (node.start_task_info.exit_code, node.start_task_info.result) == (0, "success")
     assert node.url.endswith(f"/{ACCOUNT}/pools/dev/nodes/{node.id}")
     assert world.service().get_node("dev", node.id).id == node.id
@@ -99,6 +103,14 @@ def test_a_failing_start_task_holds_the_node_back(world):
     assert (info.exit_code, info.result, info.retry_count) == (3, "failure", 2)
     assert (info.failure_info.category, info.failure_info.code) == ("usererror", "FailureExitCode")
     assert world.node_output("dev", node.id) == "sorry\n"
+
+
+def test_a_start_task_may_be_retried_without_limit(world):
+    """maxTaskRetryCount -1; the simulator stops at a hundred."""
+    task = {**start_task("/bin/bash -c 'exit 3'"), "maxTaskRetryCount": -1}
+    world.make_pool(start_task=task)
+    (node,) = world.await_nodes()
+    assert node.start_task_info.retry_count == 100
 
 
 def test_a_node_that_does_not_wait_for_its_start_task_is_idle_though_it_fails(world):
@@ -146,17 +158,6 @@ def test_a_script_that_is_too_long_for_one_argument_cannot_start(world):
     world.make_pool(start_task=start_task(f"/bin/bash -c 'echo {'x' * 140_000}'"))
     (node,) = world.await_nodes()
     assert (node.state, node.start_task_info.exit_code) == ("starttaskfailed", 126)
-
-
-def test_nodes_are_counted_by_state(world):
-    """One listing tells all pools; the names are in camel case."""
-    world.make_pool(nodes=2, low_priority=1)
-    world.await_nodes()
-    (counts,) = world.service().list_pool_node_counts()
-    assert (counts.pool_id, counts.dedicated.idle, counts.dedicated.total) == ("dev", 2, 2)
-    assert counts.low_priority.idle == 1
-    kinds = {node.id[-2:]: node.is_dedicated for node in world.service().list_nodes("dev")}
-    assert kinds == {"_d": True, "_p": False}
 
 
 # --- what makes nodes unusable ------------------------------------------------------------------
@@ -280,40 +281,15 @@ def test_nodes_are_removed_by_name(world):
     assert refused(world.service().get_node, "dev", bad.id).error.code == "NodeNotFound"
 
 
-def test_the_service_resizes_a_steady_pool_only(world):
-    """202, then 409 PoolBeingResized until it is steady; auto-scaled pools refuse."""
+def test_only_nodes_of_the_pool_are_removed(world):
+    """1 to 100 of them; an unknown name refuses the whole request."""
     world.make_pool(nodes=1)
-    service = world.service()
-    body = {"targetDedicatedNodes": 2}
-    assert refused(service.begin_resize_pool, "dev", body).error.code == "PoolBeingResized"
-    world.await_steady()
-    service.begin_resize_pool("dev", body)
-    assert service.get_pool("dev").allocation_state == "resizing"
-    assert len(world.await_nodes()) == 2
-    formula = {"autoScaleFormula": "$TargetDedicatedNodes = 2;"}
-    service.enable_pool_auto_scale("dev", formula)
-    assert refused(service.begin_resize_pool, "dev", body).error.code == "PoolAutoScaleEnabled"
-
-
-def test_the_service_shows_pools_in_lower_case(world):
-    """Enumerations differ between the two planes."""
-    world.make_pool(nodes=1, size=T4, image=world.make_gpu_image())
-    world.await_steady()
-    pool = world.service().get_pool("dev")
-    assert (pool.state, pool.allocation_state, pool.vm_size) == ("active", "steady", T4.lower())
-    assert (pool.current_dedicated_nodes, pool.target_dedicated_nodes) == (1, 1)
-    machine = pool.virtual_machine_configuration
-    assert machine.node_agent_sku_id == "batch.node.ubuntu 24.04"
-    assert machine.image_reference.virtual_machine_image_id.endswith("/versions/1.0.0")
-
-
-def test_resize_errors_show_on_both_planes(world):
-    """The data plane calls their details values."""
-    world.make_pool(size="Standard_E4ds_v5")
-    world.await_steady()
-    (error,) = world.service().get_pool("dev").resize_errors
-    assert error.code == "AccountVMSeriesCoreQuotaReached"
-    assert {item.name for item in error.error_values} == {"VM Family Name"}
+    (node,) = world.await_nodes()
+    remove = world.service().begin_remove_nodes
+    assert refused(remove, "dev", {"nodeList": [node.id, "x"]}).error.code == "NodeNotFound"
+    assert refused(remove, "dev", {"nodeList": []}).error.code == "InvalidPropertyValue"
+    assert refused(remove, "dev", {"nodeList": ["x"] * 101}).error.code == "InvalidPropertyValue"
+    assert world.pool().allocation_state == "Steady"
 
 
 def test_logs_can_be_asked_for(world):

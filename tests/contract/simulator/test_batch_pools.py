@@ -226,6 +226,23 @@ def test_an_empty_pool_takes_a_new_image(world):
     assert "/images/new/" in machine.image_reference.id
 
 
+def test_a_change_must_be_possible_too(world):
+    """A PATCH of an empty pool is checked like a new pool."""
+    world.make_pool(nodes=0)
+    world.await_steady()
+    assert details(refused(_patch, world, vmSize="Standard_NC6"))["PropertyName"] == "vmSize"
+    scale = _scale(1, resizeTimeout="PT1M")
+    assert details(refused(_patch, world, scaleSettings=scale))["PropertyName"] == "resizeTimeout"
+
+
+def test_tags_are_patched(world):
+    """They lie beside the properties; a pool without an identity shows none."""
+    world.make_pool(nodes=0)
+    pool = world.batch.pool.update(GROUP, ACCOUNT, "dev", {"tags": {"build": "b2"}})
+    assert pool.tags == {"build": "b2"}
+    assert "identity" not in pool
+
+
 def test_while_a_pool_resizes_its_scale_cannot_change(world):
     """409 OperationInvalidForCurrentState, and time cures it; other properties may change."""
     world.make_pool()

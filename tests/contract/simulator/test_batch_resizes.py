@@ -92,6 +92,17 @@ def test_capacity_that_runs_out_is_an_allocation_failure_with_its_reason_inside(
     assert (error.code, inner_error(error)["code"]) == ("AllocationFailed", "SkuNotAvailable")
 
 
+def test_a_long_reason_is_truncated_and_says_so(world):
+    """Azure cuts the inner error; it can then not be parsed."""
+    fault = {"effect": "allocation", "operation": "pools.allocate", "code": "SkuNotAvailable"}
+    world.add_fault(**fault, message="x" * 2000)
+    world.make_pool()
+    (error,) = world.resize_errors()
+    values = {item.code: item.message for item in error.details}
+    assert values["Provider Error Json Truncated"] == "True"
+    assert len(values["Provider Error Json"]) == 1024
+
+
 def test_an_injected_code_of_batch_is_told_as_it_is(world):
     """Faults may ask for any error of the resize."""
     world.add_fault(effect="allocation", operation="pools.allocate", code="AccountCoreQuotaReached")
@@ -126,6 +137,24 @@ def test_nodes_cost_money_from_allocation_to_removal(world):
     _patch(world, scaleSettings=_scale(0))
     world.await_steady()
     assert world.listed()["dev"]["costPerHour"] == 0
+
+
+def test_refusals_and_removals_are_quicker_than_allocations():
+    """Typical seconds until a pool is steady again."""
+    world = BatchWorld(duration_band=(1, 1))
+    world.make_account()
+
+    def seconds(**changes: object) -> float:
+        began = world.now()
+        world.make_pool(**changes)
+        world.await_steady()
+        return world.now() - began
+
+    assert seconds(nodes=2) == pytest.approx(150, abs=2)
+    assert seconds(nodes=1) == pytest.approx(45, abs=2)
+    world.set(**{"batchQuota:dedicatedCores": 4})
+    assert seconds(nodes=2) == pytest.approx(45, abs=2)
+    assert seconds(nodes=1) < 10
 
 
 # --- resizing -----------------------------------------------------------------------------------

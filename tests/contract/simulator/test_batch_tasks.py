@@ -90,6 +90,7 @@ def test_a_node_takes_as_many_tasks_as_it_has_slots(world):
     assert all(world.await_task(f"t{number}").state == "completed" for number in range(3))
     (node,) = world.service().list_nodes("dev")
     assert (node.state, node.total_tasks_run, node.total_tasks_succeeded) == ("idle", 3, 3)
+    assert {item.task_id for item in node.recent_tasks} == {"t0", "t1", "t2"}
 
 
 def test_a_task_may_need_several_slots(world):

@@ -17,6 +17,8 @@ from batch_world import (
 )
 from simulated_world import result_line
 
+from local.azure_simulator.machine import interface
+
 # Left out, these options make the SDK raise ValueError before it sends anything.
 REBOOT = {"nodeRebootOption": "requeue"}
 REIMAGE = {"nodeReimageOption": "requeue"}
@@ -171,4 +173,48 @@ def test_faults_meet_the_verification(world, fault, state, has_line):
     (node,) = world.await_nodes()
     assert node.state == state
     if state != "unusable":
-        assert bool(result_line(world.node_output("dev", node.id))) is has_line
+        result = result_line(world.node_output("dev", node.id))
+        assert bool(result) is has_line
+        assert (result.get("ok"), result.get("exitCode")) in {(False, 30), (None, None)}
+
+
+def test_a_step_that_is_too_long_for_one_argument_does_not_run(world):
+    """It must travel compressed."""
+    task = start_task(f"/bin/bash -c '# batch-prep step: verify {'x' * 140_000}'")
+    world.make_pool(start_task=task)
+    (node,) = world.await_nodes()
+    assert node.start_task_info.exit_code == 126
+    assert world.node_output("dev", node.id) == ""
+
+
+class _RealMachine:
+    """Executes nothing either, but answers as a machine that really runs scripts: later."""
+
+    def __init__(self, *, looks: int) -> None:
+        self.looks = looks
+
+    def run(self, run):
+        return self._outcome(run) if self.looks == 0 else None
+
+    def look(self, run):
+        self.looks -= 1
+        return None if self.looks else self._outcome(run)
+
+    def _outcome(self, run):
+        return interface.Outcome(seconds=1, stdout=run.environment["NONCE"], exit_code=0)
+
+    def boot(self, vm): ...
+
+    def kill(self, run): ...
+
+    def destroy(self, vm): ...
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_a_machine_that_really_executes_is_asked_until_it_is_done(looks):
+    """The start task's outcome is then its own, not judged."""
+    world = BatchWorld(machine=_RealMachine(looks=looks))
+    world.make_account()
+    world.make_pool(image=world.make_image(), start_task=start_task(NONCE="n5"))
+    (node,) = world.await_nodes()
+    assert (node.state, world.node_output("dev", node.id)) == ("idle", "n5")

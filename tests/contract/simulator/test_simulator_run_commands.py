@@ -306,80 +306,81 @@ def test_an_async_operation_never_waits_for_the_script(world: World) -> None:
     assert world.now() - before < 60
 
 
-# --- the action ----------------------------------------------------------------------------
-
-
-def act(world: World, **more: Any) -> Any:
-    body = {"commandId": "RunShellScript", "script": ["echo hello"], **more}
-    return world.compute.virtual_machines.begin_run_command(GROUP, "builder", body)
-
-
-def test_the_action_tells_no_exit_code(world: World) -> None:
-    """A script that fails has "succeeded"."""
+def test_a_rewritten_command_is_the_new_one_only(world: World) -> None:
+    """The old script is killed in the middle; what it would have done does not happen."""
     world.make_vm()
-    world.add_fault(effect="script", exitCode=123, stdout="partly\n")
+    start(world, "one", step_script("docker"))
+    before = world.run_view("one").start_time
 
-    (status,) = act(world).result().value
-
-    assert status.code == "ProvisioningState/succeeded"
-    assert status.message == "Enable succeeded: \n[stdout]\npartly\n\n[stderr]\n"
-
-
-def test_the_action_runs_one_script_at_a_time(world: World) -> None:
-    """409 Conflict; afterwards it is free again."""
-    world.make_vm()
-    body = {"commandId": "RunShellScript", "script": ["echo hello"]}
-    machines = world.compute.virtual_machines
-    machines.begin_run_command(GROUP, "builder", body, polling=False)
-
-    error = refused(machines.begin_run_command, GROUP, "builder", body)
-
-    assert (error.status_code, error.error.code) == (409, "Conflict")
+    rewritten = world.send("PUT", run_path(world), run_body(SCRIPT))
+    view = world.await_run("one")
     world.wait(600)
-    act(world).result()
+
+    assert (rewritten.status, rewritten.json()["properties"]["provisioningState"]) == (
+        200,
+        "Updating",
+    )
+    assert view.start_time > before
+    assert world.azure.store.find(world.vm_id()).state["machine"]["docker"] == ""
 
 
-def test_the_action_without_a_script_succeeds_too(world: World) -> None:
-    """Azure runs a sample of its own."""
+def test_a_rewritten_start_ends_its_operation(world: World) -> None:
+    """Whoever polls the first PUT learns that another came."""
     world.make_vm()
+    first = world.send("PUT", run_path(world), run_body(SCRIPT))
+    world.send("PUT", run_path(world), run_body(SCRIPT + "#\n"))
 
-    assert act(world, script=None).result().value[0].code == "ProvisioningState/succeeded"
+    assert world.send("GET", first.headers["Azure-AsyncOperation"]).json()["status"] == "Canceled"
 
 
-def test_the_action_really_changes_the_machine(world: World) -> None:
-    """The same scripts, another way in."""
+def test_a_deleted_start_ends_its_operation(world: World) -> None:
+    """The same for a deletion."""
     world.make_vm()
+    first = world.send("PUT", run_path(world), run_body(SCRIPT))
+    world.send("DELETE", run_path(world))
 
-    act(world, script=step_script("docker").splitlines()).result()
-
-    assert world.azure.store.find(world.vm_id()).state["machine"]["docker"]
+    assert world.send("GET", first.headers["Azure-AsyncOperation"]).json()["status"] == "Canceled"
 
 
-def test_the_action_s_extension_can_be_removed(world: World) -> None:
-    """Another command id, which runs no script."""
+def test_a_command_has_its_defaults(world: World) -> None:
+    """Synchronous, and a limit of some length."""
     world.make_vm()
-    script = step_script("docker").splitlines()
+    body = {"location": "swedencentral", "properties": {"source": {"script": SCRIPT}}}
 
-    act(world, commandId="RemoveRunCommandLinuxExtension", script=script).result()
+    properties = world.send("PUT", run_path(world), body).json()["properties"]
 
-    assert not world.azure.store.find(world.vm_id()).state["machine"]["docker"]
+    assert (properties["asyncExecution"], properties["timeoutInSeconds"]) == (False, 5400)
 
 
-def test_the_action_needs_a_running_machine(world: World) -> None:
-    """409."""
+def test_commands_belong_to_a_machine(world: World) -> None:
+    """404 for one that is not there, when deleting as well."""
+    world.make_group()
+    commands = world.compute.virtual_machine_run_commands
+
+    errors = [
+        refused(commands.begin_delete, GROUP, "builder", "one"),
+        refused(start, world),
+    ]
+
+    assert [error.error.code for error in errors] == ["ResourceNotFound", "ParentResourceNotFound"]
+
+
+def test_a_long_script_is_not_mistaken_for_a_missing_agent(make_world) -> None:
+    """The patience with the agent ends when the script starts."""
+    world = make_world(duration_band=(1, 1), throttled=False)
     world.make_vm()
-    world.compute.virtual_machines.begin_deallocate(GROUP, "builder").result()
+    world.add_fault(operation="runCommands.run", effect="slow", factor=20)
 
-    assert refused(act, world).error.code == "OperationNotAllowed"
+    assert world.run("one", SCRIPT).execution_state == "Succeeded"
 
 
-def test_a_failed_action_frees_the_machine(world: World) -> None:
-    """The next one may run."""
+def test_a_finished_script_is_not_timed_out_later(world: World) -> None:
+    """Its limit ends with it."""
     world.make_vm()
-    world.add_fault(operation="runCommand.action", effect="allocation", code="VMAgentError")
-    refused(act, world)
+    world.run("one", SCRIPT, timeout=300)
+    world.wait(600)
 
-    act(world).result()
+    assert world.run_view("one").execution_state == "Succeeded"
 
 
 def run_path(world: World) -> str:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import builder as builders
 
-from local.machines import features, kit, stand_ins
+from local.machines import cgroups, features, kit, stand_ins
 
 PREFIX = "batch-prep-machines-"
 MEMORY = Path("/dev/shm")
@@ -50,7 +50,8 @@ def place_for_disks() -> Path:
 
 
 def remove_leftovers() -> None:
-    """Of test runs that were killed; their machines died with them, their disks did not."""
+    """Of test runs that were killed: their machines died with them, their disks did not."""
+    cgroups.remove_unused()
     for folder in [*MEMORY.glob(f"{PREFIX}*"), *kits().glob(f"{PREFIX}*")]:
         pid = folder.name.removeprefix(PREFIX).split("-")[0]
         if not Path(f"/proc/{pid}").exists():
@@ -58,16 +59,31 @@ def remove_leftovers() -> None:
 
 
 @pytest.fixture(scope="module")
-def make_builder() -> Iterator[Callable[[str], builders.Builder]]:
-    """Makes machines that have just been created, with a user; removes them at the end."""
+def kits_or_skip() -> Path:
+    """The directory of kits; where no machine can be had the test is skipped."""
     if obstacles():
         pytest.skip("; ".join(obstacles()))
-    made: list[builders.Builder] = []
+    return kits()
+
+
+@pytest.fixture(scope="module")
+def place_for_machines(kits_or_skip: Path) -> Iterator[Path]:
+    """A directory for the machines of one module, removed with all that is left in it."""
     remove_leftovers()
     home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place_for_disks()))
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def make_builder(
+    kits_or_skip: Path, place_for_machines: Path
+) -> Iterator[Callable[[str], builders.Builder]]:
+    """Makes machines that have just been created, with a user; removes them at the end."""
+    made: list[builders.Builder] = []
 
     def make(name: str) -> builders.Builder:
-        builder = builders.Builder(home / name, kits())
+        builder = builders.Builder(place_for_machines / name, kits_or_skip)
         made.append(builder)
         builder.machine.make()
         builder.boot(name, user=builders.USER)
@@ -78,7 +94,6 @@ def make_builder() -> Iterator[Callable[[str], builders.Builder]]:
     finally:
         for builder in made:
             builder.machine.remove()
-        shutil.rmtree(home)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,180 @@
+"""One container of the simulator: work on it is done in threads, because the simulator never waits.
+
+How a run ended is kept in a file beside the machine's disk: sealing erases the agent's own files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import queue
+import threading
+from collections.abc import Callable, Mapping
+
+from local.machines import container_images, kit, machine, shell, stand_ins
+
+_SCRIPT_SECONDS_MAX = 24 * 3600
+"""The simulator itself counts the time-out, in simulated seconds."""
+_SEAL_SECONDS_MAX = 300
+_SEALED, _SEAL_FAILED = "batch-prep sealed ", "batch-prep seal-failed "
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """One script to be run, and what it is to find around it."""
+
+    name: str
+    script: str
+    environment: Mapping[str, str]
+    images: tuple[str, ...]
+    identities: tuple[str, ...]
+    user: str
+    seals: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How it ended. After sealing: whether the machine is off, and its line on the console."""
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    is_off: bool = False
+    console: str = ""
+
+
+class Container:
+    """A machine that boots when it is needed."""
+
+    def __init__(self, home: pathlib.Path, kits: pathlib.Path) -> None:
+        self._machine = machine.Machine(home, kits)
+        self._kits = kits
+        self._orders: dict[str, Order] = {}
+        self._lock = threading.Lock()
+        self._power: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        # One thread switches it on, and lives on: the machine ends with this thread.
+        threading.Thread(target=self._serve_power, daemon=True).start()
+
+    def restart(self, user: str) -> None:
+        """Begin to boot it, from the present state of its disk."""
+
+        def job() -> None:
+            if self._machine.is_on():
+                self._machine.switch_off()
+            self._ensure_on(user)
+
+        self._power.put(job)
+
+    def start(self, order: Order) -> None:
+        """Run a script once the machine is on."""
+        self._orders[order.name] = order
+        threading.Thread(target=self._execute, args=(order,), daemon=True).start()
+
+    def knows(self, name: str) -> bool:
+        """Whether it was started by this process."""
+        return name in self._orders
+
+    def look(self, name: str) -> Ended | None:
+        file = self._result(name)
+        return Ended(**json.loads(file.read_text())) if file.exists() else None
+
+    def kill(self, name: str) -> None:
+        self._machine.commands.kill(name)
+
+    def remove(self) -> None:
+        self._power.put(self._machine.remove)
+
+    def forget_disk(self) -> None:
+        """It is sealed and will not boot again; how its runs ended stays known."""
+        self._power.put(self._machine.remove_disk)
+
+    def close(self) -> None:
+        self._machine.pull_plug()
+
+    # --- in threads ------------------------------------------------------------------------
+
+    def _serve_power(self) -> None:
+        while True:
+            job = self._power.get()
+            with contextlib.suppress(
+                shell.MachineError
+            ):  # the next run meets it again, and says so
+                job()
+
+    def _ensure_on(self, user: str) -> None:
+        home = self._machine.home
+        if not self._machine.root.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            self._machine.make()
+        if not self._machine.is_on():
+            self._machine.describe("builder", user=user)
+            self._machine.surround(machine.Surroundings())
+            self._machine.switch_on(dies_with_us=True)
+
+    def _wait_on(self, user: str) -> None:
+        """Raises MachineError where it does not boot."""
+        done: queue.SimpleQueue[shell.MachineError | None] = queue.SimpleQueue()
+
+        def job() -> None:
+            try:
+                self._ensure_on(user)
+            except shell.MachineError as error:
+                done.put(error)
+            else:
+                done.put(None)
+
+        self._power.put(job)
+        if (error := done.get()) is not None:
+            raise error
+
+    def _execute(self, order: Order) -> None:
+        try:
+            ended = self._run(order)
+        except shell.MachineError as error:
+            ended = Ended(exit_code=1, stderr=f"{error}\n")
+        file = self._result(order.name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(dataclasses.asdict(ended)))
+        new.rename(file)
+
+    def _run(self, order: Order) -> Ended:
+        self._wait_on(order.user)
+        commands = self._machine.commands
+        if commands.was_started(order.name):
+            return Ended(exit_code=1, stderr="the machine went down meanwhile\n")
+        images = dict.fromkeys(order.images, container_images.DEFAULT)
+        identities = ("", *order.identities)
+        self._machine.surround(machine.Surroundings(images=images, identities=identities))
+        found = kit.find(self._kits)
+        assert found is not None
+        script = stand_ins.adapted(order.script, found)
+        commands.start(order.name, script, order.environment, _SCRIPT_SECONDS_MAX)
+        machine.wait_until(
+            lambda: commands.look(order.name) is not None or not self._machine.is_on(),
+            _SCRIPT_SECONDS_MAX,
+        )
+        ran = commands.look(order.name)
+        if ran is None:
+            return Ended(exit_code=1, stderr="the machine went down\n")
+        ended = Ended(exit_code=ran.exit_code, stdout=ran.stdout, stderr=ran.stderr)
+        return self._sealed(ended) if order.seals and ran.exit_code == 0 else ended
+
+    def _sealed(self, ended: Ended) -> Ended:
+        """Wait until it is off, or says why not."""
+        machine.wait_until(
+            lambda: not self._machine.is_on() or _SEAL_FAILED in self._machine.console(),
+            _SEAL_SECONDS_MAX,
+        )
+        said = [
+            line
+            for line in self._machine.console().splitlines()
+            if line.startswith((_SEALED, _SEAL_FAILED))
+        ]
+        is_off = not self._machine.is_on()
+        return dataclasses.replace(ended, is_off=is_off, console=said[-1] if said else "")
+
+    def _result(self, name: str) -> pathlib.Path:
+        return self._machine.home / "results" / f"{name}.json"
