@@ -49,8 +49,8 @@ def begun_at(seconds: list[float], width: int) -> list[float]:
 
 
 def test_a_free_place_is_taken_while_later_children_run() -> None:
-    """Not when the child that began last ends: the extension would wait for that one."""
-    assert begun_at([100, 300, 1000, 10, 10, 10], width=3) == [0, 0, 0, 100, 110, 120]
+    """Not when the child that began last has ended, which the extension would wait for."""
+    assert begun_at([100, 150, 1000, 500, 10], width=3) == [0, 0, 0, 100, 150]
 
 
 def test_without_a_bound_in_the_way_all_begin_at_once() -> None:
