@@ -8,9 +8,6 @@ finds its own work and goes on.
 
 from __future__ import annotations
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
-
 from shared import batch_bodies, clients, decisions, errors, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
@@ -39,6 +36,8 @@ def wanted(plan: PoolPlan) -> Json:
 def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
     """Only where there is none: another request's pool is never overwritten."""
     calls = services.azure.batch.pool
+    from azure.core import MatchConditions
+
     only_if_absent = {"etag": "*", "match_condition": MatchConditions.IfMissing}
     return clients.send(calls.create, *_path(plan), wanted(plan), **only_if_absent)
 
@@ -220,6 +219,8 @@ def _look_nodes(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
 
 def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
     """The result line of a node's start task, or None where it left none."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     service = services.azure.batch_service(plan.endpoint)
     try:
         chunks = service.download_node_file(plan.pool_id, node, "startup/stdout.txt")

@@ -1,10 +1,9 @@
-"""The activity's end of `steps.call`: payload → look, judge, act → reply. A failure becomes data
-here.
+"""The activity's end of `steps.call`: payload → look, judge, act → reply; a failure becomes data.
 
     payload  {"plan": {...}, "tick": {...}, "step": {...}?}
     reply    {"state": "done", "result": {...}}
-             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...}, "transient":
-             bool}
+             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...},
+              "transient": bool}
              {"state": "failed", "error": {...}}
 
 Around each call the step's record is written, and the build's cancel flag is read.
@@ -14,15 +13,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
-
-from azure.core.exceptions import AzureError
+from typing import TYPE_CHECKING, Any
 
 from shared import clients, decisions, errors
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind, StepFailed
 from shared.operations import Activity, Effect, Json, Operation, Services, Tick
 from shared.records import StepMark
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
 
 log = logging.getLogger("batch_prep.activities")
 
@@ -42,6 +42,8 @@ def bind(
 
 def perform(activity: Activity, services: Services, payload: Json) -> Json:
     """Run one call of an activity and record it."""
+    from azure.core.exceptions import AzureError
+
     plan = activity.plan.from_wire(payload["plan"])
     tick = Tick.from_wire(payload["tick"])
     mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
@@ -68,6 +70,8 @@ def _recorded(
 
 
 def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> Json:
+    from azure.core.exceptions import AzureError
+
     try:
         if isinstance(activity, Effect):
             return {"state": "done", "result": activity.act(services, plan, tick)}
