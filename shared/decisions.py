@@ -20,17 +20,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """Do the named action of the operation."""
+    """Do the named action of the operation, which knows `memory`; it is kept if that succeeds."""
 
     action: str
+    memory: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time."""
+    """Look again later; `retry_after` in seconds if Azure named a time. `memory` is what the next
+    look is to know; None leaves what earlier looks remembered.
+    """
 
     note: str = ""
     retry_after: float | None = None
+    memory: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
