@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -288,6 +289,19 @@ def tail(length: int, call: Callable[..., Iterable[bytes]], *args: str) -> str:
 def listed(items: Iterable[Any]) -> list[Json]:
     """All items of an SDK's paged list, as wire JSON."""
     return [item.as_dict() for item in items]
+
+
+def listed_at(call: Callable[..., Iterable[Any]], **options: Any) -> tuple[list[Json], str | None]:
+    """All items of a paged list, and when Azure's own clock says that it answered (ISO 8601)."""
+    dates: list[str | None] = []
+
+    def note(answer: Any) -> None:
+        dates.append(answer.http_response.headers.get("Date"))
+
+    items = listed(call(raw_response_hook=note, **options))
+    date = dates[-1] if dates else None
+    moment = parsedate_to_datetime(date) if date else None
+    return items, moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _json(response: Any) -> Json | None:
