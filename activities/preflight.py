@@ -153,7 +153,7 @@ def _check_builder(services: Services, plan: BuildPlan, _: Tick) -> Json:
     skus, usages = quotas.sizes_by_name(listed), clients.listed(compute.usage.list(image.location))
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
-        problem = _builder_problem(image, name, skus.get(name.lower()), usages)
+        problem = _builder_problem(image, name, skus, usages)
         if problem:
             problems.append(problem)
         else:
@@ -162,16 +162,19 @@ def _check_builder(services: Services, plan: BuildPlan, _: Tick) -> Json:
 
 
 def _builder_problem(
-    image: ImagePlan, name: str, sku: Json | None, usages: list[Json]
+    image: ImagePlan, name: str, skus: dict[str, Json], usages: list[Json]
 ) -> Problem | None:
-    field = "image.builderVmSize"
+    field, sku = "image.builderVmSize", skus.get(name.lower())
     if sku is None or not quotas.offered(sku, image.location):
         message = f"{name} is not offered to this subscription in {image.location}"
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
     if mismatch := _size_mismatch(size, image.security_type):
         return Problem(field=field, code="SizeUnsuitable", message=mismatch)
-    return quotas.compute_shortage(field, size, usages, spot=image.spot, location=image.location)
+    others = (quotas.read_size(s) for s in skus.values() if quotas.offered(s, image.location))
+    return quotas.compute_shortage(
+        field, size, usages, others, spot=image.spot, location=image.location
+    )
 
 
 def _size_mismatch(size: Size, security: SecurityType) -> str | None:
@@ -243,7 +246,8 @@ def _quota_problems(
         for i, p in enumerate(plan.pools)
         if not p.pool.autoscale_formula and p.size.lower() in sizes
     ]
-    problems = quotas.batch_shortages(account, needs, quotas.used_cores(pools, sizes, asked))
+    used = quotas.used_cores(pools, sizes, asked)
+    problems = quotas.batch_shortages(account, needs, used, sizes.values())
     limit = int(decisions.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
     if len(pools) + len(new) > limit:

@@ -110,9 +110,10 @@ def _until_done(context: Context, work: Json) -> Story:
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if refusals > polling.TRANSIENT_ATTEMPTS:
+        is_late = elapsed > pace.limit_minutes * 60
+        if refusals > polling.TRANSIENT_ATTEMPTS or (refusals and is_late):
             raise StepFailed(Failure.from_wire(reply["error"]))
-        if elapsed > pace.limit_minutes * 60:
+        if is_late:
             raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
             delay = polling.backoff(refusals, reply.get("retryAfter"))
