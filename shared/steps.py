@@ -143,7 +143,7 @@ def _too_long(step: str, reply: Json, pace: polling.Pace) -> Failure:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def now(context: Context) -> str:
