@@ -14,6 +14,7 @@ from activities import (
     records,
     registry,
     run_script,
+    sealing,
     verification,
 )
 from shared.operations import Activity
@@ -34,7 +35,7 @@ ACTIVITIES: list[Activity] = [
     run_script.run_script,
     builder_vm.restart_builder,
     run_script.remove_run_commands,
-    builder_vm.await_sealed,
+    sealing.seal_builder,
     builder_vm.generalize_builder,
     registry.create_registry,
     registry.ensure_pull_identity,

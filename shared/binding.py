@@ -94,6 +94,8 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
     if not isinstance(verdict, Start):
         return _reply(operation, services, plan, tick, verdict)
     started = operation.actions[verdict.action](services, plan, tick)
+    if verdict.then is not None:
+        return _reply(operation, services, plan, tick, verdict.then)
     tick = tick.model_copy(update={"started": verdict.action, "operation": started.operation})
     after = operation.judge(plan, started.body, tick) if started.body is not None else Wait()
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for

@@ -19,13 +19,6 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """Do the named action of the operation."""
-
-    action: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
     """Look again later; `retry_after` in seconds if Azure named a time."""
 
@@ -38,6 +31,14 @@ class Done:
     """It is as it should be."""
 
     result: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """Do the named action of the operation. `then` is the verdict where Azure's yes ends it."""
+
+    action: str
+    then: Done | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
