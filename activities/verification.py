@@ -4,7 +4,7 @@ tasks.
 
 from __future__ import annotations
 
-from activities import batch_pool
+from activities import pool_nodes
 from shared import batch_bodies, clients
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
@@ -24,7 +24,7 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     checks: list[CheckResult] = []
     scripted = False
     for node in plan.nodes:
-        result = batch_pool.node_report(services, plan.pool, node)
+        result = pool_nodes.node_report(services, plan.pool, node)
         checks += node_checks(node, result)
         scripted = scripted or bool((result or {}).get("scripted"))
     return {"checks": [c.to_wire() for c in checks], "scripted": scripted}

@@ -20,10 +20,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time."""
+    """Look again later; `retry_after` in seconds if Azure named a time. `memory` is what the next
+    look is to know; None leaves what earlier looks remembered.
+    """
 
     note: str = ""
     retry_after: float | None = None
+    memory: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,9 +38,12 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """Do the named action of the operation. `then` is the verdict where Azure's yes ends it."""
+    """Do the named action of the operation, which knows `memory`; it is kept if that succeeds.
+    `then` is the verdict where Azure's yes ends it.
+    """
 
     action: str
+    memory: Json | None = None
     then: Done | None = None
 
 

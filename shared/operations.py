@@ -34,6 +34,7 @@ class Tick(Wire):
     elapsed: float = 0.0  # seconds since the first call
     started: str | None = None  # the last action that was started, if any
     operation: str | None = None  # where Azure tells why that action failed
+    memory: Json = {}  # what the operation itself wanted to be remembered
     attempt: int = 1
 
 
