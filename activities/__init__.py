@@ -11,6 +11,7 @@ from activities import (
     network,
     pool_change,
     pool_nodes,
+    pool_preflight,
     preflight,
     records,
     registry,
@@ -25,8 +26,8 @@ ACTIVITIES: list[Activity] = [
     preflight.check_providers,
     preflight.check_image_source,
     preflight.check_builder,
-    preflight.check_image,
-    preflight.check_batch,
+    pool_preflight.check_image,
+    pool_preflight.check_batch,
     # the image
     network.ensure_resource_group,
     network.create_public_ip,
