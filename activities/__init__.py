@@ -11,10 +11,12 @@ from activities import (
     network,
     pool_change,
     pool_nodes,
+    pool_preflight,
     preflight,
     records,
     registry,
     run_script,
+    sealing,
     verification,
 )
 from shared.operations import Activity
@@ -24,8 +26,8 @@ ACTIVITIES: list[Activity] = [
     preflight.check_providers,
     preflight.check_image_source,
     preflight.check_builder,
-    preflight.check_image,
-    preflight.check_batch,
+    pool_preflight.check_image,
+    pool_preflight.check_batch,
     # the image
     network.ensure_resource_group,
     network.create_public_ip,
@@ -35,7 +37,7 @@ ACTIVITIES: list[Activity] = [
     run_script.run_script,
     builder_vm.restart_builder,
     run_script.remove_run_commands,
-    builder_vm.await_sealed,
+    sealing.seal_builder,
     builder_vm.generalize_builder,
     registry.create_registry,
     registry.ensure_pull_identity,

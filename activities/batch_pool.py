@@ -17,10 +17,12 @@ from shared.requests import IfExists
 
 
 def path(plan: PoolPlan) -> tuple[str, str, str]:
+    """Resource group, account and pool."""
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
 def look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
+    """The pool as wire JSON, or None."""
     return clients.fetch(services.azure.batch.pool.get, *path(plan))
 
 

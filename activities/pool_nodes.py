@@ -49,18 +49,23 @@ def _words(services: Services, plan: PoolPlan, node: str) -> Json:
 
 
 def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
-    """The pool and, once its size is steady, its nodes; those given up with their words."""
-    observed = batch_pool.look(services, plan, tick)
-    if observed is None or not batch_pool.is_steady(observed):
-        return observed
+    """The nodes, those given up with their words; and the pool, while it could tell more."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     service = services.azure.batch_service(plan.endpoint)
-    nodes = clients.listed(service.list_nodes(plan.pool_id, select=_SELECT))
+    try:
+        nodes = clients.listed(service.list_nodes(plan.pool_id, select=_SELECT))
+    except ResourceNotFoundError:
+        return None
     lost = lost_nodes(nodes)
     if _care(tick, lost).given_up(lost):
         readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
         for node in readable:
             node.update(_words(services, plan, node["id"]))
-    return {**observed, "nodes": nodes}
+    if _on_their_way(plan, nodes):
+        return {"nodes": nodes}
+    pool = batch_pool.look(services, plan, tick)
+    return None if pool is None else {**pool, "nodes": nodes}
 
 
 # What a node's state means for a pool that should become ready.
@@ -85,6 +90,19 @@ def lost_nodes(nodes: list[Json]) -> list[Json]:
     return [n for n in nodes if _state(n) in _LOST]
 
 
+def _asked(plan: PoolPlan) -> int:
+    """How many nodes there should be; 0 where a formula decides."""
+    wanted = plan.pool
+    return 0 if wanted.autoscale_formula else wanted.nodes + wanted.low_priority_nodes
+
+
+def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
+    """Whether all nodes are there and only need time: the pool itself has nothing to add."""
+    states = [_state(n) for n in nodes]
+    all_there = len(nodes) == _asked(plan) > 0
+    return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
+
+
 def _care(tick: Tick, lost: list[Json]) -> Care:
     return Care.from_wire(tick.memory).noted(lost, tick.now)
 
@@ -96,19 +114,23 @@ def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Ready when as many nodes as asked for are idle."""
     if observed is None:
         return Fail(failure=_gone(plan))
+    nodes = observed["nodes"]
+    if _on_their_way(plan, nodes):
+        return Wait(note=f"nodes: {_counted(nodes)}")
     if not batch_pool.is_steady(observed):
         return Wait(note="nodes are being allocated")
     if problem := resize_problem(plan.resource, observed):
         return Fail(failure=problem)
-    nodes = observed["nodes"]
     if lost := lost_nodes(nodes):
         return _judge_lost(plan, nodes, lost, tick)
-    states = [_state(n) for n in nodes]
-    asked = 0 if plan.pool.autoscale_formula else plan.pool.nodes + plan.pool.low_priority_nodes
-    if sum(state in _READY for state in states) < max(asked, len(nodes)):
-        shown = ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
-        return Wait(note=f"nodes: {shown or 'none yet'}")
+    if sum(_state(n) in _READY for n in nodes) < max(_asked(plan), len(nodes)):
+        return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
     return Done(result={"nodes": [n["id"] for n in nodes]})
+
+
+def _counted(nodes: list[Json]) -> str:
+    states = [_state(n) for n in nodes]
+    return ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
 
 
 def _judge_lost(plan: PoolPlan, nodes: list[Json], lost: list[Json], tick: Tick) -> Verdict:

@@ -95,6 +95,8 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
         return _reply(operation, services, plan, tick, verdict)
     tick = _remembering(tick, verdict.memory)
     started = operation.actions[verdict.action](services, plan, tick)
+    if verdict.then is not None:
+        return _reply(operation, services, plan, tick, verdict.then)
     tick = tick.model_copy(update={"started": verdict.action, "operation": started.operation})
     after = operation.judge(plan, started.body, tick) if started.body is not None else Wait()
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.decisions import Verdict
+from shared.known import Known
 from shared.wire import Wire
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Services:
     outbox: Outbox
     new_public_key: Callable[[], str]  # an OpenSSH public key whose private half nobody keeps
     new_id: Callable[[], str]  # a request id for those who gave none
+    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,17 @@ def test_a_failed_install_removes_everything_and_says_why(world: World) -> None:
     assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
 
 
+def test_a_seal_that_fails_is_seen_soon_and_nothing_is_published(world: World) -> None:
+    """The VM stays on then: its console says why, long before the step's limit of 20 minutes."""
+    world.fault({"effect": "sealFails", "step": "seal", "message": "host keys remain"})
+    build = world.build(image_only())
+    assert (build["state"], build["error"]["code"]) == ("failed", "NotSealed")
+    assert "host keys remain" in build["error"]["message"]
+    [seal] = [step for step in build["steps"] if step["name"] == "seal"]
+    assert seal["seconds"] < 150
+    assert world.resources("versions") + world.resources("virtualMachines") == []
+
+
 def test_a_sealed_builder_is_kept_and_the_build_goes_on_from_it(world: World) -> None:
     """The version failed after 20 minutes of work: resume publishes from what is there."""
     world.fault({**NO_CAPACITY, "operation": VERSION})
