@@ -24,9 +24,9 @@ def create_pool(context: Context) -> Story:
         yield from steps.note(context, "claim_pool", plan)
         record = yield from _make(context, work)
     except StepFailed as failed:
-        yield from _stop_paying(context, work, failed.failure)
+        failure = yield from _stop_paying(context, work, failed.failure)
         failed_at = {"changed_at": steps.now(context)}
-        record = planning.failed_pool(plan, failed.failure).model_copy(update=failed_at)
+        record = planning.failed_pool(plan, failure).model_copy(update=failed_at)
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
@@ -102,12 +102,23 @@ def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:
 
 
 def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
-    """Nodes that cannot be used would bill until somebody notices."""
+    """Nodes that cannot be used would bill until somebody notices. Returns the failure, which asks
+    for help where they could not be removed.
+    """
     if failure.kind is Kind.CONFLICT:
-        return  # the pool is another's
+        return failure  # the pool is another's
     try:
         yield from steps.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
-    except StepFailed:
-        return  # the pool's own failure says more
+    except StepFailed as stuck:
+        return failure.model_copy(update={"next_action": _shrink_it(work.plan, stuck.failure)})
+    return failure
+
+
+def _shrink_it(plan: PoolPlan, stuck: Failure) -> str:
+    command = f"./batch-prep.sh pools resize {plan.account.name} {plan.pool_id} --nodes 0"
+    return (
+        f"The pool may still cost money: its nodes could not be removed ({stuck.message}). Shrink "
+        f"it yourself: {command}"
+    )
