@@ -105,8 +105,9 @@ def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
 
     world.engine.run_until_complete(build)
     verdict, until = verdicts(world)["virtualMachines"]
-    assert verdict == "keep"
-    assert until == "2026-01-01T04:00:00Z"
+    assert (verdict, until) == ("keep", "2026-01-01T04:00:00Z")
+    assert {verdict for verdict, _ in verdicts(world).values()} == {"keep"}
+    assert "disks" not in verdicts(world)  # a disk goes with its VM
 
     world.engine.advance(5 * 3600)
     before = world.resources()
