@@ -4,7 +4,7 @@ end.
 
 from __future__ import annotations
 
-from shared import bodies, clients, errors, names, scripts
+from shared import bodies, clients, decisions, errors, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
@@ -116,12 +116,15 @@ run_script = Operation(
 
 
 def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
-    """The run commands of the builder; Batch wants no extensions inside an image."""
+    """The builder's run commands that are not yet being deleted; Batch wants no extensions inside
+    an image.
+    """
     calls = services.azure.compute.virtual_machine_run_commands
     found = clients.listed(
         calls.list_by_virtual_machine(plan.resource_group, names.builder_vm(plan.build_id))
     )
-    return {"names": [c["name"] for c in found]} if found else None
+    staying = [c["name"] for c in found if decisions.provisioning(c) != "deleting"]
+    return {"names": staying} if found else None
 
 
 def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started:
@@ -135,9 +138,10 @@ def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started
 def _judge_commands(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     if observed is None:
         return Done()
-    if tick.started:
-        return Wait(note="run commands are being removed")
-    return Start(action="delete", memory=observed)
+    asked = tick.memory.get("names", []) if tick.started else []
+    if set(observed["names"]) - set(asked):  # also what an interrupted call did not come to
+        return Start(action="delete", memory=observed)
+    return Wait(note="run commands are being removed")
 
 
 remove_run_commands = Operation(

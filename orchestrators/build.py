@@ -15,6 +15,7 @@ from shared.plans import (
     BuildPlan,
     Earlier,
     GroupPlan,
+    ImagePlan,
     ImageRecord,
     Named,
     PoolPlan,
@@ -79,7 +80,21 @@ def _give_up(
         context, names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal
     )
     leftovers = told.get("leftovers", plan.image.builder_resources)
+    if plan.image.keep_vm and plan.image.vm_id in leftovers:
+        kept = failure.model_copy(update={"next_action": _how_to_look(plan.image)})
+        outcome = outcome.model_copy(update={"error": kept})
     return outcome.model_copy(update={"leftovers": leftovers})
+
+
+def _how_to_look(image: ImagePlan) -> str:
+    """Where a kept builder is and how to get at what went wrong on it."""
+    until = image.tags[names.TAG_EXPIRES]
+    return (
+        f"The builder is kept, deallocated, until {until}. Start it: az vm start --ids "
+        f"{image.vm_id}; read its logs: az vm run-command invoke --command-id RunShellScript "
+        f"--scripts 'tail -n 50 /var/log/batch-prep/*.log' --ids {image.vm_id}; or use the serial "
+        "console or Bastion. Deallocate or delete it when you are done."
+    )
 
 
 def _preflight(context: Context, plan: BuildPlan) -> Story:

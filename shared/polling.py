@@ -127,8 +127,8 @@ def learn(step: str, known: float | None, seen: float) -> float:
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:
-    """Seconds before trying again what failed in passing: 5, 10, 20 ... 300, or as Azure asks."""
-    return max(min(300.0, math.ldexp(5.0, attempt - 1)), retry_after or 0.0)
+    """Seconds before trying again what failed in passing: 5, 10, 20 ... 120, or as Azure asks."""
+    return max(min(120.0, math.ldexp(5.0, attempt - 1)), retry_after or 0.0)
 
 
-TRANSIENT_ATTEMPTS: Final = 12  # about half an hour of backoff
+TRANSIENT_ATTEMPTS: Final = 20  # about half an hour of backoff

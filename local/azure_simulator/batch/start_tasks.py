@@ -7,7 +7,6 @@ machine that really executes scripts (not the scripted one) is asked instead.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +140,7 @@ def _is_verification(command: str, environment: Mapping[str, str]) -> bool:
     """Whether the command runs the step: the text is there, and a shell to read it."""
     if commands.start_problem(command) is not None:
         return False
-    has_shell = commands.shell_script(shlex.split(command)) is not None
+    has_shell = commands.shell_script(commands.words_of(command)) is not None
     return has_shell and verification.is_verification(command, environment)
 
 
