@@ -94,6 +94,7 @@ def _until_done(context: Context, work: Json) -> Story:
     began = context.current_utc_datetime
     memo: Json = {}
     refusals = 0
+    waited = 0.0  # seconds, without those in which the app was down
     while True:
         now = context.current_utc_datetime
         elapsed = (now - began).total_seconds()
@@ -110,7 +111,7 @@ def _until_done(context: Context, work: Json) -> Story:
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        is_late = elapsed > pace.limit_minutes * 60
+        is_late = waited > pace.limit_minutes * 60
         if refusals > polling.TRANSIENT_ATTEMPTS or (refusals and is_late):
             raise StepFailed(Failure.from_wire(reply["error"]))
         if is_late:
@@ -118,7 +119,8 @@ def _until_done(context: Context, work: Json) -> Story:
         if refusals:
             delay = polling.backoff(refusals, reply.get("retryAfter"))
         else:
-            delay = polling.next_look(pace, elapsed, reply.get("retryAfter"))
+            delay = polling.next_look(pace, waited, reply.get("retryAfter"))
+        waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
 
 
