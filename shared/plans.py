@@ -328,6 +328,9 @@ class ImageRecord(Wire):
     toolkit_version: str | None = None
     driver_version: str | None = None
     kernel: str | None = None
+    pending: list[str] = []  # checks that the builder could not make: each pool makes them
+    bill_of_materials: str | None = None  # name of the document in the app's storage
+    bill_of_materials_note: str | None = None  # why there is none
     container_images: list[PreloadedImage] = []
     target_regions: list[str] = []
     registry_login_server: str | None = None

@@ -63,6 +63,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "reboot": (60, 20),
     "reboot_for_kernel": (60, 20),
     "check": (20, 20),
+    "bill_of_materials": (5, 10),
     "remove_run_commands": (30, 20),
     "seal": (15, 15),
     "sealed": (60, 20),

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Whether the machine still runs what the steps before have installed, after its restart.
 
-check_versions() { # EXPECT_DOCKER, EXPECT_TOOLKIT, EXPECT_DRIVER; what nobody expects is not asked
+check_versions() { # EXPECT_DOCKER and, where a GPU is expected, EXPECT_TOOLKIT, EXPECT_DRIVER; if they are given
   local toolkit='' wrong=()
+  [[ ! ${EXPECT_GPU:-none} =~ ^(none|0)$ ]] || local EXPECT_TOOLKIT='' EXPECT_DRIVER=''
   [[ -z ${EXPECT_TOOLKIT:-} ]] || toolkit=$(toolkit_version)
   [[ -z ${EXPECT_DOCKER:-} || $EXPECT_DOCKER == "$DOCKER_FOUND" ]] || wrong+=("Docker is ${DOCKER_FOUND:-absent}, not $EXPECT_DOCKER;")
   [[ -z ${EXPECT_TOOLKIT:-} || $EXPECT_TOOLKIT == "$toolkit" ]] || wrong+=("the toolkit is ${toolkit:-absent}, not $EXPECT_TOOLKIT;")

@@ -1,4 +1,4 @@
-"""What is in the image, as a document that others can read: CycloneDX, from the package database."""
+"""What is in the image, as a document that others can read: CycloneDX, from the packages."""
 
 from __future__ import annotations
 

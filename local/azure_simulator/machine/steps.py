@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import interface
+from local.azure_simulator.machine import bill_of_materials, interface
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
@@ -53,6 +53,8 @@ class Done:
     data: model.JsonObject = dataclasses.field(default_factory=dict)
     changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
     later: tuple[interface.Later, ...] = ()
+    document: model.JsonObject | None = None
+    """A bill of materials, printed on the line before the result."""
 
 
 Step = Callable[[interface.ScriptRun, durations.Durations], Done]
@@ -156,6 +158,7 @@ def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
         "kernel": _check_kernel(vm),
         "docker": _check_docker(vm, run.environment),
         "gpu": _check_gpu(vm, run.environment),
+        "versions": _check_versions(vm, run.environment),
         "images": _check_images(vm, run.environment),
     }
     checks = [
@@ -170,10 +173,13 @@ def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
     }
     if vm["driver"]:
         data["driverVersion"] = vm["driver"]
+    if run.environment.get("EXPECT_GPU") == "driver-only" and not vm["hasGpu"]:
+        data["pending"] = ["gpu"]
     failed = [item["code"] for item in checks if item["status"] == "fail"]
     message = f"failed checks: {' '.join(failed)}" if failed else ""
     exit_code = CHECK_FAILED if failed else 0
-    return Done(exit_code=exit_code, message=message, changed=False, data=data)
+    document = None if failed else bill_of_materials.imagined(run.id, vm)
+    return Done(exit_code=exit_code, message=message, changed=False, data=data, document=document)
 
 
 def seal(run: interface.ScriptRun, times: durations.Durations) -> Done:
@@ -222,6 +228,15 @@ def _check_gpu(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[st
         return "GPU_MODULE_MISSING", f"kernel {newest_kernel(vm)} has no nvidia module"
     if vm["hasGpu"] and not vm["driverLoaded"]:
         return "GPU_MODULE_LOAD", "the nvidia module is not loaded"
+    return "", ""
+
+
+def _check_versions(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
+    parts = {"docker": "EXPECT_DOCKER", "toolkit": "EXPECT_TOOLKIT", "driver": "EXPECT_DRIVER"}
+    for part, name in parts.items():
+        expected = environment.get(name, vm[part])
+        if expected != vm[part]:
+            return "VERSION_MISMATCH", f"{part} is {vm[part] or 'absent'}, not {expected}"
     return "", ""
 
 
