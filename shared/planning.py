@@ -315,6 +315,7 @@ def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
             "security_type": image.security_type,
             "container_images": [i.name for i in image.container_images],
             "gpu_count": pool.gpu_count if image.gpu_enabled else 0,
+            "pending": image.pending,
             "registry_login_server": image.registry_login_server if private else None,
             "pull_identity_id": image.pull_identity_id if private else None,
         }
@@ -336,6 +337,7 @@ def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
         nodes=plan.pool.nodes,
         low_priority_nodes=plan.pool.low_priority_nodes,
         state="ready",
+        pending=plan.pending,
         resource_group=plan.account.resource_group,
         location=plan.account.location,
         build_id=plan.build_id,

@@ -9,6 +9,7 @@ from typing import Any
 from shared import names
 from shared.catalogue import DriverKind, OperatingSystem
 from shared.errors import Failure
+from shared.proofs import CheckResult, Proof
 from shared.requests import Mode, Pool, SecurityType
 from shared.wire import Wire
 
@@ -190,6 +191,7 @@ class PoolPlan(Wire):
     security_type: SecurityType = SecurityType.STANDARD
     container_images: list[str] = []
     gpu_count: int = 0
+    pending: list[str] = []  # what the image's builder could not prove
     verify_image: str = ""
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
@@ -339,17 +341,6 @@ class ImageRecord(Wire):
     scripted: bool = False  # a stand-in answered for the builder's scripts
 
 
-class CheckResult(Wire):
-    """The verdict of one check on a node or in the verification job."""
-
-    id: str
-    status: str  # pass, fail, warn or skip
-    code: str | None = None
-    message: str | None = None
-    node: str | None = None
-    seconds: float | None = None
-
-
 class PoolRecord(Wire):
     """`batch_metadata.json`: the old script's keys first, then what is known besides."""
 
@@ -365,7 +356,9 @@ class PoolRecord(Wire):
     changed_at: str
     low_priority_nodes: int = 0
     verified: bool = False
-    checks: list[CheckResult] = []
+    pending: list[str] = []  # what neither the image's builder nor this pool has proved
+    proofs: list[Proof] = []  # one verdict for each check
+    checks: list[CheckResult] = []  # each on each node
     expires_at: str | None = None
     scripted: bool = False
     error: Failure | None = None
