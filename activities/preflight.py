@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 
 from activities.gallery import definition_conflict
-from shared import clients, decisions, names, quotas
+from shared import clients, decisions, grid, names, quotas
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.errors import Problem
@@ -158,7 +158,8 @@ def _check_builder(services: Services, plan: BuildPlan, _: Tick) -> Json:
             problems.append(problem)
         else:
             usable.append(name)
-    return _answer([] if usable else problems, sizes=usable)
+    missing = [p] if (p := grid.problem(image)) else []
+    return _answer(missing + ([] if usable else problems), sizes=usable)
 
 
 def _builder_problem(

@@ -14,6 +14,7 @@ from shared.bill_of_materials import BillPlan
 from shared.bodies import BUILDER_USER
 from shared.errors import StepFailed
 from shared.plans import (
+    GridDriver,
     GroupPlan,
     ImagePlan,
     ImageRecord,
@@ -171,6 +172,7 @@ def _software(plan: ImagePlan) -> list[Step]:
             after="docker",
             DRIVER_KIND=plan.driver.value if plan.driver else "",
             FABRIC_MANAGER="true" if plan.fabric_manager else "",
+            **_grid_parameters(plan.grid_driver or GridDriver()),
         )
         found.append(driver)
         installed.append("driver")
@@ -185,6 +187,15 @@ def _software(plan: ImagePlan) -> list[Step]:
         when=lambda done: plan.gpu or any(done[s].get("rebootRequired") for s in installed),
     )
     return [*found, reboot, _check(plan), _bill_of_materials(plan)]
+
+
+def _grid_parameters(driver: GridDriver) -> dict[str, str]:
+    given = {
+        "DRIVER_VERSION": driver.version,
+        "DRIVER_URL": driver.url,
+        "DRIVER_SHA256": driver.sha256,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _preloads(plan: ImagePlan) -> bool:

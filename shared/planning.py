@@ -14,6 +14,7 @@ from shared.plans import (
     BuildOutcome,
     BuildPlan,
     Earlier,
+    GridDriver,
     ImagePlan,
     ImageRecord,
     ImageReference,
@@ -59,6 +60,7 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
     group = image.resource_group or settings.default_resource_group
     location = image.location or settings.default_location
     sizes = _builder_sizes(image, settings)
+    driver = _driver(request, sizes[0]) if image.gpu else None
     outbound = (
         image.outbound.subnet_id if isinstance(image.outbound, OutboundSubnet) else image.outbound
     )
@@ -73,7 +75,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         version=image.version,
         system=_system(image),
         gpu=image.gpu,
-        driver=_driver(request, sizes[0]) if image.gpu else None,
+        driver=driver,
+        grid_driver=_grid_driver(settings) if driver is DriverKind.GRID else None,
         fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
         size=sizes[0],
         other_sizes=sizes[1:],
@@ -118,6 +121,14 @@ def _sizes(pool: Pool) -> list[str]:
 def _driver(request: Build, builder_size: str) -> DriverKind:
     facts = (catalogue.gpu_of(size) for size in _gpu_sizes(request, builder_size))
     return next((f.driver for f in facts if f), DriverKind.DATACENTER_OPEN)
+
+
+def _grid_driver(settings: Settings) -> GridDriver:
+    return GridDriver(
+        version=settings.grid_driver_version,
+        url=settings.grid_driver_url,
+        sha256=settings.grid_driver_sha256,
+    )
 
 
 def _needs_fabric_manager(request: Build, builder_size: str) -> bool:

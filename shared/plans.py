@@ -34,6 +34,14 @@ class BaseImage(Wire):
     purchase_plan: dict[str, str] | None = None  # name, publisher, product
 
 
+class GridDriver(Wire):
+    """The GRID driver's file; what is not said comes from provisioning/catalogue.sh."""
+
+    version: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+
 class RegistryPlan(Wire):
     """The container registry of an image."""
 
@@ -64,6 +72,7 @@ class ImagePlan(Wire):
     base: BaseImage | None = None  # once Azure has told
     gpu: bool
     driver: DriverKind | None = None
+    grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
     size: str  # of the builder VM
     other_sizes: list[str] = []  # tried in turn when Azure has no capacity

@@ -26,6 +26,8 @@ DRIVER_VERSIONS = {
     "datacenter-proprietary": "580.126.20",
     "grid": "570.211.01",
 }
+_GRID_WITH_CHECKSUM = "595.58.03"
+"""Microsoft publishes none for the others."""
 _SUPPORTED = {
     "ubuntu": ("22.04", "24.04"),
     "debian": ("11", "12", "13"),
@@ -116,12 +118,15 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if kind not in DRIVER_VERSIONS:
         message = f"parameter DRIVER_KIND must be one of {', '.join(DRIVER_VERSIONS)}"
         return Done(exit_code=BAD_PARAMETER, message=message)
+    version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
+    if kind == "grid" and version != _GRID_WITH_CHECKSUM and "DRIVER_SHA256" not in run.environment:
+        message = f"no checksum of GRID driver {version} is published: give DRIVER_SHA256"
+        return Done(exit_code=BAD_PARAMETER, message=message)
     if run.vm["os"] == "debian":
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
     if run.vm["kernelPending"]:
         message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
-    version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
     changes = {
         "driver": version,
         "driverKind": kind,
