@@ -26,11 +26,16 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     """
     checks: list[CheckResult] = []
     scripted = False
-    for node in plan.nodes:
+    for node in plan.nodes or _all_nodes(services, plan.pool):
         result = batch_pool.node_report(services, plan.pool, node)
         checks += node_checks(node, result)
         scripted = scripted or bool((result or {}).get("scripted"))
     return {"checks": [c.to_wire() for c in checks], "scripted": scripted}
+
+
+def _all_nodes(services: Services, plan: PoolPlan) -> list[str]:
+    service = services.azure.batch_service(plan.endpoint)
+    return [n["id"] for n in clients.listed(service.list_nodes(plan.pool_id, select=["id"]))]
 
 
 def node_checks(node: str, result: Json | None) -> list[CheckResult]:

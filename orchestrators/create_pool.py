@@ -28,6 +28,8 @@ def create_pool(context: Context) -> Story:
     except StepFailed as failed:
         problem = failed.failure
         record = planning.failed_pool(plan, problem)
+        if problem.code == "NodesUnusable":
+            record = yield from _with_reports(context, work, record)
     if problem is not None:
         yield from _stop_paying(context, work, problem)
         record = record.model_copy(update={"changed_at": steps.now(context)})
@@ -57,11 +59,26 @@ def _with_proofs(plan: PoolPlan, record: PoolRecord, checks: list[CheckResult]) 
     return record.model_copy(update=told)
 
 
+def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Story:
+    """The failed pool's record with what its nodes have told, while there are nodes."""
+    everything = ReportPlan(pool=work.plan, nodes=[])
+    try:
+        report = yield from steps.call(
+            context, work.scope.for_cleanup(), "node_reports", "read_node_reports", everything
+        )
+    except StepFailed:
+        return record  # the pool's own failure says more
+    checks = [CheckResult.from_wire(c) for c in report["checks"]]
+    found = proofs.verdicts(checks)
+    told = {"checks": proofs.shown(checks), "proofs": found, "scripted": report["scripted"]}
+    return record.model_copy(update=told)
+
+
 def _with_nodes(context: Context, work: PoolWork) -> Story:
     """The pool with its nodes, in the first size that Azure has capacity for."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
-        plan = work.plan.model_copy(update={"size": size})
+        plan = planning.in_size(work.plan, size)
         try:
             yield from steps.run(context, work.scope, "pool", "ensure_pool", plan, attempt)
             found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)

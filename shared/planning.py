@@ -333,6 +333,13 @@ def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
     )
 
 
+def in_size(pool: PoolPlan, size: str) -> PoolPlan:
+    """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
+    gpu = catalogue.gpu_of(size)
+    count = gpu.count if gpu and pool.gpu_count else 0
+    return pool.model_copy(update={"size": size, "gpu_count": count})
+
+
 def failed_pool(plan: PoolPlan, failure: Failure) -> PoolRecord:
     """The record of a pool that did not come up."""
     return pool_record(plan, "").model_copy(update={"state": "failed", "error": failure})

@@ -255,7 +255,7 @@ class ReportPlan(Wire):
     """A pool and the nodes that prove it."""
 
     pool: PoolPlan
-    nodes: list[str]
+    nodes: list[str]  # none named: whichever there are
 
 
 class Named(Wire):

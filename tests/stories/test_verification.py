@@ -82,3 +82,18 @@ def test_a_pool_without_a_gpu_proves_no_gpu(world: World) -> None:
     made = build["pools"][0]
     assert (made["verified"], made["pending"]) == (True, ["gpu"])
     assert {p["check"]: p["verdict"] for p in made["proofs"]}["gpu"] == "skip"
+
+
+def test_nodes_that_never_become_ready_leave_their_verdicts(world: World) -> None:
+    """Their start task refuses the work: which check did, is told like any other verdict."""
+    pools = [a_pool("good", vmSize=GPU_SIZE), a_pool("bad", vmSize="Standard_NV36ads_A10_v5")]
+
+    build = world.build(a_gpu_request(*pools))
+
+    bad = world.pool("mybatch12345", "bad")
+    verdicts = {proof["check"]: (proof["verdict"], proof.get("code")) for proof in bad["proofs"]}
+    assert [p["state"] for p in build["pools"]] == ["ready", "failed"]
+    assert bad["error"]["code"] == "NodesUnusable"
+    assert verdicts["gpu"] == ("fail", "GPU_UNSUPPORTED")
+    assert verdicts["docker"] == ("pass", None)
+    assert bad["verified"] is False
