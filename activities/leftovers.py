@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared import clients, decisions, names
 from shared.clients import Started
 from shared.decisions import Done, Verdict
@@ -9,8 +11,10 @@ from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import BuildOutcome, LeftoverPlan, Named, Nothing
 from shared.records import ENDED
-from shared.tables import Row
 from shared.wire import Wire
+
+if TYPE_CHECKING:
+    from shared.tables import Row
 
 # Temporary things that builds make, in the order of removal (what holds a thing goes before it),
 # with the API version to name them by id: that of the SDK's own clients.
@@ -51,7 +55,8 @@ def survey(services: Services, now: str | None = None) -> Survey:
     """
     everything = services.azure.resources.resources.list
     listed, at = clients.listed_at(everything, filter=f"tagName eq '{names.TAG_BUILD}'")
-    order, rows = list(_TYPES), dict[str, Row | None]()
+    order = list(_TYPES)
+    rows: dict[str, Row | None] = {}
     with_vm = {_build(r) for r in listed if _kind(r) == _VM}
     found = []
     for resource in listed:

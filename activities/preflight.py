@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared import clients, decisions, quotas
+from shared import clients, decisions, grid, quotas
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.errors import Problem
@@ -163,7 +163,8 @@ def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
             problems.append(problem)
         else:
             usable.append(name)
-    return answer([] if usable else problems, sizes=usable)
+    missing = [p] if (p := grid.problem(image)) else []
+    return answer(missing + ([] if usable else problems), sizes=usable)
 
 
 def _compute_sizes(services: Services, location: str, tick: Tick) -> dict[str, Json]:

@@ -11,12 +11,12 @@ from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
 from shared.plans import ImagePlan, ScriptPlan
 
-_ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
+ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     vm = names.builder_vm(plan.image.build_id)
-    return plan.image.resource_group, vm, names.run_command(plan.step, _ATTEMPT)
+    return plan.image.resource_group, vm, names.run_command(plan.step, ATTEMPT)
 
 
 def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
@@ -26,13 +26,13 @@ def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
 
 def _start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
-    name = names.run_command(plan.step, _ATTEMPT)
+    name = names.run_command(plan.step, ATTEMPT)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
     return clients.send(calls.begin_create_or_update, *_path(plan), body)
 
 
 def _subject(plan: ScriptPlan) -> str:
-    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, _ATTEMPT)}"
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, ATTEMPT)}"
 
 
 # instanceView.executionState → whether the script has ended
@@ -97,8 +97,8 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
 def _log_url(plan: ScriptPlan) -> str | None:
     if not plan.image.log_container:
         return None
-    name = names.run_command(plan.step, _ATTEMPT)
-    return f"{plan.image.log_container.rstrip('/')}/{plan.image.build_id}/{name}.out.log"
+    name = names.run_command(plan.step, ATTEMPT)
+    return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 
 run_script = Operation(

@@ -84,6 +84,8 @@ class Pool:
     verified: bool | None = None
     scripted: bool = False
     checks: tuple[Mapping[str, Any], ...] = ()
+    proofs: tuple[Mapping[str, Any], ...] = ()
+    pending: tuple[str, ...] = ()
     error: Error | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -99,6 +101,8 @@ class Pool:
             verified=verified if isinstance(verified, bool) else None,
             scripted=data.get("scripted") is True,
             checks=tuple(check for check in data.get("checks") or [] if isinstance(check, Mapping)),
+            proofs=tuple(proof for proof in data.get("proofs") or [] if isinstance(proof, Mapping)),
+            pending=tuple(str(name) for name in data.get("pending") or []),
             error=Error.from_wire(data.get("error")),
             metadata={k: v for k, v in data.items() if k not in {"checks", "error"}},
         )

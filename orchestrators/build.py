@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrators.build_image import ImageWork
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import names, planning, steps
+from shared import names, planning, proofs, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
 from shared.plans import (
     BaseImage,
@@ -191,11 +191,16 @@ def _outcome(
         build_id=plan.build_id,
         state=_state(error),
         image=image,
-        pools=pools,
+        pools=[_in_brief(pool, proofs.RESULTS_MAX // len(pools)) for pool in pools],
         leftovers=leftovers,
         error=error,
         resumable=error is not None and error.kind is not Kind.CANCELLED,
     )
+
+
+def _in_brief(pool: PoolRecord, results: int) -> PoolRecord:
+    """All pools of a build share one row; each pool's own record tells everything."""
+    return pool.model_copy(update={"checks": proofs.shown(pool.checks, results)})
 
 
 def _pools_failed(failed: list[PoolRecord], asked: int) -> Failure:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from shared import planning, steps
+from shared import planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
-from shared.plans import CheckResult, PoolPlan, ReportPlan
+from shared.plans import PoolPlan, PoolRecord, ReportPlan
+from shared.proofs import CheckResult, Proof
 from shared.steps import Context, Scope, Story
 from shared.wire import Wire
 
@@ -23,10 +24,15 @@ def create_pool(context: Context) -> Story:
     try:
         yield from steps.note(context, "claim_pool", plan)
         record = yield from _make(context, work)
+        problem = record.error
     except StepFailed as failed:
-        failure = yield from _stop_paying(context, work, failed.failure)
-        failed_at = {"changed_at": steps.now(context)}
-        record = planning.failed_pool(plan, failure).model_copy(update=failed_at)
+        problem = failed.failure
+        record = planning.failed_pool(plan, problem)
+        if problem.code == "NodesUnusable":
+            record = yield from _with_reports(context, work, record)
+    if problem is not None:
+        problem = yield from _stop_paying(context, work, problem)
+        record = record.model_copy(update={"error": problem, "changed_at": steps.now(context)})
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
@@ -37,24 +43,42 @@ def _make(context: Context, work: PoolWork) -> Story:
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
     checks, scripted = yield from _verify(context, work.scope, plan, nodes)
-    failed = [c for c in checks if c.status == "fail"]
-    if failed:
-        raise StepFailed(_not_verified(plan, failed))
-    return record.model_copy(
-        update={
-            "verified": True,
-            "checks": checks,
-            "scripted": scripted,
-            "changed_at": steps.now(context),
-        }
-    )
+    record = record.model_copy(update={"scripted": scripted, "changed_at": steps.now(context)})
+    return _with_proofs(plan, record, checks)
+
+
+def _with_proofs(plan: PoolPlan, record: PoolRecord, checks: list[CheckResult]) -> PoolRecord:
+    """The record with a verdict for each check; a pool counts as verified by them alone."""
+    found = proofs.verdicts(checks, len(plan.pool.checks))
+    told = {"checks": proofs.shown(checks), "proofs": found}
+    proved = proofs.is_proved(found, gpus=plan.gpu_count, images=len(plan.container_images))
+    if not proved:
+        told |= {"state": "failed", "error": _not_verified(plan, checks, found)}
+    else:
+        told |= {"verified": True, "pending": proofs.still_pending(plan.pending, found)}
+    return record.model_copy(update=told)
+
+
+def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Story:
+    """The failed pool's record with what its nodes have told, while there are nodes."""
+    everything = ReportPlan(pool=work.plan, nodes=[])
+    try:
+        report = yield from steps.call(
+            context, work.scope.for_cleanup(), "node_reports", "read_node_reports", everything
+        )
+    except StepFailed:
+        return record  # the pool's own failure says more
+    checks = [CheckResult.from_wire(c) for c in report["checks"]]
+    found = proofs.verdicts(checks)
+    told = {"checks": proofs.shown(checks), "proofs": found, "scripted": report["scripted"]}
+    return record.model_copy(update=told)
 
 
 def _with_nodes(context: Context, work: PoolWork) -> Story:
     """The pool with its nodes, in the first size that Azure has capacity for."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
-        plan = work.plan.model_copy(update={"size": size})
+        plan = planning.in_size(work.plan, size)
         try:
             yield from steps.run(context, work.scope, "pool", "ensure_pool", plan, attempt)
             found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)
@@ -88,14 +112,15 @@ def _remove_job(context: Context, plan: PoolPlan) -> Story:
         return
 
 
-def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:
-    told = "; ".join(
-        f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed[:5]
-    )
+def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof]) -> Failure:
+    failed = [c for c in checks if c.status == "fail"]
+    told = [f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed]
+    missing = [p for p in found if p.verdict == "skip" or not p.nodes]
+    told += [f"{p.check}: {p.message or 'it was left out'}" for p in missing]
     return Failure(
         code="VerificationFailed",
         kind=Kind.SCRIPT,
-        message=f"{len(failed)} checks of pool {plan.pool_id} failed: {told}",
+        message=f"{len(told)} checks of pool {plan.pool_id} failed: {'; '.join(told[:5])}",
         resource=plan.resource,
         next_action="Correct the image or the pool; the pool was shrunk to zero nodes meanwhile.",
     )

@@ -58,6 +58,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "reboot": (60, 20),
     "reboot_for_kernel": (60, 20),
     "check": (45, 20),
+    "bill_of_materials": (5, 10),
     "remove_run_commands": (30, 20),
     "seal": (65, 20),
     "generalize": (50, 30),

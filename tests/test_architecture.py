@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,8 @@ FORBIDDEN_IN_ORCHESTRATORS = {
     "shared.settings",
     "shared.tables",
 }
+# Heavy: imported in the function that uses them, so that a cold start is short.
+LATE = {"azure.batch", "azure.core", "azure.data", "azure.identity", "azure.mgmt", "cryptography"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
@@ -156,3 +160,11 @@ def test_these_rules_are_not_vacuous() -> None:
     assert len(sources("orchestrators")) > 4
     assert "shared.steps" in {m for p in sources("orchestrators") for m in imports(p)}
     assert any(m.startswith("azure.mgmt") for m in imports(ROOT / "shared" / "clients.py"))
+
+
+def test_no_sdk_is_imported_at_start() -> None:
+    """Most calls of the app need one of a dozen SDKs, and a cold start needs none."""
+    script = "import sys, function_app; print(*sys.modules)"
+    line = [sys.executable, "-c", script]
+    loaded = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(loaded.split()) & LATE == set()

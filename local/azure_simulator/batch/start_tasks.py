@@ -120,7 +120,7 @@ def _imitate(
     seconds = azure.duration("nodes.startTask", node)
     is_verification = _is_verification(command, environment)
     if is_verification:
-        ran = verification.judge(host, environment)
+        ran = verification.judge(host, environment, iso8601.timestamp(azure.now))
     else:
         ran = commands.run(command, environment, host.gpus())
     outcome = interface.Outcome(
