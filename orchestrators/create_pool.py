@@ -31,8 +31,9 @@ def create_pool(context: Context) -> Story:
         if problem.code == "NodesUnusable":
             record = yield from _with_reports(context, work, record)
     if problem is not None:
-        yield from _stop_paying(context, work, problem)
-        record = record.model_copy(update={"changed_at": steps.now(context)})
+        problem = yield from _stop_paying(context, work, problem)
+        told = {"error": problem, "changed_at": steps.now(context)}
+        record = record.model_copy(update=told)
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
@@ -127,12 +128,23 @@ def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof])
 
 
 def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
-    """Nodes that cannot be used would bill until somebody notices."""
+    """Nodes that cannot be used would bill until somebody notices. Returns the failure, which asks
+    for help where they could not be removed.
+    """
     if failure.kind is Kind.CONFLICT:
-        return  # the pool is another's
+        return failure  # the pool is another's
     try:
         yield from steps.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
-    except StepFailed:
-        return  # the pool's own failure says more
+    except StepFailed as stuck:
+        return failure.model_copy(update={"next_action": _shrink_it(work.plan, stuck.failure)})
+    return failure
+
+
+def _shrink_it(plan: PoolPlan, stuck: Failure) -> str:
+    command = f"./batch-prep.sh pools resize {plan.account.name} {plan.pool_id} --nodes 0"
+    return (
+        f"The pool may still cost money: its nodes could not be removed ({stuck.message}). Shrink "
+        f"it yourself: {command}"
+    )

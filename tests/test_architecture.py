@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared import settings
+from triggers import routes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -145,6 +146,13 @@ def test_the_sample_settings_and_the_readme_name_every_setting() -> None:
     for name in settings.known():
         assert name in sample, name
         assert name in readme, name
+
+
+def test_the_readme_names_every_route() -> None:
+    """A route that nobody can find does not exist."""
+    readme = (ROOT / "README.md").read_text()
+    missing = [r.path for r in routes.ROUTES if f"`/api/{r.path}" not in readme]
+    assert missing == []
 
 
 def test_these_rules_are_not_vacuous() -> None:
