@@ -32,7 +32,8 @@ def create_pool(context: Context) -> Story:
             record = yield from _with_reports(context, work, record)
     if problem is not None:
         problem = yield from _stop_paying(context, work, problem)
-        record = record.model_copy(update={"error": problem, "changed_at": steps.now(context)})
+        told = {"error": problem, "changed_at": steps.now(context)}
+        record = record.model_copy(update=told)
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
