@@ -9,6 +9,8 @@ from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
 from shared.plans import AccountPlan
 
+_MAKING_SECONDS = 90.0  # an account takes about 15 s (recorded)
+
 
 def _look(services: Services, plan: AccountPlan, _: Tick) -> Json | None:
     calls = services.azure.batch.batch_account
@@ -32,8 +34,9 @@ def _create(services: Services, plan: AccountPlan, _: Tick) -> Started:
 def _judge(plan: AccountPlan, observed: Json | None, tick: Tick) -> Verdict:
     subject = plan.account_id
     if observed is not None and "taken" in observed:
-        # While an account is being made, its name is taken and the account itself not there yet.
-        if tick.started == "create":
+        # While an account is being made, by this build or by another one of the same group, its
+        # name is taken and the account itself is not there yet.
+        if tick.started == "create" or tick.elapsed < _MAKING_SECONDS:
             return Wait(note="the account is being made")
         return Fail(failure=_taken(plan, observed["taken"]))
     if observed is not None and not decisions.same(observed.get("location"), plan.location):
@@ -41,7 +44,7 @@ def _judge(plan: AccountPlan, observed: Json | None, tick: Tick) -> Verdict:
         advice = f"Ask for pools in {where}, or name another account."
         return Fail(failure=decisions.foreign(subject, f"it is in {where}", advice))
     endpoint = decisions.properties(observed).get("accountEndpoint")
-    result = {"endpoint": endpoint, "created": tick.started is not None}
+    result = {"endpoint": endpoint, "waited": tick.elapsed > 0}
     verdict = decisions.created(subject, observed, started=tick.started, result=result)
     if isinstance(verdict, Done) and not endpoint:
         return Wait(note="the account has no endpoint yet")

@@ -67,7 +67,7 @@ def _claim(services: Services, plan: ImagePlan, _: Tick) -> Json:
     """A number that no other build has or had; the same build always gets the same one."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
-    taken = [v["name"] for v in clients.listed(versions.list_by_gallery_image(*path))]
+    taken = [v["name"] for v in clients.listed(versions.list_by_gallery_image, *path)]
     partition = names.image_partition(*path)
     version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
     if version is None:

@@ -54,7 +54,7 @@ def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
 
     service = services.azure.batch_service(plan.endpoint)
     try:
-        nodes = clients.listed(service.list_nodes(plan.pool_id, select=_SELECT))
+        nodes = clients.listed(service.list_nodes, plan.pool_id, select=_SELECT)
     except ResourceNotFoundError:
         return None
     lost = lost_nodes(nodes)

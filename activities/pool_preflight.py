@@ -24,16 +24,20 @@ def _check_batch(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     problems = [p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes))]
     path = (account.resource_group, account.name)
     found = clients.fetch(services.azure.batch.batch_account.get, *path)
-    if found is not None and not problems:
+    is_there = decisions.provisioning(found) == "ready"
+    if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes)
         problems += _agent_problems(services, plan, found, tick)
-    return preflight.answer(problems, exists=found is not None)
+    endpoint = None
+    if is_there and decisions.same((found or {}).get("location"), account.location):
+        endpoint = decisions.properties(found).get("accountEndpoint")
+    return preflight.answer(problems, endpoint=endpoint)
 
 
 def _batch_sizes(services: Services, location: str, tick: Tick) -> dict[str, Size]:
     def ask() -> dict[str, Size]:
         calls = services.azure.batch.location
-        listed = clients.listed(calls.list_supported_virtual_machine_skus(location))
+        listed = clients.listed(calls.list_supported_virtual_machine_skus, location)
         return {s["name"].lower(): quotas.read_size(s) for s in listed}
 
     return services.known.get(("batch sizes", location), tick.now, ask)
@@ -62,7 +66,7 @@ def _quota_problems(
 ) -> list[Problem]:
     assert plan.account is not None
     path = (plan.account.resource_group, plan.account.name)
-    pools = clients.listed(services.azure.batch.pool.list_by_batch_account(*path))
+    pools = clients.listed(services.azure.batch.pool.list_by_batch_account, *path)
     asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
@@ -97,8 +101,8 @@ def _agent_problems(
 
 def _supported_agents(services: Services, endpoint: str, tick: Tick) -> set[str]:
     def ask() -> set[str]:
-        images = services.azure.batch_service(endpoint).list_supported_images()
-        return {image["nodeAgentSKUId"] for image in clients.listed(images)}
+        images = clients.listed(services.azure.batch_service(endpoint).list_supported_images)
+        return {image["nodeAgentSKUId"] for image in images}
 
     return services.known.get(("node agents", endpoint), tick.now, ask)
 
@@ -141,11 +145,14 @@ def _check_image(services: Services, plan: BuildPlan, _: Tick) -> Json:
 
 
 def _versions(services: Services, wanted: ImageReference) -> list[Json]:
+    from azure.core.exceptions import ResourceNotFoundError
+
     calls = services.azure.compute.gallery_image_versions
     path = (wanted.resource_group, wanted.gallery, wanted.definition)
-    if clients.fetch(services.azure.compute.gallery_images.get, *path) is None:
+    try:
+        return clients.listed(calls.list_by_gallery_image, *path)
+    except ResourceNotFoundError:
         return []
-    return clients.listed(calls.list_by_gallery_image(*path))
 
 
 def _newest(versions: list[Json]) -> Json | None:

@@ -155,7 +155,7 @@ def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     image = plan.image
     assert image is not None
     skus = _compute_sizes(services, image.location, tick)
-    usages = clients.listed(services.azure.compute.usage.list(image.location))
+    usages = clients.listed(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
         problem = _builder_problem(image, name, skus, usages)
@@ -169,8 +169,8 @@ def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
 
 def _compute_sizes(services: Services, location: str, tick: Tick) -> dict[str, Json]:
     def ask() -> dict[str, Json]:
-        calls = services.azure.compute.resource_skus
-        return quotas.sizes_by_name(clients.listed(calls.list(filter=f"location eq '{location}'")))
+        skus, here = services.azure.compute.resource_skus, f"location eq '{location}'"
+        return quotas.sizes_by_name(clients.listed(skus.list, filter=here))
 
     return services.known.get(("compute sizes", location), tick.now, ask)
 

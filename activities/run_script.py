@@ -120,9 +120,8 @@ def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
     an image.
     """
     calls = services.azure.compute.virtual_machine_run_commands
-    found = clients.listed(
-        calls.list_by_virtual_machine(plan.resource_group, names.builder_vm(plan.build_id))
-    )
+    vm = (plan.resource_group, names.builder_vm(plan.build_id))
+    found = clients.listed(calls.list_by_virtual_machine, *vm)
     staying = [c["name"] for c in found if decisions.provisioning(c) != "deleting"]
     return {"names": staying} if found else None
 

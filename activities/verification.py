@@ -35,7 +35,7 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
 
 def _all_nodes(services: Services, plan: PoolPlan) -> list[str]:
     service = services.azure.batch_service(plan.endpoint)
-    return [n["id"] for n in clients.listed(service.list_nodes(plan.pool_id, select=["id"]))]
+    return [n["id"] for n in clients.listed(service.list_nodes, plan.pool_id, select=["id"])]
 
 
 def node_checks(node: str, result: Json | None) -> list[CheckResult]:
@@ -78,7 +78,7 @@ def _look_job(services: Services, plan: ReportPlan, _: Tick) -> Json | None:
     service = services.azure.batch_service(plan.pool.endpoint)
     if clients.fetch(service.get_job, plan.pool.job_id) is None:
         return None
-    return {"tasks": clients.listed(service.list_tasks(plan.pool.job_id))}
+    return {"tasks": clients.listed(service.list_tasks, plan.pool.job_id)}
 
 
 def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:

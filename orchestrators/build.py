@@ -47,8 +47,8 @@ def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
     if earlier.image is not None:  # the image is published; only pools are left to make
         endpoint = yield from _ensure_account(context, plan, scope)
         return (yield from _make_pools(context, plan, scope, earlier.image, endpoint))
-    plan, image = yield from _preflight(context, plan)
-    endpoint = yield from _ensure_account(context, plan, scope)
+    plan, image, endpoint = yield from _preflight(context, plan)
+    endpoint = endpoint or (yield from _ensure_account(context, plan, scope))
     if plan.image is not None:
         work = ImageWork(image=plan.image, scope=scope, done=earlier.steps)
         reply = yield from steps.run_child(
@@ -99,16 +99,16 @@ def _how_to_look(image: ImagePlan) -> str:
 
 def _preflight(context: Context, plan: BuildPlan) -> Story:
     """Every check side by side; all blockers in one answer. Returns the plan as Azure makes it
-    possible.
+    possible, the image to use if it is there, and the endpoint of the account if that is.
     """
     answers = yield from steps.call_all(
         context, [(check, plan) for check in planning.checks_for(plan)]
     )
     facts = refuse_blockers(answers)
     if plan.image is None:
-        return plan, ImageRecord.from_wire(facts["image"])
+        return plan, ImageRecord.from_wire(facts["image"]), facts.get("endpoint")
     image = planning.on_base(plan.image, BaseImage.from_wire(facts["base"]), facts["sizes"])
-    return plan.model_copy(update={"image": image}), None
+    return plan.model_copy(update={"image": image}), None, facts.get("endpoint")
 
 
 def refuse_blockers(answers: list[Json]) -> Json:
@@ -139,7 +139,7 @@ def _ensure_account(context: Context, plan: BuildPlan, scope: Scope) -> Story:
     group = GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
     yield from steps.note(context, "ensure_resource_group", group)
     made = yield from steps.run(context, scope, "batch_account", "ensure_batch_account", account)
-    if made["created"]:
+    if made["waited"]:  # what could not be asked before it was there
         refuse_blockers((yield from steps.call_all(context, [("check_batch", plan)])))
     return made["endpoint"]
 

@@ -305,22 +305,34 @@ def tail(length: int, call: Callable[..., Iterable[bytes]], *args: str) -> str:
     return end.decode(errors="replace")
 
 
-def listed(items: Iterable[Any]) -> list[Json]:
+def listed(call: Callable[..., Any], *args: Any, **options: Any) -> list[Json]:
     """All items of an SDK's paged list, as wire JSON."""
-    return [item.as_dict() for item in items]
+    return _listed(call, *args, **options)[0]
 
 
-def listed_at(call: Callable[..., Iterable[Any]], **options: Any) -> tuple[list[Json], str | None]:
+def listed_at(call: Callable[..., Any], **options: Any) -> tuple[list[Json], str | None]:
     """All items of a paged list, and when Azure's own clock says that it answered (ISO 8601)."""
-    dates: list[str | None] = []
-
-    def note(answer: Any) -> None:
-        dates.append(answer.http_response.headers.get("Date"))
-
-    items = listed(call(raw_response_hook=note, **options))
-    date = dates[-1] if dates else None
+    items, answer = _listed(call, **options)
+    date = answer.headers.get("Date")
     moment = parsedate_to_datetime(date) if date else None
     return items, moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _listed(call: Callable[..., Any], *args: Any, **options: Any) -> tuple[list[Json], Any]:
+    """All items, and the answer that held the last of them."""
+    link: str | None = None
+
+    def next_page(**hook: Any) -> None:
+        next(call(*args, **options, **hook).by_page(link))
+
+    items: list[Json] = []
+    while True:
+        answer = _raw(next_page)
+        page = _json(answer) or {}
+        items += page.get("value") or []
+        link = page.get("nextLink") or page.get("odata.nextLink")
+        if not link:
+            return items, answer
 
 
 def _json(response: Any) -> Json | None:

@@ -95,7 +95,7 @@ def _until_done(context: Context, work: Json) -> Story:
     mark = _step_mark(scope, work["step"], began)
     memo: Json = {}
     refusals = 0
-    waited = 0.0  # seconds, without those in which the app was down
+    waited = spent = 0.0  # seconds, without those in which the app was down; `spent` of the limit
     while True:
         now = context.current_utc_datetime
         elapsed = (now - began).total_seconds()
@@ -112,16 +112,16 @@ def _until_done(context: Context, work: Json) -> Story:
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        is_late = waited > pace.limit_minutes * 60
-        if refusals > polling.TRANSIENT_ATTEMPTS or (refusals and is_late):
+        if refusals > polling.TRANSIENT_ATTEMPTS:
             raise StepFailed(Failure.from_wire(reply["error"]))
-        if is_late:
+        if not refusals and spent > pace.limit_minutes * 60:
             raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
             spread = polling.spread_of(context.instance_id, refusals)
             delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
         else:
             delay = polling.next_look(pace, waited, reply.get("retryAfter"))
+            spent += delay
         waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
 

@@ -64,7 +64,7 @@ def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
 def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
     """The steps in their order, with when each would end if all took their typical time."""
     found: list[Json] = []
-    if plan.account and not facts.get("exists"):
+    if plan.account and not facts.get("endpoint"):
         found.append(_step("batch_account", 0, pace))
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     if plan.image:

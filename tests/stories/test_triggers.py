@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from shared.names import Orchestrator
 from tests.world import World, a_pool, an_image
 from triggers import builds, catalogue, health, intake, routes
@@ -141,3 +143,17 @@ def test_the_api_describes_itself(world: World) -> None:
     told = json.dumps(described)
     for name in set(re.findall(r"#/components/schemas/(\w+)", told)):
         assert name in described["components"]["schemas"], name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_requests_that_meet_at_a_new_account_all_get_their_pools(seed: int) -> None:
+    """One makes the account; the others see its name taken, then the account half made."""
+    world = World(seed=seed)
+    world.build({"mode": "image-only", "requestId": "image", "image": an_image()})
+    account = {"name": "mybatch12345", "resourceGroup": "images", "location": "swedencentral"}
+    for number in range(8):
+        request = {"requestId": f"q{number}", "batchAccount": account, "image": an_image()}
+        asked = {**request, "pool": a_pool(f"p{number}")}
+        world.deliver(json.dumps(asked), f"m{number}")
+    world.engine.run_until_idle()
+    assert {world.show(b.key)["state"] for b in world.records.builds()} == {"succeeded"}
