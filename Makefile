@@ -56,6 +56,10 @@ down: setup ## Stop the local stack
 test: setup ## Run the tests (TESTS=tests/unit, ARGS="-k name")
 	@$(PY) -m pytest $(TESTS) $(ARGS)
 
+.PHONY: test-kills
+test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
+	@BATCH_PREP_KILLS=$(or $(KILLS),20) $(PY) -m pytest tests/contract/stack/test_kills.py -v
+
 .PHONY: golden
 golden: setup ## Write the reviewed request bodies anew; the diff is the review
 	@GOLDEN=write $(PY) -m pytest tests/golden

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from activities import batch_pool
+from activities import pool_nodes
 from shared import batch_bodies, clients
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
@@ -27,7 +27,7 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     checks: list[CheckResult] = []
     scripted = False
     for node in plan.nodes or _all_nodes(services, plan.pool):
-        result = batch_pool.node_report(services, plan.pool, node)
+        result = pool_nodes.node_report(services, plan.pool, node)
         checks += node_checks(node, result)
         scripted = scripted or bool((result or {}).get("scripted"))
     return {"checks": [c.to_wire() for c in checks], "scripted": scripted}

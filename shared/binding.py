@@ -1,10 +1,9 @@
-"""The activity's end of `steps.call`: payload → look, judge, act → reply. A failure becomes data
-here.
+"""The activity's end of `steps.call`: payload → look, judge, act → reply; a failure becomes data.
 
     payload  {"plan": {...}, "tick": {...}, "step": {...}?}
     reply    {"state": "done", "result": {...}}
-             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...}, "transient":
-             bool}
+             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...},
+              "transient": bool}
              {"state": "failed", "error": {...}}
 
 Around each call the step's record is written, and the build's cancel flag is read.
@@ -14,15 +13,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
-
-from azure.core.exceptions import AzureError
+from typing import TYPE_CHECKING, Any
 
 from shared import clients, decisions, errors
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind, StepFailed
 from shared.operations import Activity, Effect, Json, Operation, Services, Tick
 from shared.records import StepMark
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
 
 log = logging.getLogger("batch_prep.activities")
 
@@ -42,6 +42,8 @@ def bind(
 
 def perform(activity: Activity, services: Services, payload: Json) -> Json:
     """Run one call of an activity and record it."""
+    from azure.core.exceptions import AzureError
+
     plan = activity.plan.from_wire(payload["plan"])
     tick = Tick.from_wire(payload["tick"])
     mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
@@ -68,6 +70,8 @@ def _recorded(
 
 
 def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> Json:
+    from azure.core.exceptions import AzureError
+
     try:
         if isinstance(activity, Effect):
             return {"state": "done", "result": activity.act(services, plan, tick)}
@@ -89,13 +93,16 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
     verdict = operation.judge(plan, observed, tick)
     if not isinstance(verdict, Start):
         return _reply(operation, services, plan, tick, verdict)
+    tick = _remembering(tick, verdict.memory)
     started = operation.actions[verdict.action](services, plan, tick)
+    if verdict.then is not None:
+        return _reply(operation, services, plan, tick, verdict.then)
     tick = tick.model_copy(update={"started": verdict.action, "operation": started.operation})
     after = operation.judge(plan, started.body, tick) if started.body is not None else Wait()
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for
         after = Wait()
     if isinstance(after, Wait) and after.retry_after is None:
-        after = Wait(note=after.note, retry_after=started.retry_after)
+        after = Wait(note=after.note, retry_after=started.retry_after, memory=after.memory)
     return _reply(operation, services, plan, tick, after)
 
 
@@ -106,12 +113,17 @@ def _reply(
         case Done():
             return {"state": "done", "result": verdict.result}
         case Wait():
+            tick = _remembering(tick, verdict.memory)
             waiting = _wait(tick, verdict.note, verdict.retry_after)
             return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))
         case Start():
             raise errors.Bug(f"{operation.name} wants to start {verdict.action} twice in one call")
+
+
+def _remembering(tick: Tick, memory: Json | None) -> Tick:
+    return tick if memory is None else tick.model_copy(update={"memory": memory})
 
 
 def _explained(
@@ -141,7 +153,7 @@ def _transient(failure: Failure, tick: Tick) -> Json:
 
 
 def _wait(tick: Tick, note: str, retry_after: float | None) -> Json:
-    memo = {"started": tick.started, "operation": tick.operation}
+    memo = {"started": tick.started, "operation": tick.operation, "memory": tick.memory or None}
     return {
         "state": "wait",
         "note": note,

@@ -1,11 +1,5 @@
 """The way to Azure: SDK clients made on first use, calls that give wire JSON, errors translated
-into failures.
-
-Every client gets the same short pipeline. The SDKs' own retries are off: an activity never sleeps,
-so the
-orchestrator waits by durable timer for as long as Retry-After asks. The default policy that
-registers a missing
-resource provider is left out too: it would wait without limit.
+into failures. Nothing of an SDK is imported before it is used: a cold start is short.
 """
 
 from __future__ import annotations
@@ -13,48 +7,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-from azure.core import PipelineClient
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import (
-    BearerTokenCredentialPolicy,
-    ContentDecodePolicy,
-    CustomHookPolicy,
-    HeadersPolicy,
-    RequestIdPolicy,
-    UserAgentPolicy,
-)
-from azure.core.rest import HttpRequest
 
 from shared import errors, settings
 from shared.errors import Failure
 
 if TYPE_CHECKING:
+    from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
+    from azure.core.exceptions import AzureError
+    from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import HttpTransport
 
 Json = dict[str, Any]
 
-# Azure answers most requests within a second; what takes longer is a long-running operation.
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 30
 _BATCH_API_VERSION = "2025-06-01"  # what azure-batch 15.1 sends
 # The audience of the Batch service; the double slash is intended (azure-batch, constants of the
 # client).
 _BATCH_SCOPE = "https://batch.core.windows.net//.default"
-
-
-class LoopbackBearerPolicy(BearerTokenCredentialPolicy[Any, Any]):
-    """Sends the managed identity's token; over plain http to this very machine only."""
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Authorize one request."""
-        if settings.is_loopback(request.http_request.url):
-            request.context.options["enforce_https"] = False
-        super().on_request(request)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,22 +55,9 @@ class Azure:
         self._batch_services: dict[str, Any] = {}
 
     def _options(self, scope: str) -> Json:
-        policies = [
-            RequestIdPolicy(),
-            HeadersPolicy(),
-            UserAgentPolicy("batch-prep"),
-            ContentDecodePolicy(),
-            LoopbackBearerPolicy(self._credential, scope),
-            CustomHookPolicy(),
-        ]
-        options: Json = {
-            "policies": policies,
-            "connection_timeout": _CONNECT_SECONDS,
-            "read_timeout": _READ_SECONDS,
-        }
-        if self._transport is not None:
-            options["transport"] = self._transport
-        return options
+        from shared import pipeline
+
+        return pipeline.authorized(self._credential, scope, self._transport)
 
     def _management(self, client: Callable[..., Any], *args: str) -> Any:
         # The scope is that of the public cloud's Resource Manager, or of the one that the settings
@@ -191,6 +150,8 @@ class Azure:
 
         Such URLs carry their own signature, so no token is sent.
         """
+        from azure.core.rest import HttpRequest
+
         response = self._signed.send_request(HttpRequest("GET", url))
         if response.status_code == 404:
             return None
@@ -199,6 +160,8 @@ class Azure:
 
     def put_url(self, url: str, data: bytes) -> None:
         """Upload a block blob to an absolute URL that Azure handed out."""
+        from azure.core.rest import HttpRequest
+
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/gzip"}
         request = HttpRequest("PUT", url, headers=headers, content=data)
         self._signed.send_request(request).raise_for_status()
@@ -206,15 +169,19 @@ class Azure:
     @cached_property
     def _signed(self) -> PipelineClient[Any, Any]:
         """For URLs that carry their own signature: no token goes with them."""
-        options: Json = {"policies": [HeadersPolicy(), UserAgentPolicy("batch-prep")]}
-        if self._transport is not None:
-            options["transport"] = self._transport
-        return PipelineClient("", **options)
+        from azure.core import PipelineClient
+
+        from shared import pipeline
+
+        return PipelineClient("", **pipeline.unauthorized(self._transport))
 
     def operation_error(self, url: str) -> tuple[str, str] | None:
         """Code and message of a failed long operation, or None where Azure does not tell (any
         more).
         """
+        from azure.core.exceptions import AzureError
+        from azure.core.rest import HttpRequest
+
         try:
             response = self.compute._client.send_request(HttpRequest("GET", url))
             document = json.loads(response.text() or "{}")
@@ -227,6 +194,9 @@ class Azure:
 # -------------------------------------------------------------------------------------------------
 # Calls
 
+_NOT_NOW = {404, 409}  # not there, or not in a state that allows it
+_RESTART_OPTIONS = {"reboot": "nodeRebootOption", "reimage": "nodeReimageOption"}
+
 
 def _raw(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Make an SDK call and return the HTTP answer itself."""
@@ -237,6 +207,8 @@ def _raw(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 def fetch(call: Callable[..., Any], *args: Any, **options: Any) -> Json | None:
     """GET through the SDK: the resource as wire JSON, or None if it does not exist."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     try:
         return _json(_raw(call, *args, **options))
     except ResourceNotFoundError:
@@ -259,6 +231,8 @@ def send(call: Callable[..., Any], *args: Any, **options: Any) -> Started:
 
 def send_delete(call: Callable[..., Any], *args: Any, **options: Any) -> Started:
     """Start a deletion; what is gone already counts as deleted."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     try:
         return send(call, *args, **options)
     except ResourceNotFoundError:
@@ -270,15 +244,64 @@ def delete_job(service: Any, job: str) -> None:
 
     azure-batch's own `begin_delete_job` cannot be told not to poll: it starts a thread that sleeps.
     """
+    from azure.core.rest import HttpRequest
+
     query = {"api-version": _BATCH_API_VERSION}
     response = service.send_request(HttpRequest("DELETE", f"/jobs/{job}", params=query))
     if response.status_code != 404:
         response.raise_for_status()
 
 
+def restart_node(service: Any, pool: str, node: str, how: str) -> None:
+    """Start a `reboot` or `reimage` of a Batch node. One that is gone, or that is on its way
+    already, is fine: the next look tells. The SDK's own `begin_...` would poll, as above.
+    """
+    from azure.core.rest import HttpRequest
+
+    request = HttpRequest(
+        "POST",
+        f"/pools/{pool}/nodes/{node}/{how}",
+        params={"api-version": _BATCH_API_VERSION},
+        headers={"Content-Type": "application/json; odata=minimalmetadata"},
+        json={_RESTART_OPTIONS[how]: "requeue"},
+    )
+    response = service.send_request(request)
+    if response.status_code not in _NOT_NOW:
+        response.raise_for_status()
+
+
+def tail(length: int, call: Callable[..., Iterable[bytes]], *args: str) -> str:
+    """The last `length` bytes of a file on a Batch node; nothing where there is none, or where the
+    node's state lets nobody read it.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    end = b""
+    try:
+        for chunk in call(*args):
+            end = (end + chunk)[-length:]
+    except HttpResponseError as error:
+        if error.status_code not in _NOT_NOW:
+            raise
+    return end.decode(errors="replace")
+
+
 def listed(items: Iterable[Any]) -> list[Json]:
     """All items of an SDK's paged list, as wire JSON."""
     return [item.as_dict() for item in items]
+
+
+def listed_at(call: Callable[..., Iterable[Any]], **options: Any) -> tuple[list[Json], str | None]:
+    """All items of a paged list, and when Azure's own clock says that it answered (ISO 8601)."""
+    dates: list[str | None] = []
+
+    def note(answer: Any) -> None:
+        dates.append(answer.http_response.headers.get("Date"))
+
+    items = listed(call(raw_response_hook=note, **options))
+    date = dates[-1] if dates else None
+    moment = parsedate_to_datetime(date) if date else None
+    return items, moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _json(response: Any) -> Json | None:
@@ -300,6 +323,8 @@ def _seconds(header: str | None) -> float | None:
 
 def translate(error: AzureError, *, attempted: str, resource: str) -> Failure:
     """The failure for what an SDK raised, from the status and error code of Azure's answer."""
+    from azure.core.exceptions import HttpResponseError
+
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         # No answer at all: the connection broke, or no token could be had.
         return errors.from_azure(

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import names, polling
 from shared.plans import BuildOutcome, ImageRecord, PoolRecord
 from shared.requests import Mode
-from shared.tables import Row, Tables
 from shared.wire import Wire
+
+if TYPE_CHECKING:
+    from shared.tables import Row, Tables
 
 Json = dict[str, Any]
 

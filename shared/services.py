@@ -10,7 +10,6 @@ from shared import clients, settings
 from shared.operations import Services
 from shared.outbox import Outbox
 from shared.records import Records
-from shared.tables import Tables
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 @cache
 def from_environment() -> Services:
     """The services of this deployment. Raises SettingsInvalid naming every bad setting."""
+    from shared.tables import Tables
+
     config = settings.load()
     credential = clients.make_credential(config)
     return Services(

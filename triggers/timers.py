@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import acceptance, names
 from shared.operations import Services
 from shared.plans import Nothing, SweepPlan
 from shared.requests import Build, Mode
-from shared.tables import Row
 from triggers import http
 from triggers.http import Begin
+
+if TYPE_CHECKING:
+    from shared.tables import Row
 
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
