@@ -11,7 +11,7 @@ from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.operations import Json, Operation, Services, Tick
 
-_PATIENCE_SECONDS = 300.0  # the agent appends to the blob every 15 seconds, and after the end
+_PATIENCE_SECONDS = 60.0  # the agent appends to the blob every 15 seconds, and after the end
 
 
 def _source(plan: BillPlan) -> str:

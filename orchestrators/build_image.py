@@ -245,7 +245,7 @@ def _check(plan: ImagePlan) -> Step:
 
 
 def _bill_of_materials(plan: ImagePlan) -> Step:
-    """Beside the sealing: what the check has listed is fetched and kept."""
+    """What the check has listed is fetched and kept, while the agent can still write it."""
 
     def with_version(done: dict[str, Json]) -> BillPlan:
         return BillPlan(check=_script_plan(plan, "check"), version=done["version"]["version"])
@@ -271,7 +271,7 @@ def _capture(plan: ImagePlan) -> list[Step]:
             name="remove_run_commands",
             activity="remove_run_commands",
             plan=plan,
-            after=("check",),
+            after=("bill_of_materials",),  # the check's output is fetched before its command goes
         ),
         Step(name="seal", activity="seal_builder", plan=seal, after=("remove_run_commands",)),
         Step(name="generalize", activity="generalize_builder", plan=plan, after=("seal",)),
