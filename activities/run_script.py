@@ -73,7 +73,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Verdict:
         result={
             **(result.get("data") or {}),
             "rebootRequired": bool(result.get("rebootRequired")),
-            "scripted": bool(result.get("scripted")),
+            **scripts.execution(result),
         }
     )
 

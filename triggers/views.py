@@ -49,6 +49,7 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
     if state == "running" and outcome:
         state = "failed"  # the build is over; this step never ended
     running = state == "running"
+    result = row.get("Result") or {}
     seconds = _seconds(started, latest if running else seen)
     return {
         "name": str(row["RowKey"]).rpartition("|")[2],
@@ -59,6 +60,8 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
         "percent": _percent(state, seconds, float(row.get("Typical") or 0)),
         "note": str(row.get("Note") or "") or None,
         "scripted": bool(row.get("Scripted")),
+        "scriptedParts": result.get("scriptedParts") or [],
+        "standIn": result.get("standIn") or None,
         "error": _error(row.get("Error")),
     }
 

@@ -87,7 +87,7 @@ class Observation:
 
 
 class Machine(Protocol):
-    """Runs scripts. Implementations: `scripted.ScriptedMachine`."""
+    """Runs scripts. Implementations: `scripted.ScriptedMachine`, `nspawn.NspawnMachine`."""
 
     def boot(self, vm: model.JsonObject) -> None:
         """The VM has started or restarted."""
@@ -115,4 +115,12 @@ class Machine(Protocol):
 
     def destroy(self, vm: model.JsonObject) -> None:
         """The VM is gone."""
+        ...
+
+    def capture(self, contents: model.JsonObject) -> model.JsonObject:
+        """What an image has inside that is made from this VM or image: a copy, with its disk."""
+        ...
+
+    def discard(self, contents: model.JsonObject) -> None:
+        """The image is gone."""
         ...
