@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared import planning, steps
+from shared import execution, planning, steps
 from shared.errors import Failure, Kind, StepFailed
 from shared.plans import CheckResult, PoolPlan, ReportPlan
 from shared.steps import Context, Scope, Story
@@ -36,7 +36,7 @@ def _make(context: Context, work: PoolWork) -> Story:
     record = planning.pool_record(plan, steps.now(context))
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
-    checks, scripted = yield from _verify(context, work.scope, plan, nodes)
+    checks, how = yield from _verify(context, work.scope, plan, nodes)
     failed = [c for c in checks if c.status == "fail"]
     if failed:
         raise StepFailed(_not_verified(plan, failed))
@@ -44,7 +44,9 @@ def _make(context: Context, work: PoolWork) -> Story:
         update={
             "verified": True,
             "checks": checks,
-            "scripted": scripted,
+            "scripted": how["scripted"],
+            "scripted_parts": how["scriptedParts"],
+            "stand_in": how["standIn"],
             "changed_at": steps.now(context),
         }
     )
@@ -77,7 +79,7 @@ def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) ->
         raise
     yield from _remove_job(context, plan)
     checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
-    return checks, bool(report["scripted"])
+    return checks, execution.together([report, job])
 
 
 def _remove_job(context: Context, plan: PoolPlan) -> Story:

@@ -333,7 +333,9 @@ class ImageRecord(Wire):
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
     managed_image_id: str | None = None
-    scripted: bool = False  # a stand-in answered for the builder's scripts
+    scripted: bool = False  # of its build; see shared/execution.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
 
 
 class CheckResult(Wire):
@@ -364,7 +366,9 @@ class PoolRecord(Wire):
     verified: bool = False
     checks: list[CheckResult] = []
     expires_at: str | None = None
-    scripted: bool = False
+    scripted: bool = False  # of its proof; see shared/execution.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
     error: Failure | None = None
 
 

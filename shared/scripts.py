@@ -64,15 +64,3 @@ def result_line(output: str) -> Json | None:
                 return None
             return result if isinstance(result, dict) else None
     return None
-
-
-def execution(result: Json) -> Json:
-    """How a result line came about, where a stand-in for Azure says that: `scripted` (all of it, or
-    the named parts) was not really executed, `standIn` is the system that ran the rest.
-    """
-    told = result.get("scripted")
-    return {
-        "scripted": bool(told),
-        "scriptedParts": [str(part) for part in told] if isinstance(told, list) else [],
-        "standIn": str(result.get("standIn") or ""),
-    }

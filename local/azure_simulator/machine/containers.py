@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import queue
 import threading
@@ -19,6 +20,8 @@ from local.machines import container_images, kit, machine, shell, stand_ins
 _SCRIPT_SECONDS_MAX = 24 * 3600
 """The simulator itself counts the time-out, in simulated seconds."""
 _SEAL_SECONDS_MAX = 300
+_BOOTING = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""A boot needs a processor; more of them at once only make each other late."""
 _SEALED, _SEAL_FAILED = "batch-prep sealed ", "batch-prep seal-failed "
 
 
@@ -58,7 +61,7 @@ class Container:
         self._image = image
         self._orders: dict[str, Order] = {}
         self._lock = threading.Lock()
-        self._power: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._power: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # One thread switches it on, and lives on: the machine ends with this thread.
         threading.Thread(target=self._serve_power, daemon=True).start()
 
@@ -93,7 +96,9 @@ class Container:
         self._machine.commands.kill(name)
 
     def remove(self) -> None:
+        """For good: nothing can be done with it afterwards."""
         self._power.put(self._machine.remove)
+        self._power.put(None)
 
     def close(self) -> None:
         self._machine.pull_plug()
@@ -101,8 +106,7 @@ class Container:
     # --- in threads ------------------------------------------------------------------------
 
     def _serve_power(self) -> None:
-        while True:
-            job = self._power.get()
+        while (job := self._power.get()) is not None:
             with contextlib.suppress(
                 shell.MachineError
             ):  # the next run meets it again, and says so
@@ -116,7 +120,8 @@ class Container:
         if not self._machine.is_on():
             self._machine.describe(home.name, user=user)
             self._machine.surround(machine.Surroundings())
-            self._machine.switch_on(dies_with_us=True)
+            with _BOOTING:
+                self._machine.switch_on(dies_with_us=True)
 
     def _make(self) -> None:
         if self._image is None:

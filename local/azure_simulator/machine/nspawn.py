@@ -24,13 +24,23 @@ import uuid
 
 from local.azure_simulator import durations, model
 from local.azure_simulator.container_registry import image_names
-from local.azure_simulator.machine import containers, disks, hybrid, interface, scripted, scripts
+from local.azure_simulator.machine import (
+    containers,
+    disks,
+    hybrid,
+    interface,
+    scripted,
+    scripts,
+    steps,
+)
 
 _SYSTEMS = {"debian", "ubuntu"}
 _STAND_IN = "debian 12"
 _MARKER = "batch-prep-result "
 _OLD_ACTION = "#action"
 _OWN, _OF_IMAGE = "machine", "disk"
+_MACHINES_MAX = 16
+"""Beyond that many at once further ones stay scripted: each takes some 150 MiB of memory."""
 _SEAL_DELAY_SECONDS = "1"
 """The result is kept outside the machine, nobody needs time to fetch it."""
 
@@ -45,6 +55,9 @@ class NspawnMachine(scripted.ScriptedMachine):
         self._containers: dict[str, containers.Container] = {}
         self._lock = threading.Lock()
 
+    def stand_in(self, vm: model.JsonObject) -> str:
+        return _STAND_IN if vm.get(_OWN) else ""
+
     def boot(self, vm: model.JsonObject) -> None:
         """Begins to; runs wait for it."""
         is_new = _OWN not in vm and self._can_begin(vm)
@@ -56,6 +69,8 @@ class NspawnMachine(scripted.ScriptedMachine):
 
     def _can_begin(self, vm: model.JsonObject) -> bool:
         """Whether there is a disk to begin with: that of the image, or Debian's for a plain one."""
+        if len(self._containers) >= _MACHINES_MAX:
+            return False
         if vm.get(_OF_IMAGE):
             return disks.is_there(self._home / str(vm[_OF_IMAGE]))
         return vm["os"] in _SYSTEMS and not vm["docker"] and not vm["sealed"]
@@ -100,6 +115,7 @@ class NspawnMachine(scripted.ScriptedMachine):
     def destroy(self, vm: model.JsonObject) -> None:
         if vm.get(_OWN):
             self._container(vm).remove()
+            del self._containers[str(vm.pop(_OWN))]
 
     def capture(self, contents: model.JsonObject) -> model.JsonObject:
         taken = super().capture(contents)
@@ -136,8 +152,7 @@ class NspawnMachine(scripted.ScriptedMachine):
         share, result = _share_of(run), _result(ended.stdout)
         if share is None or result is None or result["exitCode"] != ended.exit_code:
             return outcome
-        done = self.imagine(run, result["step"]) if share.scripted else None
-        both = hybrid.answer(run.vm, share.scripted, result, done)
+        both = hybrid.answer(run.vm, share.scripted, result, self._other_half(run, share))
         shown = json.dumps({**both.result, "standIn": _STAND_IN}, separators=(",", ":"))
         has_sealed = result["step"] == "seal" and result["ok"]
         return dataclasses.replace(
@@ -147,6 +162,14 @@ class NspawnMachine(scripted.ScriptedMachine):
             changes=both.changes,
             later=(_later(run, ended),) if has_sealed else (),
         )
+
+    def _other_half(self, run: interface.ScriptRun, share: hybrid.Share) -> steps.Done | None:
+        """How the parts would end that the container did not run; None without such parts."""
+        if not share.scripted:
+            return None
+        if run.imagined is not None:
+            return steps.Done(data=run.imagined)
+        return self.imagine(run, scripts.step_of(run.script))
 
 
 def _share_of(run: interface.ScriptRun) -> hybrid.Share | None:

@@ -28,6 +28,10 @@ class ScriptedMachine:
     def __init__(self, times: durations.Durations) -> None:
         self._times = times
 
+    def stand_in(self, vm: model.JsonObject) -> str:
+        """None: nothing is executed."""
+        return ""
+
     def boot(self, vm: model.JsonObject) -> None:
         """A waiting kernel becomes the running one; a driver works in the kernel it is for."""
         if vm["kernelPending"]:
