@@ -66,6 +66,10 @@ roots: setup ## Make what real machines are made from; quick when done already (
 test-provisioning: roots ## Really run the steps of a build in Debian machines (ARGS="-k seal")
 	@BATCH_PREP_ROOTS=$(ROOTS) $(PY) -m pytest tests/provisioning/real $(ARGS)
 
+.PHONY: test-kills
+test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
+	@BATCH_PREP_KILLS=$(or $(KILLS),20) $(PY) -m pytest tests/contract/stack/test_kills.py -v
+
 .PHONY: golden
 golden: setup ## Write the reviewed request bodies anew; the diff is the review
 	@GOLDEN=write $(PY) -m pytest tests/golden

@@ -1,5 +1,4 @@
-"""A Batch pool: created, changed in place where Azure allows it, emptied first where it does not;
-its nodes awaited.
+"""A Batch pool: created, changed in place where Azure allows it, emptied first where it does not.
 
 Everything is decided from the pool as it is. The pool's metadata tells which build last shaped it:
 a repeated call
@@ -8,7 +7,7 @@ finds its own work and goes on.
 
 from __future__ import annotations
 
-from shared import batch_bodies, clients, decisions, errors, names, scripts
+from shared import batch_bodies, clients, decisions, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
@@ -17,12 +16,14 @@ from shared.plans import PoolPlan
 from shared.requests import IfExists
 
 
-def _path(plan: PoolPlan) -> tuple[str, str, str]:
+def path(plan: PoolPlan) -> tuple[str, str, str]:
+    """Resource group, account and pool."""
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
-def _look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
-    return clients.fetch(services.azure.batch.pool.get, *_path(plan))
+def look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
+    """The pool as wire JSON, or None."""
+    return clients.fetch(services.azure.batch.pool.get, *path(plan))
 
 
 def wanted(plan: PoolPlan) -> Json:
@@ -39,7 +40,7 @@ def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
     from azure.core import MatchConditions
 
     only_if_absent = {"etag": "*", "match_condition": MatchConditions.IfMissing}
-    return clients.send(calls.create, *_path(plan), wanted(plan), **only_if_absent)
+    return clients.send(calls.create, *path(plan), wanted(plan), **only_if_absent)
 
 
 def _change(services: Services, plan: PoolPlan, _: Tick) -> Started:
@@ -48,22 +49,22 @@ def _change(services: Services, plan: PoolPlan, _: Tick) -> Started:
     """
     asked = wanted(plan)["properties"]
     changes = {key: asked[key] for key in _WITH_NODES}
-    return clients.send(services.azure.batch.pool.update, *_path(plan), {"properties": changes})
+    return clients.send(services.azure.batch.pool.update, *path(plan), {"properties": changes})
 
 
 def _reshape(services: Services, plan: PoolPlan, _: Tick) -> Started:
     """Everything, in a pool without nodes."""
-    return clients.send(services.azure.batch.pool.update, *_path(plan), wanted(plan))
+    return clients.send(services.azure.batch.pool.update, *path(plan), wanted(plan))
 
 
 def _empty(services: Services, plan: PoolPlan, _: Tick) -> Started:
     """To zero nodes: most properties can be changed only then."""
     body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
-    return clients.send(services.azure.batch.pool.update, *_path(plan), body)
+    return clients.send(services.azure.batch.pool.update, *path(plan), body)
 
 
 def _delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *_path(plan))
+    return clients.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
 
 def shaped_by(observed: Json) -> str | None:
@@ -78,7 +79,7 @@ def is_empty(observed: Json) -> bool:
     nodes = int(found.get("currentDedicatedNodes") or 0) + int(
         found.get("currentLowPriorityNodes") or 0
     )
-    return nodes == 0 and str(found.get("allocationState", "")).lower() == "steady"
+    return nodes == 0 and is_steady(observed)
 
 
 # What Azure changes only in a pool without nodes, of what batch-prep sets (API 2024-07-01 and
@@ -188,7 +189,7 @@ ensure_pool = Operation(
     plan=PoolPlan,
     verb="create the pool",
     subject=lambda plan: plan.resource,
-    look=_look,
+    look=look,
     judge=judge_pool,
     actions={
         "create": _create,
@@ -200,136 +201,9 @@ ensure_pool = Operation(
 )
 
 
-# -- its nodes ------------------------------------------------------------------------------------
-
-
-def _look_nodes(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
-    """The pool and, once its size is steady, its nodes."""
-    observed = _look(services, plan, tick)
-    if observed is None or not is_steady(observed):
-        return observed
-    service = services.azure.batch_service(plan.endpoint)
-    select = ["id", "state", "errors", "startTaskInfo"]
-    nodes = clients.listed(service.list_nodes(plan.pool_id, select=select))
-    failed = [n for n in nodes if str(n.get("state", "")).lower() == "starttaskfailed"]
-    for node in failed[:_REPORTS_MAX]:
-        node["report"] = node_report(services, plan, node["id"])
-    return {**observed, "nodes": nodes}
-
-
-def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
-    """The result line of a node's start task, or None where it left none."""
-    from azure.core.exceptions import ResourceNotFoundError
-
-    service = services.azure.batch_service(plan.endpoint)
-    try:
-        chunks = service.download_node_file(plan.pool_id, node, "startup/stdout.txt")
-        return scripts.result_line(b"".join(chunks).decode(errors="replace"))
-    except ResourceNotFoundError:
-        return None
-
-
 def is_steady(observed: Json) -> bool:
     """Whether no resize is under way."""
     return str(decisions.properties(observed).get("allocationState", "")).lower() == "steady"
-
-
-# What a node's state means for a pool that should become ready.
-_COMING = {
-    "creating", "starting", "waitingforstarttask", "rebooting", "reimaging", "unknown",
-    "upgradingos", "deallocating", "leavingpool", "offline", "preempted", "deallocated",
-}  # fmt: skip
-_READY = {"idle", "running"}
-_LOST = {"unusable", "starttaskfailed"}
-
-
-def judge_nodes(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
-    """Ready when as many nodes as asked for are idle; a node that cannot become so fails
-    the pool.
-    """
-    if observed is None:
-        return Fail(failure=_gone(plan))
-    if not is_steady(observed):
-        return Wait(note="nodes are being allocated")
-    if problem := resize_problem(plan.resource, observed):
-        return Fail(failure=problem)
-    nodes = observed["nodes"]
-    by_state: dict[str, int] = {}
-    for node in nodes:
-        state = str(node.get("state", "unknown")).lower()
-        if state not in _COMING | _READY | _LOST:
-            raise errors.Bug(f"Batch says node state {state!r}, which is not known here")
-        by_state[state] = by_state.get(state, 0) + 1
-    lost = [n for n in nodes if str(n.get("state", "")).lower() in _LOST]
-    if lost:
-        return Fail(failure=_lost_nodes(plan, lost))
-    asked = 0 if plan.pool.autoscale_formula else plan.pool.nodes + plan.pool.low_priority_nodes
-    ready = sum(by_state.get(state, 0) for state in _READY)
-    if ready < max(asked, len(nodes)):
-        shown = ", ".join(f"{count} {state}" for state, count in sorted(by_state.items()))
-        return Wait(note=f"nodes: {shown or 'none yet'}")
-    return Done(result={"nodes": [n["id"] for n in nodes]})
-
-
-def resize_problem(subject: str, observed: Json) -> Failure | None:
-    """Why the pool did not get its nodes, if Batch says so. Quota shows here and not in the
-    request's answer.
-    """
-    status = decisions.properties(observed).get("resizeOperationStatus") or {}
-    problems = status.get("errors") or []
-    if not problems:
-        return None
-    first = problems[0]
-    inner = "; ".join(str(d.get("message", "")) for d in first.get("details") or [])
-    return errors.from_azure(
-        attempted="get the pool's nodes",
-        resource=subject,
-        status=200,
-        code=str(first.get("code", "")),
-        message=f"{first.get('message', '')} {inner}".strip(),
-    )
-
-
-_REPORTS_MAX = 5  # nodes whose words are repeated in a failure
-
-
-def _lost_nodes(plan: PoolPlan, lost: list[Json]) -> Failure:
-    told = []
-    for node in lost[:_REPORTS_MAX]:
-        info = node.get("startTaskInfo") or {}
-        reasons = [e.get("message", "") for e in node.get("errors") or []]
-        code = f"start task exited with {info['exitCode']}" if info.get("exitCode") else ""
-        checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
-        failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
-        facts = "; ".join(filter(None, [code, *failed, *reasons]))
-        told.append(f"{node['id']} is {node['state']}" + (f" ({facts})" if facts else ""))
-    return Failure(
-        code="NodesUnusable",
-        kind=Kind.SCRIPT,
-        message=f"{len(lost)} nodes of pool {plan.pool_id} cannot be used: {'; '.join(told)}",
-        resource=plan.resource,
-        next_action="Read the node's startup/stdout.txt: its last line names the failed checks.",
-    )
-
-
-def _gone(plan: PoolPlan) -> Failure:
-    return Failure(
-        code="PoolGone",
-        kind=Kind.MISSING,
-        message=f"Pool {plan.pool_id} is gone: something else removed it.",
-        resource=plan.resource,
-        next_action="Ask for the pool again.",
-    )
-
-
-await_nodes = Operation(
-    name="await_nodes",
-    plan=PoolPlan,
-    verb="get the pool's nodes ready",
-    subject=lambda plan: plan.resource,
-    look=_look_nodes,
-    judge=judge_nodes,
-)
 
 
 # -- nobody pays for nodes that cannot be used ----------------------------------------------------
@@ -348,7 +222,7 @@ empty_pool = Operation(
     plan=PoolPlan,
     verb="shrink the failed pool to zero nodes",
     subject=lambda plan: plan.resource,
-    look=_look,
+    look=look,
     judge=_judge_emptied,
     actions={"empty": _empty},
 )

@@ -1,4 +1,4 @@
-"""The builder VM: made, restarted, sealed, deallocated, generalized, removed."""
+"""The builder VM: made, restarted, deallocated, generalized, removed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
-from shared.plans import ImagePlan, ScriptPlan
+from shared.plans import ImagePlan
 
 
-def _path(plan: ImagePlan) -> tuple[str, str]:
+def path(plan: ImagePlan) -> tuple[str, str]:
+    """Resource group and name."""
     return plan.resource_group, names.builder_vm(plan.build_id)
 
 
-def _look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
+def look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
+    """The VM with its instance view, or None."""
     calls = services.azure.compute.virtual_machines
-    return clients.fetch(calls.get, *_path(plan), expand="instanceView")
+    return clients.fetch(calls.get, *path(plan), expand="instanceView")
 
 
 # -- making it ------------------------------------------------------------------------------------
@@ -26,12 +28,12 @@ def _look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
 def _create(services: Services, plan: ImagePlan, _: Tick) -> Started:
     key = plan.public_key or services.new_public_key()
     calls = services.azure.compute.virtual_machines
-    return clients.send(calls.begin_create_or_update, *_path(plan), bodies.builder_vm(plan, key))
+    return clients.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
 
 
 def _delete(services: Services, plan: ImagePlan, _: Tick) -> Started:
     calls = services.azure.compute.virtual_machines
-    return clients.send_delete(calls.begin_delete, *_path(plan), force_deletion=True)
+    return clients.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
 
 
 def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
@@ -60,7 +62,7 @@ create_builder_vm = Operation(
     plan=ImagePlan,
     verb="create the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=_look,
+    look=look,
     judge=_judge_created,
     actions={"create": _create, "delete": _delete},
 )
@@ -70,13 +72,13 @@ create_builder_vm = Operation(
 
 
 def _restart(services: Services, plan: ImagePlan, _: Tick) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_restart, *_path(plan))
+    return clients.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
 
 
 def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     """A repeated restart is harmless: no script runs meanwhile."""
     if observed is None:
-        return Fail(failure=_lost(plan))
+        return Fail(failure=lost(plan))
     if tick.started != "restart":
         return Start(action="restart")
     ready = decisions.provisioning(observed) == "ready"
@@ -85,7 +87,8 @@ def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verd
     return Wait(note="the VM is restarting")
 
 
-def _lost(plan: ImagePlan) -> Failure:
+def lost(plan: ImagePlan) -> Failure:
+    """The VM that a step needs is not there any more."""
     return Failure(
         code="BuilderLost",
         kind=Kind.MISSING,
@@ -100,85 +103,36 @@ restart_builder = Operation(
     plan=ImagePlan,
     verb="restart the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=_look,
+    look=look,
     judge=_judge_restarted,
     actions={"restart": _restart},
 )
 
 
-# -- sealed, stopped, generalized -----------------------------------------------------------------
-
-
-def _look_sealed(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
-    """The VM and, once it has stopped, what its console says."""
-    image = plan.image
-    observed = _look(services, image, tick)
-    if observed is None or decisions.power_state(observed) not in {"stopped", "deallocated"}:
-        return observed
-    calls = services.azure.compute.virtual_machines
-    urls = clients.fetch(calls.retrieve_boot_diagnostics_data, *_path(image)) or {}
-    url = urls.get("serialConsoleLogBlobUri")
-    return {**observed, "console": services.azure.get_url(url) if url else None}
-
-
-def _judge_sealed(plan: ScriptPlan, observed: Json | None, _: Tick) -> Verdict:
-    """Stopped, with this seal's mark on the console: a crash looks stopped too."""
-    if observed is None:
-        return Fail(failure=_lost(plan.image))
-    console = observed.get("console") or ""
-    nonce = plan.parameters["NONCE"]
-    if f"batch-prep seal-failed {plan.image.build_id} {nonce}" in console:
-        return Fail(failure=_not_sealed(plan, console, "it says so on its console"))
-    if "console" not in observed:
-        return Wait(note="the VM seals itself")
-    if f"batch-prep sealed {plan.image.build_id} {nonce}" in console:
-        return Done()
-    return Wait(note="the VM has stopped; its console does not yet show the seal")
-
-
-def _not_sealed(plan: ScriptPlan, console: str, why: str) -> Failure:
-    tail = "\n".join(console.splitlines()[-10:])
-    return Failure(
-        code="NotSealed",
-        kind=Kind.SCRIPT,
-        message=f"The system could not be sealed: {why}. Last lines of the console:\n{tail}",
-        resource=plan.image.vm_id,
-        next_action="Nothing was published. Read the console, then start the build again.",
-    )
-
-
-await_sealed = Operation(
-    name="await_sealed",
-    plan=ScriptPlan,
-    verb="see the builder sealed and stopped",
-    subject=lambda plan: plan.image.vm_id,
-    look=_look_sealed,
-    judge=_judge_sealed,
-)
+# -- deallocated, generalized ----------------------------------------------------------------------
 
 
 def _deallocate(services: Services, plan: ImagePlan, _: Tick) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *_path(plan))
+    return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
 
 
 def _generalize(services: Services, plan: ImagePlan, _: Tick) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.generalize, *_path(plan))
+    return clients.send(services.azure.compute.virtual_machines.generalize, *path(plan))
 
 
 def _judge_generalized(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     """Deallocated first (a stopped VM still costs money), then marked as generalized."""
     if observed is None:
-        return Fail(failure=_lost(plan))
+        return Fail(failure=lost(plan))
     codes = decisions.statuses(observed)
+    generalized = Done(result={"vmId": plan.vm_id})
     if "osstate/generalized" in codes:
-        return Done(result={"vmId": plan.vm_id})
+        return generalized
     match decisions.power_state(observed):
-        case "deallocated" if (
-            tick.started == "generalize"
-        ):  # Azure said yes; not every view shows it
-            return Done(result={"vmId": plan.vm_id})
+        case "deallocated" if tick.started == "generalize":  # not every view shows it
+            return generalized
         case "deallocated":
-            return Start(action="generalize")
+            return Start(action="generalize", then=generalized)
         case "stopped" if tick.started is None:
             return Start(action="deallocate")
         case _:
@@ -190,7 +144,7 @@ generalize_builder = Operation(
     plan=ImagePlan,
     verb="deallocate and generalize the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=_look,
+    look=look,
     judge=_judge_generalized,
     actions={"deallocate": _deallocate, "generalize": _generalize},
 )
@@ -209,7 +163,7 @@ deallocate_builder = Operation(
     plan=ImagePlan,
     verb="deallocate the builder VM that is kept",
     subject=lambda plan: plan.vm_id,
-    look=_look,
+    look=look,
     judge=_judge_deallocated,
     actions={"deallocate": _deallocate},
 )
@@ -221,7 +175,7 @@ _vm = Resource(
     noun="builder VM",
     calls=lambda azure: azure.compute.virtual_machines,
     plan=ImagePlan,
-    path=_path,
+    path=path,
     id=lambda plan: plan.vm_id,
     body=lambda plan: bodies.builder_vm(plan, ""),
 )

@@ -8,6 +8,9 @@ from shared.decisions import Done, Verdict
 from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import BuildOutcome, LeftoverPlan, Named, Nothing
+from shared.records import ENDED
+from shared.tables import Row
+from shared.wire import Wire
 
 # Temporary things that builds make, in the order of removal (what holds a thing goes before it),
 # with the API version to name them by id: that of the SDK's own clients.
@@ -20,37 +23,71 @@ _TYPES = {
 }
 
 
-def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
-    """Only what carries our tags with an expiry is looked at; lasting things carry none."""
-    listed = services.azure.resources.resources.list(filter=f"tagName eq '{names.TAG_BUILD}'")
-    found = [
-        r
-        for r in clients.listed(listed)
-        if str(r.get("type", "")).lower() in _TYPES
-        and not r.get("managedBy")  # a disk goes with its VM
-    ]
-    outcomes: dict[str, BuildOutcome | None] = {}
-    leftovers = []
-    for resource in found:
-        tags = resource.get("tags") or {}
-        build, expires = tags.get(names.TAG_BUILD, ""), tags.get(names.TAG_EXPIRES)
-        if build not in outcomes:
-            outcomes[build] = services.records.outcome(build)
-        if expires and is_leftover(resource["id"], expires, outcomes[build], tick.now):
-            leftovers.append({"id": resource["id"], "type": resource["type"], "buildId": build})
-    order = list(_TYPES)
-    leftovers.sort(key=lambda r: (order.index(r["type"].lower()), r["id"]))
-    return {"leftovers": leftovers}
+# -- what there is, and whether anybody needs it --------------------------------------------------
 
 
-def is_leftover(resource: str, expires: str, outcome: BuildOutcome | None, now: str) -> bool:
-    """Whether nobody needs it: its build is over, and it is not kept or kept long enough. A build
-    without an outcome is still at work.
+class Finding(Wire):
+    """One temporary resource, what the sweep does with it, and why."""
+
+    id: str
+    type: str
+    build_id: str
+    verdict: str  # remove or keep
+    why: str
+    until: str | None = None  # when it will be removed, if that is known; ISO 8601
+
+
+class Survey(Wire):
+    """What builds left on Azure, in the order of removal, as of `at` by Azure's clock."""
+
+    at: str | None = None
+    leftovers: list[Finding] = []
+
+
+def survey(services: Services, now: str | None = None) -> Survey:
+    """Only what carries our tags with an expiry is looked at; lasting things carry none. Without
+    `now`, Azure's own time is taken.
     """
-    if outcome is None:
-        return False
-    is_kept = any(decisions.same(resource, kept) for kept in outcome.leftovers)
-    return not is_kept or expires < now
+    everything = services.azure.resources.resources.list
+    listed, at = clients.listed_at(everything, filter=f"tagName eq '{names.TAG_BUILD}'")
+    order, rows = list(_TYPES), dict[str, Row | None]()
+    found = []
+    for resource in listed:
+        tags, kind = resource.get("tags") or {}, str(resource.get("type", "")).lower()
+        build, expires = tags.get(names.TAG_BUILD, ""), tags.get(names.TAG_EXPIRES)
+        if kind not in _TYPES or not expires or resource.get("managedBy"):
+            continue  # a disk goes with its VM
+        if build not in rows:
+            rows[build] = services.records.build(build)
+        found.append(_finding(resource, expires, rows[build], now or at or ""))
+    found.sort(key=lambda f: (order.index(f.type.lower()), f.id))
+    return Survey(at=now or at, leftovers=found)
+
+
+def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding:
+    """Nobody needs it once its build is over, unless that keeps it, and then not after its
+    expiry.
+    """
+    build = resource["tags"][names.TAG_BUILD]
+    known = {"id": resource["id"], "type": resource["type"], "build_id": build}
+    if row is None:
+        return Finding(**known, verdict="keep", why="no such build is on record")
+    outcome = row.get("Outcome") if row["State"] in ENDED else None
+    if not outcome:
+        why = "its build is at work; should it have died, the next sweep closes it first"
+        return Finding(**known, verdict="keep", why=why)
+    kept = any(decisions.same(resource["id"], k) for k in BuildOutcome.from_wire(outcome).leftovers)
+    if not kept:
+        return Finding(**known, verdict="remove", why=f"its build {row['State']}", until=now)
+    if expires < now:
+        return Finding(**known, verdict="remove", why=f"it was kept until {expires}", until=now)
+    why = f"its build {row['State']} and keeps it for a while"
+    return Finding(**known, verdict="keep", why=why, until=expires)
+
+
+def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
+    found = [f for f in survey(services, tick.now).leftovers if f.verdict == "remove"]
+    return {"leftovers": [{"id": f.id, "type": f.type, "buildId": f.build_id} for f in found]}
 
 
 list_leftovers = Effect(
@@ -60,6 +97,9 @@ list_leftovers = Effect(
     subject=lambda _: "subscription",
     act=_list,
 )
+
+
+# -- removing it ----------------------------------------------------------------------------------
 
 
 def _look(services: Services, plan: LeftoverPlan, _: Tick) -> Json | None:

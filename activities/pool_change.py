@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities import batch_pool
+from activities import batch_pool, pool_nodes
 from shared import batch_bodies, clients, decisions
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
@@ -45,7 +45,7 @@ def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdi
         return Wait(note="nodes come or go")
     if batch_pool.target_nodes(observed) != (nodes, low):
         return Start(action="resize")
-    if problem := batch_pool.resize_problem(plan.resource, observed):
+    if problem := pool_nodes.resize_problem(plan.resource, observed):
         return Fail(failure=problem)
     have = (
         int(found.get("currentDedicatedNodes") or 0),

@@ -127,7 +127,7 @@ def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
 def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
     vm = names.builder_vm(plan.build_id)
-    for name in (_look_commands(services, plan, tick) or {}).get("names", []):
+    for name in tick.memory["names"]:
         clients.send_delete(calls.begin_delete, plan.resource_group, vm, name)
     return Started(status=202, body=None, operation=None, retry_after=None)
 
@@ -135,7 +135,9 @@ def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started
 def _judge_commands(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     if observed is None:
         return Done()
-    return Wait(note="run commands are being removed") if tick.started else Start(action="delete")
+    if tick.started:
+        return Wait(note="run commands are being removed")
+    return Start(action="delete", memory=observed)
 
 
 remove_run_commands = Operation(

@@ -4,7 +4,7 @@ tasks.
 
 from __future__ import annotations
 
-from activities import batch_pool
+from activities import pool_nodes
 from shared import batch_bodies, clients, execution
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
@@ -21,7 +21,7 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     """The checks that each node printed. A node without a report counts as failed: silence proves
     nothing.
     """
-    reports = {node: batch_pool.node_report(services, plan.pool, node) for node in plan.nodes}
+    reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in plan.nodes}
     checks = [check for node, report in reports.items() for check in node_checks(node, report)]
     how = [execution.of(report or {}) for report in reports.values()]
     return {"checks": [c.to_wire() for c in checks], **execution.together(how)}

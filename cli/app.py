@@ -14,6 +14,7 @@ from cli import (
     flags,
     following,
     images,
+    leftovers,
     local,
     metadata,
     plans,
@@ -49,6 +50,7 @@ app.add_typer(builds.app, name="builds")
 app.add_typer(images.app, name="images")
 app.add_typer(pools.app, name="pools")
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(leftovers.app, name="leftovers")
 app.add_typer(local.app, name="local")
 
 

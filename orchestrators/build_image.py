@@ -243,9 +243,8 @@ def _capture(plan: ImagePlan) -> list[Step]:
             plan=plan,
             after=("check",),
         ),
-        Step(name="seal", activity="run_script", plan=seal, after=("remove_run_commands",)),
-        Step(name="sealed", activity="await_sealed", plan=seal, after=("seal",)),
-        Step(name="generalize", activity="generalize_builder", plan=plan, after=("sealed",)),
+        Step(name="seal", activity="seal_builder", plan=seal, after=("remove_run_commands",)),
+        Step(name="generalize", activity="generalize_builder", plan=plan, after=("seal",)),
     ]
     source = "generalize"
     if plan.managed_image:

@@ -93,13 +93,16 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
     verdict = operation.judge(plan, observed, tick)
     if not isinstance(verdict, Start):
         return _reply(operation, services, plan, tick, verdict)
+    tick = _remembering(tick, verdict.memory)
     started = operation.actions[verdict.action](services, plan, tick)
+    if verdict.then is not None:
+        return _reply(operation, services, plan, tick, verdict.then)
     tick = tick.model_copy(update={"started": verdict.action, "operation": started.operation})
     after = operation.judge(plan, started.body, tick) if started.body is not None else Wait()
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for
         after = Wait()
     if isinstance(after, Wait) and after.retry_after is None:
-        after = Wait(note=after.note, retry_after=started.retry_after)
+        after = Wait(note=after.note, retry_after=started.retry_after, memory=after.memory)
     return _reply(operation, services, plan, tick, after)
 
 
@@ -110,12 +113,17 @@ def _reply(
         case Done():
             return {"state": "done", "result": verdict.result}
         case Wait():
+            tick = _remembering(tick, verdict.memory)
             waiting = _wait(tick, verdict.note, verdict.retry_after)
             return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))
         case Start():
             raise errors.Bug(f"{operation.name} wants to start {verdict.action} twice in one call")
+
+
+def _remembering(tick: Tick, memory: Json | None) -> Tick:
+    return tick if memory is None else tick.model_copy(update={"memory": memory})
 
 
 def _explained(
@@ -145,7 +153,7 @@ def _transient(failure: Failure, tick: Tick) -> Json:
 
 
 def _wait(tick: Tick, note: str, retry_after: float | None) -> Json:
-    memo = {"started": tick.started, "operation": tick.operation}
+    memo = {"started": tick.started, "operation": tick.operation, "memory": tick.memory or None}
     return {
         "state": "wait",
         "note": note,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,9 @@ class Azure:
 # -------------------------------------------------------------------------------------------------
 # Calls
 
+_NOT_NOW = {404, 409}  # not there, or not in a state that allows it
+_RESTART_OPTIONS = {"reboot": "nodeRebootOption", "reimage": "nodeReimageOption"}
+
 
 def _raw(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Make an SDK call and return the HTTP answer itself."""
@@ -248,9 +252,56 @@ def delete_job(service: Any, job: str) -> None:
         response.raise_for_status()
 
 
+def restart_node(service: Any, pool: str, node: str, how: str) -> None:
+    """Start a `reboot` or `reimage` of a Batch node. One that is gone, or that is on its way
+    already, is fine: the next look tells. The SDK's own `begin_...` would poll, as above.
+    """
+    from azure.core.rest import HttpRequest
+
+    request = HttpRequest(
+        "POST",
+        f"/pools/{pool}/nodes/{node}/{how}",
+        params={"api-version": _BATCH_API_VERSION},
+        headers={"Content-Type": "application/json; odata=minimalmetadata"},
+        json={_RESTART_OPTIONS[how]: "requeue"},
+    )
+    response = service.send_request(request)
+    if response.status_code not in _NOT_NOW:
+        response.raise_for_status()
+
+
+def tail(length: int, call: Callable[..., Iterable[bytes]], *args: str) -> str:
+    """The last `length` bytes of a file on a Batch node; nothing where there is none, or where the
+    node's state lets nobody read it.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    end = b""
+    try:
+        for chunk in call(*args):
+            end = (end + chunk)[-length:]
+    except HttpResponseError as error:
+        if error.status_code not in _NOT_NOW:
+            raise
+    return end.decode(errors="replace")
+
+
 def listed(items: Iterable[Any]) -> list[Json]:
     """All items of an SDK's paged list, as wire JSON."""
     return [item.as_dict() for item in items]
+
+
+def listed_at(call: Callable[..., Iterable[Any]], **options: Any) -> tuple[list[Json], str | None]:
+    """All items of a paged list, and when Azure's own clock says that it answered (ISO 8601)."""
+    dates: list[str | None] = []
+
+    def note(answer: Any) -> None:
+        dates.append(answer.http_response.headers.get("Date"))
+
+    items = listed(call(raw_response_hook=note, **options))
+    date = dates[-1] if dates else None
+    moment = parsedate_to_datetime(date) if date else None
+    return items, moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _json(response: Any) -> Json | None:

@@ -19,18 +19,14 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """Do the named action of the operation."""
-
-    action: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time."""
+    """Look again later; `retry_after` in seconds if Azure named a time. `memory` is what the next
+    look is to know; None leaves what earlier looks remembered.
+    """
 
     note: str = ""
     retry_after: float | None = None
+    memory: Json | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +34,17 @@ class Done:
     """It is as it should be."""
 
     result: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """Do the named action of the operation, which knows `memory`; it is kept if that succeeds.
+    `then` is the verdict where Azure's yes ends it.
+    """
+
+    action: str
+    memory: Json | None = None
+    then: Done | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

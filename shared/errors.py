@@ -53,6 +53,7 @@ class Problem(Wire):
     code: str
     message: str
     successor: str | None = None
+    log: str | None = None  # last lines of what a machine printed
 
 
 class Failure(Wire):

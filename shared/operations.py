@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.decisions import Verdict
+from shared.known import Known
 from shared.wire import Wire
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Tick(Wire):
     elapsed: float = 0.0  # seconds since the first call
     started: str | None = None  # the last action that was started, if any
     operation: str | None = None  # where Azure tells why that action failed
+    memory: Json = {}  # what the operation itself wanted to be remembered
     attempt: int = 1
 
 
@@ -46,6 +48,7 @@ class Services:
     outbox: Outbox
     new_public_key: Callable[[], str]  # an OpenSSH public key whose private half nobody keeps
     new_id: Callable[[], str]  # a request id for those who gave none
+    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

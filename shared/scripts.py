@@ -54,6 +54,11 @@ def start_task_command() -> str:
     return f"/bin/bash -c 'echo {packed} | base64 -d | gunzip | /bin/bash'"
 
 
+def is_result(line: str) -> bool:
+    """Whether this line is a script's result, which is for the app and not for people."""
+    return line.startswith(_MARKER)
+
+
 def result_line(output: str) -> Json | None:
     """The result that a script printed as its last line, or None if it printed none."""
     for line in reversed(output.splitlines()):

@@ -94,6 +94,7 @@ def _until_done(context: Context, work: Json) -> Story:
     began = context.current_utc_datetime
     memo: Json = {}
     refusals = 0
+    waited = 0.0  # seconds, without those in which the app was down
     while True:
         now = context.current_utc_datetime
         elapsed = (now - began).total_seconds()
@@ -112,12 +113,13 @@ def _until_done(context: Context, work: Json) -> Story:
         refusals = refusals + 1 if reply["transient"] else 0
         if refusals > polling.TRANSIENT_ATTEMPTS:
             raise StepFailed(Failure.from_wire(reply["error"]))
-        if elapsed > pace.limit_minutes * 60:
+        if waited > pace.limit_minutes * 60:
             raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
             delay = polling.backoff(refusals, reply.get("retryAfter"))
         else:
-            delay = polling.next_look(pace, elapsed, reply.get("retryAfter"))
+            delay = polling.next_look(pace, waited, reply.get("retryAfter"))
+        waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
 
 

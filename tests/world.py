@@ -97,7 +97,7 @@ class World:
             self._begin(answer.begin)
         return answer
 
-    def _begin(self, begin: http.Begin) -> None:
+    def _begin(self, begin: Any) -> None:
         asyncio.run(http.begin(open_client(self.engine), begin))
 
     def start(self, request: Json) -> str:

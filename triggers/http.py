@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,11 +64,13 @@ class Begin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """Status and JSON; `begin` is started before the answer is sent."""
+    """Status and JSON; `begin` is started before the answer is sent. Where what to begin depends on
+    what runs, it is a function of the durable client.
+    """
 
     body: Json
     status: int = 200
-    begin: Begin | None = None
+    begin: Begin | Callable[[Any], Awaitable[None]] | None = None
 
 
 Handler = Callable[[Call], Answer]
@@ -140,8 +142,11 @@ def bound_with_client(handler: Handler, services: Callable[[], Services]) -> Cal
     return run
 
 
-async def begin(client: Any, what: Begin) -> None:
+async def begin(client: Any, what: Begin | Callable[[Any], Awaitable[None]]) -> None:
     """Start an orchestration; one that runs already under this id is the one that was meant."""
+    if not isinstance(what, Begin):
+        await what(client)
+        return
     try:
         await client.start_new(what.orchestrator, what.instance, what.plan.to_wire())
     except Exception:

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared import requests
 from shared.wire import Request
-from triggers import builds, catalogue, contexts, health, intake
+from triggers import builds, catalogue, contexts, health, intake, leftovers
 from triggers.http import Answer, Call, Handler
 
 Json = dict[str, Any]
@@ -64,6 +64,8 @@ ROUTES = [
     Route(method="GET", path="recipes/{name}", handler=catalogue.show_recipe),
     Route(method="PUT", path="recipes/{name}", handler=catalogue.put_recipe, body=requests.Recipe),
     Route(method="DELETE", path="recipes/{name}", handler=catalogue.delete_recipe),
+    Route(method="GET", path="leftovers", handler=leftovers.list_leftovers),
+    Route(method="POST", path="leftovers/sweep", handler=leftovers.begin_sweep, starts=True),
     Route(method="POST", path="contexts", handler=contexts.upload_context),
     Route(method="GET", path="health", handler=health.show_health),
     Route(method="GET", path="openapi.json", handler=describe),

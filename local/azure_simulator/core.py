@@ -29,6 +29,7 @@ from local.azure_simulator import (
     router,
     store,
     throttling,
+    times,
     tokens,
 )
 from local.azure_simulator.machine import interface, scripted
@@ -256,7 +257,11 @@ class Simulator:
     def _common_headers(self) -> dict[str, str]:
         number = self.store.count("requests")
         request_id = str(uuid.UUID(int=(self.durations.seed << 64) + number))
-        return {"x-ms-request-id": request_id, "x-ms-correlation-request-id": request_id}
+        return {
+            "Date": times.http_date(self.now),
+            "x-ms-request-id": request_id,
+            "x-ms-correlation-request-id": request_id,
+        }
 
 
 _Found = tuple[router.Route[Handler], dict[str, str]]

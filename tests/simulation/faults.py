@@ -91,6 +91,6 @@ def _broken_script(dice: random.Random) -> Json:
         case "script":
             return {"effect": "script", "step": step, "exitCode": dice.choice(_EXIT_CODES)}
         case "sealFails":
-            return {"effect": "sealFails"}
+            return {"effect": "sealFails", "step": "seal"}
         case effect:
             return {"effect": effect, "step": step}

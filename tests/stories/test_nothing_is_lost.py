@@ -6,7 +6,7 @@ from shared.names import Orchestrator
 from shared.plans import SweepPlan
 from shared.requests import Mode
 from tests.world import World, a_pool, a_request, an_image
-from triggers import builds
+from triggers import builds, leftovers
 
 VERSION = "galleryVersions.create"
 NO_CAPACITY = {"effect": "allocation", "code": "InternalExecutionError", "message": "try later"}
@@ -26,6 +26,17 @@ def test_a_failed_install_removes_everything_and_says_why(world: World) -> None:
     assert build["error"]["azureCode"] == "DRIVER_BUILD"
     assert build["error"]["nextAction"]
     assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
+
+
+def test_a_seal_that_fails_is_seen_soon_and_nothing_is_published(world: World) -> None:
+    """The VM stays on then: its console says why, long before the step's limit of 20 minutes."""
+    world.fault({"effect": "sealFails", "step": "seal", "message": "host keys remain"})
+    build = world.build(image_only())
+    assert (build["state"], build["error"]["code"]) == ("failed", "NotSealed")
+    assert "host keys remain" in build["error"]["message"]
+    [seal] = [step for step in build["steps"] if step["name"] == "seal"]
+    assert seal["seconds"] < 150
+    assert world.resources("versions") + world.resources("virtualMachines") == []
 
 
 def test_a_sealed_builder_is_kept_and_the_build_goes_on_from_it(world: World) -> None:
@@ -75,6 +86,52 @@ def test_what_is_kept_goes_when_its_time_is_over(world: World) -> None:
 
     assert len(swept["removed"]) >= 4
     assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
+
+
+def verdicts(world: World) -> dict[str, tuple[str, str | None]]:
+    """What GET /api/leftovers says of each resource, by the end of its type's name."""
+    answer = world.ask(leftovers.list_leftovers)
+    assert answer.status == 200, answer.body
+    told = answer.body["leftovers"]
+    return {r["type"].rpartition("/")[2]: (r["verdict"], r.get("until")) for r in told}
+
+
+def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
+    """What stays, until when; what goes; and asking removes nothing."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    build = world.start(image_only())
+    world.engine.advance(600)
+    assert verdicts(world)["virtualMachines"] == ("keep", None)
+
+    world.engine.run_until_complete(build)
+    verdict, until = verdicts(world)["virtualMachines"]
+    assert verdict == "keep"
+    assert until == "2026-01-01T04:00:00Z"
+
+    world.engine.advance(5 * 3600)
+    before = world.resources()
+    found = verdicts(world)
+    assert {verdict for verdict, _ in found.values()} == {"remove"}
+    assert world.resources() == before
+
+    assert world.ask(leftovers.begin_sweep).status == 202
+    world.engine.run_until_complete("sweep")
+    assert verdicts(world) == {}
+
+
+def test_a_dry_run_tells_what_is_not_ours(world: World) -> None:
+    """A tag alone does not make a thing batch-prep's."""
+    groups = world.services.azure.resources.resource_groups
+    groups.create_or_update("theirs", {"location": "swedencentral"})
+    body = {
+        "location": "swedencentral",
+        "tags": {"batch-prep-build": "copied", "batch-prep-expires": "2020-01-01T00:00:00Z"},
+        "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}},
+    }
+    networks = world.services.azure.network.virtual_networks
+    networks.begin_create_or_update("theirs", "net", body, polling=False)
+    (found,) = world.ask(leftovers.list_leftovers).body["leftovers"]
+    assert (found["verdict"], found["why"]) == ("keep", "no such build is on record")
 
 
 def test_a_build_whose_orchestration_died_is_closed_and_cleaned_up(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,21 +33,21 @@ def seen_after(step: str, true_seconds: float, retry_after: float | None) -> tup
         waiting = {"state": "wait", "note": "", "memo": {}, "transient": False}
         return {**waiting, "retryAfter": retry_after}
 
+    assert outcome_of(step, operation, clock) == {"result": {}}
+    return clock.now(), looks
+
+
+def outcome_of(step: str, operation: Callable[[Any], Any], clock: VirtualClock) -> Any:
+    """How one step ends that is done by `operation`."""
     engine = InlineEngine(
         adapters.orchestrators({Orchestrator.RUN_OPERATION.value: run_operation}),
         adapters.activities({"operation": operation}),
         clock=clock,
     )
-    work = {
-        "activity": "operation",
-        "step": step,
-        "plan": {},
-        "scope": Scope(build="b").to_wire(),
-    }
+    scope = Scope(build="b").to_wire()
+    work = {"activity": "operation", "step": step, "plan": {}, "scope": scope}
     engine.start(Orchestrator.RUN_OPERATION.value, work, "wait")
-    status = engine.run_until_complete("wait")
-    assert status.output == {"result": {}}
-    return clock.now(), looks
+    return engine.run_until_complete("wait").output
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -64,6 +65,23 @@ def test_an_end_is_seen_within_a_tenth_or_fifteen_seconds(step: str) -> None:
         assert late <= max(0.10 * true_seconds, 15.0, retry_after or 0.0) + 1e-6
         if true_seconds <= 3600:
             assert looks - 1 <= 20  # the first call only starts it
+
+
+def test_the_time_that_the_app_was_down_is_not_held_against_a_step() -> None:
+    """A step is given up after its own waits, not because a night has passed meanwhile."""
+    clock = VirtualClock(0.0)
+    looks = 0
+
+    def operation(_: dict[str, Any]) -> dict[str, Any]:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            clock.advance_to(12 * 3600.0)  # nobody looks for half a day
+        waiting = {"state": "wait", "note": "", "memo": {}, "transient": False}
+        return {"state": "done", "result": {}} if looks == 4 else waiting
+
+    assert outcome_of("builder_vm", operation, clock) == {"result": {}}
+    assert looks == 4
 
 
 @pytest.mark.parametrize("typical", [2, 15, 60, 150, 450, 1200])

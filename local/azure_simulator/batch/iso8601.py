@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 
+from local.azure_simulator import times
 from local.azure_simulator.batch import problems
 
 _DURATION = re.compile(
@@ -33,5 +34,4 @@ def epoch_seconds(timestamp: str) -> float:
 
 def http_date(epoch_seconds: float) -> str:
     """`Mon, 23 Nov 2026 10:00:00 GMT`."""
-    moment = dt.datetime.fromtimestamp(epoch_seconds, tz=dt.UTC)
-    return moment.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    return times.http_date(epoch_seconds)

@@ -14,6 +14,15 @@ RECIPE = {
 }
 
 
+LEFTOVER = {
+    "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm-b1",
+    "type": "Microsoft.Compute/virtualMachines",
+    "buildId": "b1",
+    "verdict": "remove",
+    "why": "it was kept until 2026-01-31T14:00:00Z",
+}
+
+
 @pytest.mark.parametrize(
     ("words", "route", "answer", "told"),
     [
@@ -37,6 +46,8 @@ RECIPE = {
         ("pools list", "GET pools", [a_pool("dev")], ["dev", "steady", "batchCustomImage 1.0.3"]),
         ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "steady"]),
         ("recipes list", "GET recipes", [RECIPE], ["weekly", "yes", "ubuntu"]),
+        ("leftovers", "GET leftovers", {"leftovers": [LEFTOVER]}, ["vm-b1", "b1", "it was kept"]),
+        ("leftovers", "GET leftovers", {"leftovers": []}, ["left nothing behind"]),
         ("recipes show weekly", "GET recipes/weekly", RECIPE, ['"enabled": true']),
     ],
 )
@@ -50,7 +61,17 @@ def test_what_exists_can_be_looked_at(
     assert [text for text in told if text not in ended.out] == []
 
 
-@pytest.mark.parametrize("words", ["builds list", "images list", "pools list", "recipes list"])
+def test_a_sweep_can_be_asked_for(service: FakeService, line: CommandLine) -> None:
+    """Nobody wants to wait for the timer with a VM that costs money."""
+    service.answers("POST leftovers/sweep", (202, {"statusUrl": "http://app/api/leftovers"}))
+    ended = line.run("leftovers", "sweep")
+    assert ended.code == 0, ended.err
+    assert "A sweep is running." in ended.out
+
+
+@pytest.mark.parametrize(
+    "words", ["builds list", "images list", "pools list", "recipes list", "leftovers"]
+)
 def test_json_of_a_list_is_the_services_answer(
     service: FakeService, line: CommandLine, words: str
 ) -> None:

@@ -1,0 +1,261 @@
+"""The nodes of a pool: awaited, helped where they fail, and their words kept before they go.
+
+A node that cannot be used gets one reboot, then one reimage (`node_care`). If neither helps, the
+failure tells of each such node what Batch says and what its start task printed last.
+"""
+
+from __future__ import annotations
+
+from activities import batch_pool, node_care
+from activities.node_care import Care
+from shared import clients, decisions, errors, scripts
+from shared.clients import Started
+from shared.decisions import Done, Fail, Start, Verdict, Wait
+from shared.errors import Failure, Kind, Problem
+from shared.operations import Json, Operation, Services, Tick
+from shared.plans import PoolPlan
+
+_REPORTS_MAX = 5  # nodes whose words are repeated in a failure
+_TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
+_TAIL_LINES = 20
+_SELECT = ["id", "state", "stateTransitionTime", "errors", "startTaskInfo"]
+
+
+# -- what they print ------------------------------------------------------------------------------
+
+
+def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
+    """The result line of a node's start task, or None where it left none."""
+    return scripts.result_line(_tail(services, plan, node, "stdout.txt"))
+
+
+def _tail(services: Services, plan: PoolPlan, node: str, file: str) -> str:
+    """The end of what a start task printed; nothing where it cannot be read."""
+    service = services.azure.batch_service(plan.endpoint)
+    path = f"startup/{file}"
+    return clients.tail(_TAIL_BYTES, service.download_node_file, plan.pool_id, node, path)
+
+
+def _words(services: Services, plan: PoolPlan, node: str) -> Json:
+    """The report and the last lines of a failed start task, before its node goes."""
+    printed = _tail(services, plan, node, "stdout.txt")
+    complained = _tail(services, plan, node, "stderr.txt")
+    said = [line for line in printed.splitlines() if not scripts.is_result(line)]
+    lines = [*said[-_TAIL_LINES:], *complained.splitlines()[-_TAIL_LINES:]]
+    return {"report": scripts.result_line(printed), "log": "\n".join(lines)}
+
+
+# -- looking --------------------------------------------------------------------------------------
+
+
+def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+    """The nodes, those given up with their words; and the pool, while it could tell more."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    service = services.azure.batch_service(plan.endpoint)
+    try:
+        nodes = clients.listed(service.list_nodes(plan.pool_id, select=_SELECT))
+    except ResourceNotFoundError:
+        return None
+    lost = lost_nodes(nodes)
+    if _care(tick, lost).given_up(lost):
+        readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
+        for node in readable:
+            node.update(_words(services, plan, node["id"]))
+    if _on_their_way(plan, nodes):
+        return {"nodes": nodes}
+    pool = batch_pool.look(services, plan, tick)
+    return None if pool is None else {**pool, "nodes": nodes}
+
+
+# What a node's state means for a pool that should become ready.
+_COMING = {
+    "creating", "starting", "waitingforstarttask", "rebooting", "reimaging", "unknown",
+    "upgradingos", "deallocating", "leavingpool", "offline", "preempted", "deallocated",
+}  # fmt: skip
+_READY = {"idle", "running"}
+_LOST = {"unusable", "starttaskfailed"}
+
+
+def _state(node: Json) -> str:
+    """In lower case. Raises Bug for one that is not known here."""
+    state = str(node.get("state", "unknown")).lower()
+    if state not in _COMING | _READY | _LOST:
+        raise errors.Bug(f"Batch says node state {state!r}, which is not known here")
+    return state
+
+
+def lost_nodes(nodes: list[Json]) -> list[Json]:
+    """Those that will not become usable by waiting."""
+    return [n for n in nodes if _state(n) in _LOST]
+
+
+def _asked(plan: PoolPlan) -> int:
+    """How many nodes there should be; 0 where a formula decides."""
+    wanted = plan.pool
+    return 0 if wanted.autoscale_formula else wanted.nodes + wanted.low_priority_nodes
+
+
+def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
+    """Whether all nodes are there and only need time: the pool itself has nothing to add."""
+    states = [_state(n) for n in nodes]
+    all_there = len(nodes) == _asked(plan) > 0
+    return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
+
+
+def _care(tick: Tick, lost: list[Json]) -> Care:
+    return Care.from_wire(tick.memory).noted(lost, tick.now)
+
+
+# -- judging --------------------------------------------------------------------------------------
+
+
+def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Ready when as many nodes as asked for are idle."""
+    if observed is None:
+        return Fail(failure=_gone(plan))
+    nodes = observed["nodes"]
+    if _on_their_way(plan, nodes):
+        return Wait(note=f"nodes: {_counted(nodes)}")
+    if not batch_pool.is_steady(observed):
+        return Wait(note="nodes are being allocated")
+    if problem := resize_problem(plan.resource, observed):
+        return Fail(failure=problem)
+    if lost := lost_nodes(nodes):
+        return _judge_lost(plan, nodes, lost, tick)
+    if sum(_state(n) in _READY for n in nodes) < max(_asked(plan), len(nodes)):
+        return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
+    return Done(result={"nodes": [n["id"] for n in nodes]})
+
+
+def _counted(nodes: list[Json]) -> str:
+    states = [_state(n) for n in nodes]
+    return ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
+
+
+def _judge_lost(plan: PoolPlan, nodes: list[Json], lost: list[Json], tick: Tick) -> Verdict:
+    """A fault is remembered, then its remedy given, and the pool given up when none is left."""
+    care = _care(tick, lost)
+    if care.given_up(lost):
+        bad = [n for n in nodes if n["id"] in care.faults and _state(n) not in _READY]
+        return Fail(failure=_unusable(plan, bad, care))
+    if care != Care.from_wire(tick.memory):
+        note = f"nodes cannot be used: {', '.join(n['id'] for n in lost)}"
+        return Wait(note=note, memory=care.to_wire())
+    if due := care.due(lost):
+        remedy, chosen = due
+        return Start(action=remedy, memory=care.asked(chosen, tick.now).to_wire())
+    return Wait(note="nodes are being repaired")
+
+
+def _reboot(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+    return _give(services, plan, tick, "reboot")
+
+
+def _reimage(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+    return _give(services, plan, tick, "reimage")
+
+
+def _give(services: Services, plan: PoolPlan, tick: Tick, remedy: str) -> Started:
+    """To the nodes whose remedy is asked for in this very call."""
+    service = services.azure.batch_service(plan.endpoint)
+    care = Care.from_wire(tick.memory)
+    for node, faults in care.faults.items():
+        if faults[-1].asked == tick.now:
+            clients.restart_node(service, plan.pool_id, node, remedy)
+    return Started(status=202, body=None, operation=None, retry_after=None)
+
+
+# -- what cannot be had ---------------------------------------------------------------------------
+
+
+def resize_problem(subject: str, observed: Json) -> Failure | None:
+    """Why the pool did not get its nodes, if Batch says so. Quota shows here and not in the
+    request's answer.
+    """
+    found = decisions.properties(observed)
+    problems = (found.get("resizeOperationStatus") or {}).get("errors") or []
+    if not problems:
+        return None
+    told = [_told(problem) for problem in problems]
+    failure = errors.from_azure(
+        attempted="get the pool's nodes",
+        resource=subject,
+        status=200,
+        code=str(problems[0].get("code", "")),
+        message=f"{told[0].message}.{_short_of(found)}",
+    )
+    return failure.model_copy(update={"details": told})
+
+
+def _told(problem: Json) -> Problem:
+    inner = "; ".join(str(d.get("message", "")) for d in problem.get("details") or [])
+    message = f"{problem.get('message', '')} {inner}".strip().rstrip(".")
+    return Problem(field="nodes", code=str(problem.get("code", "")), message=message)
+
+
+def _short_of(pool: Json) -> str:
+    """How many nodes the pool wanted and how many it got: that many would fit."""
+    fixed = (pool.get("scaleSettings") or {}).get("fixedScale")
+    if fixed is None:
+        return ""
+    kinds = (("dedicated", "Dedicated"), ("low-priority", "LowPriority"))
+    wanted = [(word, int(fixed.get(f"target{key}Nodes") or 0), key) for word, key in kinds]
+    got = ", ".join(
+        f"{int(pool.get(f'current{key}Nodes') or 0)} of {number} {word}"
+        for word, number, key in wanted
+        if number
+    )
+    return f" The pool got {got} nodes of {pool.get('vmSize')}" if got else ""
+
+
+def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
+    details = [_truth(n, care) for n in bad[:_REPORTS_MAX]]
+    told = "; ".join(d.message for d in details)
+    tried = "neither a reboot nor a reimage helped"
+    if len(bad) > node_care.NODES_MAX:
+        tried = "too many for an accident, so none was rebooted"
+    many = f"{len(bad)} node{'s' if len(bad) > 1 else ''}"
+    return Failure(
+        code="NodesUnusable",
+        kind=Kind.SCRIPT,
+        message=f"{many} of pool {plan.pool_id} cannot be used ({tried}): {told}",
+        details=details,
+        resource=plan.resource,
+        next_action="Read each node's cause and last lines in the details, correct the image or "
+        "the start task, and resume; the pool was shrunk to zero nodes meanwhile.",
+    )
+
+
+def _truth(node: Json, care: Care) -> Problem:
+    """What is known of one node: its faults in order, the checks that failed, its last words."""
+    checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
+    failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
+    facts = "; ".join([care.told(node["id"]) or node_care.cause(node), *failed])
+    return Problem(
+        field=f"nodes[{node['id']}]",
+        code=node_care.code(node),
+        message=f"{node['id']} is {node['state']} ({facts})",
+        log=node.get("log") or None,
+    )
+
+
+def _gone(plan: PoolPlan) -> Failure:
+    return Failure(
+        code="PoolGone",
+        kind=Kind.MISSING,
+        message=f"Pool {plan.pool_id} is gone: something else removed it.",
+        resource=plan.resource,
+        next_action="Ask for the pool again.",
+    )
+
+
+await_nodes = Operation(
+    name="await_nodes",
+    plan=PoolPlan,
+    verb="get the pool's nodes ready",
+    subject=lambda plan: plan.resource,
+    look=_look,
+    judge=judge_nodes,
+    actions={"reboot": _reboot, "reimage": _reimage},
+)

@@ -1,0 +1,208 @@
+"""Everything that can be known of the pools before anything is paid for: see `preflight`."""
+
+from __future__ import annotations
+
+import difflib
+
+from activities import preflight
+from shared import clients, decisions, names, quotas
+from shared.errors import Problem
+from shared.operations import Effect, Json, Services, Tick
+from shared.plans import BuildPlan, ImageRecord, ImageReference, PoolPlan
+from shared.quotas import Size
+
+# -- the Batch account ----------------------------------------------------------------------------
+
+
+def _check_batch(services: Services, plan: BuildPlan, tick: Tick) -> Json:
+    """Sizes that Batch takes and, once there is an account, its quotas and the systems that it
+    supports.
+    """
+    account = plan.account
+    assert account is not None
+    sizes = _batch_sizes(services, account.location, tick)
+    problems = [p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes))]
+    path = (account.resource_group, account.name)
+    found = clients.fetch(services.azure.batch.batch_account.get, *path)
+    if found is not None and not problems:
+        problems += _quota_problems(services, plan, found, sizes)
+        problems += _agent_problems(services, plan, found, tick)
+    return preflight.answer(problems, exists=found is not None)
+
+
+def _batch_sizes(services: Services, location: str, tick: Tick) -> dict[str, Size]:
+    def ask() -> dict[str, Size]:
+        calls = services.azure.batch.location
+        listed = clients.listed(calls.list_supported_virtual_machine_skus(location))
+        return {s["name"].lower(): quotas.read_size(s) for s in listed}
+
+    return services.known.get(("batch sizes", location), tick.now, ask)
+
+
+def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
+    """None where at least one of the pool's sizes can be had."""
+    reasons = []
+    for name in [pool.size, *pool.other_sizes]:
+        size = sizes.get(name.lower())
+        if size is None:
+            reasons.append(
+                ("SizeNotOffered", f"Batch does not take {name} in {pool.account.location}")
+            )
+        elif mismatch := preflight.size_mismatch(size, pool.security_type):
+            reasons.append(("SizeUnsuitable", mismatch))
+        else:
+            return None
+    code, _ = reasons[0]
+    message = "; ".join(text for _, text in reasons)
+    return Problem(field=f"pools[{index}].vmSize", code=code, message=message)
+
+
+def _quota_problems(
+    services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size]
+) -> list[Problem]:
+    assert plan.account is not None
+    path = (plan.account.resource_group, plan.account.name)
+    pools = clients.listed(services.azure.batch.pool.list_by_batch_account(*path))
+    asked = {p.pool_id.lower() for p in plan.pools}
+    needs = [
+        (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
+        for i, p in enumerate(plan.pools)
+        if not p.pool.autoscale_formula and p.size.lower() in sizes
+    ]
+    problems = quotas.batch_shortages(account, needs, quotas.used_cores(pools, sizes, asked))
+    limit = int(decisions.properties(account).get("poolQuota") or 0)
+    new = asked - {p["name"].lower() for p in pools}
+    if len(pools) + len(new) > limit:
+        message = f"the account may have {limit} pools, has {len(pools)}, and would get {len(new)}"
+        problems.append(Problem(field="pools", code="QuotaExceeded", message=message))
+    return problems
+
+
+def _agent_problems(
+    services: Services, plan: BuildPlan, account: Json, tick: Tick
+) -> list[Problem]:
+    """Whether Batch still supports the node agent of the system."""
+    agent = plan.image.system.node_agent if plan.image else None
+    if agent is None and plan.image_ref:
+        agent = plan.image_ref.node_agent
+    endpoint = decisions.properties(account)["accountEndpoint"]
+    supported = _supported_agents(services, endpoint, tick)
+    if agent in supported:
+        return []
+    there = ", ".join(sorted(supported))
+    message = f"Batch supports no system with node agent {agent!r} any more; it has: {there}"
+    return [Problem(field="image.os", code="SystemNotSupported", message=message)]
+
+
+def _supported_agents(services: Services, endpoint: str, tick: Tick) -> set[str]:
+    def ask() -> set[str]:
+        images = services.azure.batch_service(endpoint).list_supported_images()
+        return {image["nodeAgentSKUId"] for image in clients.listed(images)}
+
+    return services.known.get(("node agents", endpoint), tick.now, ask)
+
+
+check_batch = Effect(
+    name="check_batch",
+    plan=BuildPlan,
+    verb="look up the Batch account and its quotas",
+    subject=lambda plan: plan.account.account_id if plan.account else "",
+    act=_check_batch,
+)
+
+
+# -- an existing image (batch-only) ---------------------------------------------------------------
+
+
+def _check_image(services: Services, plan: BuildPlan, _: Tick) -> Json:
+    """The image to use: from Azure what it is, from the records what is inside it."""
+    wanted, account = plan.image_ref, plan.account
+    assert wanted is not None
+    assert account is not None
+    versions = _versions(services, wanted)
+    found = _newest(versions) if wanted.version == "latest" else None
+    if wanted.version != "latest":
+        found = next((v for v in versions if v["name"] == wanted.version), None)
+    if found is None:
+        return preflight.answer([_not_found(services, wanted, versions)])
+    regions = [
+        str(r.get("name", "")).replace(" ", "").lower()
+        for r in (decisions.properties(found).get("publishingProfile") or {}).get("targetRegions")
+        or []
+    ]
+    if account.location not in regions:
+        message = (
+            f"version {found['name']} has no replica in {account.location}, where the account is; "
+            f"it is in {', '.join(regions)}"
+        )
+        return preflight.answer([Problem(field="image", code="ImageNotInRegion", message=message)])
+    return preflight.answer([], image=_describe(services, wanted, found, regions).to_wire())
+
+
+def _versions(services: Services, wanted: ImageReference) -> list[Json]:
+    calls = services.azure.compute.gallery_image_versions
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+    if clients.fetch(services.azure.compute.gallery_images.get, *path) is None:
+        return []
+    return clients.listed(calls.list_by_gallery_image(*path))
+
+
+def _newest(versions: list[Json]) -> Json | None:
+    """The highest number that is finished and not excluded, as Azure itself understands
+    `latest`.
+    """
+    usable = [
+        v
+        for v in versions
+        if decisions.provisioning(v) == "ready"
+        and not (decisions.properties(v).get("publishingProfile") or {}).get("excludeFromLatest")
+    ]
+    return max(usable, key=lambda v: names.parse_version(v["name"]) or (0, 0, 0), default=None)
+
+
+def _not_found(services: Services, wanted: ImageReference, versions: list[Json]) -> Problem:
+    """Which images there are, the nearest names first."""
+    if versions:
+        there = ", ".join(sorted(v["name"] for v in versions))
+        message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
+        return Problem(field="image.version", code="ImageNotFound", message=message)
+    known = {f"{i.gallery_name}/{i.image_name}" for i in services.records.images()}
+    name = f"{wanted.gallery}/{wanted.definition}"
+    near = difflib.get_close_matches(name, known, n=5, cutoff=0.0)
+    there = f"known images are: {', '.join(near)}" if near else "no image has been built yet"
+    message = f"there is no image {name} in resource group {wanted.resource_group}; {there}"
+    return Problem(field="image.name", code="ImageNotFound", message=message)
+
+
+def _describe(
+    services: Services, wanted: ImageReference, found: Json, regions: list[str]
+) -> ImageRecord:
+    group = wanted.resource_group
+    version = found["name"]
+    record = services.records.image(wanted.gallery, wanted.definition, version, group)
+    if record is not None:
+        return record
+    return ImageRecord(  # made by someone else: what the request says is all that is known
+        image_id=found["id"],
+        node_agent_sku=wanted.node_agent,
+        gallery_name=wanted.gallery,
+        image_name=wanted.definition,
+        version=version,
+        vm_size="",
+        location=found["location"],
+        base_os=wanted.os,
+        gpu_enabled=wanted.gpu,
+        resource_group=group,
+        build_id="",
+        created_at="",
+        target_regions=regions,
+    )
+
+
+check_image = Effect(
+    name="check_image",
+    plan=BuildPlan,
+    verb="find the image",
+    subject=lambda plan: plan.image_ref.definition if plan.image_ref else "",
+    act=_check_image,
+)

@@ -1,0 +1,55 @@
+"""`leftovers`, `leftovers sweep`: what builds left behind."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import tables, wording
+from cli.commands import AsJson, Endpoint, connected, json_wanted, listed
+
+app = typer.Typer(
+    help="Leftovers: what the sweep would remove, what it keeps, and why.",
+    rich_markup_mode="rich",
+    invoke_without_command=True,
+)
+_COLUMNS = ("", "Resource", "Kind", "Build", "Until", "Why")
+
+
+@app.callback()
+def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+    """Show what builds left behind; removes nothing."""
+    if context.invoked_subcommand:
+        return
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.get("leftovers")
+    if as_json:
+        around.print_json(answer)
+        return
+    rows = [
+        (
+            row.get("verdict"),
+            str(row.get("id")).rpartition("/")[2],
+            str(row.get("type")).rpartition("/")[2],
+            row.get("buildId"),
+            wording.moment(row.get("until")) if row.get("verdict") == "keep" else "now",
+            row.get("why"),
+        )
+        for row in listed(answer, "leftovers")
+    ]
+    tables.show(around.out, _COLUMNS, rows, nothing="Builds left nothing behind.")
+
+
+@app.command()
+def sweep(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+    """Remove now what nobody needs; the timer would do so within the half hour."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = client.post("leftovers/sweep")
+    if as_json:
+        around.print_json(answer)
+    else:
+        around.out.print("A sweep is running.", markup=False)
+        around.say(f"See what stays: {wording.PROGRAM} leftovers")

@@ -1,0 +1,44 @@
+"""What Azure tells and rarely changes is asked once an hour."""
+
+from __future__ import annotations
+
+from shared.known import Known
+
+NOON, LATER, NEXT_HOUR = "2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T13:00:01Z"
+
+
+class Azure:
+    """Answers with a new number each time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def ask(self) -> int:
+        self.asked += 1
+        return self.asked
+
+
+def test_a_fact_is_asked_once_an_hour() -> None:
+    """A hundred pools in a queue need one list of sizes."""
+    known, azure = Known(), Azure()
+
+    told = [known.get(("sizes", "eastus"), now, azure.ask) for now in (NOON, LATER, NEXT_HOUR)]
+
+    assert told == [1, 1, 2]
+
+
+def test_facts_of_two_places_are_two_facts() -> None:
+    """Regions differ."""
+    known, azure = Known(), Azure()
+
+    assert known.get(("sizes", "eastus"), NOON, azure.ask) == 1
+    assert known.get(("sizes", "westus"), NOON, azure.ask) == 2
+
+
+def test_what_does_not_last_is_asked_again() -> None:
+    """A resource provider that is being registered will be registered soon."""
+    known, azure = Known(), Azure()
+
+    told = [known.get(("provider",), NOON, azure.ask, lambda n: n > 1) for _ in range(3)]
+
+    assert told == [1, 2, 2]
