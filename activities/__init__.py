@@ -5,6 +5,7 @@ from __future__ import annotations
 from activities import (
     batch_account,
     batch_pool,
+    bill_of_materials,
     builder_vm,
     gallery,
     leftovers,
@@ -36,6 +37,7 @@ ACTIVITIES: list[Activity] = [
     builder_vm.create_builder_vm,
     run_script.run_script,
     builder_vm.restart_builder,
+    bill_of_materials.keep_bill_of_materials,
     run_script.remove_run_commands,
     sealing.seal_builder,
     builder_vm.generalize_builder,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared import clients, decisions, names
 from shared.clients import Started
 from shared.decisions import Done, Verdict
@@ -9,14 +11,17 @@ from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import BuildOutcome, LeftoverPlan, Named, Nothing
 from shared.records import ENDED
-from shared.tables import Row
 from shared.wire import Wire
+
+if TYPE_CHECKING:
+    from shared.tables import Row
 
 # Temporary things that builds make, in the order of removal (what holds a thing goes before it),
 # with the API version to name them by id: that of the SDK's own clients.
+_VM, _DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
 _TYPES = {
-    "microsoft.compute/virtualmachines": "2026-04-01",
-    "microsoft.compute/disks": "2026-03-02",
+    _VM: "2026-04-01",
+    _DISK: "2026-03-02",
     "microsoft.network/virtualnetworks": "2026-03-01",
     "microsoft.network/natgateways": "2026-03-01",
     "microsoft.network/publicipaddresses": "2026-03-01",
@@ -50,13 +55,15 @@ def survey(services: Services, now: str | None = None) -> Survey:
     """
     everything = services.azure.resources.resources.list
     listed, at = clients.listed_at(everything, filter=f"tagName eq '{names.TAG_BUILD}'")
-    order, rows = list(_TYPES), dict[str, Row | None]()
+    order = list(_TYPES)
+    rows: dict[str, Row | None] = {}
+    with_vm = {_build(r) for r in listed if _kind(r) == _VM}
     found = []
     for resource in listed:
-        tags, kind = resource.get("tags") or {}, str(resource.get("type", "")).lower()
-        build, expires = tags.get(names.TAG_BUILD, ""), tags.get(names.TAG_EXPIRES)
-        if kind not in _TYPES or not expires or resource.get("managedBy"):
-            continue  # a disk goes with its VM
+        build, expires = _build(resource), (resource.get("tags") or {}).get(names.TAG_EXPIRES)
+        goes_with_vm = _kind(resource) == _DISK and build in with_vm
+        if _kind(resource) not in _TYPES or not expires or goes_with_vm:
+            continue
         if build not in rows:
             rows[build] = services.records.build(build)
         found.append(_finding(resource, expires, rows[build], now or at or ""))
@@ -64,11 +71,19 @@ def survey(services: Services, now: str | None = None) -> Survey:
     return Survey(at=now or at, leftovers=found)
 
 
+def _kind(resource: Json) -> str:
+    return str(resource.get("type", "")).lower()
+
+
+def _build(resource: Json) -> str:
+    return str((resource.get("tags") or {}).get(names.TAG_BUILD, ""))
+
+
 def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding:
     """Nobody needs it once its build is over, unless that keeps it, and then not after its
     expiry.
     """
-    build = resource["tags"][names.TAG_BUILD]
+    build = _build(resource)
     known = {"id": resource["id"], "type": resource["type"], "build_id": build}
     if row is None:
         return Finding(**known, verdict="keep", why="no such build is on record")

@@ -69,7 +69,8 @@ def _quota_problems(
         for i, p in enumerate(plan.pools)
         if not p.pool.autoscale_formula and p.size.lower() in sizes
     ]
-    problems = quotas.batch_shortages(account, needs, quotas.used_cores(pools, sizes, asked))
+    used = quotas.used_cores(pools, sizes, asked)
+    problems = quotas.batch_shortages(account, needs, used, sizes.values())
     limit = int(decisions.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
     if len(pools) + len(new) > limit:

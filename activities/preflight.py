@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared import clients, decisions, quotas
+from shared import clients, decisions, grid, quotas
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.errors import Problem
@@ -158,12 +158,13 @@ def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     usages = clients.listed(services.azure.compute.usage.list(image.location))
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
-        problem = _builder_problem(image, name, skus.get(name.lower()), usages)
+        problem = _builder_problem(image, name, skus, usages)
         if problem:
             problems.append(problem)
         else:
             usable.append(name)
-    return answer([] if usable else problems, sizes=usable)
+    missing = [p] if (p := grid.problem(image)) else []
+    return answer(missing + ([] if usable else problems), sizes=usable)
 
 
 def _compute_sizes(services: Services, location: str, tick: Tick) -> dict[str, Json]:
@@ -175,16 +176,19 @@ def _compute_sizes(services: Services, location: str, tick: Tick) -> dict[str, J
 
 
 def _builder_problem(
-    image: ImagePlan, name: str, sku: Json | None, usages: list[Json]
+    image: ImagePlan, name: str, skus: dict[str, Json], usages: list[Json]
 ) -> Problem | None:
-    field = "image.builderVmSize"
+    field, sku = "image.builderVmSize", skus.get(name.lower())
     if sku is None or not quotas.offered(sku, image.location):
         message = f"{name} is not offered to this subscription in {image.location}"
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
     if mismatch := size_mismatch(size, image.security_type):
         return Problem(field=field, code="SizeUnsuitable", message=mismatch)
-    return quotas.compute_shortage(field, size, usages, spot=image.spot, location=image.location)
+    others = (quotas.read_size(s) for s in skus.values() if quotas.offered(s, image.location))
+    return quotas.compute_shortage(
+        field, size, usages, others, spot=image.spot, location=image.location
+    )
 
 
 def size_mismatch(size: Size, security: SecurityType) -> str | None:

@@ -4,19 +4,19 @@ end.
 
 from __future__ import annotations
 
-from shared import bodies, clients, errors, execution, names, scripts
+from shared import bodies, clients, decisions, errors, execution, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
 from shared.plans import ImagePlan, ScriptPlan
 
-_ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
+ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     vm = names.builder_vm(plan.image.build_id)
-    return plan.image.resource_group, vm, names.run_command(plan.step, _ATTEMPT)
+    return plan.image.resource_group, vm, names.run_command(plan.step, ATTEMPT)
 
 
 def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
@@ -26,13 +26,13 @@ def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
 
 def _start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
-    name = names.run_command(plan.step, _ATTEMPT)
+    name = names.run_command(plan.step, ATTEMPT)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
     return clients.send(calls.begin_create_or_update, *_path(plan), body)
 
 
 def _subject(plan: ScriptPlan) -> str:
-    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, _ATTEMPT)}"
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, ATTEMPT)}"
 
 
 # instanceView.executionState → whether the script has ended
@@ -97,8 +97,8 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
 def _log_url(plan: ScriptPlan) -> str | None:
     if not plan.image.log_container:
         return None
-    name = names.run_command(plan.step, _ATTEMPT)
-    return f"{plan.image.log_container.rstrip('/')}/{plan.image.build_id}/{name}.out.log"
+    name = names.run_command(plan.step, ATTEMPT)
+    return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 
 run_script = Operation(
@@ -116,12 +116,15 @@ run_script = Operation(
 
 
 def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
-    """The run commands of the builder; Batch wants no extensions inside an image."""
+    """The builder's run commands that are not yet being deleted; Batch wants no extensions inside
+    an image.
+    """
     calls = services.azure.compute.virtual_machine_run_commands
     found = clients.listed(
         calls.list_by_virtual_machine(plan.resource_group, names.builder_vm(plan.build_id))
     )
-    return {"names": [c["name"] for c in found]} if found else None
+    staying = [c["name"] for c in found if decisions.provisioning(c) != "deleting"]
+    return {"names": staying} if found else None
 
 
 def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started:
@@ -135,9 +138,10 @@ def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started
 def _judge_commands(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     if observed is None:
         return Done()
-    if tick.started:
-        return Wait(note="run commands are being removed")
-    return Start(action="delete", memory=observed)
+    asked = tick.memory.get("names", []) if tick.started else []
+    if set(observed["names"]) - set(asked):  # also what an interrupted call did not come to
+        return Start(action="delete", memory=observed)
+    return Wait(note="run commands are being removed")
 
 
 remove_run_commands = Operation(

@@ -4,12 +4,15 @@ tasks.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from activities import pool_nodes
 from shared import batch_bodies, clients, execution
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import CheckResult, PoolPlan, ReportPlan
+from shared.plans import PoolPlan, ReportPlan
+from shared.proofs import CheckResult
 
 _TASKS_PER_REQUEST = 100  # Batch's limit
 
@@ -21,10 +24,16 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     """The checks that each node printed. A node without a report counts as failed: silence proves
     nothing.
     """
-    reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in plan.nodes}
+    nodes = plan.nodes or _all_nodes(services, plan.pool)
+    reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
     checks = [check for node, report in reports.items() for check in node_checks(node, report)]
     how = [execution.of(report or {}) for report in reports.values()]
     return {"checks": [c.to_wire() for c in checks], **execution.together(how)}
+
+
+def _all_nodes(services: Services, plan: PoolPlan) -> list[str]:
+    service = services.azure.batch_service(plan.endpoint)
+    return [n["id"] for n in clients.listed(service.list_nodes(plan.pool_id, select=["id"]))]
 
 
 def node_checks(node: str, result: Json | None) -> list[CheckResult]:
@@ -43,6 +52,8 @@ def node_checks(node: str, result: Json | None) -> list[CheckResult]:
             message=check.get("message") or None,
             node=node,
             seconds=check.get("seconds"),
+            at=check.get("at"),
+            evidence=check.get("data") or {},
         )
         for check in found
     ]
@@ -123,7 +134,30 @@ def task_check(plan: PoolPlan, task: Json) -> CheckResult:
         code=None if passed else (failure.get("code") or "CONTAINER_RUN"),
         message=message.strip() or None,
         node=(task.get("nodeInfo") or {}).get("nodeId"),
+        seconds=_seconds(info),
+        at=info.get("endTime"),
+        evidence=_evidence(plan, task, exit_code, expected),
     )
+
+
+def _seconds(info: Json) -> float | None:
+    if not info.get("startTime") or not info.get("endTime"):
+        return None
+    began, ended = (datetime.fromisoformat(info[name]) for name in ("startTime", "endTime"))
+    return (ended - began).total_seconds()
+
+
+def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) -> Json:
+    """What was run, and how it ended."""
+    image = (task.get("containerSettings") or {}).get("imageName")
+    return {
+        "image": image,
+        "preloaded": image in plan.container_images,
+        "gpu": plan.gpu_count > 0,
+        "command": task.get("commandLine"),
+        "exitCode": exit_code,
+        "expectedExitCode": expected,
+    }
 
 
 run_verification_job = Operation(

@@ -90,6 +90,8 @@ class Pool:
     scripted_parts: tuple[str, ...] = ()
     stand_in: str = ""
     checks: tuple[Mapping[str, Any], ...] = ()
+    proofs: tuple[Mapping[str, Any], ...] = ()
+    pending: tuple[str, ...] = ()
     error: Error | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -107,6 +109,8 @@ class Pool:
             scripted_parts=tuple(str(part) for part in data.get("scriptedParts") or []),
             stand_in=_text(data, "standIn"),
             checks=tuple(check for check in data.get("checks") or [] if isinstance(check, Mapping)),
+            proofs=tuple(proof for proof in data.get("proofs") or [] if isinstance(proof, Mapping)),
+            pending=tuple(str(name) for name in data.get("pending") or []),
             error=Error.from_wire(data.get("error")),
             metadata={k: v for k, v in data.items() if k not in {"checks", "error"}},
         )

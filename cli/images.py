@@ -1,4 +1,4 @@
-"""`images list | show`."""
+"""`images list | show | bom`."""
 
 from __future__ import annotations
 
@@ -58,3 +58,17 @@ def show(
         around.print_json(answer)
     else:
         summary.facts_lines(around.out, summary.image_facts(answer))
+
+
+@app.command()
+def bom(
+    context: typer.Context,
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    version: Annotated[str, typer.Argument(metavar="[VERSION]")] = "latest",
+    endpoint: Endpoint = None,
+) -> None:
+    """Print what is in one image version: its bill of materials, as CycloneDX JSON."""
+    around, client = connected(context, endpoint)
+    with client:
+        around.print_json(client.get(path("images", gallery, name, version, "bom")))

@@ -73,6 +73,11 @@ def show(
         around.print_json(answer)
         return
     facts = {label: wording.value(answer.get(key)) for key, label in _LABELS.items()}
+    if answer.get("pending"):
+        facts["not proved"] = " ".join(map(str, answer["pending"]))
+    for line in summary.proof_lines(answer.get("proofs") or []):
+        check, _, told = line.partition(" ")
+        facts[f"check {check}"] = told
     summary.facts_lines(around.out, facts)
 
 

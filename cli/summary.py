@@ -20,6 +20,7 @@ _SCRIPTED = (
 _STAND_IN = (
     "on a system: really executed there, in a container that stands in for the virtual machine."
 )
+_SHORT = 60  # characters of a piece of evidence that a line has room for
 _IMAGE_LABELS = {
     "imageId": "id",
     "version": "version",
@@ -88,6 +89,8 @@ def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
     for key, label in _IMAGE_LABELS.items():
         if image.get(key) is not None:
             facts[label] = wording.value(image[key])
+    if image.get("pending"):
+        facts["not proved"] = f"{' '.join(map(str, image['pending']))} (each pool proves it)"
     preloaded = [str(made.get("name")) for made in image.get("containerImages") or []]
     if preloaded:
         facts["preloaded"] = ", ".join(preloaded)
@@ -105,6 +108,23 @@ def error_lines(error: Error) -> Iterator[str]:
         "log": error.log_url,
     }
     yield from (f"  {label}: {value}" for label, value in known.items() if value)
+
+
+def proof_lines(proofs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each check of a pool's proof: verdict, how many nodes, time, what was seen."""
+    for proof in proofs:
+        made = [f"{proof.get('check', '?')} {proof.get('verdict', '?')}"]
+        if proof.get("nodes"):
+            made.append(f"on {wording.count(int(proof['nodes']), 'node')}")
+        if proof.get("seconds") is not None:
+            made.append(f"in {wording.duration(proof['seconds'])}")
+        seen = proof.get("evidence") or {}
+        told = ", ".join(f"{k} {wording.value(v)}" for k, v in seen.items() if _is_short(v))
+        yield " ".join(made) + (f" ({told})" if told else "")
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str | int | float) and len(str(value)) <= _SHORT
 
 
 def _show_steps(console: Console, steps: Sequence[Step]) -> None:
@@ -131,14 +151,19 @@ def _show_pools(console: Console, pools: Sequence[Pool]) -> None:
         for pool in pools
     ]
     tables.show(console, ("", "Pool", "State", "Size", "Nodes", "Verified"), rows, nothing="")
+    for pool in pools:
+        _lines(console, (f"  {pool.id}: {line}" for line in proof_lines(pool.proofs)))
     _lines(console, _pool_problems(pools))
 
 
 def _verified(pool: Pool) -> str:
+    told = wording.value(pool.verified)
+    if pool.pending:
+        told += f", not proved: {' '.join(pool.pending)}"
     how = wording.execution(
         scripted=pool.scripted, parts=pool.scripted_parts, stand_in=pool.stand_in
     )
-    return ", ".join(filter(None, [wording.value(pool.verified), how]))
+    return f"{told}, {how}" if how else told
 
 
 def _is_bad(pool: Pool) -> bool:

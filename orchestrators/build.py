@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrators.build_image import ImageWork
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import names, planning, steps
+from shared import names, planning, proofs, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
 from shared.plans import (
     BaseImage,
@@ -15,6 +15,7 @@ from shared.plans import (
     BuildPlan,
     Earlier,
     GroupPlan,
+    ImagePlan,
     ImageRecord,
     Named,
     PoolPlan,
@@ -79,7 +80,21 @@ def _give_up(
         context, names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal
     )
     leftovers = told.get("leftovers", plan.image.builder_resources)
+    if plan.image.keep_vm and plan.image.vm_id in leftovers:
+        kept = failure.model_copy(update={"next_action": _how_to_look(plan.image)})
+        outcome = outcome.model_copy(update={"error": kept})
     return outcome.model_copy(update={"leftovers": leftovers})
+
+
+def _how_to_look(image: ImagePlan) -> str:
+    """Where a kept builder is and how to get at what went wrong on it."""
+    until = image.tags[names.TAG_EXPIRES]
+    return (
+        f"The builder is kept, deallocated, until {until}. Start it: az vm start --ids "
+        f"{image.vm_id}; read its logs: az vm run-command invoke --command-id RunShellScript "
+        f"--scripts 'tail -n 50 /var/log/batch-prep/*.log' --ids {image.vm_id}; or use the serial "
+        "console or Bastion. Deallocate or delete it when you are done."
+    )
 
 
 def _preflight(context: Context, plan: BuildPlan) -> Story:
@@ -176,11 +191,16 @@ def _outcome(
         build_id=plan.build_id,
         state=_state(error),
         image=image,
-        pools=pools,
+        pools=[_in_brief(pool, proofs.RESULTS_MAX // len(pools)) for pool in pools],
         leftovers=leftovers,
         error=error,
         resumable=error is not None and error.kind is not Kind.CANCELLED,
     )
+
+
+def _in_brief(pool: PoolRecord, results: int) -> PoolRecord:
+    """All pools of a build share one row; each pool's own record tells everything."""
+    return pool.model_copy(update={"checks": proofs.shown(pool.checks, results)})
 
 
 def _pools_failed(failed: list[PoolRecord], asked: int) -> Failure:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import catalogue, execution, names, planning, polling, steps
+from shared import bill_of_materials, catalogue, execution, names, planning, polling, steps
+from shared.bill_of_materials import BillPlan
 from shared.bodies import BUILDER_USER
 from shared.errors import StepFailed
 from shared.plans import (
+    GridDriver,
     GroupPlan,
     ImagePlan,
     ImageRecord,
@@ -170,6 +172,7 @@ def _software(plan: ImagePlan) -> list[Step]:
             after="docker",
             DRIVER_KIND=plan.driver.value if plan.driver else "",
             FABRIC_MANAGER="true" if plan.fabric_manager else "",
+            **_grid_parameters(plan.grid_driver or GridDriver()),
         )
         found.append(driver)
         installed.append("driver")
@@ -183,7 +186,16 @@ def _software(plan: ImagePlan) -> list[Step]:
         after=tuple(installed),
         when=lambda done: plan.gpu or any(done[s].get("rebootRequired") for s in installed),
     )
-    return [*found, reboot, _check(plan)]
+    return [*found, reboot, _check(plan), _bill_of_materials(plan)]
+
+
+def _grid_parameters(driver: GridDriver) -> dict[str, str]:
+    given = {
+        "DRIVER_VERSION": driver.version,
+        "DRIVER_URL": driver.url,
+        "DRIVER_SHA256": driver.sha256,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _preloads(plan: ImagePlan) -> bool:
@@ -211,22 +223,40 @@ def _preload(plan: ImagePlan) -> Step:
 
 
 def _check(plan: ImagePlan) -> Step:
-    gpu = catalogue.gpu_of(plan.size)
-    # What a builder without a GPU cannot prove is left to the pools' verification.
-    expected = "none" if not plan.gpu else str(gpu.count) if gpu else "driver-only"
-
-    def with_images(done: dict[str, Json]) -> ScriptPlan:
-        images = [i["name"] for i in done.get("preload", {}).get("images", [])]
+    def with_findings(done: dict[str, Json]) -> ScriptPlan:
+        gpu = catalogue.gpu_of(done["builder_vm"]["size"])
+        images = done.get("preload", {}).get("images", [])
+        digests = [f"{i['name']} {i['digest']}" for i in images if i.get("digest")]
         return _script_plan(
             plan,
             "check",
-            EXPECT_GPU=expected,
+            # What a builder without a GPU cannot prove is left to the pools' verification.
+            EXPECT_GPU="none" if not plan.gpu else str(gpu.count) if gpu else "driver-only",
             SIZE_HAS_GPU="true" if gpu else "",
-            EXPECT_IMAGES="\n".join(images),
-            VERIFY_IMAGE=images[0] if images else "",
+            EXPECT_DOCKER=done["docker"].get("dockerVersion", ""),
+            EXPECT_TOOLKIT=done["docker"].get("toolkitVersion", ""),
+            EXPECT_DRIVER=done.get("driver", {}).get("driverVersion", ""),
+            EXPECT_IMAGES="\n".join(i["name"] for i in images),
+            EXPECT_DIGESTS="\n".join(digests),
+            VERIFY_IMAGE=images[0]["name"] if images else "",
         )
 
-    return Step(name="check", activity="run_script", plan=with_images, after=("reboot",))
+    return Step(name="check", activity="run_script", plan=with_findings, after=("reboot",))
+
+
+def _bill_of_materials(plan: ImagePlan) -> Step:
+    """Beside the sealing: what the check has listed is fetched and kept."""
+
+    def with_version(done: dict[str, Json]) -> BillPlan:
+        return BillPlan(check=_script_plan(plan, "check"), version=done["version"]["version"])
+
+    return Step(
+        name="bill_of_materials",
+        activity="keep_bill_of_materials",
+        plan=with_version,
+        after=("check", "version"),
+        when=lambda _: plan.log_container is not None,
+    )
 
 
 def _capture(plan: ImagePlan) -> list[Step]:
@@ -297,6 +327,7 @@ def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
     registry = plan.registry
     checked: dict[str, Any] = done["check"]
     how = execution.together(list(done.values()))
+    bill = done.get("bill_of_materials", {})
     return ImageRecord(
         image_id=done["image_version"]["imageId"],
         node_agent_sku=plan.system.node_agent,
@@ -316,6 +347,11 @@ def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
         toolkit_version=done["docker"].get("toolkitVersion"),
         driver_version=done.get("driver", {}).get("driverVersion"),
         kernel=checked.get("kernel"),
+        pending=checked.get("pending", []),
+        bill_of_materials=bill.get("document"),
+        bill_of_materials_note=bill_of_materials.NO_CONTAINER
+        if bill.get("skipped")
+        else bill.get("note"),
         container_images=[
             PreloadedImage.from_wire(i) for i in done.get("preload", {}).get("images", [])
         ],

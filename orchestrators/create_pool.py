@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from shared import execution, planning, steps
+from typing import Any
+
+from shared import execution, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
-from shared.plans import CheckResult, PoolPlan, ReportPlan
+from shared.plans import PoolPlan, PoolRecord, ReportPlan
+from shared.proofs import CheckResult, Proof
 from shared.steps import Context, Scope, Story
 from shared.wire import Wire
 
@@ -23,10 +26,16 @@ def create_pool(context: Context) -> Story:
     try:
         yield from steps.note(context, "claim_pool", plan)
         record = yield from _make(context, work)
+        problem = record.error
     except StepFailed as failed:
-        yield from _stop_paying(context, work, failed.failure)
-        failed_at = {"changed_at": steps.now(context)}
-        record = planning.failed_pool(plan, failed.failure).model_copy(update=failed_at)
+        problem = failed.failure
+        record = planning.failed_pool(plan, problem)
+        if problem.code == "NodesUnusable":
+            record = yield from _with_reports(context, work, record)
+    if problem is not None:
+        problem = yield from _stop_paying(context, work, problem)
+        told = {"error": problem, "changed_at": steps.now(context)}
+        record = record.model_copy(update=told)
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
@@ -37,26 +46,51 @@ def _make(context: Context, work: PoolWork) -> Story:
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
     checks, how = yield from _verify(context, work.scope, plan, nodes)
-    failed = [c for c in checks if c.status == "fail"]
-    if failed:
-        raise StepFailed(_not_verified(plan, failed))
-    return record.model_copy(
-        update={
-            "verified": True,
-            "checks": checks,
-            "scripted": how["scripted"],
-            "scripted_parts": how["scriptedParts"],
-            "stand_in": how["standIn"],
-            "changed_at": steps.now(context),
-        }
-    )
+    record = record.model_copy(update={**_told(how), "changed_at": steps.now(context)})
+    return _with_proofs(plan, record, checks)
+
+
+def _with_proofs(plan: PoolPlan, record: PoolRecord, checks: list[CheckResult]) -> PoolRecord:
+    """The record with a verdict for each check; a pool counts as verified by them alone."""
+    found = proofs.verdicts(checks, len(plan.pool.checks))
+    told = {"checks": proofs.shown(checks), "proofs": found}
+    proved = proofs.is_proved(found, gpus=plan.gpu_count, images=len(plan.container_images))
+    if not proved:
+        told |= {"state": "failed", "error": _not_verified(plan, checks, found)}
+    else:
+        told |= {"verified": True, "pending": proofs.still_pending(plan.pending, found)}
+    return record.model_copy(update=told)
+
+
+def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Story:
+    """The failed pool's record with what its nodes have told, while there are nodes."""
+    everything = ReportPlan(pool=work.plan, nodes=[])
+    try:
+        report = yield from steps.call(
+            context, work.scope.for_cleanup(), "node_reports", "read_node_reports", everything
+        )
+    except StepFailed:
+        return record  # the pool's own failure says more
+    checks = [CheckResult.from_wire(c) for c in report["checks"]]
+    found = proofs.verdicts(checks)
+    told = {"checks": proofs.shown(checks), "proofs": found, **_told(report)}
+    return record.model_copy(update=told)
+
+
+def _told(how: dict[str, Any]) -> dict[str, Any]:
+    """What `execution` says of a proof, as fields of the record."""
+    return {
+        "scripted": how["scripted"],
+        "scripted_parts": how.get("scriptedParts") or [],
+        "stand_in": how.get("standIn") or "",
+    }
 
 
 def _with_nodes(context: Context, work: PoolWork) -> Story:
     """The pool with its nodes, in the first size that Azure has capacity for."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
-        plan = work.plan.model_copy(update={"size": size})
+        plan = planning.in_size(work.plan, size)
         try:
             yield from steps.run(context, work.scope, "pool", "ensure_pool", plan, attempt)
             found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)
@@ -90,26 +124,38 @@ def _remove_job(context: Context, plan: PoolPlan) -> Story:
         return
 
 
-def _not_verified(plan: PoolPlan, failed: list[CheckResult]) -> Failure:
-    told = "; ".join(
-        f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed[:5]
-    )
+def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof]) -> Failure:
+    failed = [c for c in checks if c.status == "fail"]
+    told = [f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed]
+    missing = [p for p in found if p.verdict == "skip" or not p.nodes]
+    told += [f"{p.check}: {p.message or 'it was left out'}" for p in missing]
     return Failure(
         code="VerificationFailed",
         kind=Kind.SCRIPT,
-        message=f"{len(failed)} checks of pool {plan.pool_id} failed: {told}",
+        message=f"{len(told)} checks of pool {plan.pool_id} failed: {'; '.join(told[:5])}",
         resource=plan.resource,
         next_action="Correct the image or the pool; the pool was shrunk to zero nodes meanwhile.",
     )
 
 
 def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
-    """Nodes that cannot be used would bill until somebody notices."""
+    """Nodes that cannot be used would bill until somebody notices. Returns the failure, which asks
+    for help where they could not be removed.
+    """
     if failure.kind is Kind.CONFLICT:
-        return  # the pool is another's
+        return failure  # the pool is another's
     try:
         yield from steps.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
-    except StepFailed:
-        return  # the pool's own failure says more
+    except StepFailed as stuck:
+        return failure.model_copy(update={"next_action": _shrink_it(work.plan, stuck.failure)})
+    return failure
+
+
+def _shrink_it(plan: PoolPlan, stuck: Failure) -> str:
+    command = f"./batch-prep.sh pools resize {plan.account.name} {plan.pool_id} --nodes 0"
+    return (
+        f"The pool may still cost money: its nodes could not be removed ({stuck.message}). Shrink "
+        f"it yourself: {command}"
+    )

@@ -39,16 +39,16 @@ readonly TOOLKIT_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 # 595.58.03 (vGPU 20) is for NCasT4_v3 and NCv6; checksum from Azure/azhpc-images, versions.json.
 readonly CATALOGUE_GRID_VERSION=570.211.01
 readonly GRID_URL=https://download.microsoft.com/download
+declare -rA GRID_FOLDERS=(
+  ['570.211.01']=2a04ca6a-9eec-40d9-9564-9cdea1ab795f
+  ['595.58.03']=51239696-ec04-4c02-a6b3-1d9c608fb57c
+)
+# The app reads this table, too: it asks for a checksum before it builds anything (shared/grid.py).
+declare -rA GRID_CHECKSUMS=(
+  ['595.58.03']=5dbfcd0998e6d3a2b4cf4f5f60587aef07401f3c7a9433c23697ec944a5c542b
+)
 
 grid_source() { # VERSION; fills GRID_FILE_URL and GRID_FILE_SHA256, empty where nothing is known
-  GRID_FILE_URL='' GRID_FILE_SHA256=''
-  case $1 in
-    570.211.01) GRID_FILE_URL=$GRID_URL/2a04ca6a-9eec-40d9-9564-9cdea1ab795f ;;
-    595.58.03)
-      GRID_FILE_URL=$GRID_URL/51239696-ec04-4c02-a6b3-1d9c608fb57c
-      GRID_FILE_SHA256=5dbfcd0998e6d3a2b4cf4f5f60587aef07401f3c7a9433c23697ec944a5c542b
-      ;;
-    *) return 0 ;;
-  esac
-  GRID_FILE_URL+=/NVIDIA-Linux-x86_64-$1-grid-azure.run
+  GRID_FILE_URL=${GRID_FOLDERS[$1]:-} GRID_FILE_SHA256=${GRID_CHECKSUMS[$1]:-}
+  [[ -z $GRID_FILE_URL ]] || GRID_FILE_URL=$GRID_URL/$GRID_FILE_URL/NVIDIA-Linux-x86_64-$1-grid-azure.run
 }

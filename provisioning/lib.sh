@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The frame of every step: one log file, one result line, one EXIT trap, one deadline.
+# The frame of every step: one log file, one EXIT trap, one deadline; helpers/result.sh prints how it ended.
 #
 # A step runs in a process group of its own, the body; this shell only supervises it. So the result line is
 # written whatever happens to the body, and what the body leaves running is stopped with it.
@@ -12,8 +12,6 @@ readonly ROOT=${BATCH_PREP_ROOT:-} # every path is below it; empty except in tes
 readonly STATE_DIR=$ROOT/var/lib/batch-prep
 readonly LOG_DIR=$ROOT/var/log/batch-prep
 readonly RUN_DIR=$ROOT/run/batch-prep
-readonly RESULT_BYTES_MAX=3000 # a run command returns the last 4096 bytes of each stream
-readonly LOG_TAIL_BYTES_MAX=1200
 readonly DEADLINE_SECONDS_DEFAULT=3300
 readonly KILL_AFTER_SECONDS=30 # between the polite and the final signal at the deadline
 # What decides a step's outcome, besides its text: the key of a stored result.
@@ -96,6 +94,8 @@ report() {
   stop_children
   rc=$(final_code "$rc")
   [[ $rc -ne 0 ]] || store_result
+  print_log >&4
+  print_bill_of_materials >&3
   print_result "$rc" >&3
   [[ -z $WORK ]] || rm -rf -- "$WORK"
   exit "$rc"
@@ -108,7 +108,7 @@ stop_children() {
     kill -KILL -- "-$WATCHDOG" 2>/dev/null
     { wait "$WATCHDOG"; } 2>/dev/null
   fi
-  [[ -z $BODY ]] || kill -TERM -- "-$BODY"
+  [[ -z $BODY ]] || kill -TERM -- "-$BODY" 2>/dev/null
 }
 
 final_code() { # RAW_CODE: only a code that a step gave on purpose is passed on
@@ -116,34 +116,4 @@ final_code() { # RAW_CODE: only a code that a step gave on purpose is passed on
     "$EXIT_OK" | "$EXIT_DEADLINE") printf '%s' "$1" ;;
     *) field exit_code "$EXIT_INTERNAL" ;;
   esac
-}
-
-print_result() { # EXIT_CODE
-  local code=$1 ok=true phase='' message='' tail_text='' data line
-  data="{$(join_data)}"
-  if [[ $code -ne 0 ]]; then
-    ok=false
-    phase=$(field phase '')
-    message=$(field message "${SUPERVISOR_ERROR:-a command failed without a message}")
-    [[ $code -ne $EXIT_DEADLINE ]] || message="did not end within ${DEADLINE_SECONDS:-$DEADLINE_SECONDS_DEFAULT} seconds"
-    [[ -z $LOG ]] || tail_text=$(tail -c "$LOG_TAIL_BYTES_MAX" -- "$LOG" | tr -d '\000')
-  fi
-  line=$(result_line)
-  if ((${#line} > RESULT_BYTES_MAX)); then # quoting can double the tail
-    tail_text=${tail_text: -300} message=${message:0:300}
-    line=$(result_line)
-  fi
-  if ((${#line} > RESULT_BYTES_MAX)); then
-    data='{"truncated":true}'
-    line=$(result_line)
-  fi
-  printf 'batch-prep-result %s\n' "$line"
-}
-
-result_line() { # reads the variables of print_result
-  printf '{"v":1,"step":%s,"nonce":%s,"ok":%s,"exitCode":%d,"changed":%s,"rebootRequired":%s,"seconds":%d' \
-    "$(json_string "$STEP")" "$(json_string "${NONCE:0:80}")" "$ok" "$code" \
-    "$(field changed false)" "$(field reboot_required false)" "$SECONDS"
-  printf ',"phase":%s,"message":%s,"logTail":%s,"log":%s,"data":%s}' "$(json_string "$phase")" \
-    "$(json_string "$message")" "$(json_string "$tail_text")" "$(json_string "$LOG")" "$data"
 }

@@ -175,12 +175,12 @@ def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
         "treatFailureAsDeploymentFailure": False,
     }
     if plan.image.log_container:
-        blob = f"{plan.image.log_container.rstrip('/')}/{plan.image.build_id}/{name}"
+        blobs = (plan.image.log_container, plan.image.build_id, name)
         client = plan.image.log_identity_client_id
         writer = {"clientId": client} if client else {}  # none: the builder's own identity
         properties |= {
-            "outputBlobUri": f"{blob}.out.log",
-            "errorBlobUri": f"{blob}.err.log",
+            "outputBlobUri": names.script_output(*blobs),
+            "errorBlobUri": names.script_log(*blobs),
             "outputBlobManagedIdentity": writer,
             "errorBlobManagedIdentity": writer,
         }

@@ -198,11 +198,30 @@ _NOT_NOW = {404, 409}  # not there, or not in a state that allows it
 _RESTART_OPTIONS = {"reboot": "nodeRebootOption", "reimage": "nodeReimageOption"}
 
 
+class _Answered(Exception):  # noqa: N818  it is an answer
+    """Leaves an SDK call once its answer is there, before the SDK builds models nobody reads."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__()
+        self.response = response
+
+
+def _leave(answer: PipelineResponse[Any, Any]) -> None:
+    """What Azure refuses stays the SDK's to raise."""
+    response: Any = answer.http_response
+    if response.status_code < 300:
+        if hasattr(response, "read"):  # the older SDKs' answers are read already
+            response.read()
+        raise _Answered(response)
+
+
 def _raw(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Make an SDK call and return the HTTP answer itself."""
-    seen: list[PipelineResponse[Any, Any]] = []
-    call(*args, raw_response_hook=seen.append, **options)
-    return seen[-1].http_response
+    try:
+        call(*args, raw_response_hook=_leave, **options)
+    except _Answered as answered:
+        return answered.response
+    raise AssertionError("an SDK call ends with an answer or an error")
 
 
 def fetch(call: Callable[..., Any], *args: Any, **options: Any) -> Json | None:

@@ -297,7 +297,7 @@ _SCRIPT_ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.REGISTRY_LOGIN: (
         "the registry refused the managed identity",
-        "Give the pull identity the role AcrPull on the registry.",
+        "Give the pull identity AcrPull on the registry; a new role takes up to ten minutes.",
     ),
     ScriptExit.PACKAGE_MANAGER: (
         "the package manager failed",

@@ -97,9 +97,10 @@ RequestId = Annotated[
 ]
 # https://github.com/distribution/reference (grammar of image references)
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*(?::\d+)?/)?"
+_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?"
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-_REFERENCE = rf"{_DOMAIN}{_PATH}(?::[\w][\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+_TAG = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+_REFERENCE = rf"{_DOMAIN}{_PATH}{_TAG}(?:@sha256:[0-9a-f]{{64}})?"
 ImageReference = Annotated[
     str,
     StringConstraints(max_length=255),
@@ -108,7 +109,7 @@ ImageReference = Annotated[
 BuiltImage = Annotated[
     str,
     StringConstraints(max_length=200),
-    named(rf"{_PATH}(?::[\w][\w.-]{{0,127}})?", "a repository and tag such as myapp:v1.0"),
+    named(rf"{_PATH}{_TAG}", "a repository and tag such as myapp:v1.0"),
 ]
 SubnetId = Annotated[
     str,

@@ -20,6 +20,7 @@ INSTANCE_ID_MAX = 100
 POOL_REQUESTS_QUEUE = "pool-requests"
 POISON_QUEUE = "pool-requests-poison"
 CONTEXTS_CONTAINER = "batch-prep-contexts"
+DOCUMENTS_CONTAINER = "batch-prep-documents"
 
 
 class Orchestrator(StrEnum):
@@ -86,6 +87,21 @@ def managed_image(build: str) -> str:
 def run_command(step: str, attempt: int) -> str:
     """One name per attempt: Azure runs a script again only when its run command is another one."""
     return f"{step.replace('_', '-')}-{attempt}"
+
+
+def script_output(log_container: str, build: str, command: str) -> str:
+    """The blob of what a script prints on stdout: documents, and its result line."""
+    return f"{log_container.rstrip('/')}/{build}/{command}.out.log"
+
+
+def script_log(log_container: str, build: str, command: str) -> str:
+    """The blob of a script's whole log, which it prints on stderr when it ends."""
+    return f"{log_container.rstrip('/')}/{build}/{command}.err.log"
+
+
+def bill_of_materials(build: str) -> str:
+    """The document's name in the app's storage; a build publishes at most one image."""
+    return f"bills-of-materials/{build}.cdx.json"
 
 
 def verification_job(build: str, pool: str) -> str:
@@ -156,7 +172,7 @@ def next_version(taken: list[str]) -> str:
 
 def parse_version(text: str) -> tuple[int, int, int] | None:
     """`Major.Minor.Patch`, each a 32-bit integer without leading zeros, or None."""
-    match = re.fullmatch(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})", text)
+    match = re.fullmatch(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})", text, re.ASCII)
     if not match:
         return None
     numbers = tuple(int(g) for g in match.groups())

@@ -14,6 +14,7 @@ from shared.plans import (
     BuildOutcome,
     BuildPlan,
     Earlier,
+    GridDriver,
     ImagePlan,
     ImageRecord,
     ImageReference,
@@ -59,6 +60,7 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
     group = image.resource_group or settings.default_resource_group
     location = image.location or settings.default_location
     sizes = _builder_sizes(image, settings)
+    driver = _driver(request, sizes[0]) if image.gpu else None
     outbound = (
         image.outbound.subnet_id if isinstance(image.outbound, OutboundSubnet) else image.outbound
     )
@@ -73,7 +75,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         version=image.version,
         system=_system(image),
         gpu=image.gpu,
-        driver=_driver(request, sizes[0]) if image.gpu else None,
+        driver=driver,
+        grid_driver=_grid_driver(settings) if driver is DriverKind.GRID else None,
         fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
         size=sizes[0],
         other_sizes=sizes[1:],
@@ -118,6 +121,14 @@ def _sizes(pool: Pool) -> list[str]:
 def _driver(request: Build, builder_size: str) -> DriverKind:
     facts = (catalogue.gpu_of(size) for size in _gpu_sizes(request, builder_size))
     return next((f.driver for f in facts if f), DriverKind.DATACENTER_OPEN)
+
+
+def _grid_driver(settings: Settings) -> GridDriver:
+    return GridDriver(
+        version=settings.grid_driver_version,
+        url=settings.grid_driver_url,
+        sha256=settings.grid_driver_sha256,
+    )
 
 
 def _needs_fabric_manager(request: Build, builder_size: str) -> bool:
@@ -315,10 +326,18 @@ def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
             "security_type": image.security_type,
             "container_images": [i.name for i in image.container_images],
             "gpu_count": pool.gpu_count if image.gpu_enabled else 0,
+            "pending": image.pending,
             "registry_login_server": image.registry_login_server if private else None,
             "pull_identity_id": image.pull_identity_id if private else None,
         }
     )
+
+
+def in_size(pool: PoolPlan, size: str) -> PoolPlan:
+    """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
+    gpu = catalogue.gpu_of(size)
+    count = gpu.count if gpu and pool.gpu_count else 0
+    return pool.model_copy(update={"size": size, "gpu_count": count})
 
 
 def failed_pool(plan: PoolPlan, failure: Failure) -> PoolRecord:
@@ -336,6 +355,7 @@ def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
         nodes=plan.pool.nodes,
         low_priority_nodes=plan.pool.low_priority_nodes,
         state="ready",
+        pending=plan.pending,
         resource_group=plan.account.resource_group,
         location=plan.account.location,
         build_id=plan.build_id,

@@ -9,6 +9,7 @@ from typing import Any
 from shared import names
 from shared.catalogue import DriverKind, OperatingSystem
 from shared.errors import Failure
+from shared.proofs import CheckResult, Proof
 from shared.requests import Mode, Pool, SecurityType
 from shared.wire import Wire
 
@@ -31,6 +32,14 @@ class BaseImage(Wire):
     generation: str  # V1 or V2
     architecture: str = "x64"
     purchase_plan: dict[str, str] | None = None  # name, publisher, product
+
+
+class GridDriver(Wire):
+    """The GRID driver's file; what is not said comes from provisioning/catalogue.sh."""
+
+    version: str | None = None
+    url: str | None = None
+    sha256: str | None = None
 
 
 class RegistryPlan(Wire):
@@ -63,6 +72,7 @@ class ImagePlan(Wire):
     base: BaseImage | None = None  # once Azure has told
     gpu: bool
     driver: DriverKind | None = None
+    grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
     size: str  # of the builder VM
     other_sizes: list[str] = []  # tried in turn when Azure has no capacity
@@ -190,6 +200,7 @@ class PoolPlan(Wire):
     security_type: SecurityType = SecurityType.STANDARD
     container_images: list[str] = []
     gpu_count: int = 0
+    pending: list[str] = []  # what the image's builder could not prove
     verify_image: str = ""
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
@@ -244,7 +255,7 @@ class ReportPlan(Wire):
     """A pool and the nodes that prove it."""
 
     pool: PoolPlan
-    nodes: list[str]
+    nodes: list[str]  # none named: whichever there are
 
 
 class Named(Wire):
@@ -328,6 +339,9 @@ class ImageRecord(Wire):
     toolkit_version: str | None = None
     driver_version: str | None = None
     kernel: str | None = None
+    pending: list[str] = []  # checks that the builder could not make: each pool makes them
+    bill_of_materials: str | None = None  # name of the document in the app's storage
+    bill_of_materials_note: str | None = None  # why there is none
     container_images: list[PreloadedImage] = []
     target_regions: list[str] = []
     registry_login_server: str | None = None
@@ -336,17 +350,6 @@ class ImageRecord(Wire):
     scripted: bool = False  # of its build; see shared/execution.py
     scripted_parts: list[str] = []
     stand_in: str = ""
-
-
-class CheckResult(Wire):
-    """The verdict of one check on a node or in the verification job."""
-
-    id: str
-    status: str  # pass, fail, warn or skip
-    code: str | None = None
-    message: str | None = None
-    node: str | None = None
-    seconds: float | None = None
 
 
 class PoolRecord(Wire):
@@ -364,7 +367,9 @@ class PoolRecord(Wire):
     changed_at: str
     low_priority_nodes: int = 0
     verified: bool = False
-    checks: list[CheckResult] = []
+    pending: list[str] = []  # what neither the image's builder nor this pool has proved
+    proofs: list[Proof] = []  # one verdict for each check
+    checks: list[CheckResult] = []  # each on each node
     expires_at: str | None = None
     scripted: bool = False  # of its proof; see shared/execution.py
     scripted_parts: list[str] = []

@@ -58,6 +58,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "reboot": (60, 20),
     "reboot_for_kernel": (60, 20),
     "check": (45, 20),
+    "bill_of_materials": (5, 10),
     "remove_run_commands": (30, 20),
     "seal": (65, 20),
     "generalize": (50, 30),
@@ -127,8 +128,8 @@ def learn(step: str, known: float | None, seen: float) -> float:
 
 
 def backoff(attempt: int, retry_after: float | None = None) -> float:
-    """Seconds before trying again what failed in passing: 5, 10, 20 ... 300, or as Azure asks."""
-    return max(min(300.0, math.ldexp(5.0, attempt - 1)), retry_after or 0.0)
+    """Seconds before trying again what failed in passing: 5, 10, 20 ... 120, or as Azure asks."""
+    return max(min(120.0, math.ldexp(5.0, attempt - 1)), retry_after or 0.0)
 
 
-TRANSIENT_ATTEMPTS: Final = 12  # about half an hour of backoff
+TRANSIENT_ATTEMPTS: Final = 20  # about half an hour of backoff

@@ -4,6 +4,7 @@ problems out.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from shared.errors import Problem
@@ -59,21 +60,53 @@ def offered(sku: Json | None, location: str) -> bool:
 
 
 def compute_shortage(
-    field: str, size: Size, usages: list[Json], *, spot: bool, location: str
+    field: str, size: Size, usages: list[Json], others: Iterable[Size], *, spot: bool, location: str
 ) -> Problem | None:
-    """Whether one more VM of this size fits the subscription's compute quotas."""
+    """Whether one more VM of this size fits the subscription's compute quotas; where it does not,
+    which of the `others` would.
+    """
+    free = {
+        str((u.get("name") or {}).get("value", "")).lower(): int(u["limit"])
+        - int(u["currentValue"])
+        for u in usages
+    }
+
+    def room(other: Size) -> int:
+        names = ["lowprioritycores"] if spot else ["cores", other.family.lower()]
+        return min(free.get(name, other.cores) for name in names)
+
     wanted = {"lowprioritycores"} if spot else {"cores", size.family.lower()}
     for usage in usages:
         name = str((usage.get("name") or {}).get("value", ""))
-        free = int(usage["limit"]) - int(usage["currentValue"])
-        if name.lower() in wanted and free < size.cores:
+        if name.lower() in wanted and free[name.lower()] < size.cores:
             message = (
                 f"{size.name} needs {size.cores} cores of quota {name!r} in {location}: the limit "
-                f"is {usage['limit']}, {usage['currentValue']} are in use, so {max(free, 0)} are "
-                "free. Choose a smaller size or ask for more."
+                f"is {usage['limit']}, {usage['currentValue']} are in use, so "
+                f"{max(free[name.lower()], 0)} are free. {_fitting(size, 1, others, room)}"
             )
             return Problem(field=field, code="QuotaExceeded", message=message)
     return None
+
+
+_SUGGESTIONS = 3
+
+
+def _fitting(size: Size, nodes: int, others: Iterable[Size], room: Callable[[Size], int]) -> str:
+    """The sizes most like `size` of which so many nodes fit; `room` tells a size's free cores."""
+    like = [
+        other
+        for other in others
+        if bool(other.gpus) == bool(size.gpus)
+        and other.architecture == size.architecture
+        and "V2" in other.generations
+        and 0 < other.cores * nodes <= room(other)
+    ]
+    like.sort(key=lambda o: (o.family != size.family, abs(o.cores - size.cores), o.name))
+    if not like:
+        asked = f"{nodes} nodes of a like size" if nodes > 1 else "a like size"
+        return f"There is no room for {asked}; ask for a higher quota."
+    names = ", ".join(other.name for other in like[:_SUGGESTIONS])
+    return f"What would fit: {names}. Or ask for a higher quota."
 
 
 def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> dict[str, int]:
@@ -96,10 +129,13 @@ def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> 
 
 
 def batch_shortages(
-    account: Json, needs: list[tuple[str, Size, int]], used: dict[str, int]
+    account: Json,
+    needs: list[tuple[str, Size, int]],
+    used: dict[str, int],
+    others: Iterable[Size] = (),
 ) -> list[Problem]:
-    """Which of the asked pools do not fit the account's core quotas. `needs` is (field, size,
-    nodes) in order.
+    """Which of the asked pools do not fit the account's core quotas, and which of the `others`
+    would. `needs` is (field, size, nodes) in order.
     """
     found = account.get("properties") or {}
     if found.get("poolAllocationMode") == "UserSubscription":
@@ -112,6 +148,12 @@ def batch_shortages(
     total = int(found.get("dedicatedCoreQuota") or 0)
     claimed = dict(used)
     problems = []
+
+    def room(other: Size) -> int:
+        family = other.family.lower()
+        free = families.get(family, 0) - claimed.get(family, 0) if enforced else total
+        return min(total - claimed.get("", 0), free)
+
     for field, size, nodes in needs:
         family = size.family.lower()
         limits = [("all families", total, claimed.get("", 0))]
@@ -124,8 +166,8 @@ def batch_shortages(
             fit = max(0, (limit - use) // size.cores) if size.cores else 0
             message = (
                 f"{nodes} nodes of {size.name} need {cores} cores ({name}): the account's limit is "
-                f"{limit}, {use} are claimed. {fit} nodes of this size would fit; choose fewer "
-                "nodes or a smaller size, or ask for more."
+                f"{limit}, {use} are claimed. {fit} nodes of this size would fit. "
+                f"{_fitting(size, nodes, others, room)}"
             )
             problems.append(Problem(field=field, code="QuotaExceeded", message=message))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -24,12 +25,24 @@ _DEFAULTS = {
 }
 
 
+# The builder's script accepts nothing else (provisioning/parts/install_driver.sh).
+_FORMS = {
+    "GRID_DRIVER_VERSION": (r"[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?", "a version such as 570.211.01"),
+    "GRID_DRIVER_URL": (
+        r"https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run",
+        "a .run file at https://download.microsoft.com",
+    ),
+    "GRID_DRIVER_SHA256": (r"[0-9a-f]{64}", "64 hexadecimal digits in lower case"),
+}
 _WITHOUT_DEFAULT = [
     "AZURE_SUBSCRIPTION_ID",
     "AzureWebJobsStorage",
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
     "DEFAULT_BATCH_ACCOUNT",
+    "GRID_DRIVER_VERSION",
+    "GRID_DRIVER_URL",
+    "GRID_DRIVER_SHA256",
     "STEP_LOG_CONTAINER_URL",
     "STEP_LOG_IDENTITY_ID",
     "STEP_LOG_IDENTITY_CLIENT_ID",
@@ -62,6 +75,9 @@ class Settings(Wire):
     keep_hours: float  # how long a failed build keeps what `resume` needs
     pool_width: int  # pools of one build created side by side
     rebuild_width: int  # recipes rebuilt side by side
+    grid_driver_version: str | None = None  # None: that of provisioning/catalogue.sh
+    grid_driver_url: str | None = None
+    grid_driver_sha256: str | None = None
     step_log_container_url: str | None = None
     step_log_identity_id: str | None = None  # may append there; None: the builder's own identity
     step_log_identity_client_id: str | None = None
@@ -71,53 +87,73 @@ class SettingsInvalid(Exception):  # noqa: N818
     """The environment lacks or garbles settings; the message names each."""
 
 
-def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment. Raises SettingsInvalid naming every problem at once; nothing is
-    corrected silently.
-    """
-    env = os.environ if environment is None else environment
-    problems: list[str] = []
+class _Environment:
+    """The environment, and what is wrong with it; nothing is corrected silently."""
 
-    def text(name: str) -> str:
-        value = env.get(name) or _DEFAULTS.get(name) or ""
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.problems: list[str] = []
+
+    def optional(self, name: str) -> str | None:
+        return self._values.get(name) or None
+
+    def text(self, name: str) -> str:
+        value = self.optional(name) or _DEFAULTS.get(name) or ""
         if not value:
-            problems.append(f"{name} is not set")
+            self.problems.append(f"{name} is not set")
         return value
 
-    def number(name: str, low: float, high: float) -> float:
-        value = text(name)
+    def number(self, name: str, low: float, high: float) -> float:
+        value = self.text(name)
         try:
             result = float(value)
         except ValueError:
             result = low - 1
         if not low <= result <= high:
-            problems.append(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
+            self.problems.append(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
         return result
 
+    def form(self, name: str) -> str | None:
+        value = self.optional(name)
+        pattern, what = _FORMS[name]
+        if value is not None and not re.fullmatch(pattern, value):
+            self.problems.append(f"{name} must be {what}, not {value!r}")
+        return value
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment. Raises SettingsInvalid naming every problem at once."""
+    env = _Environment(os.environ if environment is None else environment)
     settings = Settings(
-        subscription_id=text("AZURE_SUBSCRIPTION_ID"),
-        resource_manager_endpoint=_endpoint(text("AZURE_RESOURCE_MANAGER_ENDPOINT"), problems),
-        storage=env.get("AzureWebJobsStorage__tableServiceUri") or text("AzureWebJobsStorage"),
-        client_id=env.get("AZURE_CLIENT_ID") or None,
-        tenant_id=env.get("AZURE_TENANT_ID") or None,
-        default_resource_group=text("DEFAULT_RESOURCE_GROUP"),
-        default_location=text("DEFAULT_LOCATION"),
-        default_gallery=text("DEFAULT_GALLERY"),
-        default_image_name=text("DEFAULT_IMAGE_NAME"),
-        default_pool_id=text("DEFAULT_POOL_ID"),
-        default_vm_size=text("DEFAULT_VM_SIZE"),
-        default_gpu_vm_size=text("DEFAULT_GPU_VM_SIZE"),
-        default_batch_account=env.get("DEFAULT_BATCH_ACCOUNT") or None,
-        verify_image=text("VERIFY_IMAGE"),
-        keep_hours=number("KEEP_HOURS", 0, 168),
-        pool_width=int(number("POOL_WIDTH", 1, 50)),
-        rebuild_width=int(number("REBUILD_WIDTH", 1, 50)),
-        step_log_container_url=env.get("STEP_LOG_CONTAINER_URL") or None,
-        step_log_identity_id=env.get("STEP_LOG_IDENTITY_ID") or None,
-        step_log_identity_client_id=env.get("STEP_LOG_IDENTITY_CLIENT_ID") or None,
+        subscription_id=env.text("AZURE_SUBSCRIPTION_ID"),
+        resource_manager_endpoint=_endpoint(
+            env.text("AZURE_RESOURCE_MANAGER_ENDPOINT"), env.problems
+        ),
+        storage=env.optional("AzureWebJobsStorage__tableServiceUri")
+        or env.text("AzureWebJobsStorage"),
+        client_id=env.optional("AZURE_CLIENT_ID"),
+        tenant_id=env.optional("AZURE_TENANT_ID"),
+        default_resource_group=env.text("DEFAULT_RESOURCE_GROUP"),
+        default_location=env.text("DEFAULT_LOCATION"),
+        default_gallery=env.text("DEFAULT_GALLERY"),
+        default_image_name=env.text("DEFAULT_IMAGE_NAME"),
+        default_pool_id=env.text("DEFAULT_POOL_ID"),
+        default_vm_size=env.text("DEFAULT_VM_SIZE"),
+        default_gpu_vm_size=env.text("DEFAULT_GPU_VM_SIZE"),
+        default_batch_account=env.optional("DEFAULT_BATCH_ACCOUNT"),
+        verify_image=env.text("VERIFY_IMAGE"),
+        keep_hours=env.number("KEEP_HOURS", 0, 168),
+        pool_width=int(env.number("POOL_WIDTH", 1, 50)),
+        rebuild_width=int(env.number("REBUILD_WIDTH", 1, 50)),
+        grid_driver_version=env.form("GRID_DRIVER_VERSION"),
+        grid_driver_url=env.form("GRID_DRIVER_URL"),
+        grid_driver_sha256=env.form("GRID_DRIVER_SHA256"),
+        step_log_container_url=env.optional("STEP_LOG_CONTAINER_URL"),
+        step_log_identity_id=env.optional("STEP_LOG_IDENTITY_ID"),
+        step_log_identity_client_id=env.optional("STEP_LOG_IDENTITY_CLIENT_ID"),
     )
-    if problems:
-        raise SettingsInvalid("; ".join(problems))
+    if env.problems:
+        raise SettingsInvalid("; ".join(env.problems))
     return settings
 
 

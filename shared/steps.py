@@ -111,9 +111,10 @@ def _until_done(context: Context, work: Json) -> Story:
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if refusals > polling.TRANSIENT_ATTEMPTS:
+        is_late = waited > pace.limit_minutes * 60
+        if refusals > polling.TRANSIENT_ATTEMPTS or (refusals and is_late):
             raise StepFailed(Failure.from_wire(reply["error"]))
-        if waited > pace.limit_minutes * 60:
+        if is_late:
             raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
             delay = polling.backoff(refusals, reply.get("retryAfter"))
@@ -144,7 +145,7 @@ def _too_long(step: str, reply: Json, pace: polling.Pace) -> Failure:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def now(context: Context) -> str:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from shared import settings
+from triggers import routes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +48,8 @@ FORBIDDEN_IN_ORCHESTRATORS = {
     "shared.settings",
     "shared.tables",
 }
+# Heavy: imported in the function that uses them, so that a cold start is short.
+LATE = {"azure.batch", "azure.core", "azure.data", "azure.identity", "azure.mgmt", "cryptography"}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 
@@ -143,8 +148,23 @@ def test_the_sample_settings_and_the_readme_name_every_setting() -> None:
         assert name in readme, name
 
 
+def test_the_readme_names_every_route() -> None:
+    """A route that nobody can find does not exist."""
+    readme = (ROOT / "README.md").read_text()
+    missing = [r.path for r in routes.ROUTES if f"`/api/{r.path}" not in readme]
+    assert missing == []
+
+
 def test_these_rules_are_not_vacuous() -> None:
     """The checks above look at real files and at real imports."""
     assert len(sources("orchestrators")) > 4
     assert "shared.steps" in {m for p in sources("orchestrators") for m in imports(p)}
     assert any(m.startswith("azure.mgmt") for m in imports(ROOT / "shared" / "clients.py"))
+
+
+def test_no_sdk_is_imported_at_start() -> None:
+    """Most calls of the app need one of a dozen SDKs, and a cold start needs none."""
+    script = "import sys, function_app; print(*sys.modules)"
+    line = [sys.executable, "-c", script]
+    loaded = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(loaded.split()) & LATE == set()

@@ -44,6 +44,8 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.messages: list[str] = []
         self.contexts: dict[str, bytes] = {}
+        self.documents: dict[str, bytes] = {}
+        self.logs: dict[str, bytes] = {}
 
     def put_pool_request(self, text: str) -> None:
         self.messages.append(text)
@@ -54,16 +56,32 @@ class MemoryOutbox:
     def get_context(self, name: str) -> bytes:
         return self.contexts[name]
 
+    def put_document(self, name: str, data: bytes) -> None:
+        self.documents[name] = data
+
+    def get_document(self, name: str) -> bytes | None:
+        return self.documents.get(name)
+
+    def read_log(self, url: str) -> bytes | None:
+        return self.logs.get(url)
+
+    def append_log(self, url: str, text: str) -> None:
+        """What a script's machine appends, as Azure's storage would take it."""
+        self.logs[url] = self.logs.get(url, b"") + text.encode()
+
 
 class World:
     """Azure, the app, and somebody who uses it."""
 
-    def __init__(self, seed: int = 1, **simulator: Any) -> None:
+    def __init__(
+        self, seed: int = 1, own_settings: dict[str, str] | None = None, **simulator: Any
+    ) -> None:
         self.clock = VirtualClock(_START)
-        self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
-        config = settings.load(SETTINGS)
-        clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
         self.outbox = MemoryOutbox()
+        simulator = {"storage": self.outbox.append_log, **simulator}
+        self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
+        config = settings.load(SETTINGS | (own_settings or {}))
+        clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
         self._ids = 0
         self.services = Services(
             azure=clients,

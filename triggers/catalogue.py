@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from shared import names, parsing, planning
 from shared.errors import Problem, RequestRefused
-from shared.plans import AccountPlan
+from shared.plans import AccountPlan, ImageRecord
 from shared.requests import Mode
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call
@@ -19,12 +20,32 @@ def list_images(call: Call) -> Answer:
 
 def show_image(call: Call) -> Answer:
     """GET /api/images/{gallery}/{name}/{version}: `image_metadata.json`."""
-    gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
-    image = call.services.records.image(gallery, name, version, call.query.get("resourceGroup"))
+    image = _image(call)
+    return _no_image(call) if image is None else Answer(body=image.to_wire())
+
+
+def show_bill_of_materials(call: Call) -> Answer:
+    """GET /api/images/{gallery}/{name}/{version}/bom: what is in it, as CycloneDX JSON."""
+    image = _image(call)
     if image is None:
-        message = f"There is no image {gallery}/{name}/{version}. GET /api/images lists them."
-        return http.error(404, "NotFound", message)
-    return Answer(body=image.to_wire())
+        return _no_image(call)
+    kept = image.bill_of_materials and call.services.outbox.get_document(image.bill_of_materials)
+    if not kept:
+        why = image.bill_of_materials_note or "It was made before bills of materials were kept."
+        message = f"Image {image.image_name} {image.version} has no bill of materials. {why}"
+        return http.error(404, "NoBillOfMaterials", message)
+    return Answer(body=json.loads(kept))
+
+
+def _image(call: Call) -> ImageRecord | None:
+    gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
+    return call.services.records.image(gallery, name, version, call.query.get("resourceGroup"))
+
+
+def _no_image(call: Call) -> Answer:
+    wanted = "/".join(call.params[k] for k in ("gallery", "name", "version"))
+    message = f"There is no image {wanted}. GET /api/images lists them."
+    return http.error(404, "NotFound", message)
 
 
 def list_pools(call: Call) -> Answer:

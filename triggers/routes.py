@@ -44,6 +44,11 @@ ROUTES = [
     Route(method="POST", path="plan", handler=builds.plan_build, body=requests.Build),
     Route(method="GET", path="images", handler=catalogue.list_images),
     Route(method="GET", path="images/{gallery}/{name}/{version}", handler=catalogue.show_image),
+    Route(
+        method="GET",
+        path="images/{gallery}/{name}/{version}/bom",
+        handler=catalogue.show_bill_of_materials,
+    ),
     Route(method="GET", path="pools", handler=catalogue.list_pools),
     Route(method="GET", path="pools/{account}/{pool}", handler=catalogue.show_pool),
     Route(method="POST", path="pools", handler=intake.request_pool, body=requests.PoolMessage),

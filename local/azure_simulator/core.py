@@ -59,7 +59,7 @@ class Simulator:
     retry_after     whether answers carry Azure's Retry-After values (else none)
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
-    storage         connection string for logs of scripts; None writes none
+    storage         connection string for logs of scripts, or who takes URI and text; None: no one
     stopwatch       real seconds, for the ledger's `seconds`; none by default, so that runs repeat
     """
 
@@ -76,7 +76,7 @@ class Simulator:
         retry_after: bool = True,
         signed_urls: bool = True,
         page_size: int = 100,
-        storage: str | None = None,
+        storage: str | Callable[[str, str], None] | None = None,
         stopwatch: Callable[[], float] = lambda: 0.0,
         modules: Iterable[Provider] | None = None,
     ) -> None:

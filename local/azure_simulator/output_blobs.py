@@ -20,8 +20,12 @@ def write(azure: core.Simulator, properties: model.JsonObject, stdout: str, stde
     """Append both streams where a run command's properties ask for it."""
     for field, text in (("outputBlobUri", stdout), ("errorBlobUri", stderr)):
         uri = properties.get(field)
-        if azure.storage and uri:
+        if not uri or azure.storage is None:
+            continue
+        if isinstance(azure.storage, str):
             _append(azure.storage, uri, text)
+        else:
+            azure.storage(uri, text)
 
 
 def _append(connection: str, uri: str, text: str) -> None:

@@ -66,7 +66,8 @@ class Mark(NamedTuple):
 
 def stamp(seconds: float) -> str:
     """Seconds since the epoch as the ISO text of the protocol, in microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 def seconds(text: str) -> float:

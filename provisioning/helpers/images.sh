@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Container images by reference: a list of names, and what Docker holds under a name.
 
-# Docker's grammar of references, narrowed to what a request may hold: no option, no blank, no shell character.
-readonly IMAGE_REFERENCE='^[a-z0-9]([a-zA-Z0-9._/:-]{0,253})[a-zA-Z0-9](@sha256:[0-9a-f]{64})?$'
+# All that a request may hold and more, for Docker to judge; yet no option, no blank, no shell character.
+readonly IMAGE_REFERENCE='^[a-zA-Z0-9][a-zA-Z0-9._/:-]{0,254}(@sha256:[0-9a-f]{64})?$'
 
 read_image_list() { # NAME_OF_PARAMETER; fills IMAGE_LIST, one reference per line, each once
   local line

@@ -10,16 +10,20 @@ readonly REGISTRY_AUDIENCE=https://containerregistry.azure.net # a registry may 
 # A fresh identity, or its role, needs minutes until everyone knows it; 410 and 404 are the metadata service's own
 # "not yet" (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token).
 readonly NOT_YET='returned error: (401|403|404|410)'
-readonly LOGIN_TRIES=9 # with growing pauses: five minutes
+readonly NOT_YET_ALLOWED='unauthorized|denied|authentication required' # Docker's words for the same
+# A new role assignment is known everywhere after up to ten minutes
+# (https://learn.microsoft.com/azure/role-based-access-control/troubleshooting): so many tries, with growing pauses.
+readonly ROLE_TRIES=14
 
 login_to_registry() {
   export DOCKER_CONFIG=$WORK/docker
   (umask 077 && mkdir -- "$DOCKER_CONFIG")
   RETRY_ALSO=$NOT_YET
-  attempt "$EXIT_REGISTRY_LOGIN" 'token of the managed identity' "$LOGIN_TRIES" 5 fetch_identity_token
-  attempt "$EXIT_REGISTRY_LOGIN" "token exchange with $REGISTRY_LOGIN_SERVER" "$LOGIN_TRIES" 5 exchange_token
+  attempt "$EXIT_REGISTRY_LOGIN" 'token of the managed identity' "$ROLE_TRIES" 5 fetch_identity_token
+  attempt "$EXIT_REGISTRY_LOGIN" "token exchange with $REGISTRY_LOGIN_SERVER" "$ROLE_TRIES" 5 exchange_token
+  RETRY_ALSO=$NOT_YET_ALLOWED
+  attempt "$EXIT_REGISTRY_LOGIN" "docker login to $REGISTRY_LOGIN_SERVER" "$ROLE_TRIES" 5 docker_login
   RETRY_ALSO=''
-  attempt "$EXIT_REGISTRY_LOGIN" "docker login to $REGISTRY_LOGIN_SERVER" 5 5 docker_login
   rm -f -- "$WORK"/identity.json "$WORK"/exchange.form "$WORK"/exchange.json
 }
 

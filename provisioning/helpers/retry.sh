@@ -22,7 +22,7 @@ attempt() {
     log "try $try of $tries failed with $rc: $what"
     grep -qiE "$FULL_DISK" "$output" && fail "$EXIT_NO_SPACE" "$what: $(last_words "$output")"
     passes "$rc" "$output" || fail "$code" "$what: $(last_words "$output")"
-    ((try < tries)) || fail "$EXIT_RETRY_LATER" "$what: still failing after $tries tries: $(last_words "$output")"
+    ((try < tries)) || fail "$(code_after_tries "$code" "$output")" "$what: still failing after $tries tries: $(last_words "$output")"
     sleep "$delay"
     delay=$((delay * 2 > RETRY_DELAY_SECONDS_MAX ? RETRY_DELAY_SECONDS_MAX : delay * 2))
   done
@@ -32,6 +32,10 @@ passes() { # RC OUTPUT_FILE; whether waiting may help; what nobody knows is take
   [[ $1 -ne 126 && $1 -ne 127 ]] || return 1
   [[ -z $RETRY_ALSO ]] || ! grep -qiE "$RETRY_ALSO" "$2" || return 0
   ! grep -qiE "$FINAL_FAULT" "$2" && grep -qiE "$PASSING_FAULT" "$2"
+}
+
+code_after_tries() { # EXIT_CODE OUTPUT_FILE; what only this caller calls passing, and does not pass, is its own fault
+  if grep -qiE "$PASSING_FAULT" "$2"; then printf '%s' "$EXIT_RETRY_LATER"; else printf '%s' "$1"; fi
 }
 
 last_words() { # FILE

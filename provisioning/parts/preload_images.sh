@@ -50,9 +50,11 @@ pull_all() { # lets every pull end, then reports the first that failed
 }
 
 pull_image() { # REFERENCE
-  local before architecture
+  local before architecture tries=$PULL_TRIES
   before=$(image_id "$1")
-  attempt "$EXIT_IMAGE_PULL" "pull of $1" "$PULL_TRIES" 5 docker pull --quiet "$1"
+  # The registry that we have just signed in to may not know of the role yet; elsewhere a refusal is final.
+  [[ $1 != "${REGISTRY_LOGIN_SERVER:-/}"/* ]] || tries=$ROLE_TRIES RETRY_ALSO=$NOT_YET_ALLOWED
+  attempt "$EXIT_IMAGE_PULL" "pull of $1" "$tries" 5 docker pull --quiet "$1"
   architecture=$(image_field "$1" '{{.Architecture}}')
   [[ $architecture == amd64 ]] || fail "$EXIT_IMAGE_PULL" "image $1 is built for $architecture, the nodes are amd64"
   [[ $before == "$(image_id "$1")" ]] || mark_changed

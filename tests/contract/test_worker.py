@@ -213,6 +213,7 @@ def test_every_http_function_answers(worker: Worker) -> None:
             "http_resume_build",
             "http_resize_pool",
             "http_delete_pool",
+            "http_begin_sweep",
         }:
             inputs["client"] = Message(string=bindings)
         answer = worker.invoke(name, **inputs)

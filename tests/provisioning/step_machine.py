@@ -96,6 +96,13 @@ class Outcome:
     result: dict[str, Any]
 
     @property
+    def bill_of_materials(self) -> dict[str, Any]:
+        """The document on the line before the result."""
+        line = self.stdout.splitlines()[-2]
+        document: dict[str, Any] = json.loads(line.removeprefix("batch-prep-bom "))
+        return document
+
+    @property
     def data(self) -> dict[str, Any]:
         data: dict[str, Any] = self.result["data"]
         return data
@@ -267,6 +274,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=60,
             check=False,
             **as_nobody,

@@ -153,6 +153,58 @@ def test_exit_codes_are_distinct() -> None:
 def test_what_is_downloaded_is_pinned() -> None:
     """Every key by its whole fingerprint, every checksum in full length."""
     text = (PROVISIONING / "catalogue.sh").read_text()
+    prints = re.findall(r"^readonly \w*FINGERPRINT=(\S+)", text, re.MULTILINE)
+    tables = dict(re.findall(r"(EPEL_FINGERPRINTS|GRID_CHECKSUMS)=\(([^)]*)\)", text))
 
-    for name, value in re.findall(r"(\w*FINGERPRINT|\w*SHA256)=([^'\s]\S*)", text):
-        assert re.fullmatch(r"[0-9A-F]{40}" if "PRINT" in name else r"[0-9a-f]{64}", value), name
+    assert [p for p in prints if not re.fullmatch(r"[0-9A-F]{40}", p)] == []
+    assert len(prints) == 5
+    assert set(re.findall(r"=(\S+)", tables["EPEL_FINGERPRINTS"])) == set(
+        re.findall(r"[0-9A-F]{40}", tables["EPEL_FINGERPRINTS"])
+    )
+    assert re.findall(r"=(\S+)", tables["GRID_CHECKSUMS"]) == re.findall(
+        r"=([0-9a-f]{64})\n", tables["GRID_CHECKSUMS"]
+    )
+
+
+def test_what_comes_from_outside_is_named_in_the_catalogue_alone() -> None:
+    """Raising a version, or finding out where something comes from, takes one file."""
+    code = "\n".join(
+        re.sub(r"(^|\s)#.*", "", file.read_text(), flags=re.MULTILINE)
+        for file in SCRIPTS
+        if file.name != "catalogue.sh"
+    )
+
+    versions = re.findall(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])", code)
+    hosts = set(re.findall(r"https://([a-z][a-z\\.]+)", code))
+    assert versions == []
+    # The registry's audience is no download; a parameter must begin with Microsoft's address.
+    assert hosts == {
+        "containerregistry.azure.net",
+        r"download\.microsoft\.com",
+        "download.microsoft.com",
+    }
+
+
+def test_every_version_in_the_catalogue_says_where_it_comes_from() -> None:
+    """In the same line, or in the paragraph above it."""
+    paragraphs = (PROVISIONING / "catalogue.sh").read_text().split("\n\n")
+    with_versions = [
+        p for p in paragraphs if re.search(r"_VERSION=\d|FINGERPRINTS?=|CHECKSUMS=\(", p)
+    ]
+
+    assert len(with_versions) >= 5
+    assert [p for p in with_versions if not re.search(r"#.*https://", p)] == []
+
+
+def test_every_exit_code_is_used_and_every_used_one_has_a_meaning() -> None:
+    """A code that nothing gives misleads; one without a meaning tells a person nothing."""
+    texts = {file.name: file.read_text() for file in SCRIPTS}
+    named = set(
+        re.findall(r"^readonly (EXIT_\w+)=\d+ +# \w+", texts["exit_codes.sh"], re.MULTILINE)
+    )
+    named |= {"EXIT_OK"}
+    others = "\n".join(text for name, text in texts.items() if name != "exit_codes.sh")
+    others = re.sub(r"(^|\s)#.*", "", others, flags=re.MULTILINE)
+
+    assert set(re.findall(r"\bEXIT_[A-Z_]+\b", others)) == named
+    assert re.findall(r"\b(?:exit|fail) [1-9]\d*\b", others) == ["exit 143"]

@@ -39,6 +39,7 @@ def test_a_finished_image_passes(world: step_machine.Machine) -> None:
         "kernel": "pass",
         "docker": "pass",
         "gpu": "skip",
+        "versions": "pass",
         "images": "pass",
         "container": "skip",
     }
@@ -72,7 +73,7 @@ def test_every_fault_is_told_at_once(world: step_machine.Machine) -> None:
     assert outcome.result["message"] == (
         "failed checks: DISK_LOW KERNEL_PENDING DOCKER_NOT_ENABLED IMAGE_MISSING"
     )
-    assert len(outcome.data["checks"]) == 6
+    assert len(outcome.data["checks"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -208,3 +209,54 @@ def test_a_blocked_metadata_service_is_a_warning(world: step_machine.Machine) ->
 
     assert outcome.exit_code == 0
     assert outcome.check("system")["code"] == "SIZE_UNKNOWN"
+
+
+# What the steps before have left
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("EXPECT_DOCKER", "Docker is 28.5.2, not 9.9.9;"),
+        ("EXPECT_TOOLKIT", "the toolkit is 1.17.8, not 9.9.9;"),
+        ("EXPECT_DRIVER", "the driver is 580.126.20, not 9.9.9;"),
+    ],
+)
+def test_a_version_that_changed_meanwhile_fails(
+    world: step_machine.Machine, parameter: str, words: str
+) -> None:
+    """What the record says of the image was said before the restart."""
+    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
+    expected = {
+        "EXPECT_DOCKER": "28.5.2",
+        "EXPECT_TOOLKIT": "1.17.8",
+        "EXPECT_DRIVER": "580.126.20",
+    }
+
+    good = world.run_step("check", EXPECT_GPU="driver-only", **expected)
+    bad = world.run_step("check", EXPECT_GPU="driver-only", **{**expected, parameter: "9.9.9"})
+
+    assert good.check("versions")["status"] == "pass"
+    assert bad.exit_code == 30
+    assert bad.check("versions")["message"] == words
+
+
+def test_an_image_that_is_another_by_now_fails(world: step_machine.Machine) -> None:
+    """A tag can move; what was pulled is what must be sealed."""
+    digests = {"good": f"{IMAGE} sha256:{'ab' * 32}", "bad": f"{IMAGE} sha256:{'cd' * 32}"}
+
+    good = world.run_step("check", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["good"])
+    bad = world.run_step("check", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["bad"])
+
+    assert good.check("images")["data"] == {"count": 1, "digests": [f"sha256:{'ab' * 32}"]}
+    assert bad.check("images")["code"] == "IMAGE_DIGEST"
+
+
+def test_what_a_builder_cannot_prove_is_said_to_be_open(world: step_machine.Machine) -> None:
+    """A size without a GPU builds the driver, and hands the proof to the pools."""
+    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
+
+    assert world.run_step("check", EXPECT_GPU="driver-only").data["pending"] == ["gpu"]
+    assert "pending" not in world.run_step("check").data

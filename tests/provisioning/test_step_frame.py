@@ -7,7 +7,7 @@ import step_assembler
 import step_machine
 
 NOTE_THE_RUN = 'echo ran >>"$MACHINE/runs"'
-FRAME = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh"]
+FRAME = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/result.sh"]
 
 
 def a_step(body: str, *, step: str = "prepare") -> str:
@@ -40,12 +40,25 @@ def test_a_step_that_works_says_so(machine: step_machine.Machine) -> None:
 
 
 def test_the_result_line_is_all_that_stdout_holds(machine: step_machine.Machine) -> None:
-    """A run command returns 4096 bytes: nothing may push the line out. The rest is in the log."""
+    """A run command returns 4096 bytes: nothing may push the line out. The rest is in the log,
+    and the log on stderr, from where it goes whole to the step's blob.
+    """
     outcome = machine.run_text(a_step("echo chatter; echo noise >&2"))
 
     assert len(outcome.stdout.splitlines()) == 1
-    assert outcome.stderr == ""
     assert "chatter\nnoise\n" in outcome.log
+    assert outcome.stderr == outcome.log
+
+
+def test_the_last_lines_are_those_that_tell(machine: step_machine.Machine) -> None:
+    """1200 bytes come back: none of them for dpkg's progress or for the end of our own shells."""
+    noise = "for i in {1..300}; do printf '(Reading database ... %s%%\\r' $((i % 100)); done; echo"
+
+    outcome = machine.run_text(a_step(f"echo it went wrong; {noise}; sleep 1; exit 9"))
+
+    assert "it went wrong" in outcome.result["logTail"]
+    assert "Reading database" not in outcome.result["logTail"]
+    assert "No such process" not in outcome.log
 
 
 @pytest.mark.parametrize(

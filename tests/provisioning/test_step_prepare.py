@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import step_assembler
 import step_machine
 
 NEW_EL_KERNEL = "5.14.0-570.52.1.el9_6.x86_64"
@@ -176,3 +177,32 @@ def test_another_architecture_is_refused(machine: step_machine.Machine) -> None:
     machine.fake("uname", "echo aarch64")
 
     assert prepare(machine).exit_code == 10
+
+
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [
+        ("ubuntu-22.04", "ubuntu 22.04 jammy debian"),
+        ("ubuntu-24.04", "ubuntu 24.04 noble debian"),
+        ("debian-12", "debian 12 bookworm debian"),
+        ("almalinux-8", "almalinux 8  el"),
+        ("almalinux-9", "almalinux 9  el"),
+        ("rocky-8", "rocky 8  el"),
+        ("rocky-9", "rocky 9  el"),
+        ("rhel-8", "rhel 8  el"),
+        ("rhel-9", "rhel 9  el"),
+    ],
+)
+def test_every_system_is_known_by_its_own_description(
+    make_machine: Callable[[str], step_machine.Machine], system: str, told: str
+) -> None:
+    """As the marketplace images have it: a repository's address is made of these words."""
+    files = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/result.sh"]
+    look = 'look() { read_os; echo "$OS_ID $OS_VERSION $OS_CODENAME $OS_FAMILY" >"$MACHINE/told"; }'
+    machine = make_machine(system)
+
+    machine.run_text(
+        step_assembler.assemble_files("prepare", [*files, "helpers/host.sh"], ["look"], look)
+    )
+
+    assert (machine.home / "told").read_text() == f"{told}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import step_assembler
 import step_machine
 
-FILES = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/retry.sh"]
+FILES = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/result.sh", "helpers/retry.sh"]
 
 
 def a_step_that_attempts(command: str, *, tries: int = 4) -> str:

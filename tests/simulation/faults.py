@@ -73,7 +73,7 @@ def _hard(dice: random.Random) -> Json:
 
 def _no_machine(dice: random.Random) -> Json:
     vm = "Microsoft.Compute/virtualMachines"
-    match dice.choice(["allocation", "quota", "operation", "resize"]):
+    match dice.choice(["allocation", "quota", "operation", "resize", "node"]):
         case "allocation":
             return {"effect": "allocation", "resourceType": vm, "times": dice.randint(1, 4)}
         case "quota":
@@ -81,6 +81,8 @@ def _no_machine(dice: random.Random) -> Json:
         case "operation":
             code = dice.choice(["InternalExecutionError", "OSProvisioningTimedOut", "Injected"])
             return {"effect": "allocation", "code": code, "after": dice.randint(0, 6)}
+        case "node":
+            return {"effect": "allocation", "operation": "nodes.start", "times": dice.randint(1, 6)}
         case _:
             return {"effect": "allocation", "operation": "pools", "times": dice.randint(1, 3)}
 

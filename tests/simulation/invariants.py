@@ -13,6 +13,7 @@ from typing import Any
 
 from local.functions_host.store import Query, Status
 from shared import names
+from shared.errors import Failure
 from tests.simulation import foreign, promptness
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import Act
@@ -235,6 +236,28 @@ def a_ready_pool_has_its_nodes(world: SimulatedWorld) -> Iterator[str]:
             yield f"pool {record.pool_id} is ready and not verified"
 
 
+def no_remedy_is_given_twice(world: SimulatedWorld) -> Iterator[str]:
+    """A bad node is rebooted once and reimaged once, whatever crashes in between."""
+    given = collections.Counter(
+        w.path for w in world.writes if w.path.endswith(("/reboot", "/reimage"))
+    )
+    yield from (f"{path} was asked for {times} times" for path, times in given.items() if times > 1)
+
+
+def nobody_pays_for_dead_nodes(world: SimulatedWorld) -> Iterator[str]:
+    """A pool whose nodes cannot be used has none, or its error asks for help."""
+    warned = {p.pool_id for p in world.records.pools() if p.error and _asks_for_help(p.error)}
+    for node in world.azure.store.of_type("simulator.batchNode"):
+        state, pool = node.document["state"], node.id.split("/")[-3]
+        is_watched = pool not in warned and not world.story.changes_to(pool)
+        if state in {"unusable", "starttaskfailed"} and is_watched:
+            yield f"node {node.name} of pool {pool} is {state} and paid for"
+
+
+def _asks_for_help(error: Failure) -> bool:
+    return "may still cost money" in (error.next_action or "")
+
+
 def _asks_for_verification(world: SimulatedWorld, record: Any) -> bool:
     row = world.records.build(record.build_id) or {}
     pools = (row.get("Request") or {}).get("pools") or []
@@ -326,6 +349,8 @@ AT_THE_END: dict[str, Check] = {
     "3 sealed": no_version_is_unsealed,
     "4 one pool": a_pool_request_makes_one_pool,
     "4 ready pool": a_ready_pool_has_its_nodes,
+    "4 remedy": no_remedy_is_given_twice,
+    "4 dead nodes": nobody_pays_for_dead_nodes,
     "6 foreign": what_is_foreign_stays_as_it_was,
     "7 records": records_agree_with_azure,
 }

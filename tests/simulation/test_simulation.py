@@ -112,9 +112,20 @@ def make_a_pool_twice(world: SimulatedWorld) -> None:
     world.writes.append(put)
 
 
+def busy_a_node(world: SimulatedWorld) -> None:
+    for node in world.azure.store.of_type("simulator.batchNode"):
+        node.document["state"] = "rebooting"
+
+
 def lose_a_node(world: SimulatedWorld) -> None:
     for node in world.azure.store.of_type("simulator.batchNode"):
         node.document["state"] = "unusable"
+
+
+def reboot_twice(world: SimulatedWorld) -> None:
+    node = world.azure.store.of_type("simulator.batchNode")[0]
+    again = Write(method="POST", path=f"{node.id.lower()}/reboot", build=None, status=202)
+    world.writes += [again, again]
 
 
 def touch_what_is_foreign(world: SimulatedWorld) -> None:
@@ -135,7 +146,9 @@ def forget_a_pool(world: SimulatedWorld) -> None:
         ("3 sealed", break_the_seal),
         ("3 one version", publish_twice),
         ("4 one pool", make_a_pool_twice),
-        ("4 ready pool", lose_a_node),
+        ("4 remedy", reboot_twice),
+        ("4 ready pool", busy_a_node),
+        ("4 dead nodes", lose_a_node),
         ("6 foreign", touch_what_is_foreign),
         ("7 records", forget_a_pool),
     ],

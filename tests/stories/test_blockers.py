@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image
+from shared import settings
+from tests.world import SETTINGS, World, a_pool, a_request, an_image
 
 CASES = [
     ("image.builderVmSize", {"image": an_image(builderVmSize="Standard_M416ms_v2")}),
@@ -42,3 +43,57 @@ def test_pools_over_quota_stop_a_build_before_its_image(world: World) -> None:
     assert build["error"]["details"][0]["code"] == "QuotaExceeded"
     assert "would fit" in build["error"]["message"]
     assert world.resources("virtualMachines") == []
+
+
+GRID_IMAGE = an_image(gpu=True, builderVmSize="Standard_NV36ads_A10_v5")
+GRID_REQUEST = {"mode": "image-only", "requestId": "grid", "image": GRID_IMAGE}
+CHECKSUM = "0a" * 32
+
+
+@pytest.mark.parametrize(
+    ("own_settings", "code"),
+    [
+        ({}, "DriverChecksumMissing"),
+        ({"GRID_DRIVER_VERSION": "550.144.06"}, "DriverUnknown"),
+    ],
+)
+def test_a_grid_driver_without_a_checksum_stops_a_build(
+    own_settings: dict[str, str], code: str
+) -> None:
+    """Microsoft publishes none: the operator gives one before a machine is paid for."""
+    build = World(own_settings=own_settings).build(GRID_REQUEST)
+
+    assert build["error"]["code"] == "Blocked"
+    assert build["error"]["details"][0]["code"] == code
+    assert "GRID_DRIVER_" in build["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("own_settings", "version"),
+    [
+        ({"GRID_DRIVER_SHA256": CHECKSUM}, "570.211.01"),
+        ({"GRID_DRIVER_VERSION": "595.58.03"}, "595.58.03"),
+    ],
+)
+def test_a_grid_driver_is_installed_with_its_checksum(
+    own_settings: dict[str, str], version: str
+) -> None:
+    """From the setting, or from the catalogue of versions."""
+    build = World(own_settings=own_settings).build(GRID_REQUEST)
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverVersion"] == version
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRID_DRIVER_VERSION", "570; reboot"),
+        ("GRID_DRIVER_URL", "https://example.org/driver.run"),
+        ("GRID_DRIVER_SHA256", "A" * 64),
+    ],
+)
+def test_a_setting_that_the_script_would_refuse_is_refused_at_once(name: str, value: str) -> None:
+    """Not after a quarter of an hour, on a machine."""
+    with pytest.raises(settings.SettingsInvalid, match=name):
+        settings.load({**SETTINGS, name: value})

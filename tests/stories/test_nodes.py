@@ -79,6 +79,17 @@ def test_a_node_that_nothing_helps_fails_its_pool_and_costs_nothing(
     assert "zero nodes" in error["nextAction"]
 
 
+def test_nodes_that_cannot_be_removed_are_named(built: World) -> None:
+    """Nobody may believe that a pool costs nothing while it does."""
+    built.fault({**FAULTS["unusable"], "times": 100})
+    refusal = {"effect": "status", "status": 409, "code": "Locked"}
+    built.fault({**refusal, "method": "PATCH", "path": "/pools/dev"})
+    error = build_pools(built, a_pool("dev"))["error"]
+    assert error["code"] == "NodesUnusable"
+    assert "may still cost money" in error["nextAction"]
+    assert "pools resize mybatch12345 dev --nodes 0" in error["nextAction"]
+
+
 def test_the_words_of_a_start_task_outlive_its_node(built: World) -> None:
     """Standard error tells most, and the node is gone when somebody wants to read it."""
     built.fault({**FAULTS["start task"], "times": 100, "stdout": "one\ntwo\n"})

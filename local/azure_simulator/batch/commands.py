@@ -5,6 +5,7 @@ is, which here means: `;`, `&&` and newlines separate commands, `$NAME` is repla
 `exit N` do what they do. Whatever else a script says succeeds and prints nothing.
 """
 
+import functools
 import itertools
 import re
 import shlex
@@ -65,12 +66,18 @@ class Gpus:
         return Ran(stdout="".join(lines))
 
 
+@functools.lru_cache(maxsize=64)
+def words_of(command_line: str) -> tuple[str, ...]:
+    """As a shell splits them; a pool's nodes all run the same long line. Raises ValueError."""
+    return tuple(shlex.split(command_line))
+
+
 def run(command_line: str, environment: Mapping[str, str], gpus: Gpus) -> Ran:
     """Imitate one task command."""
     problem = start_problem(command_line)
     if problem is not None:
         return problem
-    words = shlex.split(command_line)
+    words = words_of(command_line)
     script = shell_script(words)
     return _run_words(words, gpus) if script is None else run_script(script, environment, gpus)
 
@@ -78,7 +85,7 @@ def run(command_line: str, environment: Mapping[str, str], gpus: Gpus) -> Ran:
 def start_problem(command_line: str) -> Ran | None:
     """How a command fails that cannot even be started; None if it can."""
     try:
-        words = shlex.split(command_line)
+        words = words_of(command_line)
     except ValueError:
         return Ran(exit_code=_BAD_SYNTAX, stderr="unexpected EOF while looking for a quote\n")
     if any(len(word.encode()) >= ARGUMENT_MAX_BYTES for word in words):

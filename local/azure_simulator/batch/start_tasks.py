@@ -32,7 +32,7 @@ def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> No
     fault = azure.faults.on_script(STEP if is_verification else "", node)
     can_run = is_verification and host_of(pool, node).is_elevated and fault is None
     if can_run and executing.has_machine(azure, pool, node):
-        _go_on(azure, node, azure.machine.run(_script_run(pool, node)))
+        _go_on(azure, node, azure.machine.run(_script_run(azure, pool, node)))
     else:
         _end_later(azure, node, _imitate(azure, pool, node, fault, is_verification=is_verification))
 
@@ -41,7 +41,7 @@ def look(azure: core.Simulator, node: store.Resource, data: model.JsonObject) ->
     """Ask a real machine again."""
     pool = azure.store.find(resource_ids.parent(node.id))
     assert pool is not None  # a node goes with its pool
-    _go_on(azure, node, azure.machine.look(_script_run(pool, node)))
+    _go_on(azure, node, azure.machine.look(_script_run(azure, pool, node)))
 
 
 def _go_on(azure: core.Simulator, node: store.Resource, outcome: interface.Outcome | None) -> None:
@@ -128,7 +128,7 @@ def _imitate(
     host = host_of(pool, node)
     seconds = azure.duration("nodes.startTask", node)
     if is_verification:
-        ran = verification.judge(host, environment)
+        ran = verification.judge(host, environment, iso8601.timestamp(azure.now))
     else:
         ran = commands.run(command, environment, host.gpus())
     outcome = interface.Outcome(
@@ -147,7 +147,7 @@ def _is_verification(command: str, environment: Mapping[str, str]) -> bool:
     """Whether the command runs the step: the text is there, and a shell to read it."""
     if commands.start_problem(command) is not None:
         return False
-    has_shell = commands.shell_script(shlex.split(command)) is not None
+    has_shell = commands.shell_script(commands.words_of(command)) is not None
     return has_shell and verification.is_verification(command, environment)
 
 
@@ -166,16 +166,19 @@ def _faulty(outcome: interface.Outcome, fault: model.JsonObject) -> interface.Ou
             )
 
 
-def _script_run(pool: store.Resource, node: store.Resource) -> interface.ScriptRun:
+def _script_run(
+    azure: core.Simulator, pool: store.Resource, node: store.Resource
+) -> interface.ScriptRun:
     """The command as the node's agent starts it: no shell reads it but the one that it names."""
-    words = shlex.split(node.document["startTask"]["commandLine"])
+    words = commands.words_of(node.document["startTask"]["commandLine"])
     environment = environment_of(node)
+    now = iso8601.timestamp(azure.now)
     return interface.ScriptRun(
         id=f"{node.id}/startTask/{node.state['runs']}",
         script=f"#!/bin/bash\n# batch-prep step: {STEP}\nexec {shlex.join(words)}\n",
         environment=environment,
         vm=node.state["contents"],
-        imagined=verification.findings(host_of(pool, node), environment),
+        imagined=verification.findings(host_of(pool, node), environment, now),
     )
 
 

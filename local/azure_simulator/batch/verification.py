@@ -63,8 +63,9 @@ class Check:
     message: str = ""
     skipped: bool = False
     warns: bool = False
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self, now: str) -> dict[str, Any]:
         failed = "warn" if self.warns else "fail"
         status = "skip" if self.skipped else failed if self.code else "pass"
         return {
@@ -72,8 +73,9 @@ class Check:
             "status": status,
             "code": self.code,
             "message": self.message,
+            "at": now,
             "seconds": 0,
-            "data": {},
+            "data": dict(self.data),
         }
 
 
@@ -83,14 +85,14 @@ def is_verification(script: str, environment: Mapping[str, str]) -> bool:
     return any(MARK.search(found) for text in texts for found in (text, *_decoded(text)))
 
 
-def findings(host: Host, environment: Mapping[str, str]) -> model.JsonObject:
+def findings(host: Host, environment: Mapping[str, str], now: str) -> model.JsonObject:
     """The data of its result line: every check, and the machine."""
-    checks = [check.to_wire() for check in _checks(host, environment)]
+    checks = [check.to_wire(now) for check in _checks(host, environment)]
     return {"checks": checks, "host": _described(host)}
 
 
-def judge(host: Host, environment: Mapping[str, str]) -> commands.Ran:
-    """What the step prints and how it ends."""
+def judge(host: Host, environment: Mapping[str, str], now: str = "") -> commands.Ran:
+    """What the step prints and how it ends; `now` as the node writes times."""
     checks = [*_checks(host, environment)]
     user = _user_start_task(host, environment)
     if user is not None and user.exit_code:
@@ -99,7 +101,7 @@ def judge(host: Host, environment: Mapping[str, str]) -> commands.Ran:
     failed = [check for check in checks if check.code and not check.warns]
     exit_code = CHECK_FAILED if failed else 0
     message = "; ".join(f"{check.code}: {check.message}" for check in failed)
-    data = {"checks": [check.to_wire() for check in checks], "host": _described(host)}
+    data = {"checks": [check.to_wire(now) for check in checks], "host": _described(host)}
     line = result_line(environment, exit_code, message, data)
     return commands.Ran(exit_code=exit_code, stdout=("" if user is None else user.stdout) + line)
 
@@ -145,7 +147,7 @@ def _system(host: Host) -> Check:
 
 def _kernel(host: Host) -> Check:
     if not host.contents["kernelPending"]:
-        return Check(id="kernel")
+        return Check(id="kernel", data={"running": host.contents["kernel"]})
     return Check(id="kernel", code="KERNEL_PENDING", message="a newer kernel waits for a restart")
 
 
@@ -155,7 +157,7 @@ def _docker(host: Host) -> Check:
     if not host.is_elevated:
         message = "permission denied while trying to connect to the Docker daemon socket"
         return Check(id="docker", code="DOCKER_DOWN", message=message)
-    return Check(id="docker")
+    return Check(id="docker", data={"version": host.contents["docker"]})
 
 
 def _gpu(host: Host, expected: str) -> Check:
@@ -173,7 +175,8 @@ def _gpu(host: Host, expected: str) -> Check:
     if host.size.gpus < wanted:
         message = f"{host.size.gpus} of {wanted} GPUs are visible"
         return Check(id="gpu", code="GPU_COUNT", message=message)
-    return Check(id="gpu")
+    seen = {"count": host.size.gpus, "driverVersion": host.contents["driver"]}
+    return Check(id="gpu", data=seen)
 
 
 def _driver_problem(host: Host) -> str:
@@ -195,7 +198,7 @@ def _images(host: Host, expected: list[str]) -> Check:
     missing = [name for name in expected if not containers.has_image(host.contents, name)]
     if missing:
         return Check(id="images", code="IMAGE_MISSING", message=" ".join(missing))
-    return Check(id="images")
+    return Check(id="images", data={"count": len(expected)})
 
 
 def _container(host: Host, image: str) -> Check:
@@ -207,7 +210,7 @@ def _container(host: Host, image: str) -> Check:
     if host.size.gpus and host.contents["driver"] and not host.contents["toolkit"]:
         message = "could not select device driver with capabilities: [[gpu]]"
         return Check(id="container", code="GPU_CONTAINER", message=message)
-    return Check(id="container")
+    return Check(id="container", data={"image": image, "pulled": False})
 
 
 def _user_start_task(host: Host, environment: Mapping[str, str]) -> commands.Ran | None:

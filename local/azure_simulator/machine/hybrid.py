@@ -30,7 +30,7 @@ _NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
 _FROM_SCRIPTED = {
     ("prepare", KERNEL): ("kernel",),
     ("check", KERNEL): ("kernel",),
-    ("check", GPU): ("driverVersion",),
+    ("check", GPU): ("driverVersion", "pending"),
     ("docker", "install_container_toolkit"): ("toolkitVersion",),
 }
 """Which of a step's data a scripted part gives."""

@@ -184,10 +184,12 @@ def _outcome(
         "data": done.data,
         "scripted": True,
     }
+    document = f"batch-prep-bom {json.dumps(done.document)}\n" if done.document else ""
     return interface.Outcome(
         seconds=seconds,
         exit_code=done.exit_code,
-        stdout=f"batch-prep-result {json.dumps(result)}\n",
+        stdout=f"{document}batch-prep-result {json.dumps(result)}\n",
+        stderr=f"{step}: scripted, nothing was executed\n{done.message}".rstrip() + "\n",
         changes=done.changes if is_ok else {},
         later=done.later if is_ok else (),
     )

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import interface
+from local.azure_simulator.machine import bill_of_materials, interface
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
@@ -26,6 +26,8 @@ DRIVER_VERSIONS = {
     "datacenter-proprietary": "580.126.20",
     "grid": "570.211.01",
 }
+_GRID_WITH_CHECKSUM = "595.58.03"
+"""Microsoft publishes none for the others."""
 _SUPPORTED = {
     "ubuntu": ("22.04", "24.04"),
     "debian": ("11", "12", "13"),
@@ -53,6 +55,8 @@ class Done:
     data: model.JsonObject = dataclasses.field(default_factory=dict)
     changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
     later: tuple[interface.Later, ...] = ()
+    document: model.JsonObject | None = None
+    """A bill of materials, printed on the line before the result."""
 
 
 Step = Callable[[interface.ScriptRun, durations.Durations], Done]
@@ -114,12 +118,15 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if kind not in DRIVER_VERSIONS:
         message = f"parameter DRIVER_KIND must be one of {', '.join(DRIVER_VERSIONS)}"
         return Done(exit_code=BAD_PARAMETER, message=message)
+    version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
+    if kind == "grid" and version != _GRID_WITH_CHECKSUM and "DRIVER_SHA256" not in run.environment:
+        message = f"no checksum of GRID driver {version} is published: give DRIVER_SHA256"
+        return Done(exit_code=BAD_PARAMETER, message=message)
     if run.vm["os"] == "debian":
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
     if run.vm["kernelPending"]:
         message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
-    version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
     changes = {
         "driver": version,
         "driverKind": kind,
@@ -156,6 +163,7 @@ def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
         "kernel": _check_kernel(vm),
         "docker": _check_docker(vm, run.environment),
         "gpu": _check_gpu(vm, run.environment),
+        "versions": _check_versions(vm, run.environment),
         "images": _check_images(vm, run.environment),
     }
     checks = [
@@ -170,10 +178,13 @@ def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
     }
     if vm["driver"]:
         data["driverVersion"] = vm["driver"]
+    if run.environment.get("EXPECT_GPU") == "driver-only" and not vm["hasGpu"]:
+        data["pending"] = ["gpu"]
     failed = [item["code"] for item in checks if item["status"] == "fail"]
     message = f"failed checks: {' '.join(failed)}" if failed else ""
     exit_code = CHECK_FAILED if failed else 0
-    return Done(exit_code=exit_code, message=message, changed=False, data=data)
+    document = None if failed else bill_of_materials.imagined(run.id, vm)
+    return Done(exit_code=exit_code, message=message, changed=False, data=data, document=document)
 
 
 def seal(run: interface.ScriptRun, times: durations.Durations) -> Done:
@@ -222,6 +233,15 @@ def _check_gpu(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[st
         return "GPU_MODULE_MISSING", f"kernel {newest_kernel(vm)} has no nvidia module"
     if vm["hasGpu"] and not vm["driverLoaded"]:
         return "GPU_MODULE_LOAD", "the nvidia module is not loaded"
+    return "", ""
+
+
+def _check_versions(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
+    parts = {"docker": "EXPECT_DOCKER", "toolkit": "EXPECT_TOOLKIT", "driver": "EXPECT_DRIVER"}
+    for part, name in parts.items():
+        expected = environment.get(name, vm[part])
+        if expected != vm[part]:
+            return "VERSION_MISMATCH", f"{part} is {vm[part] or 'absent'}, not {expected}"
     return "", ""
 
 

@@ -9,7 +9,9 @@ from local.azure_simulator import arm, model, store
 if TYPE_CHECKING:
     from local.azure_simulator import core
 
-_FIELDS = ("id", "name", "type", "location", "tags", "sku", "kind", "identity", "plan")
+_FIELDS = (
+    "id", "name", "type", "location", "tags", "sku", "kind", "identity", "plan", "managedBy",
+)  # fmt: skip
 
 
 def register(azure: core.Simulator) -> None:

@@ -211,6 +211,21 @@ def test_a_failed_pool_and_its_checks_are_told() -> None:
     assert "check docker" not in text
 
 
+def test_each_check_of_a_pools_proof_has_a_line() -> None:
+    """Verdict, how many nodes, how long, and what was seen as far as a line has room."""
+    proofs = [
+        {
+            "check": "gpu", "verdict": "pass", "nodes": 2, "seconds": 3.2,
+            "evidence": {"count": 1, "name": "Tesla T4", "digests": ["sha256:ab"]},
+        },
+        {"check": "check-1", "verdict": "fail", "nodes": 1, "evidence": {"exitCode": 3}},
+    ]  # fmt: skip
+    text = summary_of(build("succeeded", pools=[a_pool("dev", proofs=proofs, pending=["gpu"])]))
+    assert "dev: gpu pass on 2 nodes in 3s (count 1, name Tesla T4)" in text
+    assert "dev: check-1 fail on 1 node (exitCode 3)" in text
+    assert "yes, not proved: gpu" in text
+
+
 def test_markup_in_the_services_words_is_text() -> None:
     """An image named [red] must not paint the terminal."""
     text = summary_of(build("failed", error={"code": "X", "message": "[bold]careful[/bold]"}))

@@ -1,0 +1,65 @@
+"""The image's bill of materials: fetched from what the check left in storage, kept by the app."""
+
+from __future__ import annotations
+
+import json
+
+from activities import run_script
+from shared import bill_of_materials, names
+from shared.bill_of_materials import BillPlan
+from shared.clients import Started
+from shared.decisions import Done, Start, Verdict, Wait
+from shared.operations import Json, Operation, Services, Tick
+
+_PATIENCE_SECONDS = 300.0  # the agent appends to the blob every 15 seconds, and after the end
+
+
+def _source(plan: BillPlan) -> str:
+    image = plan.check.image
+    command = names.run_command(plan.check.step, run_script.ATTEMPT)
+    return names.script_output(image.log_container or "", image.build_id, command)
+
+
+def _look(services: Services, plan: BillPlan, _: Tick) -> Json | None:
+    """Whether the blob holds the document."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        output = services.outbox.read_log(_source(plan))
+    except AzureError as error:  # an image is no worse without it: told, never raised
+        return {"problem": str(error).partition("\n")[0]}
+    found = bill_of_materials.find(output.decode(errors="replace")) if output else None
+    return {"found": True} if found else None
+
+
+def _judge(plan: BillPlan, observed: Json | None, tick: Tick) -> Verdict:
+    seen = observed or {}
+    if "kept" in seen:
+        return Done(result={"document": names.bill_of_materials(plan.check.image.build_id)})
+    if "found" in seen:
+        return Start(action="keep")
+    problem = seen.get("problem") or "the check's output holds none"
+    if tick.elapsed < _PATIENCE_SECONDS:
+        return Wait(note=problem)
+    return Done(result={"note": f"There is none: {problem} ({_source(plan)})."})
+
+
+def _keep(services: Services, plan: BillPlan, _: Tick) -> Started:
+    image = plan.check.image
+    output = services.outbox.read_log(_source(plan)) or b""
+    found = bill_of_materials.find(output.decode(errors="replace")) or {}
+    whole = bill_of_materials.complete(found, image, plan.version)
+    name = names.bill_of_materials(image.build_id)
+    services.outbox.put_document(name, json.dumps(whole).encode())
+    return Started(status=200, body={"kept": True}, operation=None, retry_after=None)
+
+
+keep_bill_of_materials = Operation(
+    name="keep_bill_of_materials",
+    plan=BillPlan,
+    verb="keep the image's bill of materials",
+    subject=_source,
+    look=_look,
+    judge=_judge,
+    actions={"keep": _keep},
+)

@@ -1,0 +1,191 @@
+"""The lines on which the scripts' promises hang, what breaks each, and the test that notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BREAK_THEM = "BATCH_PREP_BREAK_LINES"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """`text` stands once in `file`; with `instead` in its place, `test` must fail."""
+
+    file: str
+    text: str
+    instead: str
+    test: str
+
+    @property
+    def test_file(self) -> str:
+        return self.test.partition("::")[0]
+
+    @property
+    def test_name(self) -> str:
+        return self.test.partition("::")[2]
+
+
+def line(file: str, text: str, instead: str, test: str) -> Line:
+    return Line(file=file, text=text, instead=instead, test=test)
+
+
+LINES = [
+    line(
+        "lib.sh",
+        "[[ ! -e $WORK/deadline ]] || rc=$EXIT_DEADLINE",
+        ":",
+        "test_step_frame.py::test_the_deadline_is_our_own",
+    ),
+    line(
+        "helpers/result.sh",
+        "ok=false",
+        "ok=true",
+        "test_step_frame.py::test_a_failure_keeps_its_code_and_its_reason[named]",
+    ),
+    line(
+        "helpers/outcome.sh",
+        "case $STEP in check | verify | seal) return 1 ;; esac",
+        ":",
+        "test_step_frame.py::test_steps_that_look_at_the_machine_look_each_time[seal]",
+    ),
+    line(
+        "helpers/retry.sh",
+        '! grep -qiE "$FINAL_FAULT" "$2" && grep -qiE "$PASSING_FAULT" "$2"',
+        "true",
+        "test_step_retry.py::test_a_plain_mistake_fails_at_once",
+    ),
+    line(
+        "helpers/packages.sh",
+        "-o APT::Update::Error-Mode=any",
+        "",
+        "test_step_prepare.py::test_apt_waits_repairs_and_believes_no_empty_update",
+    ),
+    line(
+        "helpers/repositories.sh",
+        '[[ $found == "$2" ]] ||',
+        "true ||",
+        "test_step_docker.py::test_a_key_that_is_not_the_pinned_one_is_refused",
+    ),
+    line(
+        "helpers/repositories.sh",
+        "sha256sum --check --status ||",
+        "cat >/dev/null ||",
+        "test_step_driver.py::test_a_grid_driver_with_another_checksum_is_not_run",
+    ),
+    line(
+        "helpers/images.sh",
+        "[[ $line =~ $IMAGE_REFERENCE ]] ||",
+        "true ||",
+        "test_step_injection.py::test_no_parameter_is_a_spell[preload-IMAGES]",
+    ),
+    line(
+        "helpers/host.sh",
+        "ubuntu:22.04 | ubuntu:24.04 | debian:12)",
+        "ubuntu:* | debian:12)",
+        "test_step_prepare.py::test_other_systems_are_refused[ubuntu-20.04]",
+    ),
+    line(
+        "helpers/registry_login.sh",
+        "RETRY_ALSO=$NOT_YET\n",
+        "RETRY_ALSO=''\n",
+        "test_step_preload.py::test_a_fresh_identity_is_waited_for[exchange]",
+    ),
+    line(
+        "helpers/registry_login.sh",
+        'rm -f -- "$WORK"/identity.json "$WORK"/exchange.form "$WORK"/exchange.json',
+        'cp "$WORK"/*.json "$LOG_DIR"',
+        "test_step_preload.py::test_no_token_is_anywhere_afterwards",
+    ),
+    line(
+        "helpers/docker_daemon.sh",
+        "new = dict(json.loads(sys.argv[2]), **old)",
+        "new = dict(old, **json.loads(sys.argv[2]))",
+        "test_step_docker.py::test_settings_that_are_there_stay",
+    ),
+    line(
+        "helpers/driver_sources.sh",
+        'install_packages "nvidia-driver-pinning-$1"',
+        ":",
+        "test_step_driver.py::test_the_driver_comes_pinned_from_nvidia",
+    ),
+    line(
+        "helpers/container_checks.sh",
+        "docker run --rm --pull never --network none",
+        "docker run --rm",
+        "test_step_checks.py::test_a_container_proves_what_was_preloaded",
+    ),
+    line(
+        "helpers/checks.sh",
+        "[[ $VERDICT != fail ]] ||",
+        "true ||",
+        "test_step_checks.py::test_every_fault_is_told_at_once",
+    ),
+    line(
+        "helpers/version_checks.sh",
+        "[[ ${#wrong[@]} -eq 0 ]]",
+        "true",
+        "test_step_checks.py::test_a_version_that_changed_meanwhile_fails"
+        "[EXPECT_DRIVER-the driver is 580.126.20, not 9.9.9;]",
+    ),
+    line(
+        "helpers/bill_of_materials.sh",
+        'name.split("/")[-1].lower()',
+        'name.split("/")[0].lower()',
+        "test_step_bill_of_materials.py::test_container_images_are_named_by_digest",
+    ),
+    line(
+        "helpers/sealing.sh",
+        ': >"$ROOT/etc/machine-id"',
+        ":",
+        "test_step_seal.py::test_nothing_of_the_builder_is_left",
+    ),
+    line(
+        "parts/install_docker.sh",
+        "[[ ! $1 =~ ^29\\.[0-2]\\. ]] ||",
+        "true ||",
+        "test_step_docker.py::test_versions_that_break_the_node_agent_are_refused[29.0.1]",
+    ),
+    line(
+        "parts/install_driver.sh",
+        "kernel_is_final ||",
+        "true ||",
+        "test_step_driver.py::test_a_kernel_that_waits_for_a_restart_is_no_ground_to_build_on",
+    ),
+    line(
+        "parts/install_container_toolkit.sh",
+        "[[ \" $(docker_runtimes)\" == *' nvidia '* ]] ||",
+        "true ||",
+        "test_step_docker.py::test_a_runtime_that_docker_does_not_list_fails",
+    ),
+    line(
+        "parts/preload_images.sh",
+        "((free >= FREE_MIB_MIN)) ||",
+        "true ||",
+        "test_step_preload.py::test_too_little_room_is_seen_before_the_first_pull",
+    ),
+    line(
+        "parts/prepare.sh",
+        "kernel_is_final || require_reboot",
+        ":",
+        "test_step_prepare.py::test_ubuntu_moves_to_the_long_term_kernel",
+    ),
+    line(
+        "parts/check_image.sh",
+        "add_data pending '[\"gpu\"]'",
+        ":",
+        "test_step_checks.py::test_what_a_builder_cannot_prove_is_said_to_be_open",
+    ),
+    line(
+        "parts/verify_node.sh",
+        "fail_if_a_check_failed\n",
+        ":\n",
+        "test_step_checks.py::test_a_bad_node_does_not_run_the_owners_start_task",
+    ),
+    line(
+        "parts/seal.sh",
+        'systemd-run --unit="$SEAL_UNIT"',
+        'echo --unit="$SEAL_UNIT"',
+        "test_step_seal.py::test_the_step_only_schedules",
+    ),
+]
+BY_TEST = {found.test_name: found for found in LINES}

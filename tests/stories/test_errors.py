@@ -1,0 +1,254 @@
+"""Every class of failure, and every row of the old script's list, told so that it helps: what was
+tried, on what, what Azure answered, what to do next; and nothing left that costs money.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import Kind
+from tests.world import World, a_pool, a_request, an_image
+
+ROOT = Path(__file__).parents[2]
+VM = "virtualMachines/[^/]+$"
+NETWORK = {"method": "PUT", "path": "virtualNetworks", "times": 100}
+
+
+def refuses(status: int, code: str) -> dict:
+    """Azure refuses the builder's network in this way."""
+    return {**NETWORK, "effect": "status", "status": status, "code": code, "message": "As it is."}
+
+
+# By class: the fault, our code, Azure's code, and words of the message and of the advice.
+CASES: dict[Kind, tuple[dict, str, str | None, str, str]] = {
+    Kind.TRANSIENT: (
+        {**NETWORK, "effect": "status", "status": 503, "code": "ServerBusy"},
+        "AzureUnavailable",
+        "ServerBusy",
+        "Could not create the builder's virtual network",
+        "Start the build again",
+    ),
+    Kind.CAPACITY: (
+        {"effect": "allocation", "operation": "virtualMachines.create", "times": 9},
+        "NoCapacity",
+        "AllocationFailed",
+        "Could not create the builder VM",
+        "more sizes",
+    ),
+    Kind.QUOTA: (
+        {"effect": "quota", "method": "PUT", "path": VM, "limit": 10, "usage": 8},
+        "QuotaExceeded",
+        "OperationNotAllowed",
+        "Current Limit: 10, Current Usage: 8, Additional Required: 4",
+        "smaller size or fewer nodes",
+    ),
+    Kind.PERMISSION: (
+        refuses(403, "AuthorizationFailed"),
+        "PermissionMissing",
+        "AuthorizationFailed",
+        "As it is.",
+        "role that docs/operations.md names",
+    ),
+    Kind.POLICY: (
+        refuses(403, "RequestDisallowedByPolicy"),
+        "ForbiddenByPolicy",
+        "RequestDisallowedByPolicy",
+        "As it is.",
+        "owner of the Azure Policy",
+    ),
+    Kind.CONFLICT: (
+        refuses(409, "PropertyChangeNotAllowed"),
+        "Conflict",
+        "PropertyChangeNotAllowed",
+        "As it is.",
+        "existing resource",
+    ),
+    Kind.MISSING: (
+        refuses(404, "ResourceNotFound"),
+        "NotFound",
+        "ResourceNotFound",
+        "As it is.",
+        "name in the request",
+    ),
+    Kind.REFUSED: (
+        refuses(400, "InvalidParameter"),
+        "RefusedByAzure",
+        "InvalidParameter",
+        "As it is.",
+        "Correct the request",
+    ),
+    Kind.SCRIPT: (
+        {"effect": "script", "step": "docker", "exitCode": 23, "message": "mirror is down"},
+        "ScriptFailed",
+        "PACKAGE_MANAGER",
+        "mirror is down",
+        "try again if a mirror was down",
+    ),
+    Kind.TIMEOUT: (
+        {"effect": "slow", "operation": "virtualMachines.create", "factor": 1000},
+        "TimedOut",
+        None,
+        "had not ended after 30 minutes",
+        "start the build again",
+    ),
+}
+
+
+def image_only(**image: object) -> dict:
+    """A request for an image."""
+    return {"mode": "image-only", "requestId": "r1", "image": an_image(**image)}
+
+
+def paid_for(world: World) -> list[dict]:
+    """What only the builder needed."""
+    return world.resources("virtualMachines") + world.resources("Microsoft.Network")
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_failure_of_each_class(world: World, kind: Kind) -> None:
+    """The step that failed, and the build, say the same four things."""
+    fault, code, azure_code, said, advised = CASES[kind]
+    world.fault(fault)
+    build = world.build(image_only())
+    error = build["error"]
+    assert build["state"] == "failed"
+    assert (error["code"], error["azureCode"]) == (code, azure_code), error
+    assert said in error["message"]
+    assert error["resource"].startswith("/subscriptions/")
+    assert advised in error["nextAction"]
+    assert [s["error"]["code"] for s in build["steps"] if s["error"]][-1:] == [code]
+    world.engine.advance(24 * 3600)
+    world.azure.faults.clear()
+    world.sweep()
+    assert paid_for(world) == []
+
+
+def test_a_bug_ends_the_build_with_an_outcome(world: World) -> None:
+    """What batch-prep does not understand is no reason to leave a VM behind."""
+
+    def unheard_of(azure: Any, resource: Any, request: Any) -> dict:
+        properties = {**resource.document["properties"], "provisioningState": "Hibernated"}
+        return {**resource.document, "properties": properties}
+
+    world.azure.shows("Microsoft.Compute/galleries", unheard_of)
+    build = world.build(image_only())
+    assert (build["state"], build["error"]["code"]) == ("failed", "Bug")
+    assert "gallery" in build["error"]["message"]
+    assert "Hibernated" in build["error"]["message"]
+    assert "report it" in build["error"]["nextAction"]
+    assert paid_for(world) == []
+
+
+def test_a_cancelled_build_says_that_somebody_asked_for_it(world: World) -> None:
+    """It is an outcome of its own, and no failure of Azure's."""
+    build = world.start(image_only())
+    world.engine.advance(200)
+    world.records.cancel_build(build)
+    world.engine.run_until_complete(build)
+    error = world.show(build)["error"]
+    assert (error["code"], error["message"]) == ("Cancelled", "The build was cancelled.")
+    assert paid_for(world) == []
+
+
+def test_every_class_has_a_story() -> None:
+    """A class without one is a class that nobody has seen."""
+    assert set(CASES) | {Kind.BUG, Kind.CANCELLED} == set(Kind)
+
+
+def test_the_readme_names_every_class_and_its_code() -> None:
+    """Whoever sees an error finds its row: the class, the code, and all four columns."""
+    table = (ROOT / "README.md").read_text().partition("## When something fails")[2]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert all(cell.strip() for row in rows for cell in row)
+    named = {kind for row in rows for kind in re.findall(r"`(\w+)`", row[1])}
+    assert named == {kind.value for kind in Kind}
+    codes = {code for row in rows for code in re.findall(r"`(\w+)`", row[0])}
+    assert {code for _, code, *_ in CASES.values()} <= codes
+
+
+# -- the old script's list ------------------------------------------------------------------------
+
+
+def test_vm_creation_fails(world: World) -> None:
+    """The old script cleaned up the resource group; here only what this build made goes."""
+    world.fault({"effect": "allocation", "operation": "virtualMachines.create", "times": 9})
+    build = world.build(image_only())
+    assert build["error"]["code"] == "NoCapacity"
+    assert paid_for(world) == []
+    assert build["leftovers"] == []
+    assert world.resources("galleries")
+
+
+def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
+    """--keep-vm: deallocated, with an expiry, and with the way to it; gone when that is over."""
+    world.fault({"effect": "script", "step": "driver", "exitCode": 40, "message": "no headers"})
+    build = world.build(image_only(gpu=True, keepVm=True))
+    kind = "Microsoft.Compute/virtualMachines"
+    (vm,) = [r for r in world.resources(kind) if r["type"].lower() == kind.lower()]
+    assert vm["state"].lower() == "deallocated"
+    assert build["error"]["azureCode"] == "DRIVER_BUILD"
+    advice = build["error"]["nextAction"]
+    assert "until 2026-01-01T04:00:00Z" in advice
+    assert f"az vm start --ids {vm['id']}" in advice
+    assert "/var/log/batch-prep" in advice
+
+    world.engine.advance(5 * 3600)
+    world.sweep()
+    assert paid_for(world) == []
+
+
+def test_image_creation_fails(world: World) -> None:
+    """The old script removed the VM and its hours of work; here it can be resumed from."""
+    world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
+    build = world.build(image_only())
+    assert build["resumable"]
+    assert "Resume the build" in build["error"]["nextAction"]
+    assert "4 hours" in build["error"]["nextAction"]
+    assert world.resources("virtualMachines")
+
+
+def test_image_not_found(world: World) -> None:
+    """The nearest names come first."""
+    for name in ("dataScience", "rendering"):
+        request = {"mode": "image-only", "requestId": name, "image": an_image(name=name)}
+        assert world.build(request)["state"] == "succeeded"
+    build = world.build(a_request(mode="batch-only", image=an_image(name="renderin")))
+    (detail,) = build["error"]["details"]
+    assert detail["code"] == "ImageNotFound"
+    assert detail["message"].index("/rendering") < detail["message"].index("/dataScience")
+
+
+def test_pool_already_exists(world: World) -> None:
+    """The choice is the user's: update it, replace it, or take another name."""
+    world.build(a_request())
+    again = a_request(requestId="r2", pools=[a_pool("dev", ifExists="fail")], mode="batch-only")
+    error = world.build(again)["error"]
+    assert error["code"] == "PoolExists"
+    assert '"update" or "replace"' in error["nextAction"]
+
+
+def test_quota_exceeded_for_pools(world: World) -> None:
+    """The limit, the use, the need, and what would fit."""
+    build = world.build(a_request(pools=[a_pool("dev", nodes=20, vmSize="Standard_D8s_v5")]))
+    (detail,) = build["error"]["details"]
+    assert detail["code"] == "QuotaExceeded"
+    assert "160 cores" in detail["message"]
+    assert re.search(r"limit is \d+, \d+ are claimed", detail["message"])
+    assert re.search(r"\d+ nodes of this size would fit", detail["message"])
+    assert "What would fit: Standard_D4s_v5, Standard_D2s_v5" in detail["message"]
+
+
+def test_quota_exceeded_for_the_builder(world: World) -> None:
+    """Found before anything is made, with sizes of the same sort that fit."""
+    image = an_image(gpu=True, builderVmSize="Standard_NC80adis_H100_v5")
+    build = world.build({"mode": "image-only", "requestId": "r1", "image": image})
+    (detail,) = build["error"]["details"]
+    assert detail["code"] == "QuotaExceeded", detail
+    assert "80 cores" in detail["message"]
+    assert re.search(r"the limit is 40, 0 are in use", detail["message"])
+    assert "What would fit: Standard_N" in detail["message"]
+    assert paid_for(world) == []

@@ -1,0 +1,99 @@
+"""The proof of a pool: five checks and the owner's, each with its verdict, time and evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image
+
+GPU_SIZE = "Standard_NC4as_T4_v3"
+BUSYBOX = "docker.io/library/busybox:1.36"
+FIVE = ["system", "docker", "gpu", "images", "container"]
+
+
+def a_gpu_request(*pools: dict, **image: object) -> dict:
+    """A whole build of a GPU image with a preloaded container image."""
+    made = an_image(gpu=True, containerImages=[BUSYBOX], **image)
+    return a_request(image=made, pools=list(pools))
+
+
+def own_check(code: int) -> dict:
+    return {"image": BUSYBOX, "command": "/bin/sh -c 'exit 3'", "exitCode": code}
+
+
+def test_every_check_tells_its_verdict_its_time_and_what_it_saw(world: World) -> None:
+    """In the build's document and in the pool's own metadata alike."""
+    pool = a_pool("dev", vmSize=GPU_SIZE, nodes=2, verify=True, checks=[own_check(3)])
+
+    build = world.build(a_gpu_request(pool))
+
+    record = world.pool("mybatch12345", "dev")
+    proofs = {proof["check"]: proof for proof in record["proofs"]}
+    assert build["state"] == "succeeded", build["error"]
+    assert build["pools"][0]["proofs"] == record["proofs"]
+    assert record["verified"] is True
+    assert list(proofs) == [*FIVE, "check-1"]
+    assert {proof["verdict"] for proof in proofs.values()} == {"pass"}
+    assert all(proof["at"] > "2026-01-01" and proof["seconds"] >= 0 for proof in proofs.values())
+    assert [proofs[name]["nodes"] for name in FIVE] == [2, 2, 2, 2, 2]
+    assert proofs["gpu"]["evidence"]["count"] == 1
+    assert proofs["container"]["evidence"] | {
+        "image": BUSYBOX, "preloaded": True, "pulled": False, "gpu": True, "exitCode": 0,
+    } == proofs["container"]["evidence"]  # fmt: skip
+    assert proofs["check-1"]["evidence"]["expectedExitCode"] == 3
+
+
+def test_a_check_of_the_owners_that_fails_is_told_with_its_evidence(world: World) -> None:
+    """The record of a pool that was not verified says what was found, too."""
+    pool = a_pool("dev", vmSize=GPU_SIZE, verify=True, checks=[own_check(0)])
+
+    build = world.build(a_gpu_request(pool))
+
+    record = world.pool("mybatch12345", "dev")
+    verdicts = {proof["check"]: proof["verdict"] for proof in record["proofs"]}
+    assert build["pools"][0]["error"]["code"] == "VerificationFailed"
+    assert (record["state"], record["verified"]) == ("failed", False)
+    assert verdicts == {**dict.fromkeys(FIVE, "pass"), "check-1": "fail"}
+    failed = record["proofs"][-1]
+    assert failed["evidence"]["exitCode"] == 3
+    assert failed["evidence"]["command"] == own_check(0)["command"]
+
+
+@pytest.mark.parametrize(("verify", "left"), [(True, None), (False, ["gpu"])])
+def test_the_pool_proves_what_the_builder_could_not(
+    world: World, verify: bool, left: list[str] | None
+) -> None:
+    """The image stays unproved; this pool is, if it was verified."""
+    pool = a_pool("dev", vmSize=GPU_SIZE, verify=verify)
+
+    build = world.build(a_gpu_request(pool, builderVmSize="Standard_D4s_v5"))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["pending"] == ["gpu"]
+    assert build["pools"][0]["pending"] == (left or [])
+
+
+def test_a_pool_without_a_gpu_proves_no_gpu(world: World) -> None:
+    """Its nodes work; whether the image drives a GPU is as open as before."""
+    pool = a_pool("cpu", verify=True)
+
+    build = world.build(a_gpu_request(pool, builderVmSize="Standard_D4s_v5"))
+
+    made = build["pools"][0]
+    assert (made["verified"], made["pending"]) == (True, ["gpu"])
+    assert {p["check"]: p["verdict"] for p in made["proofs"]}["gpu"] == "skip"
+
+
+def test_nodes_that_never_become_ready_leave_their_verdicts(world: World) -> None:
+    """Their start task refuses the work: which check did, is told like any other verdict."""
+    pools = [a_pool("good", vmSize=GPU_SIZE), a_pool("bad", vmSize="Standard_NV36ads_A10_v5")]
+
+    build = world.build(a_gpu_request(*pools))
+
+    bad = world.pool("mybatch12345", "bad")
+    verdicts = {proof["check"]: (proof["verdict"], proof.get("code")) for proof in bad["proofs"]}
+    assert [p["state"] for p in build["pools"]] == ["ready", "failed"]
+    assert bad["error"]["code"] == "NodesUnusable"
+    assert verdicts["gpu"] == ("fail", "GPU_UNSUPPORTED")
+    assert verdicts["docker"] == ("pass", None)
+    assert bad["verified"] is False

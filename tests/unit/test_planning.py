@@ -1,0 +1,29 @@
+"""Plans: what a request decides before anything is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import parsing, planning, settings
+from tests.world import SETTINGS, a_pool, a_request, an_image
+
+
+@pytest.mark.parametrize(
+    ("size", "gpus"),
+    [
+        ("Standard_NC4as_T4_v3", 1),
+        ("Standard_NC96ads_A100_v4", 4),
+        ("Standard_D4s_v5", 0),
+    ],
+)
+def test_a_pool_in_another_size_expects_that_sizes_gpus(size: str, gpus: int) -> None:
+    """Azure had none of the first size: the nodes of the next are judged by their own GPUs."""
+    request = a_request(
+        image=an_image(gpu=True), pools=[a_pool("dev", vmSize="Standard_NC8as_T4_v3")]
+    )
+    build = parsing.parse_build(request).with_request_id("r1")
+    (pool,) = planning.plan_build(build, settings.load(SETTINGS)).pools
+
+    moved = planning.in_size(pool, size)
+
+    assert (moved.size, moved.gpu_count) == (size, gpus)
