@@ -37,7 +37,8 @@ class SimulatedVm:
         environment = {"NONCE": "n", "BUILD_ID": "b", **parameters}
         outcome = self._outcome(step_assembler.assemble(name), environment)
         self.known.update(outcome.changes)
-        return json.loads(outcome.stdout.removeprefix(builders.MARKER)), outcome
+        line = outcome.stdout.splitlines()[-1]
+        return json.loads(line.removeprefix(builders.MARKER)), outcome
 
     def ask(self, command: str) -> str:
         """What a shell command prints."""
