@@ -78,6 +78,10 @@ golden: setup ## Write the reviewed request bodies anew; the diff is the review
 simulate: setup ## Whole builds under faults and crashes (SEEDS=1000 FROM=1)
 	@$(PY) -m tests.simulation --seeds $(or $(SEEDS),1000) --from $(or $(FROM),1)
 
+.PHONY: bench
+bench: setup ## Measure everything in simulated minutes (SCENARIOS="full_1_pools image_only"; EXPLAIN=image_only)
+	@$(PY) -m bench $(if $(EXPLAIN),--explain $(EXPLAIN),$(SCENARIOS))
+
 .PHONY: check
 check: setup ## Check format, lint, types and shell scripts
 	@$(PY) -m ruff format --check --quiet . || { echo "run: make format"; exit 1; }

@@ -12,6 +12,7 @@ half and three times that, each end is seen at most max(10 %, 15 s, Retry-After)
 from __future__ import annotations
 
 import math
+import zlib
 from typing import Final
 
 from shared.wire import Wire
@@ -127,9 +128,19 @@ def learn(step: str, known: float | None, seen: float) -> float:
     return round(min(max(0.8 * before + 0.2 * seen, first / 2), first * 2), 1)
 
 
-def backoff(attempt: int, retry_after: float | None = None) -> float:
-    """Seconds before trying again what failed in passing: 5, 10, 20 ... 120, or as Azure asks."""
-    return max(min(120.0, math.ldexp(5.0, attempt - 1)), retry_after or 0.0)
+def backoff(attempt: int, retry_after: float | None = None, spread: float = 0.0) -> float:
+    """Seconds before trying again what failed in passing: 5, 10, 20 ... 120, or as Azure asks.
+
+    `spread` (0 to 1) adds up to as much again, so that a thousand builds that were refused together
+    do not come back together.
+    """
+    base = min(120.0, math.ldexp(5.0, attempt - 1))
+    return max(base, retry_after or 0.0) + spread * base
 
 
-TRANSIENT_ATTEMPTS: Final = 20  # about half an hour of backoff
+def spread_of(instance: str, attempt: int) -> float:
+    """A number in [0, 1) that differs between instances and attempts, and not between replays."""
+    return zlib.crc32(f"{instance}|{attempt}".encode()) / 2**32
+
+
+TRANSIENT_ATTEMPTS: Final = 20  # half an hour of backoff, or up to twice that with its spread

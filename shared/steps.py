@@ -92,6 +92,7 @@ def _until_done(context: Context, work: Json) -> Story:
     scope = Scope.from_wire(work["scope"]) if "scope" in work else None
     pace = polling.pace_of(work["step"], scope.pace if scope else None)
     began = context.current_utc_datetime
+    mark = _step_mark(scope, work["step"], began)
     memo: Json = {}
     refusals = 0
     waited = 0.0  # seconds, without those in which the app was down
@@ -103,7 +104,7 @@ def _until_done(context: Context, work: Json) -> Story:
             "elapsed": elapsed,
             **{k: v for k, v in memo.items() if v is not None},
         }
-        payload = {"plan": work["plan"], "tick": tick, **_step_mark(scope, work["step"], began)}
+        payload = {"plan": work["plan"], "tick": tick, **mark}
         reply = yield context.call_activity(work["activity"], payload)
         if reply["state"] == "done":
             return reply["result"]
@@ -117,7 +118,8 @@ def _until_done(context: Context, work: Json) -> Story:
         if is_late:
             raise StepFailed(_too_long(work["step"], reply, pace))
         if refusals:
-            delay = polling.backoff(refusals, reply.get("retryAfter"))
+            spread = polling.spread_of(context.instance_id, refusals)
+            delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
         else:
             delay = polling.next_look(pace, waited, reply.get("retryAfter"))
         waited += delay
@@ -184,7 +186,9 @@ def call_all(context: Context, work: Sequence[tuple[str, Wire]]) -> Story:
             return [results[i] for i in range(len(work))]
         if attempt > polling.TRANSIENT_ATTEMPTS:
             raise StepFailed(_still_waiting(waiting[0]))
-        delay = polling.backoff(attempt, max(r.get("retryAfter") or 0 for r in waiting))
+        asked = max(r.get("retryAfter") or 0 for r in waiting)
+        spread = polling.spread_of(context.instance_id, attempt)
+        delay = polling.backoff(attempt, asked, spread)
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=delay))
     raise errors.Bug("the last attempt above either returns or raises")
 

@@ -17,6 +17,8 @@ from triggers import routes
 
 ROOT = Path(__file__).resolve().parent.parent
 
+APP = ["shared", "activities", "orchestrators", "triggers"]
+
 # Which of our own packages each may import.
 ALLOWED = {
     "shared": {"shared"},
@@ -25,10 +27,9 @@ ALLOWED = {
     "triggers": {"triggers", "orchestrators", "activities", "shared"},
     "cli": {"cli", "local"},  # local: only to start and stop a stack
     "local": {"local"},
+    "bench": {"bench", "local", "tests", *APP},  # tests: only their world
 }
 OURS = set(ALLOWED) | {"function_app", "tests", "bench"}
-APP = ["shared", "activities", "orchestrators", "triggers"]
-
 # What an orchestrator must not touch: it would differ at the next replay, or do something twice.
 FORBIDDEN_IN_ORCHESTRATORS = {
     "asyncio",
@@ -88,6 +89,13 @@ def test_the_client_knows_the_app_only_through_http() -> None:
     """Of the local stack it uses only what starts and stops one."""
     used = {m for p in sources("cli") for m in imports(p) if top(m) == "local" and "." in m}
     assert {m.split(".")[1] for m in used} <= {"stack"}
+
+
+def test_the_measurements_share_a_world_with_the_tests_and_nothing_else() -> None:
+    """And the critical path is a second opinion: it knows none of our packages."""
+    used = {m for p in sources("bench") for m in imports(p) if top(m) == "tests"}
+    assert {m.split(".")[1] for m in used if "." in m} == {"world"}
+    assert not {top(m) for m in imports(ROOT / "bench" / "critical_path.py")} & OURS
 
 
 def test_app_and_simulator_are_two_opinions() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from activities import ACTIVITIES
@@ -74,8 +76,14 @@ class World:
     """Azure, the app, and somebody who uses it."""
 
     def __init__(
-        self, seed: int = 1, own_settings: dict[str, str] | None = None, **simulator: Any
+        self,
+        seed: int = 1,
+        own_settings: dict[str, str] | None = None,
+        *,
+        hub: Path | str = ":memory:",
+        **simulator: Any,
     ) -> None:
+        """`hub` is the file of the host's histories; `simulator` are the simulator's options."""
         self.clock = VirtualClock(_START)
         self.outbox = MemoryOutbox()
         simulator = {"storage": self.outbox.append_log, **simulator}
@@ -93,12 +101,15 @@ class World:
         self.records = self.services.records
         self.engine = InlineEngine(
             adapters.orchestrators({k.value: v for k, v in ORCHESTRATORS.items()}),
-            adapters.activities(
-                {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
-            ),
+            adapters.activities(self.activities()),
             seed=seed,
             clock=self.clock,
+            path=hub,
         )
+
+    def activities(self) -> dict[str, Callable[[Json], Json]]:
+        """The app's activities by name, as they would be registered."""
+        return {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
 
     def _new_id(self) -> str:
         self._ids += 1
@@ -173,7 +184,7 @@ class World:
 
     def ledger(self) -> list[Json]:
         """Every request that Azure got."""
-        return json.loads(self.azure.handle(_get("/_simulator/ledger")).body)
+        return list(json.loads(self.azure.handle(_get("/_simulator/ledger")).body))
 
     def fault(self, fault: Json) -> None:
         """Something goes wrong on Azure from now on."""

@@ -185,6 +185,10 @@ class Store:
         )
         return [json.loads(row["event"]) for row in rows]
 
+    def longest_history(self) -> int:
+        """Events of the instance that has most of them."""
+        return int(self._db.execute("SELECT MAX(position) + 1 FROM history").fetchone()[0] or 0)
+
     def append_history(self, instance_id: str, position: int, events: Iterable[Event]) -> None:
         """Write events behind the `position` that are there already."""
         self._db.executemany(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -125,3 +126,21 @@ def test_what_was_learned_moves_slowly_and_stays_near_the_first_guess() -> None:
 def test_backing_off(attempt: int, retry_after: float | None, seconds: float) -> None:
     """Doubling, up to five minutes, or as long as Azure asks."""
     assert polling.backoff(attempt, retry_after) == seconds
+
+
+def test_builds_that_were_refused_together_do_not_come_back_together() -> None:
+    """A thousand pool requests share one subscription's limits: in step they would starve."""
+    spreads = [polling.spread_of(f"build-{n}", 3) for n in range(1000)]
+    waits = [polling.backoff(3, 1.0, spread) for spread in spreads]
+
+    assert min(waits) >= polling.backoff(3, 1.0)
+    assert max(waits) <= 2 * polling.backoff(3, 1.0)
+    per_second = Counter(int(wait) for wait in waits)
+    assert max(per_second.values()) < 2 * 1000 / polling.backoff(3)
+
+
+def test_a_spread_is_the_same_at_every_replay() -> None:
+    """An orchestrator is told again from the start, and must wait for the same timer."""
+    assert polling.spread_of("build-1", 2) == polling.spread_of("build-1", 2)
+    assert polling.spread_of("build-1", 2) != polling.spread_of("build-1", 3)
+    assert polling.backoff(2, 60.0, polling.spread_of("build-1", 2)) >= 60.0

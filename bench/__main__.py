@@ -1,0 +1,34 @@
+"""`python -m bench [NAME ...]` measures; `--explain NAME` tells where requests and minutes go."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench import child, scenarios
+
+
+def main() -> None:
+    """Parse the command line and do it."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; all without any")
+    parser.add_argument("--explain", metavar="NAME", help="one scenario's requests and lateness")
+    parser.add_argument("--child", metavar="NAME", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    unknown = {*arguments.names, arguments.explain, arguments.child} - {None, *scenarios.ALL}
+    if unknown:
+        known = ", ".join(scenarios.ALL)
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {known}")
+    if arguments.child:
+        child.main(arguments.child)
+    elif arguments.explain:
+        from bench import explain
+
+        explain.main(arguments.explain)
+    else:
+        from bench import running
+
+        running.main(arguments.names or list(scenarios.SCENARIOS))
+
+
+if __name__ == "__main__":
+    main()

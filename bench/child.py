@@ -1,0 +1,113 @@
+"""One scenario in a process of its own, so that memory and CPU are its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bench import measuring, rounds, scenarios
+from bench.scenarios import Measured
+from tests.world import Json
+
+MISSING = "nothing recognises an unchanged image yet: the second build makes everything anew"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """What one seed gave, without the world it came from."""
+
+    makespan: float
+    sequential: float
+    critical: float | None
+    requests: int
+    writes: int
+    refused: int  # with 429
+    cpu: float
+    history: int
+    pool_requests: float  # per verified pool
+    outcomes: Counter[str]
+
+
+def main(name: str) -> None:
+    """Print the figures of a scenario as JSON."""
+    scenario = scenarios.ALL[name]
+    samples = []
+    bars: list[Json] = []
+    for seed in range(1, scenario.seeds + 1):
+        measured = scenario.run(seed)
+        samples.append(_sample(measured))
+        bars = bars or _bars(measured)
+    json.dump({**_figures(name, samples), "bars": bars}, sys.stdout)
+
+
+def _sample(measured: Measured) -> Sample:
+    stretch, asked = measured.stretch, measured.stretch.asked
+    sequential = measured.sequential
+    return Sample(
+        makespan=stretch.makespan,
+        sequential=stretch.sequential if sequential is None else sequential,
+        critical=stretch.critical if measured.is_one_graph else None,
+        requests=len(asked),
+        writes=sum(each.is_write for each in asked),
+        refused=sum(each.status == 429 for each in asked),
+        cpu=stretch.cpu,
+        history=measured.world.engine.store.longest_history(),
+        pool_requests=_pool_requests(measured),
+        outcomes=measured.outcomes,
+    )
+
+
+def _pool_requests(measured: Measured) -> float:
+    """Requests for one pool: what belongs to no pool is not counted."""
+    looks = [look for look in measured.stretch.looks if look.pool]
+    pools = {(look.build, look.pool) for look in looks}
+    return sum(len(look.asked) for look in looks) / len(pools) if pools else 0.0
+
+
+def _figures(name: str, samples: Sequence[Sample]) -> Json:
+    figures: Json = {
+        "makespan_minutes": _mean((s.makespan / 60 for s in samples), 2),
+        "sequential_minutes": _mean((s.sequential / 60 for s in samples), 2),
+        "critical_path_minutes": _mean((s.critical / 60 for s in samples if s.critical), 2),
+        "azure_requests": _mean((s.requests for s in samples), 1),
+        "azure_writes": _mean((s.writes for s in samples), 1),
+        "cpu_seconds": _mean((s.cpu for s in samples), 2),
+        "peak_rss_mib": round(measuring.peak_rss_mib()),
+        "history_events_max": max(s.history for s in samples),
+    }
+    is_missing = name == "unchanged_rebuild" and figures["azure_writes"] > 0
+    return {
+        "figures": dict.fromkeys(figures) if is_missing else figures,
+        "missing": MISSING if is_missing else "",
+        "reads": _mean((s.requests - s.writes for s in samples), 1),
+        "refused": max(s.refused for s in samples),
+        "pool_requests": _mean((s.pool_requests for s in samples), 1),
+        "over_critical": _mean((s.makespan / s.critical for s in samples if s.critical), 3),
+        "over_sequential": _mean((s.makespan / s.sequential for s in samples), 3),
+        "outcomes": dict(sum((s.outcomes for s in samples), Counter[str]())),
+        "seeds": len(samples),
+    }
+
+
+def _mean(values: Iterable[float], digits: int) -> float | None:
+    """Rounded; None where there is nothing to average."""
+    found = list(values)
+    return round(statistics.fmean(found), digits) if found else None
+
+
+_BARS_MAX = 60  # what a chart can show
+
+
+def _bars(measured: Measured) -> list[Json]:
+    """The steps of the first seed, for the Gantt chart."""
+    stretch = measured.stretch
+    found = rounds.rounds(stretch.looks, list(stretch.happenings))
+    return [
+        {"title": one.title, "began": one.began, "ended": one.ended, "seen": one.seen}
+        for one in found
+        if one.seen > one.began
+    ][:_BARS_MAX]

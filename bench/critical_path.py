@@ -1,0 +1,232 @@
+"""The shortest time in which Azure could do a build, and the time of the strictly sequential order.
+
+Written from what Azure requires, and from nothing of the app: durations are what the simulator
+really took, the graph says what must wait for what. Nobody who looks at Azure from outside can be
+faster than `longest`, because an end is only known once it was seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+
+class Span(Protocol):
+    """Something that took its time; times in seconds."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def began(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One operation of the graph."""
+
+    name: str
+    seconds: float
+    after: tuple[str, ...] = ()
+
+
+def longest(tasks: Sequence[Task]) -> tuple[float, list[str]]:
+    """Seconds of the longest chain and its names; tasks stand after those they wait for."""
+    ends: dict[str, tuple[float, list[str]]] = {}
+    for task in tasks:
+        before, path = max((ends[name] for name in task.after), default=(0.0, []))
+        ends[task.name] = (before + task.seconds, [*path, task.name])
+    return max(ends.values(), default=(0.0, []))
+
+
+def sequential(tasks: Iterable[Task]) -> float:
+    """Seconds when every task waits for the one before, each seen the moment it ends."""
+    return sum(task.seconds for task in tasks)
+
+
+def graph(spans: Sequence[Span]) -> list[Task]:
+    """The operations of a build that happened, with what Azure makes each wait for."""
+    truth = _Truth(spans)
+    return [
+        *_network(truth),
+        *_registry(truth),
+        *_machine(truth),
+        *_capture(truth),
+        *_removal(truth),
+        *_pools(truth),
+    ]
+
+
+class _Truth:
+    """Look up what something took."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._of_kind: dict[str, list[Span]] = {}
+        for span in sorted(spans, key=lambda s: s.began):
+            self._of_kind.setdefault(span.kind, []).append(span)
+
+    def spans(self, *kinds: str, of: str = "") -> list[Span]:
+        """Everything of these kinds on resources whose id contains `of`, as they began."""
+        return [s for kind in kinds for s in self._of_kind.get(kind, []) if of in s.resource]
+
+    def total(self, *kinds: str, of: str = "") -> float:
+        return sum(s.seconds for s in self.spans(*kinds, of=of))
+
+    def most(self, kind: str) -> float:
+        return max((s.seconds for s in self.spans(kind)), default=0.0)
+
+    def script(self, step: str) -> float:
+        """A run command: taken up by the agent, executed, reported."""
+        return self.total(*_RUN_COMMAND, of=f"/runcommands/{step}")
+
+
+_RUN_COMMAND = ("runCommands.start", "runCommands.end", "runCommands.report")
+_NODE = (
+    "simulator.batchNode.created",
+    "simulator.batchNode.started",
+    "simulator.batchNode.startTaskEnded",
+)
+_TASK = (
+    "simulator.batchTask.begin",
+    "simulator.batchTask.ready",
+    "simulator.batchTask.finish",
+)
+
+
+def _network(truth: _Truth) -> list[Task]:
+    """A subnet names its gateway, a gateway its address, a machine its subnet."""
+    return [
+        Task(name="public address", seconds=truth.total("publicIPAddresses.write")),
+        Task(name="gateway", seconds=truth.total("natGateways.write"), after=("public address",)),
+        Task(name="network", seconds=truth.total("virtualNetworks.write"), after=("gateway",)),
+    ]
+
+
+def _registry(truth: _Truth) -> list[Task]:
+    runs = truth.total("simulator.registryRun.start", "simulator.registryRun.finish")
+    return [
+        Task(name="registry", seconds=truth.total("registries.write")),
+        Task(name="image build", seconds=runs, after=("registry",)),
+    ]
+
+
+def _machine(truth: _Truth) -> list[Task]:
+    """One machine, one kernel, one Docker; driver and container images side by side."""
+    agent = [s.seconds for s in truth.spans("virtualMachines.agentReady")]
+    made = truth.total("virtualMachines.create") + sum(agent[:1])
+    restarts = [
+        restart.seconds + ready
+        for restart, ready in zip(truth.spans("virtualMachines.restart"), agent[1:], strict=False)
+    ]
+    has_driver = bool(truth.script("driver"))
+    kernel = restarts.pop(0) if restarts and len(restarts) > has_driver else 0.0
+    return [
+        Task(name="machine", seconds=made, after=("network",)),
+        Task(name="prepare", seconds=truth.script("prepare"), after=("machine",)),
+        Task(name="kernel restart", seconds=kernel, after=("prepare",)),
+        Task(name="docker", seconds=truth.script("docker"), after=("kernel restart",)),
+        Task(name="driver", seconds=truth.script("driver"), after=("docker",)),
+        Task(name="preload", seconds=truth.script("preload"), after=("docker", "image build")),
+        Task(name="restart", seconds=sum(restarts), after=("driver", "preload")),
+        Task(name="check", seconds=truth.script("check"), after=("restart",)),
+    ]
+
+
+def _capture(truth: _Truth) -> list[Task]:
+    """Sealing begins when its script has run, whether or not that was reported."""
+    sealing = truth.total(*_RUN_COMMAND[:2], of="/runcommands/seal")
+    return [
+        Task(name="gallery", seconds=truth.total("galleries.write")),
+        Task(name="definition", seconds=truth.total("galleryImages.write"), after=("gallery",)),
+        Task(name="commands removed", seconds=truth.most("runCommands.delete"), after=("check",)),
+        Task(
+            name="sealing",
+            seconds=sealing + truth.total("virtualMachines.guest"),
+            after=("commands removed",),
+        ),
+        Task(
+            name="deallocate",
+            seconds=truth.total("virtualMachines.deallocate"),
+            after=("sealing",),
+        ),
+        Task(
+            name="version",
+            seconds=truth.total("galleryVersions.create", "galleryVersions.createShallow"),
+            after=("deallocate", "definition"),
+        ),
+    ]
+
+
+def _removal(truth: _Truth) -> list[Task]:
+    """What is used by something goes after it."""
+    machine = truth.total("virtualMachines.delete", "virtualMachines.forceDelete")
+    return [
+        Task(name="machine removed", seconds=machine, after=("version",)),
+        Task(
+            name="network removed",
+            seconds=truth.total("virtualNetworks.delete"),
+            after=("machine removed",),
+        ),
+        Task(
+            name="gateway removed",
+            seconds=truth.total("natGateways.delete"),
+            after=("network removed",),
+        ),
+        Task(
+            name="address removed",
+            seconds=truth.total("publicIPAddresses.delete"),
+            after=("gateway removed",),
+        ),
+    ]
+
+
+def _pools(truth: _Truth) -> list[Task]:
+    """Every pool by itself: machines, then each node's boot and start task, then its proof."""
+    found = [Task(name="account", seconds=truth.total("batchAccounts.create"))]
+    nodes = _by_pool(truth.spans(*_NODE))
+    proofs = _by_pool(truth.spans(*_TASK))
+    for pool, resizes in _by_pool(truth.spans("pools.resized")).items():
+        seconds = sum(resize.seconds for resize in resizes)
+        found += [
+            Task(name=f"allocate {pool}", seconds=seconds, after=("version", "account")),
+            Task(
+                name=f"nodes {pool}",
+                seconds=_slowest(nodes.get(pool, [])),
+                after=(f"allocate {pool}",),
+            ),
+            Task(
+                name=f"proof {pool}",
+                seconds=_extent(proofs.get(pool, [])),
+                after=(f"nodes {pool}",),
+            ),
+        ]
+    return found
+
+
+def _by_pool(spans: Iterable[Span]) -> dict[str, list[Span]]:
+    """By `account/pool`, from ids like `.../batchaccounts/a/pools/p/nodes/n`."""
+    found: dict[str, list[Span]] = {}
+    for span in spans:
+        place = re.search(r"batchaccounts/([^/]+)/pools/([^/]+)", span.resource)
+        if place is not None:
+            found.setdefault("/".join(place.groups()), []).append(span)
+    return found
+
+
+def _slowest(spans: Sequence[Span]) -> float:
+    """Nodes come up side by side, each through its own chain."""
+    chains: dict[str, float] = {}
+    for span in spans:
+        chains[span.resource] = chains.get(span.resource, 0.0) + span.seconds
+    return max(chains.values(), default=0.0)
+
+
+def _extent(spans: Sequence[Span]) -> float:
+    """From the first beginning to the last end."""
+    ends = [span.began + span.seconds for span in spans]
+    return max(ends) - min(span.began for span in spans) if ends else 0.0

@@ -1,0 +1,99 @@
+"""A stretch of a world's life, measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import resource
+import time
+from collections.abc import Iterable
+
+from bench import critical_path
+from bench.measured_world import Asked, Happening, Look, MeasuredWorld
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """What happened between two moments; seconds are simulated, except the processor's."""
+
+    makespan: float
+    cpu: float  # of app and host; the simulator's own is not counted
+    looks: tuple[Look, ...]
+    happenings: tuple[Happening, ...]
+    tasks: tuple[critical_path.Task, ...]
+    managed_images: float  # seconds that the old script also took, for each image
+
+    @property
+    def asked(self) -> list[Asked]:
+        return [asked for look in self.looks for asked in look.asked]
+
+    @property
+    def critical(self) -> float:
+        return critical_path.longest(self.tasks)[0]
+
+    @property
+    def sequential(self) -> float:
+        return critical_path.sequential(self.tasks) + self.managed_images
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """The moment from which is measured."""
+
+    world: MeasuredWorld
+    at: float
+    cpu: float
+    looks: int
+    happenings: int
+
+    def until_now(self) -> Stretch:
+        """From the mark to now."""
+        cpu = _cpu(self.world) - self.cpu
+        happenings = tuple(self.world.happenings[self.happenings :])
+        return Stretch(
+            makespan=self.world.elapsed() - self.at,
+            cpu=cpu,
+            looks=tuple(self.world.looks[self.looks :]),
+            happenings=happenings,
+            tasks=tuple(critical_path.graph(happenings)),
+            managed_images=_managed_images(self.world, happenings),
+        )
+
+
+def _managed_images(world: MeasuredWorld, happenings: Iterable[Happening]) -> float:
+    """The old script's twelfth step, between definition and version; the app leaves it out."""
+    return sum(
+        world.azure.durations.sample("images.write", one.resource, 1)
+        for one in happenings
+        if one.kind == "galleryVersions.create"
+    )
+
+
+def mark(world: MeasuredWorld) -> Mark:
+    """Begin to measure."""
+    return Mark(
+        world=world,
+        at=world.elapsed(),
+        cpu=_cpu(world),
+        looks=len(world.looks),
+        happenings=len(world.happenings),
+    )
+
+
+def _cpu(world: MeasuredWorld) -> float:
+    return time.process_time() - world.simulator_seconds
+
+
+def peak_rss_mib() -> float:
+    """The most memory that this process ever held."""
+    return _peak_kib() / 1024
+
+
+def _peak_kib() -> float:
+    """Linux lets a process inherit `ru_maxrss` from the one that started it; this it does not."""
+    status = pathlib.Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    if found:
+        return float(found[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # bytes, on macOS

@@ -1,0 +1,131 @@
+"""The Markdown page that `make bench` writes; its charts are Mermaid text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bench import scenarios, table
+from bench.targets import Verdict
+from tests.world import Json
+
+GANTT = "full_3_pools"
+_WORDS = {True: "reached", False: "**not reached**", None: "open"}
+
+
+def render(found: dict[str, Json], verdicts: Sequence[Verdict], machine: str) -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            "# Measurements",
+            "",
+            f"Written by `make bench`; do not edit. Measured with {machine}.",
+            "",
+            *_explained(),
+            "## Scenarios",
+            "",
+            *_scenarios(found),
+            "",
+            "## Targets",
+            "",
+            *_targets(verdicts),
+            "",
+            *_gantt(found),
+            *_curves(found),
+        ]
+    )
+
+
+def _explained() -> list[str]:
+    return [
+        "Minutes are simulated: the app's own orchestrations and activities run on the SDK's",
+        "replay engine against the simulator in process, on a virtual clock, so a seed repeats",
+        "exactly. `full_*`, `image_only` and `pool_update` are means of 20 seeds.",
+        "",
+        "- **critical path**: the longest chain of Azure's true durations, which the app does not",
+        "  know, every end seen the moment it happens. Nobody can be faster.",
+        "- **sequential**: the same true durations, every operation waiting for the one before,",
+        "  every end seen at once: the order of the script that this project replaces (with its",
+        "  managed image), at its very best.",
+        "- **requests**, **writes**: to Azure, all of them.",
+        "- **CPU**: seconds of app and host, without the simulator's own.",
+        "- **MiB**: the most memory of the process, simulator included.",
+        "- **history**: events of the longest history of an orchestration.",
+        "",
+    ]
+
+
+def _scenarios(found: dict[str, Json]) -> Iterator[str]:
+    yield f"| scenario | {' | '.join(table.COLUMNS.values())} | what |"
+    yield f"|---|{'---:|' * len(table.COLUMNS)}---|"
+    for name, scenario in scenarios.SCENARIOS.items():
+        if name in found:
+            about = "; ".join(filter(None, [scenario.about, found[name]["missing"]]))
+            yield f"| `{name}` | {' | '.join(table.cells(found[name]))} | {about} |"
+
+
+def _targets(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    yield "| target | measured | |"
+    yield "|---|---|---|"
+    for verdict in verdicts:
+        yield f"| {verdict.target} | {verdict.figure} | {_WORDS[verdict.reached]} |"
+
+
+def _gantt(found: dict[str, Json]) -> Iterator[str]:
+    """Each step until Azure was done; then, in red, until the app saw it."""
+    if GANTT not in found:
+        return
+    yield "## A full build with three pools"
+    yield ""
+    yield "Seed 1, in minutes. Red is the time from an end to the look that saw it."
+    yield ""
+    yield "```mermaid"
+    yield "gantt"
+    yield "  dateFormat X"
+    yield "  axisFormat %M:%S"
+    for number, bar in enumerate(found[GANTT]["bars"]):
+        ended = bar["seen"] if bar["ended"] is None else bar["ended"]
+        yield f"  section {bar['title']}"
+        yield f"  {_span(bar['began'], ended)} :s{number}, {bar['began']:.0f}, {ended:.0f}"
+        if bar["seen"] - ended >= 1:
+            yield f"  seen :crit, t{number}, {ended:.0f}, {bar['seen']:.0f}"
+    yield "```"
+    yield ""
+
+
+def _span(began: float, ended: float) -> str:
+    return f"{ended - began:.0f} s"
+
+
+def _curves(found: dict[str, Json]) -> Iterator[str]:
+    pools = {n: found.get(f"full_{n}_pools") for n in (1, 3, 5, 10)}
+    queued = {n: found.get(f"queue_{n}_pools") for n in (10, 100, 1000)}
+    yield "## Scaling"
+    yield ""
+    yield from _chart("Minutes of a full build with 1 to 10 pools", pools, _minutes)
+    yield from _chart("Minutes until all pools from the queue are ready", queued, _minutes)
+    yield from _chart("CPU milliseconds per pool from the queue", queued, _cpu_per_pool)
+
+
+def _minutes(_: int, answer: Json) -> float:
+    return float(answer["figures"]["makespan_minutes"])
+
+
+def _cpu_per_pool(pools: int, answer: Json) -> float:
+    return 1000 * float(answer["figures"]["cpu_seconds"]) / pools
+
+
+def _chart(
+    title: str, points: dict[int, Json | None], value: Callable[[int, Json], float]
+) -> Iterator[str]:
+    there = {n: answer for n, answer in points.items() if answer is not None}
+    if not there:
+        return
+    values = [round(value(n, answer), 1) for n, answer in there.items()]
+    yield "```mermaid"
+    yield "xychart-beta"
+    yield f'  title "{title}"'
+    yield f"  x-axis [{', '.join(map(str, there))}]"
+    yield f"  y-axis 0 --> {max(values) * 1.1:.0f}"
+    yield f"  line [{', '.join(map(str, values))}]"
+    yield "```"
+    yield ""

@@ -1,0 +1,112 @@
+"""Every scenario in a child process, two at a time; then the table, results.json and the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent import futures
+
+from rich.console import Console
+from rich.progress import Progress
+
+from bench import page, scenarios, startup, table, targets
+from tests.world import Json
+
+_HERE = pathlib.Path(__file__).parent
+_ROOT = _HERE.parent
+RESULTS, PAGE = _HERE / "results.json", _HERE / "results.md"
+_SIDE_BY_SIDE = 2  # more would fight for the cores whose seconds are measured
+_CHILD_SECONDS_MAX = 3600
+
+
+def main(names: Sequence[str]) -> None:
+    """Measure, show, and write what was measured beside what is known from before."""
+    console = Console()
+    extra = list(scenarios.ONLY_FOR_SCALE) if "queue_1000_pools" in names else []
+    start = startup.measure()
+    found = known()
+    for name, answer in measure(list(dict.fromkeys([*names, *extra])), console):
+        found[name] = answer
+        keep(found, start)  # at once: a run that is ended early was not in vain
+    show(found, start, console)
+
+
+def show(found: dict[str, Json], start: startup.Start, console: Console) -> None:
+    """The tables on the screen, and the page."""
+    rows = targets.judge(found, start)
+    console.print(table.scenarios(found))
+    console.print(table.targets(rows))
+    PAGE.write_text(page.render(found, rows, _machine()))
+    console.print(f"Written: {RESULTS.relative_to(_ROOT)}, {PAGE.relative_to(_ROOT)}")
+
+
+def measure(names: Sequence[str], console: Console) -> Iterator[tuple[str, Json]]:
+    """Scenarios and what their children answer, as they end; one that failed is only told."""
+    with (
+        Progress(console=console, transient=True) as progress,
+        futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool,
+    ):
+        doing = {pool.submit(in_child, name): name for name in names}
+        bar = progress.add_task("Measuring", total=len(doing))
+        for done in futures.as_completed(doing):
+            progress.advance(bar)
+            try:
+                yield doing[done], done.result()
+            except (subprocess.SubprocessError, RuntimeError) as error:
+                console.print(f"[red]{error}[/]", highlight=False)
+
+
+def in_child(name: str) -> Json:
+    """One scenario in a process of its own, whose memory and CPU are nobody else's."""
+    ran = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bench", "--child", name],
+        cwd=_ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=_CHILD_SECONDS_MAX,
+        check=False,
+    )
+    if ran.returncode:
+        raise RuntimeError(f"Scenario {name} failed:\n{ran.stderr}")
+    return dict(json.loads(ran.stdout))
+
+
+def known() -> dict[str, Json]:
+    """What an earlier run has measured, so that one scenario can be measured again alone."""
+    if not RESULTS.exists():
+        return {}
+    stored = json.loads(RESULTS.read_text())
+    return {
+        name: {"figures": figures, **stored["more"][name]}
+        for name, figures in {**stored["scenarios"], **stored["scale"]}.items()
+    }
+
+
+def keep(found: dict[str, Json], start: startup.Start) -> None:
+    """Write results.json: the eight figures of each scenario, and what the page needs besides."""
+    ordered = [name for name in scenarios.ALL if name in found]
+    document = {
+        "scenarios": {n: found[n]["figures"] for n in ordered if n in scenarios.SCENARIOS},
+        "scale": {n: found[n]["figures"] for n in ordered if n in scenarios.ONLY_FOR_SCALE},
+        "startup": {"seconds": start.seconds, "mib_over_bare_worker": start.mib},
+        "measuredOn": _machine(),
+        "more": {n: _more(n, found[n]) for n in ordered},
+    }
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _more(name: str, answer: Json) -> Json:
+    """What belongs to a scenario besides its figures; bars only where they are drawn."""
+    left_out = {"figures"} if name == page.GANTT else {"figures", "bars"}
+    return {key: value for key, value in answer.items() if key not in left_out}
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    return f"Python {platform.python_version()}, {cores} cores, {platform.system()}"

@@ -1,0 +1,308 @@
+"""What is measured: each scenario, from one seed to one measured stretch."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import json
+from collections import Counter
+from collections.abc import Callable
+
+from bench.measured_world import MeasuredWorld
+from bench.measuring import Stretch, mark
+from local.azure_simulator import model
+from local.functions_host import local_client
+from tests.world import Json, a_pool, an_image
+from triggers import catalogue, timers
+
+GPU_SIZE = "Standard_NC4as_T4_v3"
+SMALL_SIZE = "Standard_D2s_v5"  # 2 cores
+BUSYBOX = "docker.io/library/busybox:1.36"
+ACCOUNT = "mybatch12345"
+POOLS_PER_ACCOUNT = 100  # Batch's default quota of pools
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """One run of a scenario: the world it left, the stretch that counts, and what to know of it."""
+
+    world: MeasuredWorld
+    stretch: Stretch
+    outcomes: Counter[str]
+    sequential: float | None = None  # where it is not the sum of the stretch's own operations
+    is_one_graph: bool = True  # else there is no critical path to speak of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """`run` measures one seed; with several, figures are means."""
+
+    run: Callable[[int], Measured]
+    about: str
+    seeds: int = 1
+
+
+# --- what is asked for ------------------------------------------------------------------------
+
+
+def gpu_image(**changes: object) -> Json:
+    """A GPU image: one container image from outside, one built in a registry, both preloaded."""
+    build = {"source": "https://example.org/app.git#main", "image": "app:v1.0"}
+    registry = {"name": "benchregistry", "build": build}
+    return an_image(gpu=True, **{"containerImages": [BUSYBOX], "registry": registry, **changes})
+
+
+def image_request(image: Json, request_id: str = "image") -> Json:
+    """A build of nothing but an image."""
+    return {"mode": "image-only", "requestId": request_id, "image": image}
+
+
+def full_request(pools: int) -> Json:
+    """A build of the GPU image and of so many verified pools of one small GPU node."""
+    return {
+        "mode": "full",
+        "requestId": "full",
+        "image": gpu_image(),
+        "batchAccount": {"name": ACCOUNT, "resourceGroup": "images"},
+        "pools": [gpu_pool(f"pool-{n}") for n in range(pools)],
+    }
+
+
+def gpu_pool(name: str) -> Json:
+    return a_pool(name, vmSize=GPU_SIZE, verify=True)
+
+
+def pools_request(request_id: str, *pools: Json) -> Json:
+    """Pools from the image that is there."""
+    return {
+        "mode": "batch-only",
+        "requestId": request_id,
+        "image": an_image(),
+        "batchAccount": {"name": ACCOUNT, "resourceGroup": "images"},
+        "pools": list(pools),
+    }
+
+
+# --- scenarios --------------------------------------------------------------------------------
+
+
+def build(seed: int, request: Json) -> Measured:
+    """One build in a fresh world."""
+    return _build(MeasuredWorld(seed), request)
+
+
+def full(pools: int, seed: int) -> Measured:
+    """Image and pools in one build."""
+    world = MeasuredWorld(seed)
+    if pools > 1:
+        change_settings(world, {"batchQuota:Standard NCASv3_T4 Family": 4 * pools})
+    return _build(world, full_request(pools))
+
+
+def image_only(seed: int) -> Measured:
+    """The GPU image, and the removal of its builder."""
+    return build(seed, image_request(gpu_image()))
+
+
+def registry_preload(images: int, seed: int) -> Measured:
+    """An image with so many preloaded container images, one of them built in a registry."""
+    public = [f"docker.io/library/busybox:1.{n}" for n in range(images - 1)]
+    return build(seed, image_request(gpu_image(containerImages=public)))
+
+
+def slow_replication(seed: int) -> Measured:
+    """Azure allows replication six hours; this one takes 5 h 50 min."""
+    world = MeasuredWorld(seed, duration_band=(1.0, 1.0))
+    factor = 350 * 60 / world.azure.durations.table()["galleryVersions.create"].typical
+    world.fault({"effect": "slow", "operation": "galleryVersions.create", "factor": factor})
+    return _build(world, image_request(gpu_image()))
+
+
+def unchanged_rebuild(seed: int) -> Measured:
+    """The same image asked for again; nothing has changed meanwhile."""
+    world = MeasuredWorld(seed)
+    _succeed(world, image_request(gpu_image()))
+    return _build(world, image_request(gpu_image(), "again"))
+
+
+def pool_of(nodes: int, seed: int) -> Measured:
+    """One verified pool of so many GPU nodes, from an image that is there."""
+    pool = a_pool("dev", vmSize=GPU_SIZE, verify=True, nodes=nodes)
+    return _build(_world_with_image(seed), pools_request("first", pool))
+
+
+def pool_update(seed: int) -> Measured:
+    """A ready pool of one node gets two more."""
+    world = _world_with_image(seed)
+    _succeed(world, pools_request("first", gpu_pool("dev")))
+    begun = mark(world)
+    change = world.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
+    return _measured(world, begun.until_now(), Counter([change["state"]]))
+
+
+def pool_iterations(rounds: int, seed: int) -> Measured:
+    """One image, then pool after pool, each asked for when the one before has ended.
+
+    The sequential order is the old method's: everything anew for each pool.
+    """
+    world = MeasuredWorld(seed)
+    whole = _build(world, image_request(gpu_image()))
+    begun = mark(world)
+    states = Counter(
+        world.build(pools_request(f"r{n}", gpu_pool(f"pool-{n}")))["state"] for n in range(rounds)
+    )
+    stretch = begun.until_now()
+    old = whole.stretch.sequential * rounds + stretch.sequential
+    chained = _chained(stretch)
+    return Measured(world=world, stretch=chained, outcomes=states, sequential=old)
+
+
+def queue(pools: int, seed: int, *, share_of_quota: float = 1.0) -> Measured:
+    """So many pool requests on the queue at once, 100 for each Batch account."""
+    world = MeasuredWorld(seed)
+    accounts = -(-pools // POOLS_PER_ACCOUNT)
+    cores = int(2 * min(pools, POOLS_PER_ACCOUNT) * share_of_quota)
+    quota = {"batchQuota:accounts": accounts, "batchQuota:standardDSv5Family": cores}
+    change_settings(world, quota)
+    _succeed(world, image_request(an_image(containerImages=[BUSYBOX])))
+    for number in range(accounts):
+        _make_account(world, f"account{number}")
+    begun = mark(world)
+    for number in range(pools):
+        world.deliver(json.dumps(_message(number)), message_id=f"m{number}")
+    world.engine.run_until_idle()
+    stretch = begun.until_now()
+    return _measured(world, stretch, _states(world, "batch-only"))
+
+
+def recipes(count: int, seed: int) -> Measured:
+    """The weekly timer fires: every recipe becomes an image."""
+    world = MeasuredWorld(seed)
+    for number in range(count):
+        request = {"mode": "image-only", "image": an_image(name=f"image{number}")}
+        answer = world.ask(
+            catalogue.put_recipe, {"enabled": True, "request": request}, name=f"recipe{number}"
+        )
+        assert answer.status == 200, answer.body
+    begun = mark(world)
+    asyncio.run(timers.begin_rebuild(local_client.open_client(world.engine)))
+    world.engine.run_until_idle()
+    stretch = begun.until_now()
+    states = _states(world, "image-only")
+    return Measured(world=world, stretch=stretch, outcomes=states, is_one_graph=False)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    **{
+        f"full_{pools}_pools": Scenario(
+            run=functools.partial(full, pools),
+            about=f"GPU image with registry build and preload, {pools} verified pools",
+            seeds=20,
+        )
+        for pools in (1, 3, 5, 10)
+    },
+    "image_only": Scenario(
+        run=image_only, about="the same image alone, and the builder's removal", seeds=20
+    ),
+    "pool_update": Scenario(run=pool_update, about="one ready pool, from 1 to 3 nodes", seeds=20),
+    "pool_iterations_10": Scenario(
+        run=functools.partial(pool_iterations, 10),
+        about="ten pools from one image, one after another",
+    ),
+    "unchanged_rebuild": Scenario(
+        run=unchanged_rebuild, about="an image asked for again, nothing having changed"
+    ),
+    "registry_preload_10": Scenario(
+        run=functools.partial(registry_preload, 10), about="ten container images preloaded"
+    ),
+    "queue_100_pools": Scenario(
+        run=functools.partial(queue, 100), about="100 verified pools from the queue, one account"
+    ),
+    "queue_1000_pools": Scenario(
+        run=functools.partial(queue, 1000), about="1,000 verified pools, ten accounts"
+    ),
+    "queue_1000_pools_half_quota": Scenario(
+        run=functools.partial(queue, 1000, share_of_quota=0.5),
+        about="1,000 requests, quota for 500: the others are refused",
+    ),
+    "recipes_50": Scenario(
+        run=functools.partial(recipes, 50),
+        about="weekly rebuild of 50 images, five at once; no path is critical for all",
+    ),
+    "slow_replication_6h": Scenario(
+        run=slow_replication, about="replication of the image takes 5 h 50 min"
+    ),
+}
+ONLY_FOR_SCALE: dict[str, Scenario] = {
+    "queue_10_pools": Scenario(run=functools.partial(queue, 10), about="10 pools from the queue"),
+    "pool_of_4_nodes": Scenario(
+        run=functools.partial(pool_of, 4), about="one verified pool of four nodes"
+    ),
+}
+"""For the curves and the cost per pool and node; not rows of the table."""
+ALL = {**SCENARIOS, **ONLY_FOR_SCALE}
+
+
+# --- helpers ----------------------------------------------------------------------------------
+
+
+def change_settings(world: MeasuredWorld, settings: Json) -> None:
+    """Change facts about the simulated Azure: quotas."""
+    body = json.dumps(settings).encode()
+    request = model.Request(method="PUT", path="/_simulator/settings", body=body)
+    assert world.azure.handle(request).status < 300
+
+
+def _world_with_image(seed: int) -> MeasuredWorld:
+    world = MeasuredWorld(seed)
+    _succeed(world, image_request(gpu_image()))
+    return world
+
+
+def _succeed(world: MeasuredWorld, request: Json) -> None:
+    build = world.build(request)
+    assert build["state"] == "succeeded", build["error"]
+
+
+def _build(world: MeasuredWorld, request: Json) -> Measured:
+    begun = mark(world)
+    build = world.build(request)
+    return _measured(world, begun.until_now(), Counter([build["state"]]))
+
+
+def _measured(world: MeasuredWorld, stretch: Stretch, outcomes: Counter[str]) -> Measured:
+    return Measured(world=world, stretch=stretch, outcomes=outcomes)
+
+
+def _states(world: MeasuredWorld, mode: str) -> Counter[str]:
+    return Counter(str(row["State"]) for row in world.records.builds() if row["Mode"] == mode)
+
+
+def _message(number: int) -> Json:
+    return {
+        "requestId": f"q{number}",
+        "batchAccount": {
+            "name": f"account{number // POOLS_PER_ACCOUNT}",
+            "resourceGroup": "images",
+        },
+        "image": an_image(),
+        "pool": a_pool(f"pool-{number}", vmSize=SMALL_SIZE, verify=True),
+    }
+
+
+def _make_account(world: MeasuredWorld, name: str) -> None:
+    """Somebody made the account before."""
+    calls = world.services.azure.batch.batch_account
+    calls.begin_create("images", name, {"location": "swedencentral"}, polling=False)
+    world.engine.advance(60)
+
+
+def _chained(stretch: Stretch) -> Stretch:
+    """Pools one after another: what each waits for is the one before."""
+    names: list[str] = []
+    tasks = []
+    for task in stretch.tasks:
+        tasks.append(dataclasses.replace(task, after=(*task.after, *names[-1:])))
+        names.append(task.name)
+    return dataclasses.replace(stretch, tasks=tuple(tasks))

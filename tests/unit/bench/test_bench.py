@@ -1,0 +1,132 @@
+"""The measurements themselves: they repeat, they are complete, and they judge what they say."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+
+from bench import page, rounds, running, scenarios, table, targets
+from bench.measured_world import Asked, Happening, Look
+from bench.scenarios import Measured
+from bench.startup import Start
+from tests.world import an_image
+
+FIGURES = {
+    "makespan_minutes",
+    "sequential_minutes",
+    "critical_path_minutes",
+    "azure_requests",
+    "azure_writes",
+    "cpu_seconds",
+    "peak_rss_mib",
+    "history_events_max",
+}
+NAMES = {
+    "full_1_pools",
+    "full_3_pools",
+    "full_5_pools",
+    "full_10_pools",
+    "image_only",
+    "pool_update",
+    "pool_iterations_10",
+    "unchanged_rebuild",
+    "registry_preload_10",
+    "queue_100_pools",
+    "queue_1000_pools",
+    "queue_1000_pools_half_quota",
+    "recipes_50",
+    "slow_replication_6h",
+}
+RESULTS = json.loads(running.RESULTS.read_text())
+NO_START = Start(seconds=0.4, mib=50.0)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> tuple[Measured, Measured]:
+    """One small image, built twice in worlds of one seed."""
+    request = scenarios.image_request(an_image())
+    return scenarios.build(5, request), scenarios.build(5, request)
+
+
+def a_look(at: float, state: str, method: str = "GET") -> Look:
+    """One look at a machine."""
+    asked = Asked(method=method, path="/providers/microsoft.compute/virtualmachines/a", status=200)
+    return Look(at=at, build="b", pool="", step="vm", began="t", state=state, asked=(asked,))
+
+
+def test_a_scenario_repeats_exactly(tiny: tuple[Measured, Measured]) -> None:
+    """Otherwise nobody could tell an improvement from luck."""
+    first, second = (measured.stretch for measured in tiny)
+    assert first.makespan == second.makespan
+    assert first.looks == second.looks
+    assert first.happenings == second.happenings
+
+
+def test_nobody_is_faster_than_the_critical_path(tiny: tuple[Measured, Measured]) -> None:
+    """The graph has the right edges: Azure's own order is never beaten, nor far away."""
+    stretch = tiny[0].stretch
+    assert stretch.critical < stretch.makespan < 1.3 * stretch.critical
+    assert stretch.critical <= stretch.sequential
+
+
+def test_every_request_belongs_to_a_look(tiny: tuple[Measured, Measured]) -> None:
+    """What is counted is what Azure got, no more and no less."""
+    assert len(tiny[0].stretch.asked) == len(tiny[0].world.ledger())
+
+
+def test_the_stored_results_are_complete() -> None:
+    """Every scenario with every figure; a missing one is null and says why."""
+    assert set(RESULTS["scenarios"]) == NAMES == set(scenarios.SCENARIOS)
+    for name, figures in RESULTS["scenarios"].items():
+        assert set(figures) == FIGURES == set(table.COLUMNS), name
+        missing = {key for key, value in figures.items() if value is None}
+        explained = missing <= {"critical_path_minutes"} or RESULTS["more"][name]["missing"]
+        assert explained, name
+        assert all(value is None or math.isfinite(value) for value in figures.values()), name
+
+
+def test_the_page_shows_every_scenario_and_says_where_it_was_measured() -> None:
+    """And nothing of the machine but its Python and its cores."""
+    found = running.known()
+    text = page.render(found, targets.judge(found, NO_START), "Python 3.13.0, 2 cores, Linux")
+    assert all(f"| `{name}` |" in text for name in NAMES)
+    assert "Python 3.13.0, 2 cores" in text
+    assert "gantt" in text
+    assert not re.search(r"/(home|root|tmp|work)/", running.PAGE.read_text())
+
+
+def test_lateness_is_from_the_end_to_the_look_that_saw_it() -> None:
+    """Only what ended between the last two looks, on what these looked at."""
+    machine = "/providers/microsoft.compute/virtualmachines/a"
+    happenings = [
+        Happening(kind="create", resource=machine, began=0, ended=42),
+        Happening(kind="other", resource="/elsewhere", began=0, ended=49),
+        Happening(kind="create", resource=machine, began=0, ended=12),
+    ]
+    looks = [a_look(0, "wait", "PUT"), a_look(30, "wait"), a_look(50, "done")]
+
+    [found] = rounds.rounds(looks, happenings)
+
+    assert found.ended == 42
+    assert found.late == 8
+    assert rounds.by_operation(found.asked) == {
+        "PUT compute/virtualmachines": 1,
+        "GET compute/virtualmachines": 2,
+    }
+
+
+@pytest.mark.parametrize(("value", "reached"), [(1.1, True), (1.11, False), (None, None)])
+def test_a_target_is_reached_missed_or_open(value: float | None, reached: bool | None) -> None:
+    """What was not measured is neither."""
+    assert targets.at_most("x", value, 1.1).reached is reached
+
+
+def test_a_missing_feature_is_not_reached() -> None:
+    """A rebuild that makes everything anew does not pass for one that recognised the image."""
+    missing = {"figures": dict.fromkeys(FIGURES), "missing": "not there"}
+    verdicts = targets.judge({"unchanged_rebuild": missing}, NO_START)
+    [rebuild] = [v for v in verdicts if "unchanged" in v.target]
+    assert rebuild.reached is False

@@ -1,0 +1,83 @@
+"""The shortest time in which Azure could do it, from hand-made durations."""
+
+from __future__ import annotations
+
+from bench import critical_path
+from bench.critical_path import Task
+from bench.measured_world import Happening
+
+VM = "/subscriptions/s/resourcegroups/g/providers/microsoft.compute/virtualmachines/builder"
+BATCH = "/subscriptions/s/resourcegroups/g/providers/microsoft.batch/batchaccounts"
+
+
+def took(kind: str, resource: str, seconds: float, began: float = 0.0) -> Happening:
+    """Something that took so many seconds on Azure."""
+    return Happening(kind=kind, resource=resource, began=began, ended=began + seconds)
+
+
+def a_pool(name: str, allocation: float, *nodes: float) -> list[Happening]:
+    """A pool and its nodes, each up after so many seconds."""
+    pool = f"{BATCH}/account/pools/{name}"
+    return [
+        took("pools.resized", pool, allocation),
+        *[
+            took("simulator.batchNode.started", f"{pool}/nodes/n{number}", seconds)
+            for number, seconds in enumerate(nodes)
+        ],
+    ]
+
+
+def test_the_longest_chain_counts() -> None:
+    """Two ways from a to d: the slower one decides, and the time beside it is free."""
+    tasks = [
+        Task(name="a", seconds=10),
+        Task(name="quick", seconds=1, after=("a",)),
+        Task(name="slow", seconds=7, after=("a",)),
+        Task(name="d", seconds=2, after=("quick", "slow")),
+    ]
+    assert critical_path.longest(tasks) == (19, ["a", "slow", "d"])
+    assert critical_path.sequential(tasks) == 20
+
+
+def test_nothing_takes_no_time() -> None:
+    """A rebuild that does nothing is no division by a missing path."""
+    assert critical_path.longest([]) == (0.0, [])
+
+
+def test_pools_come_up_side_by_side_and_their_nodes_too() -> None:
+    """The slowest node of the slowest pool decides."""
+    spans = [*a_pool("one", 100, 30, 50), *a_pool("two", 90, 10)]
+    tasks = critical_path.graph(spans)
+
+    seconds, path = critical_path.longest(tasks)
+
+    assert seconds == 150
+    assert path[-3:] == ["allocate account/one", "nodes account/one", "proof account/one"]
+    assert critical_path.sequential(tasks) == 100 + 50 + 90 + 10
+
+
+def test_pools_of_one_name_in_two_accounts_are_two() -> None:
+    """A thousand pools lie in ten accounts."""
+    other = took("pools.resized", f"{BATCH}/other/pools/one", 40)
+    tasks = critical_path.graph([*a_pool("one", 100), other])
+    assert critical_path.longest(tasks)[0] == 100
+
+
+def test_the_driver_is_built_while_images_are_pulled_then_the_machine_restarts() -> None:
+    """The second restart is the driver's; a first one was the kernel's."""
+    spans = [
+        took("virtualMachines.create", VM, 100, began=0),
+        took("virtualMachines.agentReady", VM, 20, began=100),
+        took("virtualMachines.restart", VM, 30, began=200),
+        took("virtualMachines.agentReady", VM, 10, began=230),
+        took("runCommands.end", f"{VM}/runcommands/driver-1", 200, began=300),
+        took("runCommands.end", f"{VM}/runcommands/preload-1", 60, began=300),
+        took("virtualMachines.restart", VM, 35, began=500),
+        took("virtualMachines.agentReady", VM, 15, began=535),
+    ]
+    tasks = {task.name: task.seconds for task in critical_path.graph(spans)}
+
+    assert tasks["machine"] == 120
+    assert tasks["kernel restart"] == 40
+    assert tasks["restart"] == 50
+    assert critical_path.longest(critical_path.graph(spans))[0] == 120 + 40 + 200 + 50
