@@ -9,6 +9,8 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 PY := $(VENV)/bin/python
 TESTS ?= tests
+MACHINES ?= scripted
+ROOTS ?= .batch-prep/roots
 SHELL_FILES = batch-prep.sh .ci/run .ci/find-python $(shell find provisioning tests -name '*.sh' | sort)
 SHFMT := $(VENV)/bin/shfmt -i 2 -ci
 export BATCH_PREP_VENV := $(VENV)
@@ -34,9 +36,9 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 .PHONY: run
-run: setup ## Start a local stack, run a full build with three pools on it, stop it
-	@PRELOAD_IMAGES=true CONTAINER_IMAGE=docker.io/library/busybox:1.36 \
-	$(PY) -m cli local run -- ./batch-prep.sh \
+run: $(if $(filter nspawn,$(MACHINES)),roots,setup) ## Run a full build with three pools on a local stack (MACHINES=nspawn really executes what it can)
+	@PRELOAD_IMAGES=true CONTAINER_IMAGE=docker.io/library/busybox:1.36 BATCH_PREP_ROOTS=$(ROOTS) \
+	$(PY) -m cli local run --machines $(MACHINES) $(ARGS) -- ./batch-prep.sh \
 	  --full --gpu --os ubuntu --version 24.04 --account batchprepdemo \
 	  --acr batchprepdemo --docker-context https://example.org/app.git\#main --docker-image app:v1.0 \
 	  --pool-id dev  --vm-size Standard_NC4as_T4_v3 --nodes 1 \
@@ -55,6 +57,14 @@ down: setup ## Stop the local stack
 .PHONY: test
 test: setup ## Run the tests (TESTS=tests/unit, ARGS="-k name")
 	@$(PY) -m pytest $(TESTS) $(ARGS)
+
+.PHONY: roots
+roots: setup ## Make what real machines are made from; quick when done already (root on Linux, Debian's mirror)
+	@$(PY) -m local.machines $(ROOTS)
+
+.PHONY: test-provisioning
+test-provisioning: roots ## Really run the steps of a build in Debian machines (ARGS="-k seal")
+	@BATCH_PREP_ROOTS=$(ROOTS) $(PY) -m pytest tests/provisioning/real $(ARGS)
 
 .PHONY: test-kills
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
@@ -88,7 +98,8 @@ format: setup ## Format Python and shell
 	@$(SHFMT) -w $(SHELL_FILES)
 
 .PHONY: clean
-clean: ## Remove the local stack's state, caches and metadata files; keep what setup installed
+clean: ## Remove the local stack's state, caches and metadata files; keep what setup and roots made
 	@[[ ! -x $(PY) ]] || $(PY) -m cli local down
-	@rm -rf .batch-prep .mypy_cache .ruff_cache .pytest_cache .hypothesis image_metadata.json batch_metadata.json
+	@find .batch-prep -mindepth 1 -maxdepth 1 ! -name roots -exec rm -rf {} + 2>/dev/null || true
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis image_metadata.json batch_metadata.json
 	@find . -name __pycache__ -not -path './.venv*' -not -path './node_modules/*' -prune -exec rm -rf {} +

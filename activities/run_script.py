@@ -4,7 +4,7 @@ end.
 
 from __future__ import annotations
 
-from shared import bodies, clients, decisions, errors, names, scripts
+from shared import bodies, clients, decisions, errors, execution, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
@@ -73,7 +73,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Verdict:
         result={
             **(result.get("data") or {}),
             "rebootRequired": bool(result.get("rebootRequired")),
-            "scripted": bool(result.get("scripted")),
+            **execution.of(result),
         }
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from activities import pool_nodes
-from shared import batch_bodies, clients
+from shared import batch_bodies, clients, execution
 from shared.clients import Started
 from shared.decisions import Done, Start, Verdict, Wait
 from shared.operations import Effect, Json, Operation, Services, Tick
@@ -24,13 +24,11 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     """The checks that each node printed. A node without a report counts as failed: silence proves
     nothing.
     """
-    checks: list[CheckResult] = []
-    scripted = False
-    for node in plan.nodes or _all_nodes(services, plan.pool):
-        result = pool_nodes.node_report(services, plan.pool, node)
-        checks += node_checks(node, result)
-        scripted = scripted or bool((result or {}).get("scripted"))
-    return {"checks": [c.to_wire() for c in checks], "scripted": scripted}
+    nodes = plan.nodes or _all_nodes(services, plan.pool)
+    reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
+    checks = [check for node, report in reports.items() for check in node_checks(node, report)]
+    how = [execution.of(report or {}) for report in reports.values()]
+    return {"checks": [c.to_wire() for c in checks], **execution.together(how)}
 
 
 def _all_nodes(services: Services, plan: PoolPlan) -> list[str]:
@@ -110,7 +108,9 @@ def _judge_job(plan: ReportPlan, observed: Json | None, tick: Tick) -> Verdict:
     open_ = [t for t in found.values() if str(t.get("state", "")).lower() != "completed"]
     if open_:
         return Wait(note=f"{len(found) - len(open_)} of {len(found)} tasks have ended")
-    return Done(result={"checks": [task_check(plan.pool, t).to_wire() for t in found.values()]})
+    how = [execution.of(task.get("executionInfo") or {}) for task in found.values()]
+    checks = [task_check(plan.pool, task).to_wire() for task in found.values()]
+    return Done(result={"checks": checks, **execution.together(how)})
 
 
 def task_check(plan: PoolPlan, task: Json) -> CheckResult:

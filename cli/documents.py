@@ -50,7 +50,9 @@ class Step:
     state: str = "pending"
     seconds: float | None = None
     percent: float | None = None
-    scripted: bool = False
+    scripted: bool = False  # not really executed, or not its scripted_parts
+    scripted_parts: tuple[str, ...] = ()
+    stand_in: str = ""  # the system that ran it in the place of the real one
     pool: str = ""
     note: str = ""  # what the service saw last, while the step runs
     error: Error | None = None
@@ -67,6 +69,8 @@ class Step:
             seconds=_number(data.get("seconds")),
             percent=_number(data.get("percent")),
             scripted=data.get("scripted") is True,
+            scripted_parts=tuple(str(part) for part in data.get("scriptedParts") or []),
+            stand_in=_text(data, "standIn"),
             pool=_text(data, "pool"),
             note=_text(data, "note"),
             error=Error.from_wire(data.get("error")),
@@ -82,7 +86,9 @@ class Pool:
     vm_size: str = ""
     nodes: int | None = None
     verified: bool | None = None
-    scripted: bool = False
+    scripted: bool = False  # of its proof, as of a step
+    scripted_parts: tuple[str, ...] = ()
+    stand_in: str = ""
     checks: tuple[Mapping[str, Any], ...] = ()
     proofs: tuple[Mapping[str, Any], ...] = ()
     pending: tuple[str, ...] = ()
@@ -100,6 +106,8 @@ class Pool:
             nodes=None if nodes is None else int(nodes),
             verified=verified if isinstance(verified, bool) else None,
             scripted=data.get("scripted") is True,
+            scripted_parts=tuple(str(part) for part in data.get("scriptedParts") or []),
+            stand_in=_text(data, "standIn"),
             checks=tuple(check for check in data.get("checks") or [] if isinstance(check, Mapping)),
             proofs=tuple(proof for proof in data.get("proofs") or [] if isinstance(proof, Mapping)),
             pending=tuple(str(name) for name in data.get("pending") or []),

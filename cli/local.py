@@ -14,6 +14,7 @@ import typer
 
 from cli import errors
 from cli.commands import surroundings_of
+from cli.surroundings import Surroundings
 from local import stack
 
 app = typer.Typer(
@@ -32,11 +33,26 @@ State = Annotated[
         help="Where its state lives (or BATCH_PREP_STATE; default .batch-prep).",
     ),
 ]
+RunState = Annotated[
+    str | None,
+    typer.Option(
+        "--state", metavar="DIR", help="Where its state lives and stays (default: a temporary one)."
+    ),
+]
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65531, help="Of the app; four more follow. 0: any free.")
 ]
 TimeScale = Annotated[
-    float, typer.Option("--time-scale", min=0.01, max=10_000, help="Simulated seconds per second.")
+    float | None,
+    typer.Option(
+        "--time-scale",
+        min=0.01,
+        max=10_000,
+        help=(
+            f"Simulated seconds per second (default {stack.DEFAULT_TIME_SCALE:g}; "
+            f"{stack.EXECUTING_TIME_SCALE:g} where machines really execute)."
+        ),
+    ),
 ]
 Faults = Annotated[
     Path | None,
@@ -49,7 +65,16 @@ Machines = Annotated[
     stack.Machines,
     typer.Option(
         "--machines",
-        help="nspawn: builder VMs really execute, in Debian 12 (root on Linux).",
+        help="nspawn: they really execute what Debian 12 can stand in for (root on Linux).",
+    ),
+]
+Roots = Annotated[
+    Path | None,
+    typer.Option(
+        "--roots",
+        metavar="DIR",
+        envvar="BATCH_PREP_ROOTS",
+        help="What such machines are made from (`make roots`; default .batch-prep/roots).",
     ),
 ]
 AzureEndpoint = Annotated[
@@ -67,10 +92,11 @@ def up(
     context: typer.Context,
     port: Port = stack.DEFAULT_PORT,
     state: State = None,
-    time_scale: TimeScale = stack.DEFAULT_TIME_SCALE,
+    time_scale: TimeScale = None,
     faults: Faults = None,
     seed: Seed = None,
     machines: Machines = stack.Machines.SCRIPTED,
+    roots: Roots = None,
     azure_endpoint: AzureEndpoint = None,
 ) -> None:
     """Start it and stay until Ctrl-C or `local down`."""
@@ -78,10 +104,11 @@ def up(
     options = stack.Options(
         state=around.state_folder(state),
         port=port,
-        time_scale=time_scale,
+        time_scale=time_scale or machines.time_scale,
         faults=faults.resolve() if faults else None,
         seed=seed,
         machines=machines,
+        roots=roots.resolve() if roots else None,
         azure_endpoint=azure_endpoint,
     )
     try:
@@ -105,17 +132,41 @@ def down(context: typer.Context, state: State = None) -> None:
 def run(
     context: typer.Context,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...")],
-    time_scale: TimeScale = stack.DEFAULT_TIME_SCALE,
+    port: Port = 0,
+    state: RunState = None,
+    time_scale: TimeScale = None,
     faults: Faults = None,
     seed: Seed = None,
+    machines: Machines = stack.Machines.SCRIPTED,
+    roots: Roots = None,
+    azure_endpoint: AzureEndpoint = None,
 ) -> None:
     """Start a fresh stack on free ports, run COMMAND against it, stop it; exits as COMMAND does.
 
-    The state is removed when COMMAND succeeds and kept, to look into, when it fails.
+    A temporary state is removed when COMMAND succeeds and kept, to look into, when it fails.
     """
     around = surroundings_of(context)
-    state = Path(tempfile.mkdtemp(prefix="batch-prep-"))
-    options = stack.Options(state=state, port=0, time_scale=time_scale, faults=faults, seed=seed)
+    folder = Path(state).resolve() if state else Path(tempfile.mkdtemp(prefix="batch-prep-"))
+    options = stack.Options(
+        state=folder,
+        port=port,
+        time_scale=time_scale or machines.time_scale,
+        faults=faults.resolve() if faults else None,
+        seed=seed,
+        machines=machines,
+        roots=roots.resolve() if roots else None,
+        azure_endpoint=azure_endpoint,
+    )
+    code = _run_beside(options, command, around)
+    if code == 0 and not state:
+        shutil.rmtree(folder)
+    else:
+        around.say(f"State and logs of the stack are kept in {folder}")
+    raise typer.Exit(code)
+
+
+def _run_beside(options: stack.Options, command: list[str], around: Surroundings) -> int:
+    """The command's exit code, with a stack that runs as long as the command does."""
     try:
         with stack.stop_signals() as asked, stack.running(options, around.say, asked) as started:
             code = _run_against(started.running, command, asked)
@@ -123,11 +174,7 @@ def run(
                 around.say(death)
     except stack.StackError as error:
         raise errors.Stop(str(error)) from error
-    if code == 0:
-        shutil.rmtree(state)
-    else:
-        around.say(f"State and logs of the stack are kept in {state}")
-    raise typer.Exit(code)
+    return code
 
 
 def _run_against(running: stack.Running, command: list[str], asked: threading.Event) -> int:

@@ -111,9 +111,16 @@ def _told(step: Step) -> str:
     took = (
         f" in {wording.duration(step.seconds)}" if step.is_over and step.seconds is not None else ""
     )
-    scripted = " (scripted)" if step.scripted else ""
+    how = f" ({execution(step)})" if execution(step) else ""
     why = f": {step.error.message}" if step.error else ""
-    return f"{step.state}{took}{scripted}{why}"
+    return f"{step.state}{took}{how}{why}"
+
+
+def execution(step: Step) -> str:
+    """What of the step was not the real thing."""
+    return wording.execution(
+        scripted=step.scripted, parts=step.scripted_parts, stand_in=step.stand_in
+    )
 
 
 # ---------------------------------------------------------------------------------------
@@ -216,7 +223,7 @@ def _cells(row: Step | str) -> tuple[RenderableType, ...]:
 
 def _remarks(step: Step) -> Iterator[str]:
     yield wording.duration(step.seconds)
-    yield "scripted" if step.scripted else ""
+    yield execution(step)
     yield step.note if step.state == "running" else ""
 
 

@@ -11,10 +11,14 @@ from rich.text import Text
 
 from cli import tables, wording
 from cli.documents import Build, Error, Pool, Step
-from cli.progress import SYMBOLS, symbol
+from cli.progress import SYMBOLS, execution, symbol
 
-_FOOTNOTE = (
-    "scripted: answered by the simulator's table; this step's script was not really executed."
+_SCRIPTED = (
+    "scripted: answered by the simulator's table; this step's script, or the part of it that is "
+    "named, was not really executed."
+)
+_STAND_IN = (
+    "on a system: really executed there, in a container that stands in for the virtual machine."
 )
 _SHORT = 60  # characters of a piece of evidence that a line has room for
 _IMAGE_LABELS = {
@@ -38,8 +42,7 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
         console.print("\nImage", style="bold")
         facts_lines(console, image_facts(build.image))
     _show_pools(console, build.pools)
-    if any(s.scripted for s in build.steps) or any(p.scripted for p in build.pools):
-        _lines(console, ["", _FOOTNOTE], "dim")
+    _lines(console, _footnotes(build), "dim")
     if build.leftovers:
         console.print("\nLeft in Azure", style="bold")
         _lines(console, (f"  {left}" for left in build.leftovers))
@@ -47,6 +50,17 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
     _lines(console, (f"Wrote {file}" for file in files), "dim")
     _lines(console, [headline(build)], "bold " + SYMBOLS.get(build.state, ("", ""))[1])
     _lines(console, _what_next(build))
+
+
+def _footnotes(build: Build) -> Iterator[str]:
+    told: list[Step | Pool] = [*build.steps, *build.pools]
+    notes = {
+        _SCRIPTED: any(item.scripted for item in told),
+        _STAND_IN: any(item.stand_in for item in told),
+    }
+    if any(notes.values()):
+        yield ""
+    yield from (note for note, applies in notes.items() if applies)
 
 
 def headline(build: Build) -> str:
@@ -118,10 +132,9 @@ def _show_steps(console: Console, steps: Sequence[Step]) -> None:
     pools = ["", *dict.fromkeys(step.pool for step in steps if step.pool)]
     for step in sorted(steps, key=lambda step: pools.index(step.pool)):  # the build's own first
         name = f"{step.pool}: {step.name}" if step.pool else step.name
-        remark = "" if step.state == "succeeded" else step.state
-        remark += " scripted" if step.scripted else ""
+        remarks = ["" if step.state == "succeeded" else step.state, execution(step)]
         took = Text(wording.duration(step.seconds), justify="right")
-        rows.append((symbol(step.state), name, took, Text(remark.strip(), "dim")))
+        rows.append((symbol(step.state), name, took, Text(" ".join(filter(None, remarks)), "dim")))
     tables.show(console, ("", "Step", "Time", ""), rows, nothing="No step was taken.")
 
 
@@ -147,7 +160,10 @@ def _verified(pool: Pool) -> str:
     told = wording.value(pool.verified)
     if pool.pending:
         told += f", not proved: {' '.join(pool.pending)}"
-    return f"{told}, scripted" if pool.scripted else told
+    how = wording.execution(
+        scripted=pool.scripted, parts=pool.scripted_parts, stand_in=pool.stand_in
+    )
+    return f"{told}, {how}" if how else told
 
 
 def _is_bad(pool: Pool) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -32,6 +34,14 @@ def value(of: object) -> str:
     if isinstance(of, bool):
         return "yes" if of else "no"
     return "-" if of is None else str(of)
+
+
+def execution(*, scripted: bool, parts: Sequence[str] = (), stand_in: str = "") -> str:
+    """`scripted`, `on debian 12`, `on debian 12, scripted: gpu`; empty for the real thing."""
+    told = [f"on {stand_in}"] if stand_in else []
+    if scripted:
+        told.append(f"scripted: {', '.join(parts)}" if parts else "scripted")
+    return ", ".join(told)
 
 
 PROGRAM = "./batch-prep.sh"  # how people call this command

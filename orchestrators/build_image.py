@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import bill_of_materials, catalogue, names, planning, polling, steps
+from shared import bill_of_materials, catalogue, execution, names, planning, polling, steps
 from shared.bill_of_materials import BillPlan
 from shared.bodies import BUILDER_USER
 from shared.errors import StepFailed
@@ -326,6 +326,7 @@ def _script_plan(
 def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
     registry = plan.registry
     checked: dict[str, Any] = done["check"]
+    how = execution.together(list(done.values()))
     bill = done.get("bill_of_materials", {})
     return ImageRecord(
         image_id=done["image_version"]["imageId"],
@@ -358,5 +359,7 @@ def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
         registry_login_server=done["registry"]["loginServer"] if registry else None,
         pull_identity_id=plan.pull_identity_id,
         managed_image_id=done.get("managed_image", {}).get("imageId"),
-        scripted=any(bool(result.get("scripted")) for result in done.values()),
+        scripted=how["scripted"],
+        scripted_parts=how["scriptedParts"],
+        stand_in=how["standIn"],
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shared import planning, proofs, steps
+from typing import Any
+
+from shared import execution, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
 from shared.plans import PoolPlan, PoolRecord, ReportPlan
 from shared.proofs import CheckResult, Proof
@@ -43,8 +45,8 @@ def _make(context: Context, work: PoolWork) -> Story:
     record = planning.pool_record(plan, steps.now(context))
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
-    checks, scripted = yield from _verify(context, work.scope, plan, nodes)
-    record = record.model_copy(update={"scripted": scripted, "changed_at": steps.now(context)})
+    checks, how = yield from _verify(context, work.scope, plan, nodes)
+    record = record.model_copy(update={**_told(how), "changed_at": steps.now(context)})
     return _with_proofs(plan, record, checks)
 
 
@@ -71,8 +73,17 @@ def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Story
         return record  # the pool's own failure says more
     checks = [CheckResult.from_wire(c) for c in report["checks"]]
     found = proofs.verdicts(checks)
-    told = {"checks": proofs.shown(checks), "proofs": found, "scripted": report["scripted"]}
+    told = {"checks": proofs.shown(checks), "proofs": found, **_told(report)}
     return record.model_copy(update=told)
+
+
+def _told(how: dict[str, Any]) -> dict[str, Any]:
+    """What `execution` says of a proof, as fields of the record."""
+    return {
+        "scripted": how["scripted"],
+        "scripted_parts": how.get("scriptedParts") or [],
+        "stand_in": how.get("standIn") or "",
+    }
 
 
 def _with_nodes(context: Context, work: PoolWork) -> Story:
@@ -102,7 +113,7 @@ def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) ->
         raise
     yield from _remove_job(context, plan)
     checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
-    return checks, bool(report["scripted"])
+    return checks, execution.together([report, job])
 
 
 def _remove_job(context: Context, plan: PoolPlan) -> Story:

@@ -347,7 +347,9 @@ class ImageRecord(Wire):
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
     managed_image_id: str | None = None
-    scripted: bool = False  # a stand-in answered for the builder's scripts
+    scripted: bool = False  # of its build; see shared/execution.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
 
 
 class PoolRecord(Wire):
@@ -369,7 +371,9 @@ class PoolRecord(Wire):
     proofs: list[Proof] = []  # one verdict for each check
     checks: list[CheckResult] = []  # each on each node
     expires_at: str | None = None
-    scripted: bool = False
+    scripted: bool = False  # of its proof; see shared/execution.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
     error: Failure | None = None
 
 

@@ -51,6 +51,7 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
         state = "failed"  # the build is over; this step never ended
         error = _given_up(row, outcome)
     running = state == "running"
+    result = row.get("Result") or {}
     seconds = _seconds(started, latest if running else seen)
     return {
         "name": str(row["RowKey"]).rpartition("|")[2],
@@ -61,6 +62,8 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
         "percent": _percent(state, seconds, float(row.get("Typical") or 0)),
         "note": str(row.get("Note") or "") or None,
         "scripted": bool(row.get("Scripted")),
+        "scriptedParts": result.get("scriptedParts") or [],
+        "standIn": result.get("standIn") or None,
         "error": _error(error) if state == "failed" else None,
     }
 

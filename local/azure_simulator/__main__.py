@@ -39,12 +39,12 @@ def main() -> None:
 def _machines(options: argparse.Namespace, azure: core.Simulator) -> nspawn.NspawnMachine:
     """Let builder VMs really execute. Ends the process where they cannot."""
     missing = features.missing()
-    if not missing and kit.find(kit.DEFAULT_HOME) is None:
-        missing = [f"{kit.DEFAULT_HOME} has nothing to make machines from: make test-provisioning"]
+    if not missing and kit.find(options.roots) is None:
+        missing = [f"{options.roots} has nothing to make machines from; try: make roots"]
     if missing:
         raise SystemExit("\n".join(["Machines cannot really execute here:", *missing]))
     machines = nspawn.NspawnMachine(
-        azure.durations, options.state.resolve() / "machines", kit.DEFAULT_HOME
+        azure.durations, options.state.resolve() / "machines", options.roots.resolve()
     )
     azure.machine = machines
     return machines
@@ -62,7 +62,13 @@ def _parse() -> argparse.Namespace:
         "--machines",
         choices=("scripted", "nspawn"),
         default="scripted",
-        help="nspawn: builder VMs really execute, in Debian 12 (root on Linux)",
+        help="nspawn: they really execute what Debian 12 can stand in for (root on Linux)",
+    )
+    parser.add_argument(
+        "--roots",
+        type=pathlib.Path,
+        default=kit.DEFAULT_HOME,
+        help="directory with what such machines are made from, see `local.machines`",
     )
     parser.add_argument("--log-level", default="warning")
     return parser.parse_args()

@@ -71,9 +71,14 @@ class Handler:
         return Ended(
             exit_code=ended["exitCode"],
             seconds=ended["seconds"],
-            stdout=_tail(folder / "stdout"),
-            stderr=_tail(folder / "stderr"),
+            stdout=_text(folder / "stdout", OUTPUT_BYTES_MAX),
+            stderr=_text(folder / "stderr", OUTPUT_BYTES_MAX),
         )
+
+    def streams(self, name: str) -> tuple[str, str]:
+        """All that it wrote, on standard output and on standard error."""
+        folder = self._folder(name)
+        return _text(folder / "stdout"), _text(folder / "stderr")
 
     def kill(self, name: str) -> None:
         """End the script's own process, as a time-out does."""
@@ -104,5 +109,6 @@ class Handler:
         return self._home / "download" / name / "0"
 
 
-def _tail(path: Path) -> str:
-    return path.read_bytes()[-OUTPUT_BYTES_MAX:].decode(errors="replace")
+def _text(path: Path, last_bytes: int = 0) -> str:
+    """The end of a file, or all of it."""
+    return path.read_bytes()[-last_bytes:].decode(errors="replace")

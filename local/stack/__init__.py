@@ -3,6 +3,7 @@
 layout       which processes, ports, files and settings; pure
 record       what is kept in the state folder: stack.json, the key, the lock
 child        one process: start, readiness, log, end
+storage      the blob containers that infrastructure makes in Azure
 supervisor   all of them: `running` for a while, `up` until someone stops it
 background   the stack seen from another process: find, start, stop
 """
@@ -12,6 +13,7 @@ from local.stack.layout import (
     DEFAULT_PORT,
     DEFAULT_STATE,
     DEFAULT_TIME_SCALE,
+    EXECUTING_TIME_SCALE,
     Machines,
     Options,
     StackError,
@@ -23,6 +25,7 @@ __all__ = [
     "DEFAULT_PORT",
     "DEFAULT_STATE",
     "DEFAULT_TIME_SCALE",
+    "EXECUTING_TIME_SCALE",
     "Machines",
     "Options",
     "Running",

@@ -14,19 +14,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description=__doc__)
     parser.add_argument("--state", type=Path, default=layout.DEFAULT_STATE)
     parser.add_argument("--port", type=int, help="default: the usual ports if free, else any")
-    parser.add_argument("--time-scale", type=float, default=layout.DEFAULT_TIME_SCALE)
+    parser.add_argument("--time-scale", type=float, help="default: as --machines need it")
     parser.add_argument("--faults", type=Path)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--machines", type=layout.Machines, default=layout.Machines.SCRIPTED)
+    parser.add_argument("--roots", type=Path, help="what real machines are made from")
     parser.add_argument("--azure-endpoint")
     given = parser.parse_args()
     options = layout.Options(
         state=given.state.resolve(),
         port=given.port,
-        time_scale=given.time_scale,
+        time_scale=given.time_scale or given.machines.time_scale,
         faults=given.faults.resolve() if given.faults else None,
         seed=given.seed,
         machines=given.machines,
+        roots=given.roots.resolve() if given.roots else None,
         azure_endpoint=given.azure_endpoint,
     )
     try:

@@ -79,6 +79,7 @@ def arguments(options: Options) -> list[str]:
         ("--faults", options.faults),
         ("--seed", options.seed),
         ("--machines", None if options.machines is Machines.SCRIPTED else options.machines),
+        ("--roots", options.roots),
         ("--azure-endpoint", options.azure_endpoint),
     ):
         line += [] if value is None else [name, str(value)]

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = ROOT / ".batch-prep"
 DEFAULT_PORT = 7071  # where `func start` serves, so that people's bookmarks work
 DEFAULT_TIME_SCALE = 60.0  # a simulated minute takes a second
+# Scripts that really run take real seconds, and Azure's time-outs go by simulated ones.
+EXECUTING_TIME_SCALE = 20.0
 
 # Azurite's built-in account; the key is public.
 # https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key
@@ -23,6 +25,7 @@ _SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 _TENANT = "00000000-0000-0000-0000-000000000002"  # scripts name it when they ask for a token
 # A person's own Azure credentials and endpoints must not reach an app that works on a simulator.
 _FOREIGN = ("AZURE_", "ARM_", "IDENTITY_", "MSI_", "AzureWebJobs", "BATCH_PREP_")
+_STEP_LOGS = "step-logs"
 _SCHEDULES = {"WEEKLY_REBUILD_SCHEDULE": "0 0 3 * * 0", "SWEEP_SCHEDULE": "0 */30 * * * *"}
 
 
@@ -34,7 +37,12 @@ class Machines(enum.StrEnum):
     """What the simulator's virtual machines do with a script."""
 
     SCRIPTED = "scripted"
-    NSPAWN = "nspawn"  # builder VMs really execute it, in a container with Debian 12
+    NSPAWN = "nspawn"  # they really execute it where they can, in a container with Debian 12
+
+    @property
+    def time_scale(self) -> float:
+        """Simulated seconds per second, where nobody chooses."""
+        return EXECUTING_TIME_SCALE if self is Machines.NSPAWN else DEFAULT_TIME_SCALE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +55,7 @@ class Options:
     faults: Path | None = None
     seed: int | None = None
     machines: Machines = Machines.SCRIPTED
+    roots: Path | None = None  # what real machines are made from, if not in its usual place
     azure_endpoint: str | None = None  # where the app reaches Azure instead of the simulator itself
 
 
@@ -94,6 +103,7 @@ class Service:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ready_headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     must_succeed: bool = True
+    blob_containers: tuple[str, ...] = ()  # that the others expect in this storage
     grace_seconds: float = 10.0  # between SIGTERM and SIGKILL
 
 
@@ -143,6 +153,7 @@ def _azurite(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
             f"{url(port)}/{_ACCOUNT}" for port in (ports.blob, ports.queue, ports.table)
         ),
         must_succeed=False,  # without a signature it refuses, and that is an answer
+        blob_containers=(_STEP_LOGS,),
         grace_seconds=30.0,  # it writes its tables to disk before it ends
     )
 
@@ -150,6 +161,8 @@ def _azurite(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
 def _simulator(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
     command = [sys.executable, "-m", "local.azure_simulator", *_common(options, ports.simulator)]
     command += ["--storage", storage_connection_string(ports), "--machines", str(options.machines)]
+    if options.roots:
+        command += ["--roots", str(options.roots)]
     if options.faults:
         command += ["--faults", str(options.faults)]
     if options.seed is not None:
@@ -204,5 +217,5 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
         "AZURE_RESOURCE_MANAGER_ENDPOINT": azure,
         "IDENTITY_ENDPOINT": f"{azure}/msi/token",
         "IDENTITY_HEADER": identity_secret,
-        "STEP_LOG_CONTAINER_URL": f"{url(ports.blob)}/{_ACCOUNT}/step-logs",
+        "STEP_LOG_CONTAINER_URL": f"{url(ports.blob)}/{_ACCOUNT}/{_STEP_LOGS}",
     }

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from local.stack import background, layout, record
+from local.stack import background, layout, record, storage
 from local.stack.child import Child
 from local.stack.layout import Options, Ports, Service, StackError
 
@@ -74,6 +74,11 @@ def running(
             surrounding=os.environ,
         )
         children = start_all(services, undo, say, asked)
+        storage.make_containers(
+            layout.storage_connection_string(ports),
+            [name for service in services for name in service.blob_containers],
+        )
+        children[-1].wait_ready(asked.is_set)
         now = record.Running(
             app_url=layout.url(ports.host),
             function_key=key,
@@ -91,14 +96,17 @@ def running(
 def start_all(
     services: Sequence[Service], undo: contextlib.ExitStack, say: Say, asked: threading.Event
 ) -> list[Child]:
-    """Start each once the one before answers; `undo` ends them in reverse order."""
-    children = []
+    """Start each once the one before answers; nobody has waited for the last one.
+
+    `undo` ends them in reverse order.
+    """
+    children: list[Child] = []
     for service in services:
+        if children:
+            children[-1].wait_ready(asked.is_set)
         say(f"Starting {service.name} ...")
-        child = Child(service)
-        undo.callback(child.stop)
-        child.wait_ready(asked.is_set)
-        children.append(child)
+        children.append(Child(service))
+        undo.callback(children[-1].stop)
     return children
 
 

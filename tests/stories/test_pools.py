@@ -46,6 +46,7 @@ def test_three_pools_come_up_side_by_side_and_are_proved(built: World) -> None:
 
     assert build["state"] == "succeeded", build["error"]
     assert [p["verified"] for p in build["pools"]] == [True, True, True]
+    assert {s["name"] for s in build["steps"] if s["scripted"]} == {"node_reports", "verify"}
     started = {s["startedAt"] for s in build["steps"] if s["name"] == "pool"}
     assert len(started) == 1
     prod = build["pools"][2]

@@ -40,6 +40,7 @@ def register(azure: core.Simulator) -> None:
     azure.on(nodes.TYPE, "restarted", _restarted)
     azure.on(nodes.TYPE, "startTaskEnded", _start_task_ended)
     azure.on(nodes.TYPE, "startTaskLook", start_tasks.look)
+    azure.on(nodes.TYPE, "vanish", _vanish)
 
 
 # --- coming and going ----------------------------------------------------------------------
@@ -86,8 +87,13 @@ def leave(azure: core.Simulator, node: store.Resource) -> None:
 def remove_leaving(azure: core.Simulator, pool: store.Resource) -> None:
     for node in nodes.of_pool(azure, pool):
         if node.document["state"] == "leavingpool":
-            azure.machine.destroy(node.state["contents"])
+            _vanish(azure, node, {})
             azure.store.remove(node.id)
+
+
+def _vanish(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+    """Alone or with its pool."""
+    azure.machine.destroy(node.state["contents"])
 
 
 def restart(azure: core.Simulator, node: store.Resource, *, reimages: bool) -> None:
@@ -116,6 +122,7 @@ def _created(azure: core.Simulator, node: store.Resource, data: model.JsonObject
 
 def _restarted(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
     if data["reimages"]:
+        azure.machine.destroy(node.state["contents"])
         _give_image(azure, nodes.pool_of(azure, node), node)
     nodes.set_state(azure, node, "starting")
     _boot(azure, node, 0)

@@ -1,25 +1,25 @@
 """Start tasks: what runs on a node before it takes tasks, and what it leaves behind.
 
-batch-prep's verification is judged from the node's hidden contents; other commands are imitated. A
-machine that really executes scripts (not the scripted one) is asked instead.
+batch-prep's verification really runs where the node has a machine that executes; elsewhere it is
+judged from the node's hidden contents. Other commands are imitated.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from local.azure_simulator import model, resource_ids, store
-from local.azure_simulator.batch import commands, images, iso8601, verification
+from local.azure_simulator.batch import commands, executing, images, iso8601, verification
 from local.azure_simulator.data import skus
-from local.azure_simulator.machine import interface, scripted
+from local.azure_simulator.machine import interface
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
 
 STEP = "verify"
-_LOOK_AGAIN_SECONDS = 15.0
 _RETRIES_MAX = 100  # for maxTaskRetryCount -1, which means without limit
 _KILLED = 137
 
@@ -27,22 +27,26 @@ _KILLED = 137
 def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
     """Run the start task once; `startTaskEnded` happens to the node when it is over."""
     node.state["runs"] = node.state.get("runs", 0) + 1
-    if isinstance(azure.machine, scripted.ScriptedMachine):
-        outcome = _imitate(azure, pool, node)
+    command, environment = node.document["startTask"]["commandLine"], environment_of(node)
+    is_verification = _is_verification(command, environment)
+    fault = azure.faults.on_script(STEP if is_verification else "", node)
+    can_run = is_verification and host_of(pool, node).is_elevated and fault is None
+    if can_run and executing.has_machine(azure, pool, node):
+        _go_on(azure, node, azure.machine.run(_script_run(azure, pool, node)))
     else:
-        real = azure.machine.run(_script_run(node))
-        if real is None:
-            azure.schedule(node, "startTaskLook", _LOOK_AGAIN_SECONDS)
-            return
-        outcome = real
-    _end_later(azure, node, outcome)
+        _end_later(azure, node, _imitate(azure, pool, node, fault, is_verification=is_verification))
 
 
 def look(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
     """Ask a real machine again."""
-    outcome = azure.machine.look(_script_run(node))
+    pool = azure.store.find(resource_ids.parent(node.id))
+    assert pool is not None  # a node goes with its pool
+    _go_on(azure, node, azure.machine.look(_script_run(azure, pool, node)))
+
+
+def _go_on(azure: core.Simulator, node: store.Resource, outcome: interface.Outcome | None) -> None:
     if outcome is None:
-        azure.schedule(node, "startTaskLook", _LOOK_AGAIN_SECONDS)
+        azure.schedule(node, "startTaskLook", executing.look_again_seconds(azure))
     else:
         _end_later(azure, node, outcome)
 
@@ -113,12 +117,16 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
 
 
 def _imitate(
-    azure: core.Simulator, pool: store.Resource, node: store.Resource
+    azure: core.Simulator,
+    pool: store.Resource,
+    node: store.Resource,
+    fault: model.JsonObject | None,
+    *,
+    is_verification: bool,
 ) -> interface.Outcome:
     command, environment = node.document["startTask"]["commandLine"], environment_of(node)
     host = host_of(pool, node)
     seconds = azure.duration("nodes.startTask", node)
-    is_verification = _is_verification(command, environment)
     if is_verification:
         ran = verification.judge(host, environment, iso8601.timestamp(azure.now))
     else:
@@ -126,7 +134,6 @@ def _imitate(
     outcome = interface.Outcome(
         seconds=seconds, exit_code=ran.exit_code, stdout=ran.stdout, stderr=ran.stderr
     )
-    fault = azure.faults.on_script(STEP if is_verification else "", node)
     if fault is None:
         return outcome
     if is_verification and fault["effect"] == "script" and "stdout" not in fault:
@@ -159,12 +166,19 @@ def _faulty(outcome: interface.Outcome, fault: model.JsonObject) -> interface.Ou
             )
 
 
-def _script_run(node: store.Resource) -> interface.ScriptRun:
+def _script_run(
+    azure: core.Simulator, pool: store.Resource, node: store.Resource
+) -> interface.ScriptRun:
+    """The command as the node's agent starts it: no shell reads it but the one that it names."""
+    words = commands.words_of(node.document["startTask"]["commandLine"])
+    environment = environment_of(node)
+    now = iso8601.timestamp(azure.now)
     return interface.ScriptRun(
         id=f"{node.id}/startTask/{node.state['runs']}",
-        script=node.document["startTask"]["commandLine"],
-        environment=environment_of(node),
+        script=f"#!/bin/bash\n# batch-prep step: {STEP}\nexec {shlex.join(words)}\n",
+        environment=environment,
         vm=node.state["contents"],
+        imagined=verification.findings(host_of(pool, node), environment, now),
     )
 
 

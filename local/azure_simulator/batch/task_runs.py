@@ -16,6 +16,7 @@ from local.azure_simulator import model, resource_ids, store
 from local.azure_simulator.batch import (
     commands,
     containers,
+    executing,
     iso8601,
     nodes,
     odata,
@@ -25,6 +26,7 @@ from local.azure_simulator.batch import (
     task_states,
 )
 from local.azure_simulator.container_registry import image_names, pulls
+from local.azure_simulator.machine import interface
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -36,6 +38,7 @@ def register(azure: core.Simulator) -> None:
     azure.on(TYPE, "begin", _begin)
     azure.on(TYPE, "ready", _ready)
     azure.on(TYPE, "finish", _finish)
+    azure.on(TYPE, "look", _look)
 
 
 def end(azure: core.Simulator, task: store.Resource, outcome: Mapping[str, Any]) -> None:
@@ -108,17 +111,55 @@ def _ready(azure: core.Simulator, task: store.Resource, data: model.JsonObject) 
 
 def _run(azure: core.Simulator, task: store.Resource) -> None:
     """Let the command end after its time, or at the task's wall-clock limit."""
-    seconds = azure.duration("tasks.run", task)
+    task.state["fault"] = azure.faults.on_script("task", task)
     limit = iso8601.seconds(task.document["constraints"]["maxWallClockTime"])
+    run = _real_run(azure, task)
+    if run is not None:
+        azure.schedule(task, "finish", limit, {"timedOut": True})
+        _go_on(azure, task, azure.machine.run(run))
+        return
+    seconds = azure.duration("tasks.run", task)
     azure.schedule(task, "finish", min(seconds, limit), {"timedOut": seconds > limit})
 
 
-def _finish(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
-    if data["timedOut"]:
-        message = "The task exceeded its maximum wall-clock time"
-        end(azure, task, failure("usererror", "TaskEnded", message))
+def _real_run(azure: core.Simulator, task: store.Resource) -> interface.ScriptRun | None:
+    if task.state["fault"] is not None:
+        return None
+    return executing.task_run(azure, _node_of(azure, task), task, _environment(azure, task))
+
+
+def _look(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+    run = _real_run(azure, task)
+    assert run is not None  # it was started
+    _go_on(azure, task, azure.machine.look(run))
+
+
+def _go_on(azure: core.Simulator, task: store.Resource, outcome: interface.Outcome | None) -> None:
+    """Look again at what really runs, or conclude."""
+    if outcome is None:
+        azure.schedule(task, "look", executing.look_again_seconds(azure))
         return
-    ran = _executed(azure, task)
+    task.cancel("finish")
+    ran = commands.Ran(exit_code=outcome.exit_code, stdout=outcome.stdout, stderr=outcome.stderr)
+    system = azure.machine.stand_in(_node_of(azure, task).state["contents"])
+    _conclude(azure, task, ran, {"standIn": system})
+
+
+def _finish(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+    if not data["timedOut"]:
+        _conclude(azure, task, _imitated(azure, task), {"scripted": True})
+        return
+    run = _real_run(azure, task)
+    if run is not None:
+        azure.machine.kill(run)
+    message = "The task exceeded its maximum wall-clock time"
+    end(azure, task, failure("usererror", "TaskEnded", message))
+
+
+def _conclude(
+    azure: core.Simulator, task: store.Resource, ran: commands.Ran, told: model.JsonObject
+) -> None:
+    """Keep what it printed; begin again or complete it. `told` says how real that was."""
     task.state["files"] = {"stdout.txt": ran.stdout, "stderr.txt": ran.stderr}
     information = task.document["executionInfo"]
     retries = int(task.document["constraints"]["maxTaskRetryCount"])
@@ -127,16 +168,16 @@ def _finish(azure: core.Simulator, task: store.Resource, data: model.JsonObject)
         information["lastRetryTime"] = iso8601.timestamp(azure.now)
         _run(azure, task)
         return
-    outcome = start_tasks.result_of(ran.exit_code)
+    outcome = start_tasks.result_of(ran.exit_code) | told
     if "containerSettings" in task.document:
         identifier = azure.digest("container", task.key).hex()
         outcome["containerInfo"] = {"containerId": identifier, "state": "exited", "error": ""}
     end(azure, task, outcome)
 
 
-def _executed(azure: core.Simulator, task: store.Resource) -> commands.Ran:
-    """What the command prints; an injected script fault decides before anything else."""
-    fault = azure.faults.on_script("task", task)
+def _imitated(azure: core.Simulator, task: store.Resource) -> commands.Ran:
+    """What the command would print; an injected script fault decides before anything else."""
+    fault = task.state["fault"]
     if fault is not None:
         exit_code = int(fault.get("exitCode", 1))
         return commands.Ran(exit_code=exit_code, stdout=fault.get("stdout", ""))
@@ -146,16 +187,21 @@ def _executed(azure: core.Simulator, task: store.Resource) -> commands.Ran:
     settings = task.document.get("containerSettings")
     if settings and not containers.runs_nvidia_tools(settings["imageName"]):
         gpus = dataclasses.replace(gpus, is_installed=False)
-    environment = {
-        "AZ_BATCH_JOB_ID": resource_ids.name(resource_ids.parent(task.id)),
-        "AZ_BATCH_TASK_ID": task.document["id"],
-        "AZ_BATCH_NODE_ID": node.name,
+    return commands.run(task.document["commandLine"], _environment(azure, task), gpus)
+
+
+def _environment(azure: core.Simulator, task: store.Resource) -> dict[str, str]:
+    job, name = resource_ids.name(resource_ids.parent(task.id)), str(task.document["id"])
+    return {
+        "AZ_BATCH_JOB_ID": job,
+        "AZ_BATCH_TASK_ID": name,
+        "AZ_BATCH_TASK_WORKING_DIR": executing.working_folder(job, name),
+        "AZ_BATCH_NODE_ID": _node_of(azure, task).name,
         **{
             item["name"]: str(item.get("value", ""))
             for item in task.document.get("environmentSettings") or []
         },
     }
-    return commands.run(task.document["commandLine"], environment, gpus)
 
 
 def _settings_problem(

@@ -85,6 +85,12 @@ def is_verification(script: str, environment: Mapping[str, str]) -> bool:
     return any(MARK.search(found) for text in texts for found in (text, *_decoded(text)))
 
 
+def findings(host: Host, environment: Mapping[str, str], now: str) -> model.JsonObject:
+    """The data of its result line: every check, and the machine."""
+    checks = [check.to_wire(now) for check in _checks(host, environment)]
+    return {"checks": checks, "host": _described(host)}
+
+
 def judge(host: Host, environment: Mapping[str, str], now: str = "") -> commands.Ran:
     """What the step prints and how it ends; `now` as the node writes times."""
     checks = [*_checks(host, environment)]

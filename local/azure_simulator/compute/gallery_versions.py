@@ -38,6 +38,7 @@ def register(azure: core.Simulator) -> None:
         arm.delete("galleryVersions.delete", retry_after=(10,)),
         operation="galleryVersions.delete",
     )
+    azure.on(TYPE, "vanish", _vanish)
     azure.operations.register("galleryVersions.create", _created)
     azure.operations.register("galleryVersions.update", arm.succeed)
     azure.operations.register("galleryVersions.delete", arm.vanish)
@@ -54,10 +55,11 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
             return _update(azure, request, existing, body)
     definition = arm.require(azure, resource_ids.parent(request.resource_id))
     source = version_sources.find(azure, definition, body)
+    if existing is not None:
+        azure.machine.discard(existing.state["contents"])
     version = arm.file(azure, request, TYPE, body, existing)
-    version.state.update(
-        contents=source.contents, diskGb=source.disk_gb, source=source.id, regions={}
-    )
+    contents = azure.machine.capture(source.contents)
+    version.state.update(contents=contents, diskGb=source.disk_gb, source=source.id, regions={})
     version.properties["publishingProfile"] = _completed(azure, profile)
     seconds = _replicate(azure, version, is_new=True)
     version.properties["provisioningState"] = "Creating"
@@ -91,6 +93,10 @@ def show(
     if request.query.get("$expand", "").lower() == "replicationstatus":
         document["properties"]["replicationStatus"] = _replication(azure, version)
     return document
+
+
+def _vanish(azure: core.Simulator, version: store.Resource, data: model.JsonObject) -> None:
+    azure.machine.discard(version.state["contents"])
 
 
 def _created(

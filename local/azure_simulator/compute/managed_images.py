@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from local.azure_simulator import arm, model, operations, store
@@ -25,6 +24,7 @@ def register(azure: core.Simulator) -> None:
         arm.delete("images.delete", retry_after=(10,)),
         operation="images.delete",
     )
+    azure.on(TYPE, "vanish", _vanish)
     azure.operations.register("images.write", arm.succeed)
     azure.operations.register("images.delete", arm.vanish)
 
@@ -43,7 +43,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     image = arm.file(azure, request, TYPE, body, existing)
     image.properties["hyperVGeneration"] = generation
     image.properties["provisioningState"] = "Creating" if existing is None else "Updating"
-    _capture(image, vm)
+    _capture(azure, image, vm)
     operation = azure.operations.begin("images.write", image, retry_after=(10,))
     return operations.put_started(azure, request, image, operation, created=existing is None)
 
@@ -69,9 +69,15 @@ def _require_source(azure: core.Simulator, source: str) -> store.Resource:
     return vm
 
 
-def _capture(image: store.Resource, vm: store.Resource) -> None:
+def _vanish(azure: core.Simulator, image: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
+    azure.machine.discard(image.state["contents"])
+
+
+def _capture(azure: core.Simulator, image: store.Resource, vm: store.Resource) -> None:
+    if "contents" in image.state:
+        azure.machine.discard(image.state["contents"])
     image.state.update(
-        contents=copy.deepcopy(vm.state["machine"]),
+        contents=azure.machine.capture(vm.state["machine"]),
         diskGb=vm.state["diskGb"],
         plan=vm.state["plan"],
     )

@@ -8,16 +8,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import queue
 import threading
 from collections.abc import Callable, Mapping
 
+from local.azure_simulator.machine import disks
 from local.machines import container_images, kit, machine, shell, stand_ins
 
 _SCRIPT_SECONDS_MAX = 24 * 3600
 """The simulator itself counts the time-out, in simulated seconds."""
 _SEAL_SECONDS_MAX = 300
+_BOOTING = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""A boot needs a processor; more of them at once only make each other late."""
 _SEALED, _SEAL_FAILED = "batch-prep sealed ", "batch-prep seal-failed "
 
 
@@ -36,7 +40,7 @@ class Order:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How it ended. After sealing: whether the machine is off, and its line on the console."""
+    """How it ended, with all that it wrote. After sealing: is it off, and its console line."""
 
     exit_code: int
     stdout: str = ""
@@ -48,12 +52,16 @@ class Ended:
 class Container:
     """A machine that boots when it is needed."""
 
-    def __init__(self, home: pathlib.Path, kits: pathlib.Path) -> None:
+    def __init__(
+        self, home: pathlib.Path, kits: pathlib.Path, image: pathlib.Path | None = None
+    ) -> None:
+        """`image` is the directory of the disk that it is made from, None for a plain Debian's."""
         self._machine = machine.Machine(home, kits)
         self._kits = kits
+        self._image = image
         self._orders: dict[str, Order] = {}
         self._lock = threading.Lock()
-        self._power: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._power: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # One thread switches it on, and lives on: the machine ends with this thread.
         threading.Thread(target=self._serve_power, daemon=True).start()
 
@@ -66,6 +74,10 @@ class Container:
             self._ensure_on(user)
 
         self._power.put(job)
+
+    def shut_down(self) -> None:
+        """Begin to; nothing happens where it is off already."""
+        self._power.put(self._machine.switch_off)
 
     def start(self, order: Order) -> None:
         """Run a script once the machine is on."""
@@ -84,11 +96,9 @@ class Container:
         self._machine.commands.kill(name)
 
     def remove(self) -> None:
+        """For good: nothing can be done with it afterwards."""
         self._power.put(self._machine.remove)
-
-    def forget_disk(self) -> None:
-        """It is sealed and will not boot again; how its runs ended stays known."""
-        self._power.put(self._machine.remove_disk)
+        self._power.put(None)
 
     def close(self) -> None:
         self._machine.pull_plug()
@@ -96,8 +106,7 @@ class Container:
     # --- in threads ------------------------------------------------------------------------
 
     def _serve_power(self) -> None:
-        while True:
-            job = self._power.get()
+        while (job := self._power.get()) is not None:
             with contextlib.suppress(
                 shell.MachineError
             ):  # the next run meets it again, and says so
@@ -107,11 +116,18 @@ class Container:
         home = self._machine.home
         if not self._machine.root.exists():
             home.mkdir(parents=True, exist_ok=True)
-            self._machine.make()
+            self._make()
         if not self._machine.is_on():
-            self._machine.describe("builder", user=user)
+            self._machine.describe(home.name, user=user)
             self._machine.surround(machine.Surroundings())
-            self._machine.switch_on(dies_with_us=True)
+            with _BOOTING:
+                self._machine.switch_on(dies_with_us=True)
+
+    def _make(self) -> None:
+        if self._image is None:
+            self._machine.make()
+        else:
+            disks.copy(self._image, self._machine.home)
 
     def _wait_on(self, user: str) -> None:
         """Raises MachineError where it does not boot."""
@@ -159,7 +175,8 @@ class Container:
         ran = commands.look(order.name)
         if ran is None:
             return Ended(exit_code=1, stderr="the machine went down\n")
-        ended = Ended(exit_code=ran.exit_code, stdout=ran.stdout, stderr=ran.stderr)
+        stdout, stderr = commands.streams(order.name)
+        ended = Ended(exit_code=ran.exit_code, stdout=stdout, stderr=stderr)
         return self._sealed(ended) if order.seals and ran.exit_code == 0 else ended
 
     def _sealed(self, ended: Ended) -> Ended:

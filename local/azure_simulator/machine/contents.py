@@ -19,6 +19,7 @@ from an image judges it by these fields:
 | driverKernel | the kernel the driver was built for (absent without a build) |
 | identities | client ids of the machine's user-assigned identities |
 | buildId | of the last sealing |
+| machine, disk | directories of its own disk and of its image's, see `nspawn` (absent without) |
 | steps | `{hash of step and inputs: its result data}`, so that a repeated step changes nothing |
 """
 

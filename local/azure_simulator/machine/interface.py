@@ -50,6 +50,8 @@ class ScriptRun:
     fault: model.JsonObject | None = None
     """An injected fault that meets this run, see `faults`."""
     pull: Pull = pull_nothing
+    imagined: model.JsonObject | None = None
+    """Of a step that is not in `steps`: the data of its result, as one would find it there."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +89,11 @@ class Observation:
 
 
 class Machine(Protocol):
-    """Runs scripts. Implementations: `scripted.ScriptedMachine`."""
+    """Runs scripts. Implementations: `scripted.ScriptedMachine`, `nspawn.NspawnMachine`."""
+
+    def stand_in(self, vm: model.JsonObject) -> str:
+        """The system that really executes there, such as `debian 12`; empty for none."""
+        ...
 
     def boot(self, vm: model.JsonObject) -> None:
         """The VM has started or restarted."""
@@ -115,4 +121,12 @@ class Machine(Protocol):
 
     def destroy(self, vm: model.JsonObject) -> None:
         """The VM is gone."""
+        ...
+
+    def capture(self, contents: model.JsonObject) -> model.JsonObject:
+        """What an image has inside that is made from this VM or image: a copy, with its disk."""
+        ...
+
+    def discard(self, contents: model.JsonObject) -> None:
+        """The image is gone."""
         ...

@@ -1,14 +1,16 @@
 """A machine that executes: VMs of Ubuntu and Debian get a real Debian 12 in a container.
 
 What is real: the steps on a VM made from a marketplace image, from its first boot to its sealed
-disk, on Debian 12 whatever system the VM should have. Their result lines say so: `"standIn":
-"debian 12"`. What stays scripted, and says so: VMs with a GPU, of other systems, or made from a
-captured image; a VM that is asked for a driver or NVIDIA's toolkit, from then on; runs that meet an
-injected fault; the older action, which nobody looks at again; pool nodes. Registries hold what the
-simulated ones hold, by name; the content is a small image.
+disk, on Debian 12 whatever system the VM should have, and whatever runs on a machine made from such
+a disk. Result lines say so: `"standIn": "debian 12"`; a part that Debian cannot stand in for is
+named in `"scripted"` (`hybrid`). What stays scripted as a whole, `"scripted": true`: VMs of other
+systems or with Docker in their marketplace image, the driver, runs that meet an injected fault, the
+older action, which nobody looks at again. Registries hold what the simulated ones hold, by name;
+the content is a small image.
 
-The VM's knowledge gets a field `machine`: the name of its container, "" where it has none any more.
-Real seconds pass while a script runs. Containers end with the simulator, and boot when needed.
+The knowledge of a VM, and of an image, gets two fields: `machine`, the directory of its own disk,
+and `disk`, that of the image's. Real seconds pass while a script runs. Containers end with the
+simulator, and boot when needed.
 """
 
 from __future__ import annotations
@@ -22,13 +24,23 @@ import uuid
 
 from local.azure_simulator import durations, model
 from local.azure_simulator.container_registry import image_names
-from local.azure_simulator.machine import containers, interface, scripted, scripts
+from local.azure_simulator.machine import (
+    containers,
+    disks,
+    hybrid,
+    interface,
+    scripted,
+    scripts,
+    steps,
+)
 
 _SYSTEMS = {"debian", "ubuntu"}
 _STAND_IN = "debian 12"
 _MARKER = "batch-prep-result "
 _OLD_ACTION = "#action"
-_FIELD = "machine"
+_OWN, _OF_IMAGE = "machine", "disk"
+_MACHINES_MAX = 16
+"""Beyond that many at once further ones stay scripted: each takes some 150 MiB of memory."""
 _SEAL_DELAY_SECONDS = "1"
 """The result is kept outside the machine, nobody needs time to fetch it."""
 
@@ -43,60 +55,80 @@ class NspawnMachine(scripted.ScriptedMachine):
         self._containers: dict[str, containers.Container] = {}
         self._lock = threading.Lock()
 
+    def stand_in(self, vm: model.JsonObject) -> str:
+        return _STAND_IN if vm.get(_OWN) else ""
+
     def boot(self, vm: model.JsonObject) -> None:
         """Begins to; runs wait for it."""
-        is_new = _FIELD not in vm and not vm["sealed"]
+        is_new = _OWN not in vm and self._can_begin(vm)
         super().boot(vm)
-        if is_new and vm["os"] in _SYSTEMS and not vm["hasGpu"] and not vm["docker"]:
-            vm[_FIELD] = f"vm-{uuid.uuid4().hex[:12]}"
-        if vm.get(_FIELD):
+        if is_new:
+            vm[_OWN] = f"vm-{uuid.uuid4().hex[:12]}"
+        if vm.get(_OWN):
             self._container(vm).restart(user=str(vm["user"]))
 
+    def _can_begin(self, vm: model.JsonObject) -> bool:
+        """Whether there is a disk to begin with: that of the image, or Debian's for a plain one."""
+        if len(self._containers) >= _MACHINES_MAX:
+            return False
+        if vm.get(_OF_IMAGE):
+            return disks.is_there(self._home / str(vm[_OF_IMAGE]))
+        return vm["os"] in _SYSTEMS and not vm["docker"] and not vm["sealed"]
+
+    def shut_down(self, vm: model.JsonObject) -> None:
+        if vm.get(_OWN):
+            self._container(vm).shut_down()
+
     def run(self, run: interface.ScriptRun) -> interface.Outcome | None:
-        if not run.vm.get(_FIELD) or run.fault is not None or _OLD_ACTION in run.id:
+        share = _share_of(run)
+        if share is None:
             return super().run(run)
-        step, environment = scripts.step_of(run.script), dict(run.environment)
-        if step == "driver" or environment.get("GPU") == "true":
-            return self._give_up(run)
-        if step == "seal":
+        seals, environment = scripts.step_of(run.script) == "seal", dict(share.environment)
+        if seals:
             environment["SEAL_DELAY_SECONDS"] = _SEAL_DELAY_SECONDS
         self._container(run.vm).start(
             containers.Order(
                 name=_name(run),
-                script=run.script,
+                script=share.script,
                 environment=environment,
                 images=_images(run),
                 identities=_identities(run),
                 user=str(run.vm["user"]),
-                seals=step == "seal",
+                seals=seals,
             )
         )
         return None
 
-    def _give_up(self, run: interface.ScriptRun) -> interface.Outcome | None:
-        """Nothing here can stand in for NVIDIA's software: the VM goes on without a container."""
-        self._container(run.vm).remove()
-        run.vm[_FIELD] = ""
-        return super().run(run)
-
     def look(self, run: interface.ScriptRun) -> interface.Outcome | None:
         container = self._container(run.vm)
         ended = container.look(_name(run))
-        if ended is None:
-            if not container.knows(_name(run)):
-                self.run(run)  # the simulator was started anew meanwhile
-            return None
-        if ended.is_off:
-            container.forget_disk()
-        return _outcome(run, ended)
+        if ended is not None:
+            return self._outcome(run, ended)
+        if not container.knows(_name(run)):
+            self.run(run)  # the simulator was started anew meanwhile
+        return None
 
     def kill(self, run: interface.ScriptRun) -> None:
-        if run.vm.get(_FIELD):
+        if run.vm.get(_OWN):
             self._container(run.vm).kill(_name(run))
 
     def destroy(self, vm: model.JsonObject) -> None:
-        if vm.get(_FIELD):
+        if vm.get(_OWN):
             self._container(vm).remove()
+            del self._containers[str(vm.pop(_OWN))]
+
+    def capture(self, contents: model.JsonObject) -> model.JsonObject:
+        taken = super().capture(contents)
+        source = taken.pop(_OWN, "") or taken.get(_OF_IMAGE, "")
+        taken.pop(_OF_IMAGE, None)
+        if source and disks.is_there(self._home / source):
+            taken[_OF_IMAGE] = f"image-{uuid.uuid4().hex[:12]}"
+            disks.keep(self._home / source, self._home / taken[_OF_IMAGE])
+        return taken
+
+    def discard(self, contents: model.JsonObject) -> None:
+        if contents.get(_OF_IMAGE):
+            disks.remove(self._home / str(contents[_OF_IMAGE]))
 
     def close(self) -> None:
         """End all machines; their disks stay."""
@@ -104,11 +136,47 @@ class NspawnMachine(scripted.ScriptedMachine):
             container.close()
 
     def _container(self, vm: model.JsonObject) -> containers.Container:
-        name = str(vm[_FIELD])
+        name, image = str(vm[_OWN]), vm.get(_OF_IMAGE)
         with self._lock:
             if name not in self._containers:
-                self._containers[name] = containers.Container(self._home / name, self._kits)
+                self._containers[name] = containers.Container(
+                    self._home / name, self._kits, self._home / str(image) if image else None
+                )
             return self._containers[name]
+
+    def _outcome(self, run: interface.ScriptRun, ended: containers.Ended) -> interface.Outcome:
+        """What a run that has really ended means for the VM."""
+        outcome = interface.Outcome(
+            seconds=0, exit_code=ended.exit_code, stdout=ended.stdout, stderr=ended.stderr
+        )
+        share, result = _share_of(run), _result(ended.stdout)
+        if share is None or result is None or result["exitCode"] != ended.exit_code:
+            return outcome
+        both = hybrid.answer(run.vm, share.scripted, result, self._other_half(run, share))
+        shown = json.dumps({**both.result, "standIn": _STAND_IN}, separators=(",", ":"))
+        has_sealed = result["step"] == "seal" and result["ok"]
+        return dataclasses.replace(
+            outcome,
+            exit_code=both.result["exitCode"],
+            stdout=f"{_before_result(ended.stdout)}{_MARKER}{shown}\n",
+            changes=both.changes,
+            later=(_later(run, ended),) if has_sealed else (),
+        )
+
+    def _other_half(self, run: interface.ScriptRun, share: hybrid.Share) -> steps.Done | None:
+        """How the parts would end that the container did not run; None without such parts."""
+        if not share.scripted:
+            return None
+        if run.imagined is not None:
+            return steps.Done(data=run.imagined)
+        return self.imagine(run, scripts.step_of(run.script))
+
+
+def _share_of(run: interface.ScriptRun) -> hybrid.Share | None:
+    """What a container runs of it; None where all of it stays scripted."""
+    if not run.vm.get(_OWN) or run.fault is not None or _OLD_ACTION in run.id:
+        return None
+    return hybrid.share_of(run)
 
 
 def _name(run: interface.ScriptRun) -> str:
@@ -134,51 +202,18 @@ def _identities(run: interface.ScriptRun) -> tuple[str, ...]:
     return tuple(run.vm["identities"])
 
 
-def _outcome(run: interface.ScriptRun, ended: containers.Ended) -> interface.Outcome:
-    """What a run that has really ended means for the VM."""
-    step, result = scripts.step_of(run.script), _result(ended.stdout)
-    outcome = interface.Outcome(
-        seconds=0, exit_code=ended.exit_code, stdout=ended.stdout, stderr=ended.stderr
-    )
-    if result is None:
-        return outcome
-    shown = json.dumps({**result, "standIn": _STAND_IN}, separators=(",", ":"))
-    outcome = dataclasses.replace(outcome, stdout=f"{_MARKER}{shown}\n")
-    if ended.exit_code != 0:
-        return outcome
-    if step == "seal":
-        return dataclasses.replace(outcome, later=(_later(run, ended),))
-    return dataclasses.replace(outcome, changes=_changes(step, run.vm, result["data"]))
-
-
 def _later(run: interface.ScriptRun, ended: containers.Ended) -> interface.Later:
     """What has happened already is shown after the time that the step announced."""
     after = float(run.environment.get("SEAL_DELAY_SECONDS", "20"))
     if not ended.is_off:
         return interface.Later(after_seconds=after, console=ended.console)
-    sealed = {"sealed": True, "user": "", "steps": {}, _FIELD: ""}
+    sealed = {"sealed": True, "user": "", "steps": {}}
     return interface.Later(
         after_seconds=after,
         console=ended.console,
         powers_off=True,
         changes={**sealed, "buildId": run.environment["BUILD_ID"]},
     )
-
-
-def _changes(step: str, vm: model.JsonObject, data: model.JsonObject) -> model.JsonObject:
-    """What the simulator knows of the VM's inside, from what the step says of itself."""
-    match step:
-        case "prepare":
-            return {"kernel": data["kernel"]}
-        case "docker":
-            toolkit = data.get("toolkitVersion", "")
-            return {"docker": data["dockerVersion"], "toolkit": toolkit}
-        case "preload":
-            names = {item["name"] for item in data["images"]}
-            kept = [item for item in vm["images"] if item["name"] not in names]
-            return {"images": kept + data["images"]}
-        case _:
-            return {}
 
 
 def _result(stdout: str) -> model.JsonObject | None:
@@ -188,3 +223,8 @@ def _result(stdout: str) -> model.JsonObject | None:
         return None
     result: model.JsonObject = json.loads(lines[-1].removeprefix(_MARKER))
     return result
+
+
+def _before_result(stdout: str) -> str:
+    """What it printed besides its result line, the last one."""
+    return "".join(stdout.splitlines(keepends=True)[:-1])

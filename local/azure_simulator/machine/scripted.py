@@ -8,6 +8,7 @@ a generic duration. What each step needs and does is in `steps`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -26,6 +27,10 @@ class ScriptedMachine:
 
     def __init__(self, times: durations.Durations) -> None:
         self._times = times
+
+    def stand_in(self, vm: model.JsonObject) -> str:
+        """None: nothing is executed."""
+        return ""
 
     def boot(self, vm: model.JsonObject) -> None:
         """A waiting kernel becomes the running one; a driver works in the kernel it is for."""
@@ -65,6 +70,13 @@ class ScriptedMachine:
     def destroy(self, vm: model.JsonObject) -> None:
         """Nothing to remove."""
 
+    def capture(self, contents: model.JsonObject) -> model.JsonObject:
+        """There is no disk but what is known of it."""
+        return copy.deepcopy(contents)
+
+    def discard(self, contents: model.JsonObject) -> None:
+        """Nothing to remove."""
+
     def _run_unknown(self, run: interface.ScriptRun) -> interface.Outcome:
         names = scripts.names_used(run.script)
         missing = scripts.unbound_variable(run.script, run.environment, names)
@@ -74,22 +86,27 @@ class ScriptedMachine:
         return self._met_by_fault(run, "", interface.Outcome(seconds=seconds))
 
     def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome:
-        inputs = _input_hash(step, run)
-        known = run.vm["steps"].get(inputs)
-        if known is not None:
-            done = dataclasses.replace(steps.Done(**known), changed=False)
-            return _outcome(run, step, done, REPEATED_SECONDS)
-        done = steps.do(step, run, self._times)
-        if done.exit_code == 0 and step not in _ALWAYS_RUN:
-            stored = {"data": done.data, "reboot_required": done.reboot_required}
-            remembered = {**run.vm["steps"], inputs: stored}
-            done = dataclasses.replace(done, changes={"steps": remembered, **done.changes})
-        seconds = self._seconds(run, step)
+        if _input_hash(step, run) in run.vm["steps"]:
+            return _outcome(run, step, self.imagine(run, step), REPEATED_SECONDS)
+        done, seconds = self.imagine(run, step), self._seconds(run, step)
         deadline = float(run.environment.get("DEADLINE_SECONDS", "3300"))
         if seconds > deadline:
             message = f"did not end within {deadline:.0f} seconds"
             return _outcome(run, step, steps.Done(exit_code=124, message=message), deadline)
         return _outcome(run, step, done, seconds)
+
+    def imagine(self, run: interface.ScriptRun, step: str) -> steps.Done:
+        """How the step would end; what was done before with the same inputs is remembered."""
+        inputs = _input_hash(step, run)
+        known = run.vm["steps"].get(inputs)
+        if known is not None:
+            return dataclasses.replace(steps.Done(**known), changed=False)
+        done = steps.do(step, run, self._times)
+        if done.exit_code or step in _ALWAYS_RUN:
+            return done
+        stored = {"data": done.data, "reboot_required": done.reboot_required}
+        remembered = {**run.vm["steps"], inputs: stored}
+        return dataclasses.replace(done, changes={"steps": remembered, **done.changes})
 
     def _seconds(self, run: interface.ScriptRun, step: str) -> float:
         seconds = self._times.sample(f"script.{step}", run.id, 1)

@@ -25,7 +25,8 @@ def azurite(state: Path):  # type: ignore[no-untyped-def]  # yields the connecti
         options, ports, function_key="k", identity_secret="s", surrounding=os.environ
     )
     with contextlib.ExitStack() as undo:
-        supervisor.start_all(services[:1], undo, lambda _: None, threading.Event())
+        [child] = supervisor.start_all(services[:1], undo, lambda _: None, threading.Event())
+        child.wait_ready(lambda: False)
         yield layout.storage_connection_string(ports)
 
 

@@ -118,6 +118,19 @@ def test_the_weekly_timer_rebuilds_the_enabled_recipes(stack: Stack) -> None:
     assert stack.get(url)["version"] == "1.0.0"
 
 
+def test_the_log_of_a_failed_step_can_be_read_where_its_error_says(stack: Stack) -> None:
+    """Azure's agent appends to a container that must be there; a link to nothing helps nobody."""
+    fault = {"effect": "script", "step": "docker", "exitCode": 23, "message": "no mirror answers"}
+    url = f"{stack.record.simulator_url}/_simulator/faults"
+    assert httpx.post(url, json=fault, trust_env=False).is_success
+    failed = run(stack.state, "--image-only", "--os", "debian", "--version", "12", "--json")
+    assert failed.returncode == 1, failed.stderr
+    build = json.loads(failed.stdout)
+    log = httpx.get(build["error"]["logUrl"], trust_env=False)
+    assert log.status_code == 200, log.text
+    assert "no mirror answers" in log.text
+
+
 def test_all_of_the_traffic_went_through_the_proxy(stack: Stack) -> None:
     """The app talks to the endpoint of its settings and to nothing else."""
     ledger = httpx.get(f"{stack.record.simulator_url}/_simulator/ledger", trust_env=False).json()

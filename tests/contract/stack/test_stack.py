@@ -270,6 +270,21 @@ def test_the_simulator_gets_its_faults_and_its_seed(services: dict[str, layout.S
     assert "--seed 7" in command
 
 
+def test_the_storage_gets_the_container_that_the_app_is_told_of(
+    services: dict[str, layout.Service],
+) -> None:
+    """In Azure infrastructure makes it; here nobody else would."""
+    url = services["host"].environment["STEP_LOG_CONTAINER_URL"]
+    assert services["azurite"].blob_containers == (url.rpartition("/")[2],)
+
+
+def test_machines_that_really_execute_get_more_time(state: Path) -> None:
+    """Their scripts take real seconds while Azure's time-outs go by simulated ones."""
+    assert stack.Machines.NSPAWN.time_scale < stack.Machines.SCRIPTED.time_scale
+    options = stack.Options(state=state, machines=stack.Machines.NSPAWN, roots=Path("/kits"))
+    assert background.arguments(options)[-4:] == ["--machines", "nspawn", "--roots", "/kits"]
+
+
 def test_azure_can_be_reached_through_another_address(state: Path) -> None:
     """A recording proxy in front of the simulator sees all of the app's traffic."""
     options = stack.Options(state=state, azure_endpoint="http://127.0.0.1:9999/")

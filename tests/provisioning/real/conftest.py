@@ -105,7 +105,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(f"  - {reason}")
         return
     shown = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in builders.durations)
-    terminalreporter.line(f"Really executed, in Debian 12 under systemd: {shown}")
+    terminalreporter.line(
+        f"Really executed, in Debian 12 under systemd{': ' if shown else ''}{shown}"
+    )
     terminalreporter.line("Not the real thing:")
     for line in stand_ins.WORDS:
         terminalreporter.line(f"  - {line}")

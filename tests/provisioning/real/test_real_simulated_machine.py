@@ -11,7 +11,7 @@ import builder as builders
 import pytest
 import step_assembler
 
-from local.azure_simulator import durations, model
+from local.azure_simulator import durations
 from local.azure_simulator.machine import contents, interface, nspawn
 from local.machines import machine
 
@@ -32,17 +32,25 @@ class SimulatedVm:
     def boot(self) -> None:
         self._executing.boot(self.known)
 
-    def run(
-        self, name: str, fault: model.JsonObject | None = None, **parameters: str
-    ) -> tuple[dict[str, Any], interface.Outcome]:
+    def run(self, name: str, **parameters: str) -> tuple[dict[str, Any], interface.Outcome]:
         """The result line, and the outcome; its changes are merged as the simulator does."""
+        environment = {"NONCE": "n", "BUILD_ID": "b", **parameters}
+        outcome = self._outcome(step_assembler.assemble(name), environment)
+        self.known.update(outcome.changes)
+        line = outcome.stdout.splitlines()[-1]
+        return json.loads(line.removeprefix(builders.MARKER)), outcome
+
+    def ask(self, command: str) -> str:
+        """What a shell command prints."""
+        return self._outcome(f"#!/bin/bash\n{command}\n", {}).stdout
+
+    def _outcome(self, script: str, environment: dict[str, str]) -> interface.Outcome:
         self._count += 1
         run = interface.ScriptRun(
             id=f"run-{self._count}",
-            script=step_assembler.assemble(name),
-            environment={"NONCE": "n", "BUILD_ID": "b", **parameters},
+            script=script,
+            environment=environment,
             vm=self.known,
-            fault=fault,
             pull=lambda _: interface.PulledImage(digest="sha256:0", size_bytes=1),
         )
         outcome = self._executing.run(run)
@@ -54,8 +62,7 @@ class SimulatedVm:
             return bool(found)
 
         assert machine.wait_until(has_ended, SECONDS_MAX)
-        self.known.update(found[0].changes)
-        return json.loads(found[0].stdout.removeprefix(builders.MARKER)), found[0]
+        return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -65,55 +72,115 @@ def executing(kits_or_skip: Path, place_for_machines: Path) -> Iterator[nspawn.N
     made.close()
 
 
-@pytest.mark.root
-def test_a_builder_is_really_built(executing: nspawn.NspawnMachine) -> None:
-    """From first boot to sealed disk; what the simulator knows follows from what happened."""
-    vm = SimulatedVm(executing)
+@pytest.fixture(scope="module")
+def built(executing: nspawn.NspawnMachine) -> tuple[SimulatedVm, dict[str, dict[str, Any]]]:
+    """A VM with a GPU, as the simulator knows it after its sealing; each step's result line."""
+    vm, results = SimulatedVm(executing, hasGpu=True), {}
+
+    def take(step: str, script: str | None = None, **parameters: str) -> interface.Outcome:
+        results[step], outcome = vm.run(script or step, **parameters)
+        assert results[step]["ok"], results[step]
+        return outcome
+
     vm.boot()
-    prepared, _ = vm.run("prepare", BUILDER_USER=builders.USER)
-    docker, _ = vm.run("docker")
-    preloaded, _ = vm.run(
+    take("prepare", BUILDER_USER=builders.USER)
+    take("docker", "docker-gpu", GPU="true")
+    take(
         "preload",
         IMAGES=IMAGES,
         REGISTRY_LOGIN_SERVER=builders.REGISTRY,
         IDENTITY_CLIENT_ID=builders.IDENTITY,
     )
     vm.boot()
-    checked, _ = vm.run("check", EXPECT_IMAGES=IMAGES, VERIFY_IMAGE=builders.IMAGE)
-    sealed, outcome = vm.run("seal", BUILDER_USER=builders.USER, SEAL_DELAY_SECONDS="20")
-
-    for result in (prepared, docker, preloaded, checked, sealed):
-        assert result["ok"], result
-        assert result["standIn"] == "debian 12"
-        assert "scripted" not in result
+    take("driver", DRIVER_KIND="datacenter-open")
+    vm.boot()
+    take("check", EXPECT_GPU="1", EXPECT_IMAGES=IMAGES, VERIFY_IMAGE=builders.IMAGE)
+    outcome = take("seal", BUILDER_USER=builders.USER, SEAL_DELAY_SECONDS="20")
     [later] = outcome.later
     assert (later.console, later.powers_off) == ("batch-prep sealed b n", True)
     assert later.after_seconds == 20
-    assert vm.known["docker"] == docker["data"]["dockerVersion"]
-    assert [item["name"] for item in vm.known["images"]] == IMAGES.split()
+    vm.known.update(later.changes)
+    return vm, results
+
+
+@pytest.fixture(scope="module")
+def image(
+    executing: nspawn.NspawnMachine, built: tuple[SimulatedVm, dict[str, Any]]
+) -> dict[str, Any]:
+    """What an image has inside that was captured from it; the VM is gone."""
+    vm, _ = built
+    captured = executing.capture(vm.known)
+    executing.destroy(vm.known)
+    return captured
 
 
 @pytest.mark.root
-def test_a_builder_that_is_asked_for_nvidias_software_goes_on_scripted(
-    executing: nspawn.NspawnMachine,
+def test_a_gpu_build_really_runs_what_debian_can_stand_in_for(
+    built: tuple[SimulatedVm, dict[str, Any]],
 ) -> None:
-    """No Debian machine can stand in for it, and half a real machine would be a lie."""
-    vm = SimulatedVm(executing)
-    vm.boot()
-    prepared, _ = vm.run("prepare", BUILDER_USER=builders.USER)
-    docker, _ = vm.run("docker-gpu", GPU="true")
-    checked, _ = vm.run("check")
-    assert "scripted" not in prepared
-    assert docker["scripted"]
-    assert checked["scripted"]
+    """And says of each step which part it did not run; what is known of the VM follows."""
+    vm, results = built
+    assert {step: result.get("scripted", []) for step, result in results.items()} == {
+        "prepare": ["kernel"],
+        "docker": ["install_container_toolkit"],
+        "driver": True,
+        "preload": [],
+        "check": ["kernel", "gpu"],
+        "seal": [],
+    }
+    assert {step for step, result in results.items() if "standIn" not in result} == {"driver"}
+    assert vm.known["docker"] == results["docker"]["data"]["dockerVersion"]
+    assert vm.known["toolkit"] == results["docker"]["data"]["toolkitVersion"]
+    assert [item["name"] for item in vm.known["images"]] == IMAGES.split()
+    checks = {item["id"]: item for item in results["check"]["data"]["checks"]}
+    assert {name for name, item in checks.items() if item.get("scripted")} == {"kernel", "gpu"}
+    assert {item["status"] for item in checks.values()} == {"pass"}
+
+
+@pytest.mark.root
+def test_the_sealed_disk_holds_the_preloaded_images_by_digest(
+    place_for_machines: Path, built: tuple[SimulatedVm, dict[str, Any]], image: dict[str, Any]
+) -> None:
+    """What was preloaded is in Docker's store of the very disk that the image is."""
+    root = place_for_machines / image["disk"] / "root"
+    stored = json.loads((root / "var/lib/docker/image/overlay2/repositories.json").read_text())
+    digests = {
+        name.partition("@")[2]
+        for references in stored["Repositories"].values()
+        for name in references
+        if "@" in name
+    }
+    preloaded = built[1]["preload"]["data"]["images"]
+    assert {item["digest"] for item in preloaded} == digests
+    assert set(stored["Repositories"]) == {builders.IMAGE.partition(":")[0], "busybox"}
+    assert (root / "etc/machine-id").read_text() == ""
+    assert list(root.glob("etc/ssh/ssh_host_*")) == []
+
+
+@pytest.mark.root
+def test_machines_made_from_an_image_leave_it_as_it_is(
+    executing: nspawn.NspawnMachine, place_for_machines: Path, image: dict[str, Any]
+) -> None:
+    """A hundred nodes boot one image; each becomes a machine of its own."""
+    root = place_for_machines / image["disk"] / "root"
+    before = content_of(root)
+    nodes = [SimulatedVm(executing, **image) for _ in range(2)]
+    said = []
+    for node in nodes:
+        node.boot()
+        said.append(node.ask("cat /etc/machine-id; docker image ls --quiet | sort --unique"))
+        executing.destroy(node.known)
+    assert len({text.split()[0] for text in said}) == 2
+    assert len({text.split()[1] for text in said}) == 1
+    assert content_of(root) == before
 
 
 @pytest.mark.parametrize(
     "known",
     [
-        pytest.param({"hasGpu": True}, id="a machine with a GPU"),
         pytest.param({"os": "rhel", "osVersion": "9.6"}, id="another family of systems"),
-        pytest.param({"machine": "", "sealed": True}, id="a machine from a captured image"),
+        pytest.param({"docker": "27.5.1"}, id="a marketplace image that has Docker"),
+        pytest.param({"disk": "image-that-is-gone"}, id="an image without its disk"),
     ],
 )
 def test_what_cannot_be_real_is_scripted(known: dict[str, object], tmp_path: Path) -> None:
@@ -122,5 +189,14 @@ def test_what_cannot_be_real_is_scripted(known: dict[str, object], tmp_path: Pat
     vm = SimulatedVm(nspawn.NspawnMachine(times, tmp_path, tmp_path), **known)
     vm.boot()
     result, _ = vm.run("docker")
-    assert result["scripted"]
+    assert result["scripted"] is True
     assert list(tmp_path.iterdir()) == []
+
+
+def content_of(root: Path) -> dict[str, tuple[int, int]]:
+    """Size and last change of every file."""
+    return {
+        str(path.relative_to(root)): (path.lstat().st_size, path.lstat().st_mtime_ns)
+        for path in root.rglob("*")
+        if not path.is_dir()
+    }

@@ -176,6 +176,21 @@ def test_what_was_not_really_executed_says_so_once() -> None:
     assert "yes, scripted" in text
 
 
+def test_a_step_says_what_of_it_really_ran_and_where() -> None:
+    """A stand-in that ran half of a step is neither the real thing nor nothing."""
+    half = {"scripted": True, "scriptedParts": ["kernel", "gpu"], "standIn": "debian 12"}
+    whole = {"scripted": False, "scriptedParts": [], "standIn": "debian 12"}
+    shown = build(steps=[a_step("check", **half), a_step("seal", **whole)])
+    lines = list(progress.changes(None, shown))
+    assert lines[0].endswith("succeeded in 1m 00s (on debian 12, scripted: kernel, gpu)")
+    assert lines[1].endswith("succeeded in 1m 00s (on debian 12)")
+    text = summary_of(shown)
+    told = {line.split()[1]: line.strip() for line in text.splitlines() if "✓" in line}
+    assert told["check"].endswith("on debian 12, scripted: kernel, gpu")
+    assert told["seal"].endswith("on debian 12")
+    assert text.count("really executed there") == 1
+
+
 def test_a_failed_pool_and_its_checks_are_told() -> None:
     """Good pools stay, so the summary must tell them from bad ones."""
     checks = [

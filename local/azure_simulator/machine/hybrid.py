@@ -1,0 +1,140 @@
+"""Steps of which a Debian machine can run a part: what it is given, and one answer for both halves.
+
+What stays scripted is named in the result line's `"scripted"`, a list of these parts:
+
+| part | what it is |
+|---|---|
+| install_container_toolkit, install_driver | NVIDIA's software |
+| kernel | the kernel packages of another system than Debian, and the kernel that runs |
+| gpu | whatever needs a GPU, its driver or NVIDIA's runtime |
+
+The scripted half is that of `steps`. Where nothing is left for the machine there is no share.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from local.azure_simulator import model
+from local.azure_simulator.machine import interface, scripts, steps
+
+KERNEL, GPU = "kernel", "gpu"
+_NVIDIAS = frozenset({"install_container_toolkit", "install_driver"})
+_LAST_LINE = re.compile(r"^run_step (?P<step>\S+) (?P<functions>.+)$", re.MULTILINE)
+_CHECKING = frozenset({"check", "verify"})
+_ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
+_NO_GPU = frozenset({"", "none", "0"})
+_NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
+_FROM_SCRIPTED = {
+    ("prepare", KERNEL): ("kernel",),
+    ("check", KERNEL): ("kernel",),
+    ("check", GPU): ("driverVersion", "pending"),
+    ("docker", "install_container_toolkit"): ("toolkitVersion",),
+}
+"""Which of a step's data a scripted part gives."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What the machine runs, and the parts that it does not."""
+
+    script: str
+    environment: Mapping[str, str]
+    scripted: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """The result line of both halves, and what it means for the VM."""
+
+    result: model.JsonObject
+    changes: Mapping[str, object]
+
+
+def share_of(run: interface.ScriptRun) -> Share | None:
+    """The machine's share of a run; None where all of it stays scripted."""
+    step, environment = scripts.step_of(run.script), dict(run.environment)
+    script, scripted = _without_nvidias(run.script)
+    if script is None:
+        return None
+    if step in _ABOUT_KERNELS and run.vm["os"] != "debian":
+        scripted.append(KERNEL)
+    if step in _CHECKING and environment.get("EXPECT_GPU", "") not in _NO_GPU:
+        scripted.append(GPU)
+        environment["EXPECT_GPU"] = "none"
+    return Share(script=script, environment=environment, scripted=tuple(scripted))
+
+
+def _without_nvidias(script: str) -> tuple[str | None, list[str]]:
+    """The script without NVIDIA's functions in its last line, None if they were all; and these."""
+    found = _LAST_LINE.search(script)
+    if found is None:
+        return script, []
+    functions = found["functions"].split()
+    dropped = [name for name in functions if name in _NVIDIAS]
+    kept = [name for name in functions if name not in _NVIDIAS]
+    if not kept:
+        return None, dropped
+    line = " ".join(("run_step", found["step"], *kept))
+    return script[: found.start()] + line + script[found.end() :], dropped
+
+
+def answer(
+    vm: model.JsonObject,
+    parts: tuple[str, ...],
+    result: model.JsonObject,
+    done: steps.Done | None,
+) -> Answer:
+    """The result line of what really ran, with the scripted `parts` of `done` laid over it."""
+    if done is None:
+        return Answer(result=result, changes=_changes(vm, result))
+    step, merged = str(result["step"]), {**result, "scripted": list(parts)}
+    if step in _CHECKING:
+        _judge_again(merged, parts, done)
+    elif not result["ok"]:
+        return Answer(result=merged, changes={})  # the scripted parts were never reached
+    elif done.exit_code:
+        merged.update(ok=False, exitCode=done.exit_code, message=done.message)
+    given = {name for part in parts for name in _FROM_SCRIPTED.get((step, part), ())}
+    merged["data"] = {**merged["data"], **{n: v for n, v in done.data.items() if n in given}}
+    changes = _changes(vm, merged)
+    if step == "prepare":
+        merged["rebootRequired"], changes = done.reboot_required, done.changes
+    return Answer(result=merged, changes=changes if merged["ok"] else {})
+
+
+def _judge_again(merged: model.JsonObject, parts: tuple[str, ...], done: steps.Done) -> None:
+    """Scripted checks in the place of those that could not really be asked; marked as such."""
+    checks = merged["data"].get("checks")
+    if checks is None or merged["exitCode"] not in {0, steps.CHECK_FAILED}:
+        return  # it broke before
+    scripted = {
+        check["id"]: {**check, "scripted": True}
+        for check in done.data["checks"]
+        if check["id"] in parts or check["code"] == _NEEDS_NVIDIA
+    }
+    checks = [scripted.get(item["id"], item) for item in checks]
+    failed = [item["code"] for item in checks if item["status"] == "fail"]
+    message = f"failed checks: {' '.join(failed)}" if failed else ""
+    merged["data"] = {**merged["data"], "checks": checks}
+    merged.update(ok=not failed, exitCode=steps.CHECK_FAILED if failed else 0, message=message)
+
+
+def _changes(vm: model.JsonObject, result: model.JsonObject) -> Mapping[str, object]:
+    """What the simulator knows of the VM's inside, from what the step says of itself."""
+    if not result["ok"]:
+        return {}
+    data = result["data"]
+    match result["step"]:
+        case "prepare":
+            return {"kernel": data["kernel"]}
+        case "docker":
+            return {"docker": data["dockerVersion"], "toolkit": data.get("toolkitVersion", "")}
+        case "preload":
+            names = {item["name"] for item in data["images"]}
+            kept = [item for item in vm["images"] if item["name"] not in names]
+            return {"images": kept + data["images"]}
+        case _:
+            return {}
