@@ -55,8 +55,8 @@ down: setup ## Stop the local stack
 	@$(PY) -m cli local down $(ARGS)
 
 .PHONY: test
-test: setup ## Run the tests (TESTS=tests/unit, ARGS="-k name")
-	@$(PY) -m pytest $(TESTS) $(ARGS)
+test: setup ## Run the tests on every core (TESTS=tests/unit, ARGS="-k name")
+	@$(PY) -m pytest --numprocesses auto --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: roots
 roots: setup ## Make what real machines are made from; quick when done already (root on Linux, Debian's mirror)

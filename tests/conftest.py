@@ -1,6 +1,8 @@
-"""Fixtures: few, and each a whole thing."""
+"""Fixtures: few, and each a whole thing. At the end: what was not run, and why."""
 
 from __future__ import annotations
+
+import collections
 
 import pytest
 
@@ -11,3 +13,15 @@ from tests.world import World
 def world() -> World:
     """A fresh Azure with the app beside it."""
     return World()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A skipped test does not go unsaid."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in skipped
+    )
+    if reasons:
+        terminalreporter.section("NOT RUN")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{count} tests: {reason}")
