@@ -1,6 +1,4 @@
-"""Every entry point of the app, on one screen: what is bound to which trigger. No logic lives
-here.
-"""
+"""Every entry point of the app on one screen: what is bound to which trigger. Without logic."""
 
 from __future__ import annotations
 

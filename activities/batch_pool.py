@@ -1,8 +1,7 @@
 """A Batch pool: created, changed in place where Azure allows it, emptied first where it does not.
 
 Everything is decided from the pool as it is. The pool's metadata tells which build last shaped it:
-a repeated call
-finds its own work and goes on.
+a repeated call finds its own work and goes on.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
 
 
 def _change(services: Services, plan: PoolPlan, _: Tick) -> Started:
-    """What can be changed while there are nodes, and nothing else: Azure refuses even an
-    equal rest.
+    """What can be changed while there are nodes, and nothing else: Azure refuses even an equal
+    rest.
     """
     asked = wanted(plan)["properties"]
     changes = {key: asked[key] for key in _WITH_NODES}

@@ -35,9 +35,7 @@ _definition = Resource(
 
 
 def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
-    """Why an existing definition cannot take this image, or None. A definition cannot be
-    changed.
-    """
+    """Why an existing definition, which cannot be changed, cannot take this image; or None."""
     wanted = bodies.image_definition(plan)["properties"]
     found = decisions.properties(observed)
     for key in ("osType", "osState", "hyperVGeneration"):

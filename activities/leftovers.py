@@ -80,9 +80,7 @@ def _build(resource: Json) -> str:
 
 
 def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding:
-    """Nobody needs it once its build is over, unless that keeps it, and then not after its
-    expiry.
-    """
+    """Nobody needs it once its build is over, unless that keeps it, and then until its expiry."""
     build = _build(resource)
     known = {"id": resource["id"], "type": resource["type"], "build_id": build}
     if row is None:

@@ -63,8 +63,8 @@ class Care(Wire):
         return Care(faults=known)
 
     def given_up(self, lost: list[Json]) -> list[Json]:
-        """The nodes that nothing has helped; all of them where they are too many for chance. One
-        is enough to give up the pool.
+        """The nodes that nothing has helped; all of them where they are too many for chance. One is
+        enough to give up the pool.
         """
         if len(lost) > NODES_MAX:
             return lost

@@ -156,9 +156,7 @@ def _versions(services: Services, wanted: ImageReference) -> list[Json]:
 
 
 def _newest(versions: list[Json]) -> Json | None:
-    """The highest number that is finished and not excluded, as Azure itself understands
-    `latest`.
-    """
+    """The highest number that is finished and not excluded: what Azure itself calls `latest`."""
     usable = [
         v
         for v in versions

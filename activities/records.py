@@ -118,9 +118,7 @@ list_recipes = Effect(
 
 
 def _accept_recipe(services: Services, plan: RecipePlan, _: Tick) -> Json:
-    """One build per recipe and day: a rebuild that runs twice on a day finds the first one's
-    build.
-    """
+    """One build per recipe and day: a second rebuild on a day finds the first one's build."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
         return {"skipped": "the recipe is gone"}

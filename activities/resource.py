@@ -53,8 +53,7 @@ def creation(
     conflict: Callable[[PlanT, Json], str | None] = lambda _plan, _observed: None,
 ) -> Operation[PlanT]:
     """Make the resource where it is absent. `conflict` says why an existing one cannot serve; such
-    a one is never
-    overwritten. `result` picks from the finished resource what later steps need.
+    a one is never overwritten. `result` picks from the finished resource what later steps need.
     """
 
     def judge(plan: PlanT, observed: Json | None, tick: Tick) -> Verdict:

@@ -112,9 +112,7 @@ def _preflight(context: Context, plan: BuildPlan) -> Story:
 
 
 def refuse_blockers(answers: list[Json]) -> Json:
-    """The facts of all checks together. Raises StepFailed if any check found a reason not to
-    begin.
-    """
+    """The facts of all checks together. Raises StepFailed if one found a reason not to begin."""
     blockers = [Problem.from_wire(b) for answer in answers for b in answer["blockers"]]
     if blockers:
         raise StepFailed(

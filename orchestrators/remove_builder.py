@@ -1,6 +1,4 @@
-"""Remove what an image needed only while it was made: the builder VM and its network, newest
-first.
-"""
+"""Remove what an image needed only while it was made: builder VM and network, newest first."""
 
 from __future__ import annotations
 

@@ -118,9 +118,8 @@ def verification_image(plan: PoolPlan) -> str:
 
 def verification_tasks(plan: PoolPlan, nodes: int) -> list[Json]:
     """Container tasks for the Batch service: one per node that proves containers run (with the GPU
-    where there is
-    one), then the owner's own checks. A task takes all slots of a node, so that tasks spread over
-    the nodes.
+    where there is one), then the owner's own checks. A task takes all slots of a node, so that
+    tasks spread over the nodes.
     """
     # A device file is proof in any image; nvidia-smi itself needs a C library that small images
     # lack.

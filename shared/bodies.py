@@ -59,8 +59,8 @@ def network(plan: ImagePlan, nat_gateway_id: str | None) -> Json:
 
 
 def builder_vm(plan: ImagePlan, public_key: str) -> Json:
-    """The VM that the image is made from: no public address, no password, disk and card go with
-    it.
+    """The VM that the image is made from: without public address and password, disk and card go
+    with it.
     """
     assert plan.base is not None, "the base image is looked up before anything is made"
     base = plan.base

@@ -2,9 +2,8 @@
 retired.
 
 Each fact has its source. Where Azure can say it better at run time (which sizes a region offers,
-which systems
-Batch supports today), the checks before a build ask Azure, and this page only makes good first
-answers.
+which systems Batch supports today), the checks before a build ask Azure, and this page only makes
+good first answers.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ class OperatingSystem(Wire):
 
 # Generation 2 images, without a purchase plan where the publisher offers one; node agents as the
 # list of supported images of Batch names them
-# (https://learn.microsoft.com/azure/batch/batch-pool-vm-configuration); then, whether
-# NVIDIA's repository serves the system.
+# (https://learn.microsoft.com/azure/batch/batch-pool-vm-configuration); then, whether NVIDIA's
+# repository serves the system.
 _SYSTEMS = {
     "ubuntu 24.04": ("Canonical:ubuntu-24_04-lts:server", "batch.node.ubuntu 24.04", True),
     "ubuntu 22.04": (

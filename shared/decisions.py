@@ -65,9 +65,7 @@ _BROKEN = {"failed", "canceled", "cancelled", "invalid"}
 
 
 def provisioning(observed: Json | None) -> str:
-    """`absent`, `ready`, `under way`, `deleting` or `broken`, from a resource's
-    provisioningState.
-    """
+    """`absent`, `ready`, `under way`, `deleting` or `broken`, by a resource's provisioningState."""
     if observed is None:
         return "absent"
     raw = str((observed.get("properties") or {}).get("provisioningState") or "Succeeded")
@@ -96,9 +94,7 @@ def created(subject: str, observed: Json | None, *, started: str | None, result:
 
 
 def removed(subject: str, observed: Json | None, *, started: str | None) -> Verdict:
-    """The judgement of a removal: gone is done, and what is already going needs no second
-    request.
-    """
+    """The judgement of a removal: gone is done, and what is going needs no second request."""
     match provisioning(observed):
         case "absent":
             return Done()
@@ -135,17 +131,13 @@ def foreign(subject: str, why: str, advice: str) -> Failure:
 
 
 def statuses(observed: Json) -> set[str]:
-    """The status codes of a VM's instance view, in lower case: `powerstate/running` and
-    the like.
-    """
+    """The status codes of a VM's instance view in lower case, such as `powerstate/running`."""
     view = (observed.get("properties") or {}).get("instanceView") or {}
     return {str(s.get("code", "")).lower() for s in view.get("statuses") or []}
 
 
 def power_state(observed: Json | None) -> str | None:
-    """`running`, `stopped`, `deallocated`, ...; None where the instance view does not
-    tell (yet).
-    """
+    """`running`, `stopped`, `deallocated`, ...; None where the instance view does not tell."""
     found = [c for c in statuses(observed or {}) if c.startswith("powerstate/")]
     return found[0].removeprefix("powerstate/") if found else None
 

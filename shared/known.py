@@ -25,8 +25,8 @@ class Known:
         ask: Callable[[], FactT],
         lasts: Callable[[FactT], bool] = lambda _: True,
     ) -> FactT:
-        """The fact, from `ask` where none is known that is fresh at `now` (ISO 8601). It is kept
-        if it `lasts`.
+        """The fact, from `ask` where none is known that is fresh at `now` (ISO 8601). It is kept if
+        it `lasts`.
         """
         moment = datetime.fromisoformat(now)
         if key in self._facts:

@@ -2,9 +2,8 @@
 description.
 
 `Operation`: something long or repeatable on Azure. It is level-triggered: every call looks at what
-is there, a pure
-judgement decides, and at most one effect follows. Calling it again is always safe, so a crash costs
-only time.
+is there, a pure judgement decides, and at most one effect follows. Calling it again is always safe,
+so a crash costs only time.
 
 `Effect`: one short piece of work (a check, a record) whose answer is its result.
 """
@@ -56,9 +55,8 @@ class Operation(Generic[PlanT]):
     """How to look at something, how to judge what was seen, how to start what is missing.
 
     `look` returns the resource as wire JSON, or None if it is not there. `judge` is pure. `actions`
-    holds what a
-    verdict `Start(action)` names. `subject` names the resource for messages; `verb` completes
-    "could not …".
+    holds what a verdict `Start(action)` names. `subject` names the resource for messages; `verb`
+    completes "could not …".
     """
 
     name: str

@@ -169,9 +169,7 @@ class Records:
         return {} if row is None else dict(row["Seconds"])
 
     def learn_pace(self, build: str) -> None:
-        """Fold in the durations of a finished build's steps. They are hints: the last
-        writer wins.
-        """
+        """Fold in the durations of a finished build. They are hints: the last writer wins."""
         known = self.pace()
         for step in self.steps(build):
             if step["State"] == "succeeded":

@@ -1,8 +1,7 @@
 """Requests as users write them: frozen models of the contract's JSON.
 
 `parsing` makes them from JSON and refuses what is wrong. Fields that a user leaves out come from
-the
-settings when the plan is made.
+the settings when the plan is made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The scripts under `provisioning/`, assembled for one run command or start task.
 
 `provisioning/steps.json` says which files and functions make up a step. Nothing of a request is
-ever put into a
-script's text: values travel as environment variables.
+ever put into a script's text: values travel as environment variables.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ def _without_comments(text: str) -> str:
 @cache
 def start_task_command() -> str:
     """The command line of a pool's start task: the verification script travels inside it,
-    compressed, so that it
-    fits any image and is always this version's.
+    compressed, so that it fits any image and is always this version's.
     """
     packed = base64.b64encode(gzip.compress(assemble("verify").encode(), mtime=0)).decode()
     return f"/bin/bash -c 'echo {packed} | base64 -d | gunzip | /bin/bash'"

@@ -43,9 +43,9 @@ class Scope(Wire):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """One step of a story: `name` is its record's, `activity` does it, with `plan` or what
-    `plan(done)` makes of the results so far. It begins when all of `after` are done, and is
-    skipped where `when(done)` says no. `otherwise` are plans to try in turn when Azure has no
-    capacity for the first one. What is not `cancellable` ends once it has begun.
+    `plan(done)` makes of the results so far. It begins when all of `after` are done, and is skipped
+    where `when(done)` says no. `otherwise` are plans to try in turn when Azure has no capacity for
+    the first one. What is not `cancellable` ends once it has begun.
     """
 
     name: str

@@ -1,8 +1,7 @@
 """A small world that behaves like Azure, in one thread and on a virtual clock.
 
 The app's own orchestrations and activities run on the SDK's real replay engine; its real SDK
-clients talk to the
-simulator in process; its tables are in memory. Nothing of the app is patched.
+clients talk to the simulator in process; its tables are in memory. Nothing of the app is patched.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""What a request would do: its checks run now, its steps and minutes are told, nothing is
-started.
-"""
+"""What a request would do: its checks run now, steps and minutes are told, nothing begins."""
 
 from __future__ import annotations
 

@@ -42,9 +42,7 @@ def build_summary(row: Json, latest: str | None = None) -> Json:
 
 
 def step_document(row: Json, latest: str, outcome: Json) -> Json:
-    """One step. Its percentage is computed now, from the newest time that the build has
-    reported.
-    """
+    """One step. Its percentage is computed now, from the newest time that the build reported."""
     started, seen, state = str(row["StartedAt"]), str(row["SeenAt"]), str(row["State"])
     error = row.get("Error")
     if state == "running" and outcome:

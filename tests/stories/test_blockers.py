@@ -35,9 +35,7 @@ def test_all_blockers_come_in_one_answer(world: World) -> None:
 
 
 def test_pools_over_quota_stop_a_build_before_its_image(world: World) -> None:
-    """A new Batch account may have no cores at all: nobody pays for an image that no pool
-    can use.
-    """
+    """A new Batch account may have no cores: nobody pays for an image that no pool can use."""
     build = world.build(a_request(pools=[a_pool("dev", nodes=2000)]))
     assert build["error"]["code"] == "Blocked", build["error"]
     assert build["error"]["details"][0]["code"] == "QuotaExceeded"

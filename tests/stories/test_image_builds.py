@@ -61,9 +61,7 @@ def test_each_build_gets_the_next_version(world: World) -> None:
 
 
 def test_an_image_is_built_in_the_registry_and_preloaded_from_it(world: World) -> None:
-    """Registry, identity, grant and build run beside the VM; the builder pulls with the
-    identity.
-    """
+    """Registry, identity and build come beside the VM; the builder pulls with the identity."""
     build = world.build(image_only(WITH_REGISTRY))
 
     assert build["state"] == "succeeded", build["error"]

@@ -1,6 +1,4 @@
-"""Pools from one image: many side by side, changed in place or replaced, proved, resized,
-deleted.
-"""
+"""Pools from one image: side by side, changed in place or replaced, proved, resized, deleted."""
 
 from __future__ import annotations
 

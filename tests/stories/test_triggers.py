@@ -1,5 +1,5 @@
-"""How builds begin besides HTTP: messages on the queue, the weekly timer; and how they
-are cancelled.
+"""How builds begin besides HTTP: messages on the queue, the weekly timer; and how they are
+cancelled.
 """
 
 from __future__ import annotations
