@@ -75,6 +75,11 @@ def _restart(services: Services, plan: ImagePlan, _: Tick) -> Started:
     return clients.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
 
 
+def _look_restarted(services: Services, plan: ImagePlan, tick: Tick) -> Json | None:
+    """Nothing has to be seen before the restart: Azure knows whether there is a VM."""
+    return look(services, plan, tick) if tick.started else {}
+
+
 def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
     """A repeated restart is harmless: no script runs meanwhile."""
     if observed is None:
@@ -103,7 +108,7 @@ restart_builder = Operation(
     plan=ImagePlan,
     verb="restart the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=look,
+    look=_look_restarted,
     judge=_judge_restarted,
     actions={"restart": _restart},
 )
@@ -178,5 +183,6 @@ _vm = Resource(
     path=path,
     id=lambda plan: plan.vm_id,
     body=lambda plan: bodies.builder_vm(plan, ""),
+    delete_options={"force_deletion": True},  # nobody misses what is on it
 )
 remove_builder_vm = removal("remove_builder_vm", _vm, lambda plan: plan.build_id)

@@ -5,7 +5,7 @@ description.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from shared import clients, decisions, names
@@ -30,6 +30,7 @@ class Resource(Generic[PlanT]):
     id: Callable[[PlanT], str]
     body: Callable[[PlanT], Json]
     create_call: str = "begin_create_or_update"
+    delete_options: Json = field(default_factory=dict)
 
     def look(self, services: Services, plan: PlanT, _: Tick) -> Json | None:
         """The resource as wire JSON, or None."""
@@ -42,7 +43,8 @@ class Resource(Generic[PlanT]):
 
     def delete(self, services: Services, plan: PlanT, _: Tick) -> Started:
         """Ask for its removal."""
-        return clients.send_delete(self.calls(services.azure).begin_delete, *self.path(plan))
+        call = self.calls(services.azure).begin_delete
+        return clients.send_delete(call, *self.path(plan), **self.delete_options)
 
 
 def creation(

@@ -19,13 +19,15 @@ _OVERDUE_SECONDS = polling.pace_of("seal").typical
 
 def _look(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
     """The VM, with what `command` and `console` tell where they are needed."""
+    if tick.started is None and run_script.look(services, plan, tick) is None:
+        return {"command": None}
     vm = builder_vm.look(services, plan.image, tick)
     if vm is None:
         return None
-    over = decisions.power_state(vm) in _STOPPED or tick.elapsed > _OVERDUE_SECONDS
-    if over or tick.started is None:
-        vm = {**vm, "command": run_script.look(services, plan, tick)}
-    return {**vm, "console": _console(services, plan)} if over else vm
+    if decisions.power_state(vm) not in _STOPPED and tick.elapsed <= _OVERDUE_SECONDS:
+        return vm
+    command = run_script.look(services, plan, tick)
+    return {**vm, "command": command, "console": _console(services, plan)}
 
 
 def _console(services: Services, plan: ScriptPlan) -> str:
@@ -39,10 +41,8 @@ def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Stopped, with this seal's mark on the console: a crash looks stopped too."""
     if observed is None:
         return Fail(failure=builder_vm.lost(plan.image))
-    console, ours = (
-        observed.get("console") or "",
-        f"{plan.image.build_id} {plan.parameters['NONCE']}",
-    )
+    console = observed.get("console") or ""
+    ours = f"{plan.image.build_id} {plan.parameters['NONCE']}"
     if f"batch-prep seal-failed {ours}" in console:
         return Fail(failure=_not_sealed(plan, console))
     script = run_script.judge(plan, observed["command"], tick) if "command" in observed else Wait()

@@ -73,7 +73,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "pull_access": (5, 20),
     "gallery": (12, 30),
     "image_definition": (12, 30),
-    "remove_builder_vm": (60, 40),
+    "remove_builder_vm": (30, 40),
     "keep_builder": (45, 30),
     "remove_network": (10, 30),
     "remove_nat_gateway": (10, 30),
