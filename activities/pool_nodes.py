@@ -113,7 +113,7 @@ def _care(tick: Tick, lost: list[Json]) -> Care:
 def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Ready when as many nodes as asked for are idle."""
     if observed is None:
-        return Fail(failure=_gone(plan))
+        return Fail(failure=gone(plan))
     nodes = observed["nodes"]
     if _on_their_way(plan, nodes):
         return Wait(note=f"nodes: {_counted(nodes)}")
@@ -240,7 +240,8 @@ def _truth(node: Json, care: Care) -> Problem:
     )
 
 
-def _gone(plan: PoolPlan) -> Failure:
+def gone(plan: PoolPlan) -> Failure:
+    """The pool is not there any more."""
     return Failure(
         code="PoolGone",
         kind=Kind.MISSING,

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from activities import pool_nodes
-from shared import batch_bodies, clients, execution
+from activities import batch_pool, pool_nodes
+from shared import batch_bodies, clients, execution, polling
 from shared.clients import Started
-from shared.decisions import Done, Start, Verdict, Wait
+from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import PoolPlan, ReportPlan
 from shared.proofs import CheckResult
@@ -71,12 +71,18 @@ read_node_reports = Effect(
 # -- second half: container tasks -----------------------------------------------------------------
 
 
-def _look_job(services: Services, plan: ReportPlan, _: Tick) -> Json | None:
-    """The job's tasks, or None where there is no job yet."""
+# Tasks of a pool that is gone wait for ever: then somebody asks whether it is still there.
+_OVERDUE_SECONDS = 3 * polling.pace_of("verify").typical
+
+
+def _look_job(services: Services, plan: ReportPlan, tick: Tick) -> Json | None:
+    """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts."""
     service = services.azure.batch_service(plan.pool.endpoint)
     if clients.fetch(service.get_job, plan.pool.job_id) is None:
         return None
-    return {"tasks": clients.listed(service.list_tasks, plan.pool.job_id)}
+    overdue = tick.elapsed > _OVERDUE_SECONDS
+    is_gone = overdue and batch_pool.look(services, plan.pool, tick) is None
+    return {"tasks": clients.listed(service.list_tasks, plan.pool.job_id), "poolGone": is_gone}
 
 
 def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:
@@ -106,6 +112,8 @@ def _judge_job(plan: ReportPlan, observed: Json | None, tick: Tick) -> Verdict:
     if any(t["id"] not in found for t in expected):
         return Wait() if tick.started == "add" else Start(action="add")
     open_ = [t for t in found.values() if str(t.get("state", "")).lower() != "completed"]
+    if open_ and observed["poolGone"]:
+        return Fail(failure=pool_nodes.gone(plan.pool))
     if open_:
         return Wait(note=f"{len(found) - len(open_)} of {len(found)} tasks have ended")
     how = [execution.of(task.get("executionInfo") or {}) for task in found.values()]

@@ -97,3 +97,16 @@ def test_nodes_that_never_become_ready_leave_their_verdicts(world: World) -> Non
     assert verdicts["gpu"] == ("fail", "GPU_UNSUPPORTED")
     assert verdicts["docker"] == ("pass", None)
     assert bad["verified"] is False
+
+
+def test_a_pool_that_is_deleted_while_it_is_proved_is_missed_soon(world: World) -> None:
+    """Its tasks would wait for ever, and the step for an hour."""
+    build = world.start(a_request(pools=[a_pool("dev", verify=True)]))
+    while not [r for r in world.ledger() if "addtaskcollection" in r["url"]]:
+        world.engine.advance(1)
+    world.services.azure.batch.pool.begin_delete("images", "mybatch12345", "dev", polling=False)
+    world.engine.run_until_complete(build)
+    shown = world.show(build)
+    assert (shown["state"], shown["error"]["code"]) == ("failed", "PoolGone")
+    [verify] = [s for s in shown["steps"] if s["name"] == "verify"]
+    assert verify["seconds"] < 200
