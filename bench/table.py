@@ -27,9 +27,9 @@ _WORDS = {True: "[green]reached[/]", False: "[red]not reached[/]", None: "[yello
 def scenarios(found: dict[str, Json]) -> Table:
     """One row for each scenario."""
     table = Table(box=box.SIMPLE_HEAD, title="Scenarios", title_justify="left")
-    table.add_column("scenario")
+    table.add_column("scenario", no_wrap=True)
     for title in COLUMNS.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", overflow="fold")
     for name in known.SCENARIOS:
         if name in found:
             table.add_row(name, *cells(found[name]))

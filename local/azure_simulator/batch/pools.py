@@ -59,7 +59,20 @@ def show(
 
 def list_pools(azure: core.Simulator, request: model.Request) -> model.Response:
     account = arm.require(azure, resource_ids.without_action(request.resource_id))
-    return arm.page(azure, request, azure.store.children(account.id, TYPE))
+    pools = azure.store.children(account.id, TYPE)
+    return arm.page(
+        azure, request, pools, lambda pool: _selected(azure.show(pool, request), request)
+    )
+
+
+def _selected(document: model.JsonObject, request: model.Request) -> model.JsonObject:
+    """`$select` names top-level properties, as `properties/vmSize`; the others are left out."""
+    names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
+    if not names:
+        return document
+    properties = document["properties"]
+    wanted = {n: v for n, v in properties.items() if f"properties/{n}" in names}
+    return {**document, "properties": wanted}
 
 
 def get(azure: core.Simulator, request: model.Request) -> model.Response:

@@ -305,6 +305,15 @@ def test_pools_are_listed_in_pages():
     assert [pool.name for pool in found] == [f"p{number}" for number in range(5)]
 
 
+def test_a_list_leaves_out_the_properties_that_nobody_selected(world):
+    """Whoever counts cores need not read every start task."""
+    world.make_pool("p1", nodes=0)
+    select = "properties/vmSize,properties/scaleSettings"
+    [pool] = world.batch.pool.list_by_batch_account(GROUP, ACCOUNT, select=select)
+    assert pool.name == "p1"
+    assert pool.as_dict()["properties"].keys() == {"vmSize", "scaleSettings"}
+
+
 def test_a_subnet_with_a_pool_in_it_cannot_be_deleted(world):
     """The pool's nodes live there."""
     subnet = world.make_network()
