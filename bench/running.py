@@ -26,7 +26,7 @@ _CHILD_SECONDS_MAX = 3600
 
 def main(names: Sequence[str]) -> None:
     """Measure, show, and write what was measured beside what is known from before."""
-    console = Console()
+    console = table.screen()
     extra = list(scenarios.ONLY_FOR_SCALE) if "queue_1000_pools" in names else []
     start = startup.measure()
     found = known()

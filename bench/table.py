@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from bench import scenarios as known
 from bench.targets import Verdict
 from tests.world import Json
 
+_WIDTH_MIN = 120  # the tables' own; a file or a pipe has none
 COLUMNS = {
     "makespan_minutes": "minutes",
     "critical_path_minutes": "critical path",
@@ -24,12 +26,18 @@ COLUMNS = {
 _WORDS = {True: "[green]reached[/]", False: "[red]not reached[/]", None: "[yellow]open[/]"}
 
 
+def screen() -> Console:
+    """Where the tables are shown: as wide as the terminal, and wide enough without one."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH_MIN)
+
+
 def scenarios(found: dict[str, Json]) -> Table:
     """One row for each scenario."""
     table = Table(box=box.SIMPLE_HEAD, title="Scenarios", title_justify="left")
     table.add_column("scenario", no_wrap=True)
     for title in COLUMNS.values():
-        table.add_column(title, justify="right", overflow="fold")
+        table.add_column(title, justify="right")
     for name in known.SCENARIOS:
         if name in found:
             table.add_row(name, *cells(found[name]))
