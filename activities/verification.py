@@ -11,7 +11,7 @@ from shared import batch_bodies, clients, execution, polling
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import PoolPlan, ReportPlan
+from shared.plans import NODES_A_CALL, PoolPlan, ReportPlan
 from shared.proofs import CheckResult
 
 _TASKS_PER_REQUEST = 100  # Batch's limit
@@ -24,16 +24,18 @@ def _read_nodes(services: Services, plan: ReportPlan, _: Tick) -> Json:
     """The checks that each node printed. A node without a report counts as failed: silence proves
     nothing.
     """
-    nodes = plan.nodes or _all_nodes(services, plan.pool)
+    nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
     checks = [check for node, report in reports.items() for check in node_checks(node, report)]
     how = [execution.of(report or {}) for report in reports.values()]
     return {"checks": [c.to_wire() for c in checks], **execution.together(how)}
 
 
-def _all_nodes(services: Services, plan: PoolPlan) -> list[str]:
+def _some_nodes(services: Services, plan: PoolPlan) -> list[str]:
+    """Of a pool that failed: enough to see why."""
     service = services.azure.batch_service(plan.endpoint)
-    return [n["id"] for n in clients.listed(service.list_nodes, plan.pool_id, select=["id"])]
+    found = clients.listed(service.list_nodes, plan.pool_id, select=["id"])
+    return [node["id"] for node in found[:NODES_A_CALL]]
 
 
 def node_checks(node: str, result: Json | None) -> list[CheckResult]:

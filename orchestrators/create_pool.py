@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import execution, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
-from shared.plans import PoolPlan, PoolRecord, ReportPlan
+from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, ReportPlan
 from shared.proofs import CheckResult, Proof
 from shared.steps import Context, Scope, Story
 from shared.wire import Wire
@@ -104,8 +104,8 @@ def _with_nodes(context: Context, work: PoolWork) -> Story:
 
 def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) -> Story:
     """Both halves: what the nodes' start tasks found, and container tasks on them."""
+    report = yield from _read_reports(context, scope, plan, nodes)
     work = ReportPlan(pool=plan, nodes=nodes)
-    report = yield from steps.call(context, scope, "node_reports", "read_node_reports", work)
     try:
         job = yield from steps.run(context, scope, "verify", "run_verification_job", work)
     except StepFailed:
@@ -114,6 +114,17 @@ def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) ->
     yield from _remove_job(context, plan)
     checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
     return checks, execution.together([report, job])
+
+
+def _read_reports(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) -> Story:
+    """What the start tasks of all nodes found, some nodes at a time: each is a request."""
+    reports = []
+    for start in range(0, len(nodes), NODES_A_CALL):
+        some = ReportPlan(pool=plan, nodes=nodes[start : start + NODES_A_CALL])
+        report = yield from steps.call(context, scope, "node_reports", "read_node_reports", some)
+        reports.append(report)
+    checks = [check for report in reports for check in report["checks"]]
+    return {"checks": checks, **execution.together(reports)}
 
 
 def _remove_job(context: Context, plan: PoolPlan) -> Story:

@@ -251,6 +251,9 @@ class ImageReference(Wire):
     gpu: bool = False
 
 
+NODES_A_CALL = 50  # whose reports one activity reads: a request each, some seconds in all
+
+
 class ReportPlan(Wire):
     """A pool and the nodes that prove it."""
 
