@@ -243,6 +243,7 @@ def test_an_uploaded_context_is_built(world):
         (b"no archive", "not a gzip-compressed tar"),
         (gzip.compress(b"no tar"), "not a gzip-compressed tar"),
     ],
+    ids=["no Dockerfile", "no archive", "no tar"],  # an archive's bytes hold the time
 )
 def test_an_unusable_context_fails_the_build(world, content, words):
     """Found out when it is built, not when it is uploaded."""
