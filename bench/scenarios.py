@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from bench.measured_world import MeasuredWorld
 from bench.measuring import Stretch, mark
-from local.azure_simulator import model
 from local.functions_host import local_client
 from tests.world import Json, a_pool, an_image
 from triggers import catalogue, timers
@@ -96,7 +95,7 @@ def full(pools: int, seed: int) -> Measured:
     """Image and pools in one build."""
     world = MeasuredWorld(seed)
     if pools > 1:
-        change_settings(world, {"batchQuota:Standard NCASv3_T4 Family": 4 * pools})
+        world.change_facts({"batchQuota:Standard NCASv3_T4 Family": 4 * pools})
     return _build(world, full_request(pools))
 
 
@@ -164,7 +163,7 @@ def queue(pools: int, seed: int, *, share_of_quota: float = 1.0) -> Measured:
     accounts = -(-pools // POOLS_PER_ACCOUNT)
     cores = int(2 * min(pools, POOLS_PER_ACCOUNT) * share_of_quota)
     quota = {"batchQuota:accounts": accounts, "batchQuota:standardDSv5Family": cores}
-    change_settings(world, quota)
+    world.change_facts(quota)
     _succeed(world, image_request(an_image(containerImages=[BUSYBOX])))
     for number in range(accounts):
         _make_account(world, f"account{number}")
@@ -245,13 +244,6 @@ ALL = {**SCENARIOS, **ONLY_FOR_SCALE}
 
 
 # --- helpers ----------------------------------------------------------------------------------
-
-
-def change_settings(world: MeasuredWorld, settings: Json) -> None:
-    """Change facts about the simulated Azure: quotas."""
-    body = json.dumps(settings).encode()
-    request = model.Request(method="PUT", path="/_simulator/settings", body=body)
-    assert world.azure.handle(request).status < 300
 
 
 def _world_with_image(seed: int) -> MeasuredWorld:

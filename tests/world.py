@@ -187,11 +187,19 @@ class World:
 
     def fault(self, fault: Json) -> None:
         """Something goes wrong on Azure from now on."""
+        self._tell("POST", "faults", fault)
+
+    def change_facts(self, facts: Json) -> None:
+        """Facts about Azure, such as quotas, are others from now on."""
+        self._tell("PUT", "settings", facts)
+
+    def _tell(self, method: str, what: str, body: Json) -> None:
         from local.azure_simulator import model
 
-        body = json.dumps(fault).encode()
-        request = model.Request(method="POST", path="/_simulator/faults", body=body)
-        answer = self.azure.handle(request)
+        data = json.dumps(body).encode()
+        answer = self.azure.handle(
+            model.Request(method=method, path=f"/_simulator/{what}", body=data)
+        )
         assert answer.status < 300, answer.body
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from local.azure_simulator import model
 from tests.world import World, a_pool, a_request, an_image
 
 GPU_SIZE = "Standard_NC4as_T4_v3"
@@ -117,9 +114,7 @@ def test_a_pool_that_is_deleted_while_it_is_proved_is_missed_soon(world: World) 
 
 def test_every_node_of_a_large_pool_is_asked(world: World) -> None:
     """More than one call of an activity reads."""
-    cores = json.dumps({"batchQuota:standardDSv5Family": 120, "batchQuota:dedicatedCores": 120})
-    settings = model.Request(method="PUT", path="/_simulator/settings", body=cores.encode())
-    assert world.azure.handle(settings).status == 200
+    world.change_facts({"batchQuota:standardDSv5Family": 120, "batchQuota:dedicatedCores": 120})
     build = world.build(a_request(pools=[a_pool("dev", nodes=60, verify=True)]))
     assert build["state"] == "succeeded", build["error"]
     [system] = [p for p in build["pools"][0]["proofs"] if p["check"] == "system"]
