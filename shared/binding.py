@@ -2,8 +2,8 @@
 
     payload  {"plan": {...}, "tick": {...}, "step": {...}?}
     reply    {"state": "done", "result": {...}}
-             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...},
-              "transient": bool}
+             {"state": "wait", "retryAfter": seconds?, "left": seconds?, "note": text,
+              "memo": {...}, "transient": bool}
              {"state": "failed", "error": {...}}
 
 Around each call the step's record is written, and the build's cancel flag is read.
@@ -11,6 +11,7 @@ Around each call the step's record is written, and the build's cancel flag is re
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for
         after = Wait()
     if isinstance(after, Wait) and after.retry_after is None:
-        after = Wait(note=after.note, retry_after=started.retry_after, memory=after.memory)
+        after = dataclasses.replace(after, retry_after=started.retry_after)
     return _reply(operation, services, plan, tick, after)
 
 
@@ -115,6 +116,8 @@ def _reply(
         case Wait():
             tick = _remembering(tick, verdict.memory)
             waiting = _wait(tick, verdict.note, verdict.retry_after)
+            if verdict.left is not None:
+                waiting["left"] = verdict.left
             return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))

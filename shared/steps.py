@@ -120,7 +120,8 @@ def _until_done(context: Context, work: Json) -> Story:
             spread = polling.spread_of(context.instance_id, refusals)
             delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
         else:
-            delay = polling.next_look(pace, waited, reply.get("retryAfter"))
+            hint = reply.get("left")
+            delay = polling.next_look(pace, waited, reply.get("retryAfter"), hint)
             spent += delay
         waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
