@@ -1,4 +1,4 @@
-"""The shortest time in which Azure could do a build, and the time of the strictly sequential order.
+"""The shortest time in which Azure could do a build.
 
 Written from what Azure requires, and from nothing of the app: durations are what the simulator
 really took, the graph says what must wait for what. Nobody who looks at Azure from outside can be
@@ -42,11 +42,6 @@ def longest(tasks: Sequence[Task]) -> tuple[float, list[str]]:
         before, path = max((ends[name] for name in task.after), default=(0.0, []))
         ends[task.name] = (before + task.seconds, [*path, task.name])
     return max(ends.values(), default=(0.0, []))
-
-
-def sequential(tasks: Iterable[Task]) -> float:
-    """Seconds when every task waits for the one before, each seen the moment it ends."""
-    return sum(task.seconds for task in tasks)
 
 
 def graph(spans: Sequence[Span]) -> list[Task]:

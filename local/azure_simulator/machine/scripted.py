@@ -1,7 +1,8 @@
 """A machine that executes nothing: it knows the steps of a build and prints what they would print.
 
 Every result line carries `"scripted": true`. Other scripts end with exit code 0 and no output after
-a generic duration. What each step needs and does is in `steps`.
+a generic duration; of these it knows `waagent -deprovision` alone. What each step needs and does is
+in `steps`.
 """
 
 # ruff: noqa: ARG002 - the interface has more than a machine of this kind needs
@@ -82,8 +83,12 @@ class ScriptedMachine:
         missing = scripts.unbound_variable(run.script, run.environment, names)
         if missing:
             return _unbound(missing)
-        seconds = self._times.sample("script.other", run.id, 1)
-        return self._met_by_fault(run, "", interface.Outcome(seconds=seconds))
+        changes = scripts.deprovisioning(run.script)
+        row = "script.other" if changes is None else "script.sealing"
+        seconds = self._times.sample(row, run.id, 1)
+        return self._met_by_fault(
+            run, "", interface.Outcome(seconds=seconds, changes=changes or {})
+        )
 
     def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome:
         if _input_hash(step, run) in run.vm["steps"]:
