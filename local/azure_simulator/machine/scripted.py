@@ -17,6 +17,8 @@ import json
 from local.azure_simulator import durations, model
 from local.azure_simulator.machine import interface, scripts, steps
 
+ROLE_SECONDS = 300.0
+"""How long a step tries a registry that does not let it in: a fresh role needs minutes to work."""
 REPEATED_SECONDS = 1.0
 """A step that was done before, with the same inputs, prints its stored result."""
 _NOT_INPUTS = frozenset({"NONCE", "DEADLINE_SECONDS"})
@@ -60,7 +62,8 @@ class ScriptedMachine:
         missing = scripts.unbound_variable(run.script, run.environment, steps.REQUIRED[step])
         if missing:
             return _unbound(missing)
-        return self._met_by_fault(run, step, self._run_step(run, step))
+        outcome = self._run_step(run, step)
+        return None if outcome is None else self._met_by_fault(run, step, outcome)
 
     def look(self, run: interface.ScriptRun) -> interface.Outcome | None:
         return self.run(run)
@@ -90,10 +93,13 @@ class ScriptedMachine:
             run, "", interface.Outcome(seconds=seconds, changes=changes or {})
         )
 
-    def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome:
+    def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome | None:
+        """None while it tries again and again."""
         if _input_hash(step, run) in run.vm["steps"]:
             return _outcome(run, step, self.imagine(run, step), REPEATED_SECONDS)
         done, seconds = self.imagine(run, step), self._seconds(run, step)
+        if done.exit_code == steps.LOGIN and run.spent < ROLE_SECONDS:
+            return None
         deadline = float(run.environment.get("DEADLINE_SECONDS", "3300"))
         if seconds > deadline:
             message = f"did not end within {deadline:.0f} seconds"
