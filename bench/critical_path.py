@@ -72,9 +72,6 @@ class _Truth:
     def total(self, *kinds: str, of: str = "") -> float:
         return sum(s.seconds for s in self.spans(*kinds, of=of))
 
-    def most(self, kind: str) -> float:
-        return max((s.seconds for s in self.spans(kind)), default=0.0)
-
     def script(self, step: str) -> float:
         """A run command: taken up by the agent, executed, reported."""
         return self.total(*_RUN_COMMAND, of=f"/runcommands/{step}")
@@ -138,11 +135,10 @@ def _capture(truth: _Truth) -> list[Task]:
     return [
         Task(name="gallery", seconds=truth.total("galleries.write")),
         Task(name="definition", seconds=truth.total("galleryImages.write"), after=("gallery",)),
-        Task(name="commands removed", seconds=truth.most("runCommands.delete"), after=("check",)),
         Task(
             name="sealing",
             seconds=sealing + truth.total("virtualMachines.guest"),
-            after=("commands removed",),
+            after=("check",),
         ),
         Task(
             name="deallocate",
