@@ -146,6 +146,15 @@ def pool_iterations(rounds: int, seed: int) -> Measured:
     return Measured(world=world, stretch=chained, outcomes=states)
 
 
+def pools_at_once(count: int, seed: int) -> Measured:
+    """One request for so many verified pools of one small node."""
+    world = MeasuredWorld(seed)
+    world.change_facts({"batchQuota:standardDSv5Family": 2 * count})
+    _succeed(world, image_request(an_image(containerImages=[BUSYBOX])))
+    pools = [a_pool(f"pool-{n}", vmSize=SMALL_SIZE, verify=True) for n in range(count)]
+    return _build(world, pools_request("many", *pools))
+
+
 def queue(pools: int, seed: int, *, share_of_quota: float = 1.0) -> Measured:
     """So many pool requests on the queue at once, 100 for each Batch account."""
     world = MeasuredWorld(seed)
@@ -217,6 +226,11 @@ SCENARIOS: dict[str, Scenario] = {
         run=functools.partial(registry_preload, 10),
         old=functools.partial(baseline.registry_preload, 10),
         about="ten container images preloaded",
+    ),
+    "pools_100": Scenario(
+        run=functools.partial(pools_at_once, 100),
+        old=functools.partial(baseline.queue, 100),
+        about="100 verified pools in one request",
     ),
     "queue_100_pools": Scenario(
         run=functools.partial(queue, 100),

@@ -34,6 +34,7 @@ NAMES = {
     "pool_iterations_10",
     "unchanged_rebuild",
     "registry_preload_10",
+    "pools_100",
     "queue_100_pools",
     "queue_1000_pools",
     "queue_1000_pools_half_quota",
