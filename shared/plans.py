@@ -378,6 +378,7 @@ class PoolRecord(Wire):
     scripted_parts: list[str] = []
     stand_in: str = ""
     error: Failure | None = None
+    nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
 
 
 class BuildOutcome(Wire):
