@@ -116,8 +116,8 @@ def _standing(services: Services, plan: PoolPlan) -> Standing | None:
 
 def _keeper(services: Services, plan: PoolPlan, observed: Json) -> str | None:
     """Who has taken the pool over since its build failed, as a reason to leave it alone."""
-    if builds := services.records.at_work_on(plan.account.name, plan.pool_id, plan.resource):
-        return f"build {builds} is at work on it"
+    if build := services.records.at_work_on(plan.account.name, plan.pool_id, plan.resource):
+        return f"build {build} is at work on it"
     if batch_pool.shaped_by(observed) != plan.build_id:
         return f"it is of {batch_pool.shaped_by(observed) or 'somebody else'} by now"
     record = services.records.pool(plan.account.name, plan.pool_id)

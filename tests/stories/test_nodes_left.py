@@ -11,9 +11,9 @@ import pytest
 from local.functions_host.store import Query
 from shared import batch_bodies
 from shared.names import Orchestrator
-from shared.plans import SweepPlan
+from shared.plans import PoolRecord, SweepPlan
 from tests.world import World, a_pool, a_request, an_image
-from triggers import catalogue, leftovers
+from triggers import builds, catalogue, leftovers
 
 ACCOUNT = "mybatch12345"
 HOUR = 3600.0
@@ -130,6 +130,16 @@ def test_a_pool_that_is_gone_is_left_at_that(built: World) -> None:
     assert built.pool(ACCOUNT, POOL)["nodesLeft"] is False
 
 
+def test_what_an_older_version_has_recorded_is_read(built: World) -> None:
+    """It said nothing of nodes; nothing is taken for left."""
+    build = built.build(of_pools())
+    (pool,) = build["pools"]
+    old = {key: value for key, value in pool.items() if key not in {"nodesLeft", "error"}}
+    built.records.put_pool(PoolRecord.from_wire({**old, "state": "failed"}))
+    assert said(built) == []
+    assert (built.sweep()["emptied"], nodes(built)) == ([], 1)
+
+
 # -- somebody has taken the pool over -------------------------------------------------------------
 
 
@@ -156,14 +166,16 @@ def test_a_pool_that_a_build_is_at_work_on_is_left_alone(built: World, seconds: 
 
 
 def test_a_resumed_build_keeps_its_own_pool(built: World) -> None:
-    """It goes on with the pool that it could not shrink."""
+    """It goes on with the nodes that it could not remove."""
     build = with_dead_nodes(built)["buildId"]
     built.azure.faults.clear()
-    built.ask(leftovers.begin_sweep)
-    assert built.resume(build)["state"] in {"succeeded", "failed"}
-    built.sweep()
+    assert built.ask(builds.resume_build, id=build).status == 202
+    built.engine.advance(30)
+    assert built.sweep()["emptied"] == []
+    built.engine.run_until_complete(build)
+    assert built.show(build)["state"] == "succeeded"
     record = built.pool(ACCOUNT, POOL)
-    assert nodes(built) == (1 if record["state"] == "ready" else 0)
+    assert (nodes(built), record["state"], record["nodesLeft"]) == (1, "ready", False)
 
 
 def test_a_build_that_may_not_have_the_pool_does_not_hide_it(built: World) -> None:
@@ -306,6 +318,37 @@ def test_a_dead_build_takes_nothing_that_was_anothers(built: World) -> None:
     before = built.pool(ACCOUNT, POOL)
     built.fault({"effect": "status", "status": 503, "method": "GET", "times": 100})
     build = built.start(of_pools("again"))
+    built.engine.advance(60)
+    die(built, build)
+    built.azure.faults.clear()
+    swept = built.sweep()
+    assert (swept["closed"], swept["emptied"]) == ([build], [])
+    assert (nodes(built), built.pool(ACCOUNT, POOL)) == (1, before)
+
+
+def test_a_resumed_build_that_died_has_not_told_of_its_new_nodes(built: World) -> None:
+    """What is on record of its pool is older than what it did last."""
+    built.fault({**BAD_NODES, "times": 3})
+    build = built.build(of_pools())["buildId"]
+    assert (nodes(built), built.pool(ACCOUNT, POOL)["nodesLeft"]) == (0, False)
+    built.engine.advance(HOUR)
+    assert built.ask(builds.resume_build, id=build).status == 202
+    built.engine.advance(60)
+    die(built, build)
+    built.engine.advance(HOUR)
+    assert nodes(built) == 1
+    assert len(built.sweep()["emptied"]) == 1
+    assert (nodes(built), built.pool(ACCOUNT, POOL)["error"]["code"]) == (0, "Bug")
+
+
+def test_a_resumed_build_that_died_early_takes_nothing_back(built: World) -> None:
+    """Another build has its pool since it failed, and it had not claimed it again."""
+    built.fault({**BAD_NODES, "times": 3})
+    build = built.build(of_pools())["buildId"]
+    assert built.build(of_pools("again"))["state"] == "succeeded"
+    before = built.pool(ACCOUNT, POOL)
+    built.fault({"effect": "status", "status": 503, "method": "GET", "times": 100})
+    assert built.ask(builds.resume_build, id=build).status == 202
     built.engine.advance(60)
     die(built, build)
     built.azure.faults.clear()
