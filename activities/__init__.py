@@ -39,7 +39,6 @@ ACTIVITIES: list[Activity] = [
     run_script.run_script,
     builder_vm.restart_builder,
     bill_of_materials.keep_bill_of_materials,
-    run_script.remove_run_commands,
     sealing.seal_builder,
     builder_vm.generalize_builder,
     registry.create_registry,

@@ -6,6 +6,8 @@ failure tells of each such node what Batch says and what its start task printed 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from activities import batch_pool, node_care
 from activities.node_care import Care
 from shared import clients, decisions, errors, scripts
@@ -62,7 +64,7 @@ def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
         readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
         for node in readable:
             node.update(_words(services, plan, node["id"]))
-    if _on_their_way(plan, nodes):
+    if _on_their_way(plan, nodes) or _are_ready(plan, nodes):
         return {"nodes": nodes}
     pool = batch_pool.look(services, plan, tick)
     return None if pool is None else {**pool, "nodes": nodes}
@@ -103,6 +105,38 @@ def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
     return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
 
 
+def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
+    """Whether all nodes that were asked for are there and can work: the pool has nothing to add."""
+    return len(nodes) == _asked(plan) > 0 and all(_state(n) in _READY for n in nodes)
+
+
+# What a node does on its way, in seconds at the fastest, half of what is usual: the machine is
+# prepared, it boots, its start task runs.
+_WAY = {"creating": 15.0, "starting": 75.0, "waitingforstarttask": 10.0}
+
+
+def _left(nodes: list[Json], now: str) -> float | None:
+    """Until the last of them can work, at the fastest; None where one does something unusual."""
+    coming = [n for n in nodes if _state(n) in _COMING]
+    if any(_state(n) not in _WAY for n in coming):
+        return None
+    return max(_way_of(_state(n), _seconds_in_state(n, now)) for n in coming)
+
+
+def _way_of(state: str, spent: float = 0.0) -> float:
+    """The seconds of a node's way that are left when it has `spent` some in this state."""
+    states = list(_WAY)
+    after = sum(_WAY[s] for s in states[states.index(state) + 1 :])
+    return after + max(0.0, _WAY[state] - spent)
+
+
+def _seconds_in_state(node: Json, now: str) -> float:
+    since = node.get("stateTransitionTime")
+    if since is None:
+        return 0.0
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+
+
 def _care(tick: Tick, lost: list[Json]) -> Care:
     return Care.from_wire(tick.memory).noted(lost, tick.now)
 
@@ -116,9 +150,11 @@ def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]
     if _on_their_way(plan, nodes):
-        return Wait(note=f"nodes: {_counted(nodes)}")
+        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, tick.now))
+    if _are_ready(plan, nodes):
+        return Done(result={"nodes": [n["id"] for n in nodes]})
     if not batch_pool.is_steady(observed):
-        return Wait(note="nodes are being allocated")
+        return Wait(note="nodes are being allocated", left=_way_of("creating"))
     if problem := resize_problem(plan.resource, observed):
         return Fail(failure=problem)
     if lost := lost_nodes(nodes):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 
 from activities import preflight
-from shared import clients, decisions, names, quotas
+from shared import clients, decisions, known, names, quotas
 from shared.errors import Problem
 from shared.operations import Effect, Json, Services, Tick
-from shared.plans import BuildPlan, ImageRecord, ImageReference, PoolPlan
+from shared.plans import AccountPlan, BuildPlan, ImageRecord, ImageReference, PoolPlan
 from shared.quotas import Size
 
 # -- the Batch account ----------------------------------------------------------------------------
@@ -22,16 +22,30 @@ def _check_batch(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     assert account is not None
     sizes = _batch_sizes(services, account.location, tick)
     problems = [p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes))]
-    path = (account.resource_group, account.name)
-    found = clients.fetch(services.azure.batch.batch_account.get, *path)
-    is_there = decisions.provisioning(found) == "ready"
+    found = _batch_account(services, account, tick)
+    is_there = _is_ready(found)
     if found is not None and is_there and not problems:
-        problems += _quota_problems(services, plan, found, sizes)
+        problems += _quota_problems(services, plan, found, sizes, tick)
         problems += _agent_problems(services, plan, found, tick)
     endpoint = None
     if is_there and decisions.same((found or {}).get("location"), account.location):
         endpoint = decisions.properties(found).get("accountEndpoint")
     return preflight.answer(problems, endpoint=endpoint)
+
+
+def _batch_account(services: Services, account: AccountPlan, tick: Tick) -> Json | None:
+    """Remembered for a minute once it is there: many pools are asked for at once."""
+
+    def ask() -> Json | None:
+        calls = services.azure.batch.batch_account
+        return clients.fetch(calls.get, account.resource_group, account.name)
+
+    key = ("batch account", account.account_id.lower())
+    return services.known.get(key, tick.now, ask, _is_ready, known.A_MINUTE)
+
+
+def _is_ready(found: Json | None) -> bool:
+    return decisions.provisioning(found) == "ready"
 
 
 def _batch_sizes(services: Services, location: str, tick: Tick) -> dict[str, Size]:
@@ -65,12 +79,20 @@ def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem
 _COUNTED = "properties/vmSize,properties/scaleSettings,properties/currentDedicatedNodes"
 
 
+def _pools_there(services: Services, account: AccountPlan, tick: Tick) -> list[Json]:
+    def ask() -> list[Json]:
+        calls = services.azure.batch.pool.list_by_batch_account
+        return clients.listed(calls, account.resource_group, account.name, select=_COUNTED)
+
+    key = ("pools", account.account_id.lower())
+    return services.known.get(key, tick.now, ask, fresh=known.A_MOMENT)
+
+
 def _quota_problems(
-    services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size]
+    services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size], tick: Tick
 ) -> list[Problem]:
     assert plan.account is not None
-    path = (plan.account.resource_group, plan.account.name)
-    pools = clients.listed(services.azure.batch.pool.list_by_batch_account, *path, select=_COUNTED)
+    pools = _pools_there(services, plan.account, tick)
     asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
@@ -123,17 +145,17 @@ check_batch = Effect(
 # -- an existing image (batch-only) ---------------------------------------------------------------
 
 
-def _check_image(services: Services, plan: BuildPlan, _: Tick) -> Json:
+def _check_image(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     """The image to use: from Azure what it is, from the records what is inside it."""
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
     assert account is not None
-    versions = _versions(services, wanted)
-    found = _newest(versions) if wanted.version == "latest" else None
-    if wanted.version != "latest":
-        found = next((v for v in versions if v["name"] == wanted.version), None)
+    newest = services.records.image(
+        wanted.gallery, wanted.definition, "latest", wanted.resource_group
+    )
+    found, others = _find_image(services, wanted, newest, tick)
     if found is None:
-        return preflight.answer([_not_found(services, wanted, versions)])
+        return preflight.answer([_not_found(services, wanted, others)])
     regions = [
         str(r.get("name", "")).replace(" ", "").lower()
         for r in (decisions.properties(found).get("publishingProfile") or {}).get("targetRegions")
@@ -146,6 +168,24 @@ def _check_image(services: Services, plan: BuildPlan, _: Tick) -> Json:
         )
         return preflight.answer([Problem(field="image", code="ImageNotInRegion", message=message)])
     return preflight.answer([], image=_describe(services, wanted, found, regions).to_wire())
+
+
+def _find_image(
+    services: Services, wanted: ImageReference, newest: ImageRecord | None, tick: Tick
+) -> tuple[Json | None, list[Json]]:
+    """The version to use, and all there are. Remembered for a minute once it is found, until a
+    newer one is recorded: many pools are made from one image at once.
+    """
+
+    def ask() -> tuple[Json | None, list[Json]]:
+        versions = _versions(services, wanted)
+        if wanted.version == "latest":
+            return _newest(versions), versions
+        return next((v for v in versions if v["name"] == wanted.version), None), versions
+
+    image = (wanted.resource_group, wanted.gallery, wanted.definition, wanted.version)
+    key = ("image", *image, newest.version if newest else "")
+    return services.known.get(key, tick.now, ask, lambda f: f[0] is not None, known.A_MINUTE)
 
 
 def _versions(services: Services, wanted: ImageReference) -> list[Json]:
@@ -176,9 +216,9 @@ def _not_found(services: Services, wanted: ImageReference, versions: list[Json])
         there = ", ".join(sorted(v["name"] for v in versions))
         message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
         return Problem(field="image.version", code="ImageNotFound", message=message)
-    known = {f"{i.gallery_name}/{i.image_name}" for i in services.records.images()}
+    there_are = {f"{i.gallery_name}/{i.image_name}" for i in services.records.images()}
     name = f"{wanted.gallery}/{wanted.definition}"
-    near = difflib.get_close_matches(name, known, n=5, cutoff=0.0)
+    near = difflib.get_close_matches(name, there_are, n=5, cutoff=0.0)
     there = f"known images are: {', '.join(near)}" if near else "no image has been built yet"
     message = f"there is no image {name} in resource group {wanted.resource_group}; {there}"
     return Problem(field="image.name", code="ImageNotFound", message=message)

@@ -4,12 +4,12 @@ end.
 
 from __future__ import annotations
 
-from shared import bodies, clients, decisions, errors, execution, names, scripts
+from shared import bodies, clients, errors, execution, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
 from shared.operations import Json, Operation, Services, Tick
-from shared.plans import ImagePlan, ScriptPlan
+from shared.plans import ScriptPlan
 
 ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
 
@@ -19,12 +19,21 @@ def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     return plan.image.resource_group, vm, names.run_command(plan.step, ATTEMPT)
 
 
-def _look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
+def look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
+    """The run command with its instance view, or None."""
     calls = services.azure.compute.virtual_machine_run_commands
     return clients.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
 
 
-def _start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
+def _look_later(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
+    """The first call asks Azure for the script at once: where an interrupted one has asked already,
+    the same name with the same body is no new run.
+    """
+    is_first = tick.started is None and tick.elapsed == 0
+    return None if is_first else look(services, plan, tick)
+
+
+def start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
     name = names.run_command(plan.step, ATTEMPT)
     if plan.image.log_container:  # a run command that cannot write its logs fails
@@ -42,7 +51,7 @@ _ENDED = {"succeeded", "failed", "timedout", "canceled"}
 _GOING = {"unknown", "pending", "running"}
 
 
-def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
+def judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
     enough.
     """
@@ -108,49 +117,7 @@ run_script = Operation(
     plan=ScriptPlan,
     verb="run a script on the builder VM",
     subject=_subject,
-    look=_look,
-    judge=_judge,
-    actions={"start": _start},
-)
-
-
-# -- removing what run commands leave behind ------------------------------------------------------
-
-
-def _look_commands(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
-    """The builder's run commands that are not yet being deleted; Batch wants no extensions inside
-    an image.
-    """
-    calls = services.azure.compute.virtual_machine_run_commands
-    vm = (plan.resource_group, names.builder_vm(plan.build_id))
-    found = clients.listed(calls.list_by_virtual_machine, *vm)
-    staying = [c["name"] for c in found if decisions.provisioning(c) != "deleting"]
-    return {"names": staying} if found else None
-
-
-def _delete_commands(services: Services, plan: ImagePlan, tick: Tick) -> Started:
-    calls = services.azure.compute.virtual_machine_run_commands
-    vm = names.builder_vm(plan.build_id)
-    for name in tick.memory["names"]:
-        clients.send_delete(calls.begin_delete, plan.resource_group, vm, name)
-    return Started(status=202, body=None, operation=None, retry_after=None)
-
-
-def _judge_commands(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
-    if observed is None:
-        return Done()
-    asked = tick.memory.get("names", []) if tick.started else []
-    if set(observed["names"]) - set(asked):  # also what an interrupted call did not come to
-        return Start(action="delete", memory=observed)
-    return Wait(note="run commands are being removed")
-
-
-remove_run_commands = Operation(
-    name="remove_run_commands",
-    plan=ImagePlan,
-    verb="remove the run commands of the builder VM",
-    subject=lambda plan: plan.vm_id,
-    look=_look_commands,
-    judge=_judge_commands,
-    actions={"delete": _delete_commands},
+    look=_look_later,
+    judge=judge,
+    actions={"start": start},
 )

@@ -4,8 +4,7 @@ powers off. One operation from the script's start to the seal's mark on the cons
 
 from __future__ import annotations
 
-from activities import builder_vm
-from activities.run_script import run_script
+from activities import builder_vm, run_script
 from shared import clients, decisions, polling
 from shared.decisions import Done, Fail, Verdict, Wait
 from shared.errors import Failure, Kind
@@ -71,5 +70,5 @@ seal_builder = Operation(
     subject=lambda plan: plan.image.vm_id,
     look=_look,
     judge=_judge,
-    actions=run_script.actions,
+    actions={"start": run_script.start},
 )

@@ -74,17 +74,21 @@ read_node_reports = Effect(
 
 
 # Tasks of a pool that is gone wait for ever: then somebody asks whether it is still there.
-_OVERDUE_SECONDS = 3 * polling.pace_of("verify").typical
+_OVERDUE_SECONDS = 4 * polling.pace_of("verify").typical
 
 
 def _look_job(services: Services, plan: ReportPlan, tick: Tick) -> Json | None:
     """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts."""
+    from azure.core.exceptions import ResourceNotFoundError
+
     service = services.azure.batch_service(plan.pool.endpoint)
-    if clients.fetch(service.get_job, plan.pool.job_id) is None:
+    try:
+        tasks = clients.listed(service.list_tasks, plan.pool.job_id)
+    except ResourceNotFoundError:
         return None
     overdue = tick.elapsed > _OVERDUE_SECONDS
     is_gone = overdue and batch_pool.look(services, plan.pool, tick) is None
-    return {"tasks": clients.listed(service.list_tasks, plan.pool.job_id), "poolGone": is_gone}
+    return {"tasks": tasks, "poolGone": is_gone}
 
 
 def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench import measuring, rounds, scenarios
+from bench.baseline import OldRun
 from bench.scenarios import Measured
 from tests.world import Json
 
@@ -21,7 +22,6 @@ class Sample:
     """What one seed gave, without the world it came from."""
 
     makespan: float
-    sequential: float
     critical: float | None
     requests: int
     writes: int
@@ -35,21 +35,23 @@ class Sample:
 def main(name: str) -> None:
     """Print the figures of a scenario as JSON."""
     scenario = scenarios.ALL[name]
+    seeds = range(1, scenario.seeds + 1)
     samples = []
     bars: list[Json] = []
-    for seed in range(1, scenario.seeds + 1):
+    for seed in seeds:
         measured = scenario.run(seed)
         samples.append(_sample(measured))
         bars = bars or _bars(measured)
-    json.dump({**_figures(name, samples), "bars": bars}, sys.stdout)
+    memory = measuring.peak_rss_mib()  # before the old script comes, whose it is not
+    old = [scenario.old(seed) for seed in seeds]
+    answer = {**_figures(name, samples, old, memory), "bars": bars, "old_steps": _old_steps(old[0])}
+    json.dump(answer, sys.stdout)
 
 
 def _sample(measured: Measured) -> Sample:
     stretch, asked = measured.stretch, measured.stretch.asked
-    sequential = measured.sequential
     return Sample(
         makespan=stretch.makespan,
-        sequential=stretch.sequential if sequential is None else sequential,
         critical=stretch.critical if measured.is_one_graph else None,
         requests=len(asked),
         writes=sum(each.is_write for each in asked),
@@ -68,15 +70,17 @@ def _pool_requests(measured: Measured) -> float:
     return sum(len(look.asked) for look in looks) / len(pools) if pools else 0.0
 
 
-def _figures(name: str, samples: Sequence[Sample]) -> Json:
+def _figures(
+    name: str, samples: Sequence[Sample], old: Sequence[OldRun], memory_mib: float
+) -> Json:
     figures: Json = {
         "makespan_minutes": _mean((s.makespan / 60 for s in samples), 2),
-        "sequential_minutes": _mean((s.sequential / 60 for s in samples), 2),
+        "sequential_minutes": _mean((run.seconds / 60 for run in old), 2),
         "critical_path_minutes": _mean((s.critical / 60 for s in samples if s.critical), 2),
         "azure_requests": _mean((s.requests for s in samples), 1),
         "azure_writes": _mean((s.writes for s in samples), 1),
         "cpu_seconds": _mean((s.cpu for s in samples), 2),
-        "peak_rss_mib": round(measuring.peak_rss_mib()),
+        "peak_rss_mib": round(memory_mib),
         "history_events_max": max(s.history for s in samples),
     }
     is_missing = name == "unchanged_rebuild" and figures["azure_writes"] > 0
@@ -87,7 +91,9 @@ def _figures(name: str, samples: Sequence[Sample]) -> Json:
         "refused": max(s.refused for s in samples),
         "pool_requests": _mean((s.pool_requests for s in samples), 1),
         "over_critical": _mean((s.makespan / s.critical for s in samples if s.critical), 3),
-        "over_sequential": _mean((s.makespan / s.sequential for s in samples), 3),
+        "over_sequential": _mean(
+            (s.makespan / run.seconds for s, run in zip(samples, old, strict=True)), 3
+        ),
         "outcomes": dict(sum((s.outcomes for s in samples), Counter[str]())),
         "seeds": len(samples),
     }
@@ -111,3 +117,8 @@ def _bars(measured: Measured) -> list[Json]:
         for one in found
         if one.seen > one.began
     ][:_BARS_MAX]
+
+
+def _old_steps(run: OldRun) -> list[Json]:
+    """The steps of the old script with the first seed, for its table."""
+    return [{"name": step.name, "seconds": step.seconds} for step in run.steps]

@@ -1,4 +1,4 @@
-"""The shortest time in which Azure could do a build, and the time of the strictly sequential order.
+"""The shortest time in which Azure could do a build.
 
 Written from what Azure requires, and from nothing of the app: durations are what the simulator
 really took, the graph says what must wait for what. Nobody who looks at Azure from outside can be
@@ -44,11 +44,6 @@ def longest(tasks: Sequence[Task]) -> tuple[float, list[str]]:
     return max(ends.values(), default=(0.0, []))
 
 
-def sequential(tasks: Iterable[Task]) -> float:
-    """Seconds when every task waits for the one before, each seen the moment it ends."""
-    return sum(task.seconds for task in tasks)
-
-
 def graph(spans: Sequence[Span]) -> list[Task]:
     """The operations of a build that happened, with what Azure makes each wait for."""
     truth = _Truth(spans)
@@ -76,9 +71,6 @@ class _Truth:
 
     def total(self, *kinds: str, of: str = "") -> float:
         return sum(s.seconds for s in self.spans(*kinds, of=of))
-
-    def most(self, kind: str) -> float:
-        return max((s.seconds for s in self.spans(kind)), default=0.0)
 
     def script(self, step: str) -> float:
         """A run command: taken up by the agent, executed, reported."""
@@ -143,11 +135,10 @@ def _capture(truth: _Truth) -> list[Task]:
     return [
         Task(name="gallery", seconds=truth.total("galleries.write")),
         Task(name="definition", seconds=truth.total("galleryImages.write"), after=("gallery",)),
-        Task(name="commands removed", seconds=truth.most("runCommands.delete"), after=("check",)),
         Task(
             name="sealing",
             seconds=sealing + truth.total("virtualMachines.guest"),
-            after=("commands removed",),
+            after=("check",),
         ),
         Task(
             name="deallocate",

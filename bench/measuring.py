@@ -6,7 +6,6 @@ import dataclasses
 import pathlib
 import resource
 import time
-from collections.abc import Iterable
 
 from bench import critical_path
 from bench.measured_world import Asked, Happening, Look, MeasuredWorld
@@ -21,7 +20,6 @@ class Stretch:
     looks: tuple[Look, ...]
     happenings: tuple[Happening, ...]
     tasks: tuple[critical_path.Task, ...]
-    managed_images: float  # seconds that the old script also took, for each image
 
     @property
     def asked(self) -> list[Asked]:
@@ -30,10 +28,6 @@ class Stretch:
     @property
     def critical(self) -> float:
         return critical_path.longest(self.tasks)[0]
-
-    @property
-    def sequential(self) -> float:
-        return critical_path.sequential(self.tasks) + self.managed_images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,17 +50,7 @@ class Mark:
             looks=tuple(self.world.looks[self.looks :]),
             happenings=happenings,
             tasks=tuple(critical_path.graph(happenings)),
-            managed_images=_managed_images(self.world, happenings),
         )
-
-
-def _managed_images(world: MeasuredWorld, happenings: Iterable[Happening]) -> float:
-    """The old script's twelfth step, between definition and version; the app leaves it out."""
-    return sum(
-        world.azure.durations.sample("images.write", one.resource, 1)
-        for one in happenings
-        if one.kind == "galleryVersions.create"
-    )
 
 
 def mark(world: MeasuredWorld) -> Mark:

@@ -102,8 +102,9 @@ def keep(found: dict[str, Json], start: startup.Start) -> None:
 
 
 def _more(name: str, answer: Json) -> Json:
-    """What belongs to a scenario besides its figures; bars only where they are drawn."""
-    left_out = {"figures"} if name == page.GANTT else {"figures", "bars"}
+    """What belongs to a scenario besides its figures; bars and steps only where they are shown."""
+    shown = {page.GANTT: "bars", page.OLD_ORDER: "old_steps"}.get(name, "")
+    left_out = {"figures", "bars", "old_steps"} - {shown}
     return {key: value for key, value in answer.items() if key not in left_out}
 
 

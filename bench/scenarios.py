@@ -9,17 +9,14 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
+from bench import baseline, wanted
+from bench.baseline import OldRun
 from bench.measured_world import MeasuredWorld
 from bench.measuring import Stretch, mark
+from bench.wanted import ACCOUNT, BUSYBOX, GPU_SIZE, POOLS_PER_ACCOUNT, SMALL_SIZE
 from local.functions_host import local_client
 from tests.world import Json, a_pool, an_image
 from triggers import catalogue, timers
-
-GPU_SIZE = "Standard_NC4as_T4_v3"
-SMALL_SIZE = "Standard_D2s_v5"  # 2 cores
-BUSYBOX = "docker.io/library/busybox:1.36"
-ACCOUNT = "mybatch12345"
-POOLS_PER_ACCOUNT = 100  # Batch's default quota of pools
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,15 +26,15 @@ class Measured:
     world: MeasuredWorld
     stretch: Stretch
     outcomes: Counter[str]
-    sequential: float | None = None  # where it is not the sum of the stretch's own operations
     is_one_graph: bool = True  # else there is no critical path to speak of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """`run` measures one seed; with several, figures are means."""
+    """`run` measures one seed, `old` is the old script's run; with several, figures are means."""
 
     run: Callable[[int], Measured]
+    old: Callable[[int], OldRun]
     about: str
     seeds: int = 1
 
@@ -47,8 +44,8 @@ class Scenario:
 
 def gpu_image(**changes: object) -> Json:
     """A GPU image: one container image from outside, one built in a registry, both preloaded."""
-    build = {"source": "https://example.org/app.git#main", "image": "app:v1.0"}
-    registry = {"name": "benchregistry", "build": build}
+    build = {"source": wanted.SOURCE, "image": wanted.BUILT_IMAGE}
+    registry = {"name": wanted.REGISTRY, "build": build}
     return an_image(gpu=True, **{"containerImages": [BUSYBOX], "registry": registry, **changes})
 
 
@@ -94,8 +91,7 @@ def build(seed: int, request: Json) -> Measured:
 def full(pools: int, seed: int) -> Measured:
     """Image and pools in one build."""
     world = MeasuredWorld(seed)
-    if pools > 1:
-        world.change_facts({"batchQuota:Standard NCASv3_T4 Family": 4 * pools})
+    world.change_facts(wanted.room_for(pools))
     return _build(world, full_request(pools))
 
 
@@ -106,15 +102,14 @@ def image_only(seed: int) -> Measured:
 
 def registry_preload(images: int, seed: int) -> Measured:
     """An image with so many preloaded container images, one of them built in a registry."""
-    public = [f"docker.io/library/busybox:1.{n}" for n in range(images - 1)]
+    public = wanted.public_images(images - 1)
     return build(seed, image_request(gpu_image(containerImages=public)))
 
 
 def slow_replication(seed: int) -> Measured:
     """Azure allows replication six hours; this one takes 5 h 50 min."""
     world = MeasuredWorld(seed, duration_band=(1.0, 1.0))
-    factor = 350 * 60 / world.azure.durations.table()["galleryVersions.create"].typical
-    world.fault({"effect": "slow", "operation": "galleryVersions.create", "factor": factor})
+    world.fault(wanted.slow_replication(world.azure.durations))
     return _build(world, image_request(gpu_image()))
 
 
@@ -141,20 +136,23 @@ def pool_update(seed: int) -> Measured:
 
 
 def pool_iterations(rounds: int, seed: int) -> Measured:
-    """One image, then pool after pool, each asked for when the one before has ended.
-
-    The sequential order is the old method's: everything anew for each pool.
-    """
-    world = MeasuredWorld(seed)
-    whole = _build(world, image_request(gpu_image()))
+    """One image, then pool after pool, each asked for when the one before has ended."""
+    world = _world_with_image(seed)
     begun = mark(world)
     states = Counter(
         world.build(pools_request(f"r{n}", gpu_pool(f"pool-{n}")))["state"] for n in range(rounds)
     )
-    stretch = begun.until_now()
-    old = whole.stretch.sequential * rounds + stretch.sequential
-    chained = _chained(stretch)
-    return Measured(world=world, stretch=chained, outcomes=states, sequential=old)
+    chained = _chained(begun.until_now())
+    return Measured(world=world, stretch=chained, outcomes=states)
+
+
+def pools_at_once(count: int, seed: int) -> Measured:
+    """One request for so many verified pools of one small node."""
+    world = MeasuredWorld(seed)
+    world.change_facts({"batchQuota:standardDSv5Family": 2 * count})
+    _succeed(world, image_request(an_image(containerImages=[BUSYBOX])))
+    pools = [a_pool(f"pool-{n}", vmSize=SMALL_SIZE, verify=True) for n in range(count)]
+    return _build(world, pools_request("many", *pools))
 
 
 def queue(pools: int, seed: int, *, share_of_quota: float = 1.0) -> Measured:
@@ -196,47 +194,80 @@ SCENARIOS: dict[str, Scenario] = {
     **{
         f"full_{pools}_pools": Scenario(
             run=functools.partial(full, pools),
+            old=functools.partial(baseline.full, pools),
             about=f"GPU image with registry build and preload, {pools} verified pools",
             seeds=20,
         )
         for pools in (1, 3, 5, 10)
     },
     "image_only": Scenario(
-        run=image_only, about="the same image alone, and the builder's removal", seeds=20
+        run=image_only,
+        old=baseline.image_only,
+        about="the same image alone, and the builder's removal",
+        seeds=20,
     ),
-    "pool_update": Scenario(run=pool_update, about="one ready pool, from 1 to 3 nodes", seeds=20),
+    "pool_update": Scenario(
+        run=pool_update,
+        old=baseline.pool_update,
+        about="one ready pool, from 1 to 3 nodes",
+        seeds=20,
+    ),
     "pool_iterations_10": Scenario(
         run=functools.partial(pool_iterations, 10),
+        old=functools.partial(baseline.pool_after_pool_anew, 10),
         about="ten pools from one image, one after another",
     ),
     "unchanged_rebuild": Scenario(
-        run=unchanged_rebuild, about="an image asked for again, nothing having changed"
+        run=unchanged_rebuild,
+        old=baseline.image_again,
+        about="an image asked for again, nothing having changed",
     ),
     "registry_preload_10": Scenario(
-        run=functools.partial(registry_preload, 10), about="ten container images preloaded"
+        run=functools.partial(registry_preload, 10),
+        old=functools.partial(baseline.registry_preload, 10),
+        about="ten container images preloaded",
+    ),
+    "pools_100": Scenario(
+        run=functools.partial(pools_at_once, 100),
+        old=functools.partial(baseline.queue, 100),
+        about="100 verified pools in one request",
     ),
     "queue_100_pools": Scenario(
-        run=functools.partial(queue, 100), about="100 verified pools from the queue, one account"
+        run=functools.partial(queue, 100),
+        old=functools.partial(baseline.queue, 100),
+        about="100 verified pools from the queue, one account",
     ),
     "queue_1000_pools": Scenario(
-        run=functools.partial(queue, 1000), about="1,000 verified pools, ten accounts"
+        run=functools.partial(queue, 1000),
+        old=functools.partial(baseline.queue, 1000),
+        about="1,000 verified pools, ten accounts",
     ),
     "queue_1000_pools_half_quota": Scenario(
         run=functools.partial(queue, 1000, share_of_quota=0.5),
+        old=functools.partial(baseline.queue, 500),
         about="1,000 requests, quota for 500: the others are refused",
     ),
     "recipes_50": Scenario(
         run=functools.partial(recipes, 50),
+        old=functools.partial(baseline.images_anew, 50),
         about="weekly rebuild of 50 images, five at once; no path is critical for all",
     ),
     "slow_replication_6h": Scenario(
-        run=slow_replication, about="replication of the image takes 5 h 50 min"
+        run=slow_replication,
+        old=baseline.slow_replication,
+        about="replication of the image takes 5 h 50 min",
     ),
 }
 ONLY_FOR_SCALE: dict[str, Scenario] = {
-    "queue_10_pools": Scenario(run=functools.partial(queue, 10), about="10 pools from the queue"),
+    "queue_10_pools": Scenario(
+        run=functools.partial(queue, 10),
+        old=functools.partial(baseline.queue, 10),
+        about="10 pools from the queue",
+    ),
     "pool_of_4_nodes": Scenario(
-        run=functools.partial(pool_of, 4), about="one verified pool of four nodes"
+        run=functools.partial(pool_of, 4),
+        old=functools.partial(baseline.pool_of, 4),
+        about="one verified pool of four nodes",
     ),
 }
 """For the curves and the cost per pool and node; not rows of the table."""

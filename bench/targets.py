@@ -125,7 +125,13 @@ def _queue(figures: _Figures) -> Iterator[Verdict]:
 
 
 def _history(figures: _Figures) -> Iterator[Verdict]:
-    names = ["full_10_pools", "queue_1000_pools", "recipes_50", "slow_replication_6h"]
+    names = [
+        "full_10_pools",
+        "pools_100",
+        "queue_1000_pools",
+        "recipes_50",
+        "slow_replication_6h",
+    ]
     found = [figures(name, "history_events_max") for name in names]
     known = [value for value in found if value is not None]
     target = "the longest history of an instance: ≤ 600 events"

@@ -9,7 +9,7 @@ from orchestrators.build import build
 from orchestrators.build_image import build_image
 from orchestrators.change_pool import change_pool
 from orchestrators.create_pool import create_pool
-from orchestrators.rebuild_images import rebuild_images
+from orchestrators.rebuild_images import rebuild_group, rebuild_images
 from orchestrators.remove_builder import remove_builder
 from orchestrators.sweep import shrink_left_pool, sweep
 from shared.names import Orchestrator
@@ -22,6 +22,7 @@ ORCHESTRATORS: dict[Orchestrator, Callable[[Any], Generator[Any, Any, Any]]] = {
     Orchestrator.CREATE_POOL: create_pool,
     Orchestrator.CHANGE_POOL: change_pool,
     Orchestrator.REBUILD_IMAGES: rebuild_images,
+    Orchestrator.REBUILD_GROUP: rebuild_group,
     Orchestrator.SWEEP_LEFTOVERS: sweep,
     Orchestrator.SHRINK_LEFT_POOL: shrink_left_pool,
     Orchestrator.RUN_OPERATION: run_operation,

@@ -267,13 +267,8 @@ def _capture(plan: ImagePlan) -> list[Step]:
         return VersionPlan(image=plan, version=done["version"]["version"])
 
     found = [
-        Step(
-            name="remove_run_commands",
-            activity="remove_run_commands",
-            plan=plan,
-            after=("bill_of_materials",),  # the check's output is fetched before its command goes
-        ),
-        Step(name="seal", activity="seal_builder", plan=seal, after=("remove_run_commands",)),
+        # The check's output is fetched first: sealing ends the agent that writes it.
+        Step(name="seal", activity="seal_builder", plan=seal, after=("bill_of_materials",)),
         Step(name="generalize", activity="generalize_builder", plan=plan, after=("seal",)),
     ]
     source = "generalize"

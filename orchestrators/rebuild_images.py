@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from shared import names, steps
-from shared.plans import BuildPlan, Nothing, RecipePlan
+from shared.plans import BuildPlan, Nothing, RebuildGroup, RecipePlan
 from shared.steps import Context, Story
+
+# A history grows by ten events with each build, and is told anew after each of them.
+_GROUP = 25
 
 
 def rebuild_images(context: Context) -> Story:
     """Orchestration: nothing → `{"started": {recipe: build id}, "skipped": {recipe: why}}` when all
-    have ended.
+    have ended. Group after group, each with a history of its own.
     """
     told = yield from steps.note(context, "list_recipes", Nothing())
     enabled = [name for name, recipe in sorted(told["recipes"].items()) if recipe["enabled"]]
     day = steps.now(context)[:10]
+    started: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    for start in range(0, len(enabled), _GROUP):
+        some = RebuildGroup(recipes=enabled[start : start + _GROUP], day=day, width=told["width"])
+        outcome = yield from steps.run_child(
+            context, names.Orchestrator.REBUILD_GROUP.value, f"group-{start}", some
+        )
+        started |= outcome.get("started", {})
+        skipped |= outcome.get("skipped", {})
+    return {"started": started, "skipped": skipped}
+
+
+def rebuild_group(context: Context) -> Story:
+    """Orchestration: `RebuildGroup` → the same of its recipes."""
+    group = RebuildGroup.from_wire(context.get_input())
     accepted = yield from steps.call_all(
-        context, [("accept_recipe", RecipePlan(name=name, day=day)) for name in enabled]
+        context,
+        [("accept_recipe", RecipePlan(name=name, day=group.day)) for name in group.recipes],
     )
     work, started, skipped = [], {}, {}
-    for name, answer in zip(enabled, accepted, strict=True):
+    for name, answer in zip(group.recipes, accepted, strict=True):
         if "plan" in answer:
             plan = BuildPlan.from_wire(answer["plan"])
             started[name] = plan.build_id
             work.append((names.Orchestrator.BUILD.value, plan.build_id, plan))
         else:
             skipped[name] = answer["skipped"]
-    yield from steps.run_bounded(context, work, told["width"], own_ids=True)
+    yield from steps.run_bounded(context, work, group.width, own_ids=True)
     return {"started": started, "skipped": skipped}

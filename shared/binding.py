@@ -1,16 +1,18 @@
 """The activity's end of `steps.call`: payload → look, judge, act → reply; a failure becomes data.
 
-    payload  {"plan": {...}, "tick": {...}, "step": {...}?}
+    payload  {"plan": {...}, "tick": {...}, "step": {...}?, "gaveUp": {...}?}
     reply    {"state": "done", "result": {...}}
-             {"state": "wait", "retryAfter": seconds?, "note": text, "memo": {...},
-              "transient": bool}
+             {"state": "wait", "retryAfter": seconds?, "left": seconds?, "note": text,
+              "memo": {...}, "transient": bool}
              {"state": "failed", "error": {...}}
 
-Around each call the step's record is written, and the build's cancel flag is read.
+Around each call the step's record is written, and the build's cancel flag is read. With `gaveUp`,
+the failure for which the orchestration looks no more, nothing but that is done.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -47,8 +49,9 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
     plan = activity.plan.from_wire(payload["plan"])
     tick = Tick.from_wire(payload["tick"])
     mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
+    gave_up = payload.get("gaveUp")
     try:
-        reply = _recorded(activity, services, plan, tick, mark)
+        reply = _recorded(activity, services, plan, tick, mark, gave_up)
     except AzureError as error:  # of the storage that holds the records
         reply = _refused(error, "write the records", "the app's storage", tick)
     if mark:
@@ -57,11 +60,18 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
 
 
 def _recorded(
-    activity: Activity, services: Services, plan: Any, tick: Tick, mark: StepMark | None
+    activity: Activity,
+    services: Services,
+    plan: Any,
+    tick: Tick,
+    mark: StepMark | None,
+    gave_up: Json | None,
 ) -> Json:
     if mark is None:
         return _attempt(activity, services, plan, tick)
-    if mark.cancellable and services.records.is_cancelled(mark.build):
+    if gave_up is not None:
+        reply = {"state": "failed", "error": gave_up}
+    elif mark.cancellable and services.records.is_cancelled(mark.build):
         reply = _failed(errors.cancelled())
     else:
         reply = _attempt(activity, services, plan, tick)
@@ -102,7 +112,7 @@ def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tic
     if isinstance(after, Start):  # the answer to the request is not yet what was asked for
         after = Wait()
     if isinstance(after, Wait) and after.retry_after is None:
-        after = Wait(note=after.note, retry_after=started.retry_after, memory=after.memory)
+        after = dataclasses.replace(after, retry_after=started.retry_after)
     return _reply(operation, services, plan, tick, after)
 
 
@@ -115,6 +125,8 @@ def _reply(
         case Wait():
             tick = _remembering(tick, verdict.memory)
             waiting = _wait(tick, verdict.note, verdict.retry_after)
+            if verdict.left is not None:
+                waiting["left"] = verdict.left
             return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))

@@ -20,12 +20,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time. `memory` is what the next
-    look is to know; None leaves what earlier looks remembered.
+    """Look again later; `retry_after` in seconds if Azure named a time. `left` are the seconds that
+    it still takes at the fastest, where what was seen tells that. `memory` is what the next look is
+    to know; None leaves what earlier looks remembered.
     """
 
     note: str = ""
     retry_after: float | None = None
+    left: float | None = None
     memory: Json | None = None
 
 

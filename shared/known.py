@@ -1,15 +1,21 @@
-"""What Azure tells of a region or an account and rarely changes: asked once an hour per process."""
+"""What Azure tells and is the same for many builds: asked once in a while per process, so that a
+thousand builds that begin together do not spend the subscription's reads on one question.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 FactT = TypeVar("FactT")
 
 # Sizes and supported systems change by announcements, weeks ahead.
-_FRESH = timedelta(hours=1)
+AN_HOUR: Final = timedelta(hours=1)
+# An account's quotas and an image's regions change by somebody's deed.
+A_MINUTE: Final = timedelta(minutes=1)
+# What builds that begin at the same moment cannot see of each other anyway.
+A_MOMENT: Final = timedelta(seconds=10)
 
 
 class Known:
@@ -24,14 +30,15 @@ class Known:
         now: str,
         ask: Callable[[], FactT],
         lasts: Callable[[FactT], bool] = lambda _: True,
+        fresh: timedelta = AN_HOUR,
     ) -> FactT:
-        """The fact, from `ask` where none is known that is fresh at `now` (ISO 8601). It is kept if
-        it `lasts`.
+        """The fact, from `ask` where none is known that is `fresh` at `now` (ISO 8601). It is kept
+        if it `lasts`.
         """
         moment = datetime.fromisoformat(now)
         if key in self._facts:
             since, known = self._facts[key]
-            if abs(moment - since) <= _FRESH:
+            if abs(moment - since) <= fresh:
                 return cast("FactT", known)
         fact = ask()
         if lasts(fact):

@@ -30,6 +30,7 @@ class Orchestrator(StrEnum):
     BUILD_IMAGE = "build_image"
     CREATE_POOL = "create_pool"
     CHANGE_POOL = "change_pool"
+    REBUILD_GROUP = "rebuild_group"
     REBUILD_IMAGES = "rebuild_images"
     REMOVE_BUILDER = "remove_builder"
     RUN_OPERATION = "run_operation"

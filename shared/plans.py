@@ -226,7 +226,7 @@ class BuildPlan(Wire):
     image_ref: ImageReference | None = None  # the image to use, in batch-only mode
     account: AccountPlan | None = None
     pools: list[PoolPlan] = []
-    pool_width: int = 10
+    pool_width: int = 100
     earlier: Earlier | None = None  # in a resumed build
 
 
@@ -272,6 +272,14 @@ class RecipePlan(Wire):
 
     name: str
     day: str  # YYYY-MM-DD
+
+
+class RebuildGroup(Wire):
+    """Some of the recipes of a rebuild, by name, of which `width` are built side by side."""
+
+    recipes: list[str]
+    day: str  # YYYY-MM-DD
+    width: int
 
 
 class LeftoverPlan(Wire):

@@ -7,6 +7,8 @@ half and three times that, each end is seen at most max(10 %, 15 s, Retry-After)
 - the first look comes shortly after the fastest such operations have ended (half the typical time);
 - then the interval grows with the time already waited: two fifths of it up to 15 s, later a tenth.
   What nobody waits for is looked at every 15 s at most.
+
+Where a look tells how far it has come, the next one comes shortly after the fastest possible end.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ _LATE_SHARE: Final = 0.1  # of the elapsed time: how late an end may be seen
 _LATE_SECONDS: Final = 15.0  # ... or this many seconds, whichever is longer
 _EARLY_SHARE: Final = 0.4  # short operations are looked at more often: their wait is all they cost
 _SHORTEST_SECONDS: Final = 2.0
+_SOON_SECONDS: Final = 10.0  # after the fastest possible end, where that is known
+_SOON_UNTIL: Final = 2.0  # times the typical duration; then nobody knows what it waits for
 
 
 class Pace(Wire):
@@ -32,11 +36,16 @@ class Pace(Wire):
     unhurried: bool = False  # nothing waits for it
 
 
-def next_look(pace: Pace, elapsed: float, retry_after: float | None = None) -> float:
-    """Seconds from now until the next look, `elapsed` seconds after the start.
+def next_look(
+    pace: Pace, elapsed: float, retry_after: float | None = None, left: float | None = None
+) -> float:
+    """Seconds from now until the next look, `elapsed` seconds after the start; `left` are those
+    that it still takes at the fastest, if the last look told.
 
     Never sooner than Azure's Retry-After.
     """
+    if left is not None and elapsed < _SOON_UNTIL * pace.typical:
+        return float(max(left + _SOON_SECONDS, retry_after or 0.0))
     since = max(elapsed, pace.typical * _FASTEST)
     early = _LATE_SECONDS if pace.unhurried else max(_SHORTEST_SECONDS, _EARLY_SHARE * since)
     interval = max(_LATE_SHARE * since, min(_LATE_SECONDS, early))
@@ -60,7 +69,6 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "reboot_for_kernel": (60, 20),
     "check": (45, 20),
     "bill_of_materials": (5, 10),
-    "remove_run_commands": (30, 20),
     "seal": (65, 20),
     "generalize": (50, 30),
     "managed_image": (60, 60),
@@ -80,9 +88,9 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "remove_public_ip": (10, 30),
     "batch_account": (15, 30),
     "pool": (5, 180),
-    "nodes": (300, 120),
+    "nodes": (350, 120),
     "node_reports": (2, 10),
-    "verify": (40, 60),
+    "verify": (30, 60),
     "empty_pool": (60, 60),
     "remove_pool": (60, 60),
     "resize": (180, 120),

@@ -20,7 +20,7 @@ _DEFAULTS = {
     "DEFAULT_GPU_VM_SIZE": "Standard_NC4as_T4_v3",
     "VERIFY_IMAGE": "docker.io/library/busybox:1.36",
     "KEEP_HOURS": "4",
-    "POOL_WIDTH": "10",
+    "POOL_WIDTH": "100",
     "REBUILD_WIDTH": "5",
 }
 
@@ -143,7 +143,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         default_batch_account=env.optional("DEFAULT_BATCH_ACCOUNT"),
         verify_image=env.text("VERIFY_IMAGE"),
         keep_hours=env.number("KEEP_HOURS", 0, 168),
-        pool_width=int(env.number("POOL_WIDTH", 1, 50)),
+        pool_width=int(env.number("POOL_WIDTH", 1, 100)),
         rebuild_width=int(env.number("REBUILD_WIDTH", 1, 50)),
         grid_driver_version=env.form("GRID_DRIVER_VERSION"),
         grid_driver_url=env.form("GRID_DRIVER_URL"),

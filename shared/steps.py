@@ -112,15 +112,18 @@ def _until_done(context: Context, work: Json) -> Story:
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if refusals > polling.TRANSIENT_ATTEMPTS:
-            raise StepFailed(Failure.from_wire(reply["error"]))
-        if not refusals and spent > pace.limit_minutes * 60:
-            raise StepFailed(_too_long(work["step"], reply, pace))
+        if failure := _enough(work["step"], reply, pace, refusals, spent):
+            if mark:  # its record would say for ever that it runs
+                yield context.call_activity(
+                    work["activity"], {**payload, "gaveUp": failure.to_wire()}
+                )
+            raise StepFailed(failure)
         if refusals:
             spread = polling.spread_of(context.instance_id, refusals)
             delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
         else:
-            delay = polling.next_look(pace, waited, reply.get("retryAfter"))
+            hint = reply.get("left")
+            delay = polling.next_look(pace, waited, reply.get("retryAfter"), hint)
             spent += delay
         waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
@@ -138,6 +141,16 @@ def _step_mark(scope: Scope | None, step: str, began: datetime) -> Json:
         "cancellable": scope.cancellable,
     }
     return {"step": mark}
+
+
+def _enough(
+    step: str, reply: Json, pace: polling.Pace, refusals: int, spent: float
+) -> Failure | None:
+    """Why not to look again, or None."""
+    if refusals:
+        is_over = refusals > polling.TRANSIENT_ATTEMPTS
+        return Failure.from_wire(reply["error"]) if is_over else None
+    return _too_long(step, reply, pace) if spent > pace.limit_minutes * 60 else None
 
 
 def _too_long(step: str, reply: Json, pace: polling.Pace) -> Failure:

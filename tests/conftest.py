@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import collections
 
+import hypothesis
 import pytest
 
 from tests.world import World
+
+# No test depends on timing: neither on how fast examples are made, nor on how fast they run.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture

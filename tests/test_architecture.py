@@ -98,6 +98,15 @@ def test_the_measurements_share_a_world_with_the_tests_and_nothing_else() -> Non
     assert not {top(m) for m in imports(ROOT / "bench" / "critical_path.py")} & OURS
 
 
+def test_the_old_script_is_a_third_opinion() -> None:
+    """It runs on the simulator and knows nothing of the app, nor of what measures the app."""
+    own = {"baseline", "old_script", "old_bodies", "old_clients", "wanted"}
+    for name in own:
+        used = {m for m in imports(ROOT / "bench" / f"{name}.py") if top(m) in OURS}
+        assert {top(m) for m in used} <= {"bench", "local"}, name
+        assert {m.split(".")[1] for m in used if m.startswith("bench.")} <= own, name
+
+
 def test_app_and_simulator_are_two_opinions() -> None:
     """If they shared a constant, the tests would prove nothing."""
     for package in [*APP, "function_app.py"]:

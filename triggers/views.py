@@ -46,8 +46,8 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
     started, seen, state = str(row["StartedAt"]), str(row["SeenAt"]), str(row["State"])
     error = row.get("Error")
     if state == "running" and outcome:
-        state = "failed"  # the build is over; this step never ended
-        error = _given_up(row, outcome)
+        state = "failed"  # the build is over, and its orchestration died in this step
+        error = outcome.get("error")
     running = state == "running"
     result = row.get("Result") or {}
     seconds = _seconds(started, latest if running else seen)
@@ -64,20 +64,6 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
         "standIn": result.get("standIn") or None,
         "error": _error(error) if state == "failed" else None,
     }
-
-
-def _given_up(row: Json, outcome: Json) -> Json | None:
-    """The failure of a step that the orchestration gave up: too long, or refused too often. It is
-    the build's or a pool's, and speaks of this step or repeats what it noted last.
-    """
-    pool, _, name = str(row["RowKey"]).rpartition("|")
-    told = [p.get("error") for p in outcome.get("pools", []) if p["poolId"] == pool]
-    note = str(row.get("Note") or "")
-    for failure in [*told, outcome.get("error")]:
-        message = str(failure["message"]) if failure else ""
-        if f"finish step {name} " in message or (note and note in message):
-            return dict(failure)
-    return None
 
 
 def _percent(state: str, seconds: float | None, typical: float) -> int:

@@ -50,7 +50,11 @@ sealing_forget_first_boot() {
     "$ROOT"/var/lib/cloud/sem/*
 }
 
-sealing_deprovision() { timeout 300 waagent -force -deprovision+user; }
+sealing_deprovision() { # the agent forgets its extensions and leaves their files; Batch wants none in an image
+  timeout 300 waagent -force -deprovision+user
+  rm -rf -- "$ROOT"/var/lib/waagent/Microsoft.CPlat.Core.RunCommand* "$ROOT/var/lib/waagent/run-command-handler" \
+    "$ROOT"/var/log/azure/Microsoft.CPlat.Core.RunCommand* "$ROOT/var/log/azure/run-command-handler"
+}
 
 sealing_remove_user() { # the agent only knows the user while its own notes about the first boot exist
   if id -u "$BUILDER_USER" >/dev/null 2>&1; then userdel --force --remove "$BUILDER_USER"; fi
@@ -81,6 +85,7 @@ sealing_assert() {
   sealing_refuse_if "credentials are left" "$ROOT"/root/.docker/config.json "$ROOT"/home/*/.docker/config.json \
     "$ROOT"/root/.ssh/authorized_keys "$ROOT"/home/*/.ssh/authorized_keys "$ROOT"/run/batch-prep/*
   sealing_refuse_if "the agent's state is left" "$ROOT"/var/lib/waagent/ovf-env.xml
+  sealing_refuse_if "an extension is left" "$ROOT"/var/lib/waagent/Microsoft.CPlat.Core.RunCommand*
   sealing_refuse_if "the build user's home is left" "$ROOT/home/$BUILDER_USER"
   sealing_refuse_if "backups of the accounts are left" "$ROOT"/etc/{passwd,shadow,group,gshadow,subuid,subgid}-
   if id -u "$BUILDER_USER" >/dev/null 2>&1; then

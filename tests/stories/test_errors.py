@@ -121,6 +121,8 @@ def test_a_failure_of_each_class(world: World, kind: Kind) -> None:
     assert error["resource"].startswith("/subscriptions/")
     assert advised in error["nextAction"]
     assert [s["error"]["code"] for s in build["steps"] if s["error"]][-1:] == [code]
+    recorded = {str(step["State"]) for step in world.records.steps(build["buildId"])}
+    assert recorded <= {"succeeded", "failed"}  # also where the orchestration gave a step up
     world.engine.advance(24 * 3600)
     world.azure.faults.clear()
     world.sweep()

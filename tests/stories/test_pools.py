@@ -52,6 +52,33 @@ def test_three_pools_come_up_side_by_side_and_are_proved(built: World) -> None:
     assert len({c["node"] for c in prod["checks"] if c["id"] == "gpu"}) == 4
 
 
+def test_pools_that_begin_together_ask_once_for_what_is_the_same(built: World) -> None:
+    """A thousand pool requests must not spend the subscription's reads on one question."""
+    before = len(built.ledger())
+    for number in range(5):
+        built.start(batch_only(f"r{number}", a_pool(f"pool{number}")))
+    built.engine.run_until_idle()
+
+    asked = [entry["url"].partition("?")[0] for entry in built.ledger()[before:]]
+    assert sum(url.endswith("/versions") for url in asked) == 1
+    assert sum(url.endswith("/pools") for url in asked) == 1
+    assert {built.pool(ACCOUNT, f"pool{n}")["state"] for n in range(5)} == {"ready"}
+
+
+def test_latest_is_what_was_published_last(built: World) -> None:
+    """Also for a pool that is asked for in the same minute as one before the publication."""
+    image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
+    built.start({"mode": "image-only", "requestId": "again", "image": image})
+    before = ""
+    while not built.records.image("batchImageGallery", "batchCustomImage", "1.0.1"):
+        before = built.start(batch_only(f"at-{built.clock.now()}", a_pool("before")))
+        built.engine.advance(20)
+    after = built.build(batch_only("after", a_pool("after")))
+
+    assert built.show(before)["pools"][0]["imageId"].endswith("/1.0.0")
+    assert after["pools"][0]["imageId"].endswith("/1.0.1")
+
+
 def test_the_metadata_has_the_old_keys(built: World) -> None:
     """Applications read batch_metadata.json to submit their jobs."""
     built.build(batch_only("r1", a_pool("dev")))

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from local.functions_host.store import Query
 from shared.names import Orchestrator
 from tests.world import World, a_pool, an_image
 from triggers import builds, catalogue, health, intake, routes
@@ -86,6 +87,23 @@ def test_the_weekly_timer_builds_every_enabled_recipe(world: World) -> None:
 
     assert set(status.output["started"]) == {"a", "b"}
     assert {i.image_name for i in world.records.images()} == {"a", "b"}
+
+
+def test_a_rebuild_of_many_recipes_goes_in_groups(world: World) -> None:
+    """A history is told anew after each build: one for hundreds of recipes would only crawl."""
+    recipe = {"enabled": True, "request": {"mode": "image-only", "image": an_image()}}
+    for number in range(60):
+        world.ask(catalogue.put_recipe, recipe, name=f"recipe{number:02d}")
+
+    world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, "weekly")
+    told = world.engine.run_until_complete("weekly").output
+
+    assert len(told["started"]) == 3  # all want one image: one of each group gets it
+    assert len(told["skipped"]) == 57
+    assert all("is running" in why for why in told["skipped"].values())
+    instances = world.engine.store.select(Query())
+    groups = [i for i in instances if i.name == Orchestrator.REBUILD_GROUP.value]
+    assert len(groups) == 3
 
 
 def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:

@@ -1,8 +1,8 @@
-"""What Azure tells and rarely changes is asked once an hour."""
+"""What Azure tells and is the same for many builds is asked once in a while."""
 
 from __future__ import annotations
 
-from shared.known import Known
+from shared.known import A_MINUTE, Known
 
 NOON, LATER, NEXT_HOUR = "2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T13:00:01Z"
 
@@ -42,3 +42,13 @@ def test_what_does_not_last_is_asked_again() -> None:
     told = [known.get(("provider",), NOON, azure.ask, lambda n: n > 1) for _ in range(3)]
 
     assert told == [1, 2, 2]
+
+
+def test_what_changes_sooner_is_asked_sooner() -> None:
+    """An account's quotas are raised by somebody's deed, and shall count soon."""
+    known, azure = Known(), Azure()
+    moments = [f"2026-01-01T12:00:{second:02d}Z" for second in (0, 30)] + [LATER]
+
+    told = [known.get(("account",), now, azure.ask, fresh=A_MINUTE) for now in moments]
+
+    assert told == [1, 1, 2]

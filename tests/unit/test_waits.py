@@ -100,6 +100,17 @@ def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
     assert looks <= 20
 
 
+def test_what_a_look_foretells_is_waited_for() -> None:
+    """Nodes that boot need no looks meanwhile; at their end somebody looks soon."""
+    pace = polling.pace_of("nodes")
+
+    assert polling.next_look(pace, 200.0, left=85.0) == 95.0
+    assert polling.next_look(pace, 300.0, left=0.0) == 10.0
+    assert polling.next_look(pace, 300.0, retry_after=60.0, left=0.0) == 60.0
+    overdue = 2 * pace.typical
+    assert polling.next_look(pace, overdue, left=0.0) == polling.next_look(pace, overdue)
+
+
 def test_azure_is_never_asked_before_its_retry_after() -> None:
     """Retry-After is an order, whatever the operation."""
     pace = polling.Pace(typical=4, limit_minutes=10)

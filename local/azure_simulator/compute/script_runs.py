@@ -76,7 +76,7 @@ def _start(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -
     if not vm.state["agent"]:
         return  # `agentCame` will start it
     run.cancel()
-    run.state["phase"] = "running"
+    run.state.update(phase="running", began=azure.now)
     run.state["view"] = _view("Running", startTime=times.text(azure.now))
     azure.schedule(run, "timeOut", int(run.properties["timeoutInSeconds"]))
     if run.properties["asyncExecution"]:
@@ -224,6 +224,7 @@ def _script_run(azure: core.Simulator, run: store.Resource) -> interface.ScriptR
         environment=environment,
         vm=vm.state["machine"],
         fault=run.state.get("fault"),
+        spent=azure.now - run.state.get("began", azure.now),
         pull=pull_from(azure, vm, environment),
     )
 

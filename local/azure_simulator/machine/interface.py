@@ -49,6 +49,8 @@ class ScriptRun:
     """What the machine knows about this VM, see `machine.contents`."""
     fault: model.JsonObject | None = None
     """An injected fault that meets this run, see `faults`."""
+    spent: float = 0.0
+    """Seconds since it began."""
     pull: Pull = pull_nothing
     imagined: model.JsonObject | None = None
     """Of a step that is not in `steps`: the data of its result, as one would find it there."""

@@ -1,7 +1,8 @@
 """A machine that executes nothing: it knows the steps of a build and prints what they would print.
 
 Every result line carries `"scripted": true`. Other scripts end with exit code 0 and no output after
-a generic duration. What each step needs and does is in `steps`.
+a generic duration; of these it knows `waagent -deprovision` alone. What each step needs and does is
+in `steps`.
 """
 
 # ruff: noqa: ARG002 - the interface has more than a machine of this kind needs
@@ -16,6 +17,8 @@ import json
 from local.azure_simulator import durations, model
 from local.azure_simulator.machine import interface, scripts, steps
 
+ROLE_SECONDS = 300.0
+"""How long a step tries a registry that does not let it in: a fresh role needs minutes to work."""
 REPEATED_SECONDS = 1.0
 """A step that was done before, with the same inputs, prints its stored result."""
 _NOT_INPUTS = frozenset({"NONCE", "DEADLINE_SECONDS"})
@@ -59,7 +62,8 @@ class ScriptedMachine:
         missing = scripts.unbound_variable(run.script, run.environment, steps.REQUIRED[step])
         if missing:
             return _unbound(missing)
-        return self._met_by_fault(run, step, self._run_step(run, step))
+        outcome = self._run_step(run, step)
+        return None if outcome is None else self._met_by_fault(run, step, outcome)
 
     def look(self, run: interface.ScriptRun) -> interface.Outcome | None:
         return self.run(run)
@@ -82,13 +86,20 @@ class ScriptedMachine:
         missing = scripts.unbound_variable(run.script, run.environment, names)
         if missing:
             return _unbound(missing)
-        seconds = self._times.sample("script.other", run.id, 1)
-        return self._met_by_fault(run, "", interface.Outcome(seconds=seconds))
+        changes = scripts.deprovisioning(run.script)
+        row = "script.other" if changes is None else "script.sealing"
+        seconds = self._times.sample(row, run.id, 1)
+        return self._met_by_fault(
+            run, "", interface.Outcome(seconds=seconds, changes=changes or {})
+        )
 
-    def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome:
+    def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome | None:
+        """None while it tries again and again."""
         if _input_hash(step, run) in run.vm["steps"]:
             return _outcome(run, step, self.imagine(run, step), REPEATED_SECONDS)
         done, seconds = self.imagine(run, step), self._seconds(run, step)
+        if done.exit_code == steps.LOGIN and run.spent < ROLE_SECONDS:
+            return None
         deadline = float(run.environment.get("DEADLINE_SECONDS", "3300"))
         if seconds > deadline:
             message = f"did not end within {deadline:.0f} seconds"

@@ -11,6 +11,7 @@ _INTERPRETERS = frozenset(
 _STEP_MARK = "# batch-prep step:"
 _MARK_LINES_MAX = 5
 _NOUNSET = re.compile(r"^\s*set\s+-[A-Za-z]*u", re.MULTILINE)
+_DEPROVISION = re.compile(r"^[^#\n]*\bwaagent\s[^#\n]*-deprovision(?P<user>\+user)?", re.MULTILINE)
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -35,6 +36,17 @@ def interpreter_problem(script: str) -> tuple[int, str] | None:
         return None
     shown = program.replace("\r", "^M")
     return 126, f"/bin/bash: script.sh: {shown}: bad interpreter: No such file or directory"
+
+
+def deprovisioning(script: str) -> dict[str, object] | None:
+    """What Azure's agent leaves where a script calls `waagent -deprovision[+user]`; else None.
+
+    https://learn.microsoft.com/azure/virtual-machines/linux/capture-image
+    """
+    found = _DEPROVISION.search(script)
+    if found is None:
+        return None
+    return {"sealed": True, "steps": {}, **({"user": ""} if found["user"] else {})}
 
 
 def unbound_variable(script: str, environment: Mapping[str, str], names: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+from scripted_steps import inside
 from simulated_world import GROUP, World, refused, step_script
 
 
@@ -49,6 +51,27 @@ def test_the_action_really_changes_the_machine(world: World) -> None:
     act(world, script=step_script("docker").splitlines()).result()
 
     assert world.azure.store.find(world.vm_id()).state["machine"]["docker"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_sealed", "user"),
+    [
+        ("waagent -deprovision+user -force", True, ""),
+        ("sudo waagent -force -deprovision", True, "builder"),
+        ("# waagent -deprovision+user", False, "builder"),
+        ("waagent -version", False, "builder"),
+    ],
+)
+def test_azure_s_agent_deprovisions(world: World, line: str, is_sealed: bool, user: str) -> None:
+    """The documented way to an image, whoever asks for it: within seconds, and nothing stops."""
+    world.make_vm()
+    began = world.now()
+
+    act(world, script=["#!/bin/bash", line]).result()
+
+    assert (inside(world)["sealed"], inside(world)["user"]) == (is_sealed, user)
+    assert "PowerState/running" in world.codes()
+    assert (world.now() - began < 90) == is_sealed
 
 
 def test_the_action_s_extension_can_be_removed(world: World) -> None:

@@ -261,6 +261,18 @@ def test_with_identity_and_role_the_registry_is_asked(world: World) -> None:
     assert (result["exitCode"], "manifest unknown" in result["message"]) == (21, True)
 
 
+def test_a_role_that_does_not_work_yet_is_waited_for(world: World) -> None:
+    """The script tries for five minutes; a fresh role needs some of them."""
+    identity = make_identity(world)
+    world.make_vm(identity=identity)
+    world.step("docker")
+    registry = grant_pull(world, wait=0)
+
+    result = world.step("preload", IMAGES=f"{registry}/app:v1", **login(world, registry))
+
+    assert (result["exitCode"], "manifest unknown" in result["message"]) == (21, True)
+
+
 def make_identity(world: World) -> str:
     world.make_group()
     world.identities.user_assigned_identities.create_or_update(
@@ -269,7 +281,7 @@ def make_identity(world: World) -> str:
     return world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "pull")
 
 
-def grant_pull(world: World) -> str:
+def grant_pull(world: World, wait: float = 900) -> str:
     """Registry, role, and the time it takes to work; returns the login server."""
     registry_id = make_registry(world)
     identity = world.identities.user_assigned_identities.get(GROUP, "pull")
@@ -284,7 +296,7 @@ def grant_pull(world: World) -> str:
     name = "11111111-1111-1111-1111-111111111111"
     path = f"{registry_id}/providers/Microsoft.Authorization/roleAssignments/{name}"
     world.send("PUT", f"{path}?api-version=2022-04-01", body)
-    world.wait(900)
+    world.wait(wait)
     registry = world.send("GET", f"{registry_id}?api-version=2025-11-01").json()
     return str(registry["properties"]["loginServer"])
 

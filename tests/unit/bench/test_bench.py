@@ -34,6 +34,7 @@ NAMES = {
     "pool_iterations_10",
     "unchanged_rebuild",
     "registry_preload_10",
+    "pools_100",
     "queue_100_pools",
     "queue_1000_pools",
     "queue_1000_pools_half_quota",
@@ -69,7 +70,6 @@ def test_nobody_is_faster_than_the_critical_path(tiny: tuple[Measured, Measured]
     """The graph has the right edges: Azure's own order is never beaten, nor far away."""
     stretch = tiny[0].stretch
     assert stretch.critical < stretch.makespan < 1.3 * stretch.critical
-    assert stretch.critical <= stretch.sequential
 
 
 def test_every_request_belongs_to_a_look(tiny: tuple[Measured, Measured]) -> None:

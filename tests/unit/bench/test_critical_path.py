@@ -36,7 +36,6 @@ def test_the_longest_chain_counts() -> None:
         Task(name="d", seconds=2, after=("quick", "slow")),
     ]
     assert critical_path.longest(tasks) == (19, ["a", "slow", "d"])
-    assert critical_path.sequential(tasks) == 20
 
 
 def test_nothing_takes_no_time() -> None:
@@ -53,7 +52,6 @@ def test_pools_come_up_side_by_side_and_their_nodes_too() -> None:
 
     assert seconds == 150
     assert path[-3:] == ["allocate account/one", "nodes account/one", "proof account/one"]
-    assert critical_path.sequential(tasks) == 100 + 50 + 90 + 10
 
 
 def test_pools_of_one_name_in_two_accounts_are_two() -> None:

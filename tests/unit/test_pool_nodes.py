@@ -1,0 +1,71 @@
+"""How long nodes still take, by what is seen of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities import pool_nodes
+from shared import parsing, planning, settings
+from shared.decisions import Done, Verdict, Wait
+from shared.operations import Tick
+from tests.world import SETTINGS, a_pool, a_request
+
+NOW = "2026-01-01T00:10:00Z"
+
+
+def node(state: str, since: str = "2026-01-01T00:10:00Z") -> dict:
+    """A node that entered its state at a time."""
+    return {"id": f"{state} {since}", "state": state, "stateTransitionTime": since}
+
+
+def judged(*nodes: dict, **pool: object) -> Verdict:
+    """What follows when these are the pool's nodes, and it wants as many."""
+    asked = parsing.parse_build(a_request(pools=[a_pool("dev", nodes=len(nodes) or 1)]))
+    (plan,) = planning.plan_build(asked.with_request_id("r1"), settings.load(SETTINGS)).pools
+    seen = {"nodes": list(nodes), "properties": {"allocationState": "Resizing"}, **pool}
+    return pool_nodes.judge_nodes(plan, seen, Tick(now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("state", "since", "left"),
+    [
+        ("creating", "2026-01-01T00:10:00Z", 100.0),
+        ("creating", "2026-01-01T00:09:50Z", 90.0),
+        ("creating", "2026-01-01T00:05:00Z", 85.0),
+        ("starting", "2026-01-01T00:09:30Z", 55.0),
+        ("starting", "2026-01-01T00:01:00Z", 10.0),
+        ("waitingforstarttask", "2026-01-01T00:09:57Z", 7.0),
+        ("waitingforstarttask", "2026-01-01T00:00:00Z", 0.0),
+    ],
+)
+def test_what_is_left_of_a_nodes_way(state: str, since: str, left: float) -> None:
+    """The states before it are over, those after it are still to come."""
+    verdict = judged(node(state, since))
+    assert isinstance(verdict, Wait)
+    assert verdict.left == left
+
+
+def test_the_last_node_counts() -> None:
+    """A pool is ready when all its nodes are."""
+    verdict = judged(node("idle"), node("waitingforstarttask"), node("creating"))
+    assert isinstance(verdict, Wait)
+    assert verdict.left == 100.0
+
+
+def test_nodes_that_do_something_unusual_foretell_nothing() -> None:
+    """Nobody knows how long a repair or an upgrade takes."""
+    verdict = judged(node("starting"), node("reimaging"))
+    assert isinstance(verdict, Wait)
+    assert verdict.left is None
+
+
+def test_machines_that_are_not_there_yet_have_their_whole_way_before_them() -> None:
+    """Azure looks for machines; once it has them, they must be prepared, boot and start."""
+    verdict = judged()
+    assert isinstance(verdict, Wait)
+    assert verdict.left == 100.0
+
+
+def test_a_pool_whose_nodes_are_all_ready_is_ready() -> None:
+    """Whatever the pool itself says of its last resize."""
+    assert isinstance(judged(node("idle"), node("running")), Done)
