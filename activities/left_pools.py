@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from activities import batch_pool
 from shared import clients, left_nodes, planning
 from shared.decisions import Done, Verdict
-from shared.left_nodes import PoolSettled
 from shared.operations import Effect, Json, Services, Tick
 from shared.plans import Named, Nothing, PoolPlan, PoolRecord
 from shared.requests import Build, Mode
+from shared.sweep_plans import PoolSettled
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"
 _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}

@@ -10,8 +10,9 @@ from shared.clients import Started
 from shared.decisions import Done, Verdict
 from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import BuildOutcome, LeftoverPlan, Named, Nothing
+from shared.plans import BuildOutcome, Named, Nothing
 from shared.records import ENDED
+from shared.sweep_plans import LeftoverPlan
 from shared.wire import Wire
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from shared import names, polling, steps
 from shared.errors import StepFailed
-from shared.left_nodes import PoolSettled
-from shared.plans import LeftoverPlan, Named, Nothing, PoolPlan, SweepPlan
+from shared.plans import Named, Nothing, PoolPlan
 from shared.steps import Context, Json, Scope, Story
+from shared.sweep_plans import LeftoverPlan, PoolSettled, SweepPlan
 from shared.wire import Wire
 
 _POOLS_WIDTH = 10  # side by side: one that Azure does not shrink is tried for half an hour

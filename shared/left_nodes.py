@@ -5,17 +5,9 @@ from __future__ import annotations
 from shared.errors import Failure, Kind
 from shared.plans import AccountPlan, PoolPlan, PoolRecord
 from shared.requests import Pool
-from shared.wire import Wire
 
 _STILL = "Its nodes may still cost money"  # where the advice about them begins
 _SHRUNK = "The pool was shrunk to zero nodes meanwhile."
-
-
-class PoolSettled(Wire):
-    """A pool that the sweep need not look after any more."""
-
-    pool: PoolPlan
-    emptied: bool  # or gone, or another's
 
 
 def is_anothers(failure: Failure) -> bool:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared import acceptance, names
 from shared.operations import Services
-from shared.plans import Nothing, SweepPlan
+from shared.plans import Nothing
 from shared.requests import Build, Mode
+from shared.sweep_plans import SweepPlan
 from triggers import http
 from triggers.http import Begin
 

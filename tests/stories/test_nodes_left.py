@@ -11,7 +11,8 @@ import pytest
 from local.functions_host.store import Query
 from shared import batch_bodies
 from shared.names import Orchestrator
-from shared.plans import PoolRecord, SweepPlan
+from shared.plans import PoolRecord
+from shared.sweep_plans import SweepPlan
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, catalogue, leftovers
 
