@@ -8,6 +8,7 @@ from activities import (
     bill_of_materials,
     builder_vm,
     gallery,
+    left_pools,
     leftovers,
     network,
     pool_change,
@@ -58,6 +59,10 @@ ACTIVITIES: list[Activity] = [
     leftovers.list_leftovers,
     leftovers.remove_leftover,
     leftovers.close_build,
+    left_pools.hand_over_pools,
+    left_pools.list_left_pools,
+    left_pools.empty_left_pool,
+    left_pools.settle_left_pool,
     # the pools
     batch_account.ensure_batch_account,
     records.claim_pool,

@@ -56,10 +56,16 @@ def _reshape(services: Services, plan: PoolPlan, _: Tick) -> Started:
     return clients.send(services.azure.batch.pool.update, *path(plan), wanted(plan))
 
 
-def _empty(services: Services, plan: PoolPlan, _: Tick) -> Started:
-    """To zero nodes: most properties can be changed only then."""
+def _empty(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+    """To zero nodes: most properties can be changed only then. Where the verdict remembers the
+    pool's tag, only the pool that was seen.
+    """
+    from azure.core import MatchConditions
+
     body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
-    return clients.send(services.azure.batch.pool.update, *path(plan), body)
+    seen = {"etag": tick.memory["etag"]} if tick.memory.get("etag") else {}
+    only = seen and {**seen, "match_condition": MatchConditions.IfNotModified}
+    return clients.send(services.azure.batch.pool.update, *path(plan), body, **only)
 
 
 def _delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
@@ -208,12 +214,16 @@ def is_steady(observed: Json) -> bool:
 # -- nobody pays for nodes that cannot be used ----------------------------------------------------
 
 
-def _judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+    """Shrink it, as long as it is still this build's."""
     if observed is None or shaped_by(observed) != plan.build_id:
         return Done()
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
-        return Wait() if tick.started else Start(action="empty")
-    return Done() if is_empty(observed) else Wait(note="the nodes are leaving")
+        seen = {"etag": observed.get("etag")}
+        return Wait() if tick.started else Start(action="empty", memory=seen)
+    return (
+        Done(result={"emptied": True}) if is_empty(observed) else Wait(note="the nodes are leaving")
+    )
 
 
 empty_pool = Operation(
@@ -222,6 +232,6 @@ empty_pool = Operation(
     verb="shrink the failed pool to zero nodes",
     subject=lambda plan: plan.resource,
     look=look,
-    judge=_judge_emptied,
+    judge=judge_emptied,
     actions={"empty": _empty},
 )

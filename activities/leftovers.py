@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from activities import left_pools
 from shared import clients, decisions, names
 from shared.clients import Started
 from shared.decisions import Done, Verdict
 from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import BuildOutcome, LeftoverPlan, Named, Nothing
+from shared.plans import BuildOutcome, Named, Nothing
 from shared.records import ENDED
+from shared.sweep_plans import LeftoverPlan
 from shared.wire import Wire
 
 if TYPE_CHECKING:
@@ -32,12 +34,14 @@ _TYPES = {
 
 
 class Finding(Wire):
-    """One temporary resource, what the sweep does with it, and why."""
+    """One temporary resource, or one pool with nodes that nobody can use; what the sweep does with
+    it, and why.
+    """
 
     id: str
     type: str
     build_id: str
-    verdict: str  # remove or keep
+    verdict: str  # remove, shrink (to zero nodes) or keep
     why: str
     until: str | None = None  # when it will be removed, if that is known; ISO 8601
 
@@ -69,6 +73,23 @@ def survey(services: Services, now: str | None = None) -> Survey:
         found.append(_finding(resource, expires, rows[build], now or at or ""))
     found.sort(key=lambda f: (order.index(f.type.lower()), f.id))
     return Survey(at=now or at, leftovers=found)
+
+
+def dry_run(services: Services) -> Survey:
+    """The same as of now, and the pools whose nodes outlived a failure."""
+    found = survey(services)
+    pools = [
+        Finding(
+            id=standing.plan.resource,
+            type=left_pools.TYPE,
+            build_id=standing.plan.build_id,
+            verdict="shrink" if standing.shrinks else "keep",
+            why=standing.why,
+            until=found.at if standing.shrinks else None,
+        )
+        for standing in left_pools.standings(services)
+    ]
+    return found.model_copy(update={"leftovers": [*pools, *found.leftovers]})
 
 
 def _kind(resource: Json) -> str:
@@ -145,15 +166,22 @@ remove_leftover = Operation(
 
 
 def _close(services: Services, plan: Named, tick: Tick) -> Json:
-    """A build whose orchestration died gets its outcome after all."""
+    """A build whose orchestration died gets its outcome after all; what it had not told of its
+    pools becomes the sweep's.
+    """
+    row = services.records.build(plan.build_id)
+    if row is None or row["State"] in ENDED:
+        return {}
+    left_pools.hand_over(services, plan.build_id, tick.now)
     failure = Failure(
         code="Bug",
         kind=Kind.BUG,
-        message="The build's orchestration died without an outcome; what it made is removed.",
+        message="The build's orchestration died without an outcome; what only it needed goes.",
         resource=plan.build_id,
         next_action="Start the request again under a new id, and report this with the build's id.",
     )
-    outcome = BuildOutcome(build_id=plan.build_id, state="failed", error=failure)
+    pools = left_pools.records_of(services, plan.build_id)
+    outcome = BuildOutcome(build_id=plan.build_id, state="failed", pools=pools, error=failure)
     services.records.end_dead_build(outcome, tick.now)
     return {}
 

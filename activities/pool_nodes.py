@@ -259,7 +259,7 @@ def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
         details=details,
         resource=plan.resource,
         next_action="Read each node's cause and last lines in the details, correct the image or "
-        "the start task, and resume; the pool was shrunk to zero nodes meanwhile.",
+        "the start task, and resume.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared import acceptance
+from shared import acceptance, left_nodes
 from shared.errors import Failure, Kind, RequestRefused, StepFailed
 from shared.operations import Effect, Json, Services, Tick
 from shared.plans import (
@@ -61,7 +61,10 @@ record_image = Effect(
 
 
 def _put_pool(services: Services, plan: PoolRecord, _: Tick) -> Json:
-    services.records.put_pool(plan)
+    """A build that was refused because the pool is another's does not tell what became of it."""
+    is_anothers = plan.error is not None and left_nodes.is_anothers(plan.error)
+    if not is_anothers or services.records.pool(plan.batch_account, plan.pool_id) is None:
+        services.records.put_pool(plan)
     return {}
 
 
@@ -89,7 +92,7 @@ def _change_pool(services: Services, plan: PoolChange, tick: Tick) -> Json:
         else plan.low_priority_nodes,
         "changed_at": tick.now,
     }
-    new = old.model_copy(update=changes)
+    new = left_nodes.settled(old).model_copy(update=changes)  # the nodes are a person's now
     services.records.put_pool(new)
     return {"pool": new.to_wire()}
 

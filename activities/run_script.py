@@ -36,6 +36,8 @@ def _look_later(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None
 def start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
     name = names.run_command(plan.step, ATTEMPT)
+    if plan.image.log_container:  # a run command that cannot write its logs fails
+        services.outbox.prepare_logs(plan.image.log_container)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
     return clients.send(calls.begin_create_or_update, *_path(plan), body)
 

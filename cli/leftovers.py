@@ -8,7 +8,7 @@ from cli import tables, wording
 from cli.commands import AsJson, Endpoint, connected, json_wanted, listed
 
 app = typer.Typer(
-    help="Leftovers: what the sweep would remove, what it keeps, and why.",
+    help="Leftovers: what the sweep would remove or shrink, what it keeps, and why.",
     rich_markup_mode="rich",
     invoke_without_command=True,
 )
@@ -43,7 +43,7 @@ def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = Fa
 
 @app.command()
 def sweep(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
-    """Remove now what nobody needs; the timer would do so within the half hour."""
+    """Remove now what nobody needs, dead nodes too; the timer would do so within the half hour."""
     as_json = json_wanted(context, as_json)
     around, client = connected(context, endpoint)
     with client:

@@ -101,16 +101,8 @@ def up(
 ) -> None:
     """Start it and stay until Ctrl-C or `local down`."""
     around = surroundings_of(context)
-    options = stack.Options(
-        state=around.state_folder(state),
-        port=port,
-        time_scale=time_scale or machines.time_scale,
-        faults=faults.resolve() if faults else None,
-        seed=seed,
-        machines=machines,
-        roots=roots.resolve() if roots else None,
-        azure_endpoint=azure_endpoint,
-    )
+    folder = around.state_folder(state)
+    options = _options(folder, port, time_scale, faults, seed, machines, roots, azure_endpoint)
     try:
         code = stack.up(options, around.say)
     except stack.StackError as error:
@@ -147,7 +139,27 @@ def run(
     """
     around = surroundings_of(context)
     folder = Path(state).resolve() if state else Path(tempfile.mkdtemp(prefix="batch-prep-"))
-    options = stack.Options(
+    options = _options(folder, port, time_scale, faults, seed, machines, roots, azure_endpoint)
+    code = _run_beside(options, command, around)
+    if code == 0 and not state:
+        shutil.rmtree(folder)
+    else:
+        around.say(f"State and logs of the stack are kept in {folder}")
+    raise typer.Exit(code)
+
+
+def _options(
+    folder: Path,
+    port: int,
+    time_scale: float | None,
+    faults: Path | None,
+    seed: int | None,
+    machines: stack.Machines,
+    roots: Path | None,
+    azure_endpoint: str | None,
+) -> stack.Options:
+    """The stack that the flags of `up` and `run` describe, with its state in `folder`."""
+    return stack.Options(
         state=folder,
         port=port,
         time_scale=time_scale or machines.time_scale,
@@ -157,12 +169,6 @@ def run(
         roots=roots.resolve() if roots else None,
         azure_endpoint=azure_endpoint,
     )
-    code = _run_beside(options, command, around)
-    if code == 0 and not state:
-        shutil.rmtree(folder)
-    else:
-        around.say(f"State and logs of the stack are kept in {folder}")
-    raise typer.Exit(code)
 
 
 def _run_beside(options: stack.Options, command: list[str], around: Surroundings) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrators.build_image import ImageWork
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import names, planning, proofs, steps
+from shared import left_nodes, names, planning, proofs, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
 from shared.plans import (
     BaseImage,
@@ -169,15 +169,23 @@ def _make_pools(
     leftovers = []
     if plan.image is not None:
         leftovers = results.pop(0).get("leftovers", plan.image.builder_resources)
+    if not all(_is_told(result) for result in results):
+        yield from steps.note(context, "hand_over_pools", Named(build_id=plan.build_id))
     made = {pool.pool_id: _pool(pool, r) for pool, r in zip(pools, results, strict=True)} | ready
     return _outcome(plan, image, [made[p.pool_id] for p in plan.pools], leftovers)
 
 
+def _is_told(result: Json) -> bool:
+    """Whether a pool's orchestration told what became of the pool; otherwise it died."""
+    return "poolId" in result
+
+
 def _pool(plan: PoolPlan, result: Json) -> PoolRecord:
-    """What a pool's orchestration told; one that died leaves a failed pool."""
-    if "poolId" in result:
+    """What a pool's orchestration told; one that died leaves a failed pool to the sweep."""
+    if _is_told(result):
         return PoolRecord.from_wire(result)
-    return planning.failed_pool(plan, Failure.from_wire(result["error"]))
+    failed = planning.failed_pool(plan, Failure.from_wire(result["error"]))
+    return left_nodes.handed_over(failed, "nothing looks after them now")
 
 
 def _outcome(

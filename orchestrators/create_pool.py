@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import execution, planning, proofs, steps
+from shared import execution, left_nodes, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
 from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, ReportPlan
 from shared.proofs import CheckResult, Proof
@@ -26,16 +26,13 @@ def create_pool(context: Context) -> Story:
     try:
         yield from steps.note(context, "claim_pool", plan)
         record = yield from _make(context, work)
-        problem = record.error
     except StepFailed as failed:
-        problem = failed.failure
-        record = planning.failed_pool(plan, problem)
-        if problem.code == "NodesUnusable":
+        record = planning.failed_pool(plan, failed.failure)
+        if failed.failure.code == "NodesUnusable":
             record = yield from _with_reports(context, work, record)
-    if problem is not None:
-        problem = yield from _stop_paying(context, work, problem)
-        told = {"error": problem, "changed_at": steps.now(context)}
-        record = record.model_copy(update=told)
+    if record.error is not None:
+        record = yield from _stop_paying(context, work, record, record.error)
+        record = record.model_copy(update={"changed_at": steps.now(context)})
     yield from steps.note(context, "record_pool", record)
     return record.to_wire()
 
@@ -145,28 +142,20 @@ def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof])
         kind=Kind.SCRIPT,
         message=f"{len(told)} checks of pool {plan.pool_id} failed: {'; '.join(told[:5])}",
         resource=plan.resource,
-        next_action="Correct the image or the pool; the pool was shrunk to zero nodes meanwhile.",
+        next_action="Correct the image or the pool.",
     )
 
 
-def _stop_paying(context: Context, work: PoolWork, failure: Failure) -> Story:
-    """Nodes that cannot be used would bill until somebody notices. Returns the failure, which asks
-    for help where they could not be removed.
+def _stop_paying(context: Context, work: PoolWork, record: PoolRecord, failure: Failure) -> Story:
+    """Nodes that cannot be used would bill until somebody notices. Where they cannot be removed
+    now, the record hands the pool over to the sweep.
     """
-    if failure.kind is Kind.CONFLICT:
-        return failure  # the pool is another's
+    if left_nodes.is_anothers(failure):
+        return record
     try:
-        yield from steps.run(
+        told = yield from steps.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
     except StepFailed as stuck:
-        return failure.model_copy(update={"next_action": _shrink_it(work.plan, stuck.failure)})
-    return failure
-
-
-def _shrink_it(plan: PoolPlan, stuck: Failure) -> str:
-    command = f"./batch-prep.sh pools resize {plan.account.name} {plan.pool_id} --nodes 0"
-    return (
-        f"The pool may still cost money: its nodes could not be removed ({stuck.message}). Shrink "
-        f"it yourself: {command}"
-    )
+        return left_nodes.handed_over(record, stuck.failure.message)
+    return left_nodes.without_nodes(record) if told.get("emptied") else record

@@ -166,7 +166,8 @@ _PERMISSION_CODES = {
 # tells them apart: "... exceeding approved standardDSv5Family Cores quota ...".
 _QUOTA_MESSAGE = re.compile(r"approved .* quota", re.IGNORECASE)
 _THROTTLE_MESSAGE = re.compile(r"being throttled|too many requests", re.IGNORECASE)
-_TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
+# 412: another writer came between our look and our request, which we made depend on it.
+_TRANSIENT_STATUS = {408, 412, 429, 500, 502, 503, 504}
 
 
 def classify(status: int, code: str, message: str) -> Kind:

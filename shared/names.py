@@ -35,6 +35,7 @@ class Orchestrator(StrEnum):
     REMOVE_BUILDER = "remove_builder"
     RUN_OPERATION = "run_operation"
     SWEEP_LEFTOVERS = "sweep"
+    SHRINK_LEFT_POOL = "shrink_left_pool"
 
 
 def digest(*parts: str, length: int = 12) -> str:

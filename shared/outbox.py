@@ -4,6 +4,7 @@ documents about images; and what the builder's scripts have left there.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from shared import clients, names
@@ -12,6 +13,10 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
+log = logging.getLogger("batch_prep.outbox")
+
+_NOT_ALLOWED = {401, 403}
+
 
 class Outbox:
     """The app's queue and blob container, made on first use."""
@@ -19,6 +24,7 @@ class Outbox:
     def __init__(self, config: Settings) -> None:
         """Nothing is connected yet."""
         self._config = config
+        self._prepared: set[str] = set()  # containers of logs that this process has seen to
 
     def put_pool_request(self, text: str) -> None:
         """Plain JSON, as every sender writes it."""
@@ -65,6 +71,26 @@ class Outbox:
         except ResourceNotFoundError:
             return None
 
+    def prepare_logs(self, container_url: str) -> None:
+        """Make the container that scripts log to where it lies in the app's own storage, once per
+        process. Any other is its owner's to make: the app need not have rights there. Raises
+        AzureError where time may cure it; without the right to make it, it is left as it is.
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+        name = self._own_path(container_url)
+        if name is None or container_url in self._prepared:
+            return
+        try:
+            self._container(name.rstrip("/")).create_container()
+        except ResourceExistsError:
+            pass
+        except HttpResponseError as error:
+            if error.status_code not in _NOT_ALLOWED:
+                raise
+            log.warning("container %s cannot be made: %s", container_url, error.reason)
+        self._prepared.add(container_url)
+
     def read_log(self, url: str) -> bytes | None:
         """A blob that a script wrote, or None while it is not there. Raises AzureError.
 
@@ -74,17 +100,22 @@ class Outbox:
         from azure.core.exceptions import ResourceNotFoundError
         from azure.storage.blob import BlobClient
 
-        own = None if self._is_remote() else self._container(names.DOCUMENTS_CONTAINER)
-        account, _, path = url.partition("//")[2].partition("/")
-        if own is not None and account == own.url.partition("//")[2].partition("/")[0]:
-            container, name = path.removeprefix(f"{own.account_name}/").split("/", 1)
-            blob = BlobClient.from_connection_string(self._config.storage, container, name)
+        path = self._own_path(url)
+        if path is not None:
+            container, _, name = path.partition("/")
+            blob = self._container(container).get_blob_client(name)
         else:
             blob = BlobClient.from_blob_url(url, credential=clients.make_credential(self._config))
         try:
             return bytes(blob.download_blob().readall())
         except ResourceNotFoundError:
             return None
+
+    def _own_path(self, url: str) -> str | None:
+        """Container and name of a blob in the app's own storage; None in any other."""
+        own = self._container(names.DOCUMENTS_CONTAINER).url.removesuffix(names.DOCUMENTS_CONTAINER)
+        here, there = own.partition("//")[2], url.partition("//")[2]
+        return there[len(here) :] if there.lower().startswith(here.lower()) else None
 
     def _is_remote(self) -> bool:
         return self._config.storage.startswith("https://")

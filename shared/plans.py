@@ -282,20 +282,6 @@ class RebuildGroup(Wire):
     width: int
 
 
-class LeftoverPlan(Wire):
-    """A resource that nobody needs any more."""
-
-    id: str
-    type: str
-    build_id: str
-
-
-class SweepPlan(Wire):
-    """Builds whose orchestration is over although their record says that they run."""
-
-    dead: list[str] = []
-
-
 class Nothing(Wire):
     """No input."""
 
@@ -386,6 +372,7 @@ class PoolRecord(Wire):
     scripted_parts: list[str] = []
     stand_in: str = ""
     error: Failure | None = None
+    nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
 
 
 class BuildOutcome(Wire):

@@ -16,7 +16,7 @@ Every row carries `Schema`, the version of this layout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ PACE = "batchprepPace"
 RECIPES = "batchprepRecipes"
 REFUSED = "batchprepRefused"
 
-ENDED = {"succeeded", "failed", "cancelled"}  # states of a build that is over
+RUNNING = {"accepted", "running"}  # states of a build
+ENDED = {"succeeded", "failed", "cancelled"}
 _MESSAGE_MAX = 30_000  # characters kept of a refused message
 _RACES_MAX = 5  # losing that many in a row means that somebody else has the name
 
@@ -197,9 +198,23 @@ class Records:
         row = self._tables.get(CLAIMS, kind, row_key)
         return str(row["Build"]) if row else build
 
+    def holder(self, kind: str, key: str) -> str | None:
+        """The build that has a name, or had it last."""
+        row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
+        return str(row["Build"]) if row else None
+
+    def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
+        """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
+        holder = self.holder("pool", resource.lower())
+        if holder is not None and self._still_runs(holder):
+            return holder
+        change = {"account": account, "pool": pool}
+        running = (r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING)
+        return next((r.key for r in running if r["Request"] == change), None)
+
     def _still_runs(self, build: str) -> bool:
         row = self.build(build)
-        return row is not None and row["State"] in {"accepted", "running"}
+        return row is not None and row["State"] in RUNNING
 
     def claim_version(
         self, image: str, build: str, wanted: str | None, taken: list[str]
@@ -265,6 +280,15 @@ class Records:
         """The recorded pools, of one account or of all."""
         rows = self._tables.query(POOLS, account) if account else self._tables.scan(POOLS)
         return [PoolRecord.from_wire(r["Pool"]) for r in rows]
+
+    def change_pool(
+        self, account: str, pool: str, change: Callable[[PoolRecord], PoolRecord]
+    ) -> None:
+        """Change a pool's record; nothing happens where another writer is first."""
+        row = self._tables.get(POOLS, account, pool)
+        if row is not None:
+            changed = change(PoolRecord.from_wire(row["Pool"]))
+            self._tables.replace(POOLS, row, {"Pool": changed.to_wire()})
 
     def remove_pool(self, account: str, pool: str) -> None:
         """Forget a pool that was deleted."""

@@ -47,6 +47,7 @@ class MemoryOutbox:
         self.contexts: dict[str, bytes] = {}
         self.documents: dict[str, bytes] = {}
         self.logs: dict[str, bytes] = {}
+        self.log_containers: list[str] = []
 
     def put_pool_request(self, text: str) -> None:
         self.messages.append(text)
@@ -62,6 +63,9 @@ class MemoryOutbox:
 
     def get_document(self, name: str) -> bytes | None:
         return self.documents.get(name)
+
+    def prepare_logs(self, container_url: str) -> None:
+        self.log_containers.append(container_url)
 
     def read_log(self, url: str) -> bytes | None:
         return self.logs.get(url)

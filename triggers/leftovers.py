@@ -11,11 +11,11 @@ from triggers.http import Answer, Call
 
 
 def list_leftovers(call: Call) -> Answer:
-    """GET /api/leftovers: what a sweep would remove now, what it would keep, and why."""
+    """GET /api/leftovers: what a sweep would remove or shrink now, what it would keep, and why."""
     from azure.core.exceptions import AzureError
 
     try:
-        return Answer(body=leftovers.survey(call.services).to_wire())
+        return Answer(body=leftovers.dry_run(call.services).to_wire())
     except AzureError as error:
         failure = clients.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)

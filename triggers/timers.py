@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared import acceptance, names
 from shared.operations import Services
-from shared.plans import Nothing, SweepPlan
+from shared.plans import Nothing
 from shared.requests import Build, Mode
+from shared.sweep_plans import SweepPlan
 from triggers import http
 from triggers.http import Begin
 
@@ -35,10 +36,23 @@ async def begin_sweep(services: Services, client: Any) -> None:
         state = status.runtime_status.name if status and status.runtime_status else None
         if state is not None and state not in _OVER:
             continue
-        if row["State"] == "running" or not await _taken_up(services, client, row):
+        if row["State"] == "accepted" and await _taken_up(services, client, row):
+            continue
+        if not await _goes_on(client, row.key):
             dead.append(row.key)
     name = names.Orchestrator.SWEEP_LEFTOVERS.value
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
+
+
+async def _goes_on(client: Any, build: str) -> bool:
+    """Whether children of a dead build still run. They end by themselves; what they make is theirs
+    until then.
+    """
+    from azure.durable_functions import OrchestrationRuntimeStatus as Status
+
+    running = [Status.Running, Status.Pending, Status.Suspended]
+    prefix = names.child_instance(build, "")
+    return bool(await client.get_status_by(runtime_status=running, instance_id_prefix=prefix))
 
 
 async def _taken_up(services: Services, client: Any, row: Row) -> bool:

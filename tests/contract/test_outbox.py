@@ -70,3 +70,44 @@ def test_a_log_in_the_apps_own_storage_is_read_with_its_key(outbox: Outbox, plac
         blob.append_block(b"batch-prep-bom {}\n")
 
     assert outbox.read_log(url) == b"batch-prep-bom {}\n"
+
+
+def containers(place: str) -> list[str]:
+    with BlobServiceClient.from_connection_string(connection(place)) as service:
+        return [container.name for container in service.list_containers()]
+
+
+def test_the_container_of_the_logs_is_made_in_the_apps_own_storage(
+    outbox: Outbox, place: str
+) -> None:
+    """Nobody has to make it by hand; one that is there already is fine."""
+    outbox.prepare_logs(f"{place}/step-logs")
+    assert containers(place) == ["step-logs"]
+    Outbox(settings.load(SETTINGS | {"AzureWebJobsStorage": connection(place)})).prepare_logs(
+        f"{place}/step-logs/"
+    )
+    assert containers(place) == ["step-logs"]
+
+
+def test_it_is_seen_to_once_per_process(outbox: Outbox, place: str) -> None:
+    """A person who removes it while the app runs makes it again."""
+    outbox.prepare_logs(f"{place}/step-logs")
+    with BlobServiceClient.from_connection_string(connection(place)) as service:
+        service.delete_container("step-logs")
+    outbox.prepare_logs(f"{place}/step-logs")
+    assert containers(place) == []
+
+
+def test_anothers_storage_is_its_owners(outbox: Outbox, place: str) -> None:
+    """The app needs no right there, and asks for nothing."""
+    outbox.prepare_logs("https://logs.invalid/step-logs")
+    outbox.prepare_logs(place.replace(ACCOUNT, "another") + "/step-logs")
+    assert containers(place) == []
+
+
+def test_an_app_that_may_not_make_it_leaves_it_to_a_person(place: str) -> None:
+    """A build does not fail for want of a right that it can do without."""
+    stranger = connection(place).replace(KEY, KEY.replace("Eby8", "aaaa"))
+    outbox = Outbox(settings.load(SETTINGS | {"AzureWebJobsStorage": stranger}))
+    outbox.prepare_logs(f"{place}/step-logs")
+    assert containers(place) == []

@@ -24,7 +24,8 @@ def draw(dice: random.Random, climate: str) -> tuple[Json, ...]:
         case "transient":
             return tuple(_transient(dice) for _ in range(dice.randint(1, 4)))
         case "hard":
-            return tuple(_hard(dice) for _ in range(dice.randint(1, 3)))
+            faults = tuple(_hard(dice) for _ in range(dice.randint(1, 3)))
+            return faults if dice.random() < 0.7 else (*faults, *_nodes_that_stay(dice))
         case _:
             return ()
 
@@ -85,6 +86,14 @@ def _no_machine(dice: random.Random) -> Json:
             return {"effect": "allocation", "operation": "nodes.start", "times": dice.randint(1, 6)}
         case _:
             return {"effect": "allocation", "operation": "pools", "times": dice.randint(1, 3)}
+
+
+def _nodes_that_stay(dice: random.Random) -> tuple[Json, Json]:
+    """Nodes that nothing helps, of pools that Azure does not let anybody change for hours."""
+    bad = {"effect": "allocation", "operation": "nodes.start", "times": dice.choice([9, 100])}
+    stuck = {"effect": "status", "status": dice.choice([409, 503]), "code": "Injected"}
+    times = dice.choice([1, 20, 200])
+    return bad, {**stuck, "method": "PATCH", "path": "/pools/", "times": times}
 
 
 def _broken_script(dice: random.Random) -> Json:

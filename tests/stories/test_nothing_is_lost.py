@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.names import Orchestrator
-from shared.plans import SweepPlan
 from shared.requests import Mode
+from shared.sweep_plans import SweepPlan
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, leftovers
 

@@ -144,3 +144,22 @@ def test_the_size_that_was_had_decides_what_is_checked(world: World) -> None:
     assert build["state"] == "succeeded", build["error"]
     assert build["image"]["vmSize"] == "Standard_D4s_v5"
     assert build["image"]["pending"] == ["gpu"]
+
+
+# -- where the logs go ----------------------------------------------------------------------------
+
+
+def test_the_place_of_the_logs_is_seen_to_before_a_script_writes_there(
+    logging_world: World,
+) -> None:
+    """A container that nobody has made fails the first script, with a builder that costs money."""
+    refusal = {"effect": "status", "status": 403, "code": "AuthorizationFailed"}
+    logging_world.fault({**refusal, "method": "PUT", "path": "runCommands/prepare"})
+    assert logging_world.build(REQUEST)["state"] == "failed"
+    assert set(logging_world.outbox.log_containers) == {LOGS}
+
+
+def test_who_keeps_no_logs_gets_no_container(world: World) -> None:
+    """And a forecast makes nothing."""
+    world.build(REQUEST)
+    assert world.outbox.log_containers == []

@@ -1,0 +1,27 @@
+"""What the sweep will do."""
+
+from __future__ import annotations
+
+from shared.plans import PoolPlan
+from shared.wire import Wire
+
+
+class SweepPlan(Wire):
+    """Builds whose orchestration is over although their record says that they run."""
+
+    dead: list[str] = []
+
+
+class LeftoverPlan(Wire):
+    """A resource that nobody needs any more."""
+
+    id: str
+    type: str
+    build_id: str
+
+
+class PoolSettled(Wire):
+    """A pool that the sweep need not look after any more."""
+
+    pool: PoolPlan
+    emptied: bool  # or gone, or another's
