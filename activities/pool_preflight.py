@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from activities import preflight
+from activities import batch_pool, preflight
 from shared import clients, decisions, known, names, quotas
 from shared.errors import Problem
 from shared.operations import Effect, Json, Services, Tick
@@ -75,24 +75,11 @@ def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem
     return Problem(field=f"pools[{index}].vmSize", code=code, message=message)
 
 
-# Of each existing pool; its start task alone has 13,000 characters.
-_COUNTED = "properties/vmSize,properties/scaleSettings,properties/currentDedicatedNodes"
-
-
-def _pools_there(services: Services, account: AccountPlan, tick: Tick) -> list[Json]:
-    def ask() -> list[Json]:
-        calls = services.azure.batch.pool.list_by_batch_account
-        return clients.listed(calls, account.resource_group, account.name, select=_COUNTED)
-
-    key = ("pools", account.account_id.lower())
-    return services.known.get(key, tick.now, ask, fresh=known.A_MOMENT)
-
-
 def _quota_problems(
     services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size], tick: Tick
 ) -> list[Problem]:
     assert plan.account is not None
-    pools = _pools_there(services, plan.account, tick)
+    pools = batch_pool.listed(services, plan.account, tick)
     asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)

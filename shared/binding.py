@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from shared import clients, decisions, errors
+from shared import clients, decisions, errors, turns
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind, StepFailed
 from shared.operations import Activity, Effect, Json, Operation, Services, Tick
@@ -53,7 +53,7 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
     try:
         reply = _recorded(activity, services, plan, tick, mark, gave_up)
     except AzureError as error:  # of the storage that holds the records
-        reply = _refused(error, "write the records", "the app's storage", tick)
+        reply = _refused(services, error, "write the records", "the app's storage", tick)
     if mark:
         log.info("build=%s step=%s %s %s", mark.build, mark.name, activity.name, reply["state"])
     return reply
@@ -89,13 +89,20 @@ def _attempt(activity: Activity, services: Services, plan: Any, tick: Tick) -> J
     except StepFailed as failed:
         return _failed(failed.failure)
     except AzureError as error:
-        return _refused(error, activity.verb, activity.subject(plan), tick)
+        return _refused(services, error, activity.verb, activity.subject(plan), tick)
 
 
-def _refused(error: AzureError, attempted: str, resource: str, tick: Tick) -> Json:
+def _refused(
+    services: Services, error: AzureError, attempted: str, resource: str, tick: Tick
+) -> Json:
     """What time cures is tried again by the orchestration; the rest fails the step."""
     failure = clients.translate(error, attempted=attempted, resource=resource)
-    return _transient(failure, tick) if failure.kind is Kind.TRANSIENT else _failed(failure)
+    if failure.kind is not Kind.TRANSIENT:
+        return _failed(failure)
+    if method := turns.refused(error):
+        turn = services.turns.take(method, tick.now, failure.retry_after or 0.0)
+        failure = failure.model_copy(update={"retry_after": turn})
+    return _transient(failure, tick)
 
 
 def _advance(operation: Operation[Any], services: Services, plan: Any, tick: Tick) -> Json:

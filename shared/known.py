@@ -35,12 +35,17 @@ class Known:
         """The fact, from `ask` where none is known that is `fresh` at `now` (ISO 8601). It is kept
         if it `lasts`.
         """
-        moment = datetime.fromisoformat(now)
-        if key in self._facts:
-            since, known = self._facts[key]
-            if abs(moment - since) <= fresh:
-                return cast("FactT", known)
+        known = self.recall(key, now, fresh)
+        if known is not None:
+            return cast("FactT", known)
         fact = ask()
         if lasts(fact):
-            self._facts[key] = (moment, fact)
+            self._facts[key] = (datetime.fromisoformat(now), fact)
+        return fact
+
+    def recall(self, key: tuple[str, ...], now: str, fresh: timedelta) -> Any | None:
+        """The fact if it is known and `fresh` at `now`; nobody is asked."""
+        since, fact = self._facts.get(key, (None, None))
+        if since is None or abs(datetime.fromisoformat(now) - since) > fresh:
+            return None
         return fact

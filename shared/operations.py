@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.decisions import Verdict
 from shared.known import Known
+from shared.turns import Turns
 from shared.wire import Wire
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Services:
     new_public_key: Callable[[], str]  # an OpenSSH public key whose private half nobody keeps
     new_id: Callable[[], str]  # a request id for those who gave none
     known: Known = field(default_factory=Known)
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
