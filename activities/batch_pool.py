@@ -245,8 +245,10 @@ def is_steady(observed: Json) -> bool:
 
 def judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Shrink it, as long as it is still this build's."""
-    if observed is None or shaped_by(observed) != plan.build_id:
+    if observed is None:
         return Done()
+    if shaped_by(observed) != plan.build_id:
+        return Done(result={"anothers": True})
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
         seen = {"etag": observed.get("etag")}
         return Wait() if tick.started else Start(action="empty", memory=seen)

@@ -12,7 +12,7 @@ from shared.plans import (
     Nothing,
     PoolChange,
     PoolPlan,
-    PoolRecord,
+    PoolTold,
     RecipePlan,
 )
 
@@ -60,19 +60,19 @@ record_image = Effect(
 )
 
 
-def _put_pool(services: Services, plan: PoolRecord, _: Tick) -> Json:
-    """A build that was refused because the pool is another's does not tell what became of it."""
-    is_anothers = plan.error is not None and left_nodes.is_anothers(plan.error)
-    if not is_anothers or services.records.pool(plan.batch_account, plan.pool_id) is None:
-        services.records.put_pool(plan)
+def _put_pool(services: Services, plan: PoolTold, _: Tick) -> Json:
+    """A build that left a pool as another had made it does not tell what became of it."""
+    record = plan.record
+    if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
+        services.records.put_pool(record)
     return {}
 
 
 record_pool = Effect(
     name="record_pool",
-    plan=PoolRecord,
+    plan=PoolTold,
     verb="record the pool",
-    subject=lambda plan: plan.pool_id,
+    subject=lambda plan: plan.record.pool_id,
     act=_put_pool,
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import execution, left_nodes, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
-from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, ReportPlan
+from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, PoolTold, ReportPlan
 from shared.proofs import CheckResult, Proof
 from shared.steps import Context, Scope, Story
 from shared.wire import Wire
@@ -30,10 +30,11 @@ def create_pool(context: Context) -> Story:
         record = planning.failed_pool(plan, failed.failure)
         if failed.failure.code == "NodesUnusable":
             record = yield from _with_reports(context, work, record)
+    is_ours = True
     if record.error is not None:
-        record = yield from _stop_paying(context, work, record, record.error)
+        record, is_ours = yield from _stop_paying(context, work, record, record.error)
         record = record.model_copy(update={"changed_at": steps.now(context)})
-    yield from steps.note(context, "record_pool", record)
+    yield from steps.note(context, "record_pool", PoolTold(record=record, is_ours=is_ours))
     return record.to_wire()
 
 
@@ -148,14 +149,16 @@ def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof])
 
 def _stop_paying(context: Context, work: PoolWork, record: PoolRecord, failure: Failure) -> Story:
     """Nodes that cannot be used would bill until somebody notices. Where they cannot be removed
-    now, the record hands the pool over to the sweep.
+    now, the record hands the pool over to the sweep. Returns the record, and whether the pool is
+    this build's.
     """
     if left_nodes.is_anothers(failure):
-        return record
+        return record, False
     try:
         told = yield from steps.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
     except StepFailed as stuck:
-        return left_nodes.handed_over(record, stuck.failure.message)
-    return left_nodes.without_nodes(record) if told.get("emptied") else record
+        return left_nodes.handed_over(record, stuck.failure.message), True
+    record = left_nodes.without_nodes(record) if told.get("emptied") else record
+    return record, not told.get("anothers")

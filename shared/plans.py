@@ -375,6 +375,13 @@ class PoolRecord(Wire):
     nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
 
 
+class PoolTold(Wire):
+    """What a build tells of a pool, and whether the pool is that build's or still another's."""
+
+    record: PoolRecord
+    is_ours: bool = True
+
+
 class BuildOutcome(Wire):
     """How a build ended."""
 

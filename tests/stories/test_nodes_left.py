@@ -189,6 +189,20 @@ def test_a_build_that_may_not_have_the_pool_does_not_hide_it(built: World) -> No
     assert nodes(built) == 0
 
 
+def test_a_build_that_could_not_make_the_pool_its_own_does_not_hide_it(built: World) -> None:
+    """Azure refuses its change, so the pool is still what the first build has left."""
+    first = with_dead_nodes(built)
+    refusal = {"effect": "status", "status": 409, "method": "PATCH", "path": "/pools/dev"}
+    built.azure.faults.clear()
+    built.fault({**refusal, "times": 1000})
+    assert built.build(of_pools("second", nodes=2))["state"] == "failed"
+    assert built.pool(ACCOUNT, POOL)["buildId"] == first["buildId"]
+
+    built.azure.faults.clear()
+    built.sweep()
+    assert nodes(built) == 0
+
+
 def test_a_pool_that_a_person_resizes_is_left_alone(built: World) -> None:
     """While it is resized and afterwards: whoever asks for nodes wants them."""
     with_dead_nodes(built)
