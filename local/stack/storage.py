@@ -1,4 +1,4 @@
-"""Blob containers that the app expects, and that infrastructure makes in Azure."""
+"""Blob containers of the local storage, made before the app would make them private."""
 
 from __future__ import annotations
 
