@@ -263,6 +263,7 @@ ONLY_FOR_SCALE: dict[str, Scenario] = {
         run=functools.partial(queue, 10),
         old=functools.partial(baseline.queue, 10),
         about="10 pools from the queue",
+        seeds=5,
     ),
     "pool_of_4_nodes": Scenario(
         run=functools.partial(pool_of, 4),

@@ -1,5 +1,6 @@
 """What could be done now or later: the index in memory over the store's inbox and activities."""
 
+import collections
 import heapq
 import itertools
 
@@ -17,6 +18,7 @@ class Work:
         ] = {}  # a set that keeps its order, so that a seed repeats a run
         self._queued: dict[int, Activity] = {}
         self._timers: list[tuple[float, int, str]] = []
+        self._coming: collections.Counter[str] = collections.Counter()  # timers, by instance
         self._order = itertools.count()
         for due, instance in store.due_times():
             self.expect(instance, due)
@@ -26,6 +28,7 @@ class Work:
     def expect(self, instance: str, due: float) -> None:
         """Something for the instance is due then."""
         heapq.heappush(self._timers, (due, next(self._order), instance))
+        self._coming[instance] += 1
 
     def wake(self, instance: str) -> None:
         """Something for the instance is due now."""
@@ -37,14 +40,16 @@ class Work:
     def forget(self, instance: str) -> None:
         """The instance ended: its timers must not move a clock any more."""
         self._ready.pop(instance, None)
-        if any(entry[2] == instance for entry in self._timers):
+        if self._coming.pop(instance, 0):
             self._timers = [entry for entry in self._timers if entry[2] != instance]
             heapq.heapify(self._timers)
 
     def release(self, now: float) -> None:
         """Wake the instances whose timers are due."""
         while self._timers and self._timers[0][0] <= now:
-            self.wake(heapq.heappop(self._timers)[2])
+            instance = heapq.heappop(self._timers)[2]
+            self._coming[instance] -= 1
+            self.wake(instance)
 
     @property
     def next_due(self) -> float | None:
