@@ -259,6 +259,7 @@ def test_a_full_answer_fits_the_line(world: step_machine.Machine) -> None:
 
     outcome = seal(
         world,
+        NONCE="n" * 80,
         EXPECT_GPU="driver-only",
         EXPECT_IMAGES="\n".join(names),
         EXPECT_DOCKER="28.5.2",
