@@ -149,6 +149,22 @@ def test_the_size_that_was_had_decides_what_is_checked(world: World) -> None:
     assert build["image"]["pending"] == ["gpu"]
 
 
+def test_a_seal_whose_report_is_lost_counts_by_its_mark(world: World) -> None:
+    """The machine is off before its agent could tell: the mark says that all checks have passed,
+    and what only the report would prove stays open.
+    """
+    lost = {"effect": "status", "status": 404, "code": "ResourceNotFound", "times": 99}
+    world.fault({**lost, "method": "GET", "path": "runCommands/seal"})
+
+    image = an_image(gpu=True, builderVmSize="Standard_D4s_v5", containerImages=[BUSYBOX])
+    build = world.build({**REQUEST, "image": image})
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["pending"] == ["gpu"]
+    assert build["image"]["kernel"]
+    assert build["image"]["dockerVersion"]
+
+
 # -- where the logs go ----------------------------------------------------------------------------
 
 
