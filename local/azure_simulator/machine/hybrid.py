@@ -23,7 +23,7 @@ from local.azure_simulator.machine import interface, scripts, steps
 KERNEL, GPU = "kernel", "gpu"
 _NVIDIAS = frozenset({"install_container_toolkit", "install_driver"})
 _LAST_LINE = re.compile(r"^run_step (?P<step>\S+) (?P<functions>.+)$", re.MULTILINE)
-_CHECKING = frozenset({"check_image", "verify_node"})
+_CHECKING = frozenset({"check_image", "verify"})
 _ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
 _NO_GPU = frozenset({"", "none", "0"})
 _NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
@@ -55,7 +55,8 @@ class Answer:
 
 def share_of(run: interface.ScriptRun) -> Share | None:
     """The machine's share of a run; None where all of it stays scripted."""
-    functions, environment = set(scripts.functions_of(run.script)), dict(run.environment)
+    functions = set(scripts.functions_of(run.script)) or {scripts.step_of(run.script)}
+    environment = dict(run.environment)
     script, scripted = _without_nvidias(run.script)
     if script is None:
         return None
