@@ -109,6 +109,11 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "remove_network": (10, 30),
     "remove_nat_gateway": (10, 30),
     "remove_public_ip": (10, 30),
+    "remove_image_definition": (20, 30),
+    "remove_gallery": (20, 30),
+    "remove_registry": (15, 30),
+    "remove_pull_identity": (2, 10),
+    "remove_resource_group": (75, 60),
     "batch_account": (15, 30),
     "pool": (5, 180),
     "nodes": (350, 120),
@@ -128,6 +133,11 @@ _UNHURRIED: Final = {
     "remove_network",
     "remove_nat_gateway",
     "remove_public_ip",
+    "remove_image_definition",
+    "remove_gallery",
+    "remove_registry",
+    "remove_pull_identity",
+    "remove_resource_group",
 }
 
 
