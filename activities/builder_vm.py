@@ -37,8 +37,8 @@ def _delete(services: Services, plan: ImagePlan, _: Tick) -> Started:
 
 
 def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
-    """Made, and its agent answers. A VM that failed with another size is removed before the next
-    size is tried.
+    """Made; Azure hands the first script to the agent once that answers. A VM that failed with
+    another size is removed before the next size is tried.
     """
     if observed is None:
         return Wait() if tick.started == "create" else Start(action="create")
@@ -52,8 +52,6 @@ def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdic
         return Wait() if tick.started == "delete" else Start(action="delete")
     if state != "ready":
         return Wait(note="the VM is being made")
-    if not decisions.agent_ready(observed):
-        return Wait(note="the VM runs; its agent does not answer yet")
     return Done(result={"size": decisions.properties(observed)["hardwareProfile"]["vmSize"]})
 
 
@@ -87,7 +85,7 @@ def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verd
     if tick.started != "restart":
         return Start(action="restart")
     ready = decisions.provisioning(observed) == "ready"
-    if ready and decisions.power_state(observed) == "running" and decisions.agent_ready(observed):
+    if ready and decisions.power_state(observed) == "running":
         return Done()
     return Wait(note="the VM is restarting")
 

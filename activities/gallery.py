@@ -93,6 +93,9 @@ claim_version = Effect(
 )
 
 
+_PROGRESS_MIN = 10  # percent
+
+
 def _version_path(plan: VersionPlan) -> tuple[str, str, str, str]:
     image = plan.image
     return image.resource_group, image.gallery, image.definition, plan.version
@@ -136,18 +139,18 @@ def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verd
         case "broken":  # this build's earlier try: it was never published, so it may go
             return Wait() if tick.started == "delete" else Start(action="delete")
         case "ready":
-            return _replicated(subject, observed or {})
+            return _replicated(subject, observed or {}, tick)
         case _:
-            return Wait(note=_progress(observed or {}))
+            return _on_its_way(observed or {}, tick)
 
 
-def _replicated(subject: str, observed: Json) -> Verdict:
+def _replicated(subject: str, observed: Json, tick: Tick) -> Verdict:
     status = decisions.properties(observed).get("replicationStatus") or {}
     match str(status.get("aggregatedState", "Unknown")).lower():
         case "completed":
             return Done(result={"imageId": observed.get("id", subject)})
         case "failed":
-            regions = [r for r in status.get("summary") or [] if r.get("state") == "Failed"]
+            regions = [r for r in _regions(observed) if r.get("state") == "Failed"]
             told = "; ".join(f"{r.get('region')}: {r.get('details')}" for r in regions)
             failure = errors.from_azure(
                 attempted="replicate the image version",
@@ -158,13 +161,24 @@ def _replicated(subject: str, observed: Json) -> Verdict:
             )
             return Fail(failure=failure)
         case _:
-            return Wait(note=_progress(observed))
+            return _on_its_way(observed, tick)
 
 
-def _progress(observed: Json) -> str:
-    summary = (decisions.properties(observed).get("replicationStatus") or {}).get("summary") or []
-    shown = ", ".join(f"{r.get('region')} {r.get('progress', 0)} %" for r in summary)
-    return f"replicating: {shown}" if shown else "the version is being made"
+def _on_its_way(observed: Json, tick: Tick) -> Wait:
+    """How far the slowest region is, and when it should be there at this pace."""
+    regions = _regions(observed)
+    if not regions:
+        return Wait(note="the version is being made")
+    shown = ", ".join(f"{r.get('region')} {r.get('progress', 0)} %" for r in regions)
+    slowest = min(int(r.get("progress") or 0) for r in regions)
+    # Azure rounds down; of one that has hardly begun nothing can be foretold.
+    expected = tick.elapsed * (100 - slowest) / slowest if slowest >= _PROGRESS_MIN else None
+    return Wait(note=f"replicating: {shown}", expected=expected)
+
+
+def _regions(observed: Json) -> list[Json]:
+    status = decisions.properties(observed).get("replicationStatus") or {}
+    return status.get("summary") or []
 
 
 publish_image_version = Operation(

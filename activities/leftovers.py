@@ -29,6 +29,15 @@ _TYPES = {
     "microsoft.network/publicipaddresses": "2026-03-01",
 }
 
+# Lasting things, which go with a build that failed (activities/made.py).
+_LASTING = {
+    "microsoft.compute/galleries/images": "2026-03-03",
+    "microsoft.compute/galleries": "2026-03-03",
+    "microsoft.containerregistry/registries": "2025-11-01",
+    "microsoft.managedidentity/userassignedidentities": "2024-11-30",
+    "microsoft.resources/resourcegroups": "2025-04-01",
+}
+
 
 # -- what there is, and whether anybody needs it --------------------------------------------------
 
@@ -136,18 +145,23 @@ list_leftovers = Effect(
 # -- removing it ----------------------------------------------------------------------------------
 
 
-def _look(services: Services, plan: LeftoverPlan, _: Tick) -> Json | None:
+def look(services: Services, plan: LeftoverPlan, _: Tick) -> Json | None:
+    """The resource by its id, or None."""
     get = services.azure.resources.resources.get_by_id
-    return clients.fetch(get, plan.id.lstrip("/"), api_version=_TYPES[plan.type.lower()])
+    return clients.fetch(get, plan.id.lstrip("/"), api_version=_version(plan))
 
 
-def _delete(services: Services, plan: LeftoverPlan, _: Tick) -> Started:
-    delete = services.azure.resources.resources.begin_delete_by_id
-    version = _TYPES[plan.type.lower()]
-    return clients.send_delete(delete, plan.id.lstrip("/"), api_version=version)
+def delete(services: Services, plan: LeftoverPlan, _: Tick) -> Started:
+    """Ask for its removal."""
+    call = services.azure.resources.resources.begin_delete_by_id
+    return clients.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan))
 
 
-def _judge(plan: LeftoverPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _version(plan: LeftoverPlan) -> str:
+    return {**_TYPES, **_LASTING}[plan.type.lower()]
+
+
+def judge(plan: LeftoverPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Its tag is looked at once more: between list and removal it may have become another's."""
     if observed is not None and (observed.get("tags") or {}).get(names.TAG_BUILD) != plan.build_id:
         return Done(result={"foreign": True})
@@ -159,9 +173,9 @@ remove_leftover = Operation(
     plan=LeftoverPlan,
     verb="remove a leftover",
     subject=lambda plan: plan.id,
-    look=_look,
-    judge=_judge,
-    actions={"delete": _delete},
+    look=look,
+    judge=judge,
+    actions={"delete": delete},
 )
 
 

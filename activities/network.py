@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from activities.resource import Resource, creation, removal
-from shared import bodies, clients, names
-from shared.operations import Effect, Json, Services, Tick
+from shared import bodies, names
 from shared.plans import GroupPlan, ImagePlan
 
-
-def _ensure_group(services: Services, plan: GroupPlan, _: Tick) -> Json:
-    """One group serves many builds, so it is made only where there is none, and never changed."""
-    groups = services.azure.resources.resource_groups
-    if clients.fetch(groups.get, plan.name) is not None:
-        return {"created": False}
-    body = bodies.resource_group(plan.location, bodies.lasting(plan.tags))
-    clients.send(groups.create_or_update, plan.name, body)
-    return {"created": True}
-
-
-ensure_resource_group = Effect(
-    name="ensure_resource_group",
-    plan=GroupPlan,
-    verb="create the resource group",
-    subject=lambda plan: plan.name,
-    act=_ensure_group,
+# One group serves many builds, so it is made only where there is none, and never changed.
+ensure_resource_group = creation(
+    "ensure_resource_group",
+    Resource(
+        noun="resource group",
+        calls=lambda azure: azure.resources.resource_groups,
+        plan=GroupPlan,
+        path=lambda plan: (plan.name,),
+        id=lambda plan: plan.name,
+        body=lambda plan: bodies.resource_group(plan.location, bodies.lasting(plan.tags)),
+        create_call="create_or_update",
+    ),
 )
 
 

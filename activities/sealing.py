@@ -1,5 +1,6 @@
-"""Sealing the builder: the script schedules the sealing and returns, then the VM seals itself and
-powers off. One operation from the script's start to the seal's mark on the console.
+"""Checking and sealing the builder: one script checks the finished system and, if all is well,
+schedules the sealing; then the VM seals itself and powers off. One operation from the script's
+start to the seal's mark on the console, which nothing writes that has not passed the checks.
 """
 
 from __future__ import annotations
@@ -12,21 +13,27 @@ from shared.operations import Json, Operation, Services, Tick
 from shared.plans import ScriptPlan
 
 _STOPPED = {"stopped", "deallocated"}
-# A failed seal leaves the VM running: from then on the script and the console are asked why.
+# A failed seal leaves the VM running, and a VM that went off early takes its agent's report along:
+# from then on everything is asked that may tell.
 _OVERDUE_SECONDS = polling.pace_of("seal").typical
 
 
 def _look(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
-    """The VM, with what `command` and `console` tell where they are needed."""
-    if tick.started is None and run_script.look(services, plan, tick) is None:
-        return {"command": None}
+    """The script as `command` until it has reported; then the VM, and its `console` where that is
+    needed.
+    """
+    is_overdue = tick.elapsed > _OVERDUE_SECONDS
+    told: Json = {}
+    if "script" not in tick.memory:
+        told = {"command": run_script.look(services, plan, tick)}
+        if not is_overdue or (told["command"] is None and tick.started is None):
+            return told
     vm = builder_vm.look(services, plan.image, tick)
     if vm is None:
         return None
-    if decisions.power_state(vm) not in _STOPPED and tick.elapsed <= _OVERDUE_SECONDS:
-        return vm
-    command = run_script.look(services, plan, tick)
-    return {**vm, "command": command, "console": _console(services, plan)}
+    if is_overdue or decisions.power_state(vm) in _STOPPED:
+        told["console"] = _console(services, plan)
+    return {**vm, **told}
 
 
 def _console(services: Services, plan: ScriptPlan) -> str:
@@ -44,12 +51,15 @@ def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
     ours = f"{plan.image.build_id} {plan.parameters['NONCE']}"
     if f"batch-prep seal-failed {ours}" in console:
         return Fail(failure=_not_sealed(plan, console))
-    script = run_script.judge(plan, observed["command"], tick) if "command" in observed else Wait()
+    script = run_script.judge(plan, observed["command"], tick) if "command" in observed else None
+    result = script.result if isinstance(script, Done) else tick.memory.get("script")
     if decisions.power_state(observed) in _STOPPED:
         if f"batch-prep sealed {ours}" in console:
-            return script if isinstance(script, Done) else Done()
+            return Done(result=result or {})
         return Wait(note="the VM has stopped; its console does not yet show the seal")
-    return Wait(note="the VM seals itself") if isinstance(script, Done) else script
+    if result is None:
+        return script or Wait(note="the system is checked")
+    return Wait(note="the VM seals itself", memory={"script": result})
 
 
 def _not_sealed(plan: ScriptPlan, console: str) -> Failure:

@@ -72,12 +72,27 @@ class _Truth:
     def total(self, *kinds: str, of: str = "") -> float:
         return sum(s.seconds for s in self.spans(*kinds, of=of))
 
-    def script(self, step: str) -> float:
-        """A run command: taken up by the agent, executed, reported."""
-        return self.total(*_RUN_COMMAND, of=f"/runcommands/{step}")
+    def reach(self, step: str, agent: float) -> float:
+        """Seconds until a script begins that is sent to a machine as it comes up: the agent takes
+        it up once it answers itself.
+        """
+        began = self.spans("runCommands.start", of=f"/runcommands/{step}")
+        return max(began[0].seconds, agent) if began else 0.0
+
+    def parts(self, step: str) -> list[float]:
+        """Seconds after its begin at which each part of a script was done, but the last."""
+        found = self.spans("runCommands.progress", of=f"/runcommands/{step}")
+        return [span.seconds for span in found]
+
+    def work(self, step: str) -> float:
+        """What the script itself takes."""
+        return self.total("runCommands.end", of=f"/runcommands/{step}")
+
+    def report(self, step: str) -> float:
+        """Until the agent has reported its end."""
+        return self.total("runCommands.report", of=f"/runcommands/{step}")
 
 
-_RUN_COMMAND = ("runCommands.start", "runCommands.end", "runCommands.report")
 _NODE = (
     "simulator.batchNode.created",
     "simulator.batchNode.started",
@@ -108,38 +123,41 @@ def _registry(truth: _Truth) -> list[Task]:
 
 
 def _machine(truth: _Truth) -> list[Task]:
-    """One machine, one kernel, one Docker; driver and container images side by side."""
-    agent = [s.seconds for s in truth.spans("virtualMachines.agentReady")]
-    made = truth.total("virtualMachines.create") + sum(agent[:1])
-    restarts = [
-        restart.seconds + ready
-        for restart, ready in zip(truth.spans("virtualMachines.restart"), agent[1:], strict=False)
+    """One machine; container images are pulled once Docker is there, beside the driver."""
+    agents = [s.seconds for s in truth.spans("virtualMachines.agentReady")] or [0.0]
+    restarts = [s.seconds for s in truth.spans("virtualMachines.restart")]
+    reached = truth.reach("install", agents[0])
+    whole = reached + truth.work("install")
+    docker = truth.parts("install")[1:] or [whole - reached]
+    tasks = [
+        Task(name="machine", seconds=truth.total("virtualMachines.create"), after=("network",)),
+        Task(name="install", seconds=whole + truth.report("install"), after=("machine",)),
+        Task(name="docker", seconds=reached + docker[0], after=("machine",)),
     ]
-    has_driver = bool(truth.script("driver"))
-    kernel = restarts.pop(0) if restarts and len(restarts) > has_driver else 0.0
+    last = "install"
+    if truth.work("driver"):  # in a step of its own: the kernel must run that it is built for
+        seconds = restarts.pop(0) if len(restarts) > 1 else 0.0
+        tasks.append(Task(name="kernel restart", seconds=seconds, after=("install",)))
+        seconds = truth.reach("driver", agents[1] if seconds and len(agents) > 1 else 0.0)
+        seconds += truth.work("driver") + truth.report("driver")
+        tasks.append(Task(name="driver", seconds=seconds, after=("kernel restart",)))
+        last = "driver"
+    preload = truth.work("preload") + truth.report("preload")
+    checked = truth.reach("seal", agents[-1] if restarts else 0.0) + truth.work("seal")
     return [
-        Task(name="machine", seconds=made, after=("network",)),
-        Task(name="prepare", seconds=truth.script("prepare"), after=("machine",)),
-        Task(name="kernel restart", seconds=kernel, after=("prepare",)),
-        Task(name="docker", seconds=truth.script("docker"), after=("kernel restart",)),
-        Task(name="driver", seconds=truth.script("driver"), after=("docker",)),
-        Task(name="preload", seconds=truth.script("preload"), after=("docker", "image build")),
-        Task(name="restart", seconds=sum(restarts), after=("driver", "preload")),
-        Task(name="check", seconds=truth.script("check"), after=("restart",)),
+        *tasks,
+        Task(name="preload", seconds=preload, after=("docker", "image build")),
+        Task(name="restart", seconds=sum(restarts), after=(last, "preload")),
+        Task(name="check", seconds=checked, after=("restart",)),
     ]
 
 
 def _capture(truth: _Truth) -> list[Task]:
-    """Sealing begins when its script has run, whether or not that was reported."""
-    sealing = truth.total(*_RUN_COMMAND[:2], of="/runcommands/seal")
+    """The machine seals itself when its check has passed, whether or not that was reported."""
     return [
         Task(name="gallery", seconds=truth.total("galleries.write")),
         Task(name="definition", seconds=truth.total("galleryImages.write"), after=("gallery",)),
-        Task(
-            name="sealing",
-            seconds=sealing + truth.total("virtualMachines.guest"),
-            after=("check",),
-        ),
+        Task(name="sealing", seconds=truth.total("virtualMachines.guest"), after=("check",)),
         Task(
             name="deallocate",
             seconds=truth.total("virtualMachines.deallocate"),

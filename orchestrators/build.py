@@ -4,12 +4,13 @@ needed meanwhile.
 
 from __future__ import annotations
 
-from orchestrators.build_image import ImageWork
+from orchestrators.build_image import ImageWork, ground
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import left_nodes, names, planning, proofs, steps
+from shared import decisions, left_nodes, names, planning, proofs, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
 from shared.plans import (
+    AccountPlan,
     BaseImage,
     BuildOutcome,
     BuildPlan,
@@ -21,7 +22,7 @@ from shared.plans import (
     PoolPlan,
     PoolRecord,
 )
-from shared.steps import Context, Json, Scope, Story
+from shared.steps import Context, Json, Scope, Step, Story
 from shared.wire import Wire
 
 
@@ -48,18 +49,65 @@ def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
         endpoint = yield from _ensure_account(context, plan, scope)
         return (yield from _make_pools(context, plan, scope, earlier.image, endpoint))
     plan, image, endpoint = yield from _preflight(context, plan)
-    endpoint = endpoint or (yield from _ensure_account(context, plan, scope))
-    if plan.image is not None:
-        work = ImageWork(image=plan.image, scope=scope, done=earlier.steps)
-        reply = yield from steps.run_child(
-            context, names.Orchestrator.BUILD_IMAGE.value, "image", work
-        )
-        if "error" in reply:
-            failure = Failure.from_wire(reply["error"])
-            return (yield from _give_up(context, plan, scope, failure, reply.get("sealed", False)))
-        image = ImageRecord.from_wire(reply["image"])
+    if plan.image is None:
+        endpoint = endpoint or (yield from _ensure_account(context, plan, scope))
+    else:
+        try:
+            image, endpoint = yield from _make_image(context, plan, plan.image, scope, endpoint)
+        except StepFailed as failed:
+            is_sealed = isinstance(failed, SealedOnly)
+            return (yield from _give_up(context, plan, scope, failed.failure, is_sealed))
     assert image is not None
     return (yield from _make_pools(context, plan, scope, image, endpoint))
+
+
+class SealedOnly(StepFailed):
+    """No image, but a sealed builder: a second try needs only to publish it."""
+
+
+def _make_image(
+    context: Context, plan: BuildPlan, image: ImagePlan, scope: Scope, endpoint: str
+) -> Story:
+    """The image's record, and the account's endpoint."""
+    done = plan.earlier.steps if plan.earlier else {}
+    if plan.account is not None and not endpoint:
+        done = yield from _lay_ground(context, plan, plan.account, image, scope, done)
+        endpoint = done["batch_account"]["endpoint"]
+    work = ImageWork(image=image, scope=scope, done=done)
+    reply = yield from steps.run_child(context, names.Orchestrator.BUILD_IMAGE.value, "image", work)
+    if "error" in reply:
+        kind = SealedOnly if reply.get("sealed") else StepFailed
+        raise kind(Failure.from_wire(reply["error"]))
+    return ImageRecord.from_wire(reply["image"]), endpoint
+
+
+def _lay_ground(
+    context: Context,
+    plan: BuildPlan,
+    account: AccountPlan,
+    image: ImagePlan,
+    scope: Scope,
+    done: dict[str, Json],
+) -> Story:
+    """The Batch account, and the builder's network beside it. The builder itself waits: an
+    account's quotas can only be asked once it exists, and nobody pays for an image that no pool can
+    use. Returns what is done now.
+    """
+    story = [*_account_steps(account, image), *ground(image)]
+    laid = yield from steps.follow(context, scope, story, done)
+    yield from _check_quotas(context, plan, laid["batch_account"])
+    return {**done, **laid}
+
+
+def _account_steps(account: AccountPlan, image: ImagePlan) -> list[Step]:
+    """The account, after its resource group, which may be the image's."""
+    group = "resource_group"
+    found = []
+    if not decisions.same(account.resource_group, image.resource_group):
+        group = "account_group"
+        found.append(Step(name=group, activity="ensure_resource_group", plan=_group_of(account)))
+    step = Step(name="batch_account", activity="ensure_batch_account", plan=account, after=(group,))
+    return [*found, step]
 
 
 def _give_up(
@@ -111,7 +159,7 @@ def _preflight(context: Context, plan: BuildPlan) -> Story:
     return plan.model_copy(update={"image": image}), None, facts.get("endpoint")
 
 
-def refuse_blockers(answers: list[Json]) -> Json:
+def refuse_blockers(answers: list[Json], made: str = "nothing was created") -> Json:
     """The facts of all checks together. Raises StepFailed if one found a reason not to begin."""
     blockers = [Problem.from_wire(b) for answer in answers for b in answer["blockers"]]
     if blockers:
@@ -121,25 +169,32 @@ def refuse_blockers(answers: list[Json]) -> Json:
                 kind=Kind.REFUSED,
                 message="; ".join(b.message for b in blockers),
                 details=blockers,
-                next_action="Correct what is named; nothing was created.",
+                next_action=f"Correct what is named; {made}.",
             )
         )
     return {key: value for answer in answers for key, value in answer.items() if key != "blockers"}
 
 
 def _ensure_account(context: Context, plan: BuildPlan, scope: Scope) -> Story:
-    """First of all that is made: its quotas can only be asked once it exists, and an image costs
-    more.
-    """
+    """The account's endpoint; nothing else is made before its quotas are known."""
     account = plan.account
     if account is None:
         return ""
-    group = GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
-    yield from steps.note(context, "ensure_resource_group", group)
+    yield from steps.note(context, "ensure_resource_group", _group_of(account))
     made = yield from steps.run(context, scope, "batch_account", "ensure_batch_account", account)
-    if made["waited"]:  # what could not be asked before it was there
-        refuse_blockers((yield from steps.call_all(context, [("check_batch", plan)])))
+    yield from _check_quotas(context, plan, made)
     return made["endpoint"]
+
+
+def _group_of(account: AccountPlan) -> GroupPlan:
+    return GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
+
+
+def _check_quotas(context: Context, plan: BuildPlan, account: Json) -> Story:
+    """What could not be asked before the account was there."""
+    if account["waited"]:
+        answers = yield from steps.call_all(context, [("check_batch", plan)])
+        refuse_blockers(answers, "only the Batch account was made, which costs nothing")
 
 
 def _make_pools(

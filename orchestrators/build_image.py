@@ -52,18 +52,23 @@ def build_image(context: Context) -> Story:
 def story(plan: ImagePlan) -> list[Step]:
     """The steps of an image, each beginning as soon as what it needs is there."""
     return [
-        Step(
-            name="resource_group",
-            activity="ensure_resource_group",
-            plan=GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
-        ),
+        *ground(plan),
         *_gallery(plan),
         *_registry(plan),
-        *_network(plan),
         *_machine(plan),
         *_software(plan),
         *_capture(plan),
     ]
+
+
+def ground(plan: ImagePlan) -> list[Step]:
+    """What the builder stands on: resource group and network. It costs next to nothing."""
+    group = Step(
+        name="resource_group",
+        activity="ensure_resource_group",
+        plan=GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
+    )
+    return [group, *_network(plan)]
 
 
 def _gallery(plan: ImagePlan) -> list[Step]:
@@ -144,40 +149,24 @@ def _machine(plan: ImagePlan) -> list[Step]:
 
 
 def _software(plan: ImagePlan) -> list[Step]:
-    """What is installed; the driver is built while container images are pulled, then both are
-    proved.
+    """What is installed. Container images are pulled while the driver is built: `preload` begins
+    beside `install`, and waits on the machine itself until Docker is there. One restart proves all.
     """
-    found = [
-        _script(plan, "prepare", after="builder_vm", BUILDER_USER=BUILDER_USER),
-        Step(
+    found, installed, last = [_install(plan)], ["install"], "builder_vm"
+    if _builds_driver_alone(plan):
+        restart = Step(
             name="reboot_for_kernel",
             activity="restart_builder",
             plan=plan,
-            after=("prepare",),
-            when=lambda done: bool(done["prepare"]["rebootRequired"]),
-        ),
-        _script(
-            plan,
-            "docker",
-            script="docker-gpu" if plan.gpu else "docker",
-            after="reboot_for_kernel",
-            GPU="true" if plan.gpu else "",
-        ),
-    ]
-    installed = ["docker"]
-    if plan.gpu:
-        driver = _script(
-            plan,
-            "driver",
-            after="docker",
-            DRIVER_KIND=plan.driver.value if plan.driver else "",
-            FABRIC_MANAGER="true" if plan.fabric_manager else "",
-            **_grid_parameters(plan.grid_driver or GridDriver()),
+            after=("install",),
+            when=lambda done: bool(done["install"]["rebootRequired"]),
         )
-        found.append(driver)
+        driver = _script(plan, "driver", after=restart.name, **_driver_parameters(plan))
+        found += [restart, driver]
         installed.append("driver")
+        last = restart.name
     if _preloads(plan):
-        found.append(_preload(plan))
+        found.append(_preload(plan, after=last))
         installed.append("preload")
     reboot = Step(
         name="reboot",
@@ -186,7 +175,30 @@ def _software(plan: ImagePlan) -> list[Step]:
         after=tuple(installed),
         when=lambda done: plan.gpu or any(done[s].get("rebootRequired") for s in installed),
     )
-    return [*found, reboot, _check(plan), _bill_of_materials(plan)]
+    return [*found, reboot]
+
+
+def _builds_driver_alone(plan: ImagePlan) -> bool:
+    driver = plan.driver
+    return driver is not None and catalogue.driver_needs_its_kernel(plan.system, driver)
+
+
+def _install(plan: ImagePlan) -> Step:
+    """All packages in one script: each script costs half a minute besides its work."""
+    parameters = {"BUILDER_USER": BUILDER_USER, "GPU": "true" if plan.gpu else ""}
+    variant = "install-gpu" if plan.gpu else "install"
+    if plan.gpu and not _builds_driver_alone(plan):
+        variant = "install-gpu-driver"
+        parameters |= _driver_parameters(plan)
+    return _script(plan, "install", script=variant, after="builder_vm", **parameters)
+
+
+def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
+    return {
+        "DRIVER_KIND": plan.driver.value if plan.driver else "",
+        "FABRIC_MANAGER": "true" if plan.fabric_manager else "",
+        **_grid_parameters(plan.grid_driver or GridDriver()),
+    }
 
 
 def _grid_parameters(driver: GridDriver) -> dict[str, str]:
@@ -202,7 +214,7 @@ def _preloads(plan: ImagePlan) -> bool:
     return bool(plan.container_images or (plan.registry and plan.registry.build_image))
 
 
-def _preload(plan: ImagePlan) -> Step:
+def _preload(plan: ImagePlan, *, after: str) -> Step:
     def with_registry(done: dict[str, Json]) -> ScriptPlan:
         server = done["registry"]["loginServer"] if plan.registry else ""
         return _script_plan(
@@ -214,61 +226,23 @@ def _preload(plan: ImagePlan) -> Step:
             TENANT_ID=plan.tenant_id or "" if plan.registry else "",
         )
 
-    after = ["docker"]
+    needed = [after]
     if plan.registry:
-        after.append("pull_access")
+        needed.append("pull_access")
         if plan.registry.build_image:
-            after.append("push_image")
-    return Step(name="preload", activity="run_script", plan=with_registry, after=tuple(after))
-
-
-def _check(plan: ImagePlan) -> Step:
-    def with_findings(done: dict[str, Json]) -> ScriptPlan:
-        gpu = catalogue.gpu_of(done["builder_vm"]["size"])
-        images = done.get("preload", {}).get("images", [])
-        digests = [f"{i['name']} {i['digest']}" for i in images if i.get("digest")]
-        return _script_plan(
-            plan,
-            "check",
-            # What a builder without a GPU cannot prove is left to the pools' verification.
-            EXPECT_GPU="none" if not plan.gpu else str(gpu.count) if gpu else "driver-only",
-            SIZE_HAS_GPU="true" if gpu else "",
-            EXPECT_DOCKER=done["docker"].get("dockerVersion", ""),
-            EXPECT_TOOLKIT=done["docker"].get("toolkitVersion", ""),
-            EXPECT_DRIVER=done.get("driver", {}).get("driverVersion", ""),
-            EXPECT_IMAGES="\n".join(i["name"] for i in images),
-            EXPECT_DIGESTS="\n".join(digests),
-            VERIFY_IMAGE=images[0]["name"] if images else "",
-        )
-
-    return Step(name="check", activity="run_script", plan=with_findings, after=("reboot",))
-
-
-def _bill_of_materials(plan: ImagePlan) -> Step:
-    """What the check has listed is fetched and kept, while the agent can still write it."""
-
-    def with_version(done: dict[str, Json]) -> BillPlan:
-        return BillPlan(check=_script_plan(plan, "check"), version=done["version"]["version"])
-
-    return Step(
-        name="bill_of_materials",
-        activity="keep_bill_of_materials",
-        plan=with_version,
-        after=("check", "version"),
-        when=lambda _: plan.log_container is not None,
-    )
+            needed.append("push_image")
+    return Step(name="preload", activity="run_script", plan=with_registry, after=tuple(needed))
 
 
 def _capture(plan: ImagePlan) -> list[Step]:
-    """Sealed, stopped, generalized, published."""
-    seal = _script_plan(plan, "seal", BUILDER_USER=BUILDER_USER, SEAL_DELAY_SECONDS="20")
+    """Checked, sealed, stopped, generalized, published."""
 
     def with_version(done: dict[str, Json]) -> VersionPlan:
         return VersionPlan(image=plan, version=done["version"]["version"])
 
     found = [
-        # The check's output is fetched first: sealing ends the agent that writes it.
-        Step(name="seal", activity="seal_builder", plan=seal, after=("bill_of_materials",)),
+        _seal(plan),
+        _bill_of_materials(plan),
         Step(name="generalize", activity="generalize_builder", plan=plan, after=("seal",)),
     ]
     source = "generalize"
@@ -290,6 +264,51 @@ def _capture(plan: ImagePlan) -> list[Step]:
         cancellable=False,  # Azure would finish it all the same, and nobody would know of it
     )
     return [*found, publish]
+
+
+def _seal(plan: ImagePlan) -> Step:
+    """The finished system is checked, and seals itself if all is well."""
+
+    def with_findings(done: dict[str, Json]) -> ScriptPlan:
+        gpu = catalogue.gpu_of(done["builder_vm"]["size"])
+        images = done.get("preload", {}).get("images", [])
+        digests = [f"{i['name']} {i['digest']}" for i in images if i.get("digest")]
+        return _script_plan(
+            plan,
+            "seal",
+            BUILDER_USER=BUILDER_USER,
+            # What a builder without a GPU cannot prove is left to the pools' verification.
+            EXPECT_GPU="none" if not plan.gpu else str(gpu.count) if gpu else "driver-only",
+            SIZE_HAS_GPU="true" if gpu else "",
+            EXPECT_DOCKER=done["install"].get("dockerVersion", ""),
+            EXPECT_TOOLKIT=done["install"].get("toolkitVersion", ""),
+            EXPECT_DRIVER=_driver_version(done) or "",
+            EXPECT_IMAGES="\n".join(i["name"] for i in images),
+            EXPECT_DIGESTS="\n".join(digests),
+            VERIFY_IMAGE=images[0]["name"] if images else "",
+        )
+
+    return Step(name="seal", activity="seal_builder", plan=with_findings, after=("reboot",))
+
+
+def _driver_version(done: dict[str, Json]) -> str | None:
+    found = done.get("driver") or done["install"]
+    return found.get("driverVersion")
+
+
+def _bill_of_materials(plan: ImagePlan) -> Step:
+    """What the check has listed is fetched from the step's blob and kept."""
+
+    def with_version(done: dict[str, Json]) -> BillPlan:
+        return BillPlan(check=_script_plan(plan, "seal"), version=done["version"]["version"])
+
+    return Step(
+        name="bill_of_materials",
+        activity="keep_bill_of_materials",
+        plan=with_version,
+        after=("seal", "version"),
+        when=lambda _: plan.log_container is not None,
+    )
 
 
 def _script(
@@ -318,9 +337,20 @@ def _script_plan(
     )
 
 
+def _pending(plan: ImagePlan, done: dict[str, Json]) -> list[str]:
+    """What the builder could not prove: what its check says, or its size, where the machine went
+    off before that was reported.
+    """
+    if "scheduled" in done["seal"]:
+        return list(done["seal"].get("pending", []))
+    has_gpu = catalogue.gpu_of(done["builder_vm"]["size"]) is not None
+    return ["gpu"] if plan.gpu and not has_gpu else []
+
+
 def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
     registry = plan.registry
-    checked: dict[str, Any] = done["check"]
+    installed: dict[str, Any] = done["install"]
+    checked: dict[str, Any] = {**installed, **done["seal"]}
     how = execution.together(list(done.values()))
     bill = done.get("bill_of_materials", {})
     return ImageRecord(
@@ -338,11 +368,11 @@ def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
         created_at=now,
         security_type=plan.security_type,
         base_image_version=plan.base.version if plan.base else None,
-        docker_version=checked.get("dockerVersion") or done["docker"].get("dockerVersion"),
-        toolkit_version=done["docker"].get("toolkitVersion"),
-        driver_version=done.get("driver", {}).get("driverVersion"),
+        docker_version=checked.get("dockerVersion"),
+        toolkit_version=installed.get("toolkitVersion"),
+        driver_version=_driver_version(done),
         kernel=checked.get("kernel"),
-        pending=checked.get("pending", []),
+        pending=_pending(plan, done),
         bill_of_materials=bill.get("document"),
         bill_of_materials_note=bill_of_materials.NO_CONTAINER
         if bill.get("skipped")

@@ -1,11 +1,14 @@
-"""Remove what an image needed only while it was made: builder VM and network, newest first."""
+"""Remove what an image needed only while it was made: builder VM and network, newest first. Where
+no image came of it, what was made for good goes as well.
+"""
 
 from __future__ import annotations
 
-from shared import steps
+from shared import names, steps
 from shared.errors import StepFailed
 from shared.plans import ImagePlan
 from shared.steps import Context, Scope, Story
+from shared.sweep_plans import MadePlan
 from shared.wire import Wire
 
 
@@ -32,7 +35,29 @@ def remove_builder(context: Context) -> Story:
             yield from steps.run(context, work.scope, step, step, work.image)
         except StepFailed:
             leftovers.append(resource)
+    if work.failed and not leftovers:
+        leftovers = yield from _undo(context, work)
     return {"leftovers": leftovers}
+
+
+def _undo(context: Context, work: Removal) -> Story:
+    """Gallery, registry and resource group go as well, if this build made them and nobody else
+    needs them. Returns what could not be removed.
+    """
+    try:
+        told = yield from steps.note(context, "list_made", work.image)
+    except StepFailed:
+        return []
+    stays: list[str] = []
+    for found in told["made"]:
+        made = MadePlan.from_wire(found["plan"])
+        if stays and made.type == names.GROUP_TYPE:
+            continue  # it holds what could not be removed
+        try:
+            yield from steps.run(context, work.scope, found["step"], "remove_made", made)
+        except StepFailed:
+            stays.append(made.id)
+    return stays
 
 
 def _order(image: ImagePlan) -> list[tuple[str, str]]:

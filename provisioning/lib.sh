@@ -43,6 +43,7 @@ open_log() {
   WORK=$(umask 077 && mktemp -d "$RUN_DIR/$STEP.XXXXXX")
   mkdir -- "$WORK/result"
   SUPERVISOR_ERROR=''
+  rm -f -- "$RUN_DIR/$STEP.failed"
   log "== step $STEP begins, nonce ${NONCE:-}"
 }
 
@@ -71,6 +72,9 @@ run_body() { # FUNCTION...
   exec 3>&-
   [[ $STEP == verify ]] || exec 4>&- # the stderr of whoever called: the pool owner's start task writes there
   local entry
+  for entry in "$@"; do # nothing has happened yet when a parameter is refused, whichever function reads it
+    if declare -F "${entry}_parameters" >/dev/null; then "${entry}_parameters"; fi
+  done
   for entry in "$@"; do "$entry"; done
 }
 
@@ -93,12 +97,16 @@ report() {
   set +eu
   stop_children
   rc=$(final_code "$rc")
-  [[ $rc -ne 0 ]] || store_result
+  if [[ $rc -eq 0 ]]; then store_result; else leave_note_of_failure; fi
   print_log >&4
   print_bill_of_materials >&3
   print_result "$rc" >&3
   [[ -z $WORK ]] || rm -rf -- "$WORK"
   exit "$rc"
+}
+
+leave_note_of_failure() { # for a step that waits for what this one was to leave
+  { : >"$RUN_DIR/$STEP.failed"; } 2>/dev/null
 }
 
 # The watchdog first: later on, its number for the body may be that of a stranger. Its death is not

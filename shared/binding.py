@@ -2,8 +2,8 @@
 
     payload  {"plan": {...}, "tick": {...}, "step": {...}?, "gaveUp": {...}?}
     reply    {"state": "done", "result": {...}}
-             {"state": "wait", "retryAfter": seconds?, "left": seconds?, "note": text,
-              "memo": {...}, "transient": bool}
+             {"state": "wait", "retryAfter": seconds?, "left": seconds?, "expected": seconds?,
+              "note": text, "memo": {...}, "transient": bool}
              {"state": "failed", "error": {...}}
 
 Around each call the step's record is written, and the build's cancel flag is read. With `gaveUp`,
@@ -134,6 +134,8 @@ def _reply(
             waiting = _wait(tick, verdict.note, verdict.retry_after)
             if verdict.left is not None:
                 waiting["left"] = verdict.left
+            if verdict.expected is not None:
+                waiting["expected"] = verdict.expected
             return {**waiting, "resource": operation.subject(plan)}
         case Fail():
             return _failed(_explained(verdict.failure, operation, services, plan, tick))

@@ -92,6 +92,14 @@ def find_system(name: str, version: str) -> OperatingSystem | None:
     )
 
 
+def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool:
+    """Whether the kernel must run already that the driver is built for. NVIDIA's packages for
+    Ubuntu build by DKMS for every kernel whose headers are there; its packages for el, and the
+    installer of GRID drivers, for the running one.
+    """
+    return driver is DriverKind.GRID or system.name != "ubuntu"
+
+
 def known_systems() -> list[str]:
     """Every system as `name version`."""
     return list(_SYSTEMS)

@@ -20,14 +20,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time. `left` are the seconds that
-    it still takes at the fastest, where what was seen tells that. `memory` is what the next look is
-    to know; None leaves what earlier looks remembered.
+    """Look again later; `retry_after` in seconds if Azure named a time. Where what was seen tells
+    it, `left` are the seconds that it still takes at the fastest, `expected` those that it should
+    take. `memory` is what the next look is to know; None leaves what earlier looks remembered.
     """
 
     note: str = ""
     retry_after: float | None = None
     left: float | None = None
+    expected: float | None = None
     memory: Json | None = None
 
 
@@ -142,13 +143,6 @@ def power_state(observed: Json | None) -> str | None:
     """`running`, `stopped`, `deallocated`, ...; None where the instance view does not tell."""
     found = [c for c in statuses(observed or {}) if c.startswith("powerstate/")]
     return found[0].removeprefix("powerstate/") if found else None
-
-
-def agent_ready(observed: Json) -> bool:
-    """Whether the VM's agent answers: run commands need it."""
-    view = (observed.get("properties") or {}).get("instanceView") or {}
-    agent = (view.get("vmAgent") or {}).get("statuses") or []
-    return any(str(s.get("displayStatus", "")).lower() == "ready" for s in agent)
 
 
 def properties(observed: Json | None) -> Json:

@@ -119,6 +119,9 @@ PULL_IDENTITY = "batch-prep-pull"  # of builders and pools, one per resource gro
 # (https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules)
 
 
+GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+
+
 def resource_id(subscription: str, group: str, kind: str, *path: str) -> str:
     """`kind` is `Provider/type`; `path` alternates names and child types."""
     rest = "/".join(path)

@@ -5,10 +5,12 @@ half and three times that, each end is seen at most max(10 %, 15 s, Retry-After)
 20 looks in an operation of up to an hour:
 
 - the first look comes shortly after the fastest such operations have ended (half the typical time);
-- then the interval grows with the time already waited: two fifths of it up to 15 s, later a tenth.
-  What nobody waits for is looked at every 15 s at most.
+- then the interval grows with the time already waited: two fifths of it up to 15 s, later a tenth;
+- around the typical time, when most end, it is half of that where the bound leaves looks for it.
 
-Where a look tells how far it has come, the next one comes shortly after the fastest possible end.
+What nobody waits for is looked at every 15 s at most. Where a look tells how far it has come, the
+next one comes shortly after the fastest possible end (`left`), or halfway to the expected one, and
+at last when that is due (`expected`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ _LATE_SHARE: Final = 0.1  # of the elapsed time: how late an end may be seen
 _LATE_SECONDS: Final = 15.0  # ... or this many seconds, whichever is longer
 _EARLY_SHARE: Final = 0.4  # short operations are looked at more often: their wait is all they cost
 _SHORTEST_SECONDS: Final = 2.0
+_NEAR: Final = (0.85, 1.2)  # times the typical duration: when most such operations end ...
+_NEAR_SHARE: Final = 0.5  # ... they are looked at so much more often ...
+_NEAR_TYPICAL_MAX: Final = 150.0  # ... where so many seconds are usual at most
+_EXPECTED_SHARES: Final = (0.02, 0.25)  # of the elapsed time: the waits for an expected end
+_EXPECTED_UNTIL: Final = 1.5  # times the typical duration; then what foretells the end errs
 _SOON_SECONDS: Final = 10.0  # after the fastest possible end, where that is known
 _SOON_UNTIL: Final = 2.0  # times the typical duration; then nobody knows what it waits for
 
@@ -37,19 +44,36 @@ class Pace(Wire):
 
 
 def next_look(
-    pace: Pace, elapsed: float, retry_after: float | None = None, left: float | None = None
+    pace: Pace,
+    elapsed: float,
+    retry_after: float | None = None,
+    left: float | None = None,
+    expected: float | None = None,
 ) -> float:
-    """Seconds from now until the next look, `elapsed` seconds after the start; `left` are those
-    that it still takes at the fastest, if the last look told.
+    """Seconds from now until the next look, `elapsed` seconds after the start. `left` are those
+    that it still takes at the fastest and `expected` those that it should take, if the last look
+    told.
 
     Never sooner than Azure's Retry-After.
     """
     if left is not None and elapsed < _SOON_UNTIL * pace.typical:
         return float(max(left + _SOON_SECONDS, retry_after or 0.0))
     since = max(elapsed, pace.typical * _FASTEST)
-    early = _LATE_SECONDS if pace.unhurried else max(_SHORTEST_SECONDS, _EARLY_SHARE * since)
-    interval = max(_LATE_SHARE * since, min(_LATE_SECONDS, early))
+    interval = _interval(pace, since)
+    if expected is not None and elapsed < _EXPECTED_UNTIL * pace.typical:
+        shortest, longest = (share * since for share in _EXPECTED_SHARES)
+        interval = max(min(interval, max(expected, shortest)), min(expected / 2, longest))
     return float(max(since + interval - elapsed, retry_after or 0.0))
+
+
+def _interval(pace: Pace, since: float) -> float:
+    if pace.unhurried:
+        return max(_LATE_SHARE * since, _LATE_SECONDS)
+    early = max(_SHORTEST_SECONDS, _EARLY_SHARE * since)
+    interval = max(_LATE_SHARE * since, min(_LATE_SECONDS, early))
+    first, last = (times * pace.typical for times in _NEAR)
+    is_near = first <= since <= last and pace.typical <= _NEAR_TYPICAL_MAX
+    return max(_SHORTEST_SECONDS, _NEAR_SHARE * interval) if is_near else interval
 
 
 # Typical seconds and the limit in minutes of each step. Sources: recorded exchanges with Azure (VM
@@ -60,20 +84,19 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "public_ip": (5, 15),
     "nat_gateway": (15, 20),
     "network": (6, 15),
-    "builder_vm": (170, 30),
-    "prepare": (90, 40),
-    "docker": (80, 40),
+    "builder_vm": (150, 30),
+    "install": (380, 90),
     "driver": (250, 60),
-    "preload": (90, 90),
-    "reboot": (60, 20),
-    "reboot_for_kernel": (60, 20),
-    "check": (45, 20),
+    "preload": (200, 90),
+    "reboot": (35, 20),
+    "reboot_for_kernel": (35, 20),
+    "seal": (80, 40),
     "bill_of_materials": (5, 10),
-    "seal": (65, 20),
     "generalize": (50, 30),
     "managed_image": (60, 60),
     "image_version": (450, 360),  # Azure allows replication six hours
     "resource_group": (2, 10),
+    "account_group": (2, 10),
     "version": (2, 10),
     "pull_identity": (2, 10),
     "registry": (15, 30),
@@ -86,11 +109,16 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "remove_network": (10, 30),
     "remove_nat_gateway": (10, 30),
     "remove_public_ip": (10, 30),
+    "remove_image_definition": (20, 30),
+    "remove_gallery": (20, 30),
+    "remove_registry": (15, 30),
+    "remove_pull_identity": (2, 10),
+    "remove_resource_group": (75, 60),
     "batch_account": (15, 30),
     "pool": (5, 180),
     "nodes": (350, 120),
     "node_reports": (2, 10),
-    "verify": (30, 60),
+    "verify": (15, 60),
     "empty_pool": (60, 60),
     "remove_pool": (60, 60),
     "resize": (180, 120),
@@ -100,10 +128,16 @@ _DEFAULT: Final = (10.0, 30.0)
 _UNHURRIED: Final = {
     "gallery",
     "image_definition",
+    "push_image",
     "remove_builder_vm",
     "remove_network",
     "remove_nat_gateway",
     "remove_public_ip",
+    "remove_image_definition",
+    "remove_gallery",
+    "remove_registry",
+    "remove_pull_identity",
+    "remove_resource_group",
 }
 
 
@@ -118,7 +152,7 @@ def pace_of(step: str, learned: dict[str, float] | None = None) -> Pace:
     return Pace(
         typical=(learned or {}).get(step, typical),
         limit_minutes=limit,
-        unhurried=step in _UNHURRIED,
+        unhurried=step in _UNHURRIED or step.startswith("sweep_"),
     )
 
 

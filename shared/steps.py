@@ -122,8 +122,8 @@ def _until_done(context: Context, work: Json) -> Story:
             spread = polling.spread_of(context.instance_id, refusals)
             delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
         else:
-            hint = reply.get("left")
-            delay = polling.next_look(pace, waited, reply.get("retryAfter"), hint)
+            hints = (reply.get("retryAfter"), reply.get("left"), reply.get("expected"))
+            delay = polling.next_look(pace, waited, *hints)
             spent += delay
         waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
@@ -219,7 +219,8 @@ def follow(
     `done` already (with their results) are not told again.
 
     Returns the results by step name. When a step fails, no further one begins; the running ones
-    end, then StepFailed is raised with the first failure.
+    end, then StepFailed is raised with the failure of the step that stands first in the story:
+    a later one may have failed for its sake.
     """
     telling = _Telling(context, scope, story, done or {})
     begun_before: list[Any] = []
@@ -248,11 +249,18 @@ class _Telling:
         self, context: Context, scope: Scope, story: Sequence[Step], done: dict[str, Json]
     ) -> None:
         self._context, self._scope = context, scope
+        self._places = {step.name: place for place, step in enumerate(story)}
+        self._failures: dict[str, Failure] = {}
         self._waiting = [step for step in story if step.name not in done]
         self._attempts: dict[str, int] = {}
         self.running: list[tuple[Step, Any]] = []
         self.done = {step.name: done[step.name] for step in story if step.name in done}
-        self.failure: Failure | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the story ends early."""
+        first = min(self._failures, key=self._places.__getitem__, default=None)
+        return None if first is None else self._failures[first]
 
     def begin_what_can(self) -> bool:
         """Begin every step whose time has come; whether anything runs."""
@@ -287,7 +295,7 @@ class _Telling:
         if more and self.failure is None:
             self._begin(step, step.otherwise[tried - 1])
         else:
-            self.failure = self.failure or failure
+            self._failures[step.name] = failure
 
 
 def _wait_for_any(context: Context, running: list[Any], begun_before: list[Any]) -> Story:

@@ -1,4 +1,4 @@
-"""What the sweep will do."""
+"""What sweeps and clean-ups will remove."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ class LeftoverPlan(Wire):
     id: str
     type: str
     build_id: str
+
+
+class MadePlan(LeftoverPlan):
+    """Something lasting in a resource group, of a build of which nothing else came."""
+
+    resource_group: str
 
 
 class PoolSettled(Wire):

@@ -21,14 +21,16 @@ A fault is a JSON object: which requests or operations it meets, how often, and 
 | sealFails | | a script | sealing fails later: a line on the console, no power off |
 
 `operation` and `path` are regular expressions that are searched for; `method`, `resourceType` and
-`step` are compared without case; `after` lets that many go by first. With `probability` a fault has
-no limit unless `times` gives one; whether it strikes depends on the seed and on how often it was
-considered, so a run repeats.
+`step` are compared without case; `step` names a step or one of its parts (`prepare`, `docker`,
+`driver` of `install`; `check` of `seal`); `after` lets that many go by first. With `probability` a
+fault has no limit unless `times` gives one; whether it strikes depends on the seed and on how often
+it was considered, so a run repeats.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from local.azure_simulator import model, resource_ids, store
@@ -124,13 +126,17 @@ class Faults:
             {effect}, path=resource.id, operation=operation, type_name=resource.type
         )
 
-    def on_script(self, step: str, run: store.Resource) -> model.JsonObject | None:
-        """The fault that meets a script of a step (`""` for other scripts) on this run command."""
+    def on_script(self, names: Sequence[str], run: store.Resource) -> model.JsonObject | None:
+        """The fault that meets a script on this run command: `names` are its step (`""` for other
+        scripts) and the step's parts.
+        """
         return self._strike(
-            SCRIPT_EFFECTS, path=run.id, operation="runCommands.run", type_name=run.type, step=step
+            SCRIPT_EFFECTS, path=run.id, operation="runCommands.run", type_name=run.type, step=names
         )
 
-    def _strike(self, effects: frozenset[str] | set[str], **met: str) -> model.JsonObject | None:
+    def _strike(
+        self, effects: frozenset[str] | set[str], **met: str | Sequence[str]
+    ) -> model.JsonObject | None:
         for fault in self._azure.store.of_type(TYPE):
             is_met = fault.document["effect"] in effects and _meets(fault.document, met)
             if is_met and self._takes_its_turn(fault):
@@ -149,18 +155,22 @@ class Faults:
         return bool(chance < document.get("probability", 1))
 
 
-def _meets(fault: model.JsonObject, met: dict[str, str]) -> bool:
+def _meets(fault: model.JsonObject, met: dict[str, str | Sequence[str]]) -> bool:
     searched = (("path", "path"), ("operation", "operation"))
     compared = (("method", "method"), ("resourceType", "type_name"), ("step", "step"))
     return all(
-        re.search(fault[field], met[name], re.IGNORECASE)
+        re.search(fault[field], str(met[name]), re.IGNORECASE)
         for field, name in searched
         if field in fault and name in met
     ) and all(
-        fault[field].lower() == met.get(name, "").lower()
+        fault[field].lower() in _names(met.get(name, ""))
         for field, name in compared
         if field in fault
     )
+
+
+def _names(met: str | Sequence[str]) -> list[str]:
+    return [name.lower() for name in ([met] if isinstance(met, str) else met)]
 
 
 def answer(fault: model.JsonObject) -> None:

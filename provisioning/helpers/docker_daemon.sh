@@ -1,8 +1,7 @@
 # shellcheck shell=bash
-# Docker's daemon: its configuration, and waiting until it answers.
+# Docker's daemon: its configuration, and its restart.
 
 readonly DAEMON_JSON=$ROOT/etc/docker/daemon.json
-readonly DAEMON_TRIES=30 # seconds between a restart and an answer
 
 # Containers fill the disk of a node with logs unless they are limited. The data root stays where it is: on the
 # temporary disk, preloaded images would be lost when the image is captured.
@@ -19,16 +18,8 @@ print(text if new == old else json.dumps(new, indent=2, sort_keys=True), end="")
   write_if_changed "$DAEMON_JSON" <"$WORK/daemon.json"
 }
 
-restart_docker() {
+restart_docker() { # aborts pulls, so nobody may take it for ready before
+  rm -f -- "$DOCKER_READY"
   systemctl restart docker.service
   wait_for_docker
-}
-
-wait_for_docker() { # ready is what answers, not a unit that is active
-  local try
-  for ((try = 0; try < DAEMON_TRIES; try++)); do
-    ! docker info --format '{{.ServerVersion}}' >/dev/null || return 0
-    sleep 1
-  done
-  fail "$EXIT_INTERNAL" "Docker does not answer $DAEMON_TRIES seconds after its start"
 }

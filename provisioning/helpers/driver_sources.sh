@@ -16,7 +16,7 @@ install_datacenter_driver() { # VERSION
     add_apt_repository cuda "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/$CUDA_APT_KEY" "$CUDA_APT_FINGERPRINT" \
       "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/ /"
     install_packages "nvidia-driver-pinning-$1" # from here on every NVIDIA package comes in this version
-    install_packages "linux-headers-$(uname -r)" "${packages[@]}"
+    install_packages "linux-headers-$(kernel_that_boots)" "${packages[@]}"
     hold_packages 'nvidia-*' 'libnvidia-*' 'cuda-drivers*' 'linux-headers-*'
   fi
 }

@@ -36,11 +36,13 @@ bootable_kernels() { # oldest first; a rescue kernel never boots by itself
 
 newest_kernel() { bootable_kernels | tail -n 1; }
 
-kernel_is_final() { # the boot loader starts the newest one; a machine without kernels of its own boots none
+kernel_that_boots() { # the boot loader starts the newest one; a machine without kernels of its own boots none
   local newest
   newest=$(newest_kernel)
-  [[ -z $newest || $newest == "$(uname -r)" ]]
+  printf '%s' "${newest:-$(uname -r)}"
 }
+
+kernel_is_final() { [[ $(kernel_that_boots) == "$(uname -r)" ]]; }
 
 vm_size() { # e.g. Standard_NC4as_T4_v3; empty where the metadata service does not answer
   curl -fsS --noproxy '*' --max-time 3 -H 'Metadata: true' \

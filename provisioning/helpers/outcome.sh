@@ -84,8 +84,8 @@ result_key() { # FUNCTION...
   } | sha256sum | cut -c 1-64
 }
 
-restore_result() {                                      # FUNCTION...; false if the step must run
-  case $STEP in check | verify | seal) return 1 ;; esac # these look at the machine each time
+restore_result() {                              # FUNCTION...; false if the step must run
+  case $STEP in verify | seal) return 1 ;; esac # these look at the machine each time
   STORED=$STATE_DIR/results/$STEP-$(result_key "$@")
   [[ -d $STORED ]] || return 1
   log "this step has already succeeded: its stored result is repeated"

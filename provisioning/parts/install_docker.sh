@@ -1,12 +1,15 @@
 # shellcheck shell=bash
 # Docker CE from Docker's own signed repository, pinned and held, started at every boot.
 
+install_docker_parameters() {
+  optional_parameter GPU '^(true|false)$' 'true or false'
+  check_docker_version "${DOCKER_VERSION:-$CATALOGUE_DOCKER_VERSION}"
+}
+
 install_docker() {
   local version=${DOCKER_VERSION:-$CATALOGUE_DOCKER_VERSION} before
-  optional_parameter GPU '^(true|false)$' 'true or false'
-  check_docker_version "$version"
   read_os
-  phase install
+  phase docker
   has_version "$version" docker-ce docker-ce-cli || locked install_docker_packages "$version"
   phase configure
   before=$(cksum "$DAEMON_JSON" 2>/dev/null || true)

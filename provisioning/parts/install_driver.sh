@@ -4,13 +4,12 @@
 
 install_driver() {
   local version
-  check_driver_parameters
   read_os
   [[ $OS_ID != debian ]] || fail "$EXIT_UNSUPPORTED_OS" 'GPU images are built on Ubuntu and el, not on Debian'
   version=${DRIVER_VERSION:-$(default_driver_version)}
   phase kernel
-  kernel_is_final || fail "$EXIT_DRIVER_BUILD" "kernel $(newest_kernel) will boot, $(uname -r) runs: restart before building a driver"
-  phase install
+  builds_ahead || kernel_is_final || fail "$EXIT_DRIVER_BUILD" "kernel $(newest_kernel) will boot, $(uname -r) runs: restart before building a driver"
+  phase driver
   driver_is_complete "$version" || locked build_driver "$version"
   phase services
   enable_driver_services
@@ -18,10 +17,9 @@ install_driver() {
   check_modules "$version"
   add_data driverVersion "$(json_string "$version")"
   add_data driverKind "$(json_string "$DRIVER_KIND")"
-  [[ $(field changed false) == false ]] || require_reboot
 }
 
-check_driver_parameters() {
+install_driver_parameters() {
   require_parameter DRIVER_KIND '^(datacenter-open|datacenter-proprietary|grid)$' 'datacenter-open, datacenter-proprietary or grid'
   optional_parameter DRIVER_VERSION '^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$' "a driver version such as $CATALOGUE_DRIVER_VERSION"
   optional_parameter DRIVER_URL '^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$' 'a .run file at https://download.microsoft.com'
@@ -37,11 +35,17 @@ default_driver_version() {
   if [[ $DRIVER_KIND == grid ]]; then echo "$CATALOGUE_GRID_VERSION"; else echo "$CATALOGUE_DRIVER_VERSION"; fi
 }
 
+# Whether the driver can be built for a kernel that does not run yet: DKMS builds for every kernel with headers.
+# GRID's installer knows the running kernel only; on el the kernel that runs cannot be removed, and would boot, too.
+builds_ahead() { [[ $OS_FAMILY == debian && $DRIVER_KIND != grid ]]; }
+
 build_driver() { # VERSION
   shut_out_nouveau
   remove_old_kernels
   if [[ $DRIVER_KIND == grid ]]; then install_grid_driver "$1"; else install_datacenter_driver "$1"; fi
+  ! builds_ahead || build_missing_modules "$1"
   mark_changed
+  require_reboot
 }
 
 shut_out_nouveau() { # it would hold the GPU before the driver comes, from the initial RAM disk on
@@ -53,6 +57,14 @@ shut_out_nouveau() { # it would hold the GPU before the driver comes, from the i
 remove_old_kernels() { # el keeps three; DKMS builds for those whose headers are here
   [[ $OS_FAMILY == el ]] || return 0
   dnf_run remove --oldinstallonly || log 'no old kernel to remove'
+}
+
+build_missing_modules() { # VERSION; the packages ask DKMS for the running kernel and perhaps one more
+  local kernel kernels=()
+  mapfile -t kernels < <(bootable_kernels)
+  for kernel in "${kernels[@]}"; do
+    has_module "$kernel" "$1" || dkms autoinstall -k "$kernel" || log "DKMS fails for kernel $kernel; what counts are the modules"
+  done
 }
 
 driver_is_complete() { # VERSION
@@ -70,9 +82,13 @@ modules_have() { # VERSION; in every kernel that can boot, not only in the one t
   local kernel kernels=()
   mapfile -t kernels < <(bootable_kernels)
   for kernel in "${kernels[@]}"; do
-    [[ $(modinfo -k "$kernel" -F version nvidia 2>/dev/null) == "$1" ]] || return 1
+    has_module "$kernel" "$1" || return 1
   done
   [[ ${#kernels[@]} -ne 0 ]]
+}
+
+has_module() { # KERNEL VERSION
+  [[ $(modinfo -k "$1" -F version nvidia 2>/dev/null) == "$2" ]]
 }
 
 check_modules() { # VERSION

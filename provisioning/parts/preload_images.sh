@@ -1,14 +1,15 @@
 # shellcheck shell=bash
-# Pulls the container images that the image is to carry, a few at a time.
+# Pulls the container images that the image is to carry, a few at a time. It may be sent while Docker is still being
+# installed.
 
 readonly PULLS_AT_ONCE=4
 readonly PULL_TRIES=5
 readonly FREE_MIB_MIN=4096 # the smallest room worth beginning with; a pull that fills the disk ends the step, too
 
 preload_images() {
-  read_image_list IMAGES
-  [[ ${#IMAGE_LIST[@]} -ne 0 ]] || fail "$EXIT_BAD_PARAMETER" 'parameter IMAGES names no image'
-  check_registry_parameters
+  phase wait
+  wait_for_install
+  wait_for_docker
   phase space
   check_space
   if [[ -n ${REGISTRY_LOGIN_SERVER:-} ]]; then
@@ -21,11 +22,21 @@ preload_images() {
   add_image_data 2000 "${IMAGE_LIST[@]}"
 }
 
-check_registry_parameters() {
+preload_images_parameters() {
   local guid='^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+  read_image_list IMAGES
+  [[ ${#IMAGE_LIST[@]} -ne 0 ]] || fail "$EXIT_BAD_PARAMETER" 'parameter IMAGES names no image'
   optional_parameter REGISTRY_LOGIN_SERVER '^[a-zA-Z0-9]([a-zA-Z0-9.-]{1,250})(:[0-9]{1,5})?$' 'a host name'
   optional_parameter IDENTITY_CLIENT_ID "$guid" 'a GUID'
   optional_parameter TENANT_ID "$guid" 'a GUID'
+}
+
+wait_for_install() { # until Docker is complete; this step's deadline ends it where nothing else does
+  while [[ ! -e $DOCKER_READY ]]; do
+    [[ ! -e $RUN_DIR/install.failed ]] ||
+      fail "$EXIT_RETRY_LATER" 'the step install failed, so there is no Docker to pull with'
+    sleep 1
+  done
 }
 
 check_space() {

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# Brings a fresh machine to rest: first boot over, nothing upgrades by itself, the kernel at its final version.
+# Brings a fresh machine to rest: first boot over, nothing upgrades by itself, the kernel that is to stay installed.
 
 readonly FIRST_BOOT_SECONDS_MAX=900
 readonly TIMER_SECONDS_MAX=600 # an unattended upgrade that has begun is waited for, never killed
 
-prepare() {
+prepare_parameters() {
   require_parameter BUILDER_USER '^[a-z_][a-z0-9_-]{0,31}$' 'the name of the throw-away user'
+}
+
+prepare() {
   read_os
   phase first-boot
   wait_for_first_boot
@@ -15,8 +18,6 @@ prepare() {
   locked settle_packages
   add_data os "$(json_string "$OS_ID")"
   add_data osVersion "$(json_string "$OS_VERSION")"
-  add_data kernel "$(json_string "$(newest_kernel)")"
-  kernel_is_final || require_reboot
 }
 
 wait_for_first_boot() { # its exit code also counts harmless failures of single modules
@@ -64,43 +65,13 @@ settle_kernel_el() { # the headers of an older point release leave the mirrors: 
   before=$(newest_kernel)
   attempt "$EXIT_PACKAGE_MANAGER" 'dnf update of the kernel' 6 5 dnf_run update 'kernel*'
   [[ $(newest_kernel) == "$before" ]] || mark_changed
-  hold_packages 'kernel*'
+  hold_kernel
 }
 
 settle_kernel_debian() {
-  local meta=linux-image-cloud-amd64 before
-  before=$(newest_kernel)
-  [[ $OS_ID == debian ]] || meta=linux-azure-lts-$OS_VERSION
-  install_packages "$meta"
-  [[ $OS_ID == debian ]] || leave_rolling_kernel "$meta"
-  [[ $(newest_kernel) == "$before" ]] || mark_changed
-  hold_packages 'linux-image-*' 'linux-headers-*' 'linux-modules-*' 'linux-azure*'
-}
-
-# Ubuntu's images come with the rolling kernel, which is newer than the long-term one and would be booted
-# instead of it. debconf does not ask about the running kernel where it cannot ask.
-leave_rolling_kernel() { # META
-  local keep name purge=()
-  keep=$(long_term_kernel "$1")
-  while read -r name; do
-    case $name in
-      linux-image-[0-9]* | linux-image-unsigned-[0-9]* | linux-modules-[0-9]* | linux-modules-extra-[0-9]* | linux-headers-[0-9]*)
-        [[ $name == *"-$keep" ]] || purge+=("$name")
-        ;;
-      linux-azure | linux-image-azure | linux-azure-[0-9]* | linux-image-azure-[0-9]*) purge+=("$name") ;;
-      *) ;;
-    esac
-  done < <(installed_packages 'linux-*')
-  [[ ${#purge[@]} -ne 0 ]] || return 0
-  attempt "$EXIT_PACKAGE_MANAGER" 'apt-get purge of the rolling kernel' 3 5 \
-    apt_get --allow-change-held-packages purge "${purge[@]}"
-  mark_changed
-}
-
-long_term_kernel() { # META -> its version, as in linux-image-VERSION
-  local image
-  image=$(dpkg-query -W -f '${Depends}\n' -- "${1/linux-azure/linux-image-azure}" |
-    grep -oE 'linux-image-[0-9][^ ,]*' | head -n 1) || true
-  [[ -n $image ]] || fail "$EXIT_PACKAGE_MANAGER" "package $1 names no kernel image"
-  printf '%s' "${image#linux-image-}"
+  local before
+  before=$(bootable_kernels)
+  install_packages "$(kernel_package)"
+  [[ $(bootable_kernels) == "$before" ]] || mark_changed
+  hold_kernel
 }

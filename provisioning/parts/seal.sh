@@ -2,20 +2,22 @@
 # Schedules the sealing, detached from the agent, and returns: the outcome shows as power state and console line.
 
 readonly SEAL_SCRIPT=$ROOT/usr/local/sbin/batch-prep-seal
-readonly SEAL_UNIT=batch-prep-seal
 readonly SEAL_DELAY_SECONDS_DEFAULT=20 # the agent reports a result every 15 seconds
 
-seal() {
-  local delay=${SEAL_DELAY_SECONDS:-$SEAL_DELAY_SECONDS_DEFAULT}
+seal_parameters() {
   require_parameter BUILDER_USER '^[a-z_][a-z0-9_-]{0,31}$' 'the name of the throw-away user'
   [[ ! $BUILDER_USER =~ ^(root|nobody|daemon|_azbatch.*)$ ]] ||
     fail "$EXIT_BAD_PARAMETER" "user $BUILDER_USER is no throw-away user"
   optional_parameter SEAL_DELAY_SECONDS '^[0-9]{1,3}$' 'a number of seconds below 1000'
   require_parameter BUILD_ID . 'present: the console line names it'
   require_parameter NONCE . 'present: the console line names it'
+}
+
+seal() {
+  local delay=${SEAL_DELAY_SECONDS:-$SEAL_DELAY_SECONDS_DEFAULT}
   phase schedule
   command -v waagent >/dev/null || fail "$EXIT_SEAL" 'the Azure agent (waagent) is missing'
-  if [[ $(systemctl is-active "$SEAL_UNIT.service" || true) =~ ^(active|activating)$ ]]; then
+  if is_sealing; then
     log 'sealing is already under way'
   else
     write_seal_script "$delay"

@@ -3,10 +3,13 @@
 
 readonly DOCUMENT_NAME=batch-prep-verify.json
 
-verify_node() {
+verify_node_parameters() {
   optional_parameter EXPECT_GPU '^(none|auto|[0-9]{1,2})$' 'none, auto or a number'
   optional_parameter VERIFY_IMAGE "$IMAGE_REFERENCE" 'an image reference'
   read_image_list EXPECT_IMAGES
+}
+
+verify_node() {
   phase verify
   run_check system check_system
   run_check kernel check_kernel

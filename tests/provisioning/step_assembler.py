@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 PROVISIONING = Path(__file__).resolve().parents[2] / "provisioning"
-STEPS: dict[str, dict[str, list[str]]] = json.loads((PROVISIONING / "steps.json").read_text())
+TABLE = "steps.json"
+STEPS: dict[str, dict[str, list[str]]] = json.loads((PROVISIONING / TABLE).read_text())
 
 
 BROKEN: dict[str, tuple[str, str]] = {}
@@ -19,12 +20,14 @@ def replaced(file: str, text: str) -> str:
     return text.replace(line, instead)
 
 
-def assemble(name: str, *, keep_comments: bool = False) -> str:
-    """The text of one step: two header lines, its files in order, the call that runs it."""
-    step = STEPS[name]
-    return assemble_files(
-        step["step"], step["files"], step["functions"], keep_comments=keep_comments
-    )
+def assemble(name: str, *functions: str, keep_comments: bool = False) -> str:
+    """The text of one step: two header lines, its files in order, the call that runs it.
+
+    With `functions`, it runs no others than these.
+    """
+    step = json.loads(replaced(TABLE, (PROVISIONING / TABLE).read_text()))[name]
+    run = list(functions) or step["functions"]
+    return assemble_files(step["step"], step["files"], run, keep_comments=keep_comments)
 
 
 def assemble_files(

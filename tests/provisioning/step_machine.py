@@ -60,7 +60,17 @@ REAL_TOOLS = (
 )
 # Asked, recorded, and without any effect.
 SILENT_TOOLS = (
-    *("apt-mark", "cloud-init", "dockerd", "dpkg", "dracut", "fstrim", "journalctl", "modprobe"),
+    *(
+        "apt-mark",
+        "cloud-init",
+        "dkms",
+        "dockerd",
+        "dpkg",
+        "dracut",
+        "fstrim",
+        "journalctl",
+        "modprobe",
+    ),
     *("nvidia-smi", "sleep", "update-initramfs", "waagent"),
 )
 RECORD_CALL = """#!/bin/bash
@@ -211,6 +221,13 @@ class Machine:
         with (self.home / "packages").open("a") as file:
             file.writelines(f"{package}\n" for package in packages)
 
+    def has_docker(self) -> None:
+        """Docker answers, starts at every boot, and has been announced by the step install."""
+        self.write("active/docker.service", "")
+        self.write("enabled/docker.service", "")
+        self.write("root/etc/docker/daemon.json", "{}")
+        self.write("root/var/lib/batch-prep/docker.ready", "")
+
     def serves(self, address: str, text: str) -> None:
         """What curl gets from an address (without its query)."""
         self.write(f"web/{address.replace('/', ',')}", text)
@@ -235,9 +252,9 @@ class Machine:
 
     # What happens on it
 
-    def run_step(self, name: str, **parameters: str) -> Outcome:
-        """Runs an assembled step with its parameters, as a run command does."""
-        return self.run_text(step_assembler.assemble(name), **parameters)
+    def run_step(self, name: str, *functions: str, **parameters: str) -> Outcome:
+        """Runs an assembled step, or some functions of it, as a run command does."""
+        return self.run_text(step_assembler.assemble(name, *functions), **parameters)
 
     def run_text(self, text: str, **parameters: str) -> Outcome:
         script = self.write("script.sh", text)
@@ -303,6 +320,11 @@ class Machine:
         return [
             call[1:] for call in (record.split("\037") for record in records) if call[0] == command
         ]
+
+    def everything_asked(self) -> list[str]:
+        """Every call of every command, in order."""
+        records = (self.home / "calls").read_text().split("\036")
+        return [record.replace("\037", " ") for record in records if record]
 
     def asked(self, command: str) -> str:
         """The same, one call a line: for looking something up."""

@@ -18,9 +18,7 @@ IMAGE = "reg.example.org:5000/team/app:v1.0"
 def finished(machine: step_machine.Machine, *packages: str) -> step_machine.Machine:
     """It runs Docker, and has packages and a container image."""
     machine.has_packages(*(packages or ["bash 5.2-1"]))
-    machine.write("active/docker.service", "")
-    machine.write("enabled/docker.service", "")
-    machine.write("root/etc/docker/daemon.json", "{}")
+    machine.has_docker()
     machine.offers_image(IMAGE, here=True)
     return machine
 
@@ -37,7 +35,7 @@ def test_the_document_is_cyclonedx(
     packages = ("curl 7.88.1-10+deb12u5", "docker-ce 28.5.2-1.el9")
     machine = finished(make_machine(system), *packages)
 
-    outcome = machine.run_step("check", EXPECT_IMAGES=IMAGE)
+    outcome = machine.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE)
 
     text = json.dumps(outcome.bill_of_materials)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
@@ -90,7 +88,9 @@ def test_a_package_has_its_address(
     address: PackageURL,
 ) -> None:
     """By which scanners look up what is known of it."""
-    document = finished(make_machine(system), package).run_step("check").bill_of_materials
+    document = (
+        finished(make_machine(system), package).run_step("seal", "check_image").bill_of_materials
+    )
 
     (found,) = of_type(document, "library")
     assert PackageURL.from_string(found["purl"]) == address
@@ -99,7 +99,9 @@ def test_a_package_has_its_address(
 
 def test_container_images_are_named_by_digest(machine: step_machine.Machine) -> None:
     """A tag says where it came from; only the digest says what it is."""
-    document = finished(machine).run_step("check", EXPECT_IMAGES=IMAGE).bill_of_materials
+    document = (
+        finished(machine).run_step("seal", "check_image", EXPECT_IMAGES=IMAGE).bill_of_materials
+    )
 
     (found,) = of_type(document, "container")
     address = PackageURL.from_string(found["purl"])
@@ -117,7 +119,7 @@ def test_a_driver_that_is_no_package_is_in_it(machine: step_machine.Machine) -> 
     world.write("root/usr/bin/nvidia-uninstall", "")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
 
-    document = world.run_step("check", EXPECT_GPU="driver-only").bill_of_materials
+    document = world.run_step("seal", "check_image", EXPECT_GPU="driver-only").bill_of_materials
 
     (found,) = of_type(document, "device-driver")
     assert (found["name"], found["version"]) == ("nvidia-grid-driver", "570.211.01")
@@ -125,7 +127,7 @@ def test_a_driver_that_is_no_package_is_in_it(machine: step_machine.Machine) -> 
 
 def test_a_machine_that_failed_has_none(machine: step_machine.Machine) -> None:
     """It becomes no image."""
-    outcome = machine.run_step("check")
+    outcome = machine.run_step("seal", "check_image")
 
     assert outcome.exit_code == 30
     assert "batch-prep-bom" not in outcome.stdout
@@ -136,7 +138,7 @@ def test_an_image_without_one_is_no_worse(machine: step_machine.Machine) -> None
     world = finished(machine)
     world.fake("dpkg-query", "echo 'dpkg-query: error: the database is locked' >&2; exit 2")
 
-    outcome = world.run_step("check")
+    outcome = world.run_step("seal", "check_image")
 
     assert outcome.exit_code == 0
     assert len(outcome.stdout.splitlines()) == 1
@@ -147,7 +149,7 @@ def test_thousands_of_packages_leave_the_result_in_sight(machine: step_machine.M
     """The run command shows the last 4096 bytes of stdout: the whole result line is in them."""
     world = finished(machine, *(f"package-{n} 1.0-{n}" for n in range(3000)))
 
-    outcome = world.run_step("check")
+    outcome = world.run_step("seal", "check_image")
 
     shown = outcome.stdout.encode()[-4096:].decode()
     assert json.loads(shown.splitlines()[-1].removeprefix("batch-prep-result "))["ok"] is True

@@ -13,9 +13,7 @@ IMAGE = "docker.io/library/busybox:1.36"
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
     """A finished machine without a GPU, of a size that has none."""
-    machine.write("active/docker.service", "")
-    machine.write("enabled/docker.service", "")
-    machine.write("root/etc/docker/daemon.json", "{}")
+    machine.has_docker()
     machine.offers_image(IMAGE, here=True)
     machine.fake("apt-mark", "echo linux-image-6.8.0-1067-azure")
     machine.serves("http://169.254.169.254/metadata/instance/compute/vmSize", "Standard_D4s_v5")
@@ -31,7 +29,7 @@ def statuses(outcome: step_machine.Outcome) -> dict[str, str]:
 
 def test_a_finished_image_passes(world: step_machine.Machine) -> None:
     """What it contains is part of the answer."""
-    outcome = world.run_step("check", EXPECT_IMAGES=IMAGE)
+    outcome = world.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE)
 
     assert outcome.exit_code == 0
     assert statuses(outcome) == {
@@ -54,7 +52,7 @@ def test_an_image_with_a_driver_names_its_version(world: step_machine.Machine) -
     world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
 
-    outcome = world.run_step("check", EXPECT_GPU="driver-only")
+    outcome = world.run_step("seal", "check_image", EXPECT_GPU="driver-only")
 
     assert outcome.exit_code == 0
     assert outcome.data["driverVersion"] == "580.126.20"
@@ -67,7 +65,7 @@ def test_every_fault_is_told_at_once(world: step_machine.Machine) -> None:
     world.write("root/boot/vmlinuz-6.8.0-9999-azure", "")
     (world.home / "enabled/docker.service").unlink()
 
-    outcome = world.run_step("check", EXPECT_IMAGES="docker.io/library/other:1")
+    outcome = world.run_step("seal", "check_image", EXPECT_IMAGES="docker.io/library/other:1")
 
     assert outcome.exit_code == 30
     assert outcome.result["message"] == (
@@ -89,7 +87,7 @@ def test_small_faults_are_warnings(
     """They are told, and stop nothing."""
     world.write(fault, "some.service loaded failed failed Something\n")
 
-    outcome = world.run_step("check")
+    outcome = world.run_step("seal", "check_image")
 
     assert outcome.exit_code == 0
     assert outcome.check(check_id)["status"] == status
@@ -100,14 +98,14 @@ def test_a_kernel_that_upgrades_may_replace_is_told(world: step_machine.Machine)
     """The driver would be gone after the next upgrade."""
     world.fake("apt-mark", "")
 
-    assert world.run_step("check").check("kernel")["code"] == "KERNEL_NOT_HELD"
+    assert world.run_step("seal", "check_image").check("kernel")["code"] == "KERNEL_NOT_HELD"
 
 
 def test_an_engine_that_does_not_answer(world: step_machine.Machine) -> None:
     """What needs it is skipped, not blamed."""
     (world.home / "active/docker.service").unlink()
 
-    outcome = world.run_step("check", EXPECT_IMAGES=IMAGE)
+    outcome = world.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE)
 
     assert outcome.exit_code == 30
     assert outcome.check("docker")["code"] == "DOCKER_DOWN"
@@ -118,7 +116,7 @@ def test_a_gpu_image_without_the_runtime(world: step_machine.Machine) -> None:
     """Containers would not see the GPU that the machine sees."""
     world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
 
-    outcome = world.run_step("check", EXPECT_GPU="driver-only")
+    outcome = world.run_step("seal", "check_image", EXPECT_GPU="driver-only")
 
     assert outcome.check("docker")["code"] == "NVIDIA_RUNTIME_MISSING"
 
@@ -127,7 +125,7 @@ def test_an_image_for_another_processor(world: step_machine.Machine) -> None:
     """It is here, and would not run."""
     world.offers_image(IMAGE, here=True, architecture="arm64")
 
-    outcome = world.run_step("check", EXPECT_IMAGES=IMAGE)
+    outcome = world.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE)
 
     assert outcome.check("images")["code"] == "IMAGE_ARCHITECTURE"
 
@@ -234,8 +232,10 @@ def test_a_version_that_changed_meanwhile_fails(
         "EXPECT_DRIVER": "580.126.20",
     }
 
-    good = world.run_step("check", EXPECT_GPU="driver-only", **expected)
-    bad = world.run_step("check", EXPECT_GPU="driver-only", **{**expected, parameter: "9.9.9"})
+    good = world.run_step("seal", "check_image", EXPECT_GPU="driver-only", **expected)
+    bad = world.run_step(
+        "seal", "check_image", EXPECT_GPU="driver-only", **{**expected, parameter: "9.9.9"}
+    )
 
     assert good.check("versions")["status"] == "pass"
     assert bad.exit_code == 30
@@ -246,8 +246,10 @@ def test_an_image_that_is_another_by_now_fails(world: step_machine.Machine) -> N
     """A tag can move; what was pulled is what must be sealed."""
     digests = {"good": f"{IMAGE} sha256:{'ab' * 32}", "bad": f"{IMAGE} sha256:{'cd' * 32}"}
 
-    good = world.run_step("check", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["good"])
-    bad = world.run_step("check", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["bad"])
+    good = world.run_step(
+        "seal", "check_image", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["good"]
+    )
+    bad = world.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE, EXPECT_DIGESTS=digests["bad"])
 
     assert good.check("images")["data"] == {"count": 1, "digests": [f"sha256:{'ab' * 32}"]}
     assert bad.check("images")["code"] == "IMAGE_DIGEST"
@@ -258,5 +260,7 @@ def test_what_a_builder_cannot_prove_is_said_to_be_open(world: step_machine.Mach
     world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
 
-    assert world.run_step("check", EXPECT_GPU="driver-only").data["pending"] == ["gpu"]
-    assert "pending" not in world.run_step("check").data
+    assert world.run_step("seal", "check_image", EXPECT_GPU="driver-only").data["pending"] == [
+        "gpu"
+    ]
+    assert "pending" not in world.run_step("seal", "check_image").data

@@ -7,25 +7,15 @@ from collections.abc import Callable
 
 import pytest
 import step_machine
+import vendors
 
-APT_KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
-RPM_KEY = "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
-TOOLKIT_KEY = "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
-TOOLKIT = "https://nvidia.github.io/libnvidia-container"
-
-
-def serves_keys(machine: step_machine.Machine) -> None:
-    """The vendors' key files, as they are today."""
-    machine.serves("https://download.docker.com/linux/ubuntu/gpg", APT_KEY)
-    machine.serves("https://download.docker.com/linux/debian/gpg", APT_KEY)
-    machine.serves("https://download.docker.com/linux/rhel/gpg", RPM_KEY)
-    machine.serves(f"{TOOLKIT}/gpgkey", TOOLKIT_KEY)
+WITH_TOOLKIT = ("install_docker", "install_container_toolkit")
 
 
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
     """An Ubuntu machine that reaches the vendors."""
-    serves_keys(machine)
+    vendors.serve_keys(machine)
     return machine
 
 
@@ -49,9 +39,9 @@ def test_docker_comes_pinned_from_its_own_repository(
 ) -> None:
     """The very version, not the newest one, with the key that its documentation prints."""
     machine = make_machine(system)
-    serves_keys(machine)
+    vendors.serve_keys(machine)
 
-    outcome = machine.run_step("docker")
+    outcome = machine.run_step("install", "install_docker")
 
     assert outcome.exit_code == 0
     assert outcome.data == {"dockerVersion": "28.5.2"}
@@ -65,7 +55,7 @@ def test_docker_comes_pinned_from_its_own_repository(
     key = machine.root / "etc/apt/keyrings/docker.asc"
     listing = (machine.root / "etc/apt/sources.list.d/docker.list").read_text()
     assert listing == (f"deb [arch=amd64 signed-by={key}] https://download.docker.com/{source}\n")
-    assert key.read_text() == APT_KEY
+    assert key.read_text() == vendors.DOCKER_APT_KEY
     assert "hold docker-ce docker-ce-cli containerd.io" in machine.asked("apt-mark")
 
 
@@ -75,9 +65,9 @@ def test_docker_on_el(
 ) -> None:
     """The distribution's podman and runc go first: they conflict."""
     machine = make_machine(system)
-    serves_keys(machine)
+    vendors.serve_keys(machine)
 
-    outcome = machine.run_step("docker")
+    outcome = machine.run_step("install", "install_docker")
 
     repository = (machine.root / "etc/yum.repos.d/docker.repo").read_text()
     assert outcome.exit_code == 0
@@ -94,11 +84,11 @@ def test_docker_on_el(
 
 def test_a_second_run_changes_nothing(world: step_machine.Machine) -> None:
     """Neither a package nor a restart: running containers stay."""
-    world.run_step("docker")
+    world.run_step("install", "install_docker")
     step_machine.boot_again(world)
     before = len(world.calls("apt-get"))
 
-    outcome = world.run_step("docker")
+    outcome = world.run_step("install", "install_docker")
 
     assert (outcome.exit_code, outcome.result["changed"]) == (0, False)
     assert len(world.calls("apt-get")) == before
@@ -109,7 +99,7 @@ def test_settings_that_are_there_stay(world: step_machine.Machine) -> None:
     """The configuration is merged, never replaced."""
     world.write("root/etc/docker/daemon.json", '{"bip": "10.9.0.1/16", "log-driver": "journald"}')
 
-    world.run_step("docker")
+    world.run_step("install", "install_docker")
 
     assert json.loads((world.root / "etc/docker/daemon.json").read_text()) == {
         "bip": "10.9.0.1/16",
@@ -122,10 +112,10 @@ def test_a_key_that_is_not_the_pinned_one_is_refused(world: step_machine.Machine
     """Before anything is installed with it."""
     world.serves("https://download.docker.com/linux/ubuntu/gpg", "F" * 40)
 
-    outcome = world.run_step("docker")
+    outcome = world.run_step("install", "install_docker")
 
     assert outcome.exit_code == 24
-    assert APT_KEY in outcome.result["message"]
+    assert vendors.DOCKER_APT_KEY in outcome.result["message"]
     assert not (world.root / "etc/apt/keyrings/docker.asc").exists()
     assert "docker-ce" not in world.asked("apt-get")
 
@@ -135,7 +125,7 @@ def test_versions_that_break_the_node_agent_are_refused(
     world: step_machine.Machine, version: str
 ) -> None:
     """29.0 to 29.2 do not speak to older clients."""
-    outcome = world.run_step("docker", DOCKER_VERSION=version)
+    outcome = world.run_step("install", "install_docker", DOCKER_VERSION=version)
 
     assert outcome.exit_code == 11
     assert world.calls("apt-get") == []
@@ -145,7 +135,7 @@ def test_a_daemon_that_does_not_answer_is_no_success(world: step_machine.Machine
     """Ready is what answers, not a unit that is active."""
     world.fake("docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
 
-    outcome = world.run_step("docker")
+    outcome = world.run_step("install", "install_docker")
 
     assert outcome.result["ok"] is False
     assert "does not answer" in outcome.result["message"]
@@ -155,7 +145,7 @@ def test_an_install_that_fails_for_good_names_the_packages(world: step_machine.M
     """Exit code 23, once: a version that is not there does not come by waiting."""
     world.fails_first("apt-get", 9, "E: Version 5:28.5.2-1 was not found", when="docker-ce=")
 
-    outcome = world.run_step("docker")
+    outcome = world.run_step("install", "install_docker")
 
     assert outcome.exit_code == 23
     assert "docker-ce=5:28.5.2-1" in outcome.result["message"]
@@ -167,7 +157,7 @@ def test_an_install_that_fails_for_good_names_the_packages(world: step_machine.M
 
 def test_the_toolkit_comes_whole_and_pinned(world: step_machine.Machine) -> None:
     """Four packages: the others would come in their newest version and fit no more."""
-    outcome = world.run_step("docker-gpu", GPU="true")
+    outcome = world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
 
     assert outcome.exit_code == 0
     assert outcome.data == {"dockerVersion": "28.5.2", "toolkitVersion": "1.17.8"}
@@ -185,9 +175,9 @@ def test_the_toolkit_on_el_is_signed_as_a_whole(
 ) -> None:
     """NVIDIA signs the metadata of this repository, not its packages."""
     machine = make_machine("almalinux-9")
-    serves_keys(machine)
+    vendors.serve_keys(machine)
 
-    outcome = machine.run_step("docker-gpu", GPU="true")
+    outcome = machine.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
 
     text = (machine.root / "etc/yum.repos.d/nvidia-container-toolkit.repo").read_text()
     assert outcome.exit_code == 0
@@ -197,11 +187,11 @@ def test_the_toolkit_on_el_is_signed_as_a_whole(
 
 def test_the_toolkit_restarts_docker_only_once(world: step_machine.Machine) -> None:
     """A restart aborts pulls that run beside it."""
-    world.run_step("docker-gpu", GPU="true")
+    world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
     step_machine.boot_again(world)
     before = world.asked("systemctl").count("restart")
 
-    outcome = world.run_step("docker-gpu", GPU="true")
+    outcome = world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
 
     assert (outcome.exit_code, outcome.result["changed"]) == (0, False)
     assert world.asked("systemctl").count("restart") == before
@@ -211,14 +201,14 @@ def test_a_runtime_that_docker_does_not_list_fails(world: step_machine.Machine) 
     """The file alone proves nothing."""
     world.fake("nvidia-ctk", "")
 
-    outcome = world.run_step("docker-gpu", GPU="true")
+    outcome = world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
 
     assert outcome.exit_code == 41
 
 
 def test_without_a_gpu_no_toolkit(world: step_machine.Machine) -> None:
     """The GPU variant may be sent to any build."""
-    outcome = world.run_step("docker-gpu", GPU="false")
+    outcome = world.run_step("install-gpu", *WITH_TOOLKIT, GPU="false")
 
     assert outcome.exit_code == 0
     assert "toolkitVersion" not in outcome.data

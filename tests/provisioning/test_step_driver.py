@@ -7,15 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import step_machine
+import vendors
 
-VERSION = "580.126.20"
-CUDA = "https://developer.download.nvidia.com/compute/cuda/repos"
-APT_KEY = "EB693B3035CD5710E231E123A4B469963BF863CC"
-RPM_KEY = "610C7B14E068A878070DA4E99CD0A493D42D0685"
-EPEL_KEYS = {
-    8: "94E279EB8D8F25B21810ADF121EA45AB2F86D6A1",
-    9: "FF8AD1344597106ECE813B918A3872BF3228467C",
-}
+VERSION = vendors.DRIVER_VERSION
 GRID_URL = (
     "https://download.microsoft.com/download/2a04ca6a-9eec-40d9-9564-9cdea1ab795f/"
     "NVIDIA-Linux-x86_64-570.211.01-grid-azure.run"
@@ -23,30 +17,11 @@ GRID_URL = (
 GRID_FILE = "echo a driver installer"
 
 
-def serves_keys(machine: step_machine.Machine) -> None:
-    """The vendors' keys, as they are today."""
-    for system in ("ubuntu2204", "ubuntu2404"):
-        machine.serves(f"{CUDA}/{system}/x86_64/3bf863cc.pub", APT_KEY)
-    for release, key in EPEL_KEYS.items():
-        machine.serves(f"{CUDA}/rhel{release}/x86_64/D42D0685.pub", RPM_KEY)
-        address = f"https://dl.fedoraproject.org/pub/epel/RPM-GPG-KEY-EPEL-{release}"
-        machine.serves(address, key)
-
-
-def builds_modules(machine: step_machine.Machine, command: str, version: str = VERSION) -> None:
-    """Installing the driver leaves a module for the running kernel, as DKMS does."""
-    machine.precede(
-        command,
-        "[[ $* != *nvidia-driver-cuda* && $* != *nvidia-open* && $* != *cuda-drivers* ]] || "
-        f'echo {version} >"$MACHINE/modules/$(cat "$MACHINE/running_kernel")"',
-    )
-
-
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
     """An Ubuntu machine that reaches NVIDIA and builds modules."""
-    serves_keys(machine)
-    builds_modules(machine, "apt-get")
+    vendors.serve_keys(machine)
+    vendors.build_modules(machine, "apt-get")
     return machine
 
 
@@ -128,8 +103,8 @@ def test_the_driver_on_el(
 ) -> None:
     """A module stream, the headers of the very kernel, DKMS from EPEL for this one command."""
     machine = make_machine(system)
-    serves_keys(machine)
-    builds_modules(machine, "dnf")
+    vendors.serve_keys(machine)
+    vendors.build_modules(machine, "dnf")
 
     outcome = machine.run_step("driver", DRIVER_KIND=kind)
 
@@ -152,22 +127,32 @@ def test_a_second_run_changes_nothing(world: step_machine.Machine) -> None:
     assert outcome.result["rebootRequired"] is False
 
 
+@pytest.mark.parametrize(
+    ("system", "kind"),
+    [
+        ("ubuntu-24.04", "grid"),
+        ("almalinux-9", "grid"),
+        ("almalinux-9", "datacenter-open"),
+        ("rocky-8", "datacenter-proprietary"),
+    ],
+)
 def test_a_kernel_that_waits_for_a_restart_is_no_ground_to_build_on(
-    world: step_machine.Machine,
+    make_machine: Callable[[str], step_machine.Machine], system: str, kind: str
 ) -> None:
     """The nodes would boot the other kernel, which has no module."""
-    world.write("root/boot/vmlinuz-6.8.0-9999-azure", "")
+    machine = make_machine(system)
+    machine.write("root/boot/vmlinuz-6.8.0-9999-azure", "")
 
-    outcome = world.run_step("driver", DRIVER_KIND="datacenter-open")
+    outcome = machine.run_step("driver", DRIVER_KIND=kind)
 
     assert outcome.exit_code == 40
     assert "6.8.0-9999-azure will boot" in outcome.result["message"]
-    assert world.calls("apt-get") == []
+    assert machine.calls("apt-get") + machine.calls("dnf") == []
 
 
 def test_a_kernel_without_a_module_fails_the_step(machine: step_machine.Machine) -> None:
     """Packages that installed well prove nothing: DKMS may have failed for one kernel."""
-    serves_keys(machine)
+    vendors.serve_keys(machine)
 
     outcome = machine.run_step("driver", DRIVER_KIND="datacenter-open")
 
@@ -177,8 +162,8 @@ def test_a_kernel_without_a_module_fails_the_step(machine: step_machine.Machine)
 
 def test_a_module_of_another_version_fails_the_step(machine: step_machine.Machine) -> None:
     """The pinned version is asserted, not mere presence."""
-    serves_keys(machine)
-    builds_modules(machine, "apt-get", "535.0.1")
+    vendors.serve_keys(machine)
+    vendors.build_modules(machine, "apt-get", "535.0.1")
 
     assert machine.run_step("driver", DRIVER_KIND="datacenter-open").exit_code == 40
 

@@ -8,9 +8,9 @@ import step_machine
 
 VERSION = "580.126.20"
 SMI_LINE = f"0, Tesla T4, GPU-1234, {VERSION}, 15360, 0, [N/A]"
-FILES = [file for file in step_assembler.STEPS["check"]["files"] if not file.startswith("parts/")]
+FILES = [file for file in step_assembler.STEPS["seal"]["files"] if not file.startswith("parts/")]
 ASK = step_assembler.assemble_files(
-    "check",
+    "seal",
     FILES,
     ["try_it"],
     "try_it() { VM_SIZE=${SIZE:-}; run_check gpu check_gpu; add_check_data; }",
@@ -248,7 +248,7 @@ def a_container_sees(world: step_machine.Machine, body: str) -> dict[str, str]:
     world.write("container_gpus", "GPU 0: Tesla T4 (UUID: GPU-1234)\n")
     checks = "run_check gpu check_gpu; run_check container check_container; add_check_data"
     ask = f"try_it() {{ DOCKER_ANSWERS=true; {checks}; }}"
-    text = step_assembler.assemble_files("check", FILES, ["try_it"], ask)
+    text = step_assembler.assemble_files("seal", FILES, ["try_it"], ask)
     return world.run_text(text, EXPECT_GPU="1", VERIFY_IMAGE="busybox:1").check("container")
 
 

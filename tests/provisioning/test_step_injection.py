@@ -25,19 +25,24 @@ SPELLS = [
     "a[$(touch OWNED)]",
 ]
 PARAMETERS = {
-    "prepare": ["BUILDER_USER", "NONCE", "BUILD_ID", "DEADLINE_SECONDS"],
-    "docker-gpu": ["DOCKER_VERSION", "GPU"],
+    "install": ["BUILDER_USER", "NONCE", "BUILD_ID", "DEADLINE_SECONDS"],
+    "install-gpu": ["DOCKER_VERSION", "GPU"],
+    "install-gpu-driver": [
+        *("DRIVER_KIND", "DRIVER_VERSION", "FABRIC_MANAGER", "DRIVER_URL", "DRIVER_SHA256"),
+    ],
     "driver": ["DRIVER_KIND", "DRIVER_VERSION", "FABRIC_MANAGER", "DRIVER_URL", "DRIVER_SHA256"],
     "preload": ["IMAGES", "REGISTRY_LOGIN_SERVER", "IDENTITY_CLIENT_ID", "TENANT_ID"],
-    "check": [
+    "seal": [
+        *("BUILDER_USER", "SEAL_DELAY_SECONDS", "NONCE", "BUILD_ID"),
         *("EXPECT_GPU", "EXPECT_IMAGES", "SIZE_HAS_GPU", "VERIFY_IMAGE"),
         *("EXPECT_DIGESTS", "EXPECT_DOCKER", "EXPECT_TOOLKIT", "EXPECT_DRIVER"),
     ],
-    "seal": ["BUILDER_USER", "SEAL_DELAY_SECONDS", "NONCE", "BUILD_ID"],
     "verify": ["EXPECT_GPU", "EXPECT_IMAGES", "VERIFY_IMAGE", "NONCE"],
 }
 GOOD = {
-    "prepare": {"BUILDER_USER": "builder"},
+    "install": {"BUILDER_USER": "builder"},
+    "install-gpu": {"BUILDER_USER": "builder"},
+    "install-gpu-driver": {"BUILDER_USER": "builder", "DRIVER_KIND": "datacenter-open"},
     "driver": {"DRIVER_KIND": "datacenter-open"},
     "preload": {"IMAGES": "busybox:1"},
     "seal": {"BUILDER_USER": "builder"},
@@ -65,7 +70,7 @@ def test_the_systems_own_description_is_no_script(machine: step_machine.Machine)
     """os-release is shell text: it is read, not sourced."""
     machine.write("root/etc/os-release", f'ID="$(touch {machine.home}/OWNED)"\nVERSION_ID=1\n')
 
-    outcome = machine.run_step("prepare", BUILDER_USER="builder")
+    outcome = machine.run_step("install", BUILDER_USER="builder")
 
     assert outcome.exit_code == 10
     assert not (machine.home / "OWNED").exists()
@@ -74,7 +79,7 @@ def test_the_systems_own_description_is_no_script(machine: step_machine.Machine)
 def test_image_names_reach_docker_as_one_argument(machine: step_machine.Machine) -> None:
     """The longest reference there is, unchanged."""
     reference = f"reg-1.example.org:5000/a/b_c/d.e:v1.0-rc_2@sha256:{'0a' * 32}"
-    machine.write("active/docker.service", "")
+    machine.has_docker()
     machine.offers_image(reference)
 
     outcome = machine.run_step("preload", IMAGES=reference)

@@ -24,7 +24,7 @@ EXCHANGE = "https://acme.azurecr.io/oauth2/exchange"
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
     """A machine with Docker, an identity, and a registry that knows it."""
-    machine.write("active/docker.service", "")
+    machine.has_docker()
     machine.offers_image(BUSYBOX)
     machine.offers_image(APP)
     machine.serves(IMDS, json.dumps({"access_token": SECRETS[0]}))
@@ -126,6 +126,71 @@ def test_too_little_room_is_seen_before_the_first_pull(world: step_machine.Machi
 
     assert outcome.exit_code == 20
     assert "pull" not in world.asked("docker")
+
+
+# Beside the step that installs Docker
+
+READY = "var/lib/batch-prep/docker.ready"
+FAILED = "run/batch-prep/install.failed"
+
+
+def test_docker_is_waited_for_until_it_is_complete(world: step_machine.Machine) -> None:
+    """A daemon that answers is not enough: the toolkit would restart it in the midst of a pull."""
+    (world.root / READY).unlink()
+    world.fake(
+        "sleep",
+        'if [[ -e $MACHINE/slept ]]; then touch "$ROOT/' + READY + '"; else\n'
+        'touch "$MACHINE/slept"; fi',
+    )
+
+    outcome = world.run_step("preload", IMAGES=BUSYBOX)
+
+    assert outcome.exit_code == 0
+    assert world.calls("sleep") == [["1"], ["1"]]
+    assert ["pull", "--quiet", BUSYBOX] in world.calls("docker")
+
+
+def test_nothing_is_waited_for_that_will_not_come(world: step_machine.Machine) -> None:
+    """The install failed: at once, and to be sent again when that has been."""
+    (world.root / READY).unlink()
+    world.write(f"root/{FAILED}", "")
+
+    outcome = world.run_step("preload", IMAGES=BUSYBOX)
+
+    assert outcome.exit_code == 75
+    assert outcome.result["phase"] == "wait"
+    assert outcome.result["message"] == (
+        "the step install failed, so there is no Docker to pull with"
+    )
+    assert world.calls("docker") + world.calls("sleep") == []
+
+
+def test_an_install_that_fails_after_docker_stops_no_pull(world: step_machine.Machine) -> None:
+    """Docker is complete and stays as it is when the driver is tried again."""
+    world.write(f"root/{FAILED}", "")
+
+    assert world.run_step("preload", IMAGES=BUSYBOX).exit_code == 0
+
+
+def test_waiting_ends_at_the_deadline(world: step_machine.Machine) -> None:
+    """No install ever began."""
+    (world.root / READY).unlink()
+    world.fake("sleep", "read -r -t 0.05 <> <(:) || true")
+
+    outcome = world.run_step("preload", IMAGES=BUSYBOX, DEADLINE_SECONDS="1")
+
+    assert outcome.exit_code == 124
+    assert outcome.result["phase"] == "wait"
+
+
+def test_a_daemon_that_still_starts_is_waited_for(world: step_machine.Machine) -> None:
+    """After a restart of the machine Docker was announced long ago."""
+    world.fails_first("docker", 3, "Cannot connect to the Docker daemon", when="info")
+
+    outcome = world.run_step("preload", IMAGES=BUSYBOX)
+
+    assert outcome.exit_code == 0
+    assert world.calls("sleep") == [["1"], ["1"], ["1"]]
 
 
 # The registry

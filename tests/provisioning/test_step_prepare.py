@@ -1,4 +1,4 @@
-"""Prepare: first boot over, nothing upgrades by itself, the kernel final."""
+"""What comes before and after Docker: nothing upgrades by itself, and the kernel is final."""
 
 from __future__ import annotations
 
@@ -7,45 +7,21 @@ from collections.abc import Callable
 import pytest
 import step_assembler
 import step_machine
+import vendors
 
 NEW_EL_KERNEL = "5.14.0-570.52.1.el9_6.x86_64"
 OLD_EL_KERNEL = "5.14.0-570.12.1.el9_6.x86_64"
 
 
 def prepare(machine: step_machine.Machine) -> step_machine.Outcome:
-    return machine.run_step("prepare", BUILDER_USER="builder")
-
-
-def knows_long_term_kernel(machine: step_machine.Machine) -> None:
-    """Ubuntu's archive: the long-term meta package and what it brings."""
-    machine.write(
-        "depends",
-        "linux-azure-lts-24.04 linux-image-azure-lts-24.04\n"
-        "linux-image-azure-lts-24.04 linux-image-6.8.0-1067-azure\n",
-    )
-
-
-def has_rolling_kernel(machine: step_machine.Machine) -> None:
-    """Ubuntu's marketplace image: a kernel that is newer than the long-term one."""
-    (machine.root / f"boot/vmlinuz-{step_machine.KERNEL}").unlink()
-    machine.run_kernel("7.0.0-1009-azure")
-    machine.has_packages(
-        "linux-azure 7.0.0.1009.9",
-        "linux-image-azure 7.0.0.1009.9",
-        "linux-image-7.0.0-1009-azure 7.0.0-1009.9",
-        "linux-modules-7.0.0-1009-azure 7.0.0-1009.9",
-        "linux-base 4.5",
-        "ca-certificates 1",
-        "curl 8",
-        "gnupg 2",
-        "python3 3",
-    )
+    """What `install` does besides Docker."""
+    return machine.run_step("install", "prepare", "leave_rolling_kernel", BUILDER_USER="builder")
 
 
 def test_ubuntu_moves_to_the_long_term_kernel(machine: step_machine.Machine) -> None:
     """The rolling kernel is purged: the boot loader would start it, being the newer one."""
-    knows_long_term_kernel(machine)
-    has_rolling_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
+    vendors.run_rolling_kernel(machine)
 
     outcome = prepare(machine)
 
@@ -63,8 +39,8 @@ def test_ubuntu_moves_to_the_long_term_kernel(machine: step_machine.Machine) -> 
 
 def test_after_the_restart_nothing_is_left_to_do(machine: step_machine.Machine) -> None:
     """The same step again reports no change and asks for no restart."""
-    knows_long_term_kernel(machine)
-    has_rolling_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
+    vendors.run_rolling_kernel(machine)
     prepare(machine)
     machine.run_kernel("6.8.0-1067-azure")
     step_machine.boot_again(machine)
@@ -95,7 +71,7 @@ def test_el_updates_its_kernel_before_anything_is_built(
 
 def test_the_agent_and_the_kernel_are_held(machine: step_machine.Machine) -> None:
     """An upgrade of the agent restarts it and kills the step that it runs."""
-    knows_long_term_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
     machine.has_packages("walinuxagent 2.11", "linux-image-6.8.0-1067-azure 1")
 
     prepare(machine)
@@ -106,7 +82,7 @@ def test_the_agent_and_the_kernel_are_held(machine: step_machine.Machine) -> Non
 
 def test_upgrades_are_stopped_waited_for_and_then_masked(machine: step_machine.Machine) -> None:
     """Killing a running upgrade leaves packages half installed."""
-    knows_long_term_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
     machine.write("active/apt-daily.service", "")
     machine.fake("sleep", 'rm -f "$MACHINE/active/apt-daily.service"')
 
@@ -135,7 +111,7 @@ def test_an_upgrade_that_never_ends_is_not_killed(machine: step_machine.Machine)
 
 def test_a_first_boot_with_small_failures_is_gone_past(machine: step_machine.Machine) -> None:
     """cloud-init counts harmless failures of single modules, too."""
-    knows_long_term_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
     machine.fake("cloud-init", "echo 'status: error'; exit 1")
 
     outcome = prepare(machine)
@@ -146,7 +122,7 @@ def test_a_first_boot_with_small_failures_is_gone_past(machine: step_machine.Mac
 
 def test_apt_waits_repairs_and_believes_no_empty_update(machine: step_machine.Machine) -> None:
     """An update that downloaded nothing exits 0 unless it is told not to."""
-    knows_long_term_kernel(machine)
+    vendors.offer_long_term_kernel(machine)
     machine.write("environments", "")
     machine.fails_first(
         "apt-get", 1, "E: Could not get lock /var/lib/apt/lists/lock", when="update"

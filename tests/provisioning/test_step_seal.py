@@ -37,6 +37,8 @@ def world(machine: step_machine.Machine) -> step_machine.Machine:
         "dev/console": "",
     }.items():
         machine.write(f"root/{path}", text)
+    machine.has_docker()
+    machine.has_packages("bash 5.2-1")
     machine.write("users", "root\nbuilder\n")
     machine.fake("waagent", 'rm -f "$ROOT/var/lib/waagent/ovf-env.xml"')
     return machine
@@ -60,7 +62,11 @@ def test_the_step_only_schedules(world: step_machine.Machine) -> None:
 
     [call] = world.calls("systemd-run")
     assert outcome.exit_code == 0
-    assert outcome.data == {"scheduled": True, "sealAfterSeconds": 30}
+    assert list(outcome.data) == [
+        *("kernel", "dockerVersion", "checks", "images", "packages"),
+        *("scheduled", "sealAfterSeconds"),
+    ]
+    assert (outcome.data["scheduled"], outcome.data["sealAfterSeconds"]) == (True, 30)
     assert call[:2] == ["--unit=batch-prep-seal", "--collect"]
     assert world.calls("waagent") == []
     script = world.root / "usr/local/sbin/batch-prep-seal"
@@ -79,6 +85,7 @@ def test_nothing_of_the_builder_is_left(world: step_machine.Machine) -> None:
     assert is_powered_off(world)
     assert files == {
         "boot/vmlinuz-6.8.0-1067-azure",
+        "etc/docker/daemon.json",
         "dev/console",
         "etc/machine-id",
         "etc/os-release",
@@ -194,11 +201,78 @@ def test_sealing_twice_schedules_once(world: step_machine.Machine) -> None:
     seal(world)
     world.write("active/batch-prep-seal.service", "")
 
+    (world.home / "active/docker.service").unlink()  # stopped by the seal
+    asked_docker = len(world.calls("docker"))
+
     outcome = seal(world)
 
-    assert outcome.exit_code == 0
-    assert outcome.data["scheduled"] is True
+    assert (outcome.exit_code, outcome.result["changed"]) == (0, False)
+    assert outcome.data == {"scheduled": True, "sealAfterSeconds": 20}
     assert len(world.calls("systemd-run")) == 1
+    assert len(world.calls("docker")) == asked_docker
+
+
+# The checks before it
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param({"EXPECT_IMAGES": "busybox:1"}, "IMAGE_MISSING", id="IMAGE_MISSING"),
+        pytest.param({"EXPECT_DOCKER": "9.9.9"}, "VERSION_MISMATCH", id="VERSION_MISMATCH"),
+        pytest.param({"EXPECT_GPU": "1"}, "GPU_ABSENT", id="GPU_ABSENT"),
+    ],
+)
+def test_a_failed_check_schedules_no_sealing(
+    world: step_machine.Machine, fault: dict[str, str], code: str
+) -> None:
+    """Power-off means sealed, and sealed means that every check has passed."""
+    outcome = seal(world, **fault)
+
+    assert outcome.exit_code == 30
+    assert code in outcome.result["message"]
+    assert "scheduled" not in outcome.data
+    assert len(outcome.stdout.splitlines()) == 1
+    assert world.calls("systemd-run") == []
+    assert not (world.root / "usr/local/sbin/batch-prep-seal").exists()
+
+
+def test_the_document_stands_before_the_result(world: step_machine.Machine) -> None:
+    """What was checked is what is listed, and then sealed."""
+    outcome = seal(world)
+
+    assert outcome.data["packages"] == 1
+    assert "bash" in [found["name"] for found in outcome.bill_of_materials["components"]]
+
+
+def test_a_full_answer_fits_the_line(world: step_machine.Machine) -> None:
+    """With a GPU, many images and every kind of evidence, nothing is cut."""
+    names = [
+        f"registry.example.org/team/application-{number}:2026.11.{number}" for number in range(18)
+    ]
+    for name in names:
+        world.offers_image(name, here=True)
+    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
+    world.write("failed_units", "some-quite-long-name.service loaded failed failed It\n" * 20)
+    world.write("root/var/run/reboot-required", "")
+
+    outcome = seal(
+        world,
+        NONCE="n" * 80,
+        EXPECT_GPU="driver-only",
+        EXPECT_IMAGES="\n".join(names),
+        EXPECT_DOCKER="28.5.2",
+        EXPECT_TOOLKIT="1.17.8",
+        EXPECT_DRIVER="580.126.20",
+        VERIFY_IMAGE=names[0],
+    )
+
+    assert outcome.exit_code == 0
+    assert len(outcome.stdout.splitlines()[-1]) < 3000
+    assert outcome.data["scheduled"] is True
+    assert outcome.data["pending"] == ["gpu"]
+    assert len(outcome.data["images"]) + outcome.data["imagesLeftOut"] == 18
 
 
 @pytest.mark.parametrize(

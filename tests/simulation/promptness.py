@@ -1,4 +1,6 @@
-"""Nothing waits that need not: a step of an image begins when the steps before it have ended."""
+"""Nothing waits that need not: a step of an image begins when the steps before it have ended. Where
+a Batch account is made first, it and the network are the ground of all else.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from orchestrators.build_image import story
+from orchestrators.build_image import ground, story
 from shared import planning
 from shared.requests import Build
 from tests.simulation.simulated_world import SimulatedWorld
@@ -33,8 +35,13 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
     assert image is not None
     steps = {step.key: step for step in world.records.steps(row.key)}
     ended: dict[str, datetime] = {}
+    grounds = {step.name for step in ground(image)}
+    account = steps.get("batch_account")
+    laid = [datetime.fromisoformat(str(account["SeenAt"]))] if account else []
     for step in story(image):
         before = [ended[name] for name in step.after if name in ended]
+        if account and step.name not in grounds:
+            before += [*laid, *(ended[name] for name in grounds)]
         if step.name not in steps:  # skipped: what comes after it need not wait
             ended[step.name] = max(before)
             continue

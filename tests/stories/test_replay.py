@@ -65,7 +65,7 @@ def test_a_finished_build_replays_to_the_same_actions(finished: World) -> None:
         f"{build}:image": Orchestrator.BUILD_IMAGE,
         f"{build}:pool-dev": Orchestrator.CREATE_POOL,
         f"{build}:cleanup": Orchestrator.REMOVE_BUILDER,
-        f"{build}:image:driver": Orchestrator.RUN_OPERATION,
+        f"{build}:image:install": Orchestrator.RUN_OPERATION,
     }
     for instance, name in told.items():
         answer = replayed(finished, instance, name)

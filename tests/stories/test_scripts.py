@@ -32,22 +32,24 @@ def logging_world() -> World:
 
 
 @pytest.mark.parametrize(
-    ("step", "code", "meaning"),
+    ("part", "step", "code", "meaning"),
     [
-        ("prepare", ScriptExit.PACKAGE_MANAGER, "the package manager failed"),
-        ("docker", ScriptExit.DOWNLOAD, "a download failed or its checksum is wrong"),
-        ("driver", ScriptExit.DRIVER_BUILD, "the NVIDIA driver could not be installed"),
-        ("preload", ScriptExit.IMAGE_PULL, "a container image could not be pulled"),
-        ("check", ScriptExit.CHECK_FAILED, "the finished system did not pass its checks"),
-        ("seal", ScriptExit.SEAL, "the system could not be sealed"),
+        ("prepare", "install", ScriptExit.PACKAGE_MANAGER, "the package manager failed"),
+        ("docker", "install", ScriptExit.DOWNLOAD, "a download failed or its checksum is wrong"),
+        ("driver", "install", ScriptExit.DRIVER_BUILD, "the NVIDIA driver could not be installed"),
+        ("preload", "preload", ScriptExit.IMAGE_PULL, "a container image could not be pulled"),
+        ("check", "seal", ScriptExit.CHECK_FAILED, "the finished system did not pass its checks"),
+        ("seal", "seal", ScriptExit.SEAL, "the system could not be sealed"),
     ],
 )
 def test_a_script_that_fails_is_told_in_full(
-    logging_world: World, step: str, code: ScriptExit, meaning: str
+    logging_world: World, part: str, step: str, code: ScriptExit, meaning: str
 ) -> None:
-    """Which script, what its exit code means, its last words, where all of it lies, what to do."""
+    """Which script, what its exit code means, its last words, where all of it lies, what to do.
+    What fails for its sake (no Docker to pull with) is not the reason.
+    """
     words = "E: the mirror said $(no) to 'us'"
-    logging_world.fault({"step": step, "effect": "script", "exitCode": int(code), "message": words})
+    logging_world.fault({"step": part, "effect": "script", "exitCode": int(code), "message": words})
 
     build = logging_world.build(REQUEST)
 
@@ -60,9 +62,10 @@ def test_a_script_that_fails_is_told_in_full(
     assert error["nextAction"]
     assert error["logUrl"].startswith(f"{LOGS}/{build['buildId']}/{step}")
     assert words in logging_world.outbox.logs[error["logUrl"]].decode()
-    failed = [s for s in build["steps"] if s["state"] == "failed"]
-    assert [s["name"] for s in failed] == [step]
-    assert failed[0]["error"]["logUrl"] == error["logUrl"]
+    failed = {s["name"]: s["error"] for s in build["steps"] if s["state"] == "failed"}
+    needed_docker = {"preload"} if part in {"prepare", "docker"} else set()
+    assert set(failed) == {step} | needed_docker
+    assert failed[step]["logUrl"] == error["logUrl"]
     assert logging_world.resources("virtualMachines") == []
 
 
@@ -146,6 +149,22 @@ def test_the_size_that_was_had_decides_what_is_checked(world: World) -> None:
     assert build["image"]["pending"] == ["gpu"]
 
 
+def test_a_seal_whose_report_is_lost_counts_by_its_mark(world: World) -> None:
+    """The machine is off before its agent could tell: the mark says that all checks have passed,
+    and what only the report would prove stays open.
+    """
+    lost = {"effect": "status", "status": 404, "code": "ResourceNotFound", "times": 99}
+    world.fault({**lost, "method": "GET", "path": "runCommands/seal"})
+
+    image = an_image(gpu=True, builderVmSize="Standard_D4s_v5", containerImages=[BUSYBOX])
+    build = world.build({**REQUEST, "image": image})
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["pending"] == ["gpu"]
+    assert build["image"]["kernel"]
+    assert build["image"]["dockerVersion"]
+
+
 # -- where the logs go ----------------------------------------------------------------------------
 
 
@@ -154,7 +173,7 @@ def test_the_place_of_the_logs_is_seen_to_before_a_script_writes_there(
 ) -> None:
     """A container that nobody has made fails the first script, with a builder that costs money."""
     refusal = {"effect": "status", "status": 403, "code": "AuthorizationFailed"}
-    logging_world.fault({**refusal, "method": "PUT", "path": "runCommands/prepare"})
+    logging_world.fault({**refusal, "method": "PUT", "path": "runCommands/install"})
     assert logging_world.build(REQUEST)["state"] == "failed"
     assert set(logging_world.outbox.log_containers) == {LOGS}
 

@@ -140,7 +140,7 @@ def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
     }
     answer = world.ask(builds.plan_build, request)
     assert answer.status == 200, answer.body
-    assert {"builder_vm", "driver", "image_version", "nodes"} <= {
+    assert {"builder_vm", "install", "image_version", "nodes"} <= {
         s["name"] for s in answer.body["steps"]
     }
     assert 15 < answer.body["minutes"] < 45

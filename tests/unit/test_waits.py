@@ -111,6 +111,25 @@ def test_what_a_look_foretells_is_waited_for() -> None:
     assert polling.next_look(pace, overdue, left=0.0) == polling.next_look(pace, overdue)
 
 
+def test_an_end_that_is_expected_is_met() -> None:
+    """Azure tells how far a replication is: few looks before its end, and one right then."""
+    pace = polling.pace_of("image_version")
+
+    assert polling.next_look(pace, 250.0, expected=200.0) == 62.5  # a quarter of what was waited
+    assert polling.next_look(pace, 430.0, expected=12.0) == 12.0
+    assert polling.next_look(pace, 430.0, expected=0.0) == pytest.approx(0.02 * 430)
+    overdue = 1.5 * pace.typical  # stuck at 99 %: what foretells the end is wrong
+    assert polling.next_look(pace, overdue, expected=1.0) == polling.next_look(pace, overdue)
+
+
+def test_most_ends_fall_between_dense_looks() -> None:
+    """Around the usual duration looks come twice as often; what is unhurried stays so."""
+    restart = polling.pace_of("reboot")
+    assert polling.next_look(restart, restart.typical) < polling.next_look(restart, 20.0)
+    removal = polling.pace_of("remove_builder_vm")
+    assert polling.next_look(removal, removal.typical) == 15.0
+
+
 def test_azure_is_never_asked_before_its_retry_after() -> None:
     """Retry-After is an order, whatever the operation."""
     pace = polling.Pace(typical=4, limit_minutes=10)

@@ -29,7 +29,7 @@ def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> No
     node.state["runs"] = node.state.get("runs", 0) + 1
     command, environment = node.document["startTask"]["commandLine"], environment_of(node)
     is_verification = _is_verification(command, environment)
-    fault = azure.faults.on_script(STEP if is_verification else "", node)
+    fault = azure.faults.on_script([STEP if is_verification else ""], node)
     can_run = is_verification and host_of(pool, node).is_elevated and fault is None
     if can_run and executing.has_machine(azure, pool, node):
         _go_on(azure, node, azure.machine.run(_script_run(azure, pool, node)))

@@ -111,7 +111,7 @@ def _ready(azure: core.Simulator, task: store.Resource, data: model.JsonObject) 
 
 def _run(azure: core.Simulator, task: store.Resource) -> None:
     """Let the command end after its time, or at the task's wall-clock limit."""
-    task.state["fault"] = azure.faults.on_script("task", task)
+    task.state["fault"] = azure.faults.on_script(["task"], task)
     limit = iso8601.seconds(task.document["constraints"]["maxWallClockTime"])
     run = _real_run(azure, task)
     if run is not None:

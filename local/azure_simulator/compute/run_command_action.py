@@ -67,7 +67,7 @@ def _outcome(
         environment={item["name"]: item["value"] for item in body.get("parameters") or []},
         vm=vm.state["machine"],
         pull=script_runs.pull_from(azure, vm, {}),
-        fault=azure.faults.on_script(scripts.step_of("\n".join(lines)), vm),
+        fault=azure.faults.on_script([scripts.step_of("\n".join(lines))], vm),
     )
     return azure.machine.run(run) or interface.Outcome(seconds=0)
 

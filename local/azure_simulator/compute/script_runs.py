@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from local.azure_simulator import arm, model, output_blobs, resource_ids, store, times
 from local.azure_simulator.compute import placement, power
 from local.azure_simulator.container_registry import pulls
-from local.azure_simulator.machine import interface, scripts
+from local.azure_simulator.machine import interface, scripts, steps
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -44,6 +44,7 @@ def register(azure: core.Simulator) -> None:
     azure.on(TYPE, "start", _start)
     azure.on(TYPE, "end", _end)
     azure.on(TYPE, "look", _look)
+    azure.on(TYPE, "progress", _progress)
     azure.on(TYPE, "timeOut", _time_out)
     azure.on(TYPE, "report", _report)
     azure.on(TYPE, "agentMissing", _agent_missing)
@@ -81,7 +82,9 @@ def _start(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -
     azure.schedule(run, "timeOut", int(run.properties["timeoutInSeconds"]))
     if run.properties["asyncExecution"]:
         _end_operation(azure, run, None)
-    run.state["fault"] = azure.faults.on_script(scripts.step_of(_script(run)), run)
+    script = _script(run)
+    names = [scripts.step_of(script), *steps.parts_of(script)]
+    run.state["fault"] = azure.faults.on_script(names, run)
     _go_on(azure, run, azure.machine.run(_script_run(azure, run)))
 
 
@@ -96,8 +99,15 @@ def _go_on(azure: core.Simulator, run: store.Resource, outcome: interface.Outcom
         azure.schedule(run, "look", until_now + LOOK_SECONDS)
         return
     run.state["outcome"] = dataclasses.asdict(outcome)
-    seconds = outcome.seconds * azure.faults.slowness("runCommands.run", run)
-    azure.schedule(run, "end", seconds)
+    slowness = azure.faults.slowness("runCommands.run", run)
+    for item in outcome.meanwhile:
+        azure.schedule(run, "progress", item.after_seconds * slowness, {"changes": item.changes})
+    azure.schedule(run, "end", outcome.seconds * slowness)
+
+
+def _progress(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+    """A part of the script is done."""
+    _machine_of(azure, run).state["machine"].update(data["changes"])
 
 
 def _end(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:

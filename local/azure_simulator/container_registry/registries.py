@@ -16,6 +16,7 @@ TYPE = "Microsoft.ContainerRegistry/registries"
 IMAGE_TYPE = "simulator.registryImage"
 NAME = re.compile(r"[A-Za-z0-9]{5,50}")
 _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a day
+_INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
 _PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
 ROWS = {
@@ -33,6 +34,7 @@ def register(azure: core.Simulator) -> None:
     azure.route("PUT", path, put, operation="registries.write")
     azure.route("PATCH", path, patch, operation="registries.update")
     azure.route("DELETE", path, arm.delete("registries.delete"), operation="registries.delete")
+    azure.route("GET", path + "/listUsages", list_usages)
     azure.operations.register("registries.write", _succeed)
     azure.operations.register("registries.delete", arm.vanish)
 
@@ -78,6 +80,14 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     if "tags" in body:
         registry.document["tags"] = body["tags"]
     return model.json_response(200, registry.document)
+
+
+def list_usages(azure: core.Simulator, request: model.Request) -> model.Response:
+    """How much its images take, of what the tier includes."""
+    registry = arm.require(azure, request.resource_id.rpartition("/")[0])
+    taken = sum(int(image.document["sizeBytes"]) for image in images(azure, registry))
+    size = {"name": "Size", "limit": _INCLUDED_BYTES, "currentValue": taken, "unit": "Bytes"}
+    return model.json_response(200, {"value": [size]})
 
 
 def find_by_login_server(azure: core.Simulator, host: str) -> store.Resource | None:

@@ -60,6 +60,7 @@ class Container:
         self._kits = kits
         self._image = image
         self._orders: dict[str, Order] = {}
+        self._around = machine.Surroundings()
         self._lock = threading.Lock()
         self._power: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # One thread switches it on, and lives on: the machine ends with this thread.
@@ -161,9 +162,7 @@ class Container:
         commands = self._machine.commands
         if commands.was_started(order.name):
             return Ended(exit_code=1, stderr="the machine went down meanwhile\n")
-        images = dict.fromkeys(order.images, container_images.DEFAULT)
-        identities = ("", *order.identities)
-        self._machine.surround(machine.Surroundings(images=images, identities=identities))
+        self._add_around(order)
         found = kit.find(self._kits)
         assert found is not None
         script = stand_ins.adapted(order.script, found)
@@ -178,6 +177,17 @@ class Container:
         stdout, stderr = commands.streams(order.name)
         ended = Ended(exit_code=ran.exit_code, stdout=stdout, stderr=stderr)
         return self._sealed(ended) if order.seals and ran.exit_code == 0 else ended
+
+    def _add_around(self, order: Order) -> None:
+        """What one script finds around it, others that run beside it find, too."""
+        with self._lock:
+            images = {
+                **self._around.images,
+                **dict.fromkeys(order.images, container_images.DEFAULT),
+            }
+            identities = tuple(dict.fromkeys(("", *self._around.identities, *order.identities)))
+            self._around = machine.Surroundings(images=images, identities=identities)
+            self._machine.surround(self._around)
 
     def _sealed(self, ended: Ended) -> Ended:
         """Wait until it is off, or says why not."""

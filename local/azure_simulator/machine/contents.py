@@ -20,6 +20,7 @@ from an image judges it by these fields:
 | identities | client ids of the machine's user-assigned identities |
 | buildId | of the last sealing |
 | machine, disk | directories of its own disk and of its image's, see `nspawn` (absent without) |
+| failedSteps | steps that failed since it last booted |
 | steps | `{hash of step and inputs: its result data}`, so that a repeated step changes nothing |
 """
 
@@ -55,5 +56,6 @@ def new(
         "diskGb": 30,
         "identities": [],
         "buildId": "",
+        "failedSteps": [],
         "steps": {},
     }

@@ -23,15 +23,15 @@ from local.azure_simulator.machine import interface, scripts, steps
 KERNEL, GPU = "kernel", "gpu"
 _NVIDIAS = frozenset({"install_container_toolkit", "install_driver"})
 _LAST_LINE = re.compile(r"^run_step (?P<step>\S+) (?P<functions>.+)$", re.MULTILINE)
-_CHECKING = frozenset({"check", "verify"})
+_CHECKING = frozenset({"check_image", "verify"})
 _ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
 _NO_GPU = frozenset({"", "none", "0"})
 _NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
 _FROM_SCRIPTED = {
-    ("prepare", KERNEL): ("kernel",),
-    ("check", KERNEL): ("kernel",),
-    ("check", GPU): ("driverVersion", "pending"),
-    ("docker", "install_container_toolkit"): ("toolkitVersion",),
+    KERNEL: ("kernel",),
+    GPU: ("driverVersion", "pending"),
+    "install_container_toolkit": ("toolkitVersion",),
+    "install_driver": ("driverVersion", "driverKind"),
 }
 """Which of a step's data a scripted part gives."""
 
@@ -55,13 +55,14 @@ class Answer:
 
 def share_of(run: interface.ScriptRun) -> Share | None:
     """The machine's share of a run; None where all of it stays scripted."""
-    step, environment = scripts.step_of(run.script), dict(run.environment)
+    functions = set(scripts.functions_of(run.script)) or {scripts.step_of(run.script)}
+    environment = dict(run.environment)
     script, scripted = _without_nvidias(run.script)
     if script is None:
         return None
-    if step in _ABOUT_KERNELS and run.vm["os"] != "debian":
+    if functions & _ABOUT_KERNELS and run.vm["os"] != "debian":
         scripted.append(KERNEL)
-    if step in _CHECKING and environment.get("EXPECT_GPU", "") not in _NO_GPU:
+    if functions & _CHECKING and environment.get("EXPECT_GPU", "") not in _NO_GPU:
         scripted.append(GPU)
         environment["EXPECT_GPU"] = "none"
     return Share(script=script, environment=environment, scripted=tuple(scripted))
@@ -89,20 +90,26 @@ def answer(
 ) -> Answer:
     """The result line of what really ran, with the scripted `parts` of `done` laid over it."""
     if done is None:
-        return Answer(result=result, changes=_changes(vm, result))
-    step, merged = str(result["step"]), {**result, "scripted": list(parts)}
-    if step in _CHECKING:
+        return Answer(result=result, changes=_changes(vm, parts, result))
+    merged = {**result, "scripted": list(parts)}
+    if "checks" in merged["data"]:
         _judge_again(merged, parts, done)
     elif not result["ok"]:
         return Answer(result=merged, changes={})  # the scripted parts were never reached
     elif done.exit_code:
         merged.update(ok=False, exitCode=done.exit_code, message=done.message)
-    given = {name for part in parts for name in _FROM_SCRIPTED.get((step, part), ())}
+    given = {name for part in parts for name in _FROM_SCRIPTED[part]}
     merged["data"] = {**merged["data"], **{n: v for n, v in done.data.items() if n in given}}
-    changes = _changes(vm, merged)
-    if step == "prepare":
-        merged["rebootRequired"], changes = done.reboot_required, done.changes
-    return Answer(result=merged, changes=changes if merged["ok"] else {})
+    merged["rebootRequired"] = done.reboot_required or _restarts(parts, result)
+    if not merged["ok"]:
+        return Answer(result=merged, changes={})
+    imagined = {name: value for name, value in done.changes.items() if name != "steps"}
+    return Answer(result=merged, changes={**imagined, **_changes(vm, parts, merged)})
+
+
+def _restarts(parts: tuple[str, ...], result: model.JsonObject) -> bool:
+    """Whether the machine's own word on a restart counts: not if its kernel does not."""
+    return bool(result["rebootRequired"]) and KERNEL not in parts
 
 
 def _judge_again(merged: model.JsonObject, parts: tuple[str, ...], done: steps.Done) -> None:
@@ -122,19 +129,20 @@ def _judge_again(merged: model.JsonObject, parts: tuple[str, ...], done: steps.D
     merged.update(ok=not failed, exitCode=steps.CHECK_FAILED if failed else 0, message=message)
 
 
-def _changes(vm: model.JsonObject, result: model.JsonObject) -> Mapping[str, object]:
+def _changes(
+    vm: model.JsonObject, parts: tuple[str, ...], result: model.JsonObject
+) -> Mapping[str, object]:
     """What the simulator knows of the VM's inside, from what the step says of itself."""
-    if not result["ok"]:
-        return {}
     data = result["data"]
-    match result["step"]:
-        case "prepare":
-            return {"kernel": data["kernel"]}
-        case "docker":
-            return {"docker": data["dockerVersion"], "toolkit": data.get("toolkitVersion", "")}
-        case "preload":
-            names = {item["name"] for item in data["images"]}
-            kept = [item for item in vm["images"] if item["name"] not in names]
-            return {"images": kept + data["images"]}
-        case _:
-            return {}
+    if not result["ok"] or "checks" in data:
+        return {}
+    found: dict[str, object] = {}
+    if "os" in data and KERNEL not in parts:
+        found["kernel"] = data["kernel"]
+    if "dockerVersion" in data:
+        found |= {"docker": data["dockerVersion"], "toolkit": data.get("toolkitVersion", "")}
+    if "images" in data:
+        names = {item["name"] for item in data["images"]}
+        kept = [item for item in vm["images"] if item["name"] not in names]
+        found["images"] = kept + data["images"]
+    return found

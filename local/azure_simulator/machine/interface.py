@@ -58,7 +58,7 @@ class ScriptRun:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Later:
-    """Something that happens in the VM some seconds after the script has ended."""
+    """Something that happens in the VM some seconds after the script has begun or ended."""
 
     after_seconds: float
     console: str = ""
@@ -77,7 +77,10 @@ class Outcome:
     stderr: str = ""
     changes: Mapping[str, object] = dataclasses.field(default_factory=dict)
     """Merged into the VM's knowledge when the script ends; not when it is killed before."""
+    meanwhile: tuple[Later, ...] = ()
+    """What has happened some seconds after its begin, while it goes on; unless it is killed."""
     later: tuple[Later, ...] = ()
+    """What it sets in motion, some seconds after its end."""
     crashes: bool = False
     """The VM stops when the script would end; the script never reports."""
 

@@ -13,6 +13,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 
 from local.azure_simulator import durations, model
 from local.azure_simulator.machine import interface, scripts, steps
@@ -23,6 +24,15 @@ REPEATED_SECONDS = 1.0
 """A step that was done before, with the same inputs, prints its stored result."""
 _NOT_INPUTS = frozenset({"NONCE", "DEADLINE_SECONDS"})
 _ALWAYS_RUN = frozenset({"check", "seal"})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Ran:
+    """One part of a step, and when it ended, in seconds since the step began."""
+
+    part: str
+    done: steps.Done
+    ended: float
 
 
 class ScriptedMachine:
@@ -43,6 +53,7 @@ class ScriptedMachine:
         if "driverKernel" in vm:
             vm["driverLoaded"] = vm["driverKernel"] == vm["kernel"]
         vm["sealed"] = False
+        vm["failedSteps"] = []
 
     def shut_down(self, vm: model.JsonObject) -> None:
         """Nothing runs."""
@@ -57,9 +68,9 @@ class ScriptedMachine:
             code, message = problem
             return interface.Outcome(seconds=0.1, exit_code=code, stderr=message + "\n")
         step = scripts.step_of(run.script)
-        if step not in steps.STEPS:
+        if not steps.parts_of(run.script):
             return self._run_unknown(run)
-        missing = scripts.unbound_variable(run.script, run.environment, steps.REQUIRED[step])
+        missing = scripts.unbound_variable(run.script, run.environment, steps.required(run.script))
         if missing:
             return _unbound(missing)
         outcome = self._run_step(run, step)
@@ -94,17 +105,18 @@ class ScriptedMachine:
         )
 
     def _run_step(self, run: interface.ScriptRun, step: str) -> interface.Outcome | None:
-        """None while it tries again and again."""
+        """None while it waits, or tries again and again."""
         if _input_hash(step, run) in run.vm["steps"]:
             return _outcome(run, step, self.imagine(run, step), REPEATED_SECONDS)
-        done, seconds = self.imagine(run, step), self._seconds(run, step)
-        if done.exit_code == steps.LOGIN and run.spent < ROLE_SECONDS:
-            return None
         deadline = float(run.environment.get("DEADLINE_SECONDS", "3300"))
+        ran = self._parts(run)
+        if ran is None or (ran[-1].done.exit_code == steps.LOGIN and run.spent < ROLE_SECONDS):
+            return None if run.spent < deadline else _too_late(run, step, deadline, ())
+        seconds = ran[-1].ended
         if seconds > deadline:
-            message = f"did not end within {deadline:.0f} seconds"
-            return _outcome(run, step, steps.Done(exit_code=124, message=message), deadline)
-        return _outcome(run, step, done, seconds)
+            return _too_late(run, step, deadline, _meanwhile(ran))
+        outcome = _outcome(run, step, self.imagine(run, step), seconds)
+        return dataclasses.replace(outcome, meanwhile=_meanwhile(ran[:-1]))
 
     def imagine(self, run: interface.ScriptRun, step: str) -> steps.Done:
         """How the step would end; what was done before with the same inputs is remembered."""
@@ -112,16 +124,35 @@ class ScriptedMachine:
         known = run.vm["steps"].get(inputs)
         if known is not None:
             return dataclasses.replace(steps.Done(**known), changed=False)
-        done = steps.do(step, run, self._times)
+        ran = self._parts(run)
+        assert ran is not None  # nobody asks for the end of what waits
+        done = steps.together([item.done for item in ran])
         if done.exit_code or step in _ALWAYS_RUN:
             return done
         stored = {"data": done.data, "reboot_required": done.reboot_required}
         remembered = {**run.vm["steps"], inputs: stored}
         return dataclasses.replace(done, changes={"steps": remembered, **done.changes})
 
-    def _seconds(self, run: interface.ScriptRun, step: str) -> float:
-        seconds = self._times.sample(f"script.{step}", run.id, 1)
-        for number, _ in enumerate(steps.wanted_images(run) if step == "preload" else []):
+    def _parts(self, run: interface.ScriptRun) -> list[_Ran] | None:
+        """The parts of the step one after the other, each in the machine that those before it
+        left, up to the first that fails; None while one waits.
+        """
+        ran: list[_Ran] = []
+        vm, ended = run.vm, 0.0
+        for part in steps.parts_of(run.script):
+            done = steps.do(part, dataclasses.replace(run, vm=vm), self._times)
+            if done is None:
+                return None
+            ended += self._seconds(run, part)
+            ran.append(_Ran(part=part, done=done, ended=ended))
+            if done.exit_code:
+                break
+            vm = {**vm, **done.changes}
+        return ran
+
+    def _seconds(self, run: interface.ScriptRun, part: str) -> float:
+        seconds = self._times.sample(f"script.{part}", run.id, 1)
+        for number, _ in enumerate(steps.wanted_images(run) if part == "preload" else []):
             seconds += self._times.sample("script.preloadImage", run.id, number)
         return seconds
 
@@ -139,19 +170,48 @@ class ScriptedMachine:
                 return _with_failing_seal(run, outcome, str(fault.get("message", "injected")))
             case "script":
                 assert fault is not None
-                return _failed(run, step, outcome.seconds, fault)
+                return self._failed(run, step, outcome, fault)
             case _:
                 return outcome
 
+    def _failed(
+        self,
+        run: interface.ScriptRun,
+        step: str,
+        outcome: interface.Outcome,
+        fault: model.JsonObject,
+    ) -> interface.Outcome:
+        """In the part that the fault names, or at the end."""
+        code, named = int(fault.get("exitCode", 70)), str(fault.get("step", "")).lower()
+        ran = self._parts(run) or []
+        number = next((n for n, item in enumerate(ran) if item.part == named), len(ran) - 1)
+        seconds = ran[number].ended if ran else outcome.seconds
+        if "stdout" in fault or not step:
+            ended = interface.Outcome(
+                seconds=seconds, exit_code=code, stdout=fault.get("stdout", "")
+            )
+        else:
+            message = fault.get("message", "injected failure")
+            ended = _outcome(run, step, steps.Done(exit_code=code, message=message), seconds)
+        return dataclasses.replace(ended, meanwhile=_meanwhile(ran[: max(number, 0)]))
 
-def _failed(
-    run: interface.ScriptRun, step: str, seconds: float, fault: model.JsonObject
+
+def _meanwhile(ran: Sequence[_Ran]) -> tuple[interface.Later, ...]:
+    """What each part that did not fail leaves at its end."""
+    return tuple(
+        interface.Later(after_seconds=item.ended, changes=item.done.changes)
+        for item in ran
+        if not item.done.exit_code
+    )
+
+
+def _too_late(
+    run: interface.ScriptRun, step: str, deadline: float, parts: tuple[interface.Later, ...]
 ) -> interface.Outcome:
-    code = int(fault.get("exitCode", 70))
-    if "stdout" in fault or not step:
-        return interface.Outcome(seconds=seconds, exit_code=code, stdout=fault.get("stdout", ""))
-    done = steps.Done(exit_code=code, message=fault.get("message", "injected failure"))
-    return _outcome(run, step, done, seconds)
+    message = f"did not end within {deadline:.0f} seconds"
+    outcome = _outcome(run, step, steps.Done(exit_code=124, message=message), deadline)
+    before = tuple(item for item in parts if item.after_seconds < deadline)
+    return dataclasses.replace(outcome, meanwhile=before)
 
 
 def _with_failing_seal(
@@ -201,6 +261,10 @@ def _outcome(
         exit_code=done.exit_code,
         stdout=f"{document}batch-prep-result {json.dumps(result)}\n",
         stderr=f"{step}: scripted, nothing was executed\n{done.message}".rstrip() + "\n",
-        changes=done.changes if is_ok else {},
+        changes=done.changes if is_ok else _failure(run.vm, step),
         later=done.later if is_ok else (),
     )
+
+
+def _failure(vm: model.JsonObject, step: str) -> model.JsonObject:
+    return {"failedSteps": [*vm.get("failedSteps", []), step]}

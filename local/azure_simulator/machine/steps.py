@@ -1,7 +1,7 @@
-"""The steps of a build, as a machine that executes nothing imagines them.
+"""The parts of a build's steps, as a machine that executes nothing imagines them.
 
 Each looks at what is inside the machine (`contents`) and at its parameters, and fails as the real
-script would: preloading needs Docker, a driver needs the final kernel, checks need everything.
+script would: preloading needs Docker, a driver a kernel to be built for, checks need everything.
 """
 
 # ruff: noqa: ARG001 - steps share one signature
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import bill_of_materials, interface
+from local.azure_simulator.machine import bill_of_materials, interface, scripts
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
-CHECK_FAILED, DRIVER_BUILD, INTERNAL = 30, 40, 70
+CHECK_FAILED, DRIVER_BUILD, RETRY_LATER = 30, 40, 75
 
 DOCKER_VERSION = "28.5.2"
 TOOLKIT_VERSION = "1.17.8"
@@ -59,14 +59,43 @@ class Done:
     """A bill of materials, printed on the line before the result."""
 
 
-Step = Callable[[interface.ScriptRun, durations.Durations], Done]
+Part = Callable[[interface.ScriptRun, durations.Durations], Done | None]
 
 
-def do(step: str, run: interface.ScriptRun, times: durations.Durations) -> Done:
-    for name in REQUIRED[step]:
+def parts_of(script: str) -> list[str]:
+    """What the script's step does, part by part; the step itself where its name is all that it
+    tells.
+    """
+    functions = scripts.functions_of(script)
+    if not functions:
+        return [name for name in [scripts.step_of(script)] if name in PARTS]
+    return [_OF_FUNCTION[name] for name in functions if name in _OF_FUNCTION]
+
+
+def required(script: str) -> list[str]:
+    """Parameters without which the step refuses to run."""
+    return [name for part in parts_of(script) for name in REQUIRED[part]]
+
+
+def do(part: str, run: interface.ScriptRun, times: durations.Durations) -> Done | None:
+    """How the part ends; None while it waits for another step."""
+    for name in REQUIRED[part]:
         if not run.environment.get(name):
             return Done(exit_code=BAD_PARAMETER, message=f"parameter {name} is missing")
-    return STEPS[step](run, times)
+    return PARTS[part](run, times)
+
+
+def together(dones: Sequence[Done]) -> Done:
+    """One step, of whose parts only the last may have failed."""
+    last = dones[-1]
+    return dataclasses.replace(
+        last,
+        changed=any(done.changed for done in dones),
+        reboot_required=any(done.reboot_required for done in dones),
+        data={name: value for done in dones for name, value in done.data.items()},
+        changes={name: value for done in dones for name, value in done.changes.items()},
+        document=next((done.document for done in dones if done.document), None),
+    )
 
 
 def newest_kernel(vm: model.JsonObject) -> str:
@@ -124,22 +153,27 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         return Done(exit_code=BAD_PARAMETER, message=message)
     if run.vm["os"] == "debian":
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
-    if run.vm["kernelPending"]:
+    # DKMS builds for the kernel that will boot on the Debian family; elsewhere for the running one.
+    if run.vm["kernelPending"] and (kind == "grid" or run.vm["os"] != "ubuntu"):
         message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
     changes = {
         "driver": version,
         "driverKind": kind,
-        "driverKernel": run.vm["kernel"],
+        "driverKernel": newest_kernel(run.vm),
         "driverLoaded": False,
     }
     data = {"driverVersion": version, "driverKind": kind}
     return Done(reboot_required=True, data=data, changes=changes)
 
 
-def preload(run: interface.ScriptRun, times: durations.Durations) -> Done:
+def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None:
+    """Waits for Docker, unless what should have installed it has failed."""
     if not run.vm["docker"]:
-        return Done(exit_code=INTERNAL, message="docker: command not found", phase="space")
+        if "install" in run.vm.get("failedSteps", []):
+            message = "the step install failed, so there is no Docker to pull with"
+            return Done(exit_code=RETRY_LATER, message=message, phase="wait")
+        return None
     pulled = []
     for reference in wanted_images(run):
         try:
@@ -251,7 +285,7 @@ def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple
     return ("IMAGE_MISSING", f"not here: {' '.join(missing)}") if missing else ("", "")
 
 
-STEPS: dict[str, Step] = {
+PARTS: dict[str, Part] = {
     "prepare": prepare,
     "docker": docker,
     "driver": driver,
@@ -259,6 +293,15 @@ STEPS: dict[str, Step] = {
     "check": check,
     "seal": seal,
 }
+_OF_FUNCTION = {
+    "prepare": "prepare",
+    "install_docker": "docker",
+    "install_driver": "driver",
+    "preload_images": "preload",
+    "check_image": "check",
+    "seal": "seal",
+}
+"""The functions of the step scripts that take time; the toolkit comes with Docker."""
 REQUIRED = {
     "prepare": ["BUILDER_USER"],
     "docker": [],
@@ -267,4 +310,4 @@ REQUIRED = {
     "check": [],
     "seal": ["BUILDER_USER", "BUILD_ID", "NONCE"],
 }
-"""Parameters without which a step refuses to run."""
+"""Parameters without which a part refuses to run."""

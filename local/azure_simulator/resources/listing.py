@@ -25,8 +25,11 @@ def list_all(azure: core.Simulator, request: model.Request) -> model.Response:
 
 
 def list_in_group(azure: core.Simulator, request: model.Request) -> model.Response:
+    """Nested ones, too: an image definition is listed beside its gallery."""
     group = arm.require_group(azure, request.resource_id)
-    return _list(azure, request, azure.store.children(group.id) if group else [])
+    inside = f"{group.key}/" if group else ""
+    within = [item for item in azure.store.everything() if inside and item.key.startswith(inside)]
+    return _list(azure, request, within)
 
 
 def _list(

@@ -2,7 +2,7 @@
 
 import pytest
 from scripted_steps import IMAGES, inside, restart, worlds_where_the_kernel
-from simulated_world import GROUP, LOCATION, World, result_line, step_script
+from simulated_world import GROUP, LOCATION, World, result_line, run_body, step_script
 
 
 def test_a_result_line_has_the_form_of_the_contract(world: World) -> None:
@@ -174,11 +174,15 @@ def test_the_toolkit_comes_with_docker_on_request(world: World) -> None:
     assert world.step("docker", GPU="true")["data"]["toolkitVersion"]
 
 
-def test_a_driver_needs_the_final_kernel(make_world) -> None:
-    """40: first restart, then build."""
+def test_some_drivers_need_the_final_kernel(make_world) -> None:
+    """40: first restart, then build. Ubuntu's are built for the kernel that waits."""
     world = worlds_where_the_kernel(make_world, changes=True)
+    grid = {"DRIVER_KIND": "grid", "DRIVER_SHA256": "0" * 64}
 
-    assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 40
+    assert world.step("driver", **grid)["exitCode"] == 40
+    assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 0
+    restart(world)
+    assert inside(world)["driverLoaded"]
 
 
 def test_debian_gets_no_driver(world: World) -> None:
@@ -189,11 +193,33 @@ def test_debian_gets_no_driver(world: World) -> None:
     assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 10
 
 
-def test_preloading_needs_docker(world: World) -> None:
-    """70: there is nothing to pull with."""
+def test_preloading_waits_for_docker(world: World) -> None:
+    """Sent beside the script that installs it, it pulls once Docker is there."""
     world.make_vm()
+    begin = world.compute.virtual_machine_run_commands.begin_create_or_update
+    begin(GROUP, "builder", "preload", run_body(step_script("preload"), IMAGES=IMAGES))
+    install = "run_step install prepare install_docker install_driver\n"
+    parameters = {"BUILDER_USER": "builder", "DRIVER_KIND": "datacenter-open"}
+    begin(GROUP, "builder", "install", run_body(step_script("install") + install, **parameters))
 
-    assert world.step("preload", IMAGES=IMAGES)["exitCode"] == 70
+    pulled = world.await_run("preload")
+    driver_was_there = bool(inside(world)["driver"])
+    world.await_run("install")
+
+    assert pulled.exit_code == 0
+    assert len(inside(world)["images"]) == 2
+    assert (driver_was_there, bool(inside(world)["driver"])) == (False, True)
+
+
+def test_preloading_ends_where_docker_is_never_installed(world: World) -> None:
+    """75 once the installation has failed, else 124 at the deadline."""
+    world.make_vm()
+    assert world.step("preload", IMAGES=IMAGES, DEADLINE_SECONDS="60")["exitCode"] == 124
+    world.add_fault(effect="script", step="docker", exitCode=23, message="no mirror")
+    script = step_script("install") + "run_step install prepare install_docker\n"
+    world.run("install", script, BUILDER_USER="builder")
+
+    assert world.step("preload", nonce="n2", IMAGES=IMAGES)["exitCode"] == 75
 
 
 def test_preloaded_images_are_listed_with_their_digests(world: World) -> None:

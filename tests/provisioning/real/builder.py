@@ -20,6 +20,8 @@ IDENTITY = "11111111-2222-3333-4444-555555555555"
 TENANT = "99999999-8888-7777-6666-555555555555"
 MARKER = "batch-prep-result "
 
+SECONDS_MAX = 300
+
 durations: list[tuple[str, float]] = []
 """What took how many seconds, for the report at the end."""
 
@@ -42,6 +44,14 @@ class Outcome:
         """What it says about a failure."""
         said = {name: self.result.get(name, "") for name in ("phase", "message", "logTail")}
         return f"exit code {self.exit_code}, {said}\n{self.stderr}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A step that runs: its name, and that of its run command."""
+
+    step: str
+    command: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,26 +84,57 @@ class Builder:
         self.machine.switch_on(dies_with_us=True)
 
     def step(
-        self, name: str, *, timeout_seconds: float = 300, adapted: bool = True, **parameters: str
+        self,
+        name: str,
+        *functions: str,
+        timeout_seconds: float = SECONDS_MAX,
+        adapted: bool = True,
+        **parameters: str,
     ) -> Outcome:
-        """Run a step as a run command, with the parameters that every step has."""
-        text = step_assembler.assemble(name)
-        given = {"NONCE": f"nonce-{self._count}", "BUILD_ID": BUILD_ID, **parameters}
-        ended = self.command(
-            stand_ins.adapted(text, self.kit) if adapted else text, given, timeout_seconds
-        )
-        durations.append((name, ended.seconds))
+        """Run a step, or some functions of it, as a run command; wait for its end."""
+        text = step_assembler.assemble(name, *functions)
+        text = stand_ins.adapted(text, self.kit) if adapted else text
+        return self.outcome(self._start(name, text, timeout_seconds, parameters))
+
+    def start(self, name: str, **parameters: str) -> Started:
+        """Hand over a step, beside whatever runs."""
+        text = stand_ins.adapted(step_assembler.assemble(name), self.kit)
+        return self._start(name, text, SECONDS_MAX, parameters)
+
+    def outcome(self, started: Started) -> Outcome:
+        """Wait for the end of a step."""
+        found: list[run_command.Ended] = []
+
+        def has_ended() -> bool:
+            ended = self.machine.commands.look(started.command)
+            found.extend([ended] if ended else [])
+            return bool(found)
+
+        assert machine.wait_until(has_ended, SECONDS_MAX), f"{started.step} does not end"
+        [ended] = found
+        durations.append((started.step, ended.seconds))
         lines = ended.stdout.splitlines()
         has_result = bool(lines) and lines[-1].startswith(MARKER)
         result = json.loads(lines[-1].removeprefix(MARKER)) if has_result else {}
         return Outcome(exit_code=ended.exit_code, result=result, stderr=ended.stderr)
 
-    def step_thrice(self, name: str, **parameters: str) -> Runs:
+    def repeat(self, first: Outcome, name: str, **parameters: str) -> Runs:
+        """The step again as it was, and for another build."""
         return Runs(
-            first=self.step(name, **parameters),
+            first=first,
             sent_again=self.step(name, **parameters),
             run_again=self.step(name, **{**parameters, "BUILD_ID": "another"}),
         )
+
+    def _start(
+        self, name: str, text: str, timeout_seconds: float, parameters: dict[str, str]
+    ) -> Started:
+        """With the parameters that every step has."""
+        given = {"NONCE": f"nonce-{self._count}", "BUILD_ID": BUILD_ID, **parameters}
+        self._count += 1
+        command = f"c{self._count}"
+        self.machine.commands.start(command, text, given, timeout_seconds)
+        return Started(step=name, command=command)
 
     def command(
         self, script: str, parameters: dict[str, str] | None = None, timeout_seconds: float = 60

@@ -1,7 +1,7 @@
 """One builder VM from its creation to its sealed disk, and a pool node that boots this disk.
 
-Every step is run, sent again as it was, and run again for another build: activities run at least
-once, and a build may find a machine that an earlier attempt left half done.
+What changes something is run, sent again as it was, and run again for another build: activities run
+at least once, and a build may find a machine that an earlier attempt left half done.
 """
 
 from __future__ import annotations
@@ -28,41 +28,82 @@ def builder(make_builder: Callable[[str], builders.Builder]) -> builders.Builder
     return make_builder("builder")
 
 
-@pytest.fixture(scope="module")
-def prepared(builder: builders.Builder) -> builders.Runs:
-    return builder.step_thrice("prepare", BUILDER_USER=builders.USER)
+INSTALL = {"BUILDER_USER": builders.USER}
+PRELOAD = {
+    "IMAGES": builders.IMAGE,
+    "REGISTRY_LOGIN_SERVER": builders.REGISTRY,
+    "IDENTITY_CLIENT_ID": builders.IDENTITY,
+    "TENANT_ID": builders.TENANT,
+}
+SEAL = {
+    "BUILDER_USER": builders.USER,
+    "SEAL_DELAY_SECONDS": "3",
+    "EXPECT_GPU": "none",
+    "EXPECT_IMAGES": builders.IMAGE,
+    "VERIFY_IMAGE": builders.IMAGE,
+}
 
 
 @pytest.fixture(scope="module")
-def wrongly_signed(builder: builders.Builder, prepared: builders.Runs) -> builders.Outcome:
-    """The Docker step as it is: its pinned key is not the one that signs the repository here."""
-    return builder.step("docker", adapted=False)
+def wrongly_signed(builder: builders.Builder) -> builders.Outcome:
+    """The step as it is: its pinned key is not the one that signs the repository here."""
+    return builder.step("install", adapted=False, **INSTALL)
 
 
 @pytest.fixture(scope="module")
-def with_docker(builder: builders.Builder, wrongly_signed: builders.Outcome) -> builders.Runs:
-    return builder.step_thrice("docker")
+def in_vain(builder: builders.Builder, wrongly_signed: builders.Outcome) -> builders.Outcome:
+    """Preloading where the install has failed."""
+    return builder.step("preload", **PRELOAD)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SideBySide:
+    """Two steps that ran at the same time; what they wrote into their logs."""
+
+    install: builders.Outcome
+    preload: builders.Outcome
+    install_log: str
+    preload_log: str
 
 
 @pytest.fixture(scope="module")
-def preloaded(builder: builders.Builder, with_docker: builders.Runs) -> builders.Runs:
-    return builder.step_thrice(
-        "preload",
-        IMAGES=builders.IMAGE,
-        REGISTRY_LOGIN_SERVER=builders.REGISTRY,
-        IDENTITY_CLIENT_ID=builders.IDENTITY,
-        TENANT_ID=builders.TENANT,
+def side_by_side(builder: builders.Builder, in_vain: builders.Outcome) -> SideBySide:
+    """Preloading is sent as soon as the install has begun, which takes back its word of failure."""
+    install = builder.start("install", **INSTALL)
+    builder.ask("while [ -e /run/batch-prep/install.failed ]; do sleep 0.1; done")
+    preload = builder.start("preload", **PRELOAD)
+    return SideBySide(
+        preload=builder.outcome(preload),
+        install=builder.outcome(install),
+        install_log=builder.read("var/log/batch-prep/install.log"),
+        preload_log=builder.read("var/log/batch-prep/preload.log"),
     )
 
 
 @pytest.fixture(scope="module")
-def checked(builder: builders.Builder, preloaded: builders.Runs) -> builders.Runs:
-    """After a restart, as in a build."""
+def installed(builder: builders.Builder, side_by_side: SideBySide) -> builders.Runs:
+    return builder.repeat(side_by_side.install, "install", **INSTALL)
+
+
+@pytest.fixture(scope="module")
+def preloaded(
+    builder: builders.Builder, side_by_side: SideBySide, installed: builders.Runs
+) -> builders.Runs:
+    return builder.repeat(side_by_side.preload, "preload", **PRELOAD)
+
+
+@pytest.fixture(scope="module")
+def restarted(builder: builders.Builder, preloaded: builders.Runs) -> builders.Builder:
+    """As in a build, before its sealing."""
     builder.machine.switch_off()
     builder.boot("builder", user=builders.USER)
-    return builder.step_thrice(
-        "check", EXPECT_GPU="none", EXPECT_IMAGES=builders.IMAGE, VERIFY_IMAGE=builders.IMAGE
-    )
+    return builder
+
+
+@pytest.fixture(scope="module")
+def not_sealed(restarted: builders.Builder) -> builders.Outcome:
+    """A machine that is not what the image is to be."""
+    return restarted.step("seal", **{**SEAL, "EXPECT_DOCKER": "9.9.9"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,13 +118,12 @@ class Sealed:
 
 
 @pytest.fixture(scope="module")
-def sealed(builder: builders.Builder, checked: builders.Runs) -> Sealed:
+def sealed(builder: builders.Builder, not_sealed: builders.Outcome) -> Sealed:
     host_key = builder.read("etc/ssh/ssh_host_ed25519_key.pub")
     machine_id = builder.read("etc/machine-id")
-    parameters = {"BUILDER_USER": builders.USER, "SEAL_DELAY_SECONDS": "3"}
     return Sealed(
-        first=builder.step("seal", **parameters),
-        sent_again=builder.step("seal", **parameters),
+        first=builder.step("seal", **SEAL),
+        sent_again=builder.step("seal", **SEAL),
         host_key=host_key,
         machine_id=machine_id,
         is_off=builder.machine.wait_until_off(SEAL_SECONDS_MAX),
@@ -97,31 +137,36 @@ def node(builder: builders.Builder, sealed: Sealed) -> builders.Builder:
     return builder
 
 
-# --- prepare -------------------------------------------------------------------------------
+# --- install -------------------------------------------------------------------------------
 
 
-def test_prepare_brings_the_machine_to_rest(
-    builder: builders.Builder, prepared: builders.Runs
-) -> None:
-    """Nothing upgrades behind the build's back, and neither kernel nor agent moves."""
-    assert prepared.first.exit_code == 0, prepared.first.words
-    assert prepared.first.data == {
+def test_install_says_what_it_left(builder: builders.Builder, installed: builders.Runs) -> None:
+    """The system, its kernel, and Docker in the pinned version."""
+    assert installed.first.exit_code == 0, installed.first.words
+    assert installed.first.data == {
         "os": "debian",
         "osVersion": "12",
+        "dockerVersion": builder.kit.docker_version,
         "kernel": platform.release(),
     }
+
+
+def test_install_brings_the_machine_to_rest(
+    builder: builders.Builder, installed: builders.Runs
+) -> None:
+    """Nothing upgrades behind the build's back, and neither kernel nor agent moves."""
     assert builder.ask("systemctl is-enabled apt-daily.timer") == "masked"
     assert builder.ask("systemctl is-active apt-daily.timer") == "inactive"
     held = builder.ask("apt-mark showhold").split()
     assert {"linux-image-cloud-amd64", "waagent"} <= set(held)
 
 
-def test_a_kernel_that_runs_already_needs_no_restart(prepared: builders.Runs) -> None:
+def test_a_kernel_that_runs_already_needs_no_restart(installed: builders.Runs) -> None:
     """A restart costs a minute and a half."""
-    assert not prepared.first.result["rebootRequired"]
+    assert not installed.first.result["rebootRequired"]
 
 
-@pytest.mark.parametrize("step", ["prepared", "with_docker", "preloaded"])
+@pytest.mark.parametrize("step", ["installed", "preloaded"])
 def test_a_step_changes_something_once(step: str, request: pytest.FixtureRequest) -> None:
     """Sent again it repeats its result; run again it finds everything done."""
     runs: builders.Runs = request.getfixturevalue(step)
@@ -133,9 +178,6 @@ def test_a_step_changes_something_once(step: str, request: pytest.FixtureRequest
     assert not runs.run_again.result["changed"]
 
 
-# --- docker --------------------------------------------------------------------------------
-
-
 def test_a_repository_with_another_key_is_refused(wrongly_signed: builders.Outcome) -> None:
     """The pinned fingerprint is what makes a package trustworthy."""
     assert wrongly_signed.exit_code == 24
@@ -143,10 +185,11 @@ def test_a_repository_with_another_key_is_refused(wrongly_signed: builders.Outco
 
 
 def test_docker_runs_in_the_pinned_version(
-    builder: builders.Builder, with_docker: builders.Runs
+    builder: builders.Builder, installed: builders.Runs
 ) -> None:
     """What was asked for is what answers, now and after an upgrade."""
-    assert with_docker.first.data == {"dockerVersion": builder.kit.docker_version}
+    answer = builder.ask("docker info --format '{{.ServerVersion}}'")
+    assert answer.partition("+")[0] == builder.kit.docker_version
     assert builder.ask("systemctl is-enabled docker containerd").split() == ["enabled", "enabled"]
     assert builder.ask("docker info --format '{{.LoggingDriver}}'") == "json-file"
     held = builder.ask("apt-mark showhold").split()
@@ -154,6 +197,22 @@ def test_docker_runs_in_the_pinned_version(
 
 
 # --- preload -------------------------------------------------------------------------------
+
+
+def test_nothing_is_preloaded_where_the_install_failed(in_vain: builders.Outcome) -> None:
+    """It says so at once, to be sent again beside the next install."""
+    assert in_vain.exit_code == 75, in_vain.words
+    assert "the step install failed" in in_vain.result["message"]
+    assert in_vain.result["seconds"] < 5
+
+
+def test_preloading_waits_for_the_install_beside_it(side_by_side: SideBySide) -> None:
+    """It began before Docker was complete, and pulled after that."""
+    assert side_by_side.install.exit_code == 0, side_by_side.install.words
+    assert side_by_side.preload.exit_code == 0, side_by_side.preload.words
+    began = moment_of("== wait", side_by_side.preload_log)
+    announced = moment_of("== announce", side_by_side.install_log)
+    assert began < announced <= moment_of("== space", side_by_side.preload_log)
 
 
 def test_the_image_comes_from_the_private_registry(
@@ -178,19 +237,25 @@ def test_no_token_outlives_the_step(builder: builders.Builder, preloaded: builde
     assert builder.ask("grep -rl stand-in- /run /tmp --include='*' 2>/dev/null") == ""
 
 
-# --- check ---------------------------------------------------------------------------------
-
-
-def test_the_finished_machine_passes_every_check(checked: builders.Runs) -> None:
-    """Including a container that runs without a network and without pulling."""
-    for outcome in (checked.first, checked.run_again):
-        assert outcome.exit_code == 0, outcome.words
-        status = {item["id"]: item["status"] for item in outcome.data["checks"]}
-        assert status.pop("gpu") == "skip"
-        assert set(status.values()) == {"pass"}, outcome.data["checks"]
-
-
 # --- seal ----------------------------------------------------------------------------------
+
+
+def test_a_machine_that_fails_a_check_is_not_sealed(
+    builder: builders.Builder, not_sealed: builders.Outcome, sealed: Sealed
+) -> None:
+    """Only the second attempt left its mark on the console."""
+    assert not_sealed.exit_code == 30, not_sealed.words
+    assert "VERSION_MISMATCH" in not_sealed.result["message"]
+    assert "scheduled" not in not_sealed.data
+    assert not_sealed.result["nonce"] not in builder.machine.console()
+
+
+def test_the_finished_machine_passes_every_check(sealed: Sealed) -> None:
+    """Including a container that runs without a network and without pulling."""
+    assert sealed.first.exit_code == 0, sealed.first.words
+    status = {item["id"]: item["status"] for item in sealed.first.data["checks"]}
+    assert status.pop("gpu") == "skip"
+    assert set(status.values()) == {"pass"}, sealed.first.data["checks"]
 
 
 def test_seal_answers_first_and_then_powers_off(builder: builders.Builder, sealed: Sealed) -> None:
@@ -198,6 +263,7 @@ def test_seal_answers_first_and_then_powers_off(builder: builders.Builder, seale
     assert sealed.first.exit_code == 0, sealed.first.words
     assert sealed.sent_again.exit_code == 0, sealed.sent_again.words
     assert not sealed.sent_again.result["changed"]
+    assert sealed.sent_again.data == {"scheduled": True, "sealAfterSeconds": 3}
     assert sealed.is_off
     [(build_id, nonce)] = SEAL_LINE.findall(builder.machine.console())
     assert (build_id, nonce) == (builders.BUILD_ID, sealed.first.result["nonce"])
@@ -287,6 +353,11 @@ def test_a_node_without_docker_takes_no_tasks(node: builders.Builder) -> None:
     node.ask("systemctl start docker.socket docker.service")
     assert outcome.exit_code == 30
     assert "DOCKER_DOWN" in outcome.result["message"]
+
+
+def moment_of(words: str, log: str) -> str:
+    """When a step last wrote a line that ends with the words."""
+    return [line for line in log.splitlines() if line.endswith(words)][-1].split()[0]
 
 
 def files_with(content: bytes, places: list[Path]) -> list[Path]:

@@ -16,6 +16,7 @@ from local.azure_simulator.machine import contents, interface, nspawn
 from local.machines import machine
 
 IMAGES = f"{builders.IMAGE}\ndocker.io/library/busybox:1.36"
+DRIVER = {"DRIVER_KIND": "datacenter-open"}
 SECONDS_MAX = 300
 
 
@@ -83,8 +84,7 @@ def built(executing: nspawn.NspawnMachine) -> tuple[SimulatedVm, dict[str, dict[
         return outcome
 
     vm.boot()
-    take("prepare", BUILDER_USER=builders.USER)
-    take("docker", "docker-gpu", GPU="true")
+    take("install", "install-gpu-driver", BUILDER_USER=builders.USER, GPU="true", **DRIVER)
     take(
         "preload",
         IMAGES=IMAGES,
@@ -92,10 +92,8 @@ def built(executing: nspawn.NspawnMachine) -> tuple[SimulatedVm, dict[str, dict[
         IDENTITY_CLIENT_ID=builders.IDENTITY,
     )
     vm.boot()
-    take("driver", DRIVER_KIND="datacenter-open")
-    vm.boot()
-    take("check", EXPECT_GPU="1", EXPECT_IMAGES=IMAGES, VERIFY_IMAGE=builders.IMAGE)
-    outcome = take("seal", BUILDER_USER=builders.USER, SEAL_DELAY_SECONDS="20")
+    expected = {"EXPECT_GPU": "1", "EXPECT_IMAGES": IMAGES, "VERIFY_IMAGE": builders.IMAGE}
+    outcome = take("seal", BUILDER_USER=builders.USER, SEAL_DELAY_SECONDS="20", **expected)
     [later] = outcome.later
     assert (later.console, later.powers_off) == ("batch-prep sealed b n", True)
     assert later.after_seconds == 20
@@ -121,18 +119,15 @@ def test_a_gpu_build_really_runs_what_debian_can_stand_in_for(
     """And says of each step which part it did not run; what is known of the VM follows."""
     vm, results = built
     assert {step: result.get("scripted", []) for step, result in results.items()} == {
-        "prepare": ["kernel"],
-        "docker": ["install_container_toolkit"],
-        "driver": True,
+        "install": ["install_container_toolkit", "install_driver", "kernel"],
         "preload": [],
-        "check": ["kernel", "gpu"],
-        "seal": [],
+        "seal": ["kernel", "gpu"],
     }
-    assert {step for step, result in results.items() if "standIn" not in result} == {"driver"}
-    assert vm.known["docker"] == results["docker"]["data"]["dockerVersion"]
-    assert vm.known["toolkit"] == results["docker"]["data"]["toolkitVersion"]
+    assert all("standIn" in result for result in results.values())
+    assert vm.known["docker"] == results["install"]["data"]["dockerVersion"]
+    assert vm.known["toolkit"] == results["install"]["data"]["toolkitVersion"]
     assert [item["name"] for item in vm.known["images"]] == IMAGES.split()
-    checks = {item["id"]: item for item in results["check"]["data"]["checks"]}
+    checks = {item["id"]: item for item in results["seal"]["data"]["checks"]}
     assert {name for name, item in checks.items() if item.get("scripted")} == {"kernel", "gpu"}
     assert {item["status"] for item in checks.values()} == {"pass"}
 
@@ -188,7 +183,7 @@ def test_what_cannot_be_real_is_scripted(known: dict[str, object], tmp_path: Pat
     times = durations.Durations(1)
     vm = SimulatedVm(nspawn.NspawnMachine(times, tmp_path, tmp_path), **known)
     vm.boot()
-    result, _ = vm.run("docker")
+    result, _ = vm.run("install", BUILDER_USER=builders.USER)
     assert result["scripted"] is True
     assert list(tmp_path.iterdir()) == []
 

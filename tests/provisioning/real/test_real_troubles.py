@@ -28,14 +28,14 @@ def builder(make_builder: Callable[[str], builders.Builder]) -> builders.Builder
 @pytest.fixture(scope="module")
 def prepared(builder: builders.Builder) -> builders.Builder:
     trouble(builder)
-    outcome = builder.step("prepare", BUILDER_USER=builders.USER)
+    outcome = builder.step("install", "prepare", BUILDER_USER=builders.USER)
     assert outcome.exit_code == 0, outcome.words
     return builder
 
 
 @pytest.fixture(scope="module")
 def with_docker(prepared: builders.Builder) -> builders.Builder:
-    outcome = prepared.step("docker")
+    outcome = prepared.step("install", BUILDER_USER=builders.USER)
     assert outcome.exit_code == 0, outcome.words
     return prepared
 
@@ -48,7 +48,7 @@ def trouble(builder: builders.Builder, *lines: str) -> None:
 def test_a_mirror_that_fails_is_asked_again(builder: builders.Builder) -> None:
     """Mirrors change under one's feet, for seconds."""
     trouble(builder, "503 2 deb.debian.org/debian/dists")
-    outcome = builder.step("prepare", BUILDER_USER=builders.USER)
+    outcome = builder.step("install", "prepare", BUILDER_USER=builders.USER)
     assert outcome.exit_code == 0, outcome.words
     assert (builder.machine.home / "troubles").read_text().startswith("503 0")
 
@@ -56,7 +56,7 @@ def test_a_mirror_that_fails_is_asked_again(builder: builders.Builder) -> None:
 def test_a_step_at_its_own_deadline_stops_what_it_started(prepared: builders.Builder) -> None:
     """It says 124 itself, and the next attempt finds no survivor."""
     trouble(prepared, "stall:60 1 download.docker.com/linux/debian/gpg")
-    outcome = prepared.step("docker", DEADLINE_SECONDS="2")
+    outcome = prepared.step("install", "install_docker", DEADLINE_SECONDS="2")
     assert outcome.exit_code == 124, outcome.words
     assert outcome.result["message"] == "did not end within 2 seconds"
     assert prepared.ask("pgrep -x curl") == ""
@@ -69,10 +69,10 @@ def test_a_killed_step_can_be_sent_again(prepared: builders.Builder) -> None:
     shutil.copy(package, prepared.machine.root / "root/containerd.deb")
     assert prepared.command("#!/bin/sh\ndpkg --unpack /root/containerd.deb").exit_code == 0
 
-    killed = prepared.step("docker", timeout_seconds=4)
+    killed = prepared.step("install", "install_docker", timeout_seconds=4)
     assert (killed.exit_code, killed.result) == (-1, {}), killed.words
     assert prepared.ask("pgrep -x apt-get") != ""
-    outcome = prepared.step("docker")
+    outcome = prepared.step("install", BUILDER_USER=builders.USER)
     assert outcome.exit_code == 0, outcome.words
     assert prepared.ask("dpkg --audit") == ""
 
@@ -109,9 +109,10 @@ def test_a_role_that_is_still_on_its_way_is_waited_for(with_docker: builders.Bui
 
 
 def test_a_machine_that_cannot_be_sealed_stays_on_and_says_why(
-    builder: builders.Builder,
+    with_docker: builders.Builder,
 ) -> None:
     """Power-off means sealed; once the cause is gone, sealing works."""
+    builder = with_docker
     obstacle = builder.machine.root / "etc/ssh/ssh_host_extra_key"
     obstacle.mkdir()
     assert seal(builder, BUILD_ID="refused").exit_code == 0

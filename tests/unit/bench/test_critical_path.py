@@ -61,21 +61,53 @@ def test_pools_of_one_name_in_two_accounts_are_two() -> None:
     assert critical_path.longest(tasks)[0] == 100
 
 
-def test_the_driver_is_built_while_images_are_pulled_then_the_machine_restarts() -> None:
-    """The second restart is the driver's; a first one was the kernel's."""
+COMMANDS = f"{VM}/runcommands"
+
+
+def test_images_are_pulled_while_the_driver_is_built_then_the_machine_restarts() -> None:
+    """Docker is there before the script has ended that installs it and the driver."""
     spans = [
-        took("virtualMachines.create", VM, 100, began=0),
+        took("virtualMachines.create", VM, 100),
         took("virtualMachines.agentReady", VM, 20, began=100),
-        took("virtualMachines.restart", VM, 30, began=200),
-        took("virtualMachines.agentReady", VM, 10, began=230),
-        took("runCommands.end", f"{VM}/runcommands/driver-1", 200, began=300),
-        took("runCommands.end", f"{VM}/runcommands/preload-1", 60, began=300),
+        took("runCommands.start", f"{COMMANDS}/install-1", 25, began=100),
+        took("runCommands.progress", f"{COMMANDS}/install-1", 60, began=125),
+        took("runCommands.progress", f"{COMMANDS}/install-1", 110, began=125),
+        took("runCommands.end", f"{COMMANDS}/install-1", 300, began=125),
+        took("runCommands.report", f"{COMMANDS}/install-1", 5, began=425),
+        took("runCommands.end", f"{COMMANDS}/preload-1", 60, began=235),
         took("virtualMachines.restart", VM, 35, began=500),
-        took("virtualMachines.agentReady", VM, 15, began=535),
+        took("virtualMachines.agentReady", VM, 30, began=535),
+        took("runCommands.start", f"{COMMANDS}/seal-1", 20, began=535),
+        took("runCommands.end", f"{COMMANDS}/seal-1", 15, began=566),
     ]
     tasks = {task.name: task.seconds for task in critical_path.graph(spans)}
 
-    assert tasks["machine"] == 120
-    assert tasks["kernel restart"] == 40
-    assert tasks["restart"] == 50
-    assert critical_path.longest(critical_path.graph(spans))[0] == 120 + 40 + 200 + 50
+    assert tasks["docker"] == 25 + 110
+    assert tasks["install"] == 25 + 300 + 5
+    assert tasks["check"] == 30 + 15  # the agent answers later than it could begin
+    assert critical_path.longest(critical_path.graph(spans))[0] == 100 + 330 + 35 + 45
+
+
+def test_a_driver_that_needs_its_kernel_waits_for_the_first_restart() -> None:
+    """It is in a step of its own then."""
+    spans = [
+        took("virtualMachines.create", VM, 100),
+        took("virtualMachines.agentReady", VM, 20, began=100),
+        took("runCommands.end", f"{COMMANDS}/install-1", 120, began=125),
+        took("virtualMachines.restart", VM, 30, began=300),
+        took("virtualMachines.agentReady", VM, 10, began=330),
+        took("runCommands.start", f"{COMMANDS}/driver-1", 20, began=330),
+        took("runCommands.end", f"{COMMANDS}/driver-1", 200, began=350),
+        took("virtualMachines.restart", VM, 35, began=600),
+    ]
+    seconds, path = critical_path.longest(critical_path.graph(spans))
+
+    assert seconds == 100 + 120 + 30 + 20 + 200 + 35
+    assert path[:6] == [
+        "public address",
+        "gateway",
+        "network",
+        "machine",
+        "install",
+        "kernel restart",
+    ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import _thread
 import io
 import json
+import signal
 import socket
 import tarfile
+from collections.abc import Iterator
 
 import pytest
 from cli_world import KEY, CommandLine, FakeService, a_build, a_pool, a_step, an_image
@@ -177,6 +179,15 @@ def test_a_running_build_of_the_same_image_is_offered_to_watch(
     assert "./batch-prep.sh builds watch b7" in ended.err
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Where Ctrl-C counts: what a shell starts in the background is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 def test_ctrl_c_leaves_the_build_running(service: FakeService, line: CommandLine) -> None:
     """Watching is not owning: the message says how to come back and how to cancel."""
     service.answers("POST builds", ACCEPTED)

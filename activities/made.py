@@ -1,0 +1,122 @@
+"""What a failed build made for good: gallery, registry, resource group. Where nothing came of it,
+it goes, too, unless somebody may need it by now.
+
+A Batch account stays: more quota is asked for at the account, and it costs nothing.
+"""
+
+from __future__ import annotations
+
+from activities import leftovers
+from activities.resource import is_tagged
+from shared import clients, decisions, names
+from shared.decisions import Done, Verdict
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import ImagePlan
+from shared.sweep_plans import MadePlan
+
+_REGISTRY = "microsoft.containerregistry/registries"
+# In the order of removal: what holds a thing goes before it.
+_REMOVALS = {
+    "microsoft.compute/galleries/images": "remove_image_definition",
+    "microsoft.compute/galleries": "remove_gallery",
+    _REGISTRY: "remove_registry",
+    "microsoft.managedidentity/userassignedidentities": "remove_pull_identity",
+}
+
+
+def _list(services: Services, plan: ImagePlan, _: Tick) -> Json:
+    """`{"made": [{"step", "plan"}]}`: what to remove, in order. Nothing where another build has
+    used the resource group.
+    """
+    azure = services.azure.resources
+    group = clients.fetch(azure.resource_groups.get, plan.resource_group)
+    if group is None or _is_shared(services, plan):
+        return {"made": []}
+    there = clients.listed(azure.resources.list_by_resource_group, plan.resource_group)
+    goes = _unused(services, plan, there)
+    made = [_removal(plan, _REMOVALS[_kind(r)], r["id"], r["type"]) for r in goes]
+    if is_tagged(group, plan.build_id) and len(goes) == len(there):
+        made.append(_removal(plan, "remove_resource_group", group["id"], names.GROUP_TYPE))
+    return {"made": made}
+
+
+def _removal(plan: ImagePlan, step: str, id_: str, type_: str) -> Json:
+    made = MadePlan(id=id_, type=type_, build_id=plan.build_id, resource_group=plan.resource_group)
+    return {"step": step, "plan": made.to_wire()}
+
+
+def _is_shared(services: Services, plan: ImagePlan | MadePlan) -> bool:
+    """Whether another build uses this resource group, or has used it and did not fail."""
+    default = services.azure.config.default_resource_group
+    for row in services.records.builds():
+        request = row.get("Request") or {}
+        parts = [request.get("image") or {}, request.get("batchAccount") or {}]
+        groups = [part.get("resourceGroup") or default for part in parts]
+        is_other = row.key != plan.build_id and row["State"] not in {"failed", "cancelled"}
+        if is_other and any(decisions.same(group, plan.resource_group) for group in groups):
+            return True
+    return False
+
+
+def _unused(services: Services, plan: ImagePlan, there: list[Json]) -> list[Json]:
+    """What this build made of `there`, in the order of removal, if all inside it goes along."""
+    ours = [r for r in there if is_tagged(r, plan.build_id) and _kind(r) in _REMOVALS]
+    goes: list[Json] = []
+    for resource in sorted(ours, key=lambda r: list(_REMOVALS).index(_kind(r))):
+        inside = [r for r in there if _id(r).startswith(f"{_id(resource)}/")]
+        if all(r in goes for r in inside) and not _has_images(services, plan, resource):
+            goes.append(resource)
+    return goes
+
+
+def _has_images(services: Services, plan: ImagePlan, resource: Json) -> bool:
+    """Whether it is a registry that holds something, or does not tell."""
+    if _kind(resource) != _REGISTRY:
+        return False
+    usages = services.azure.registries.registries.list_usages
+    told = clients.fetch(usages, plan.resource_group, resource["name"]) or {}
+    sizes = [u.get("currentValue") for u in told.get("value") or [] if u.get("name") == "Size"]
+    return sizes != [0]
+
+
+def _kind(resource: Json) -> str:
+    return str(resource["type"]).lower()
+
+
+def _id(resource: Json) -> str:
+    return str(resource["id"]).lower()
+
+
+list_made = Effect(
+    name="list_made",
+    plan=ImagePlan,
+    verb="list what the build made",
+    subject=lambda plan: (
+        f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
+    ),
+    act=_list,
+)
+
+
+def _look(services: Services, plan: MadePlan, tick: Tick) -> Json | None:
+    """Asked once more right before the removal: meanwhile another build may have begun."""
+    if tick.started is None and _is_shared(services, plan):
+        return {"isShared": True}
+    return leftovers.look(services, plan, tick)
+
+
+def _judge(plan: MadePlan, observed: Json | None, tick: Tick) -> Verdict:
+    if (observed or {}).get("isShared"):
+        return Done(result={"shared": True})
+    return leftovers.judge(plan, observed, tick)
+
+
+remove_made = Operation(
+    name="remove_made",
+    plan=MadePlan,
+    verb="remove what the build made",
+    subject=lambda plan: plan.id,
+    look=_look,
+    judge=_judge,
+    actions={"delete": leftovers.delete},
+)

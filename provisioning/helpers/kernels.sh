@@ -1,0 +1,14 @@
+# shellcheck shell=bash
+# The kernel that a system is to have: the package that brings it, and that it stays.
+
+kernel_package() { # for the Debian family; el has its one
+  if [[ $OS_ID == debian ]]; then echo linux-image-cloud-amd64; else echo "linux-azure-lts-$OS_VERSION"; fi
+}
+
+hold_kernel() {
+  if [[ $OS_FAMILY == el ]]; then
+    hold_packages 'kernel*'
+  else
+    hold_packages 'linux-image-*' 'linux-headers-*' 'linux-modules-*' 'linux-azure*'
+  fi
+}

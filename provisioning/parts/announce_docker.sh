@@ -1,0 +1,7 @@
+# shellcheck shell=bash
+# Docker is complete: a step that waits for it may pull from now on, whatever this one still does.
+
+announce_docker() {
+  phase announce
+  : >"$DOCKER_READY"
+}

@@ -1,0 +1,136 @@
+"""What a failed build made for good goes with it, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, a_request, an_image
+
+NO_CAPACITY = {"effect": "allocation", "operation": "virtualMachines.create", "times": 9}
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images"
+
+
+def image_only(request_id: str = "r1", **image: object) -> dict:
+    """A request for an image."""
+    return {"mode": "image-only", "requestId": request_id, "image": an_image(**image)}
+
+
+def with_registry() -> dict:
+    """An image that is built in a registry first."""
+    build = {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"}
+    return an_image(registry={"name": "imagesregistry1", "build": build})
+
+
+def group(world: World) -> object:
+    """The resource group, if it is there."""
+    return world.azure.store.find(GROUP)
+
+
+def types(world: World) -> set[str]:
+    """What there is, by the last part of its type."""
+    return {resource["type"].rpartition("/")[2] for resource in world.resources("Microsoft.")}
+
+
+def make_group(world: World) -> None:
+    """Somebody made it before."""
+    world.services.azure.resources.resource_groups.create_or_update(
+        "images", {"location": "swedencentral"}
+    )
+
+
+def test_a_first_build_that_fails_leaves_no_trace(world: World) -> None:
+    """The resource group goes, too: this build has made it, and nothing else is in it."""
+    world.fault(NO_CAPACITY)
+    build = world.build(image_only())
+
+    assert (build["state"], build["leftovers"]) == ("failed", [])
+    assert world.resources() == []
+    assert group(world) is None
+
+
+def test_a_group_that_was_there_stays(world: World) -> None:
+    """What this build did not make is not its to remove."""
+    make_group(world)
+    world.fault(NO_CAPACITY)
+    world.build(image_only())
+
+    assert group(world) is not None
+    assert types(world) == {"resourceGroups"}
+
+
+def test_a_cancelled_build_leaves_no_trace_either(world: World) -> None:
+    """Cleaning up goes on although the build is cancelled."""
+    build = world.start(image_only())
+    world.engine.advance(200)
+    world.records.cancel_build(build)
+    world.engine.run_until_complete(build)
+
+    assert world.show(build)["state"] == "cancelled"
+    assert world.resources() == []
+
+
+def test_a_gallery_with_an_image_stays(world: World) -> None:
+    """A build that failed before has made it; another one has published in it since."""
+    assert world.build(image_only())["state"] == "succeeded"
+    world.fault(NO_CAPACITY)
+    build = world.build(image_only("r2", name="other"))
+
+    assert build["state"] == "failed"
+    names = {r["id"].rpartition("/")[2] for r in world.resources("galleries/images")}
+    assert "batchCustomImage" in names
+    assert {"galleries", "versions"} <= types(world)
+
+
+@pytest.mark.parametrize("seconds", range(170, 420, 10))
+def test_what_another_build_may_need_stays(world: World, seconds: int) -> None:
+    """It comes at any moment while the first one fails and is undone, and may find the gallery, or
+    what is left of it.
+    """
+    world.fault({**NO_CAPACITY, "times": 1})
+    failing = world.start(image_only())
+    world.engine.advance(seconds)
+    coming = world.build(image_only("r2", name="other"))
+    world.engine.run_until_idle()
+
+    assert world.show(failing)["state"] == "failed"
+    assert coming["state"] == "succeeded", coming["error"]
+
+
+def test_a_registry_with_an_image_stays(world: World) -> None:
+    """It took minutes to build, and is nothing that only this build can use."""
+    world.fault({"effect": "script", "step": "driver", "exitCode": 40, "message": "no headers"})
+    request = {"mode": "image-only", "image": {**with_registry(), "gpu": True}}
+    build = world.build({**request, "requestId": "r1"})
+
+    assert build["state"] == "failed"
+    assert types(world) - {"roleAssignments"} == {"resourceGroups", "registries"}
+
+
+def test_a_registry_without_one_goes(world: World) -> None:
+    """It would cost money for nothing."""
+    refused = {"effect": "status", "status": 400, "code": "BadRequest"}
+    world.fault({**refused, "method": "POST", "path": "scheduleRun"})
+    build = world.build({"mode": "image-only", "requestId": "r1", "image": with_registry()})
+
+    assert build["state"] == "failed"
+    assert world.resources() == []
+
+
+def test_a_batch_account_stays(world: World) -> None:
+    """More quota is asked for at the account, and it costs nothing."""
+    world.fault(NO_CAPACITY)
+    build = world.build(a_request())
+
+    assert build["state"] == "failed"
+    assert types(world) == {"resourceGroups", "batchAccounts"}
+
+
+def test_what_cannot_be_removed_is_told(world: World) -> None:
+    """Somebody locked it, say."""
+    world.fault(NO_CAPACITY)
+    locked = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
+    world.fault({**locked, "method": "DELETE", "path": "galleries/batchImageGallery$"})
+    build = world.build(image_only())
+
+    assert [i.rpartition("/")[2] for i in build["leftovers"]] == ["batchImageGallery"]
+    assert types(world) == {"resourceGroups", "galleries"}
