@@ -94,7 +94,11 @@ def keep(found: dict[str, Json], start: startup.Start) -> None:
     document = {
         "scenarios": {n: found[n]["figures"] for n in ordered if n in scenarios.SCENARIOS},
         "scale": {n: found[n]["figures"] for n in ordered if n in scenarios.ONLY_FOR_SCALE},
-        "startup": {"seconds": start.seconds, "mib_over_bare_worker": start.mib},
+        "startup": {
+            "seconds": start.seconds,
+            "bare_worker_seconds": start.bare_seconds,
+            "mib_over_bare_worker": start.mib,
+        },
         "measuredOn": _machine(),
         "more": {n: _more(n, found[n]) for n in ordered},
     }

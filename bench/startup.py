@@ -32,6 +32,7 @@ class Start:
     """Of a fresh process with compiled files; medians."""
 
     seconds: float  # of the whole import
+    bare_seconds: float  # of them, those of the worker's own libraries
     mib: float  # over the bare worker
 
 
@@ -42,6 +43,7 @@ def measure(times: int = _TIMES) -> Start:
     bare = [_once(_BARE_WORKER) for _ in range(times)]
     return Start(
         seconds=round(statistics.median(seconds for seconds, _ in apps), 3),
+        bare_seconds=round(statistics.median(seconds for seconds, _ in bare), 3),
         mib=round(
             statistics.median(mib for _, mib in apps) - statistics.median(mib for _, mib in bare),
             1,

@@ -42,7 +42,7 @@ NAMES = {
     "slow_replication_6h",
 }
 RESULTS = json.loads(running.RESULTS.read_text())
-NO_START = Start(seconds=0.4, mib=50.0)
+NO_START = Start(seconds=0.4, bare_seconds=0.2, mib=50.0)
 
 
 @pytest.fixture(scope="module")
