@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from activities import ACTIVITIES
+from orchestrators.build_image import ground
 from orchestrators.build_image import story as image_story
 from shared import binding, parsing, planning, polling
 from shared.operations import Services
@@ -70,7 +71,8 @@ def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
         image = plan.image
         if base:
             image = image.model_copy(update={"base": BaseImage.from_wire(base)})
-        found += _graph(image_story(image), offset, pace)
+        beside = {step.name for step in ground(image)}  # the account
+        found += _graph(image_story(image), beside, offset, pace)
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     for pool in plan.pools:
         after = offset
@@ -81,11 +83,15 @@ def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
     return found
 
 
-def _graph(story: list[Step], offset: float, pace: dict[str, float]) -> list[Json]:
+def _graph(
+    story: list[Step], beside: set[str], offset: float, pace: dict[str, float]
+) -> list[Json]:
+    """All steps but those named `beside` wait until `offset`, too."""
     ends: dict[str, float] = {}
     found = []
     for step in story:
-        begins = max((ends[name] for name in step.after if name in ends), default=offset)
+        before = [ends[name] for name in step.after if name in ends]
+        begins = max(before, default=0.0) if step.name in beside else max([*before, offset])
         found.append(_step(step.name, begins, pace))
         ends[step.name] = found[-1]["endsAfterSeconds"]
     return found
