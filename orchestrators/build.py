@@ -46,11 +46,11 @@ def build(context: Context) -> Story:
 def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
     earlier = plan.earlier or Earlier()
     if earlier.image is not None:  # the image is published; only pools are left to make
-        endpoint = yield from _ensure_account(context, plan, scope)
+        endpoint = yield from _account_endpoint(context, plan, scope)
         return (yield from _make_pools(context, plan, scope, earlier.image, endpoint))
     plan, image, endpoint = yield from _preflight(context, plan)
     if plan.image is None:
-        endpoint = endpoint or (yield from _ensure_account(context, plan, scope))
+        endpoint = endpoint or (yield from _account_endpoint(context, plan, scope))
     else:
         try:
             image, endpoint = yield from _make_image(context, plan, plan.image, scope, endpoint)
@@ -71,7 +71,7 @@ def _make_image(
     """The image's record, and the account's endpoint."""
     done = plan.earlier.steps if plan.earlier else {}
     if plan.account is not None and not endpoint:
-        done = yield from _lay_ground(context, plan, plan.account, image, scope, done)
+        done = yield from _ensure_account(context, plan, plan.account, scope, image, done)
         endpoint = done["batch_account"]["endpoint"]
     work = ImageWork(image=image, scope=scope, done=done)
     reply = yield from steps.run_child(context, names.Orchestrator.BUILD_IMAGE.value, "image", work)
@@ -81,33 +81,55 @@ def _make_image(
     return ImageRecord.from_wire(reply["image"]), endpoint
 
 
-def _lay_ground(
+def _account_endpoint(context: Context, plan: BuildPlan, scope: Scope) -> Story:
+    """Of the account, which is made if it is not there."""
+    if plan.account is None:
+        return ""
+    done = yield from _ensure_account(context, plan, plan.account, scope, None, {})
+    return done["batch_account"]["endpoint"]
+
+
+def _ensure_account(
     context: Context,
     plan: BuildPlan,
     account: AccountPlan,
-    image: ImagePlan,
     scope: Scope,
+    image: ImagePlan | None,
     done: dict[str, Json],
 ) -> Story:
-    """The Batch account, and the builder's network beside it. The builder itself waits: an
-    account's quotas can only be asked once it exists, and nobody pays for an image that no pool can
-    use. Returns what is done now.
+    """The Batch account, its quotas, and beside them the image's ground, which costs next to
+    nothing. All else waits: an account's quotas can only be asked once it exists, and nobody pays
+    for an image that no pool can use. Returns what is done now.
     """
-    story = [*_account_steps(account, image), *ground(image)]
+    beside = ground(image) if image else []
+    group = Step(name="account_group", activity="ensure_resource_group", plan=_group_of(account))
+    if image and decisions.same(image.resource_group, account.resource_group):
+        group, *beside = beside  # it is made once
+    story = [
+        group,
+        Step(
+            name="batch_account",
+            activity="ensure_batch_account",
+            plan=account,
+            after=(group.name,),
+        ),
+        Step(
+            name="quotas",
+            activity="check_batch",
+            plan=plan,
+            after=("batch_account",),
+            when=lambda done: bool(done["batch_account"]["waited"]),  # else they were asked before
+        ),
+        *beside,
+    ]
     laid = yield from steps.follow(context, scope, story, done)
-    yield from _check_quotas(context, plan, laid["batch_account"])
+    if "blockers" in laid["quotas"]:
+        refuse_blockers([laid["quotas"]], "only the Batch account was made, which costs nothing")
     return {**done, **laid}
 
 
-def _account_steps(account: AccountPlan, image: ImagePlan) -> list[Step]:
-    """The account, after its resource group, which may be the image's."""
-    group = "resource_group"
-    found = []
-    if not decisions.same(account.resource_group, image.resource_group):
-        group = "account_group"
-        found.append(Step(name=group, activity="ensure_resource_group", plan=_group_of(account)))
-    step = Step(name="batch_account", activity="ensure_batch_account", plan=account, after=(group,))
-    return [*found, step]
+def _group_of(account: AccountPlan) -> GroupPlan:
+    return GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
 
 
 def _give_up(
@@ -173,28 +195,6 @@ def refuse_blockers(answers: list[Json], made: str = "nothing was created") -> J
             )
         )
     return {key: value for answer in answers for key, value in answer.items() if key != "blockers"}
-
-
-def _ensure_account(context: Context, plan: BuildPlan, scope: Scope) -> Story:
-    """The account's endpoint; nothing else is made before its quotas are known."""
-    account = plan.account
-    if account is None:
-        return ""
-    yield from steps.note(context, "ensure_resource_group", _group_of(account))
-    made = yield from steps.run(context, scope, "batch_account", "ensure_batch_account", account)
-    yield from _check_quotas(context, plan, made)
-    return made["endpoint"]
-
-
-def _group_of(account: AccountPlan) -> GroupPlan:
-    return GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
-
-
-def _check_quotas(context: Context, plan: BuildPlan, account: Json) -> Story:
-    """What could not be asked before the account was there."""
-    if account["waited"]:
-        answers = yield from steps.call_all(context, [("check_batch", plan)])
-        refuse_blockers(answers, "only the Batch account was made, which costs nothing")
 
 
 def _make_pools(

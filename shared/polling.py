@@ -115,6 +115,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "remove_pull_identity": (2, 10),
     "remove_resource_group": (75, 60),
     "batch_account": (15, 30),
+    "quotas": (2, 10),
     "pool": (5, 180),
     "nodes": (350, 120),
     "node_reports": (2, 10),

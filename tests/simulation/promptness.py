@@ -36,8 +36,8 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
     steps = {step.key: step for step in world.records.steps(row.key)}
     ended: dict[str, datetime] = {}
     grounds = {step.name for step in ground(image)}
-    account = steps.get("batch_account")
-    laid = [datetime.fromisoformat(str(account["SeenAt"]))] if account else []
+    account = [steps[name] for name in ("batch_account", "quotas") if name in steps]
+    laid = [datetime.fromisoformat(str(step["SeenAt"])) for step in account]
     for step in story(image):
         before = [ended[name] for name in step.after if name in ended]
         if account and step.name not in grounds:

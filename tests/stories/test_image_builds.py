@@ -60,6 +60,25 @@ def test_each_build_gets_the_next_version(world: World) -> None:
     assert versions == ["1.0.0", "1.0.1", "1.0.2"]
 
 
+@pytest.mark.parametrize("group", ["images", "accounts"])
+def test_the_network_is_made_beside_a_new_account(world: World, group: str) -> None:
+    """They may share a resource group, and need not."""
+    account = {"name": "mybatch12345", "resourceGroup": group}
+    build = world.build(a_request(batchAccount=account))
+
+    steps = {s["name"]: s for s in build["steps"]}
+    assert build["state"] == "succeeded", build["error"]
+    assert steps["public_ip"]["startedAt"] == steps["batch_account"]["startedAt"]
+    assert steps["builder_vm"]["startedAt"] >= steps["quotas"]["startedAt"]
+    made = [r for r in world.ledger() if r["method"] == "PUT" and is_group(r["url"])]
+    assert len(made) == len({"images", group})
+
+
+def is_group(url: str) -> bool:
+    """Whether it names a resource group and nothing in it."""
+    return "/resourcegroups/" in url.lower() and "/providers/" not in url
+
+
 def test_an_image_is_built_in_the_registry_and_preloaded_from_it(world: World) -> None:
     """Registry, identity and build come beside the VM; the builder pulls with the identity."""
     build = world.build(image_only(WITH_REGISTRY))
