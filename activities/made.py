@@ -6,6 +6,8 @@ A Batch account stays: more quota is asked for at the account, and it costs noth
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from activities import leftovers
 from activities.resource import is_tagged
 from shared import clients, decisions, names
@@ -13,6 +15,9 @@ from shared.decisions import Done, Verdict
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import ImagePlan
 from shared.sweep_plans import MadePlan
+
+if TYPE_CHECKING:
+    from shared.tables import Row
 
 _REGISTRY = "microsoft.containerregistry/registries"
 # In the order of removal: what holds a thing goes before it.
@@ -46,16 +51,22 @@ def _removal(plan: ImagePlan, step: str, id_: str, type_: str) -> Json:
 
 
 def _is_shared(services: Services, plan: ImagePlan | MadePlan) -> bool:
-    """Whether another build uses this resource group, or has used it and did not fail."""
+    """Whether another build uses this resource group, or has used it and something came of it."""
     default = services.azure.config.default_resource_group
     for row in services.records.builds():
         request = row.get("Request") or {}
         parts = [request.get("image") or {}, request.get("batchAccount") or {}]
         groups = [part.get("resourceGroup") or default for part in parts]
-        is_other = row.key != plan.build_id and row["State"] not in {"failed", "cancelled"}
+        is_other = row.key != plan.build_id and not _came_to_nothing(row)
         if is_other and any(decisions.same(group, plan.resource_group) for group in groups):
             return True
     return False
+
+
+def _came_to_nothing(row: Row) -> bool:
+    """A failed build that may be resumed still needs what it found in its group."""
+    is_resumable = (row.get("Outcome") or {}).get("resumable")
+    return row["State"] in {"failed", "cancelled"} and not is_resumable
 
 
 def _unused(services: Services, plan: ImagePlan, there: list[Json]) -> list[Json]:
@@ -91,9 +102,7 @@ list_made = Effect(
     name="list_made",
     plan=ImagePlan,
     verb="list what the build made",
-    subject=lambda plan: (
-        f"/subscriptions/{plan.subscription_id}/resourceGroups/{plan.resource_group}"
-    ),
+    subject=lambda plan: plan.group_id,
     act=_list,
 )
 

@@ -42,12 +42,12 @@ def remove_builder(context: Context) -> Story:
 
 def _undo(context: Context, work: Removal) -> Story:
     """Gallery, registry and resource group go as well, if this build made them and nobody else
-    needs them. Returns what could not be removed.
+    needs them. Returns what could not be removed: the group, where not even that could be asked.
     """
     try:
         told = yield from steps.note(context, "list_made", work.image)
     except StepFailed:
-        return []
+        return [work.image.group_id]
     stays: list[str] = []
     for found in told["made"]:
         made = MadePlan.from_wire(found["plan"])

@@ -134,3 +134,38 @@ def test_what_cannot_be_removed_is_told(world: World) -> None:
 
     assert [i.rpartition("/")[2] for i in build["leftovers"]] == ["batchImageGallery"]
     assert types(world) == {"resourceGroups", "galleries"}
+
+
+def test_where_nothing_can_be_listed_the_group_is_told(world: World) -> None:
+    """Somebody took the right to read, say: what is in it may have stayed."""
+    world.fault(NO_CAPACITY)
+    forbidden = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 99}
+    world.fault({**forbidden, "method": "GET", "path": "resourceGroups/images/resources$"})
+    build = world.build(image_only())
+
+    assert (build["state"], build["leftovers"]) == ("failed", [GROUP])
+    assert build["error"]["code"] == "NoCapacity"
+    assert "galleries" in types(world)
+
+
+def test_what_a_failed_build_needs_to_go_on_stays(world: World) -> None:
+    """It is sealed and waits to be resumed; the identity that its builder has is another build's,
+    which is cancelled meanwhile.
+    """
+    world.fault({"effect": "slow", "operation": "virtualMachines.create", "factor": 8})
+    first = world.start({"mode": "image-only", "requestId": "r1", "image": with_registry()})
+    world.engine.advance(100)
+    refused = {"effect": "status", "status": 400, "code": "BadRequest"}
+    world.fault({**refused, "method": "PUT", "path": "images/other/versions"})
+    kept = world.build(
+        {"mode": "image-only", "requestId": "r2", "image": {**with_registry(), "name": "other"}}
+    )
+    assert kept["resumable"], kept["error"]
+
+    world.records.cancel_build(first)
+    world.engine.run_until_complete(first)
+    assert world.show(first)["state"] == "cancelled"
+    assert {"galleries", "userAssignedIdentities", "registries"} <= types(world)
+
+    build = world.resume(kept["buildId"])
+    assert build["state"] == "succeeded", build["error"]

@@ -14,7 +14,6 @@ The scripted half is that of `steps`. Where nothing is left for the machine ther
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 
 from local.azure_simulator import model
@@ -22,7 +21,6 @@ from local.azure_simulator.machine import interface, scripts, steps
 
 KERNEL, GPU = "kernel", "gpu"
 _NVIDIAS = frozenset({"install_container_toolkit", "install_driver"})
-_LAST_LINE = re.compile(r"^run_step (?P<step>\S+) (?P<functions>.+)$", re.MULTILINE)
 _CHECKING = frozenset({"check_image", "verify"})
 _ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
 _NO_GPU = frozenset({"", "none", "0"})
@@ -70,16 +68,12 @@ def share_of(run: interface.ScriptRun) -> Share | None:
 
 def _without_nvidias(script: str) -> tuple[str | None, list[str]]:
     """The script without NVIDIA's functions in its last line, None if they were all; and these."""
-    found = _LAST_LINE.search(script)
-    if found is None:
-        return script, []
-    functions = found["functions"].split()
+    functions = scripts.functions_of(script)
     dropped = [name for name in functions if name in _NVIDIAS]
     kept = [name for name in functions if name not in _NVIDIAS]
-    if not kept:
+    if dropped and not kept:
         return None, dropped
-    line = " ".join(("run_step", found["step"], *kept))
-    return script[: found.start()] + line + script[found.end() :], dropped
+    return scripts.calling(script, kept), dropped
 
 
 def answer(

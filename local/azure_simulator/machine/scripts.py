@@ -10,7 +10,7 @@ _INTERPRETERS = frozenset(
 )
 _STEP_MARK = "# batch-prep step:"
 _MARK_LINES_MAX = 5
-_RUN_LINE = re.compile(r"^run_step \S+ (?P<functions>.+)$", re.MULTILINE)
+_RUN_LINE = re.compile(r"^(?P<step>run_step \S+) (?P<functions>.+)$", re.MULTILINE)
 _NOUNSET = re.compile(r"^\s*set\s+-[A-Za-z]*u", re.MULTILINE)
 _DEPROVISION = re.compile(r"^[^#\n]*\bwaagent\s[^#\n]*-deprovision(?P<user>\+user)?", re.MULTILINE)
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -28,6 +28,11 @@ def functions_of(script: str) -> list[str]:
     """What the step's last line, `run_step NAME FUNCTION...`, calls; nothing where it has none."""
     found = _RUN_LINE.search(script)
     return found["functions"].split() if found else []
+
+
+def calling(script: str, functions: list[str]) -> str:
+    """The same step, whose last line calls these functions instead."""
+    return _RUN_LINE.sub(lambda line: " ".join((line["step"], *functions)), script)
 
 
 def interpreter_problem(script: str) -> tuple[int, str] | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.azure_simulator.machine import contents, hybrid, interface, steps
+from local.azure_simulator import durations
+from local.azure_simulator.machine import contents, hybrid, interface, nspawn, steps
 
 PASS = {"status": "pass", "code": "", "message": ""}
 
@@ -118,3 +121,17 @@ def test_a_real_failure_stays_one() -> None:
     both = hybrid.answer(run.vm, ("install_container_toolkit",), result, steps.Done())
     assert (both.result["exitCode"], both.result["message"]) == (23, "no mirror")
     assert both.changes == {}
+
+
+def test_a_step_that_no_machine_runs_waits_as_a_scripted_one(tmp_path: Path) -> None:
+    """No Debian machine stands in for this system, and Docker is not there yet."""
+    executing = nspawn.NspawnMachine(durations.Durations(1), tmp_path, tmp_path)
+    run = a_run("preload", "preload_images", os="almalinux", NONCE="n", IMAGES="busybox")
+    assert executing.run(run) is None
+    assert executing.look(run) is None
+
+    run.vm["docker"] = "28.5.2"
+    busybox = interface.PulledImage(digest="sha256:0", size_bytes=1)
+    ended = executing.look(dataclasses.replace(run, pull=lambda _: busybox))
+    assert ended is not None
+    assert (ended.exit_code, '"scripted": true' in ended.stdout) == (0, True)
