@@ -5,8 +5,9 @@ store keeps it as JSON text. A running instance keeps, per event, the text the S
 `Mark`, the few facts that replaying needs; so no episode parses again what an earlier one has.
 """
 
+import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -64,6 +65,7 @@ class Mark(NamedTuple):
     """What strict replay compares: the input of a scheduled task, the due time of a timer."""
 
 
+@functools.lru_cache(maxsize=64)  # what happens together has one time
 def stamp(seconds: float) -> str:
     """Seconds since the epoch as the ISO text of the protocol, in microseconds."""
     moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
@@ -101,31 +103,37 @@ def mark(event: Event) -> Mark:
 class History:
     """The past of one execution, in memory."""
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        """From the events as they are stored."""
         self.marks: list[Mark] = []
         self._played: list[str] = []
-        self.append(events)
+        self.append([json.loads(text) for text in texts], texts)
 
     def __len__(self) -> int:
         return len(self.marks)
 
-    def append(self, events: Iterable[Event]) -> None:
-        for each in events:
+    def append(self, events: Iterable[Event], texts: Iterable[str]) -> None:
+        """Add events, and what is stored of them."""
+        for each, text in zip(events, texts, strict=True):
             self.marks.append(mark(each))
-            self._played.append(_wire(each, is_played=True))
+            self._played.append(_wire(each, text, is_played=True))
 
     def wire(self, fresh: Iterable[Event]) -> str:
         """The JSON array the SDK gets: the past, then the events of this episode."""
-        new = (_wire(each, is_played=False) for each in fresh)
+        new = (_wire(each, stored(each), is_played=False) for each in fresh)
         return f"[{','.join([*self._played, *new])}]"
 
 
-def _wire(event: Event, *, is_played: bool) -> str:
+def stored(event: Event) -> str:
+    """An event as the store keeps it."""
+    return json.dumps(event)
+
+
+def _wire(event: Event, text: str, *, is_played: bool) -> str:
     """As the SDK reads it, without inputs it never looks at: they would be sent every time."""
-    sent = {**event, "IsPlayed": is_played}
     if event["EventType"] in _INPUT_UNREAD:
-        sent["Input"] = None
-    return json.dumps(sent)
+        text = json.dumps({**event, "Input": None})
+    return f'{text[:-1]}, "IsPlayed": {"true" if is_played else "false"}}}'
 
 
 def failures(events: Iterable[Event]) -> dict[int, Event]:

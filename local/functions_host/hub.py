@@ -65,7 +65,7 @@ class Hub:
         """The history of the instance's current execution."""
         found = self._histories.get(instance_id)
         if found is None:
-            found = self._histories[instance_id] = History(self.store.history(instance_id))
+            found = self._histories[instance_id] = History(self.store.history_texts(instance_id))
             if len(self._histories) > _HISTORIES_KEPT:
                 self._histories.popitem(last=False)
         self._histories.move_to_end(instance_id)
@@ -116,9 +116,9 @@ class Hub:
 
     def append(self, instance_id: str, events: list[Event]) -> None:
         """Add events to the history."""
-        past = self.past(instance_id)
-        self.store.append_history(instance_id, len(past), events)
-        past.append(events)
+        past, texts = self.past(instance_id), [history.stored(event) for event in events]
+        self.store.append_history(instance_id, len(past), texts)
+        past.append(events, texts)
 
     def schedule(self, instance: Instance, task: NewTask) -> Event:
         """Queue new work of an orchestrator; returns the event that says so."""

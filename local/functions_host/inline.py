@@ -13,7 +13,7 @@ activity or an episode: their effects stay, what was not committed is done again
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -128,16 +128,18 @@ class InlineEngine(engine.Engine):
     def step(self) -> bool:
         """Do one thing that can be done now; false if there is none."""
         self.work.release(self.clock.now())
-        choices: list[str | Activity] = [*self.work.instances, *self.work.activities]
+        instances, activities = self.work.instances, self.work.activities
+        ready = len(instances) + len(activities)
+        choices: Iterator[str | Activity] = itertools.chain(instances, activities)
         planned = bool(self._planned) and self._planned[0][0] <= self.clock.now()
-        if not choices and not planned:
+        if not ready and not planned:
             return False
-        chosen = self._dice.randrange(len(choices) + planned)
-        if chosen == len(choices):
+        chosen = self._dice.randrange(ready + planned)
+        if chosen == ready:
             heapq.heappop(self._planned)[2]()
             return True
         try:
-            self._do(choices[chosen])
+            self._do(next(itertools.islice(choices, chosen, None)))
         except Crash:
             self.crashes += 1
             self.reopen()

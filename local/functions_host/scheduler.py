@@ -5,6 +5,7 @@ the loop; an alarm is set for the next durable timer.
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -76,12 +77,13 @@ class AsyncEngine(engine.Engine):
         if self._loop is None:
             return
         self.work.release(self.now())
-        for instance_id in self.work.instances:
+        for instance_id in list(self.work.instances):
             if len(self._episodes) >= self._orchestrators_max:
                 break
             if (episode := self.begin_episode(instance_id)) is not None:
                 self._spawn(self._loop, self._episodes, self._run_episode(episode))
-        for activity in self.work.activities[: self._activities_max - len(self._calls)]:
+        room = self._activities_max - len(self._calls)
+        for activity in list(itertools.islice(self.work.activities, room)):
             self.begin_activity(activity)
             self._spawn(self._loop, self._calls, self._run_activity(activity))
         self._set_alarm(self._loop)

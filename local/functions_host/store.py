@@ -9,8 +9,9 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ class Store:
 
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.path = path
+        self._seen: dict[str, Instance] = {}
         # One thread uses it, but the garbage collector may close it in any.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
@@ -134,20 +136,32 @@ class Store:
             yield
         except BaseException:
             self._db.execute("ROLLBACK")
+            self._seen.clear()
             raise
         self._db.execute("COMMIT")
 
     # Instances
 
     def instance(self, instance_id: str) -> Instance | None:
+        if instance_id in self._seen:
+            return self._seen[instance_id]
         row = self._db.execute("SELECT * FROM instances WHERE id = ?", (instance_id,)).fetchone()
-        return Instance.of_row(row) if row else None
+        return self._see(Instance.of_row(row)) if row else None
 
     def put_instance(self, instance: Instance) -> None:
-        self._db.execute(_REPLACE_INSTANCE, astuple(instance))
+        self._db.execute(_REPLACE_INSTANCE, _INSTANCE_VALUES(instance))
+        self._see(instance)
+
+    def _see(self, instance: Instance) -> Instance:
+        """Remember a row: it is asked for several times in each episode."""
+        self._seen[instance.id] = instance
+        if len(self._seen) > _SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+        return instance
 
     def forget(self, instance_id: str) -> None:
         """Remove the instance and its past; an activity already queued still runs, as on Azure."""
+        self._seen.pop(instance_id, None)
         for statement in _FORGET:
             self._db.execute(statement, (instance_id,))
 
@@ -179,21 +193,25 @@ class Store:
     # History
 
     def history(self, instance_id: str) -> list[Event]:
+        return [json.loads(text) for text in self.history_texts(instance_id)]
+
+    def history_texts(self, instance_id: str) -> list[str]:
+        """The events as they are stored."""
         rows = self._db.execute(
             "SELECT event FROM history WHERE instance = ? ORDER BY position",
             (instance_id,),
         )
-        return [json.loads(row["event"]) for row in rows]
+        return [row["event"] for row in rows]
 
     def longest_history(self) -> int:
         """Events of the instance that has most of them."""
         return int(self._db.execute("SELECT MAX(position) + 1 FROM history").fetchone()[0] or 0)
 
-    def append_history(self, instance_id: str, position: int, events: Iterable[Event]) -> None:
+    def append_history(self, instance_id: str, position: int, texts: Iterable[str]) -> None:
         """Write events behind the `position` that are there already."""
         self._db.executemany(
             "INSERT INTO history VALUES (?, ?, ?)",
-            [(instance_id, n, json.dumps(e)) for n, e in enumerate(events, position)],
+            [(instance_id, n, text) for n, text in enumerate(texts, position)],
         )
 
     def replace_event(self, instance_id: str, position: int, event: Event) -> None:
@@ -240,7 +258,7 @@ class Store:
         cursor = self._db.execute(
             "INSERT INTO activities (instance, execution, task, name, input) "
             "VALUES (?, ?, ?, ?, ?)",
-            astuple(activity)[1:],
+            _ACTIVITY_VALUES(activity)[1:],
         )
         return replace(activity, id=cursor.lastrowid or 0)
 
@@ -252,6 +270,9 @@ class Store:
         self._db.execute("DELETE FROM activities WHERE id = ?", (activity.id,))
 
 
+_SEEN_MAX = 2048  # rows, some KB each
+_INSTANCE_VALUES = attrgetter(*(field.name for field in fields(Instance)))
+_ACTIVITY_VALUES = attrgetter(*(field.name for field in fields(Activity)))
 _REPLACE_INSTANCE = (
     "REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # as in Instance
 )

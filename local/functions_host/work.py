@@ -3,6 +3,7 @@
 import collections
 import heapq
 import itertools
+from collections.abc import Collection
 
 from local.functions_host.store import Activity, Store
 
@@ -57,13 +58,17 @@ class Work:
         return self._timers[0][0] if self._timers else None
 
     @property
-    def instances(self) -> list[str]:
-        """Ready and not being worked on, longest first."""
+    def instances(self) -> Collection[str]:
+        """Ready and not being worked on, longest first; a view, where that is all of them."""
+        if self._ready.keys().isdisjoint(self.busy):
+            return self._ready.keys()
         return [instance for instance in self._ready if instance not in self.busy]
 
     @property
-    def activities(self) -> list[Activity]:
-        """Queued and not being worked on, oldest first."""
+    def activities(self) -> Collection[Activity]:
+        """Queued and not being worked on, oldest first; a view, where that is all of them."""
+        if self._queued.keys().isdisjoint(self.busy):
+            return self._queued.values()
         return [activity for key, activity in self._queued.items() if key not in self.busy]
 
     def take_instance(self, instance: str) -> None:
