@@ -27,6 +27,7 @@ class Sample:
     writes: int
     refused: int  # with 429
     cpu: float
+    replayed: int
     history: int
     pool_requests: float  # per verified pool
     outcomes: Counter[str]
@@ -57,6 +58,7 @@ def _sample(measured: Measured) -> Sample:
         writes=sum(each.is_write for each in asked),
         refused=sum(each.status == 429 for each in asked),
         cpu=stretch.cpu,
+        replayed=stretch.replayed,
         history=measured.world.engine.store.longest_history(),
         pool_requests=_pool_requests(measured),
         outcomes=measured.outcomes,
@@ -80,6 +82,7 @@ def _figures(
         "azure_requests": _mean((s.requests for s in samples), 1),
         "azure_writes": _mean((s.writes for s in samples), 1),
         "cpu_seconds": _mean((s.cpu for s in samples), 2),
+        "events_replayed": _mean((s.replayed for s in samples), 0),
         "peak_rss_mib": round(memory_mib),
         "history_events_max": max(s.history for s in samples),
     }

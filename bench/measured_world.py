@@ -1,7 +1,7 @@
 """The tests' world, watched: which step sends which request, when things really end, what it costs.
 
-Nothing of the app is changed: its activities are wrapped, and the simulator's queue of events is
-listened to.
+Nothing of the app is changed: its activities are wrapped, the host's episodes are counted, and the
+simulator's queue of events is listened to.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.azure_simulator import model, store
+from local.functions_host.episodes import Answer, Episode
 from tests.world import Json, World
 
 _WRITES = frozenset({"PUT", "PATCH", "POST", "DELETE"})
@@ -74,6 +75,7 @@ class MeasuredWorld(World):
         self.looks: list[Look] = []
         self.happenings: list[Happening] = []
         self.simulator_seconds = 0.0  # of the processor, spent in the simulator
+        self.replayed = 0  # events of histories, as often as the SDK has read them
         self._number = 0
         self._asked: list[Asked] = []
         self._began: dict[int, float] = {}  # by the number of the event
@@ -84,6 +86,8 @@ class MeasuredWorld(World):
         self.azure.handle = self._watched  # type: ignore[method-assign]
         self.azure.store.schedule = self._scheduled  # type: ignore[method-assign]
         self.azure.store.pop_due = self._popped  # type: ignore[method-assign]
+        self._play = self.engine.play
+        self.engine.play = self._played  # type: ignore[method-assign]
 
     def elapsed(self) -> float:
         """Simulated seconds since the world began."""
@@ -114,6 +118,11 @@ class MeasuredWorld(World):
             return reply
 
         return run
+
+    def _played(self, episode: Episode) -> Answer:
+        past = self.engine.past(episode.instance.id)
+        self.replayed += len(past) + len(episode.events)
+        return self._play(episode)
 
     # -- Azure ------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ class Stretch:
 
     makespan: float
     cpu: float  # of app and host; the simulator's own is not counted
+    replayed: int  # events of histories that the SDK has read
     looks: tuple[Look, ...]
     happenings: tuple[Happening, ...]
     tasks: tuple[critical_path.Task, ...]
@@ -37,6 +38,7 @@ class Mark:
     world: MeasuredWorld
     at: float
     cpu: float
+    replayed: int
     looks: int
     happenings: int
 
@@ -47,6 +49,7 @@ class Mark:
         return Stretch(
             makespan=self.world.elapsed() - self.at,
             cpu=cpu,
+            replayed=self.world.replayed - self.replayed,
             looks=tuple(self.world.looks[self.looks :]),
             happenings=happenings,
             tasks=tuple(critical_path.graph(happenings)),
@@ -59,6 +62,7 @@ def mark(world: MeasuredWorld) -> Mark:
         world=world,
         at=world.elapsed(),
         cpu=_cpu(world),
+        replayed=world.replayed,
         looks=len(world.looks),
         happenings=len(world.happenings),
     )

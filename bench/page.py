@@ -52,6 +52,8 @@ def _explained() -> list[str]:
         "  multiplied; in `pool_iterations_10` it makes everything anew for each pool.",
         "- **requests**, **writes**: to Azure, all of them.",
         "- **CPU**: seconds of app and host, without the simulator's own.",
+        "- **replayed**: events of histories that the SDK has read, again in each episode: most of",
+        "  what CPU goes into, and the same on every machine.",
         "- **MiB**: the most memory of the process, simulator included.",
         "- **history**: events of the longest history of an orchestration.",
         "",
@@ -125,24 +127,39 @@ def _curves(found: dict[str, Json]) -> Iterator[str]:
     yield ""
     yield from _chart("Minutes of a full build with 1 to 10 pools", pools, _minutes)
     yield from _chart("Minutes until all pools from the queue are ready", queued, _minutes)
-    yield from _chart("CPU milliseconds per pool from the queue", queued, _cpu_per_pool)
+    milliseconds = _per_pool("cpu_seconds", 1000)
+    yield from _chart("CPU milliseconds per pool from the queue", queued, milliseconds)
+    replayed = _per_pool("events_replayed")
+    yield from _chart("Events replayed per pool from the queue", queued, replayed)
 
 
-def _minutes(_: int, answer: Json) -> float:
-    return float(answer["figures"]["makespan_minutes"])
+_Value = Callable[[int, Json], float | None]
 
 
-def _cpu_per_pool(pools: int, answer: Json) -> float:
-    return 1000 * float(answer["figures"]["cpu_seconds"]) / pools
+def _minutes(_: int, answer: Json) -> float | None:
+    return _figure(answer, "makespan_minutes")
 
 
-def _chart(
-    title: str, points: dict[int, Json | None], value: Callable[[int, Json], float]
-) -> Iterator[str]:
-    there = {n: answer for n, answer in points.items() if answer is not None}
+def _per_pool(key: str, times: float = 1.0) -> _Value:
+    def value(pools: int, answer: Json) -> float | None:
+        figure = _figure(answer, key)
+        return None if figure is None else times * figure / pools
+
+    return value
+
+
+def _figure(answer: Json, key: str) -> float | None:
+    """None where it was not measured."""
+    figure = answer["figures"].get(key)
+    return None if figure is None else float(figure)
+
+
+def _chart(title: str, points: dict[int, Json | None], value: _Value) -> Iterator[str]:
+    found = {n: value(n, answer) for n, answer in points.items() if answer is not None}
+    there = {n: round(figure, 1) for n, figure in found.items() if figure is not None}
     if not there:
         return
-    values = [round(value(n, answer), 1) for n, answer in there.items()]
+    values = list(there.values())
     yield "```mermaid"
     yield "xychart-beta"
     yield f'  title "{title}"'

@@ -21,6 +21,7 @@ FIGURES = {
     "azure_requests",
     "azure_writes",
     "cpu_seconds",
+    "events_replayed",
     "peak_rss_mib",
     "history_events_max",
 }
