@@ -90,7 +90,7 @@ def _with_nodes(context: Context, work: PoolWork) -> Story:
     for attempt, size in enumerate(sizes, 1):
         plan = planning.in_size(work.plan, size)
         try:
-            yield from steps.run(context, work.scope, "pool", "ensure_pool", plan, attempt)
+            yield from steps.call(context, work.scope, "pool", "ensure_pool", plan)
             found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)
         except StepFailed as failed:
             if failed.failure.kind is not Kind.CAPACITY or attempt == len(sizes):

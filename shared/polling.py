@@ -15,11 +15,10 @@ at last when that is due (`expected`).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import zlib
 from typing import Final
-
-from shared.wire import Wire
 
 _FASTEST: Final = 0.5  # of the typical duration
 _LATE_SHARE: Final = 0.1  # of the elapsed time: how late an end may be seen
@@ -31,11 +30,13 @@ _NEAR_SHARE: Final = 0.5  # ... they are looked at so much more often ...
 _NEAR_TYPICAL_MAX: Final = 150.0  # ... where so many seconds are usual at most
 _EXPECTED_SHARES: Final = (0.02, 0.25)  # of the elapsed time: the waits for an expected end
 _EXPECTED_UNTIL: Final = 1.5  # times the typical duration; then what foretells the end errs
-_SOON_SECONDS: Final = 10.0  # after the fastest possible end, where that is known
+_SOON_SECONDS: Final = 10.0  # after the fastest possible end, where that is known ...
+_SOON_SHARE: Final = 0.06  # ... or this share of the elapsed time, whichever is longer
 _SOON_UNTIL: Final = 2.0  # times the typical duration; then nobody knows what it waits for
 
 
-class Pace(Wire):
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
     """What is known of an operation's duration."""
 
     typical: float  # seconds
@@ -57,7 +58,8 @@ def next_look(
     Never sooner than Azure's Retry-After.
     """
     if left is not None and elapsed < _SOON_UNTIL * pace.typical:
-        return float(max(left + _SOON_SECONDS, retry_after or 0.0))
+        soon = max(_SOON_SECONDS, _SOON_SHARE * elapsed)
+        return float(max(left + soon, retry_after or 0.0))
     since = max(elapsed, pace.typical * _FASTEST)
     interval = _interval(pace, since)
     if expected is not None and elapsed < _EXPECTED_UNTIL * pace.typical:
