@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from activities import left_pools
 from shared import clients, decisions, names
 from shared.clients import Started
 from shared.decisions import Done, Verdict
-from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import BuildOutcome, Named, Nothing
+from shared.plans import BuildOutcome, Nothing
 from shared.records import ENDED
-from shared.sweep_plans import LeftoverPlan
+from shared.sweep_plans import BuildLeft, LeftoverPlan
 from shared.wire import Wire
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ _TYPES = {
 
 # Lasting things, which go with a build that failed (activities/made.py).
 _LASTING = {
+    "microsoft.compute/galleries/images/versions": "2026-03-03",
     "microsoft.compute/galleries/images": "2026-03-03",
     "microsoft.compute/galleries": "2026-03-03",
     "microsoft.containerregistry/registries": "2025-11-01",
@@ -84,23 +83,6 @@ def survey(services: Services, now: str | None = None) -> Survey:
     return Survey(at=now or at, leftovers=found)
 
 
-def dry_run(services: Services) -> Survey:
-    """The same as of now, and the pools whose nodes outlived a failure."""
-    found = survey(services)
-    pools = [
-        Finding(
-            id=standing.plan.resource,
-            type=left_pools.TYPE,
-            build_id=standing.plan.build_id,
-            verdict="shrink" if standing.shrinks else "keep",
-            why=standing.why,
-            until=found.at if standing.shrinks else None,
-        )
-        for standing in left_pools.standings(services)
-    ]
-    return found.model_copy(update={"leftovers": [*pools, *found.leftovers]})
-
-
 def _kind(resource: Json) -> str:
     return str(resource.get("type", "")).lower()
 
@@ -129,8 +111,40 @@ def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding
 
 
 def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
-    found = [f for f in survey(services, tick.now).leftovers if f.verdict == "remove"]
-    return {"leftovers": [{"id": f.id, "type": f.type, "buildId": f.build_id} for f in found]}
+    found = by_build(services, survey(services, tick.now))
+    return {"builds": [build.to_wire() for build in found]}
+
+
+def by_build(services: Services, found: Survey) -> list[BuildLeft]:
+    """What is to be removed of each build, in the order of removal; and the builds whose records
+    list what is gone, or what lasts.
+    """
+    keeping = {each.build_id for each in found.leftovers if each.verdict == "keep"}
+    left: dict[str, list[LeftoverPlan]] = {}
+    for each in found.leftovers:
+        if each.verdict == "remove":
+            plan = LeftoverPlan(id=each.id, type=each.type, build_id=each.build_id)
+            left.setdefault(each.build_id, []).append(plan)
+    for row in services.records.builds():
+        if row.key not in keeping and _lists_none_that_is_there(services, row):
+            left.setdefault(row.key, [])
+    return [
+        BuildLeft(build_id=build, leftovers=leftovers, keeps=build in keeping)
+        for build, leftovers in left.items()
+    ]
+
+
+def _lists_none_that_is_there(services: Services, row: Row) -> bool:
+    """Asked one by one: a list may leave out for a moment what a build keeps."""
+    told = row.get("Outcome") if row["State"] in ENDED else None
+    left = BuildOutcome.from_wire(told).leftovers if told else []
+    temporary = [id_ for id_ in left if names.type_of(id_).lower() in _TYPES]
+    return bool(left) and not any(is_there(services, id_) for id_ in temporary)
+
+
+def is_there(services: Services, id_: str) -> bool:
+    """Whether a resource that a build made still exists."""
+    return fetch(services, id_, names.type_of(id_)) is not None
 
 
 list_leftovers = Effect(
@@ -147,18 +161,23 @@ list_leftovers = Effect(
 
 def look(services: Services, plan: LeftoverPlan, _: Tick) -> Json | None:
     """The resource by its id, or None."""
+    return fetch(services, plan.id, plan.type)
+
+
+def fetch(services: Services, id_: str, type_: str) -> Json | None:
+    """A resource of a type that builds make, by its id, or None."""
     get = services.azure.resources.resources.get_by_id
-    return clients.fetch(get, plan.id.lstrip("/"), api_version=_version(plan))
+    return clients.fetch(get, id_.lstrip("/"), api_version=_version(type_))
 
 
 def delete(services: Services, plan: LeftoverPlan, _: Tick) -> Started:
     """Ask for its removal."""
     call = services.azure.resources.resources.begin_delete_by_id
-    return clients.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan))
+    return clients.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan.type))
 
 
-def _version(plan: LeftoverPlan) -> str:
-    return {**_TYPES, **_LASTING}[plan.type.lower()]
+def _version(type_: str) -> str:
+    return {**_TYPES, **_LASTING}[type_.lower()]
 
 
 def judge(plan: LeftoverPlan, observed: Json | None, tick: Tick) -> Verdict:
@@ -176,34 +195,4 @@ remove_leftover = Operation(
     look=look,
     judge=judge,
     actions={"delete": delete},
-)
-
-
-def _close(services: Services, plan: Named, tick: Tick) -> Json:
-    """A build whose orchestration died gets its outcome after all; what it had not told of its
-    pools becomes the sweep's.
-    """
-    row = services.records.build(plan.build_id)
-    if row is None or row["State"] in ENDED:
-        return {}
-    left_pools.hand_over(services, plan.build_id, tick.now)
-    failure = Failure(
-        code="Bug",
-        kind=Kind.BUG,
-        message="The build's orchestration died without an outcome; what only it needed goes.",
-        resource=plan.build_id,
-        next_action="Start the request again under a new id, and report this with the build's id.",
-    )
-    pools = left_pools.records_of(services, plan.build_id)
-    outcome = BuildOutcome(build_id=plan.build_id, state="failed", pools=pools, error=failure)
-    services.records.end_dead_build(outcome, tick.now)
-    return {}
-
-
-close_build = Effect(
-    name="close_build",
-    plan=Named,
-    verb="close the record of a build that died",
-    subject=lambda plan: plan.build_id,
-    act=_close,
 )

@@ -13,15 +13,17 @@ from activities.resource import is_tagged
 from shared import clients, decisions, names
 from shared.decisions import Done, Verdict
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import ImagePlan
-from shared.sweep_plans import MadePlan
+from shared.sweep_plans import MadeIn, MadePlan
+from shared.wire import Wire
 
 if TYPE_CHECKING:
     from shared.tables import Row
 
 _REGISTRY = "microsoft.containerregistry/registries"
+_VERSION = "microsoft.compute/galleries/images/versions"
 # In the order of removal: what holds a thing goes before it.
 _REMOVALS = {
+    _VERSION: "remove_image_version",
     "microsoft.compute/galleries/images": "remove_image_definition",
     "microsoft.compute/galleries": "remove_gallery",
     _REGISTRY: "remove_registry",
@@ -29,28 +31,46 @@ _REMOVALS = {
 }
 
 
-def _list(services: Services, plan: ImagePlan, _: Tick) -> Json:
-    """`{"made": [{"step", "plan"}]}`: what to remove, in order. Nothing where another build has
-    used the resource group.
+class Removal(Wire):
+    """Something made for good that goes, and the step that removes it."""
+
+    step: str
+    plan: MadePlan
+
+
+def removals(services: Services, plan: MadeIn, *, cleared: bool = True) -> list[Removal]:
+    """What goes, in order. Nothing where another build has used the resource group. With `cleared`
+    false the build's temporary things are still there, and count as gone.
     """
     azure = services.azure.resources
     group = clients.fetch(azure.resource_groups.get, plan.resource_group)
     if group is None or _is_shared(services, plan):
-        return {"made": []}
+        return []
     there = clients.listed(azure.resources.list_by_resource_group, plan.resource_group)
+    if not cleared:
+        there = [r for r in there if not _is_temporary(r, plan.build_id)]
     goes = _unused(services, plan, there)
-    made = [_removal(plan, _REMOVALS[_kind(r)], r["id"], r["type"]) for r in goes]
+    found = [_removal(plan, _REMOVALS[_kind(r)], r["id"], r["type"]) for r in goes]
     if is_tagged(group, plan.build_id) and len(goes) == len(there):
-        made.append(_removal(plan, "remove_resource_group", group["id"], names.GROUP_TYPE))
-    return {"made": made}
+        found.append(_removal(plan, "remove_resource_group", group["id"], names.GROUP_TYPE))
+    return found
 
 
-def _removal(plan: ImagePlan, step: str, id_: str, type_: str) -> Json:
+def _removal(plan: MadeIn, step: str, id_: str, type_: str) -> Removal:
     made = MadePlan(id=id_, type=type_, build_id=plan.build_id, resource_group=plan.resource_group)
-    return {"step": step, "plan": made.to_wire()}
+    return Removal(step=step, plan=made)
 
 
-def _is_shared(services: Services, plan: ImagePlan | MadePlan) -> bool:
+def _is_temporary(resource: Json, build_id: str) -> bool:
+    """What Azure makes along with a builder has no tags; its name is the builder's, and more."""
+    return _kind(resource) not in _REMOVALS and build_id.lower() in _id(resource)
+
+
+def _list(services: Services, plan: MadeIn, _: Tick) -> Json:
+    return {"made": [found.to_wire() for found in removals(services, plan)]}
+
+
+def _is_shared(services: Services, plan: MadeIn | MadePlan) -> bool:
     """Whether another build uses this resource group, or has used it and something came of it."""
     default = services.azure.config.default_resource_group
     for row in services.records.builds():
@@ -69,25 +89,33 @@ def _came_to_nothing(row: Row) -> bool:
     return row["State"] in {"failed", "cancelled"} and not is_resumable
 
 
-def _unused(services: Services, plan: ImagePlan, there: list[Json]) -> list[Json]:
+def _unused(services: Services, plan: MadeIn, there: list[Json]) -> list[Json]:
     """What this build made of `there`, in the order of removal, if all inside it goes along."""
     ours = [r for r in there if is_tagged(r, plan.build_id) and _kind(r) in _REMOVALS]
     goes: list[Json] = []
     for resource in sorted(ours, key=lambda r: list(_REMOVALS).index(_kind(r))):
         inside = [r for r in there if _id(r).startswith(f"{_id(resource)}/")]
-        if all(r in goes for r in inside) and not _has_images(services, plan, resource):
+        if all(r in goes for r in inside) and not _is_of_use(services, plan, resource):
             goes.append(resource)
     return goes
 
 
-def _has_images(services: Services, plan: ImagePlan, resource: Json) -> bool:
-    """Whether it is a registry that holds something, or does not tell."""
-    if _kind(resource) != _REGISTRY:
-        return False
+def _is_of_use(services: Services, plan: MadeIn, resource: Json) -> bool:
+    """Whether it is an image version that did not fail, or a registry that holds something or does
+    not tell.
+    """
+    if _kind(resource) == _VERSION:
+        version = leftovers.fetch(services, resource["id"], resource["type"]) or {}
+        return decisions.properties(version).get("provisioningState") != "Failed"
+    return _kind(resource) == _REGISTRY and not _is_empty(services, plan, resource)
+
+
+def _is_empty(services: Services, plan: MadeIn, resource: Json) -> bool:
+    """Whether the registry says that it holds nothing."""
     usages = services.azure.registries.registries.list_usages
     told = clients.fetch(usages, plan.resource_group, resource["name"]) or {}
     sizes = [u.get("currentValue") for u in told.get("value") or [] if u.get("name") == "Size"]
-    return sizes != [0]
+    return sizes == [0]
 
 
 def _kind(resource: Json) -> str:
@@ -100,7 +128,7 @@ def _id(resource: Json) -> str:
 
 list_made = Effect(
     name="list_made",
-    plan=ImagePlan,
+    plan=MadeIn,
     verb="list what the build made",
     subject=lambda plan: plan.group_id,
     act=_list,

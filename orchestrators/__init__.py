@@ -11,7 +11,7 @@ from orchestrators.change_pool import change_pool
 from orchestrators.create_pool import create_pool
 from orchestrators.rebuild_images import rebuild_group, rebuild_images
 from orchestrators.remove_builder import remove_builder
-from orchestrators.sweep import shrink_left_pool, sweep
+from orchestrators.sweep import clear_build, shrink_left_pool, sweep
 from shared.names import Orchestrator
 from shared.steps import run_operation
 
@@ -24,6 +24,7 @@ ORCHESTRATORS: dict[Orchestrator, Callable[[Any], Generator[Any, Any, Any]]] = {
     Orchestrator.REBUILD_IMAGES: rebuild_images,
     Orchestrator.REBUILD_GROUP: rebuild_group,
     Orchestrator.SWEEP_LEFTOVERS: sweep,
+    Orchestrator.CLEAR_BUILD: clear_build,
     Orchestrator.SHRINK_LEFT_POOL: shrink_left_pool,
     Orchestrator.RUN_OPERATION: run_operation,
 }

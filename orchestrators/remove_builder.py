@@ -4,11 +4,12 @@ no image came of it, what was made for good goes as well.
 
 from __future__ import annotations
 
-from shared import names, steps
+from orchestrators.undo import undo
+from shared import steps
 from shared.errors import StepFailed
 from shared.plans import ImagePlan
 from shared.steps import Context, Scope, Story
-from shared.sweep_plans import MadePlan
+from shared.sweep_plans import MadeIn
 from shared.wire import Wire
 
 
@@ -36,28 +37,16 @@ def remove_builder(context: Context) -> Story:
         except StepFailed:
             leftovers.append(resource)
     if work.failed and not leftovers:
-        leftovers = yield from _undo(context, work)
+        leftovers = yield from undo(context, work.scope, _made_in(work.image))
     return {"leftovers": leftovers}
 
 
-def _undo(context: Context, work: Removal) -> Story:
-    """Gallery, registry and resource group go as well, if this build made them and nobody else
-    needs them. Returns what could not be removed: the group, where not even that could be asked.
-    """
-    try:
-        told = yield from steps.note(context, "list_made", work.image)
-    except StepFailed:
-        return [work.image.group_id]
-    stays: list[str] = []
-    for found in told["made"]:
-        made = MadePlan.from_wire(found["plan"])
-        if stays and made.type == names.GROUP_TYPE:
-            continue  # it holds what could not be removed
-        try:
-            yield from steps.run(context, work.scope, found["step"], "remove_made", made)
-        except StepFailed:
-            stays.append(made.id)
-    return stays
+def _made_in(image: ImagePlan) -> MadeIn:
+    return MadeIn(
+        build_id=image.build_id,
+        subscription_id=image.subscription_id,
+        resource_group=image.resource_group,
+    )
 
 
 def _order(image: ImagePlan) -> list[tuple[str, str]]:

@@ -4,13 +4,22 @@ removes what nobody needs.
 
 from __future__ import annotations
 
+from orchestrators.undo import undo
 from shared import names, polling, steps
 from shared.errors import StepFailed
 from shared.plans import Named, Nothing, PoolPlan
 from shared.steps import Context, Json, Scope, Story
-from shared.sweep_plans import LeftoverPlan, PoolSettled, SweepPlan
+from shared.sweep_plans import (
+    BuildCleared,
+    BuildLeft,
+    LeftoverPlan,
+    MadeIn,
+    PoolSettled,
+    SweepPlan,
+)
 from shared.wire import Wire
 
+_BUILDS_WIDTH = 10
 _POOLS_WIDTH = 10  # side by side: one that Azure does not shrink is tried for half an hour
 
 
@@ -21,7 +30,7 @@ def sweep(context: Context) -> Story:
     plan = SweepPlan.from_wire(context.get_input())
     swept: dict[str, list[str]] = {"closed": [], "emptied": [], "removed": [], "failed": []}
     refused: Json = {}
-    for part in (_close_builds, _remove_leftovers, _empty_pools):  # one does not stop the next
+    for part in (_close_builds, _clear_builds, _empty_pools):  # one does not stop the next
         try:
             yield from part(context, plan, swept)
         except StepFailed as failed:
@@ -65,18 +74,63 @@ def shrink_left_pool(context: Context) -> Story:
     return {"emptied": done.emptied}
 
 
-def _remove_leftovers(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Story:
+def _clear_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Story:
+    """What has left something, and what has just died: each on its own."""
     told = yield from steps.note(context, "list_leftovers", Nothing())
-    for number, found in enumerate(told["leftovers"], 1):
-        leftover = LeftoverPlan.from_wire(found)
+    left = [BuildLeft.from_wire(found) for found in told["builds"]]
+    dead = set(plan.dead) - {each.build_id for each in left}
+    left += [BuildLeft(build_id=build) for build in sorted(dead)]
+    child = names.Orchestrator.CLEAR_BUILD.value
+    work: list[tuple[str, str, Wire]] = [(child, each.build_id, each) for each in left]
+    results = yield from steps.run_bounded(context, work, _BUILDS_WIDTH)
+    for each, result in zip(left, results, strict=True):
+        if "error" in result:
+            swept["failed"] += [leftover.id for leftover in each.leftovers]
+        else:
+            swept["removed"] += result["removed"]
+            swept["failed"] += result["failed"]
+
+
+def clear_build(context: Context) -> Story:
+    """Orchestration: `BuildLeft` → `{"removed": [...], "failed": [...]}` or `{"error": {...}}`. The
+    build is given up first, so that nobody resumes it meanwhile; where nothing came of it, what it
+    made for good goes as well.
+    """
+    left = BuildLeft.from_wire(context.get_input())
+    try:
+        cleared = yield from _clear(context, left)
+    except StepFailed as failed:
+        return {"error": failed.failure.to_wire()}
+    return cleared
+
+
+def _clear(context: Context, left: BuildLeft) -> Story:
+    told: Json = {"over": True}
+    if not left.keeps:
+        told = yield from steps.note(context, "give_up_build", Named(build_id=left.build_id))
+    if not told["over"]:
+        return {"removed": [], "failed": []}
+    removed, failed = yield from _remove(context, left)
+    if told.get("made") and not failed:
+        scope = Scope(build=left.build_id, cancellable=False)
+        failed = yield from undo(context, scope, MadeIn.from_wire(told["made"]))
+    done = BuildCleared(build_id=left.build_id, failed=failed)
+    yield from steps.note(context, "settle_build", done)
+    return {"removed": removed, "failed": failed}
+
+
+def _remove(context: Context, left: BuildLeft) -> Story:
+    removed, failed = [], []
+    for number, leftover in enumerate(left.leftovers, 1):
         step = f"sweep_{number}"
-        scope = Scope(build=leftover.build_id, cancellable=False, pace=_pace(step, leftover))
+        scope = Scope(build=left.build_id, cancellable=False, pace=_pace(step, leftover))
         try:
             yield from steps.run(context, scope, step, "remove_leftover", leftover)
         except StepFailed:
-            swept["failed"].append(leftover.id)
+            failed.append(leftover.id)
         else:
-            swept["removed"].append(leftover.id)
+            removed.append(leftover.id)
+    return removed, failed
 
 
 def _pace(step: str, leftover: LeftoverPlan) -> dict[str, float]:

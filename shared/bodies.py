@@ -136,7 +136,7 @@ def _builder_identity(plan: ImagePlan) -> Json | None:
 
 def _network_card(plan: ImagePlan) -> Json:
     return {
-        "name": "builder",
+        "name": names.network_card(plan.build_id),
         "properties": {
             "primary": True,
             "deleteOption": "Delete",

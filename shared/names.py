@@ -28,6 +28,7 @@ class Orchestrator(StrEnum):
 
     BUILD = "build"
     BUILD_IMAGE = "build_image"
+    CLEAR_BUILD = "clear_build"
     CREATE_POOL = "create_pool"
     CHANGE_POOL = "change_pool"
     REBUILD_GROUP = "rebuild_group"
@@ -69,6 +70,11 @@ def builder_vm(build: str) -> str:
 def network(build: str) -> str:
     """The builder's virtual network."""
     return f"batch-prep-{build}-net"
+
+
+def network_card(build: str) -> str:
+    """The builder's network card, to whose name Azure adds some digits."""
+    return f"batch-prep-{build}-nic"
 
 
 def nat_gateway(build: str) -> str:
@@ -117,6 +123,15 @@ PULL_IDENTITY = "batch-prep-pull"  # of builders and pools, one per resource gro
 # -------------------------------------------------------------------------------------------------
 # Resource ids
 # (https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules)
+
+
+def type_of(resource_id: str) -> str:
+    """The type of a resource, from its id."""
+    _, found, provider = resource_id.rpartition("/providers/")
+    if not found:
+        return GROUP_TYPE
+    namespace, *parts = provider.split("/")
+    return "/".join([namespace, *parts[::2]])
 
 
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"

@@ -99,11 +99,6 @@ class ImagePlan(Wire):
         """The builder VM's resource id."""
         return names.vm_id(self.subscription_id, self.resource_group, self.build_id)
 
-    @property
-    def group_id(self) -> str:
-        """Its resource group."""
-        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
-
     def network_id(self, kind: str, name: str) -> str:
         """The id of one of the builder's network resources."""
         kind = f"Microsoft.Network/{kind}"

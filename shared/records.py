@@ -108,6 +108,10 @@ class Records:
         if row is not None and row["State"] not in ENDED:
             self._tables.replace(BUILDS, row, _ended(outcome, now))
 
+    def correct_outcome(self, row: Row, outcome: BuildOutcome) -> bool:
+        """Write what became of an ended build since; False if another writer was first."""
+        return self._tables.replace(BUILDS, row, {"Outcome": outcome.to_wire()})
+
     def outcome(self, build: str) -> BuildOutcome | None:
         """How a build ended, or None while it runs (also while it goes on after a failure)."""
         row = self.build(build)

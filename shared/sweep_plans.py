@@ -20,6 +20,34 @@ class LeftoverPlan(Wire):
     build_id: str
 
 
+class BuildLeft(Wire):
+    """What a build that is over left behind, in the order of removal."""
+
+    build_id: str
+    leftovers: list[LeftoverPlan] = []
+    keeps: bool = False  # something else of it stays for a while
+
+
+class BuildCleared(Wire):
+    """A build whose leftovers were removed, but for those that could not be."""
+
+    build_id: str
+    failed: list[str] = []
+
+
+class MadeIn(Wire):
+    """The resource group in which a build of which nothing came made what lasts."""
+
+    build_id: str
+    subscription_id: str
+    resource_group: str
+
+    @property
+    def group_id(self) -> str:
+        """The group's resource id."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
 class MadePlan(LeftoverPlan):
     """Something lasting in a resource group, of a build of which nothing else came."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from activities import leftovers
+from activities import dry_run
 from shared import clients
 from triggers import http, timers
 from triggers.http import Answer, Call
@@ -15,7 +15,7 @@ def list_leftovers(call: Call) -> Answer:
     from azure.core.exceptions import AzureError
 
     try:
-        return Answer(body=leftovers.dry_run(call.services).to_wire())
+        return Answer(body=dry_run.of(call.services).to_wire())
     except AzureError as error:
         failure = clients.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)

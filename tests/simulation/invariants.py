@@ -356,6 +356,18 @@ def _shaped_by(pool: Any) -> str | None:
     return next((m["value"] for m in found if m["name"] == names.TAG_BUILD), None)
 
 
+def records_promise_nothing_that_is_gone(world: SimulatedWorld) -> Iterator[str]:
+    """What was kept has been swept: nobody can resume from it, and no build lists it."""
+    there = {r["id"].lower() for r in world.resources()}
+    for row in world.records.builds():
+        outcome = row.get("Outcome") or {}
+        if outcome.get("resumable") and not outcome.get("image"):
+            yield f"build {row.key} says that it can be resumed"
+        for left in _leftovers(row):
+            if left.lower() not in there:
+                yield f"build {row.key} lists {left}, which is gone"
+
+
 AT_REST: dict[str, Check] = {
     "0 prompt": promptness.no_step_waits_in_vain,
     "1 hiccup": hiccups_fail_nothing,
@@ -376,4 +388,5 @@ AT_THE_END: dict[str, Check] = {
     "4 dead nodes": nobody_pays_for_dead_nodes,
     "6 foreign": what_is_foreign_stays_as_it_was,
     "7 records": records_agree_with_azure,
+    "7 promises": records_promise_nothing_that_is_gone,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.azure_simulator import store
+from shared.plans import BuildOutcome
 from tests.simulation import invariants, running, stories, telling
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import ACCOUNT, Act, Arrival, Climate, Story
@@ -137,6 +138,12 @@ def forget_a_pool(world: SimulatedWorld) -> None:
     world.records.remove_pool(ACCOUNT, "dev")
 
 
+def list_what_is_gone(world: SimulatedWorld) -> None:
+    row = next(iter(world.records.builds()))
+    outcome = BuildOutcome.from_wire(row["Outcome"])
+    world.records.correct_outcome(row, outcome.model_copy(update={"leftovers": ["/gone"]}))
+
+
 @pytest.mark.parametrize(
     ("check", "spoil"),
     [
@@ -151,6 +158,7 @@ def forget_a_pool(world: SimulatedWorld) -> None:
         ("4 dead nodes", lose_a_node),
         ("6 foreign", touch_what_is_foreign),
         ("7 records", forget_a_pool),
+        ("7 promises", list_what_is_gone),
     ],
 )
 def test_a_check_sees_what_it_is_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,3 +81,22 @@ def test_an_image_id_comes_apart_and_together() -> None:
         "version": "1.0.0",
     }
     assert names.parse_image_version_id(whole.rpartition("/versions")[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "type_"),
+    [
+        ("/subscriptions/s/resourceGroups/g", "Microsoft.Resources/resourceGroups"),
+        (
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/a/images/b",
+            "Microsoft.Compute/galleries/images",
+        ),
+        (
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/natGateways/n",
+            "Microsoft.Network/natGateways",
+        ),
+    ],
+)
+def test_an_id_tells_its_type(resource_id: str, type_: str) -> None:
+    """A build's record lists ids alone."""
+    assert names.type_of(resource_id) == type_

@@ -1,0 +1,49 @@
+"""What a sweep would do now, without doing it."""
+
+from __future__ import annotations
+
+from activities import giving_up, left_pools, leftovers, made
+from activities.leftovers import Finding, Survey
+from shared.operations import Services
+
+
+def of(services: Services) -> Survey:
+    """Every temporary resource of a build, the pools whose nodes outlived a failure, and what goes
+    along because nothing came of its build.
+    """
+    found = leftovers.survey(services)
+    everything = [*_pools(services, found), *found.leftovers, *_lasting(services, found)]
+    return found.model_copy(update={"leftovers": everything})
+
+
+def _pools(services: Services, found: Survey) -> list[Finding]:
+    return [
+        Finding(
+            id=standing.plan.resource,
+            type=left_pools.TYPE,
+            build_id=standing.plan.build_id,
+            verdict="shrink" if standing.shrinks else "keep",
+            why=standing.why,
+            until=found.at if standing.shrinks else None,
+        )
+        for standing in left_pools.standings(services)
+    ]
+
+
+def _lasting(services: Services, found: Survey) -> list[Finding]:
+    going = []
+    for build in leftovers.by_build(services, found):
+        where = None if build.keeps else giving_up.made_in(services, build.build_id)
+        removals = made.removals(services, where, cleared=False) if where else []
+        going += [
+            Finding(
+                id=removal.plan.id,
+                type=removal.plan.type,
+                build_id=build.build_id,
+                verdict="remove",
+                why="nothing came of its build, and nobody else needs it",
+                until=found.at,
+            )
+            for removal in removals
+        ]
+    return going

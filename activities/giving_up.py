@@ -1,0 +1,134 @@
+"""The sweep's work on the records: a build that died is closed, one whose kept builder goes cannot
+be resumed, and none lists what is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from activities import left_pools, leftovers
+from shared import decisions
+from shared.errors import Failure, Kind
+from shared.operations import Effect, Json, Services, Tick
+from shared.plans import BuildOutcome, Named
+from shared.records import ENDED
+from shared.sweep_plans import BuildCleared, MadeIn
+
+if TYPE_CHECKING:
+    from shared.tables import Row
+
+_ADVICE = "Start the request again: what the build had kept has been removed."
+
+
+def _close(services: Services, plan: Named, tick: Tick) -> Json:
+    """A build whose orchestration died gets its outcome after all; what it had not told of its
+    pools becomes the sweep's.
+    """
+    row = services.records.build(plan.build_id)
+    if row is None or row["State"] in ENDED:
+        return {}
+    left_pools.hand_over(services, plan.build_id, tick.now)
+    failure = Failure(
+        code="Bug",
+        kind=Kind.BUG,
+        message="The build's orchestration died without an outcome; what only it needed goes.",
+        resource=plan.build_id,
+        next_action="Start the request again under a new id, and report this with the build's id.",
+    )
+    pools = left_pools.records_of(services, plan.build_id)
+    outcome = BuildOutcome(build_id=plan.build_id, state="failed", pools=pools, error=failure)
+    services.records.end_dead_build(outcome, tick.now)
+    return {}
+
+
+close_build = Effect(
+    name="close_build",
+    plan=Named,
+    verb="close the record of a build that died",
+    subject=lambda plan: plan.build_id,
+    act=_close,
+)
+
+
+def _give_up(services: Services, plan: Named, _: Tick) -> Json:
+    """`{"over": bool, "made": MadeIn?}`. It is not over where somebody has just resumed it; `made`
+    tells where it made things for good, if nothing came of it.
+    """
+    ended = _ended(services, plan.build_id)
+    if ended is None:
+        return {"over": False}
+    row, outcome = ended
+    made = _made_in(services, row, outcome)
+    if made is None:
+        return {"over": True}
+    was_kept = outcome.resumable or row["Request"]["image"].get("keepVm")
+    if was_kept and outcome.error is not None:
+        error = outcome.error.model_copy(update={"next_action": _ADVICE})
+        given_up = outcome.model_copy(update={"resumable": False, "error": error})
+        if not services.records.correct_outcome(row, given_up):
+            return {"over": False}
+    return {"over": True, "made": made.to_wire()}
+
+
+def made_in(services: Services, build: str) -> MadeIn | None:
+    """Where an ended build made things for good; None if something came of it."""
+    ended = _ended(services, build)
+    return None if ended is None else _made_in(services, *ended)
+
+
+def _ended(services: Services, build: str) -> tuple[Row, BuildOutcome] | None:
+    """A build's row and outcome; None while it runs, also again."""
+    row = services.records.build(build)
+    told = row.get("Outcome") if row and row["State"] in ENDED else None
+    return (row, BuildOutcome.from_wire(told)) if row and told else None
+
+
+def _made_in(services: Services, row: Row, outcome: BuildOutcome) -> MadeIn | None:
+    image, config = row["Request"].get("image"), services.azure.config
+    if not image or _came_of(services, outcome):
+        return None
+    return MadeIn(
+        build_id=outcome.build_id,
+        subscription_id=config.subscription_id,
+        resource_group=image.get("resourceGroup") or config.default_resource_group,
+    )
+
+
+def _came_of(services: Services, outcome: BuildOutcome) -> bool:
+    """Whether there is an image, or pools, that may need what the build made for good. Of a build
+    that died only the records tell.
+    """
+    if outcome.image is not None or outcome.pools:
+        return True
+    return any(image.build_id == outcome.build_id for image in services.records.images())
+
+
+give_up_build = Effect(
+    name="give_up_build",
+    plan=Named,
+    verb="record that a build cannot be resumed any more",
+    subject=lambda plan: plan.build_id,
+    act=_give_up,
+)
+
+
+def _settle(services: Services, plan: BuildCleared, _: Tick) -> Json:
+    """What could not be removed is listed, so that the next sweep tries again."""
+    ended = _ended(services, plan.build_id)
+    if ended is None:
+        return {}
+    row, outcome = ended
+    known = outcome.leftovers
+    new = [id_ for id_ in plan.failed if not any(decisions.same(id_, k) for k in known)]
+    stays = [id_ for id_ in [*known, *new] if leftovers.is_there(services, id_)]
+    services.records.correct_outcome(row, outcome.model_copy(update={"leftovers": stays}))
+    return {}
+
+
+settle_build = Effect(
+    name="settle_build",
+    plan=BuildCleared,
+    verb="record what is gone of a build's leftovers",
+    subject=lambda plan: plan.build_id,
+    act=_settle,
+)
