@@ -11,7 +11,7 @@ from shared import decisions
 from shared.errors import Failure, Kind
 from shared.operations import Effect, Json, Services, Tick
 from shared.plans import BuildOutcome, Named
-from shared.records import ENDED
+from shared.records import ENDED, outcome_of
 from shared.sweep_plans import BuildCleared, MadeIn
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def made_in(services: Services, build: str) -> MadeIn | None:
 def _ended(services: Services, build: str) -> tuple[Row, BuildOutcome] | None:
     """A build's row and outcome; None while it runs, also again."""
     row = services.records.build(build)
-    told = row.get("Outcome") if row and row["State"] in ENDED else None
-    return (row, BuildOutcome.from_wire(told)) if row and told else None
+    outcome = outcome_of(row) if row else None
+    return (row, outcome) if row and outcome else None
 
 
 def _made_in(services: Services, row: Row, outcome: BuildOutcome) -> MadeIn | None:
@@ -120,7 +120,9 @@ def _settle(services: Services, plan: BuildCleared, _: Tick) -> Json:
     row, outcome = ended
     known = outcome.leftovers
     new = [id_ for id_ in plan.failed if not any(decisions.same(id_, k) for k in known)]
-    stays = [id_ for id_ in [*known, *new] if leftovers.is_there(services, id_)]
+    seen_gone = {id_.lower() for id_ in plan.removed}
+    listed = [id_ for id_ in [*known, *new] if id_.lower() not in seen_gone]
+    stays = [id_ for id_ in listed if leftovers.is_there(services, id_)]
     services.records.correct_outcome(row, outcome.model_copy(update={"leftovers": stays}))
     return {}
 

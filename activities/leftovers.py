@@ -8,8 +8,8 @@ from shared import clients, decisions, names
 from shared.clients import Started
 from shared.decisions import Done, Verdict
 from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import BuildOutcome, Nothing
-from shared.records import ENDED
+from shared.plans import Nothing
+from shared.records import outcome_of
 from shared.sweep_plans import BuildLeft, LeftoverPlan
 from shared.wire import Wire
 
@@ -97,11 +97,11 @@ def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding
     known = {"id": resource["id"], "type": resource["type"], "build_id": build}
     if row is None:
         return Finding(**known, verdict="keep", why="no such build is on record")
-    outcome = row.get("Outcome") if row["State"] in ENDED else None
-    if not outcome:
+    outcome = outcome_of(row)
+    if outcome is None:
         why = "its build is at work; should it have died, the next sweep closes it first"
         return Finding(**known, verdict="keep", why=why)
-    kept = any(decisions.same(resource["id"], k) for k in BuildOutcome.from_wire(outcome).leftovers)
+    kept = any(decisions.same(resource["id"], k) for k in outcome.leftovers)
     if not kept:
         return Finding(**known, verdict="remove", why=f"its build {row['State']}", until=now)
     if expires < now:
@@ -126,8 +126,9 @@ def by_build(services: Services, found: Survey) -> list[BuildLeft]:
             plan = LeftoverPlan(id=each.id, type=each.type, build_id=each.build_id)
             left.setdefault(each.build_id, []).append(plan)
     for row in services.records.builds():
-        if row.key not in keeping and _lists_none_that_is_there(services, row):
-            left.setdefault(row.key, [])
+        is_new = row.key not in keeping and row.key not in left
+        if is_new and _lists_none_that_is_there(services, row):
+            left[row.key] = []
     return [
         BuildLeft(build_id=build, leftovers=leftovers, keeps=build in keeping)
         for build, leftovers in left.items()
@@ -136,8 +137,8 @@ def by_build(services: Services, found: Survey) -> list[BuildLeft]:
 
 def _lists_none_that_is_there(services: Services, row: Row) -> bool:
     """Asked one by one: a list may leave out for a moment what a build keeps."""
-    told = row.get("Outcome") if row["State"] in ENDED else None
-    left = BuildOutcome.from_wire(told).leftovers if told else []
+    outcome = outcome_of(row)
+    left = outcome.leftovers if outcome else []
     temporary = [id_ for id_ in left if names.type_of(id_).lower() in _TYPES]
     return bool(left) and not any(is_there(services, id_) for id_ in temporary)
 

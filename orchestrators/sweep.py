@@ -114,7 +114,7 @@ def _clear(context: Context, left: BuildLeft) -> Story:
     if told.get("made") and not failed:
         scope = Scope(build=left.build_id, cancellable=False)
         failed = yield from undo(context, scope, MadeIn.from_wire(told["made"]))
-    done = BuildCleared(build_id=left.build_id, failed=failed)
+    done = BuildCleared(build_id=left.build_id, removed=removed, failed=failed)
     yield from steps.note(context, "settle_build", done)
     return {"removed": removed, "failed": failed}
 

@@ -60,6 +60,12 @@ def _ended(outcome: BuildOutcome, now: str) -> Json:
     return {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
 
 
+def outcome_of(row: Row) -> BuildOutcome | None:
+    """How the build of this row ended, or None while it runs, also again."""
+    told = row.get("Outcome") if row["State"] in ENDED else None
+    return BuildOutcome.from_wire(told) if told else None
+
+
 class Records:
     """The app's records."""
 
@@ -115,8 +121,7 @@ class Records:
     def outcome(self, build: str) -> BuildOutcome | None:
         """How a build ended, or None while it runs (also while it goes on after a failure)."""
         row = self.build(build)
-        told = row.get("Outcome") if row and row["State"] in ENDED else None
-        return BuildOutcome.from_wire(told) if told else None
+        return outcome_of(row) if row else None
 
     def build(self, build: str) -> Row | None:
         """One build's row, or None."""

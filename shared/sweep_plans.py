@@ -32,6 +32,7 @@ class BuildCleared(Wire):
     """A build whose leftovers were removed, but for those that could not be."""
 
     build_id: str
+    removed: list[str] = []
     failed: list[str] = []
 
 
