@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import ACTIVITIES
-from orchestrators import ORCHESTRATORS
+import activities
+import orchestrators
 from shared import names
-from shared.binding import bind
-from shared.services import from_environment as services
-from triggers import http, intake, timers
-from triggers.routes import ROUTES
+from triggers import routes
+
+if TYPE_CHECKING:
+    from shared.operations import Services
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for activity in ACTIVITIES:
-    app.function_name(activity.name)(
-        app.activity_trigger(input_name="payload", activity=activity.name)(bind(activity, services))
+
+def services() -> Services:
+    """Those of this deployment; made when the first invocation needs them."""
+    from shared.services import from_environment
+
+    return from_environment()
+
+
+for activity in activities.ACTIVITIES:
+    app.function_name(activity)(
+        app.activity_trigger(input_name="payload", activity=activity)(
+            activities.bound(activity, services)
+        )
     )
 
-for name, orchestrator in ORCHESTRATORS.items():
+for name in orchestrators.ORCHESTRATORS:
     app.function_name(name.value)(
-        app.orchestration_trigger(context_name="context", orchestration=name.value)(orchestrator)
+        app.orchestration_trigger(context_name="context", orchestration=name.value)(
+            orchestrators.bound(name)
+        )
     )
 
-for route in ROUTES:
+for route in routes.ROUTES:
+    function = routes.bound(route, services)
     if route.starts:
-        with_client = app.durable_client_input(client_name="client")
-        function = with_client(http.bound_with_client(route.handler, services))
-    else:
-        function = http.bound(route.handler, services)
+        function = app.durable_client_input(client_name="client")(function)
     http_trigger = app.route(route=route.path, methods=[route.method])
-    app.function_name(f"http_{route.handler.__name__}")(http_trigger(function))
+    app.function_name(f"http_{route.name}")(http_trigger(function))
 
 
 @app.function_name("pool_request")
@@ -44,6 +55,8 @@ for route in ROUTES:
 @app.durable_client_input(client_name="client")
 async def pool_request(message: func.QueueMessage, client) -> None:  # type: ignore[no-untyped-def]
     """A pool request from the queue."""
+    from triggers import http, intake
+
     text = message.get_body().decode(errors="replace")
     begin = await asyncio.to_thread(
         lambda: intake.take_pool_request(services(), str(message.id), text)
@@ -58,6 +71,8 @@ async def pool_request(message: func.QueueMessage, client) -> None:  # type: ign
 )
 def pool_request_poison(message: func.QueueMessage) -> None:
     """What the queue gave up on."""
+    from triggers import intake
+
     text = message.get_body().decode(errors="replace")
     intake.record_poison(services(), str(message.id), text)
 
@@ -67,6 +82,8 @@ def pool_request_poison(message: func.QueueMessage) -> None:
 @app.durable_client_input(client_name="client")
 async def weekly_rebuild(timer: func.TimerRequest, client) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Rebuild every enabled recipe."""
+    from triggers import timers
+
     await timers.begin_rebuild(client)
 
 
@@ -75,4 +92,6 @@ async def weekly_rebuild(timer: func.TimerRequest, client) -> None:  # type: ign
 @app.durable_client_input(client_name="client")
 async def sweep_leftovers(timer: func.TimerRequest, client) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Remove what lost builds left."""
+    from triggers import timers
+
     await timers.begin_sweep(services(), client)

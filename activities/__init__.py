@@ -1,91 +1,95 @@
-"""Every activity: one effect each, safe to repeat. `function_app` binds this list."""
+"""Every activity: one effect each, safe to repeat. `function_app` binds what this table names.
+
+A module is imported when one of its activities is first called: a cold start needs none of them.
+"""
 
 from __future__ import annotations
 
-from activities import (
-    batch_account,
-    batch_pool,
-    bill_of_materials,
-    builder_vm,
-    gallery,
-    giving_up,
-    left_pools,
-    leftovers,
-    made,
-    network,
-    pool_change,
-    pool_nodes,
-    pool_preflight,
-    preflight,
-    records,
-    registry,
-    run_script,
-    sealing,
-    verification,
-)
-from shared.operations import Activity
+import functools
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-ACTIVITIES: list[Activity] = [
+if TYPE_CHECKING:
+    from shared.operations import Activity, Services
+
+_BY_MODULE = {
     # before anything is made
-    preflight.check_providers,
-    preflight.check_image_source,
-    preflight.check_builder,
-    pool_preflight.check_image,
-    pool_preflight.check_batch,
-    # the image
-    network.ensure_resource_group,
-    network.create_public_ip,
-    network.create_nat_gateway,
-    network.create_network,
-    builder_vm.create_builder_vm,
-    run_script.run_script,
-    builder_vm.restart_builder,
-    bill_of_materials.keep_bill_of_materials,
-    sealing.seal_builder,
-    builder_vm.generalize_builder,
-    registry.create_registry,
-    registry.ensure_pull_identity,
-    registry.grant_pull,
-    registry.push_image,
-    gallery.create_gallery,
-    gallery.create_image_definition,
-    gallery.claim_version,
-    gallery.create_managed_image,
-    gallery.publish_image_version,
-    # its removal
-    builder_vm.deallocate_builder,
-    builder_vm.remove_builder_vm,
-    network.remove_network,
-    network.remove_nat_gateway,
-    network.remove_public_ip,
-    giving_up.give_up_build,
-    giving_up.settle_build,
-    made.list_made,
-    made.remove_made,
-    leftovers.list_leftovers,
-    leftovers.remove_leftover,
-    giving_up.close_build,
-    left_pools.hand_over_pools,
-    left_pools.list_left_pools,
-    left_pools.empty_left_pool,
-    left_pools.settle_left_pool,
+    "preflight": ["check_providers", "check_image_source", "check_builder"],
+    "pool_preflight": ["check_image", "check_batch"],
+    # the image, and its removal
+    "network": [
+        "ensure_resource_group",
+        "create_public_ip",
+        "create_nat_gateway",
+        "create_network",
+        "remove_network",
+        "remove_nat_gateway",
+        "remove_public_ip",
+    ],
+    "builder_vm": [
+        "create_builder_vm",
+        "restart_builder",
+        "generalize_builder",
+        "deallocate_builder",
+        "remove_builder_vm",
+    ],
+    "run_script": ["run_script"],
+    "bill_of_materials": ["keep_bill_of_materials"],
+    "sealing": ["seal_builder"],
+    "registry": ["create_registry", "ensure_pull_identity", "grant_pull", "push_image"],
+    "gallery": [
+        "create_gallery",
+        "create_image_definition",
+        "claim_version",
+        "create_managed_image",
+        "publish_image_version",
+    ],
+    # what nobody needs any more
+    "giving_up": ["close_build", "give_up_build", "settle_build"],
+    "made": ["list_made", "remove_made"],
+    "leftovers": ["list_leftovers", "remove_leftover"],
+    "left_pools": ["hand_over_pools", "list_left_pools", "empty_left_pool", "settle_left_pool"],
     # the pools
-    batch_account.ensure_batch_account,
-    records.claim_pool,
-    batch_pool.ensure_pool,
-    pool_nodes.await_nodes,
-    verification.read_node_reports,
-    verification.run_verification_job,
-    verification.remove_verification_job,
-    batch_pool.empty_pool,
-    pool_change.resize_pool,
-    pool_change.delete_pool,
+    "batch_account": ["ensure_batch_account"],
+    "batch_pool": ["ensure_pool", "empty_pool"],
+    "pool_nodes": ["await_nodes"],
+    "verification": ["read_node_reports", "run_verification_job", "remove_verification_job"],
+    "pool_change": ["resize_pool", "delete_pool"],
     # the records
-    records.begin_build,
-    records.end_build,
-    records.record_image,
-    records.record_pool,
-    records.record_pool_change,
-    records.list_recipes,
-    records.accept_recipe,
-]
+    "records": [
+        "begin_build",
+        "end_build",
+        "claim_pool",
+        "record_image",
+        "record_pool",
+        "record_pool_change",
+        "list_recipes",
+        "accept_recipe",
+    ],
+}
+_MODULES = {name: module for module, names in _BY_MODULE.items() for name in names}
+ACTIVITIES = tuple(_MODULES)
+"""The names under which they are registered; each is the name of its description, too."""
+
+
+@functools.cache
+def find(name: str) -> Activity:
+    """The description of an activity. Raises KeyError for a name that is none."""
+    module = importlib.import_module(f"activities.{_MODULES[name]}")
+    activity: Activity = getattr(module, name)
+    return activity
+
+
+def bound(
+    name: str, services: Callable[[], Services]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function to register for an activity. `services` is called once per invocation."""
+
+    def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker wants plain classes here
+        from shared import binding
+
+        return binding.perform(find(name), services(), payload)
+
+    run.__name__ = run.__qualname__ = name
+    return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from bench import scenarios, table
+from bench.startup import Start
 from bench.targets import Verdict
 from tests.world import Json
 
@@ -13,7 +14,7 @@ OLD_ORDER = "full_1_pools"
 _WORDS = {True: "reached", False: "**not reached**", None: "open"}
 
 
-def render(found: dict[str, Json], verdicts: Sequence[Verdict], machine: str) -> str:
+def render(found: dict[str, Json], verdicts: Sequence[Verdict], start: Start, machine: str) -> str:
     """The whole page."""
     return "\n".join(
         [
@@ -29,6 +30,10 @@ def render(found: dict[str, Json], verdicts: Sequence[Verdict], machine: str) ->
             "## Targets",
             "",
             *_targets(verdicts),
+            "",
+            f"The bare worker's own libraries take {start.bare_seconds:.2f} s of the import. What",
+            "`function_app` names is imported when it is first called: another",
+            f"{start.later_seconds:.2f} s once everything was.",
             "",
             *_old_order(found),
             *_gantt(found),

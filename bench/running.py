@@ -43,7 +43,7 @@ def show(found: dict[str, Json], start: startup.Start, console: Console) -> None
     rows = targets.judge(found, start)
     console.print(table.scenarios(found))
     console.print(table.targets(rows))
-    PAGE.write_text(page.render(found, rows, _machine()))
+    PAGE.write_text(page.render(found, rows, start, _machine()))
     console.print(f"Written: {RESULTS.relative_to(_ROOT)}, {PAGE.relative_to(_ROOT)}")
 
 
@@ -99,6 +99,7 @@ def keep(found: dict[str, Json], start: startup.Start) -> None:
         "startup": {
             "seconds": start.seconds,
             "bare_worker_seconds": start.bare_seconds,
+            "later_seconds": start.later_seconds,
             "mib_over_bare_worker": start.mib,
         },
         "measuredOn": _machine(),

@@ -1,30 +1,48 @@
-"""Every orchestration, by the name it is registered under. `function_app` binds this list."""
+"""Every orchestration, by the name it is registered under, and the module that tells its story.
+`function_app` binds what this table names.
+
+A module is imported when its orchestration is first told: a cold start needs none of them.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable, Generator
 from typing import Any
 
-from orchestrators.build import build
-from orchestrators.build_image import build_image
-from orchestrators.change_pool import change_pool
-from orchestrators.create_pool import create_pool
-from orchestrators.rebuild_images import rebuild_group, rebuild_images
-from orchestrators.remove_builder import remove_builder
-from orchestrators.sweep import clear_build, shrink_left_pool, sweep
 from shared.names import Orchestrator
-from shared.steps import run_operation
 
-ORCHESTRATORS: dict[Orchestrator, Callable[[Any], Generator[Any, Any, Any]]] = {
-    Orchestrator.BUILD: build,
-    Orchestrator.BUILD_IMAGE: build_image,
-    Orchestrator.REMOVE_BUILDER: remove_builder,
-    Orchestrator.CREATE_POOL: create_pool,
-    Orchestrator.CHANGE_POOL: change_pool,
-    Orchestrator.REBUILD_IMAGES: rebuild_images,
-    Orchestrator.REBUILD_GROUP: rebuild_group,
-    Orchestrator.SWEEP_LEFTOVERS: sweep,
-    Orchestrator.CLEAR_BUILD: clear_build,
-    Orchestrator.SHRINK_LEFT_POOL: shrink_left_pool,
-    Orchestrator.RUN_OPERATION: run_operation,
+Story = Callable[[Any], Generator[Any, Any, Any]]
+
+ORCHESTRATORS = {
+    Orchestrator.BUILD: "orchestrators.build",
+    Orchestrator.BUILD_IMAGE: "orchestrators.build_image",
+    Orchestrator.REMOVE_BUILDER: "orchestrators.remove_builder",
+    Orchestrator.CREATE_POOL: "orchestrators.create_pool",
+    Orchestrator.CHANGE_POOL: "orchestrators.change_pool",
+    Orchestrator.REBUILD_IMAGES: "orchestrators.rebuild_images",
+    Orchestrator.REBUILD_GROUP: "orchestrators.rebuild_images",
+    Orchestrator.SWEEP_LEFTOVERS: "orchestrators.sweep",
+    Orchestrator.CLEAR_BUILD: "orchestrators.sweep",
+    Orchestrator.SHRINK_LEFT_POOL: "orchestrators.sweep",
+    Orchestrator.RUN_OPERATION: "shared.steps",
 }
+"""The generator has the orchestration's name."""
+
+
+@functools.cache
+def find(name: Orchestrator) -> Story:
+    """The generator function of an orchestration."""
+    story: Story = getattr(importlib.import_module(ORCHESTRATORS[name]), name.value)
+    return story
+
+
+def bound(name: Orchestrator) -> Story:
+    """The function to register for an orchestration."""
+
+    def tell(context: Any) -> Generator[Any, Any, Any]:
+        return find(name)(context)
+
+    tell.__name__ = tell.__qualname__ = name.value
+    return tell

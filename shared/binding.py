@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from shared import clients, decisions, errors, turns
@@ -27,19 +26,6 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
 log = logging.getLogger("batch_prep.activities")
-
-
-def bind(
-    activity: Activity, services: Callable[[], Services]
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The function to register as a Durable activity. `services` is called once per invocation."""
-
-    def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker wants plain classes here
-        return perform(activity, services(), payload)
-
-    run.__name__ = run.__qualname__ = activity.name
-    run.__doc__ = activity.verb
-    return run
 
 
 def perform(activity: Activity, services: Services, payload: Json) -> Json:

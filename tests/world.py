@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from activities import ACTIVITIES
+import activities
+import orchestrators
 from local.azure_simulator.core import Simulator
 from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
 from local.clock import VirtualClock
@@ -20,8 +21,7 @@ from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
 from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTableService
-from orchestrators import ORCHESTRATORS
-from shared import binding, settings
+from shared import settings
 from shared.clients import Azure
 from shared.operations import Services
 from shared.records import Records
@@ -103,16 +103,22 @@ class World:
         )
         self.records = self.services.records
         self.engine = InlineEngine(
-            adapters.orchestrators({k.value: v for k, v in ORCHESTRATORS.items()}),
+            adapters.orchestrators(self.orchestrations()),
             adapters.activities(self.activities()),
             seed=seed,
             clock=self.clock,
             path=hub,
         )
 
+    def orchestrations(self) -> dict[str, Callable[..., Any]]:
+        """The app's orchestrations by name, as they would be registered."""
+        return {name.value: orchestrators.bound(name) for name in orchestrators.ORCHESTRATORS}
+
     def activities(self) -> dict[str, Callable[[Json], Json]]:
         """The app's activities by name, as they would be registered."""
-        return {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
+        return {
+            name: activities.bound(name, lambda: self.services) for name in activities.ACTIVITIES
+        }
 
     def _new_id(self) -> str:
         self._ids += 1

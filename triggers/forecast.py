@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from activities import ACTIVITIES
+import activities
 from orchestrators.build_image import ground
 from orchestrators.build_image import story as image_story
 from shared import binding, parsing, planning, polling
@@ -14,7 +14,6 @@ from shared.plans import BaseImage, BuildPlan
 from shared.steps import Step
 
 Json = dict[str, Any]
-_READ_ONLY = {a.name: a for a in ACTIVITIES}
 _ORIGIN = "2000-01-01T00:00:00Z"  # a forecast has no clock: its checks do not depend on the time
 _POOL_STEPS = ("pool", "nodes")
 _VERIFY_STEPS = ("verify",)
@@ -44,7 +43,7 @@ def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
     payload = {"plan": plan.to_wire(), "tick": {"now": _ORIGIN}}
     with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
         replies = list(
-            pool.map(lambda c: binding.perform(_READ_ONLY[c], services, payload), wanted)
+            pool.map(lambda c: binding.perform(activities.find(c), services, payload), wanted)
         )
     blockers: list[Json] = []
     facts: Json = {}

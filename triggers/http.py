@@ -1,11 +1,10 @@
 """The form of every HTTP function: a call in, an answer out, and perhaps an orchestration to start.
 
-Handlers are plain functions of a `Call`; only `bound` and `bound_with_client` know Azure Functions.
+Handlers are plain functions of a `Call`; only `answer` and `response` know Azure Functions.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -98,9 +97,8 @@ def handle(handler: Handler, call: Call) -> Answer:
         return refused(refusal)
 
 
-def _answer(
-    handler: Handler, services: Callable[[], Services], request: func.HttpRequest
-) -> Answer:
+def answer(handler: Handler, services: Callable[[], Services], request: func.HttpRequest) -> Answer:
+    """What a handler answers to a request; bad settings are an answer, too."""
     try:
         ready = services()
     except SettingsInvalid as invalid:
@@ -115,31 +113,9 @@ def _answer(
     return handle(handler, call)
 
 
-def _response(answer: Answer) -> func.HttpResponse:
+def response(answer: Answer) -> func.HttpResponse:
+    """An answer as Azure Functions sends it."""
     return func.HttpResponse(json.dumps(answer.body), status_code=answer.status, mimetype=_JSON)
-
-
-def bound(handler: Handler, services: Callable[[], Services]) -> Callable[..., Any]:
-    """The function to register for a handler that starts nothing."""
-
-    def run(req: func.HttpRequest) -> func.HttpResponse:
-        return _response(_answer(handler, services, req))
-
-    run.__name__ = run.__qualname__ = handler.__name__
-    return run
-
-
-def bound_with_client(handler: Handler, services: Callable[[], Services]) -> Callable[..., Any]:
-    """The function to register for a handler that may start an orchestration."""
-
-    async def run(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
-        answer = await asyncio.to_thread(_answer, handler, services, req)
-        if answer.begin is not None:
-            await begin(client, answer.begin)
-        return _response(answer)
-
-    run.__name__ = run.__qualname__ = handler.__name__
-    return run
 
 
 async def begin(client: Any, what: Begin | Callable[[Any], Awaitable[None]]) -> None:

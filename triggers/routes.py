@@ -1,140 +1,119 @@
-"""Every HTTP route in one table: what the app serves, and what /api/openapi.json describes."""
+"""Every HTTP route in one table: what the app serves, and what /api/openapi.json describes.
+
+A handler's module is imported when it is first called: a cold start needs none of them.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shared import requests
-from shared.wire import Request
-from triggers import builds, catalogue, contexts, health, intake, leftovers
-from triggers.http import Answer, Call, Handler
+import azure.functions as func
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from shared.operations import Services
+    from shared.wire import Request
+    from triggers.http import Handler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """`path` is below `/api/`; `body` is what the request's JSON is parsed into."""
+    """`path` is below `/api/`; `handler` is a function of a module beside this one; `body` is the
+    model of `shared.requests` that the request's JSON is parsed into.
+    """
 
     method: str
     path: str
-    handler: Handler
+    handler: str
     starts: bool = False  # whether it may begin an orchestration
-    body: type[Request] | None = None
+    body: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Of the handler, without its module."""
+        return self.handler.rpartition(".")[2]
 
-def describe(_: Call) -> Answer:
-    """GET /api/openapi.json."""
-    return Answer(body=document())
+    def find_handler(self) -> Handler:
+        """The function that answers."""
+        module, _, name = self.handler.partition(".")
+        handler: Handler = getattr(importlib.import_module(f"triggers.{module}"), name)
+        return handler
+
+    def find_body(self) -> type[Request] | None:
+        """What the request's JSON is parsed into, if it has any."""
+        if self.body is None:
+            return None
+        model: type[Request] = getattr(importlib.import_module("shared.requests"), self.body)
+        return model
 
 
 ROUTES = [
     Route(
         method="POST",
         path="builds",
-        handler=builds.start_build,
+        handler="builds.start_build",
         starts=True,
-        body=requests.Build,
+        body="Build",
     ),
-    Route(method="GET", path="builds", handler=builds.list_builds),
-    Route(method="GET", path="builds/{id}", handler=builds.show_build),
-    Route(method="DELETE", path="builds/{id}", handler=builds.cancel_build),
-    Route(method="POST", path="builds/{id}/resume", handler=builds.resume_build, starts=True),
-    Route(method="POST", path="plan", handler=builds.plan_build, body=requests.Build),
-    Route(method="GET", path="images", handler=catalogue.list_images),
-    Route(method="GET", path="images/{gallery}/{name}/{version}", handler=catalogue.show_image),
+    Route(method="GET", path="builds", handler="builds.list_builds"),
+    Route(method="GET", path="builds/{id}", handler="builds.show_build"),
+    Route(method="DELETE", path="builds/{id}", handler="builds.cancel_build"),
+    Route(method="POST", path="builds/{id}/resume", handler="builds.resume_build", starts=True),
+    Route(method="POST", path="plan", handler="builds.plan_build", body="Build"),
+    Route(method="GET", path="images", handler="catalogue.list_images"),
+    Route(method="GET", path="images/{gallery}/{name}/{version}", handler="catalogue.show_image"),
     Route(
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
-        handler=catalogue.show_bill_of_materials,
+        handler="catalogue.show_bill_of_materials",
     ),
-    Route(method="GET", path="pools", handler=catalogue.list_pools),
-    Route(method="GET", path="pools/{account}/{pool}", handler=catalogue.show_pool),
-    Route(method="POST", path="pools", handler=intake.request_pool, body=requests.PoolMessage),
+    Route(method="GET", path="pools", handler="catalogue.list_pools"),
+    Route(method="GET", path="pools/{account}/{pool}", handler="catalogue.show_pool"),
+    Route(method="POST", path="pools", handler="intake.request_pool", body="PoolMessage"),
     Route(
         method="PATCH",
         path="pools/{account}/{pool}",
-        handler=catalogue.resize_pool,
+        handler="catalogue.resize_pool",
         starts=True,
-        body=requests.Resize,
+        body="Resize",
     ),
     Route(
         method="DELETE",
         path="pools/{account}/{pool}",
-        handler=catalogue.delete_pool,
+        handler="catalogue.delete_pool",
         starts=True,
     ),
-    Route(method="GET", path="recipes", handler=catalogue.list_recipes),
-    Route(method="GET", path="recipes/{name}", handler=catalogue.show_recipe),
-    Route(method="PUT", path="recipes/{name}", handler=catalogue.put_recipe, body=requests.Recipe),
-    Route(method="DELETE", path="recipes/{name}", handler=catalogue.delete_recipe),
-    Route(method="GET", path="leftovers", handler=leftovers.list_leftovers),
-    Route(method="POST", path="leftovers/sweep", handler=leftovers.begin_sweep, starts=True),
-    Route(method="POST", path="contexts", handler=contexts.upload_context),
-    Route(method="GET", path="health", handler=health.show_health),
-    Route(method="GET", path="openapi.json", handler=describe),
+    Route(method="GET", path="recipes", handler="catalogue.list_recipes"),
+    Route(method="GET", path="recipes/{name}", handler="catalogue.show_recipe"),
+    Route(method="PUT", path="recipes/{name}", handler="catalogue.put_recipe", body="Recipe"),
+    Route(method="DELETE", path="recipes/{name}", handler="catalogue.delete_recipe"),
+    Route(method="GET", path="leftovers", handler="leftovers.list_leftovers"),
+    Route(method="POST", path="leftovers/sweep", handler="leftovers.begin_sweep", starts=True),
+    Route(method="POST", path="contexts", handler="contexts.upload_context"),
+    Route(method="GET", path="health", handler="health.show_health"),
+    Route(method="GET", path="openapi.json", handler="openapi.describe"),
 ]
 
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "details": {"type": "array", "items": {"type": "object"}},
-            },
-        }
-    },
-}
 
+def bound(route: Route, services: Callable[[], Services]) -> Callable[..., Any]:
+    """The function to register for a route; one that `starts` something gets a durable client."""
 
-def document() -> Json:
-    """The OpenAPI 3.1 description, from the table above and the models that requests are parsed
-    into.
-    """
-    paths: Json = {}
-    schemas: Json = {"Error": _ERROR}
-    for route in ROUTES:
-        paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route)
-        if route.body is not None:
-            schema = route.body.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | {route.body.__name__: schema}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "batch-prep", "version": "1"},
-        "security": [{"functionKey": []}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}
-            },
-        },
-    }
+    def run(req: func.HttpRequest) -> func.HttpResponse:
+        from triggers import http
 
+        return http.response(http.answer(route.find_handler(), services, req))
 
-def _operation(route: Route) -> Json:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    text = {"type": "string"}
-    operation: Json = {
-        "operationId": route.handler.__name__,
-        "summary": (route.handler.__doc__ or "").strip().partition("\n")[0],
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": text} for name in names
-        ],
-        "responses": {
-            "2XX": {"description": "As asked."},
-            "4XX": {"description": "Refused.", "content": _content("Error")},
-        },
-    }
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(route.body.__name__)}
-    return operation
+    async def run_with_client(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
+        from triggers import http
 
+        answer = await asyncio.to_thread(lambda: http.answer(route.find_handler(), services, req))
+        if answer.begin is not None:
+            await http.begin(client, answer.begin)
+        return http.response(answer)
 
-def _content(schema: str) -> Json:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    function = run_with_client if route.starts else run
+    function.__name__ = function.__qualname__ = route.name
+    return function

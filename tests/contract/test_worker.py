@@ -136,7 +136,7 @@ def test_every_function_is_indexed(worker: Worker) -> None:
     from activities import ACTIVITIES
     from orchestrators import ORCHESTRATORS
 
-    assert {a.name for a in ACTIVITIES} | {o.value for o in ORCHESTRATORS} <= set(worker.functions)
+    assert set(ACTIVITIES) | {o.value for o in ORCHESTRATORS} <= set(worker.functions)
     assert {"pool_request", "pool_request_poison", "weekly_rebuild"} <= set(worker.functions)
 
 
@@ -146,7 +146,7 @@ def test_every_activity_is_invoked_and_tells_that_settings_are_missing(worker: W
 
     payload = Message(string=json.dumps({"plan": {}, "tick": {"now": "2026-01-01T00:00:00Z"}}))
     for activity in ACTIVITIES:
-        answer = worker.invoke(activity.name, payload=payload)
+        answer = worker.invoke(activity, payload=payload)
         assert answer.result.status == Message.Failure
         assert "AZURE_SUBSCRIPTION_ID is not set" in str(answer.result.exception.message)
 

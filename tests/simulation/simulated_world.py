@@ -10,11 +10,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from activities import ACTIVITIES
 from local.azure_simulator import model
 from local.functions_host import adapters, inline, local_client
-from orchestrators import ORCHESTRATORS
-from shared import binding, names
+from shared import names
 from shared.records import Records
 from shared.tables import Tables
 from tests.simulation import flaky_tables, foreign
@@ -63,10 +61,8 @@ class SimulatedWorld(World):
         self.records = Records(Tables(self.tables))  # type: ignore[arg-type]
         self.services = dataclasses.replace(self.services, records=self.records)
         self.engine = inline.InlineEngine(
-            adapters.orchestrators({k.value: v for k, v in ORCHESTRATORS.items()}),
-            adapters.activities(
-                {a.name: binding.bind(a, lambda: self.services) for a in ACTIVITIES}
-            ),
+            adapters.orchestrators(self.orchestrations()),
+            adapters.activities(self.activities()),
             seed=story.seed,
             clock=self.clock,
             crash=self._moment,

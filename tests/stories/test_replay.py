@@ -7,7 +7,7 @@ import json
 import azure.durable_functions as df
 import pytest
 
-from orchestrators import ORCHESTRATORS
+import orchestrators
 from shared import polling
 from shared.names import Orchestrator
 from tests.world import World, a_pool, a_request, an_image
@@ -36,7 +36,7 @@ def replayed(world: World, instance: str, name: Orchestrator) -> dict:
         "upperSchemaVersion": 1,
         "upperSchemaVersionNew": 2,
     }
-    return json.loads(df.Orchestrator.create(ORCHESTRATORS[name])(json.dumps(body)))
+    return json.loads(df.Orchestrator.create(orchestrators.find(name))(json.dumps(body)))
 
 
 def scheduled(history: list[dict]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import pytest
 from local.functions_host.store import Query
 from shared.names import Orchestrator
 from tests.world import World, a_pool, an_image
-from triggers import builds, catalogue, health, intake, routes
+from triggers import builds, catalogue, health, intake, openapi
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
 
@@ -155,7 +155,7 @@ def test_health_tells_of_each_dependency(world: World) -> None:
 
 def test_the_api_describes_itself(world: World) -> None:
     """Every route, and every field of a request, for whoever generates a client."""
-    described = world.ask(routes.describe).body
+    described = world.ask(openapi.describe).body
     assert set(described["paths"]["/api/builds"]) == {"get", "post"}
     assert "containerImages" in described["components"]["schemas"]["Image"]["properties"]
     told = json.dumps(described)

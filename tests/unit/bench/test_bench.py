@@ -43,7 +43,7 @@ NAMES = {
     "slow_replication_6h",
 }
 RESULTS = json.loads(running.RESULTS.read_text())
-NO_START = Start(seconds=0.4, bare_seconds=0.2, mib=50.0)
+NO_START = Start(seconds=0.4, bare_seconds=0.2, later_seconds=0.3, mib=50.0)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,9 @@ def test_the_stored_results_are_complete() -> None:
 def test_the_page_shows_every_scenario_and_says_where_it_was_measured() -> None:
     """And nothing of the machine but its Python and its cores."""
     found = running.known()
-    text = page.render(found, targets.judge(found, NO_START), "Python 3.13.0, 2 cores, Linux")
+    text = page.render(
+        found, targets.judge(found, NO_START), NO_START, "Python 3.13.0, 2 cores, Linux"
+    )
     assert all(f"| `{name}` |" in text for name in NAMES)
     assert "Python 3.13.0, 2 cores" in text
     assert "gantt" in text

@@ -9,6 +9,7 @@ import pytest
 
 from bench import baseline, page, wanted
 from bench.old_script import OldScript, Place, Pool, WentWrong
+from bench.startup import Start
 from local import clock
 from local.azure_simulator import core, operations, times
 from tests.world import Json
@@ -200,6 +201,7 @@ def test_the_page_tells_the_old_order() -> None:
             "old_steps": [{"name": "VM", "seconds": 170.0}, {"name": "Docker", "seconds": 70.0}],
         }
     }
-    text = page.render(found, [], "a machine")
+    start = Start(seconds=0.4, bare_seconds=0.2, later_seconds=0.3, mib=50.0)
+    text = page.render(found, [], start, "a machine")
     assert "| Docker | 70 |" in text
     assert "| **all**, 4.0 minutes | 240 |" in text
