@@ -145,9 +145,9 @@ def covers(found: object, asked: object) -> bool:
     return decisions.same(found, asked)
 
 
-def judge_pool(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
+def judge_pool(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     """Create, leave, change, empty and change, or delete and create: what the request's `ifExists`
-    allows.
+    allows. The result tells whether the pool is `fresh`: its nodes have only begun to come.
     """
     if observed is None:
         return Start(action="create")
@@ -159,7 +159,8 @@ def judge_pool(plan: PoolPlan, observed: Json | None, _: Tick) -> Verdict:
     if shaped_by(observed) == plan.build_id:
         # Made by an earlier try: perhaps in a size without capacity, or emptied since.
         is_done = same_size(plan, observed) and same_scale(plan, observed)
-        return Done() if is_done else _judge_update(plan, observed)
+        is_fresh = tick.started == "create" and plan.nodes_asked > 0
+        return Done(result={"fresh": is_fresh}) if is_done else _judge_update(plan, observed)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))

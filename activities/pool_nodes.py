@@ -92,22 +92,16 @@ def lost_nodes(nodes: list[Json]) -> list[Json]:
     return [n for n in nodes if _state(n) in _LOST]
 
 
-def _asked(plan: PoolPlan) -> int:
-    """How many nodes there should be; 0 where a formula decides."""
-    wanted = plan.pool
-    return 0 if wanted.autoscale_formula else wanted.nodes + wanted.low_priority_nodes
-
-
 def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
     """Whether all nodes are there and only need time: the pool itself has nothing to add."""
     states = [_state(n) for n in nodes]
-    all_there = len(nodes) == _asked(plan) > 0
+    all_there = len(nodes) == plan.nodes_asked > 0
     return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
 
 
 def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
     """Whether all nodes that were asked for are there and can work: the pool has nothing to add."""
-    return len(nodes) == _asked(plan) > 0 and all(_state(n) in _READY for n in nodes)
+    return len(nodes) == plan.nodes_asked > 0 and all(_state(n) in _READY for n in nodes)
 
 
 # What a node does on its way, in seconds at the fastest, half of what is usual: the machine is
@@ -159,7 +153,7 @@ def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
         return Fail(failure=problem)
     if lost := lost_nodes(nodes):
         return _judge_lost(plan, nodes, lost, tick)
-    if sum(_state(n) in _READY for n in nodes) < max(_asked(plan), len(nodes)):
+    if sum(_state(n) in _READY for n in nodes) < max(plan.nodes_asked, len(nodes)):
         return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
     return Done(result={"nodes": [n["id"] for n in nodes]})
 

@@ -45,7 +45,8 @@ class Mark:
     def until_now(self) -> Stretch:
         """From the mark to now."""
         cpu = _cpu(self.world) - self.cpu
-        happenings = tuple(self.world.happenings[self.happenings :])
+        known = self.world.happenings[self.happenings :]
+        happenings = tuple(one for one in known if one.ended > self.at)  # others were noticed late
         return Stretch(
             makespan=self.world.elapsed() - self.at,
             cpu=cpu,

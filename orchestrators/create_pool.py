@@ -90,8 +90,18 @@ def _with_nodes(context: Context, work: PoolWork) -> Story:
     for attempt, size in enumerate(sizes, 1):
         plan = planning.in_size(work.plan, size)
         try:
-            yield from steps.call(context, work.scope, "pool", "ensure_pool", plan)
-            found = yield from steps.run(context, work.scope, "nodes", "await_nodes", plan, attempt)
+            pool = yield from steps.call(
+                context, work.scope, "pool", "ensure_pool", plan, then="nodes"
+            )
+            found = yield from steps.run(
+                context,
+                work.scope,
+                "nodes",
+                "await_nodes",
+                plan,
+                attempt,
+                later=pool.get("fresh", False),
+            )
         except StepFailed as failed:
             if failed.failure.kind is not Kind.CAPACITY or attempt == len(sizes):
                 raise

@@ -212,6 +212,12 @@ class PoolPlan(Wire):
         return f"{self.account.account_id}/pools/{self.pool_id}"
 
     @property
+    def nodes_asked(self) -> int:
+        """How many nodes there should be; 0 where a formula decides."""
+        asked = self.pool
+        return 0 if asked.autoscale_formula else asked.nodes + asked.low_priority_nodes
+
+    @property
     def job_id(self) -> str:
         """The verification job."""
         return names.verification_job(self.build_id, self.pool_id)

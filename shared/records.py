@@ -45,6 +45,13 @@ _MESSAGE_MAX = 30_000  # characters kept of a refused message
 _RACES_MAX = 5  # losing that many in a row means that somebody else has the name
 
 
+class NextStep(Wire):
+    """The step that runs from the moment at which another is done."""
+
+    name: str
+    typical: float  # seconds
+
+
 class StepMark(Wire):
     """Which step an activity call belongs to."""
 
@@ -54,6 +61,7 @@ class StepMark(Wire):
     started_at: str
     typical: float = 0.0  # seconds
     cancellable: bool = True
+    then: NextStep | None = None
 
 
 def _ended(outcome: BuildOutcome, now: str) -> Json:
@@ -160,6 +168,9 @@ class Records:
             values["Scripted"] = bool(reply["result"].get("scripted"))
         row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
         self._tables.put(STEPS, mark.build, row, values)
+        if reply["state"] == "done" and mark.then is not None:
+            told = {"name": mark.then.name, "typical": mark.then.typical, "started_at": now}
+            self.mark_step(mark.model_copy(update={**told, "then": None}), now, {"state": "wait"})
 
     def steps(self, build: str) -> list[Row]:
         """The steps of a build in the order in which they began."""

@@ -61,9 +61,19 @@ class Step:
 # One activity
 
 
-def call(context: Context, scope: Scope, step: str, activity: str, plan: Wire) -> Story:
-    """Run `activity` until it is done and return its result. Raises StepFailed."""
-    reply = yield from _until_done(context, _payload(scope, step, activity, plan.to_wire()))
+def call(
+    context: Context,
+    scope: Scope,
+    step: str,
+    activity: str,
+    plan: Wire,
+    then: str | None = None,
+) -> Story:
+    """Run `activity` until it is done and return its result. Raises StepFailed. The step `then`,
+    if any, counts as running from that moment, however late it is first looked at.
+    """
+    work = _payload(scope, step, activity, plan.to_wire())
+    reply = yield from _until_done(context, {**work, "then": then} if then else work)
     return reply
 
 
@@ -92,10 +102,13 @@ def _until_done(context: Context, work: Json) -> Story:
     scope = Scope.from_wire(work["scope"]) if "scope" in work else None
     pace = polling.pace_of(work["step"], scope.pace if scope else None)
     began = context.current_utc_datetime
-    mark = _step_mark(scope, work["step"], began)
+    mark = _step_mark(scope, work["step"], work.get("then"), began)
     memo: Json = {}
     refusals = 0
     waited = spent = 0.0  # seconds, without those in which the app was down; `spent` of the limit
+    if work.get("later"):
+        waited = spent = polling.next_look(pace, 0.0)
+        yield context.create_timer(began + timedelta(seconds=waited))
     while True:
         now = context.current_utc_datetime
         elapsed = (now - began).total_seconds()
@@ -129,10 +142,11 @@ def _until_done(context: Context, work: Json) -> Story:
         yield context.create_timer(now + timedelta(seconds=delay))
 
 
-def _step_mark(scope: Scope | None, step: str, began: datetime) -> Json:
+def _step_mark(scope: Scope | None, step: str, then: str | None, began: datetime) -> Json:
+    """What the records are told with each call: `StepMark`."""
     if scope is None:
         return {}
-    mark = {
+    mark: Json = {
         "build": scope.build,
         "name": step,
         "pool": scope.pool,
@@ -140,6 +154,9 @@ def _step_mark(scope: Scope | None, step: str, began: datetime) -> Json:
         "typical": polling.pace_of(step, scope.pace).typical,
         "cancellable": scope.cancellable,
     }
+    if then is not None:
+        typical = polling.pace_of(then, scope.pace).typical
+        mark["then"] = {"name": then, "typical": typical}
     return {"step": mark}
 
 
@@ -315,22 +332,34 @@ def _next(waiting: list[Step], done: dict[str, Json]) -> Step | None:
     return next((s for s in waiting if all(name in done for name in s.after)), None)
 
 
-def _begin(context: Context, scope: Scope, step: Step, plan: Wire, attempt: int) -> Any:
+def _begin(
+    context: Context, scope: Scope, step: Step, plan: Wire, attempt: int, *, later: bool = False
+) -> Any:
     scope = scope if step.cancellable else scope.for_cleanup()
     suffix = step.name if attempt == 1 else f"{step.name}-{attempt}"
+    work = _payload(scope, step.name, step.activity, plan.to_wire())
     return context.call_sub_orchestrator(
         names.Orchestrator.RUN_OPERATION.value,
-        _payload(scope, step.name, step.activity, plan.to_wire()),
+        {**work, "later": True} if later else work,
         names.child_instance(context.instance_id, suffix),
     )
 
 
 def run(
-    context: Context, scope: Scope, step: str, activity: str, plan: Wire, attempt: int = 1
+    context: Context,
+    scope: Scope,
+    step: str,
+    activity: str,
+    plan: Wire,
+    attempt: int = 1,
+    *,
+    later: bool = False,
 ) -> Story:
-    """One long step as an orchestration of its own. Returns its result; raises StepFailed."""
+    """One long step as an orchestration of its own. Returns its result; raises StepFailed. What has
+    begun just now is first looked at `later`: when the fastest of its kind have ended.
+    """
     only = Step(name=step, activity=activity, plan=plan)
-    task = _begin(context, scope, only, plan, attempt)
+    task = _begin(context, scope, only, plan, attempt, later=later)
     yield context.task_any([task])  # so that a child that died is seen as data, too
     outcome = outcome_of(task, step)
     if "error" in outcome:
