@@ -21,6 +21,7 @@ from azure.core.exceptions import (
 
 Json = dict[str, Any]
 Key = tuple[str, str]
+Rows = dict[str, dict[str, "MemoryEntity"]]  # by partition and row, as the service keeps them
 
 # Limits of the service:
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
@@ -43,7 +44,7 @@ class MemoryTableService:
     """Tables by name. Like the real service, a table must be made before it is written."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, dict[Key, MemoryEntity]] = {}
+        self._tables: dict[str, Rows] = {}
         self._etags = itertools.count(1)
 
     def get_table_client(self, table_name: str) -> MemoryTable:
@@ -61,29 +62,27 @@ class MemoryTableService:
 class MemoryTable:
     """One table."""
 
-    def __init__(
-        self, tables: dict[str, dict[Key, MemoryEntity]], name: str, etags: Iterator[int]
-    ) -> None:
+    def __init__(self, tables: dict[str, Rows], name: str, etags: Iterator[int]) -> None:
         self._tables, self._name, self._etags = tables, name, etags
 
     def get_entity(self, partition_key: str, row_key: str) -> MemoryEntity:
         """One row; ResourceNotFoundError where there is none."""
-        found = self._rows().get((partition_key, row_key))
+        found = self._partition(partition_key).get(row_key)
         if found is None:
             raise _error(ResourceNotFoundError, "ResourceNotFound", row_key)
         return _copy(found)
 
     def create_entity(self, entity: Mapping[str, Any]) -> Json:
         """Insert; ResourceExistsError where the key is taken."""
-        rows, key = self._rows(), _checked_key(entity)
-        if key in rows:
+        key = _checked_key(entity)
+        if key[1] in self._partition(key[0]):
             raise _error(ResourceExistsError, "EntityAlreadyExists", key[1])
         return self._store(key, dict(entity))
 
     def upsert_entity(self, entity: Mapping[str, Any]) -> Json:
         """Insert or merge: columns that are not named stay."""
-        rows, key = self._rows(), _checked_key(entity)
-        return self._store(key, {**rows.get(key, {}), **entity})
+        key = _checked_key(entity)
+        return self._store(key, {**self._partition(key[0]).get(key[1], {}), **entity})
 
     def update_entity(
         self,
@@ -93,8 +92,8 @@ class MemoryTable:
         match_condition: MatchConditions | None = None,
     ) -> Json:
         """Merge into an existing row; with IfNotModified only the row that was read."""
-        rows, key = self._rows(), _checked_key(entity)
-        old = rows.get(key)
+        key = _checked_key(entity)
+        old = self._partition(key[0]).get(key[1])
         if old is None:
             raise _error(ResourceNotFoundError, "ResourceNotFound", key[1])
         if match_condition is MatchConditions.IfNotModified and old.metadata["etag"] != etag:
@@ -103,7 +102,7 @@ class MemoryTable:
 
     def delete_entity(self, partition_key: str, row_key: str) -> None:
         """Remove; a row that is not there is no error, as in the SDK."""
-        self._rows().pop((partition_key, row_key), None)
+        self._partition(partition_key).pop(row_key, None)
 
     def query_entities(
         self, query_filter: str, parameters: Mapping[str, Any]
@@ -111,16 +110,19 @@ class MemoryTable:
         """The rows of one partition, in order of their keys: the only query the app makes."""
         if query_filter != "PartitionKey eq @p":
             raise NotImplementedError(query_filter)
-        rows = self._rows()
-        wanted = [k for k in rows if k[0] == parameters["p"]]
-        return (_copy(rows[key]) for key in sorted(wanted))
+        rows = self._partition(parameters["p"])
+        return (_copy(rows[key]) for key in sorted(rows))
 
     def list_entities(self) -> Iterator[MemoryEntity]:
         """Every row, in order of the keys."""
         rows = self._rows()
-        return (_copy(rows[key]) for key in sorted(rows))
+        keys = sorted((partition, key) for partition, found in rows.items() for key in found)
+        return (_copy(rows[partition][key]) for partition, key in keys)
 
-    def _rows(self) -> dict[Key, MemoryEntity]:
+    def _partition(self, partition_key: str) -> dict[str, MemoryEntity]:
+        return self._rows().get(partition_key, {})
+
+    def _rows(self) -> Rows:
         if self._name not in self._tables:
             raise _error(ResourceNotFoundError, "TableNotFound", self._name)
         return self._tables[self._name]
@@ -129,7 +131,7 @@ class MemoryTable:
         kept = {name: value for name, value in columns.items() if value is not None}
         _check_limits(kept)
         etag = f'W/"{next(self._etags)}"'
-        self._rows()[key] = MemoryEntity(kept, etag)
+        self._rows().setdefault(key[0], {})[key[1]] = MemoryEntity(kept, etag)
         return {"etag": etag}
 
 

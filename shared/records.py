@@ -42,6 +42,7 @@ REFUSED = "batchprepRefused"
 RUNNING = {"accepted", "running"}  # states of a build
 ENDED = {"succeeded", "failed", "cancelled"}
 _MESSAGE_MAX = 30_000  # characters kept of a refused message
+_UNSEEN = "it has begun, nothing can be seen of it yet"
 _RACES_MAX = 5  # losing that many in a row means that somebody else has the name
 
 
@@ -170,12 +171,23 @@ class Records:
         self._tables.put(STEPS, mark.build, row, values)
         if reply["state"] == "done" and mark.then is not None:
             told = {"name": mark.then.name, "typical": mark.then.typical, "started_at": now}
-            self.mark_step(mark.model_copy(update={**told, "then": None}), now, {"state": "wait"})
+            self.mark_step(
+                mark.model_copy(update={**told, "then": None}),
+                now,
+                {"state": "wait", "note": _UNSEEN},
+            )
 
     def steps(self, build: str) -> list[Row]:
-        """The steps of a build in the order in which they began."""
-        rows = self._tables.query(STEPS, build)
-        return sorted(rows, key=lambda r: (str(r["StartedAt"]), r.key))
+        """The steps of a build in the order in which they began; the story's, where that is one
+        moment.
+        """
+        order = {step: place for place, step in enumerate(polling.known_steps())}
+
+        def place(row: Row) -> tuple[str, str, int, str]:
+            pool, _, step = row.key.rpartition("|")
+            return str(row["StartedAt"]), pool, order.get(step, len(order)), step
+
+        return sorted(self._tables.query(STEPS, build), key=place)
 
     def results(self, build: str) -> dict[str, Json]:
         """What the finished steps of a build's image answered: what `resume` goes on from."""

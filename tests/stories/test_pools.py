@@ -65,6 +65,36 @@ def test_pools_that_begin_together_ask_once_for_what_is_the_same(built: World) -
     assert {built.pool(ACCOUNT, f"pool{n}")["state"] for n in range(5)} == {"ready"}
 
 
+def looks_at_nodes(world: World) -> list[float]:
+    """When somebody looked at the nodes of a pool."""
+    return [e["time"] for e in world.ledger() if "/nodes?" in e["url"] and e["method"] == "GET"]
+
+
+def test_the_nodes_of_a_new_pool_are_looked_at_when_they_can_be_there(built: World) -> None:
+    """Nothing can be seen before, but a person sees at once that they are awaited."""
+    build = built.start(batch_only("r1", a_pool("dev")))
+    built.engine.advance(100)
+
+    pool, nodes = [s for s in built.show(build)["steps"] if s["pool"] == "dev"]
+    assert (pool["name"], pool["state"]) == ("pool", "succeeded")
+    assert (nodes["name"], nodes["state"]) == ("nodes", "running")
+    assert nodes["startedAt"] == pool["startedAt"]
+    assert looks_at_nodes(built) == []
+
+    built.engine.run_until_idle()
+    assert built.show(build)["state"] == "succeeded"
+    assert 1 <= len(looks_at_nodes(built)) <= 8
+
+
+def test_nodes_that_are_there_are_seen_at_once(built: World) -> None:
+    """Asked for again, nothing changes: nobody waits for what is there."""
+    built.build(batch_only("r1", a_pool("dev")))
+    again = built.clock.now()
+    build = built.build(batch_only("r2", a_pool("dev")))
+    assert build["state"] == "succeeded", build["error"]
+    assert built.clock.now() - again < 30
+
+
 def test_latest_is_what_was_published_last(built: World) -> None:
     """Also for a pool that is asked for in the same minute as one before the publication."""
     image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
@@ -155,8 +185,10 @@ def test_a_replaced_pool_is_a_new_one(built: World) -> None:
 
 
 def test_a_pool_without_nodes_is_ready_at_once(built: World) -> None:
-    """Zero nodes is a valid size."""
+    """Zero nodes is a valid size, and nobody waits for nodes."""
     build = built.build(batch_only("r1", a_pool("dev", nodes=0)))
+    seconds = {s["name"]: s["seconds"] for s in build["steps"] if s["pool"] == "dev"}
+    assert seconds["nodes"] < 180  # until the allocation of nothing has ended
     assert build["state"] == "succeeded", build["error"]
 
 

@@ -53,6 +53,13 @@ def tiny() -> tuple[Measured, Measured]:
     return scenarios.build(5, request), scenarios.build(5, request)
 
 
+def test_what_ended_before_the_measurement_is_no_part_of_it() -> None:
+    """The simulator tells of an end when it is next asked, which may be later."""
+    stretch = scenarios.queue(1, 1).stretch  # its account was made a minute before
+    assert min(one.ended for one in stretch.happenings) > stretch.looks[0].at
+    assert stretch.critical <= stretch.makespan
+
+
 def a_look(at: float, state: str, method: str = "GET") -> Look:
     """One look at a machine."""
     asked = Asked(method=method, path="/providers/microsoft.compute/virtualmachines/a", status=200)
