@@ -51,7 +51,7 @@ class Answer:
             is_done=state["isDone"],
             output=json.dumps(state.get("output")),
             custom_status=None if custom is None else json.dumps(custom),
-            custom_status_bytes=_utf16_bytes(custom),
+            custom_status_bytes=0 if custom is None else _utf16_bytes(custom),
             error=state.get("error"),
         )
 
