@@ -31,12 +31,16 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """`run` measures one seed, `old` is the old script's run; with several, figures are means."""
+    """`run` measures one seed, `old` is the old script's run; with several, figures are means.
+    `small` is one of its kind that is measured before and after it, in the same process: the speed
+    of a machine changes from minute to minute, and only seconds of one speed can be compared.
+    """
 
     run: Callable[[int], Measured]
     old: Callable[[int], OldRun]
     about: str
     seeds: int = 1
+    small: Callable[[int], Measured] | None = None
 
 
 # --- what is asked for ------------------------------------------------------------------------
@@ -241,6 +245,7 @@ SCENARIOS: dict[str, Scenario] = {
         run=functools.partial(queue, 1000),
         old=functools.partial(baseline.queue, 1000),
         about="1,000 verified pools, ten accounts",
+        small=functools.partial(queue, 10),
     ),
     "queue_1000_pools_half_quota": Scenario(
         run=functools.partial(queue, 1000, share_of_quota=0.5),

@@ -190,22 +190,22 @@ class _Play:
         """History says that this task was scheduled: it must be what was scheduled now."""
         task = self._new.pop(event.number, None)
         kind = _SCHEDULED[event.kind]
-        before = f"{_MISMATCH}{_named(kind, event.name)} with sequence ID {event.number}"
         if task is None:
-            raise NonDeterministic(
-                f"{before}, but the current replay execution hasn't (yet?) scheduled this task. "
-                f"{_CHANGED}",
+            raise _mismatch(
+                event,
+                "the current replay execution hasn't (yet?) scheduled this task",
             )
         if task.kind is not kind or task.name.lower() != event.name.lower():
             now = _named(task.kind, task.name)
-            raise NonDeterministic(
-                f"{before}, but the current orchestration replay instead scheduled {now} "
-                f"at this sequence number. {_CHANGED}",
+            raise _mismatch(
+                event,
+                f"the current orchestration replay instead scheduled {now} at this sequence number",
             )
         if self._strict and task.detail != event.detail:
             raise NonDeterministic(
-                f"{before} and {event.detail}, but the current orchestration replay gives it "
-                f"{task.detail}. The extension does not notice this; the result is left to chance.",
+                f"{_before(event)} and {event.detail}, but the current orchestration replay gives "
+                f"it {task.detail}. The extension does not notice this; the result is left to "
+                "chance.",
             )
 
     def _answer(self, event: Mark) -> None:
@@ -324,6 +324,15 @@ def _when(children: list[_Task], needed: int) -> _Task:
     for child in children:
         child.listener = ended
     return whole
+
+
+def _mismatch(event: Mark, now: str) -> NonDeterministic:
+    return NonDeterministic(f"{_before(event)}, but {now}. {_CHANGED}")
+
+
+def _before(event: Mark) -> str:
+    what = _named(_SCHEDULED[event.kind], event.name)
+    return f"{_MISMATCH}{what} with sequence ID {event.number}"
 
 
 def _named(kind: TaskKind, name: str) -> str:

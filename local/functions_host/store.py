@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS instances (
   input TEXT, output TEXT, custom_status TEXT, created REAL, updated REAL,
   parent TEXT, parent_execution TEXT, parent_task INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history (
-  instance TEXT, position INTEGER, event TEXT, PRIMARY KEY (instance, position)) WITHOUT ROWID;
+  instance TEXT, position INTEGER, event TEXT, PRIMARY KEY (instance, position));
 CREATE TABLE IF NOT EXISTS inbox (
   id INTEGER PRIMARY KEY, instance TEXT, execution TEXT, due REAL, event TEXT);
 CREATE INDEX IF NOT EXISTS inbox_of_instance ON inbox (instance, due, id);
@@ -149,7 +149,7 @@ class Store:
         return self._see(Instance.of_row(row)) if row else None
 
     def put_instance(self, instance: Instance) -> None:
-        self._db.execute(_REPLACE_INSTANCE, _INSTANCE_VALUES(instance))
+        self._db.execute(_PUT_INSTANCE, _INSTANCE_VALUES(instance))
         self._see(instance)
 
     def _see(self, instance: Instance) -> Instance:
@@ -273,8 +273,12 @@ class Store:
 _SEEN_MAX = 2048  # rows, some KB each
 _INSTANCE_VALUES = attrgetter(*(field.name for field in fields(Instance)))
 _ACTIVITY_VALUES = attrgetter(*(field.name for field in fields(Activity)))
-_REPLACE_INSTANCE = (
-    "REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # as in Instance
+# An update of the row in place writes one page; a row put in its stead would be written anew, with
+# the pages of its long input.
+_CHANGED = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(Instance))
+_PUT_INSTANCE = (
+    f"INSERT INTO instances VALUES ({', '.join('?' * len(fields(Instance)))}) "  # noqa: S608 - no value in it
+    f"ON CONFLICT (id) DO UPDATE SET {_CHANGED}"
 )
 _FORGET = (
     "DELETE FROM instances WHERE id = ?",

@@ -7,7 +7,10 @@ import step_assembler
 import step_machine
 
 VERSION = "580.126.20"
-SMI_LINE = f"0, Tesla T4, GPU-1234, {VERSION}, 15360, 0, [N/A]"
+SMI_LINE = f"0, Tesla T4, GPU-1234, {VERSION}, 15360, Enabled, [N/A]"
+# As a real one answered, and what /proc said of its module; both recorded.
+H200_LINE = "0, NVIDIA H200, GPU-21e98147-3d5f, 580.159.04, 143771, Enabled, Disabled"
+H200_MODULE = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build\n"
 FILES = [file for file in step_assembler.STEPS["seal"]["files"] if not file.startswith("parts/")]
 ASK = step_assembler.assemble_files(
     "seal",
@@ -53,6 +56,21 @@ def test_a_gpu_that_works(world: step_machine.Machine) -> None:
         "at": "",
         "data": {"count": 1, "name": "Tesla T4", "driverVersion": VERSION},
     }
+
+
+def test_the_answers_of_a_real_gpu(world: step_machine.Machine) -> None:
+    """Its name has blanks, its driver a zero in front."""
+    world.write(f"modules/{step_machine.KERNEL}", "580.159.04")
+    world.write("root/proc/driver/nvidia/version", H200_MODULE)
+    (world.root / f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{VERSION}").unlink()
+    world.write("root/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.580.159.04", "")
+    world.fake("nvidia-smi", f"echo '{H200_LINE}'")
+
+    check = world.run_text(ASK, EXPECT_GPU="1").check("gpu")
+    assert (check["status"], check["code"]) == ("pass", "")
+    found = {"count": 1, "name": "NVIDIA H200", "driverVersion": "580.159.04"}
+    assert check["data"] == found
+    assert judged(world, EXPECT_GPU="2") == ("fail", "GPU_COUNT")
 
 
 def test_none_expected_none_here(machine: step_machine.Machine) -> None:

@@ -134,6 +134,17 @@ def test_a_target_is_reached_missed_or_open(value: float | None, reached: bool |
     assert targets.at_most("x", value, 1.1).reached is reached
 
 
+@pytest.mark.parametrize(("small", "reached"), [(1.0, True), (0.9, False), (None, None)])
+def test_cpu_is_compared_at_one_speed_of_the_machine(
+    small: float | None, reached: bool | None
+) -> None:
+    """110 s for 1,000 pools against what ten took in the same process."""
+    many = {"figures": {**dict.fromkeys(FIGURES), "cpu_seconds": 110.0}, "small_cpu": small}
+    verdicts = targets.judge({"queue_1000_pools": many}, NO_START)
+    [growth] = [v for v in verdicts if "CPU seconds per pool" in v.target]
+    assert growth.reached is reached
+
+
 def test_a_missing_feature_is_not_reached() -> None:
     """A rebuild that makes everything anew does not pass for one that recognised the image."""
     missing = {"figures": dict.fromkeys(FIGURES), "missing": "not there"}
