@@ -11,7 +11,7 @@ from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
 from azure.mgmt.batch import BatchManagementClient
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
-from simulated_world import GROUP, LOCATION, World
+from simulated_world import GROUP, LOCATION, World, result_line
 
 from local.azure_simulator import store
 from local.azure_simulator.container_registry import registries
@@ -244,6 +244,21 @@ def start_task(command: str = VERIFY, **environment: str) -> dict[str, Any]:
         "environmentSettings": settings,
         "waitForSuccess": True,
     }
+
+
+def verified(world: BatchWorld, **changes: Any) -> tuple[str, dict[str, Any]]:
+    """State of the one node of a new pool, and the result line of its start task."""
+    environment = changes.pop("environment", {})
+    changes.setdefault("start_task", start_task(**environment))
+    image = changes.pop("image", None) or world.make_gpu_image()
+    world.make_pool(image=image, **changes)
+    (node,) = world.await_nodes()
+    return node.state, result_line(world.node_output("dev", node.id))
+
+
+def failed_codes(result: dict[str, Any]) -> list[str]:
+    """Of the checks in a result line."""
+    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
 
 
 def details(error: Any) -> dict[str, str]:

@@ -15,8 +15,10 @@ from batch_world import (
     as_preloaded,
     code_of,
     containers_of,
+    failed_codes,
     start_task,
     stored_image,
+    verified,
 )
 from simulated_world import GROUP, LOCATION, refused, result_line
 
@@ -30,20 +32,6 @@ def world() -> BatchWorld:
     world = BatchWorld()
     world.make_account()
     return world
-
-
-def _verified(world: BatchWorld, **changes: object) -> tuple[str, dict[str, object]]:
-    """State of the one node of a new pool, and the result line of its start task."""
-    environment = changes.pop("environment", {})
-    changes.setdefault("start_task", start_task(**environment))
-    image = changes.pop("image", None) or world.make_gpu_image()
-    world.make_pool(image=image, **changes)
-    (node,) = world.await_nodes()
-    return node.state, result_line(world.node_output("dev", node.id))
-
-
-def _codes(result: dict[str, object]) -> list[str]:
-    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
 
 
 # --- the life of a node -------------------------------------------------------------------------
@@ -328,7 +316,7 @@ def test_nodes_survive_a_restart_of_the_simulator(tmp_path):
     first.close()
     second = BatchWorld(path=tmp_path / "azure.sqlite", start=now)
     (node,) = second.await_nodes()
-    assert _codes(result_line(second.node_output("dev", node.id))) == [
+    assert failed_codes(result_line(second.node_output("dev", node.id))) == [
         "DOCKER_DOWN",
         "IMAGE_MISSING",
     ]
@@ -338,5 +326,5 @@ def test_nodes_survive_a_restart_of_the_simulator(tmp_path):
 def test_the_result_line_stays_below_its_limit(world):
     """Run commands and readers keep 3 KB."""
     images = "\n".join(f"docker.io/library/python:3.{n}" for n in range(30))
-    _, result = _verified(world, size=T4, environment={"EXPECT_IMAGES": images})
+    _, result = verified(world, size=T4, environment={"EXPECT_IMAGES": images})
     assert len(json.dumps(result)) < 3072

@@ -13,15 +13,13 @@ from batch_world import (
     T4,
     BatchWorld,
     as_preloaded,
+    failed_codes,
     start_task,
+    verified,
 )
 from simulated_world import result_line
 
 from local.azure_simulator.machine import interface
-
-# Left out, these options make the SDK raise ValueError before it sends anything.
-REBOOT = {"nodeRebootOption": "requeue"}
-REIMAGE = {"nodeReimageOption": "requeue"}
 
 
 @pytest.fixture
@@ -29,20 +27,6 @@ def world() -> BatchWorld:
     world = BatchWorld()
     world.make_account()
     return world
-
-
-def _verified(world: BatchWorld, **changes: object) -> tuple[str, dict[str, object]]:
-    """State of the one node of a new pool, and the result line of its start task."""
-    environment = changes.pop("environment", {})
-    changes.setdefault("start_task", start_task(**environment))
-    image = changes.pop("image", None) or world.make_gpu_image()
-    world.make_pool(image=image, **changes)
-    (node,) = world.await_nodes()
-    return node.state, result_line(world.node_output("dev", node.id))
-
-
-def _codes(result: dict[str, object]) -> list[str]:
-    return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
 
 
 # --- verification -------------------------------------------------------------------------------
@@ -56,7 +40,7 @@ def test_a_good_gpu_node_passes_and_says_that_it_is_scripted(world):
         "EXPECT_IMAGES": f"{CUDA}\n{BUSYBOX}",
         "VERIFY_IMAGE": BUSYBOX,
     }
-    state, result = _verified(world, size=T4, environment=environment)
+    state, result = verified(world, size=T4, environment=environment)
     assert state == "idle"
     assert (result["ok"], result["nonce"], result["scripted"], result["exitCode"]) == (
         True, "n7", True, 0,
@@ -68,7 +52,7 @@ def test_a_good_gpu_node_passes_and_says_that_it_is_scripted(world):
 
 def test_a_node_without_gpu_and_expectations_skips_the_gpu(world):
     """A plain pool is not asked for what it does not have."""
-    state, result = _verified(world, size=CPU, image=world.make_image())
+    state, result = verified(world, size=CPU, image=world.make_image())
     status = {check["id"]: check["status"] for check in result["data"]["checks"]}
     assert (state, status["gpu"], status["images"], status["container"]) == (
         "idle", "skip", "skip", "skip",
@@ -95,18 +79,18 @@ def test_the_verification_finds_what_the_image_lacks(world, inside, size, enviro
     """The node is held back, and the code says whether image or size is to blame."""
     base = {"driver": "580.126.20", "driverKind": "datacenter-open"}
     image = world.make_image(inside={**base, **inside})
-    state, result = _verified(world, image=image, size=size, environment=environment)
+    state, result = verified(world, image=image, size=size, environment=environment)
     assert state == "starttaskfailed"
     assert (result["ok"], result["exitCode"]) == (False, 30)
-    assert code in _codes(result)
+    assert code in failed_codes(result)
 
 
 def test_a_start_task_without_admin_rights_does_not_reach_docker(world):
     """The Docker socket belongs to root."""
     task = start_task()
     task["userIdentity"]["autoUser"]["elevationLevel"] = "NonAdmin"
-    _, result = _verified(world, size=T4, start_task=task)
-    assert "DOCKER_DOWN" in _codes(result)
+    _, result = verified(world, size=T4, start_task=task)
+    assert "DOCKER_DOWN" in failed_codes(result)
 
 
 def test_secure_boot_keeps_an_unsigned_driver_from_loading(world):
@@ -120,16 +104,16 @@ def test_secure_boot_keeps_an_unsigned_driver_from_loading(world):
     world.make_pool("open", security={**security, **settings}, **options)
     (secure,) = world.await_nodes("secure")
     (opened,) = world.await_nodes("open")
-    assert _codes(result_line(world.node_output("secure", secure.id))) == ["GPU_SECURE_BOOT"]
+    assert failed_codes(result_line(world.node_output("secure", secure.id))) == ["GPU_SECURE_BOOT"]
     assert opened.state == "idle"
 
 
 def test_the_pools_own_start_task_runs_at_the_end(world):
     """Its output is kept, its failure counts."""
     environment = {"USER_START_TASK": "echo mine; exit 4"}
-    state, result = _verified(world, size=T4, environment=environment)
+    state, result = verified(world, size=T4, environment=environment)
     assert state == "starttaskfailed"
-    assert _codes(result) == ["USER_START_TASK"]
+    assert failed_codes(result) == ["USER_START_TASK"]
 
 
 def test_the_step_is_found_however_it_was_packed():
