@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from cli import following, summary, tables, watch, wording
-from cli.commands import AsJson, BuildId, Endpoint, NoWait, connected, json_wanted, listed, path
+from cli.commands import (
+    AsJson,
+    BuildId,
+    Endpoint,
+    NoWait,
+    asked,
+    connected,
+    json_wanted,
+    listed,
+    path,
+)
 from cli.progress import symbol
 
 app = typer.Typer(
@@ -26,12 +36,8 @@ MetadataFolder = Annotated[
 @app.command("list")
 def list_builds(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List builds, newest first."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get("builds")
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("builds"))
+    if answer is None:
         return
     rows = [
         (
@@ -88,13 +94,10 @@ def cancel(
     context: typer.Context, build_id: BuildId, endpoint: Endpoint = None, as_json: AsJson = False
 ) -> None:
     """Stop a build; what it made so far is removed."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.delete(path("builds", build_id))
-    if as_json:
-        around.print_json(answer)
-    else:
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.delete(path("builds", build_id))
+    )
+    if answer is not None:
         around.out.print(f"Build {build_id} is being cancelled.", markup=False)
         around.say(f"See it end: {wording.PROGRAM} builds watch {build_id}")
 

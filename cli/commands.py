@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -70,6 +71,20 @@ def json_wanted(context: typer.Context, as_json: bool) -> bool:
     wanted = as_json or bool(context.find_root().params.get("as_json"))
     context.meta["cli.as_json"] = wanted
     return wanted
+
+
+def asked(
+    context: typer.Context, endpoint: str | None, as_json: bool, ask: Callable[[Client], Any]
+) -> tuple[Surroundings, Any]:
+    """Ask the service one thing: the answer, or None where --json wanted nothing else printed."""
+    as_json = json_wanted(context, as_json)
+    around, client = connected(context, endpoint)
+    with client:
+        answer = ask(client)
+    if as_json:
+        around.print_json(answer)
+        return around, None
+    return around, {} if answer is None else answer
 
 
 def path(*parts: str) -> str:

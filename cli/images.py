@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import summary, tables, wording
-from cli.commands import AsJson, Endpoint, connected, json_wanted, listed, path
+from cli.commands import AsJson, Endpoint, asked, connected, listed, path
 
 app = typer.Typer(
     help="Images: the catalogue of what was built.", rich_markup_mode="rich", no_args_is_help=True
@@ -17,12 +17,8 @@ app = typer.Typer(
 @app.command("list")
 def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List image versions."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get("images")
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("images"))
+    if answer is None:
         return
     rows = [
         (
@@ -50,13 +46,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one image version; --json prints it as image_metadata.json."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get(path("images", gallery, name, version))
-    if as_json:
-        around.print_json(answer)
-    else:
+    around, answer = asked(
+        context,
+        endpoint,
+        as_json,
+        lambda client: client.get(path("images", gallery, name, version)),
+    )
+    if answer is not None:
         summary.facts_lines(around.out, summary.image_facts(answer))
 
 

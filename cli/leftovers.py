@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import tables, wording
-from cli.commands import AsJson, Endpoint, connected, json_wanted, listed
+from cli.commands import AsJson, Endpoint, asked, listed
 
 app = typer.Typer(
     help="Leftovers: what the sweep would remove or shrink, what it keeps, and why.",
@@ -20,12 +20,8 @@ def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = Fa
     """Show what builds left behind; removes nothing."""
     if context.invoked_subcommand:
         return
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get("leftovers")
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("leftovers"))
+    if answer is None:
         return
     rows = [
         (
@@ -44,12 +40,9 @@ def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = Fa
 @app.command()
 def sweep(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """Remove now what nobody needs, dead nodes too; the timer would do so within the half hour."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.post("leftovers/sweep")
-    if as_json:
-        around.print_json(answer)
-    else:
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.post("leftovers/sweep")
+    )
+    if answer is not None:
         around.out.print("A sweep is running.", markup=False)
         around.say(f"See what stays: {wording.PROGRAM} leftovers")

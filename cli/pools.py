@@ -9,7 +9,7 @@ import typer
 
 from cli import errors, following, summary, tables, wording
 from cli.client import Client
-from cli.commands import AsJson, Endpoint, NoWait, connected, json_wanted, listed, path
+from cli.commands import AsJson, Endpoint, NoWait, asked, connected, json_wanted, listed, path
 from cli.surroundings import Surroundings
 
 app = typer.Typer(
@@ -32,12 +32,8 @@ _LABELS = {
 @app.command("list")
 def list_pools(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List pools."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get("pools")
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("pools"))
+    if answer is None:
         return
     rows = [
         (
@@ -65,12 +61,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one pool; --json prints it as batch_metadata.json."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get(path("pools", account, pool_id))
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.get(path("pools", account, pool_id))
+    )
+    if answer is None:
         return
     facts = {label: wording.value(answer.get(key)) for key, label in _LABELS.items()}
     if answer.get("pending"):

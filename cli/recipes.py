@@ -9,7 +9,7 @@ import typer
 
 from cli import metadata, tables
 from cli.client import Client
-from cli.commands import AsJson, Endpoint, connected, json_wanted, listed, path
+from cli.commands import AsJson, Endpoint, asked, connected, json_wanted, listed, path
 from cli.surroundings import Surroundings
 
 app = typer.Typer(
@@ -24,12 +24,8 @@ def list_recipes(
     context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False
 ) -> None:
     """List recipes."""
-    as_json = json_wanted(context, as_json)
-    around, client = connected(context, endpoint)
-    with client:
-        answer = client.get("recipes")
-    if as_json:
-        around.print_json(answer)
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("recipes"))
+    if answer is None:
         return
     rows = [_row(recipe) for recipe in listed(answer, "recipes")]
     columns = ("Recipe", "Enabled", "Mode", "OS", "GPU", "Image")
