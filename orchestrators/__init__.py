@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.names import Orchestrator
 
-Story = Callable[[Any], Generator[Any, Any, Any]]
+Orchestration = Callable[[Any], Generator[Any, Any, Any]]
 
 ORCHESTRATORS = {
     Orchestrator.BUILD: "orchestrators.build",
@@ -32,13 +32,13 @@ ORCHESTRATORS = {
 
 
 @functools.cache
-def find(name: Orchestrator) -> Story:
+def find(name: Orchestrator) -> Orchestration:
     """The generator function of an orchestration."""
-    story: Story = getattr(importlib.import_module(ORCHESTRATORS[name]), name.value)
-    return story
+    orchestration: Orchestration = getattr(importlib.import_module(ORCHESTRATORS[name]), name.value)
+    return orchestration
 
 
-def bound(name: Orchestrator) -> Story:
+def bound(name: Orchestrator) -> Orchestration:
     """The function to register for an orchestration."""
 
     def tell(context: Any) -> Generator[Any, Any, Any]:
