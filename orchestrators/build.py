@@ -9,6 +9,7 @@ from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
 from shared import decisions, left_nodes, names, planning, proofs, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
+from shared.looks import Context, Json, Scope, Story
 from shared.plans import (
     AccountPlan,
     BaseImage,
@@ -22,7 +23,7 @@ from shared.plans import (
     PoolPlan,
     PoolRecord,
 )
-from shared.steps import Context, Json, Scope, Step, Story
+from shared.steps import Step
 from shared.wire import Wire
 
 

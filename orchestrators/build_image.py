@@ -13,6 +13,7 @@ from shared import bill_of_materials, catalogue, execution, names, planning, pol
 from shared.bill_of_materials import BillPlan
 from shared.bodies import BUILDER_USER
 from shared.errors import StepFailed
+from shared.looks import Context, Json, Scope, Story
 from shared.plans import (
     GridDriver,
     GroupPlan,
@@ -23,7 +24,7 @@ from shared.plans import (
     ScriptPlan,
     VersionPlan,
 )
-from shared.steps import Context, Json, Scope, Step, Story
+from shared.steps import Step
 from shared.wire import Wire
 
 

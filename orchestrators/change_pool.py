@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from shared import steps
 from shared.errors import StepFailed
+from shared.looks import Context, Scope, Story
 from shared.plans import BuildOutcome, Named, PoolChange, PoolRecord
 from shared.requests import Mode
-from shared.steps import Context, Scope, Story
 
 
 def change_pool(context: Context) -> Story:

@@ -6,9 +6,9 @@ from typing import Any
 
 from shared import execution, left_nodes, planning, proofs, steps
 from shared.errors import Failure, Kind, StepFailed
+from shared.looks import Context, Scope, Story
 from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, PoolTold, ReportPlan
 from shared.proofs import CheckResult, Proof
-from shared.steps import Context, Scope, Story
 from shared.wire import Wire
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared import names, steps
+from shared.looks import Context, Story
 from shared.plans import BuildPlan, Nothing, RebuildGroup, RecipePlan
-from shared.steps import Context, Story
 
 # A history grows by ten events with each build, and is told anew after each of them.
 _GROUP = 25

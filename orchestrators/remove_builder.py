@@ -7,8 +7,8 @@ from __future__ import annotations
 from orchestrators.undo import undo
 from shared import steps
 from shared.errors import StepFailed
+from shared.looks import Context, Scope, Story
 from shared.plans import ImagePlan
-from shared.steps import Context, Scope, Story
 from shared.sweep_plans import MadeIn
 from shared.wire import Wire
 

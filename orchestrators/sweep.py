@@ -7,8 +7,8 @@ from __future__ import annotations
 from orchestrators.undo import undo
 from shared import names, polling, steps
 from shared.errors import StepFailed
+from shared.looks import Context, Json, Scope, Story
 from shared.plans import Named, Nothing, PoolPlan
-from shared.steps import Context, Json, Scope, Story
 from shared.sweep_plans import (
     BuildCleared,
     BuildLeft,

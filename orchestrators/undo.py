@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from shared import names, steps
 from shared.errors import StepFailed
-from shared.steps import Context, Scope, Story
+from shared.looks import Context, Scope, Story
 from shared.sweep_plans import MadeIn, MadePlan
 
 

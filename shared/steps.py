@@ -9,35 +9,15 @@ run_bounded children side by side within a width, one outcome each, in the order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shared import errors, names, polling
 from shared.errors import Failure, Kind, StepFailed
+from shared.looks import Context, Json, Scope, Story, iso, until_done
 from shared.wire import Wire
-
-Json = dict[str, Any]
-Story = Generator[Any, Any, Any]
-Context = Any  # azure-functions-durable ships no types
-
-
-class Scope(Wire):
-    """Whose steps: the build, the pool (if they make one), and what is known of durations."""
-
-    build: str
-    pool: str | None = None
-    pace: dict[str, float] = {}  # learned durations, seconds by step
-    cancellable: bool = True
-
-    def of_pool(self, pool: str) -> Scope:
-        """The steps of one pool of the build."""
-        return self.model_copy(update={"pool": pool})
-
-    def for_cleanup(self) -> Scope:
-        """Cleaning up goes on when the build is cancelled."""
-        return self.model_copy(update={"cancellable": False})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,13 +53,13 @@ def call(
     if any, counts as running from that moment, however late it is first looked at.
     """
     work = _payload(scope, step, activity, plan.to_wire())
-    reply = yield from _until_done(context, {**work, "then": then} if then else work)
+    reply = yield from until_done(context, {**work, "then": then} if then else work)
     return reply
 
 
 def note(context: Context, activity: str, plan: Wire) -> Story:
     """Run a short activity that is no step of its own (a record, a look-up). Raises StepFailed."""
-    reply = yield from _until_done(
+    reply = yield from until_done(
         context, {"activity": activity, "step": "note", "plan": plan.to_wire()}
     )
     return reply
@@ -89,100 +69,9 @@ def _payload(scope: Scope, step: str, activity: str, plan: Json) -> Json:
     return {"activity": activity, "step": step, "plan": plan, "scope": scope.to_wire()}
 
 
-def run_operation(context: Context) -> Story:
-    """The orchestration behind `run`: one step, its outcome as data."""
-    try:
-        result = yield from _until_done(context, context.get_input())
-    except StepFailed as failed:
-        return {"error": failed.failure.to_wire()}
-    return {"result": result}
-
-
-def _until_done(context: Context, work: Json) -> Story:
-    scope = Scope.from_wire(work["scope"]) if "scope" in work else None
-    pace = polling.pace_of(work["step"], scope.pace if scope else None)
-    began = context.current_utc_datetime
-    mark = _step_mark(scope, work["step"], work.get("then"), began)
-    memo: Json = {}
-    refusals = 0
-    waited = spent = 0.0  # seconds, without those in which the app was down; `spent` of the limit
-    if work.get("later"):
-        waited = spent = polling.next_look(pace, 0.0)
-        yield context.create_timer(began + timedelta(seconds=waited))
-    while True:
-        now = context.current_utc_datetime
-        elapsed = (now - began).total_seconds()
-        tick = {
-            "now": _iso(now),
-            "elapsed": elapsed,
-            **{k: v for k, v in memo.items() if v is not None},
-        }
-        payload = {"plan": work["plan"], "tick": tick, **mark}
-        reply = yield context.call_activity(work["activity"], payload)
-        if reply["state"] == "done":
-            return reply["result"]
-        if reply["state"] == "failed":
-            raise StepFailed(Failure.from_wire(reply["error"]))
-        memo = reply["memo"]
-        refusals = refusals + 1 if reply["transient"] else 0
-        if failure := _enough(work["step"], reply, pace, refusals, spent):
-            if mark:  # its record would say for ever that it runs
-                yield context.call_activity(
-                    work["activity"], {**payload, "gaveUp": failure.to_wire()}
-                )
-            raise StepFailed(failure)
-        if refusals:
-            spread = polling.spread_of(context.instance_id, refusals)
-            delay = polling.backoff(refusals, reply.get("retryAfter"), spread)
-        else:
-            hints = (reply.get("retryAfter"), reply.get("left"), reply.get("expected"))
-            delay = polling.next_look(pace, waited, *hints)
-            spent += delay
-        waited += delay
-        yield context.create_timer(now + timedelta(seconds=delay))
-
-
-def _step_mark(scope: Scope | None, step: str, then: str | None, began: datetime) -> Json:
-    """What the records are told with each call: `StepMark`."""
-    if scope is None:
-        return {}
-    mark: Json = {
-        "build": scope.build,
-        "name": step,
-        "pool": scope.pool,
-        "startedAt": _iso(began),
-        "typical": polling.pace_of(step, scope.pace).typical,
-        "cancellable": scope.cancellable,
-    }
-    if then is not None:
-        typical = polling.pace_of(then, scope.pace).typical
-        mark["then"] = {"name": then, "typical": typical}
-    return {"step": mark}
-
-
-def _enough(
-    step: str, reply: Json, pace: polling.Pace, refusals: int, spent: float
-) -> Failure | None:
-    """Why not to look again, or None."""
-    if refusals:
-        is_over = refusals > polling.TRANSIENT_ATTEMPTS
-        return Failure.from_wire(reply["error"]) if is_over else None
-    return _too_long(step, reply, pace) if spent > pace.limit_minutes * 60 else None
-
-
-def _too_long(step: str, reply: Json, pace: polling.Pace) -> Failure:
-    attempted = f"finish step {step} ({reply['note']})"
-    resource = reply.get("resource", step)
-    return errors.timeout(attempted=attempted, resource=resource, minutes=pace.limit_minutes)
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-
-
 def now(context: Context) -> str:
     """The orchestration's time, ISO 8601 UTC."""
-    return _iso(context.current_utc_datetime)
+    return iso(context.current_utc_datetime)
 
 
 # -------------------------------------------------------------------------------------------------

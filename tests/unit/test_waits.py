@@ -13,8 +13,8 @@ from local.clock import VirtualClock
 from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
 from shared import polling
+from shared.looks import Scope, run_operation
 from shared.names import Orchestrator
-from shared.steps import Scope, run_operation
 
 STEPS = sorted(polling.known_steps())
 
