@@ -274,8 +274,8 @@ _SEEN_MAX = 2048  # rows, some KB each
 _INSTANCE_VALUES = attrgetter(*(field.name for field in fields(Instance)))
 _ACTIVITY_VALUES = attrgetter(*(field.name for field in fields(Activity)))
 # An update of the row in place writes one page; a row put in its stead would be written anew, with
-# the pages of its long input.
-_CHANGED = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(Instance))
+# the pages of its long input. So would one whose key is named among what changes.
+_CHANGED = ", ".join(f"{each.name} = excluded.{each.name}" for each in fields(Instance)[1:])
 _PUT_INSTANCE = (
     f"INSERT INTO instances VALUES ({', '.join('?' * len(fields(Instance)))}) "  # noqa: S608 - no value in it
     f"ON CONFLICT (id) DO UPDATE SET {_CHANGED}"
