@@ -6,7 +6,7 @@ A module is imported when one of its activities is first called: a cold start ne
 from __future__ import annotations
 
 import functools
-import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +76,7 @@ ACTIVITIES = tuple(_MODULES)
 @functools.cache
 def find(name: str) -> Activity:
     """The description of an activity. Raises KeyError for a name that is none."""
-    module = importlib.import_module(f"activities.{_MODULES[name]}")
-    activity: Activity = getattr(module, name)
+    activity: Activity = pkgutil.resolve_name(f"activities.{_MODULES[name]}:{name}")
     return activity
 
 

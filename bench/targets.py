@@ -102,9 +102,6 @@ def _requests(figures: _Figures) -> Iterator[Verdict]:
     yield at_most("a full build with ten pools is never throttled (429)", refused, 0, whole)
 
 
-_PER_POOL = {"requests": "azure_requests", "events replayed": "events_replayed"}
-
-
 def _queue(figures: _Figures) -> Iterator[Verdict]:
     failed = sum(
         count
@@ -123,8 +120,11 @@ def _queue(figures: _Figures) -> Iterator[Verdict]:
     memory = figures("queue_1000_pools", "peak_rss_mib")
     yield at_most("1,000 pools: < 300 MiB", memory, 299, "{:.0f} MiB".format)
     many, few = "queue_1000_pools", "queue_10_pools"
-    growths = {what: figures.ratio(many, figure, few, figure) for what, figure in _PER_POOL.items()}
-    growths["CPU seconds"] = figures.ratio(many, "cpu_seconds", many, "small_cpu")
+    growths = {
+        "requests": figures.ratio(many, "azure_requests", few, "azure_requests"),
+        "events replayed": figures.ratio(many, "events_replayed", few, "events_replayed"),
+        "CPU seconds": figures.ratio(many, "cpu_seconds", many, "small_cpu"),
+    }
     for what, growth in growths.items():
         per_pool = None if growth is None else growth / 100
         yield at_most(f"{what} per pool grow by ≤ 20 % from 10 to 1,000", per_pool, 1.20)

@@ -7,7 +7,7 @@ A module is imported when its orchestration is first told: a cold start needs no
 from __future__ import annotations
 
 import functools
-import importlib
+import pkgutil
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -34,7 +34,7 @@ ORCHESTRATORS = {
 @functools.cache
 def find(name: Orchestrator) -> Orchestration:
     """The generator function of an orchestration."""
-    orchestration: Orchestration = getattr(importlib.import_module(ORCHESTRATORS[name]), name.value)
+    orchestration: Orchestration = pkgutil.resolve_name(f"{ORCHESTRATORS[name]}:{name.value}")
     return orchestration
 
 

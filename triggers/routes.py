@@ -6,7 +6,7 @@ A handler's module is imported when it is first called: a cold start needs none 
 from __future__ import annotations
 
 import asyncio
-import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,15 +38,14 @@ class Route:
 
     def find_handler(self) -> Handler:
         """The function that answers."""
-        module, _, name = self.handler.partition(".")
-        handler: Handler = getattr(importlib.import_module(f"triggers.{module}"), name)
+        handler: Handler = pkgutil.resolve_name(f"triggers.{self.handler}")
         return handler
 
     def find_body(self) -> type[Request] | None:
         """What the request's JSON is parsed into, if it has any."""
         if self.body is None:
             return None
-        model: type[Request] = getattr(importlib.import_module("shared.requests"), self.body)
+        model: type[Request] = pkgutil.resolve_name(f"shared.requests:{self.body}")
         return model
 
 
