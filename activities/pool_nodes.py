@@ -104,13 +104,14 @@ def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
     return len(nodes) == plan.nodes_asked > 0 and all(_state(n) in _READY for n in nodes)
 
 
-# What a node does on its way, in seconds at the fastest, half of what is usual: the machine is
-# prepared, it boots, its start task runs.
-_WAY = {"creating": 15.0, "starting": 75.0, "waitingforstarttask": 10.0}
+# What a node does on its way, in seconds, two thirds of what is usual: the machine is prepared, it
+# boots, its start task runs. Whole ways that take half are over before the first look; of one that
+# is not, the parts left hardly take less than this, and a look that comes sooner sees nothing new.
+_WAY = {"creating": 20.0, "starting": 100.0, "waitingforstarttask": 13.0}
 
 
 def _left(nodes: list[Json], now: str) -> float | None:
-    """Until the last of them can work, at the fastest; None where one does something unusual."""
+    """Until the last of them can work, at least; None where one does something unusual."""
     coming = [n for n in nodes if _state(n) in _COMING]
     if any(_state(n) not in _WAY for n in coming):
         return None

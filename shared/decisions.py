@@ -21,8 +21,8 @@ Json = dict[str, Any]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
     """Look again later; `retry_after` in seconds if Azure named a time. Where what was seen tells
-    it, `left` are the seconds that it still takes at the fastest, `expected` those that it should
-    take. `memory` is what the next look is to know; None leaves what earlier looks remembered.
+    it, `left` are the seconds that it still takes at least, `expected` those that it should take.
+    `memory` is what the next look is to know; None leaves what earlier looks remembered.
     """
 
     note: str = ""

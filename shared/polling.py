@@ -9,8 +9,8 @@ half and three times that, each end is seen at most max(10 %, 15 s, Retry-After)
 - around the typical time, when most end, it is half of that where the bound leaves looks for it.
 
 What nobody waits for is looked at every 15 s at most. Where a look tells how far it has come, the
-next one comes shortly after the fastest possible end (`left`), or halfway to the expected one, and
-at last when that is due (`expected`).
+next one comes shortly after the soonest end to reckon with (`left`), or halfway to the expected
+one, and at last when that is due (`expected`).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NEAR_SHARE: Final = 0.5  # ... they are looked at so much more often ...
 _NEAR_TYPICAL_MAX: Final = 150.0  # ... where so many seconds are usual at most
 _EXPECTED_SHARES: Final = (0.02, 0.25)  # of the elapsed time: the waits for an expected end
 _EXPECTED_UNTIL: Final = 1.5  # times the typical duration; then what foretells the end errs
-_SOON_SECONDS: Final = 10.0  # after the fastest possible end, where that is known ...
-_SOON_SHARE: Final = 0.06  # ... or this share of the elapsed time, whichever is longer
+_SOON_SECONDS: Final = 10.0  # after the soonest end, where that is known ...
+_SOON_SHARE: Final = 0.08  # ... or this share of the time until then, whichever is longer
 _SOON_UNTIL: Final = 2.0  # times the typical duration; then nobody knows what it waits for
 
 
@@ -52,13 +52,12 @@ def next_look(
     expected: float | None = None,
 ) -> float:
     """Seconds from now until the next look, `elapsed` seconds after the start. `left` are those
-    that it still takes at the fastest and `expected` those that it should take, if the last look
-    told.
+    that it still takes at least and `expected` those that it should take, if the last look told.
 
     Never sooner than Azure's Retry-After.
     """
     if left is not None and elapsed < _SOON_UNTIL * pace.typical:
-        soon = max(_SOON_SECONDS, _SOON_SHARE * elapsed)
+        soon = max(_SOON_SECONDS, _SOON_SHARE * (elapsed + left))
         return float(max(left + soon, retry_after or 0.0))
     since = max(elapsed, pace.typical * _FASTEST)
     interval = _interval(pace, since)
@@ -122,7 +121,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "pool": (5, 180),
     "nodes": (350, 120),
     "node_reports": (2, 10),
-    "verify": (15, 60),
+    "verify": (20, 60),
     "empty_pool": (60, 60),
     "remove_pool": (60, 60),
     "resize": (180, 120),

@@ -29,12 +29,12 @@ def judged(*nodes: dict, **pool: object) -> Verdict:
 @pytest.mark.parametrize(
     ("state", "since", "left"),
     [
-        ("creating", "2026-01-01T00:10:00Z", 100.0),
-        ("creating", "2026-01-01T00:09:50Z", 90.0),
-        ("creating", "2026-01-01T00:05:00Z", 85.0),
-        ("starting", "2026-01-01T00:09:30Z", 55.0),
-        ("starting", "2026-01-01T00:01:00Z", 10.0),
-        ("waitingforstarttask", "2026-01-01T00:09:57Z", 7.0),
+        ("creating", "2026-01-01T00:10:00Z", 133.0),
+        ("creating", "2026-01-01T00:09:50Z", 123.0),
+        ("creating", "2026-01-01T00:05:00Z", 113.0),
+        ("starting", "2026-01-01T00:09:30Z", 83.0),
+        ("starting", "2026-01-01T00:01:00Z", 13.0),
+        ("waitingforstarttask", "2026-01-01T00:09:57Z", 10.0),
         ("waitingforstarttask", "2026-01-01T00:00:00Z", 0.0),
     ],
 )
@@ -49,7 +49,7 @@ def test_the_last_node_counts() -> None:
     """A pool is ready when all its nodes are."""
     verdict = judged(node("idle"), node("waitingforstarttask"), node("creating"))
     assert isinstance(verdict, Wait)
-    assert verdict.left == 100.0
+    assert verdict.left == 133.0
 
 
 def test_nodes_that_do_something_unusual_foretell_nothing() -> None:
@@ -63,7 +63,7 @@ def test_machines_that_are_not_there_yet_have_their_whole_way_before_them() -> N
     """Azure looks for machines; once it has them, they must be prepared, boot and start."""
     verdict = judged()
     assert isinstance(verdict, Wait)
-    assert verdict.left == 100.0
+    assert verdict.left == 133.0
 
 
 def test_a_pool_whose_nodes_are_all_ready_is_ready() -> None:

@@ -104,8 +104,9 @@ def test_what_a_look_foretells_is_waited_for() -> None:
     """Nodes that boot need no looks meanwhile; at their end somebody looks soon."""
     pace = polling.pace_of("nodes")
 
-    assert polling.next_look(pace, 100.0, left=85.0) == 95.0
-    assert polling.next_look(pace, 300.0, left=0.0) == 18.0
+    assert polling.next_look(pace, 40.0, left=85.0) == 95.0
+    assert polling.next_look(pace, 200.0, left=100.0) == 124.0
+    assert polling.next_look(pace, 300.0, left=0.0) == 24.0
     assert polling.next_look(pace, 300.0, retry_after=60.0, left=0.0) == 60.0
     overdue = 2 * pace.typical
     assert polling.next_look(pace, overdue, left=0.0) == polling.next_look(pace, overdue)
