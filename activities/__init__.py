@@ -60,7 +60,6 @@ _BY_MODULE = {
     "records": [
         "begin_build",
         "end_build",
-        "claim_pool",
         "record_image",
         "record_pool",
         "record_pool_change",

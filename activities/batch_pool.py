@@ -9,7 +9,7 @@ from __future__ import annotations
 from shared import batch_bodies, clients, decisions, known, names, scripts
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind
+from shared.errors import Failure, Kind, StepFailed
 from shared.operations import Json, Operation, Services, Tick
 from shared.plans import AccountPlan, PoolPlan
 from shared.requests import IfExists
@@ -43,10 +43,26 @@ def _list_key(account: AccountPlan) -> tuple[str, ...]:
     return ("pools", account.account_id.lower())
 
 
+def _claim(services: Services, plan: PoolPlan) -> None:
+    """One build at a time shapes a pool. Raises StepFailed where another one does."""
+    holder = services.records.claim("pool", plan.resource.lower(), plan.build_id)
+    if holder != plan.build_id:
+        raise StepFailed(
+            Failure(
+                code="Conflict",
+                kind=Kind.CONFLICT,
+                message=f"Build {holder} is at work on pool {plan.pool_id}.",
+                resource=plan.resource,
+                next_action=f"Wait for build {holder} to end, then ask again.",
+            )
+        )
+
+
 def _look_first(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
     """A pool that was not there a moment ago is asked for at once: it is only made where there is
     none.
     """
+    _claim(services, plan)
     if tick.started is None:
         there = services.known.recall(_list_key(plan.account), tick.now, known.A_MOMENT)
         if there is not None and not any(decisions.same(p["name"], plan.pool_id) for p in there):

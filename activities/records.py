@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared import acceptance, left_nodes
-from shared.errors import Failure, Kind, RequestRefused, StepFailed
+from shared.errors import RequestRefused
 from shared.operations import Effect, Json, Services, Tick
 from shared.plans import (
     BuildOutcome,
@@ -11,7 +11,6 @@ from shared.plans import (
     Named,
     Nothing,
     PoolChange,
-    PoolPlan,
     PoolTold,
     RecipePlan,
 )
@@ -143,29 +142,4 @@ accept_recipe = Effect(
     verb="accept the recipe's request",
     subject=lambda plan: plan.name,
     act=_accept_recipe,
-)
-
-
-def _claim_pool(services: Services, plan: PoolPlan, _: Tick) -> Json:
-    """One build at a time shapes a pool."""
-    holder = services.records.claim("pool", plan.resource.lower(), plan.build_id)
-    if holder != plan.build_id:
-        raise StepFailed(
-            Failure(
-                code="Conflict",
-                kind=Kind.CONFLICT,
-                message=f"Build {holder} is at work on pool {plan.pool_id}.",
-                resource=plan.resource,
-                next_action=f"Wait for build {holder} to end, then ask again.",
-            )
-        )
-    return {}
-
-
-claim_pool = Effect(
-    name="claim_pool",
-    plan=PoolPlan,
-    verb="claim the pool",
-    subject=lambda plan: plan.resource,
-    act=_claim_pool,
 )

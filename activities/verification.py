@@ -78,9 +78,13 @@ _OVERDUE_SECONDS = 4 * polling.pace_of("verify").typical
 
 
 def _look_job(services: Services, plan: ReportPlan, tick: Tick) -> Json | None:
-    """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts."""
+    """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts.
+    The first call asks for the job at once: that tells, too, whether it is there.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
+    if tick.started is None:
+        return None
     service = services.azure.batch_service(plan.pool.endpoint)
     try:
         tasks = clients.listed(service.list_tasks, plan.pool.job_id)
@@ -92,9 +96,16 @@ def _look_job(services: Services, plan: ReportPlan, tick: Tick) -> Json | None:
 
 
 def _start_job(services: Services, plan: ReportPlan, tick: Tick) -> Started:
+    from azure.core.exceptions import ResourceExistsError
+
     service = services.azure.batch_service(plan.pool.endpoint)
     job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool_id}}
-    clients.send(service.create_job, job)
+    try:
+        clients.send(service.create_job, job)
+    except ResourceExistsError as error:
+        made_before = error.error is not None and error.error.code == "JobExists"
+        if not made_before:
+            raise
     return _add_tasks(services, plan, tick)
 
 

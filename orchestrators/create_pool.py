@@ -24,7 +24,6 @@ def create_pool(context: Context) -> Story:
     work = PoolWork.from_wire(context.get_input())
     plan = work.plan
     try:
-        yield from steps.note(context, "claim_pool", plan)
         record = yield from _make(context, work)
     except StepFailed as failed:
         record = planning.failed_pool(plan, failed.failure)

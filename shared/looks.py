@@ -29,33 +29,54 @@ class Scope(Wire):
         """The steps of one pool of the build."""
         return self.model_copy(update={"pool": pool})
 
+    def for_step(self, step: str) -> Scope:
+        """What one step needs: all that was learned would be sent with each of them."""
+        known = {step: self.pace[step]} if step in self.pace else {}
+        return self.model_copy(update={"pace": known})
+
     def for_cleanup(self) -> Scope:
         """Cleaning up goes on when the build is cancelled."""
         return self.model_copy(update={"cancellable": False})
 
 
 def run_operation(context: Context) -> Story:
-    """The orchestration behind `run`: one step, its outcome as data."""
+    """The orchestration behind `run`: one step, its outcome as data.
+
+    Input: {"activity", "step", "plan", "scope", "later"?}
+    """
+    work = context.get_input()
+    scope = Scope.from_wire(work["scope"])
+    later = work.get("later", False)
     try:
-        result = yield from until_done(context, context.get_input())
+        result = yield from until_done(
+            context, work["activity"], work["step"], work["plan"], scope, later=later
+        )
     except StepFailed as failed:
         return {"error": failed.failure.to_wire()}
     return {"result": result}
 
 
-def until_done(context: Context, work: Json) -> Story:
-    """Call an activity until it is done and return its result. Raises StepFailed. `work` names it:
-
-    {"activity", "step", "plan", "scope"?, "then"?: the next step, "later"?: not looked at yet}
+def until_done(
+    context: Context,
+    activity: str,
+    step: str,
+    plan: Json,
+    scope: Scope | None = None,
+    *,
+    then: str | None = None,
+    later: bool = False,
+) -> Story:
+    """Call an activity until it is done and return its result. Raises StepFailed. Without a scope
+    it is no step with a record. The step `then` begins with its end; what begins `later` is not
+    looked at yet.
     """
-    scope = Scope.from_wire(work["scope"]) if "scope" in work else None
-    pace = polling.pace_of(work["step"], scope.pace if scope else None)
+    pace = polling.pace_of(step, scope.pace if scope else None)
     began = context.current_utc_datetime
-    mark = _step_mark(scope, work["step"], work.get("then"), began)
+    mark = _step_mark(scope, step, then, began)
     memo: Json = {}
     refusals = 0
     waited = spent = 0.0  # seconds, without those in which the app was down; `spent` of the limit
-    if work.get("later"):
+    if later:
         waited = spent = polling.next_look(pace, 0.0)
         yield context.create_timer(began + timedelta(seconds=waited))
     while True:
@@ -66,19 +87,17 @@ def until_done(context: Context, work: Json) -> Story:
             "elapsed": elapsed,
             **{k: v for k, v in memo.items() if v is not None},
         }
-        payload = {"plan": work["plan"], "tick": tick, **mark}
-        reply = yield context.call_activity(work["activity"], payload)
+        payload = {"plan": plan, "tick": tick, **mark}
+        reply = yield context.call_activity(activity, payload)
         if reply["state"] == "done":
             return reply["result"]
         if reply["state"] == "failed":
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if failure := _enough(work["step"], reply, pace, refusals, spent):
+        if failure := _enough(step, reply, pace, refusals, spent):
             if mark:  # its record would say for ever that it runs
-                yield context.call_activity(
-                    work["activity"], {**payload, "gaveUp": failure.to_wire()}
-                )
+                yield context.call_activity(activity, {**payload, "gaveUp": failure.to_wire()})
             raise StepFailed(failure)
         if refusals:
             spread = polling.spread_of(context.instance_id, refusals)

@@ -2,7 +2,8 @@
 
 The SDKs' own retries are off: an activity never sleeps, the orchestrator waits by durable timer for
 as long as Retry-After asks. The default policy that registers a missing resource provider is left
-out too: it would wait without limit.
+out too: it would wait without limit. So is the one that numbers requests: failures tell Azure's own
+request id, and to make a number of clock and network card takes longer than all other policies.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ def authorized(
     network.
     """
     steps = [
-        policies.RequestIdPolicy(),
         policies.HeadersPolicy(),
         policies.UserAgentPolicy(_USER_AGENT),
         policies.ContentDecodePolicy(),

@@ -52,21 +52,14 @@ def call(
     """Run `activity` until it is done and return its result. Raises StepFailed. The step `then`,
     if any, counts as running from that moment, however late it is first looked at.
     """
-    work = _payload(scope, step, activity, plan.to_wire())
-    reply = yield from until_done(context, {**work, "then": then} if then else work)
+    reply = yield from until_done(context, activity, step, plan.to_wire(), scope, then=then)
     return reply
 
 
 def note(context: Context, activity: str, plan: Wire) -> Story:
     """Run a short activity that is no step of its own (a record, a look-up). Raises StepFailed."""
-    reply = yield from until_done(
-        context, {"activity": activity, "step": "note", "plan": plan.to_wire()}
-    )
+    reply = yield from until_done(context, activity, "note", plan.to_wire())
     return reply
-
-
-def _payload(scope: Scope, step: str, activity: str, plan: Json) -> Json:
-    return {"activity": activity, "step": step, "plan": plan, "scope": scope.to_wire()}
 
 
 def now(context: Context) -> str:
@@ -226,10 +219,16 @@ def _begin(
 ) -> Any:
     scope = scope if step.cancellable else scope.for_cleanup()
     suffix = step.name if attempt == 1 else f"{step.name}-{attempt}"
-    work = _payload(scope, step.name, step.activity, plan.to_wire())
+    work = {
+        "activity": step.activity,
+        "step": step.name,
+        "plan": plan.to_wire(),
+        "scope": scope.for_step(step.name).to_wire(),
+        "later": later,
+    }
     return context.call_sub_orchestrator(
         names.Orchestrator.RUN_OPERATION.value,
-        {**work, "later": True} if later else work,
+        work,
         names.child_instance(context.instance_id, suffix),
     )
 

@@ -259,7 +259,8 @@ class Engine(hub.Hub):
     def _record(self, instance: Instance, episode: Episode, answer: Answer) -> None:
         events = list(episode.events)
         marks = list(chain(self.past(instance.id).marks, map(history.mark, events)))
-        instance = replace(instance, custom_status=answer.custom_status)
+        if answer.custom_status != instance.custom_status:
+            instance = replace(instance, custom_status=answer.custom_status)
         try:
             played = answer.played(instance.name, marks, strict=self._strict_replay)
         except replay.PlayFailed as problem:

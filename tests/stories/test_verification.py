@@ -119,3 +119,24 @@ def test_every_node_of_a_large_pool_is_asked(world: World) -> None:
     assert build["state"] == "succeeded", build["error"]
     [system] = [p for p in build["pools"][0]["proofs"] if p["check"] == "system"]
     assert (system["verdict"], system["nodes"]) == ("pass", 60)
+
+
+def test_a_job_that_was_made_though_no_answer_came_is_gone_on_with(world: World) -> None:
+    """It is not looked for first: its own request tells that it is there."""
+    lost = {"effect": "drop", "when": "after", "method": "POST", "path": "/jobs$"}
+    world.fault(lost)
+    build = world.build(a_request(pools=[a_pool("dev", verify=True)]))
+
+    assert build["state"] == "succeeded", build["error"]
+    asked = [r["status"] for r in world.ledger() if r["method"] == "POST" and "/jobs?" in r["url"]]
+    assert asked[-1] == 409
+    assert world.pool("mybatch12345", "dev")["verified"] is True
+
+
+def test_an_account_that_takes_no_more_jobs_says_so(world: World) -> None:
+    """Batch answers that, too, with a conflict: no job is there then."""
+    world.change_facts({"batchQuota:activeJobs": 0})
+
+    build = world.build(a_request(pools=[a_pool("dev", verify=True)]))
+
+    assert build["pools"][0]["error"]["azureCode"] == "ActiveJobAndScheduleQuotaReached"
