@@ -47,12 +47,16 @@ _WITHOUT_DEFAULT = [
     "STEP_LOG_IDENTITY_ID",
     "STEP_LOG_IDENTITY_CLIENT_ID",
 ]
-_OF_TRIGGERS = ["WEEKLY_REBUILD_SCHEDULE", "SWEEP_SCHEDULE"]  # read by the Functions host, not here
+_OF_OTHERS = [  # read by the Functions host or by the SDK, not here
+    "WEEKLY_REBUILD_SCHEDULE",
+    "SWEEP_SCHEDULE",
+    "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
+]
 
 
 def known() -> list[str]:
     """The names of all settings."""
-    return sorted([*_DEFAULTS, *_WITHOUT_DEFAULT, *_OF_TRIGGERS])
+    return sorted([*_DEFAULTS, *_WITHOUT_DEFAULT, *_OF_OTHERS])
 
 
 class Settings(Wire):

@@ -65,7 +65,7 @@ class InlineEngine(engine.Engine):
         seed: int = 0,
         clock: VirtualClock | None = None,
         path: Path | str = ":memory:",
-        crash: Callable[[Moment], bool] = lambda _: False,
+        crash: Callable[[Moment], bool] | None = None,
         policy: versions.Policy | None = None,
     ) -> None:
         """Activities take and return JSON text; what they raise fails them."""
@@ -216,6 +216,8 @@ class InlineEngine(engine.Engine):
         *,
         is_activity: bool = False,
     ) -> None:
+        if self._crash is None:
+            return
         moment = Moment(when=when, name=name, instance_id=instance_id, is_activity=is_activity)
         if self._crash(moment):
             raise Crash

@@ -211,6 +211,7 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
     azure = (options.azure_endpoint or url(ports.simulator)).rstrip("/")
     return {
         "AzureWebJobsStorage": storage_connection_string(ports),
+        "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
         "AZURE_SUBSCRIPTION_ID": _SUBSCRIPTION,
         "AZURE_TENANT_ID": _TENANT,
         "AZURE_CLIENT_ID": "",  # the one identity that this machine has
