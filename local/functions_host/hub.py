@@ -13,7 +13,7 @@ from local.functions_host.replay import NewTask, TaskKind
 from local.functions_host.store import Activity, Instance, Status, Store
 from local.functions_host.work import Work
 
-_HISTORIES_KEPT = 2048  # of instances that ran last, 10 to 20 KB each; others are read again
+_HISTORIES_KEPT = 4096  # of instances that ran last, 10 KB each; others are read again
 
 
 class Hub:

@@ -270,7 +270,7 @@ class Store:
         self._db.execute("DELETE FROM activities WHERE id = ?", (activity.id,))
 
 
-_SEEN_MAX = 2048  # rows, some KB each
+_SEEN_MAX = 4096  # rows, some KB each
 _INSTANCE_VALUES = attrgetter(*(field.name for field in fields(Instance)))
 _ACTIVITY_VALUES = attrgetter(*(field.name for field in fields(Activity)))
 # An update of the row in place writes one page; a row put in its stead would be written anew, with
