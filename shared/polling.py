@@ -121,7 +121,7 @@ _PACES: Final[dict[str, tuple[float, float]]] = {
     "pool": (5, 180),
     "nodes": (350, 120),
     "node_reports": (2, 10),
-    "verify": (20, 60),
+    "verify": (24, 60),
     "empty_pool": (60, 60),
     "remove_pool": (60, 60),
     "resize": (180, 120),
