@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import os
 
 import hypothesis
 import pytest
@@ -15,10 +14,6 @@ hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("unhurried")
-
-
-# As everywhere the app runs (`local.settings.sample.json`).
-os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 
 
 @pytest.fixture
