@@ -52,7 +52,17 @@ def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdic
         return Wait() if tick.started == "delete" else Start(action="delete")
     if state != "ready":
         return Wait(note="the VM is being made")
-    return Done(result={"size": decisions.properties(observed)["hardwareProfile"]["vmSize"]})
+    return Done(result=_built(plan, observed))
+
+
+def _built(plan: ImagePlan, observed: Json) -> Json:
+    """What the builder is, and what a resumed build needs to know of it."""
+    assert plan.base is not None
+    return {
+        "size": decisions.properties(observed)["hardwareProfile"]["vmSize"],
+        "base": plan.base.to_wire(),
+        "expiresAt": observed["tags"][names.TAG_EXPIRES],
+    }
 
 
 create_builder_vm = Operation(

@@ -45,21 +45,48 @@ def build(context: Context) -> Story:
 
 
 def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
-    earlier = plan.earlier or Earlier()
-    if earlier.image is not None:  # the image is published; only pools are left to make
-        endpoint = yield from _account_endpoint(context, plan, scope)
-        return (yield from _make_pools(context, plan, scope, earlier.image, endpoint))
+    if plan.earlier is not None:
+        return (yield from _go_on(context, plan, scope, plan.earlier))
     plan, image, endpoint = yield from _preflight(context, plan)
-    if plan.image is None:
-        endpoint = endpoint or (yield from _account_endpoint(context, plan, scope))
-    else:
-        try:
-            image, endpoint = yield from _make_image(context, plan, plan.image, scope, endpoint)
-        except StepFailed as failed:
-            is_sealed = isinstance(failed, SealedOnly)
-            return (yield from _give_up(context, plan, scope, failed.failure, is_sealed))
-    assert image is not None
+    if plan.image is not None:
+        return (yield from _image_and_pools(context, plan, plan.image, scope, endpoint))
+    endpoint = endpoint or (yield from _account_endpoint(context, plan, scope))
     return (yield from _make_pools(context, plan, scope, image, endpoint))
+
+
+def _go_on(context: Context, plan: BuildPlan, scope: Scope, earlier: Earlier) -> Story:
+    """A resumed build: its builder is sealed and only to be published, or the image is there and
+    only pools are left. Nothing is checked again: what could have been short is made.
+    """
+    image = earlier.outcome.image
+    if image is None:
+        assert plan.image is not None
+        builder = planning.as_built(plan.image, earlier.steps["builder_vm"])
+        plan = plan.model_copy(update={"image": builder})
+        return (yield from _image_and_pools(context, plan, builder, scope, ""))
+    try:
+        endpoint = yield from _account_endpoint(context, plan, scope)
+    except StepFailed as failed:  # no pool was begun: what was told of them still holds
+        return _ended_again(earlier.outcome, failed.failure)
+    return (yield from _make_pools(context, plan, scope, image, endpoint))
+
+
+def _ended_again(outcome: BuildOutcome, failure: Failure) -> BuildOutcome:
+    """The earlier outcome, with why it is still no success."""
+    is_cancelled = failure.kind is Kind.CANCELLED
+    news = {"state": _state(failure), "error": failure, "resumable": not is_cancelled}
+    return outcome.model_copy(update=news)
+
+
+def _image_and_pools(
+    context: Context, plan: BuildPlan, image: ImagePlan, scope: Scope, endpoint: str
+) -> Story:
+    try:
+        made, endpoint = yield from _make_image(context, plan, image, scope, endpoint)
+    except StepFailed as failed:
+        is_sealed = plan.earlier is not None or isinstance(failed, SealedOnly)
+        return (yield from _give_up(context, plan, scope, failed.failure, is_sealed))
+    return (yield from _make_pools(context, plan, scope, made, endpoint))
 
 
 class SealedOnly(StepFailed):
@@ -141,7 +168,8 @@ def _give_up(
     outcome = _failed(plan, failure)
     # A conflict stays one: the number that this build claimed is another's by now.
     if is_sealed and outcome.state == "failed" and failure.kind is not Kind.CONFLICT:
-        advice = f"Resume the build (what it needs is kept for {plan.image.keep_hours:g} hours)."
+        until = plan.image.tags[names.TAG_EXPIRES]
+        advice = f"Resume the build: what it needs is kept until {until}."
         kept = failure.model_copy(update={"next_action": advice})
         return outcome.model_copy(
             update={"error": kept, "leftovers": plan.image.builder_resources, "resumable": True}
@@ -202,7 +230,7 @@ def _make_pools(
     context: Context, plan: BuildPlan, scope: Scope, image: ImageRecord, endpoint: str
 ) -> Story:
     """The pools side by side; the builder is removed meanwhile, off the critical path."""
-    ready = {pool.pool_id: pool for pool in plan.earlier.pools} if plan.earlier else {}
+    ready = _ready(plan.earlier)
     pools = [
         planning.with_image(pool, image, endpoint)
         for pool in plan.pools
@@ -229,6 +257,12 @@ def _make_pools(
         yield from steps.note(context, "hand_over_pools", Named(build_id=plan.build_id))
     made = {pool.pool_id: _pool(pool, r) for pool, r in zip(pools, results, strict=True)} | ready
     return _outcome(plan, image, [made[p.pool_id] for p in plan.pools], leftovers)
+
+
+def _ready(earlier: Earlier | None) -> dict[str, PoolRecord]:
+    """The pools that an earlier try has finished."""
+    told = earlier.outcome.pools if earlier else []
+    return {pool.pool_id: pool for pool in told if pool.error is None}
 
 
 def _is_told(result: Json) -> bool:

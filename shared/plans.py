@@ -237,11 +237,10 @@ class BuildPlan(Wire):
 
 
 class Earlier(Wire):
-    """What an earlier try of a build has finished."""
+    """What an earlier try of a build has finished: it sealed the builder, or made the image."""
 
-    steps: dict[str, dict[str, Any]] = {}  # results of the image's steps
-    image: ImageRecord | None = None
-    pools: list[PoolRecord] = []  # those that are ready
+    steps: dict[str, dict[str, Any]]  # results of the image's steps
+    outcome: BuildOutcome
 
 
 class ImageReference(Wire):

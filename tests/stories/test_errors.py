@@ -208,7 +208,7 @@ def test_image_creation_fails(world: World) -> None:
     build = world.build(image_only())
     assert build["resumable"]
     assert "Resume the build" in build["error"]["nextAction"]
-    assert "4 hours" in build["error"]["nextAction"]
+    assert "kept until 2026-01-01T04:00:00Z" in build["error"]["nextAction"]
     assert world.resources("virtualMachines")
 
 

@@ -11,6 +11,14 @@ from triggers import builds, leftovers
 VERSION = "galleryVersions.create"
 NO_CAPACITY = {"effect": "allocation", "code": "InternalExecutionError", "message": "try later"}
 
+UNREACHABLE = {
+    "effect": "status",
+    "status": 403,
+    "code": "AuthorizationFailed",
+    "method": "GET",
+    "path": "batchAccounts/mybatch12345$",
+}
+
 
 def image_only(request_id: str = "r1", **image: object) -> dict:
     """A request for an image."""
@@ -52,6 +60,65 @@ def test_a_sealed_builder_is_kept_and_the_build_goes_on_from_it(world: World) ->
     starts = [r for r in world.ledger() if r["method"] == "PUT" and "runCommands/" in r["url"]]
     assert len(starts) == len({r["url"] for r in starts})
     assert world.resources("virtualMachines") == []
+
+
+def test_a_build_that_names_its_version_goes_on_with_that_version(world: World) -> None:
+    """Its failed version is on Azure under that number; it is its own."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only(version="2.0.0"))
+    assert failed["resumable"], failed["error"]
+
+    build = world.resume(failed["buildId"])
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["version"] == "2.0.0"
+
+
+def test_what_stands_is_not_checked_again(world: World) -> None:
+    """No size of the builder is to be had by now, and there may be a newer base image: the sealed
+    builder needs neither, and the record tells what it was made from.
+    """
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())
+    world.change_facts({"quota:cores": 0})
+    before = len(world.ledger())
+
+    build = world.resume(failed["buildId"])
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["baseImageVersion"]
+    assert [r for r in world.ledger()[before:] if "/vmimage/" in r["url"]] == []
+
+
+def test_a_resume_that_cannot_begin_loses_nothing(world: World) -> None:
+    """Azure refuses the account's look-up: the builder is still there, still on record, and kept
+    no longer than was said at first.
+    """
+    world.build(a_request())
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(a_request(requestId="r2", pools=[a_pool("two")]))
+    world.fault({**UNREACHABLE, "times": 1})
+    again = world.resume(failed["buildId"])
+    assert (again["state"], again["resumable"]) == ("failed", True), again
+    assert again["error"]["azureCode"] == "AuthorizationFailed"
+    assert again["error"]["nextAction"] == failed["error"]["nextAction"]
+    assert again["leftovers"] == failed["leftovers"]
+
+    assert world.resume(failed["buildId"])["state"] == "succeeded"
+    assert world.resources("virtualMachines") == []
+
+
+def test_pools_that_cannot_be_resumed_now_can_be_later(world: World) -> None:
+    """The image and the good pool stay on record."""
+    world.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    failed = world.build(a_request(pools=[a_pool("one"), a_pool("two")]))
+    world.fault({**UNREACHABLE, "times": 1})
+    again = world.resume(failed["buildId"])
+    assert (again["state"], again["resumable"]) == ("failed", True), again
+    assert again["error"]["azureCode"] == "AuthorizationFailed"
+    assert (again["image"], again["pools"]) == (failed["image"], failed["pools"])
+
+    assert world.resume(failed["buildId"])["state"] == "succeeded"
 
 
 def test_only_the_failed_pool_is_made_again(world: World) -> None:
