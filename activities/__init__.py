@@ -49,6 +49,7 @@ _BY_MODULE = {
     "giving_up": ["close_build", "give_up_build", "settle_build"],
     "made": ["list_made", "remove_made"],
     "leftovers": ["list_leftovers", "remove_leftover"],
+    "expired_pools": ["list_expired_pools", "delete_expired_pool", "settle_expired_pool"],
     "left_pools": ["hand_over_pools", "list_left_pools", "empty_left_pool", "settle_left_pool"],
     # the pools
     "batch_account": ["ensure_batch_account"],

@@ -113,7 +113,8 @@ def _empty(services: Services, plan: PoolPlan, tick: Tick) -> Started:
     return clients.send(services.azure.batch.pool.update, *path(plan), body, **only)
 
 
-def _delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
+    """Ask for its deletion, with all its nodes."""
     return clients.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
 
@@ -247,7 +248,7 @@ ensure_pool = Operation(
         "change": _change,
         "reshape": _reshape,
         "empty": _empty,
-        "delete": _delete,
+        "delete": delete,
     },
 )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from activities import giving_up, left_pools, leftovers, made
+from activities import expired_pools, giving_up, left_pools, leftovers, made
 from activities.leftovers import Finding, Survey
 from shared.operations import Services
 
 
 def of(services: Services) -> Survey:
-    """Every temporary resource of a build, the pools whose nodes outlived a failure, and what goes
-    along because nothing came of its build.
+    """Every temporary resource of a build, the pools whose nodes outlived a failure or that have an
+    end, and what goes along because nothing came of its build.
     """
     found = leftovers.survey(services)
-    everything = [*_pools(services, found), *found.leftovers, *_lasting(services, found)]
+    timed = expired_pools.findings(services, found.at or "")
+    pools = [*timed, *_pools(services, found)]
+    everything = [*pools, *found.leftovers, *_lasting(services, found)]
     return found.model_copy(update={"leftovers": everything})
 
 

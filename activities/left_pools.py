@@ -28,7 +28,8 @@ def hand_over(services: Services, build: str, now: str) -> None:
     for plan in _pools_of(services, build):
         if _is_untold(services, plan):
             record = planning.failed_pool(plan, left_nodes.cut_off(plan))
-            record = record.model_copy(update={"changed_at": now})
+            told = {"changed_at": now, "expires_at": planning.pool_expiry(plan, now)}
+            record = record.model_copy(update=told)
             services.records.put_pool(left_nodes.handed_over(record, why))
 
 

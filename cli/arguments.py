@@ -105,6 +105,7 @@ _NEEDS_POOLS = (
     "--low-priority-nodes",
     "--autoscale-formula",
     "--if-exists",
+    "--ttl-hours",
     "--verify",
 )
 _NEEDS_BUILDER = (

@@ -176,6 +176,15 @@ class Flags:
             help="fail, update (default) or replace a pool of that id.",
         ),
     ] = None
+    ttl_hours: Annotated[
+        Text,
+        _option(
+            "--ttl-hours",
+            value="HOURS",
+            panel=_POOLS,
+            help="Delete the pools so many hours after they are ready (default: never).",
+        ),
+    ] = None
     verify: Annotated[
         bool | None,
         _option("--verify/--no-verify", panel=_POOLS, help="Run the verification on every pool."),

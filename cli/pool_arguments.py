@@ -20,8 +20,16 @@ def problems(flags: Flags, *, counted: bool) -> Iterator[str]:
             for value in values or []
             if not re.fullmatch(r"\d{1,6}", value)
         )
+    if flags.ttl_hours is not None and _hours(flags.ttl_hours) is None:
+        yield f"--ttl-hours {flags.ttl_hours}: give hours, such as 8 or 0.5"
     if counted:
         yield from _pool_problems(flags)
+
+
+def _hours(text: str | None) -> float | None:
+    """The number; None where it is none."""
+    is_number = text is not None and re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text)
+    return float(text) if text and is_number else None
 
 
 def _pool_problems(flags: Flags) -> Iterator[str]:
@@ -58,7 +66,11 @@ def pools(flags: Flags, base: Any) -> list[dict[str, Any]] | None:
     `base` is what a `--request` file says. Without it and without flags this is one pool of the
     service's defaults, as the old script made it.
     """
-    shared = {"verify": flags.verify, "ifExists": flags.if_exists}
+    shared = {
+        "verify": flags.verify,
+        "ifExists": flags.if_exists,
+        "ttlHours": _hours(flags.ttl_hours),
+    }
     if flags.pool_id is None and base:
         return _changed(flags, base, shared)
     ids: list[str | None] = [*(flags.pool_id or [])] or [None]

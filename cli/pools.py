@@ -67,6 +67,8 @@ def show(
     if answer is None:
         return
     facts = {label: wording.value(answer.get(key)) for key, label in _LABELS.items()}
+    if answer.get("expiresAt"):
+        facts["deleted at"] = wording.moment(answer["expiresAt"])
     if answer.get("pending"):
         facts["not proved"] = " ".join(map(str, answer["pending"]))
     for line in summary.proof_lines(answer.get("proofs") or []):

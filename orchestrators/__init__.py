@@ -26,6 +26,7 @@ ORCHESTRATORS = {
     Orchestrator.SWEEP_LEFTOVERS: "orchestrators.sweep",
     Orchestrator.CLEAR_BUILD: "orchestrators.sweep",
     Orchestrator.SHRINK_LEFT_POOL: "orchestrators.sweep",
+    Orchestrator.EXPIRE_POOL: "orchestrators.sweep",
     Orchestrator.RUN_OPERATION: "shared.looks",
 }
 """The generator has the orchestration's name."""

@@ -32,7 +32,9 @@ def create_pool(context: Context) -> Story:
     is_ours = True
     if record.error is not None:
         record, is_ours = yield from _stop_paying(context, work, record, record.error)
-        record = record.model_copy(update={"changed_at": steps.now(context)})
+        now = steps.now(context)
+        told = {"changed_at": now, "expires_at": planning.pool_expiry(plan, now)}
+        record = record.model_copy(update=told)
     yield from steps.note(context, "record_pool", PoolTold(record=record, is_ours=is_ours))
     return record.to_wire()
 

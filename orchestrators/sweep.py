@@ -1,5 +1,5 @@
 """The second owner of everything temporary and of failed pools' nodes: closes builds that died,
-removes what nobody needs.
+removes what nobody needs and pools whose time is over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from shared.sweep_plans import (
     BuildLeft,
     LeftoverPlan,
     MadeIn,
+    PoolExpired,
     PoolSettled,
     SweepPlan,
 )
@@ -24,13 +25,15 @@ _POOLS_WIDTH = 10  # side by side: one that Azure does not shrink is tried for h
 
 
 def sweep(context: Context) -> Story:
-    """Orchestration: `SweepPlan` → `{"closed": [...], "emptied": [...], "removed": [...],
-    "failed": [...], "error": {...}?}`. What failed is the next sweep's.
+    """Orchestration: `SweepPlan` → `{"closed": [...], "emptied": [...], "expired": [...],
+    "removed": [...], "failed": [...], "error": {...}?}`. What failed is the next sweep's.
     """
     plan = SweepPlan.from_wire(context.get_input())
-    swept: dict[str, list[str]] = {"closed": [], "emptied": [], "removed": [], "failed": []}
+    parts = (_close_builds, _clear_builds, _expire_pools, _empty_pools)
+    kinds = ("closed", "emptied", "expired", "removed", "failed")
+    swept: dict[str, list[str]] = {kind: [] for kind in kinds}
     refused: Json = {}
-    for part in (_close_builds, _clear_builds, _empty_pools):  # one does not stop the next
+    for part in parts:  # one does not stop the next
         try:
             yield from part(context, plan, swept)
         except StepFailed as failed:
@@ -44,19 +47,35 @@ def _close_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]
         swept["closed"].append(build)
 
 
+def _expire_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Story:
+    child = names.Orchestrator.EXPIRE_POOL
+    yield from _with_pools(context, "list_expired_pools", child, "expired", swept)
+
+
 def _empty_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Story:
-    told = yield from steps.note(context, "list_left_pools", Nothing())
+    child = names.Orchestrator.SHRINK_LEFT_POOL
+    yield from _with_pools(context, "list_left_pools", child, "emptied", swept)
+
+
+def _with_pools(
+    context: Context,
+    listing: str,
+    child: names.Orchestrator,
+    kind: str,
+    swept: dict[str, list[str]],
+) -> Story:
+    """A child for each pool that an activity lists; those that tell of it are `kind` now."""
+    told = yield from steps.note(context, listing, Nothing())
     plans = [PoolPlan.from_wire(found) for found in told["pools"]]
-    child = names.Orchestrator.SHRINK_LEFT_POOL.value
     work: list[tuple[str, str, Wire]] = [
-        (child, f"{plan.account.name}-{plan.pool_id}", plan) for plan in plans
+        (child.value, f"{kind}-{plan.account.name}-{plan.pool_id}", plan) for plan in plans
     ]
     results = yield from steps.run_bounded(context, work, _POOLS_WIDTH)
     for plan, result in zip(plans, results, strict=True):
         if "error" in result:
             swept["failed"].append(plan.resource)
-        elif result["emptied"]:
-            swept["emptied"].append(plan.resource)
+        elif result[kind]:
+            swept[kind].append(plan.resource)
 
 
 def shrink_left_pool(context: Context) -> Story:
@@ -72,6 +91,23 @@ def shrink_left_pool(context: Context) -> Story:
     except StepFailed as failed:
         return {"error": failed.failure.to_wire()}
     return {"emptied": done.emptied}
+
+
+def expire_pool(context: Context) -> Story:
+    """Orchestration: `PoolPlan` → `{"expired": bool}`, not so if somebody has taken it over; or
+    `{"error": {...}}`.
+    """
+    plan = PoolPlan.from_wire(context.get_input())
+    scope = Scope(build=plan.build_id, pool=plan.pool_id, cancellable=False)
+    try:
+        told = yield from steps.run(context, scope, "remove_pool", "delete_expired_pool", plan)
+        is_gone = "kept" not in told
+        if is_gone or told["isAnothers"]:
+            done = PoolExpired(pool=plan, is_gone=is_gone)
+            yield from steps.note(context, "settle_expired_pool", done)
+    except StepFailed as failed:
+        return {"error": failed.failure.to_wire()}
+    return {"expired": is_gone}
 
 
 def _clear_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Story:

@@ -61,7 +61,7 @@ def cut_off(plan: PoolPlan) -> Failure:
 
 
 def plan_of(record: PoolRecord, subscription: str) -> PoolPlan:
-    """As much of a recorded pool's plan as shrinking it needs."""
+    """As much of a recorded pool's plan as a sweep needs."""
     account = AccountPlan(
         build_id=record.build_id,
         subscription_id=subscription,

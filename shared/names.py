@@ -31,6 +31,7 @@ class Orchestrator(StrEnum):
     CLEAR_BUILD = "clear_build"
     CREATE_POOL = "create_pool"
     CHANGE_POOL = "change_pool"
+    EXPIRE_POOL = "expire_pool"
     REBUILD_GROUP = "rebuild_group"
     REBUILD_IMAGES = "rebuild_images"
     REMOVE_BUILDER = "remove_builder"

@@ -368,7 +368,16 @@ def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
         location=plan.account.location,
         build_id=plan.build_id,
         changed_at=now,
+        expires_at=pool_expiry(plan, now) if now else None,
     )
+
+
+def pool_expiry(plan: PoolPlan, now: str) -> str | None:
+    """When a pool that is done `now` is to be deleted; None: never."""
+    hours = plan.pool.ttl_hours
+    if hours is None:
+        return None
+    return _iso(datetime.fromisoformat(now) + timedelta(hours=hours))
 
 
 def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:

@@ -230,10 +230,16 @@ class Records:
         row = self._tables.get(CLAIMS, kind, row_key)
         return str(row["Build"]) if row else build
 
-    def holder(self, kind: str, key: str) -> str | None:
-        """The build that has a name, or had it last."""
+    def release(self, kind: str, key: str, build: str) -> None:
+        """Give up a name that a build has, or had last; one that another build has stays."""
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
-        return str(row["Build"]) if row else None
+        if row is not None and row["Build"] == build:
+            self._tables.replace(CLAIMS, row, {"Build": "", "Name": key})
+
+    def holder(self, kind: str, key: str) -> str | None:
+        """The build that has a name, or had it last and did not give it up."""
+        row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
+        return str(row["Build"]) or None if row else None
 
     def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
         """A build that runs and has claimed this pool (`resource` is its id), or changes it."""

@@ -60,3 +60,10 @@ class PoolSettled(Wire):
 
     pool: PoolPlan
     emptied: bool  # or gone, or another's
+
+
+class PoolExpired(Wire):
+    """A pool whose time is over: it is gone, or another's by now."""
+
+    pool: PoolPlan
+    is_gone: bool

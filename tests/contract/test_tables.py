@@ -138,6 +138,11 @@ def test_a_claim_belongs_to_one_build_while_it_runs(tables: Tables) -> None:
     assert records.claim("image", "g|i", "b2") == "b1"
     records.end_build(BuildOutcome(build_id="b1", state="failed"), NOW)
     assert records.claim("image", "g|i", "b2") == "b2"
+    records.release("image", "g|i", "b1")
+    assert records.holder("image", "g|i") == "b2"
+    records.release("image", "g|i", "b2")
+    assert records.holder("image", "g|i") is None
+    assert records.claim("image", "g|i", "b3") == "b3"
 
 
 def test_version_numbers_are_given_once(tables: Tables) -> None:

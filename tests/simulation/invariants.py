@@ -168,6 +168,13 @@ def no_verification_job_stays(world: SimulatedWorld) -> Iterator[str]:
         yield f"job {job.id} is still there"
 
 
+def no_pool_outlives_its_time(world: SimulatedWorld) -> Iterator[str]:
+    """The longest `ttlHours` of a story is over by now."""
+    for record in world.records.pools():
+        if record.expires_at:
+            yield f"pool {record.pool_id} was to go at {record.expires_at}"
+
+
 def _leftovers(row: Json) -> list[str]:
     return list((row.get("Outcome") or {}).get("leftovers") or [])
 
@@ -380,6 +387,7 @@ AT_THE_END: dict[str, Check] = {
     "1 outcome": every_request_ends_with_an_outcome,
     "1 orchestration at the end": no_orchestration_dies,
     "2 swept": the_sweep_leaves_nothing,
+    "2 expired": no_pool_outlives_its_time,
     "3 one version": a_build_publishes_one_version,
     "3 sealed": no_version_is_unsealed,
     "4 one pool": a_pool_request_makes_one_pool,

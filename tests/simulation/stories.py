@@ -286,6 +286,7 @@ def _pool(dice: random.Random, name: str) -> Json:
         (0.1, {"lowPriorityNodes": 1}),
         (0.1, _AUTOSCALE),
         (0.1, {"startTask": {"commandLine": "/bin/true"}}),
+        (0.15, {"ttlHours": dice.choice([0.25, 1, 4, 20])}),
     ]
     for chance, option in options:
         if dice.random() < chance:

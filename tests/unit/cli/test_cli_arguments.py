@@ -114,7 +114,7 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
     request = request_of(
         "--resource-group rg --location westeurope --gallery g --image-name i "
         "--image-version 2.0.0 --builder-vm-size NC8as_T4_v3 --force --account acc "
-        "--pool-id p --low-priority-nodes 4 "
+        "--pool-id p --low-priority-nodes 4 --ttl-hours 0.5 "
         "--if-exists replace --no-verify --request-id r1"
     )
     assert request == {
@@ -130,7 +130,15 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
             "force": True,
         },
         "batchAccount": {"name": "acc", "resourceGroup": "rg", "location": "westeurope"},
-        "pools": [{"id": "p", "lowPriorityNodes": 4, "verify": False, "ifExists": "replace"}],
+        "pools": [
+            {
+                "id": "p",
+                "lowPriorityNodes": 4,
+                "verify": False,
+                "ifExists": "replace",
+                "ttlHours": 0.5,
+            }
+        ],
     }
 
 
@@ -330,6 +338,8 @@ ONCE_OR_EACH = "give it once for all, or once for each in the order of --pool-id
             f"--vm-size is given 2 times for 1 pool: {ONCE_OR_EACH}",
         ),
         ("--nodes many", "--nodes many: give a whole number of nodes, 0 or more"),
+        ("--ttl-hours soon", "--ttl-hours soon: give hours, such as 8 or 0.5"),
+        ("--image-only --ttl-hours 8", "--ttl-hours is about pools; --image-only makes none"),
         ("--nodes -1", "--nodes -1: give a whole number of nodes, 0 or more"),
         (
             "--autoscale-formula x --nodes 2",

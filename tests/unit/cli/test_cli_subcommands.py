@@ -61,6 +61,12 @@ LEFTOVER = {
             a_pool("dev", proofs=[{"check": "gpu", "verdict": "pass", "nodes": 2, "seconds": 3}]),
             ["check gpu", "pass on 2 nodes in 3s"],
         ),
+        (
+            "pools show a dev",
+            "GET pools/a/dev",
+            a_pool("dev", expiresAt="2026-01-31T10:20:30Z"),
+            ["deleted at", "2026-01-31 10:20:30"],
+        ),
         ("pools list", "GET pools", [a_pool("dev")], ["dev", "steady", "batchCustomImage 1.0.3"]),
         ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "steady"]),
         ("recipes list", "GET recipes", [RECIPE], ["weekly", "yes", "ubuntu"]),

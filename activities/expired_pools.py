@@ -1,0 +1,137 @@
+"""Pools that were asked for with a `ttlHours`: once that is over, the sweep deletes them, unless
+somebody has taken them over since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from activities import batch_pool
+from activities.leftovers import Finding
+from shared import clients, decisions, left_nodes, names
+from shared.decisions import Done, Verdict
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import Nothing, PoolPlan, PoolRecord
+from shared.sweep_plans import PoolExpired
+
+# -- what there is --------------------------------------------------------------------------------
+
+
+def _is_over(record: PoolRecord, now: str) -> bool:
+    return record.expires_at is not None and record.expires_at <= now
+
+
+def _timed(services: Services) -> Iterator[tuple[PoolRecord, PoolPlan]]:
+    """Every recorded pool that has an end."""
+    subscription = services.azure.config.subscription_id
+    for record in services.records.pools():
+        if record.expires_at:
+            yield record, left_nodes.plan_of(record, subscription)
+
+
+def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
+    over = [plan for record, plan in _timed(services) if _is_over(record, tick.now)]
+    return {"pools": [plan.to_wire() for plan in over]}
+
+
+list_expired_pools = Effect(
+    name="list_expired_pools",
+    plan=Nothing,
+    verb="list the pools whose time is over",
+    subject=lambda _: "records",
+    act=_list,
+)
+
+
+def findings(services: Services, now: str) -> list[Finding]:
+    """Every pool that has an end, and what a sweep would do with it now."""
+    found = [_finding(services, record, plan, now) for record, plan in _timed(services)]
+    return [finding for finding in found if finding is not None]
+
+
+def _finding(services: Services, record: PoolRecord, plan: PoolPlan, now: str) -> Finding | None:
+    known = {"id": plan.resource, "type": names.type_of(plan.resource), "build_id": plan.build_id}
+    if not _is_over(record, now):
+        why = "it was asked for until then"
+        return Finding(**known, verdict="keep", why=why, until=record.expires_at)
+    why = f"it was asked for until {record.expires_at}"
+    from azure.core.exceptions import AzureError
+
+    try:
+        observed = batch_pool.look(services, plan, Tick(now=now))
+    except AzureError as error:
+        failure = clients.translate(error, attempted="look at it", resource=plan.resource)
+        return Finding(**known, verdict="remove", why=f"{why}; now: {failure.message}", until=now)
+    if observed is None:
+        return None
+    if keeper := _keeper(services, plan, observed, now):
+        return Finding(**known, verdict="keep", why=keeper)
+    return Finding(**known, verdict="remove", why=why, until=now)
+
+
+def _keeper(services: Services, plan: PoolPlan, observed: Json, now: str) -> str | None:
+    """Who has taken the pool over since, as a reason to leave it alone."""
+    if build := services.records.at_work_on(plan.account.name, plan.pool_id, plan.resource):
+        return f"build {build} is at work on it"
+    record = services.records.pool(plan.account.name, plan.pool_id)
+    if record is None or record.build_id != plan.build_id or not _is_over(record, now):
+        return "its record does not give it an end any more"
+    if batch_pool.shaped_by(observed) != plan.build_id:
+        return f"it is of {batch_pool.shaped_by(observed) or 'somebody else'} by now"
+    return None
+
+
+# -- deleting it ----------------------------------------------------------------------------------
+
+
+def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+    """The pool, then who has it: this is asked last, as Azure deletes whatever it finds."""
+    observed = batch_pool.look(services, plan, tick)
+    return observed and {**observed, "keeper": _keeper(services, plan, observed, tick.now)}
+
+
+def _judge(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+    if observed is not None and observed["keeper"]:
+        is_anothers = batch_pool.shaped_by(observed) != plan.build_id
+        return Done(result={"kept": observed["keeper"], "isAnothers": is_anothers})
+    return decisions.removed(plan.resource, observed, started=tick.started)
+
+
+delete_expired_pool = Operation(
+    name="delete_expired_pool",
+    plan=PoolPlan,
+    verb="delete the pool, whose time is over",
+    subject=lambda plan: plan.resource,
+    look=_look,
+    judge=_judge,
+    actions={"delete": batch_pool.delete},
+)
+
+
+def _settle(services: Services, plan: PoolExpired, _: Tick) -> Json:
+    """Its record goes with it, and its build has it no longer. Another's pool is left alone from
+    now on.
+    """
+    pool = plan.pool
+    account, name = pool.account.name, pool.pool_id
+    record = services.records.pool(account, name)
+    at_work = services.records.at_work_on(account, name, pool.resource)
+    if at_work or record is None or record.build_id != pool.build_id:
+        return {}
+    if plan.is_gone:
+        services.records.release("pool", pool.resource.lower(), pool.build_id)
+        services.records.remove_pool(account, name)
+        return {}
+    services.records.change_pool(
+        account, name, lambda found: found.model_copy(update={"expires_at": None})
+    )
+    return {}
+
+
+settle_expired_pool = Effect(
+    name="settle_expired_pool",
+    plan=PoolExpired,
+    verb="forget the pool that is gone",
+    subject=lambda plan: plan.pool.resource,
+    act=_settle,
+)

@@ -1,0 +1,178 @@
+"""A pool that was asked for with `ttlHours` goes when they are over, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image
+from triggers import builds, catalogue, leftovers
+
+ACCOUNT = "mybatch12345"
+HOUR = 3600.0
+
+
+@pytest.fixture
+def built(world: World) -> World:
+    """A world in which an image is already there."""
+    world.build({"mode": "image-only", "requestId": "image", "image": an_image()})
+    return world
+
+
+def of_pools(request_id: str = "pools", *pools: dict) -> dict:
+    """A request for pools from the image that is there."""
+    wanted = list(pools) or [a_pool("dev", ttlHours=8)]
+    return a_request(mode="batch-only", requestId=request_id, pools=wanted)
+
+
+def pools(world: World) -> list[str]:
+    """The pools on Azure."""
+    return sorted(r["id"].rpartition("/")[2] for r in world.resources("batchAccounts/pools"))
+
+
+def said(world: World) -> list[tuple[str, str, str | None]]:
+    """What a dry run says of pools: name, verdict, until when."""
+    told = world.ask(leftovers.list_leftovers).body["leftovers"]
+    found = [f for f in told if f["type"].endswith("/pools")]
+    return [(f["id"].rpartition("/")[2], f["verdict"], f.get("until")) for f in found]
+
+
+def expired(world: World) -> list[str]:
+    """The pools that a sweep deletes."""
+    return [id_.rpartition("/")[2] for id_ in world.sweep()["expired"]]
+
+
+def test_a_pool_goes_when_its_time_is_over(built: World) -> None:
+    """Not before; and the one beside it, which has no end, stays."""
+    build = built.build(of_pools("pools", a_pool("dev", ttlHours=8), a_pool("prod")))
+    until = built.pool(ACCOUNT, "dev")["expiresAt"]
+    assert until.startswith("2026-01-01T08:")
+    assert "expiresAt" not in built.pool(ACCOUNT, "prod")
+    assert said(built) == [("dev", "keep", until)]
+    built.engine.advance(7 * HOUR)
+    assert expired(built) == []
+
+    built.engine.advance(2 * HOUR)
+    ((name, verdict, _),) = said(built)
+    assert (name, verdict) == ("dev", "remove")
+    assert expired(built) == ["dev"]
+
+    assert pools(built) == ["prod"]
+    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+    steps = built.show(build["buildId"])["steps"]
+    assert ("dev", "remove_pool") in {(s.get("pool"), s["name"]) for s in steps}
+    assert said(built) == []
+    assert expired(built) == []
+
+
+def test_a_pool_that_is_made_again_lives_on(built: World) -> None:
+    """Whoever asked last says how long; no hours are no end."""
+    built.build(of_pools())
+    built.engine.advance(7 * HOUR)
+    built.build(of_pools("again", a_pool("dev")))
+    built.engine.advance(24 * HOUR)
+    assert expired(built) == []
+    assert pools(built) == ["dev"]
+
+
+def test_a_resized_pool_keeps_its_end(built: World) -> None:
+    """More nodes are no more time."""
+    built.build(of_pools())
+    until = built.pool(ACCOUNT, "dev")["expiresAt"]
+    built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    assert built.pool(ACCOUNT, "dev")["expiresAt"] == until
+    built.engine.advance(9 * HOUR)
+    assert expired(built) == ["dev"]
+
+
+def test_a_failed_pool_goes_too(built: World) -> None:
+    """It has no nodes, but it counts against the account's quota of pools."""
+    bad_nodes = {"operation": "nodes.start", "code": "DiskFull", "times": 9}
+    built.fault({"effect": "allocation", **bad_nodes})
+    build = built.build(of_pools())
+    assert build["state"] == "failed"
+    built.azure.faults.clear()
+    built.engine.advance(9 * HOUR)
+    assert expired(built) == ["dev"]
+    assert pools(built) == []
+
+    resumed = built.resume(build["buildId"])
+    assert resumed["state"] == "succeeded", resumed["error"]
+    assert pools(built) == ["dev"]
+
+
+def test_a_pool_at_work_on_is_left_alone(built: World) -> None:
+    """Its time is over while another build changes it: that one decides."""
+    built.build(of_pools())
+    built.engine.advance(9 * HOUR)
+    build = built.start(of_pools("again", a_pool("dev", nodes=2)))
+    built.engine.advance(5)
+    assert said(built) == [("dev", "keep", None)]
+    assert expired(built) == []
+    built.engine.run_until_complete(build)
+    assert built.show(build)["state"] == "succeeded"
+    assert pools(built) == ["dev"]
+
+
+def test_what_somebody_else_has_made_of_it_stays(built: World) -> None:
+    """A person has deleted it and made another of that name: it is left alone for good."""
+    built.build(of_pools())
+    batch = built.services.azure.batch.pool
+    found: dict[str, Any] = batch.get("images", ACCOUNT, "dev").as_dict()
+    kept = ("vmSize", "deploymentConfiguration", "scaleSettings")
+    theirs = {"properties": {key: found["properties"][key] for key in kept}}
+    batch.begin_delete("images", ACCOUNT, "dev", polling=False)
+    built.engine.advance(HOUR)
+    built.azure.settle()
+    batch.create("images", ACCOUNT, "dev", theirs)
+
+    built.engine.advance(8 * HOUR)
+    assert [verdict for _, verdict, _ in said(built)] == ["keep"]
+    assert expired(built) == []
+    assert pools(built) == ["dev"]
+    before = len(built.ledger())
+    built.sweep()
+    assert [r for r in built.ledger()[before:] if "/pools/" in r["url"]] == []
+
+
+def test_a_pool_that_is_gone_already_is_forgotten(built: World) -> None:
+    """A person has deleted it in the portal."""
+    built.build(of_pools())
+    built.services.azure.batch.pool.begin_delete("images", ACCOUNT, "dev", polling=False)
+    built.engine.advance(9 * HOUR)
+    built.azure.settle()
+    assert said(built) == []
+    built.sweep()
+    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+
+
+def test_what_azure_refuses_is_the_next_sweeps(built: World) -> None:
+    """The pool stays on record until it is gone."""
+    built.build(of_pools())
+    built.engine.advance(9 * HOUR)
+    forbidden = {"effect": "status", "status": 403, "code": "AuthorizationFailed"}
+    built.fault({**forbidden, "method": "DELETE", "path": "/pools/dev", "times": 1})
+    swept = built.sweep()
+    assert (swept["expired"], len(swept["failed"])) == ([], 1)
+    assert built.pool(ACCOUNT, "dev")["state"] == "ready"
+    assert expired(built) == ["dev"]
+
+
+def test_a_build_that_dies_does_not_bring_an_expired_pool_back(built: World) -> None:
+    """Its pool was deleted long before it was resumed and died."""
+    built.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    wanted = [a_pool("dev", ttlHours=1), a_pool("test", ttlHours=1)]
+    build = built.build(of_pools("pools", *wanted))["buildId"]
+    assert built.show(build)["state"] == "failed"
+    built.engine.advance(2 * HOUR)
+    assert sorted(expired(built)) == ["dev", "test"]
+
+    built.fault({"effect": "status", "status": 503, "method": "GET", "times": 100})
+    assert built.ask(builds.resume_build, id=build).status == 202
+    built.engine.advance(60)
+    built.engine.terminate(build, "the host was lost")
+    built.engine.advance(2 * HOUR)
+    built.azure.faults.clear()
+    assert built.sweep()["closed"] == [build]
+    assert built.records.pools() == []
