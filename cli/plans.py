@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -26,8 +26,9 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
     totals = {
         str(key): _value(value)
         for key, value in answer.items()
-        if key not in {"steps", "names", "blockers"} and value not in (None, [], {})
+        if key not in {"steps", "names", "blockers", "cost"} and value not in (None, [], {})
     }
+    totals |= dict(_cost(answer.get("cost")))
     if totals:
         console.print("\nIn all", style="bold")
         summary.facts_lines(console, totals)
@@ -37,6 +38,26 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
     )
     for blocker in found:
         console.print(f"  - {blocker}", style="red", markup=False, soft_wrap=True)
+
+
+def _cost(cost: Any) -> Iterator[tuple[str, str]]:
+    """What the request costs once, what its pools cost from then on, and what is not in it."""
+    if not isinstance(cost, Mapping):
+        return
+    currency = cost.get("currency", "")
+    if "build" in cost:
+        yield "builder", f"{_money(cost['build'])} {currency}"
+    if "poolsPerHour" in cost:
+        yield "pools", f"{_money(cost['poolsPerHour'])} {currency} an hour"
+    if cost.get("note"):
+        yield "cost", str(cost["note"])
+
+
+def _money(amount: Any) -> str:
+    """In cents, but never nothing for something."""
+    if not isinstance(amount, int | float):
+        return str(amount)
+    return "under 0.01" if 0 < amount < 0.01 else f"{amount:,.2f}"
 
 
 def _step(step: Any) -> tuple[Any, ...]:

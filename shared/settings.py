@@ -11,6 +11,7 @@ from shared.wire import Wire
 
 _DEFAULTS = {
     "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
+    "AZURE_RETAIL_PRICES_ENDPOINT": "https://prices.azure.com",
     "DEFAULT_RESOURCE_GROUP": "batch-images-rg",
     "DEFAULT_LOCATION": "swedencentral",
     "DEFAULT_GALLERY": "batchImageGallery",
@@ -64,6 +65,7 @@ class Settings(Wire):
 
     subscription_id: str
     resource_manager_endpoint: str
+    retail_prices_endpoint: str
     storage: str  # a connection string, or the table service's URL for managed identity
     client_id: str | None = None  # of the app's user-assigned identity
     tenant_id: str | None = None
@@ -133,6 +135,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         resource_manager_endpoint=_endpoint(
             env.text("AZURE_RESOURCE_MANAGER_ENDPOINT"), env.problems
         ),
+        retail_prices_endpoint=_endpoint(env.text("AZURE_RETAIL_PRICES_ENDPOINT"), env.problems),
         storage=env.optional("AzureWebJobsStorage__tableServiceUri")
         or env.text("AzureWebJobsStorage"),
         client_id=env.optional("AZURE_CLIENT_ID"),

@@ -1,7 +1,8 @@
-"""What a request would do: its checks run now, steps and minutes are told, nothing begins."""
+"""What a request would do and cost: its checks run now, the rest is told, nothing begins."""
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,9 +10,11 @@ import activities
 from orchestrators.build_image import ground
 from orchestrators.build_image import story as image_story
 from shared import binding, parsing, planning, polling
+from shared.known import Known
 from shared.operations import Services
 from shared.plans import BaseImage, BuildPlan
 from shared.steps import Step
+from triggers import costs
 
 Json = dict[str, Any]
 _ORIGIN = "2000-01-01T00:00:00Z"  # a forecast has no clock: its checks do not depend on the time
@@ -23,15 +26,19 @@ def of(data: object, services: Services) -> Json:
     """The answer of POST /api/plan. Raises RequestRefused."""
     request = parsing.parse_build(data).with_request_id("forecast")
     plan = planning.plan_build(request, services.azure.config)
-    blockers, facts = _checks(plan, services)
+    # Without a clock nothing that was learned before would ever grow old.
+    blockers, facts = _checks(plan, dataclasses.replace(services, known=Known()))
+    plan = _as_possible(plan, facts)
     pace = services.records.pace()
     steps = _steps(plan, facts, pace)
+    hours = _builder_seconds(steps) / 3600
     return {
         "mode": plan.mode.value,
         "steps": steps,
         "names": _names(plan),
         "blockers": blockers,
         "minutes": round(max((s["endsAfterSeconds"] for s in steps), default=0) / 60, 1),
+        "cost": costs.of(plan, hours, services.azure),
     }
 
 
@@ -59,6 +66,24 @@ def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
     return blockers, facts
 
 
+def _as_possible(plan: BuildPlan, facts: Json) -> BuildPlan:
+    """With the base image and the builder's sizes that Azure has told, if it has."""
+    if plan.image is None or not facts.get("base"):
+        return plan
+    base, sizes = BaseImage.from_wire(facts["base"]), facts.get("sizes")
+    sizes = sizes or [plan.image.size, *plan.image.other_sizes]
+    return plan.model_copy(update={"image": planning.on_base(plan.image, base, sizes)})
+
+
+def _builder_seconds(steps: list[Json]) -> float:
+    """How long the builder runs: from its making until it is generalized, which finds it off."""
+    first = next((s for s in steps if s["name"] == "builder_vm"), None)
+    last = next((s for s in steps if s["name"] == "generalize"), None)
+    if first is None or last is None:
+        return 0.0
+    return float(last["endsAfterSeconds"] - first["endsAfterSeconds"] + first["seconds"])
+
+
 def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
     """The steps in their order, with when each would end if all took their typical time."""
     found: list[Json] = []
@@ -66,12 +91,8 @@ def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
         found.append(_step("batch_account", 0, pace))
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     if plan.image:
-        base = facts.get("base")
-        image = plan.image
-        if base:
-            image = image.model_copy(update={"base": BaseImage.from_wire(base)})
-        beside = {step.name for step in ground(image)}  # the account
-        found += _graph(image_story(image), beside, offset, pace)
+        beside = {step.name for step in ground(plan.image)}  # the account
+        found += _graph(image_story(plan.image), beside, offset, pace)
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     for pool in plan.pools:
         after = offset

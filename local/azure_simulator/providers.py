@@ -21,6 +21,7 @@ def modules() -> list[core.Provider]:
         identity,
         network,
         resources,
+        retail_prices,
         tokens,
     )
 
@@ -33,4 +34,5 @@ def modules() -> list[core.Provider]:
         compute,
         batch,
         container_registry,
+        retail_prices,
     ]

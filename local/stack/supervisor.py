@@ -179,7 +179,6 @@ def _welcome(options: Options, now: record.Running) -> str:
     return (
         f"The local stack runs; {second}. State and logs: {options.state}\n"
         f"  app        {now.app_url}/api/health\n"
-        f"  dashboard  {now.app_url}/api/dashboard?code={now.function_key}\n"
         f"  simulator  {now.simulator_url}/_simulator/resources\n"
         f"  storage    {now.storage_connection_string}\n"
         "Use it from another terminal:\n"

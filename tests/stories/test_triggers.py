@@ -130,23 +130,6 @@ def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:
     assert world.records.images() == []
 
 
-def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
-    """Steps, names, minutes, blockers."""
-    request = {
-        "mode": "full",
-        "image": an_image(gpu=True),
-        "batchAccount": ACCOUNT,
-        "pools": [a_pool("dev", vmSize="Standard_ND96isr_H100_v5", nodes=1000)],
-    }
-    answer = world.ask(builds.plan_build, request)
-    assert answer.status == 200, answer.body
-    assert {"builder_vm", "install", "image_version", "nodes"} <= {
-        s["name"] for s in answer.body["steps"]
-    }
-    assert 15 < answer.body["minutes"] < 45
-    assert world.resources() == []
-
-
 def test_health_tells_of_each_dependency(world: World) -> None:
     """What runs the app wants one answer."""
     answer = world.ask(health.show_health)

@@ -260,12 +260,18 @@ def test_a_plan_starts_nothing(service: FakeService, line: CommandLine) -> None:
         "names": {"builderVm": "bp-1"},
         "blockers": [],
         "minutes": 24,
-        "cost": {"total": 0.42, "currency": "USD"},
+        "cost": {
+            "currency": "USD",
+            "build": 0.104,
+            "poolsPerHour": 1234.5,
+            "note": "disks are not in it",
+        },
     }
     service.answers("POST plan", (200, answer))
     ended = line.run("--plan", "--gpu")
     assert ended.code == 0
-    for told in ("docker", "bp-1", "24", "0.42", "Nothing stands in the way"):
+    prices = ("0.10 USD", "1,234.50 USD an hour", "disks are not in it")
+    for told in ("docker", "bp-1", "24", *prices, "Nothing stands in the way"):
         assert told in ended.out
     assert [call.path for call in service.calls] == ["plan"]
 

@@ -1,0 +1,104 @@
+"""POST /api/plan: what a request would do and cost; nothing is started."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image
+from triggers import builds
+
+SIZE = "Standard_D2s_v5"
+GPU_SIZE = "Standard_NC4as_T4_v3"
+
+
+def planned(world: World, request: dict) -> dict:
+    """The answer's body."""
+    answer = world.ask(builds.plan_build, request)
+    assert answer.status == 200, answer.body
+    return dict(answer.body)
+
+
+def price(world: World, size: str, region: str = "swedencentral") -> float:
+    """What Azure asks for an hour of a Linux machine, read by eye from its price list."""
+    text = world.services.azure.get_url(
+        "https://prices.azure.com/api/retail/prices?$filter=serviceName eq 'Virtual Machines' and "
+        f"armRegionName eq '{region}' and armSkuName eq '{size}' and priceType eq 'Consumption'"
+    )
+    assert text is not None
+    found = [
+        item["retailPrice"]
+        for item in json.loads(text)["Items"]
+        if item["productName"].startswith("Virtual Machines")
+        and not item["productName"].endswith("Windows")
+        and not item["meterName"].endswith(("Spot", "Low Priority"))
+    ]
+    (only,) = found
+    return float(only)
+
+
+def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
+    """Steps, names, minutes, blockers."""
+    pool = a_pool("dev", vmSize="Standard_ND96isr_H100_v5", nodes=1000)
+    told = planned(world, a_request(image=an_image(gpu=True), pools=[pool]))
+    assert {"builder_vm", "install", "image_version", "nodes"} <= {s["name"] for s in told["steps"]}
+    assert 15 < told["minutes"] < 45
+    assert world.resources() == []
+
+
+def test_every_plan_asks_anew(world: World) -> None:
+    """A quota that was raised meanwhile is no blocker any more."""
+    world.build(a_request())
+    world.change_facts({"batchQuota:standardDSv5Family": 4, "batchQuota:dedicatedCores": 4})
+    wanted = a_request(requestId="r2", mode="batch-only", pools=[a_pool("big", nodes=9)])
+    (blocker,) = planned(world, wanted)["blockers"]
+    assert blocker["code"] == "QuotaExceeded"
+    world.change_facts({"batchQuota:standardDSv5Family": 120, "batchQuota:dedicatedCores": 120})
+    assert planned(world, wanted)["blockers"] == []
+
+
+def test_a_plan_tells_what_it_costs(world: World) -> None:
+    """The builder while it is there, then every hour of the pools' nodes."""
+    pools = [a_pool("dev", nodes=3), a_pool("gpu", vmSize=GPU_SIZE, nodes=1)]
+    cost = planned(world, a_request(image=an_image(gpu=True), pools=pools))["cost"]
+    assert cost["currency"] == "USD"
+    gpu = price(world, GPU_SIZE)
+    assert cost["poolsPerHour"] == pytest.approx(3 * price(world, SIZE) + gpu)
+    assert 0.1 * gpu < cost["build"] < 0.5 * gpu  # some minutes of a builder with a GPU
+    assert "disks" in cost["note"]
+
+
+def test_spot_is_cheaper(world: World) -> None:
+    """Of a builder, and of low-priority nodes, which are Spot nodes."""
+    dear = planned(world, {"mode": "image-only", "image": an_image()})["cost"]
+    cheap = planned(world, {"mode": "image-only", "image": an_image(spot=True)})["cost"]
+    assert 0 < cheap["build"] < 0.7 * dear["build"]
+    assert "poolsPerHour" not in cheap
+    pools = [a_pool("dev", nodes=0, lowPriorityNodes=2)]
+    told = planned(world, a_request(pools=pools))["cost"]
+    assert 0 < told["poolsPerHour"] < 2 * 0.7 * price(world, SIZE)
+
+
+def test_nodes_that_a_formula_decides_are_not_counted(world: World) -> None:
+    """And the note says so."""
+    pool = {"id": "auto", "vmSize": SIZE, "autoscaleFormula": "$TargetDedicatedNodes=1;"}
+    cost = planned(world, a_request(pools=[pool, a_pool("dev")]))["cost"]
+    assert cost["poolsPerHour"] == pytest.approx(price(world, SIZE))
+    assert "auto scales itself" in cost["note"]
+
+
+def test_a_plan_without_prices_is_a_plan(world: World) -> None:
+    """The price list is not part of Azure's management, and may be out of reach."""
+    world.fault({"effect": "status", "status": 503, "path": "/retail/prices", "times": 9})
+    told = planned(world, a_request())
+    assert told["blockers"] == []
+    assert set(told["cost"]) == {"note"}
+    assert "An error was injected" in told["cost"]["note"]
+
+
+def test_a_size_without_a_price_is_named(world: World) -> None:
+    """What is left out of the sum is said."""
+    cost = planned(world, a_request(pools=[a_pool("odd", vmSize="Standard_Z9_v9")]))["cost"]
+    assert cost["build"] > 0
+    assert "Standard_Z9_v9" in cost["note"]
