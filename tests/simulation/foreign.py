@@ -65,7 +65,10 @@ def _publish(owner: _Owner) -> list[str]:
     assert theirs is not None
     for definition in owner.azure.store.of_type(kind):
         path = f"{definition.id}/versions/1.0.0"
-        if definition.name != IMAGE and owner.azure.store.find(path) is None:
+        is_going = definition.properties.get("provisioningState") == "Deleting"
+        if definition.name == IMAGE or is_going:  # what goes takes nothing new
+            continue
+        if owner.azure.store.find(path) is None:
             document = {**copy.deepcopy(theirs.document), "id": path}
             state = copy.deepcopy(theirs.state)
             kind_ = f"{kind}/versions"

@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulation.simulated_world import SimulatedWorld
 
 Json = dict[str, Any]
-_TIMES = {"at", "createdAt", "changedAt", "seconds"}
+_TIMES = {"at", "createdAt", "changedAt", "expiresAt", "seconds"}
 
 
 def of(world: SimulatedWorld) -> dict[str, Json]:

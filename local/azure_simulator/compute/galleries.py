@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator import arm, model, operations, resource_ids, store
 
 if TYPE_CHECKING:
     from local.azure_simulator import core
@@ -58,6 +58,14 @@ def write(
     resource.properties["provisioningState"] = "Creating" if created else "Updating"
     operation = azure.operations.begin(operation_name, resource, retry_after=(10,))
     return operations.put_started(azure, request, resource, operation, created=created)
+
+
+def check_parent_stays(azure: core.Simulator, resource_id: str) -> None:
+    """What is being deleted takes nothing new."""
+    parent = azure.store.find(resource_ids.parent(resource_id))
+    if parent is not None and parent.properties.get("provisioningState") == "Deleting":
+        message = f"The parent resource '{parent.id}' is being deleted and takes nothing new."
+        model.refuse(409, "Conflict", message)
 
 
 def check_no_children(azure: core.Simulator, resource: store.Resource) -> None:

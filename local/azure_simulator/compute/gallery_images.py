@@ -45,6 +45,7 @@ def register(azure: core.Simulator) -> None:
 
 def put(azure: core.Simulator, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
+    galleries.check_parent_stays(azure, request.resource_id)
     if not _NAME.fullmatch(request.parameters["name"]):
         galleries.refuse_name("galleryImage", request.parameters["name"], "alphanumerics, _ . -")
     wanted = {**body, "properties": _completed(body.get("properties", {}))}

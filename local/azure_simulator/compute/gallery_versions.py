@@ -46,6 +46,7 @@ def register(azure: core.Simulator) -> None:
 
 def put(azure: core.Simulator, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
+    galleries.check_parent_stays(azure, request.resource_id)
     _check_name(request.parameters["name"])
     profile = body.get("properties", {}).get("publishingProfile") or {}
     _check_regions(profile, body["location"])

@@ -222,6 +222,15 @@ def test_deletion_goes_from_the_inside_out(sealed: World) -> None:
 # --- managed images ------------------------------------------------------------------------
 
 
+def test_a_gallery_that_is_deleted_takes_nothing_new(world: World) -> None:
+    """What came after the deletion began would vanish with it."""
+    world.make_group()
+    put_gallery(world)
+    world.compute.galleries.begin_delete(GROUP, "gallery", polling=False)
+    error = refused(put_definition, world)
+    assert (error.status_code, error.error.code) == (409, "Conflict")
+
+
 def image_body(world: World, generation: str = "V2") -> dict[str, Any]:
     source = {"id": world.vm_id()}
     properties = {"sourceVirtualMachine": source, "hyperVGeneration": generation}
