@@ -87,29 +87,37 @@ def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
     return clients.send(calls.create, *path(plan), wanted(plan), **only_if_absent)
 
 
-def _change(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def _change(services: Services, plan: PoolPlan, tick: Tick) -> Started:
     """What can be changed while there are nodes, and nothing else: Azure refuses even an equal
     rest.
     """
     asked = wanted(plan)["properties"]
     changes = {key: asked[key] for key in _WITH_NODES}
-    return clients.send(services.azure.batch.pool.update, *path(plan), {"properties": changes})
+    return update(services, plan, {"properties": changes}, tick)
 
 
-def _reshape(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def _reshape(services: Services, plan: PoolPlan, tick: Tick) -> Started:
     """Everything, in a pool without nodes."""
-    return clients.send(services.azure.batch.pool.update, *path(plan), wanted(plan))
+    return update(services, plan, wanted(plan), tick)
 
 
 def _empty(services: Services, plan: PoolPlan, tick: Tick) -> Started:
-    """To zero nodes: most properties can be changed only then. Where the verdict remembers the
-    pool's tag, only the pool that was seen.
-    """
+    """To zero nodes: most properties can be changed only then."""
+    body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
+    return update(services, plan, body, tick)
+
+
+def seen(observed: Json) -> Json:
+    """What a verdict remembers of the pool, so that nothing but that is changed."""
+    return {"etag": observed.get("etag")}
+
+
+def update(services: Services, plan: PoolPlan, body: Json, tick: Tick) -> Started:
+    """Change the pool as it was seen; 412 where somebody else has changed it since."""
     from azure.core import MatchConditions
 
-    body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
-    seen = {"etag": tick.memory["etag"]} if tick.memory.get("etag") else {}
-    only = seen and {**seen, "match_condition": MatchConditions.IfNotModified}
+    etag = tick.memory.get("etag")
+    only = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
     return clients.send(services.azure.batch.pool.update, *path(plan), body, **only)
 
 
@@ -120,8 +128,17 @@ def delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
 
 def shaped_by(observed: Json) -> str | None:
     """The build that last created or updated this pool."""
-    metadata = decisions.properties(observed).get("metadata") or []
-    return next((m["value"] for m in metadata if m["name"] == names.TAG_BUILD), None)
+    return _metadata(observed).get(names.TAG_BUILD)
+
+
+def is_expired(observed: Json) -> bool:
+    """Whether its deletion has begun: it was marked, so that nobody takes it over any more."""
+    return names.TAG_EXPIRED in _metadata(observed)
+
+
+def _metadata(observed: Json) -> dict[str, str]:
+    found = decisions.properties(observed).get("metadata") or []
+    return {each["name"]: each["value"] for each in found}
 
 
 def is_empty(observed: Json) -> bool:
@@ -168,8 +185,12 @@ def judge_pool(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     """
     if observed is None:
         return Start(action="create")
-    if str(decisions.properties(observed).get("provisioningState", "")).lower() == "deleting":
+    if decisions.provisioning(observed) == "deleting":
         return Wait(note="the old pool is being deleted")
+    return Start(action="delete") if is_expired(observed) else _judge_existing(plan, observed, tick)
+
+
+def _judge_existing(plan: PoolPlan, observed: Json, tick: Tick) -> Verdict:
     if shaped_by(observed) is None:
         advice = "Choose another id: batch-prep changes only pools that it made."
         return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
@@ -215,15 +236,15 @@ def _judge_update(plan: PoolPlan, observed: Json) -> Verdict:
     found = decisions.properties(observed)
     must_be_empty = needs_empty(wanted(plan)["properties"], found)
     if not must_be_empty:
-        return Start(action="change")
+        return Start(action="change", memory=seen(observed))
     if is_empty(observed):
-        return Start(action="reshape")
+        return Start(action="reshape", memory=seen(observed))
     if (
         target_nodes(observed) == (0, 0)
         or str(found.get("allocationState", "")).lower() != "steady"
     ):
         return Wait(note=f"the pool is emptied, to change {', '.join(must_be_empty)}")
-    return Start(action="empty")
+    return Start(action="empty", memory=seen(observed))
 
 
 def _exists(plan: PoolPlan) -> Failure:
@@ -268,8 +289,7 @@ def judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     if shaped_by(observed) != plan.build_id:
         return Done(result={"anothers": True})
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
-        seen = {"etag": observed.get("etag")}
-        return Wait() if tick.started else Start(action="empty", memory=seen)
+        return Wait() if tick.started else Start(action="empty", memory=seen(observed))
     return (
         Done(result={"emptied": True}) if is_empty(observed) else Wait(note="the nodes are leaving")
     )

@@ -61,7 +61,7 @@ def _built(plan: ImagePlan, observed: Json) -> Json:
     return {
         "size": decisions.properties(observed)["hardwareProfile"]["vmSize"],
         "base": plan.base.to_wire(),
-        "expiresAt": observed["tags"][names.TAG_EXPIRES],
+        "expiresAt": observed["tags"].get(names.TAG_EXPIRES, plan.tags[names.TAG_EXPIRES]),
     }
 
 

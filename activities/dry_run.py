@@ -12,13 +12,19 @@ def of(services: Services) -> Survey:
     end, and what goes along because nothing came of its build.
     """
     found = leftovers.survey(services)
-    timed = expired_pools.findings(services, found.at or "")
-    pools = [*timed, *_pools(services, found)]
-    everything = [*pools, *found.leftovers, *_lasting(services, found)]
+    everything = [*_pools(services, found), *found.leftovers, *_lasting(services, found)]
     return found.model_copy(update={"leftovers": everything})
 
 
 def _pools(services: Services, found: Survey) -> list[Finding]:
+    """Each once: what is deleted is not shrunk before, and what is shrunk is not kept as it is."""
+    timed = {each.id: each for each in expired_pools.findings(services, found.at or "")}
+    left = {each.id: each for each in _left_pools(services, found)}
+    deleted = {id_: each for id_, each in timed.items() if each.verdict == "remove"}
+    return list({**timed, **left, **deleted}.values())
+
+
+def _left_pools(services: Services, found: Survey) -> list[Finding]:
     return [
         Finding(
             id=standing.plan.resource,

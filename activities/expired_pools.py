@@ -5,11 +5,13 @@ somebody has taken them over since.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from activities import batch_pool
 from activities.leftovers import Finding
-from shared import clients, decisions, left_nodes, names
-from shared.decisions import Done, Verdict
+from shared import batch_bodies, clients, decisions, left_nodes, names
+from shared.clients import Started
+from shared.decisions import Done, Start, Verdict
 from shared.operations import Effect, Json, Operation, Services, Tick
 from shared.plans import Nothing, PoolPlan, PoolRecord
 from shared.sweep_plans import PoolExpired
@@ -45,7 +47,8 @@ list_expired_pools = Effect(
 
 def findings(services: Services, now: str) -> list[Finding]:
     """Every pool that has an end, and what a sweep would do with it now."""
-    found = [_finding(services, record, plan, now) for record, plan in _timed(services)]
+    with ThreadPoolExecutor(max_workers=8) as workers:
+        found = list(workers.map(lambda t: _finding(services, t[0], t[1], now), _timed(services)))
     return [finding for finding in found if finding is not None]
 
 
@@ -71,7 +74,9 @@ def _finding(services: Services, record: PoolRecord, plan: PoolPlan, now: str) -
 
 def _keeper(services: Services, plan: PoolPlan, observed: Json, now: str) -> str | None:
     """Who has taken the pool over since, as a reason to leave it alone."""
-    if build := services.records.at_work_on(plan.account.name, plan.pool_id, plan.resource):
+    if batch_pool.is_expired(observed):
+        return None
+    if build := services.records.builder_of_pool(plan.resource):
         return f"build {build} is at work on it"
     record = services.records.pool(plan.account.name, plan.pool_id)
     if record is None or record.build_id != plan.build_id or not _is_over(record, now):
@@ -85,16 +90,25 @@ def _keeper(services: Services, plan: PoolPlan, observed: Json, now: str) -> str
 
 
 def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
-    """The pool, then who has it: this is asked last, as Azure deletes whatever it finds."""
+    """The pool, and who has it."""
     observed = batch_pool.look(services, plan, tick)
     return observed and {**observed, "keeper": _keeper(services, plan, observed, tick.now)}
 
 
 def _judge(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
-    if observed is not None and observed["keeper"]:
+    """Azure deletes whatever it finds, but changes only what was seen. So the pool is marked first:
+    whoever takes it over at this moment is either seen, or sees the mark and makes a new one.
+    """
+    if observed is None or batch_pool.is_expired(observed):
+        return decisions.removed(plan.resource, observed, started=tick.started)
+    if keeper := observed.get("keeper"):
         is_anothers = batch_pool.shaped_by(observed) != plan.build_id
-        return Done(result={"kept": observed["keeper"], "isAnothers": is_anothers})
-    return decisions.removed(plan.resource, observed, started=tick.started)
+        return Done(result={"kept": keeper, "isAnothers": is_anothers})
+    return Start(action="mark", memory=batch_pool.seen(observed))
+
+
+def _mark(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+    return batch_pool.update(services, plan, batch_bodies.expired(plan.build_id), tick)
 
 
 delete_expired_pool = Operation(
@@ -104,7 +118,7 @@ delete_expired_pool = Operation(
     subject=lambda plan: plan.resource,
     look=_look,
     judge=_judge,
-    actions={"delete": batch_pool.delete},
+    actions={"mark": _mark, "delete": batch_pool.delete},
 )
 
 
@@ -115,7 +129,7 @@ def _settle(services: Services, plan: PoolExpired, _: Tick) -> Json:
     pool = plan.pool
     account, name = pool.account.name, pool.pool_id
     record = services.records.pool(account, name)
-    at_work = services.records.at_work_on(account, name, pool.resource)
+    at_work = services.records.builder_of_pool(pool.resource)
     if at_work or record is None or record.build_id != pool.build_id:
         return {}
     if plan.is_gone:

@@ -16,6 +16,7 @@ from shared.requests import Build, Mode
 from shared.sweep_plans import PoolSettled
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"
+_OF_SWEEPS = ("|empty_pool", "|remove_pool")  # steps that tell nothing of what the build makes
 _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}
 
 
@@ -51,9 +52,13 @@ def _is_untold(services: Services, plan: PoolPlan) -> bool:
     """Whether the build has done something about the pool since it told last what became of it."""
     if services.records.holder("pool", plan.resource.lower()) != plan.build_id:
         return False
-    steps = services.records.steps(plan.build_id)
     last = max(
-        (str(s["SeenAt"]) for s in steps if s.key.startswith(f"{plan.pool_id}|")), default=""
+        (
+            str(step["SeenAt"])
+            for step in services.records.steps(plan.build_id)
+            if step.key.startswith(f"{plan.pool_id}|") and not step.key.endswith(_OF_SWEEPS)
+        ),
+        default="",
     )
     record = services.records.pool(plan.account.name, plan.pool_id)
     is_told = record is not None and record.build_id == plan.build_id and record.changed_at >= last

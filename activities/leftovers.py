@@ -42,8 +42,8 @@ _LASTING = {
 
 
 class Finding(Wire):
-    """One temporary resource, or one pool with nodes that nobody can use; what the sweep does with
-    it, and why.
+    """One temporary resource, or one pool that has an end or nodes that nobody can use; what the
+    sweep does with it, and why.
     """
 
     id: str

@@ -27,6 +27,7 @@ ORCHESTRATORS = {
     Orchestrator.CLEAR_BUILD: "orchestrators.sweep",
     Orchestrator.SHRINK_LEFT_POOL: "orchestrators.sweep",
     Orchestrator.EXPIRE_POOL: "orchestrators.sweep",
+    Orchestrator.SWEEP_POOLS: "orchestrators.sweep",
     Orchestrator.RUN_OPERATION: "shared.looks",
 }
 """The generator has the orchestration's name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from orchestrators.build_image import ImageWork, ground
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import decisions, left_nodes, names, planning, proofs, steps
+from shared import decisions, left_nodes, names, planning, proofs, resuming, steps
 from shared.errors import Failure, Kind, Problem, StepFailed
 from shared.looks import Context, Json, Scope, Story
 from shared.plans import (
@@ -61,7 +61,7 @@ def _go_on(context: Context, plan: BuildPlan, scope: Scope, earlier: Earlier) ->
     image = earlier.outcome.image
     if image is None:
         assert plan.image is not None
-        builder = planning.as_built(plan.image, earlier.steps["builder_vm"])
+        builder = resuming.as_built(plan.image, earlier.steps["builder_vm"])
         plan = plan.model_copy(update={"image": builder})
         return (yield from _image_and_pools(context, plan, builder, scope, ""))
     try:
@@ -166,11 +166,9 @@ def _give_up(
     """No image. A sealed builder is worth keeping for `resume`; all else goes at once."""
     assert plan.image is not None
     outcome = _failed(plan, failure)
-    # A conflict stays one: the number that this build claimed is another's by now.
-    if is_sealed and outcome.state == "failed" and failure.kind is not Kind.CONFLICT:
-        until = plan.image.tags[names.TAG_EXPIRES]
-        advice = f"Resume the build: what it needs is kept until {until}."
-        kept = failure.model_copy(update={"next_action": advice})
+    # Ours stays ours: the number that this build claimed is another's by now.
+    if is_sealed and outcome.state == "failed" and not left_nodes.is_anothers(failure):
+        kept = failure.model_copy(update={"next_action": _how_long(context, plan.image)})
         return outcome.model_copy(
             update={"error": kept, "leftovers": plan.image.builder_resources, "resumable": True}
         )
@@ -183,6 +181,15 @@ def _give_up(
         kept = failure.model_copy(update={"next_action": _how_to_look(plan.image)})
         outcome = outcome.model_copy(update={"error": kept})
     return outcome.model_copy(update={"leftovers": leftovers})
+
+
+def _how_long(context: Context, image: ImagePlan) -> str:
+    until = image.tags[names.TAG_EXPIRES]
+    if until > steps.now(context):
+        return f"Resume the build: what it needs is kept until {until}."
+    return (
+        f"Resume the build at once: what it needs was kept until {until}; the next sweep takes it."
+    )
 
 
 def _how_to_look(image: ImagePlan) -> str:

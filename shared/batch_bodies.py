@@ -48,7 +48,7 @@ def pool(plan: PoolPlan, start_task: str) -> Json:
             "taskSlotsPerNode": asked.task_slots_per_node,
             "taskSchedulingPolicy": {"nodeFillType": "Pack"},
             "startTask": _start_task(plan, start_task),
-            "metadata": [{"name": names.TAG_BUILD, "value": plan.build_id}],
+            "metadata": metadata({names.TAG_BUILD: plan.build_id}),
         },
     }
     if asked.subnet_id:
@@ -56,6 +56,17 @@ def pool(plan: PoolPlan, start_task: str) -> Json:
     if plan.pull_identity_id:
         body["identity"] = bodies.user_assigned(plan.pull_identity_id)
     return body
+
+
+def expired(build_id: str) -> Json:
+    """A change by which everybody sees that a pool is about to be deleted."""
+    told = {names.TAG_BUILD: build_id, names.TAG_EXPIRED: "true"}
+    return {"properties": {"metadata": metadata(told)}}
+
+
+def metadata(told: dict[str, str]) -> list[Json]:
+    """As Batch keeps it."""
+    return [{"name": name, "value": value} for name, value in told.items()]
 
 
 def scale_settings(plan: PoolPlan) -> Json:

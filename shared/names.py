@@ -11,6 +11,7 @@ from enum import StrEnum
 
 # Tags of everything that batch-prep creates; only what carries them is ever changed or deleted.
 TAG_BUILD = "batch-prep-build"
+TAG_EXPIRED = "batch-prep-expired"  # of a pool whose deletion has begun
 TAG_CREATED = "batch-prep-created"
 TAG_EXPIRES = "batch-prep-expires"
 
@@ -32,6 +33,7 @@ class Orchestrator(StrEnum):
     CREATE_POOL = "create_pool"
     CHANGE_POOL = "change_pool"
     EXPIRE_POOL = "expire_pool"
+    SWEEP_POOLS = "sweep_pools"
     REBUILD_GROUP = "rebuild_group"
     REBUILD_IMAGES = "rebuild_images"
     REMOVE_BUILDER = "remove_builder"

@@ -11,9 +11,7 @@ from shared.errors import Failure
 from shared.plans import (
     AccountPlan,
     BaseImage,
-    BuildOutcome,
     BuildPlan,
-    Earlier,
     GridDriver,
     ImagePlan,
     ImageRecord,
@@ -315,14 +313,6 @@ def on_base(plan: ImagePlan, base: BaseImage, sizes: list[str]) -> ImagePlan:
     return plan.model_copy(update={"base": base, "size": sizes[0], "other_sizes": sizes[1:]})
 
 
-def as_built(plan: ImagePlan, builder: Json) -> ImagePlan:
-    """The plan as an earlier try has carried it out, from the result of the step `builder_vm`:
-    by now there may be a newer base image, and what stands keeps its expiry.
-    """
-    tags = {**plan.tags, names.TAG_EXPIRES: builder["expiresAt"]}
-    return plan.model_copy(update={"base": BaseImage.from_wire(builder["base"]), "tags": tags})
-
-
 def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
     """The pool's plan once its image is known."""
     private = image.registry_login_server is not None
@@ -378,11 +368,6 @@ def pool_expiry(plan: PoolPlan, now: str) -> str | None:
     if hours is None:
         return None
     return _iso(datetime.fromisoformat(now) + timedelta(hours=hours))
-
-
-def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:
-    """The plan of a build that goes on: with what its earlier try has finished."""
-    return plan.model_copy(update={"earlier": Earlier(steps=done, outcome=outcome)})
 
 
 def images_to_preload(plan: ImagePlan, login_server: str | None) -> list[str]:

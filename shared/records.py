@@ -241,11 +241,15 @@ class Records:
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
         return str(row["Build"]) or None if row else None
 
+    def builder_of_pool(self, resource: str) -> str | None:
+        """A build that runs and has claimed this pool (`resource` is its id)."""
+        holder = self.holder("pool", resource.lower())
+        return holder if holder is not None and self._still_runs(holder) else None
+
     def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
         """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
-        holder = self.holder("pool", resource.lower())
-        if holder is not None and self._still_runs(holder):
-            return holder
+        if builder := self.builder_of_pool(resource):
+            return builder
         change = {"account": account, "pool": pool}
         running = (r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING)
         return next((r.key for r in running if r["Request"] == change), None)

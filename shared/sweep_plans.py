@@ -55,6 +55,13 @@ class MadePlan(LeftoverPlan):
     resource_group: str
 
 
+class PoolGroup(Wire):
+    """Some of the pools that a sweep looks after, and the orchestration that looks after one."""
+
+    child: str
+    pools: list[PoolPlan]
+
+
 class PoolSettled(Wire):
     """A pool that the sweep need not look after any more."""
 

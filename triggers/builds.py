@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared import acceptance, names, planning
+from shared import acceptance, names, planning, resuming
 from shared.acceptance import Taken
 from shared.requests import Build
 from triggers import forecast, http, views
@@ -68,8 +68,14 @@ def resume_build(call: Call) -> Answer:
     if not outcome.resumable:
         message = f"Nothing of build {build} is left to go on with. Start the request again."
         return http.error(409, "NotResumable", message)
+    done = records.results(build)
+    if not resuming.can_go_on(outcome, done):
+        message = f"Build {build} was kept by an older version of the app. Start the request again."
+        return http.error(409, "NotResumable", message)
+    there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
+    outcome = outcome.model_copy(update={"pools": there})  # what is gone is made again
     plan = planning.plan_build(Build.from_wire(row["Request"]), call.services.azure.config)
-    plan = planning.plan_resume(plan, outcome, records.results(build))
+    plan = resuming.plan_resume(plan, outcome, done)
     try:
         acceptance.claim_image(records, plan)
     except Taken as taken:

@@ -36,16 +36,18 @@ def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Json:
     try:
         with ThreadPoolExecutor(max_workers=8) as workers:
             found = list(workers.map(lambda machine: _price(azure, machine), machines))
+    except prices.NoPriceList as error:
+        return {"note": f"no prices: {error}"}
     except AzureError as error:
         attempted, where = "ask for prices", azure.config.retail_prices_endpoint
         failure = clients.translate(error, attempted=attempted, resource=where)
         return {"note": f"no prices: {failure.message}"}
     price = {machine: each for machine, each in zip(machines, found, strict=True) if each}
     told: Json = {"currency": prices.CURRENCY}
-    if builder:
-        told["build"] = round(sum(price.get(m, 0) * builder_hours for m in builder), 4)
-    if nodes:
-        told["poolsPerHour"] = round(sum(price.get(m, 0) * count for m, count in nodes), 4)
+    if builder and all(m in price for m in builder):
+        told["build"] = round(sum(price[m] * builder_hours for m in builder), 4)
+    if nodes and all(m in price for m, _ in nodes):
+        told["poolsPerHour"] = round(sum(price[m] * count for m, count in nodes), 4)
     unknown = sorted({machine.size for machine in machines if machine not in price})
     return {**told, "note": "; ".join(_notes(plan, unknown))}
 

@@ -1,7 +1,8 @@
 """The public price list, `GET /api/retail/prices?$filter=…`: no token, no subscription.
 
-Each size has several lines: with and without Windows, pay as you go, Spot and (of Cloud Services,
-too) what is no longer sold. The figures are those of the sizes' table; Spot is a third of them.
+Each size has several lines: with and without Windows, pay as you go, Spot, and what is no longer
+sold; of Cloud Services, too, whose name has two spellings; and one at a price of years ago. The
+figures are those of the sizes' table; Spot is a third of them.
 """
 
 # ruff: noqa: ARG001 - handlers, events and endings share one signature each
@@ -75,28 +76,39 @@ def _lines(size: skus.Size, location: str) -> Iterator[model.JsonObject]:
     windows = linux + _WINDOWS_PER_CORE * size.cores
     for product_name, meter, price, kind in (
         (f"{product} Windows", label, windows, "Consumption"),
-        (f"{series} Series CloudServices", label, linux, "Consumption"),
+        (f"{series} Series CloudServices", label, windows, "Consumption"),
+        (f"{series} Series Cloud Services", label, windows, "Consumption"),
         (f"{product} Windows", f"{label} Spot", windows / 3, "Consumption"),
         (product, f"{label} Low Priority", linux / 5, "Consumption"),
         (product, f"{label} Spot", linux / 3, "Consumption"),
         (product, label, linux * 8760 * 0.6, "Reservation"),
         (product, label, linux, "Consumption"),
     ):
-        yield {
-            "currencyCode": "USD",
-            "tierMinimumUnits": 0.0,
-            "retailPrice": round(price, 6),
-            "unitPrice": round(price, 6),
-            "armRegionName": location,
-            "location": locations.display_name(location),
-            "effectiveStartDate": "2025-01-01T00:00:00Z",
-            "meterName": meter,
-            "productName": product_name,
-            "skuName": meter,
-            "serviceName": "Virtual Machines",
-            "serviceFamily": "Compute",
-            "unitOfMeasure": "1 Hour",
-            "type": kind,
-            "isPrimaryMeterRegion": True,
-            "armSkuName": size.name,
-        }
+        yield _line(size, location, (product_name, meter, price, kind))
+    yield {
+        **_line(size, location, (product, label, linux * 2, "Consumption")),
+        "effectiveStartDate": "2020-01-01T00:00:00Z",
+        "effectiveEndDate": "2024-12-31T23:59:59Z",
+    }
+
+
+def _line(size: skus.Size, location: str, meter: tuple[str, str, float, str]) -> model.JsonObject:
+    product_name, meter_name, price, kind = meter
+    return {
+        "currencyCode": "USD",
+        "tierMinimumUnits": 0.0,
+        "retailPrice": round(price, 6),
+        "unitPrice": round(price, 6),
+        "armRegionName": location,
+        "location": locations.display_name(location),
+        "effectiveStartDate": "2025-01-01T00:00:00Z",
+        "meterName": meter_name,
+        "productName": product_name,
+        "skuName": meter_name,
+        "serviceName": "Virtual Machines",
+        "serviceFamily": "Compute",
+        "unitOfMeasure": "1 Hour",
+        "type": kind,
+        "isPrimaryMeterRegion": True,
+        "armSkuName": size.name,
+    }

@@ -101,6 +101,7 @@ def cases() -> dict[str, Any]:
         "batch_account": batch_bodies.batch_account(plan.account),
         "pool": batch_bodies.pool(dev, "COMMAND"),
         "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),
+        "pool_expired": batch_bodies.expired("b"),
         "verification_tasks": batch_bodies.verification_tasks(dev, 2),
     }
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceModifiedError
 
+import activities
+from shared import planning
+from shared.decisions import Start
+from shared.operations import Operation, Tick
+from shared.plans import PoolPlan
+from shared.requests import Build
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, catalogue, leftovers
 
@@ -176,3 +183,94 @@ def test_a_build_that_dies_does_not_bring_an_expired_pool_back(built: World) -> 
     built.azure.faults.clear()
     assert built.sweep()["closed"] == [build]
     assert built.records.pools() == []
+
+
+def test_a_pool_that_expired_meanwhile_is_made_again(built: World) -> None:
+    """Who resumes a build wants all of its pools."""
+    built.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    wanted = [a_pool("dev", ttlHours=1), a_pool("test", ttlHours=1)]
+    build = built.build(of_pools("pools", *wanted))["buildId"]
+    built.engine.advance(2 * HOUR)
+    assert sorted(expired(built)) == ["dev", "test"]
+    resumed = built.resume(build)
+    assert resumed["state"] == "succeeded", resumed["error"]
+    assert pools(built) == ["dev", "test"]
+
+
+def test_what_is_to_be_deleted_is_told_once(built: World) -> None:
+    """A failed pool whose nodes are still there has an end, too."""
+    bad_nodes = {"operation": "nodes.start", "code": "DiskFull", "times": 9}
+    built.fault({"effect": "allocation", **bad_nodes})
+    refusal = {"effect": "status", "status": 503, "method": "PATCH", "path": "/pools/dev"}
+    built.fault({**refusal, "times": 1000})
+    built.build(of_pools())
+    assert [verdict for _, verdict, _ in said(built)] == ["shrink"]
+    built.engine.advance(9 * HOUR)
+    assert [verdict for _, verdict, _ in said(built)] == ["remove"]
+
+
+# -- who takes it over at this very moment --------------------------------------------------------
+
+
+def seen_by(world: World, activity: str, plan: PoolPlan) -> tuple[Operation[Any], Start, Tick]:
+    """An activity that has looked and judged, and not yet acted."""
+    operation = activities.find(activity)
+    assert isinstance(operation, Operation)
+    tick = Tick(now="2026-01-01T12:00:00Z")
+    verdict = operation.judge(plan, operation.look(world.services, plan, tick), tick)
+    assert isinstance(verdict, Start), verdict
+    return operation, verdict, tick.model_copy(update={"memory": verdict.memory or {}})
+
+
+def plan_of(world: World, build: str) -> PoolPlan:
+    """The plan of the build's one pool, as its orchestration has it."""
+    row = world.records.build(build)
+    assert row is not None
+    (pool,) = planning.plan_build(
+        Build.from_wire(row["Request"]), world.services.azure.config
+    ).pools
+    return planning.with_image(pool, world.records.images()[0], "")
+
+
+def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
+    """It changes the pool between the sweep's look and the sweep's mark."""
+    build = built.build(of_pools())["buildId"]
+    built.engine.advance(9 * HOUR)
+    operation, mark, tick = seen_by(built, "delete_expired_pool", plan_of(built, build))
+    assert built.build(of_pools("again", a_pool("dev")))["state"] == "succeeded"
+    with pytest.raises(ResourceModifiedError):
+        operation.actions[mark.action](built.services, plan_of(built, build), tick)
+    assert expired(built) == []
+    assert pools(built) == ["dev"]
+
+
+def test_a_build_that_was_slower_makes_a_new_pool(built: World) -> None:
+    """The sweep marks the pool between the build's look and the build's change."""
+    build = built.build(of_pools())["buildId"]
+    built.engine.advance(9 * HOUR)
+    sweep, mark, tick = seen_by(built, "delete_expired_pool", plan_of(built, build))
+    again = built.start(of_pools("again", a_pool("dev", nodes=2)))
+    ensure, change, seen = seen_by(built, "ensure_pool", plan_of(built, again))
+    sweep.actions[mark.action](built.services, plan_of(built, build), tick)
+    with pytest.raises(ResourceModifiedError):
+        ensure.actions[change.action](built.services, plan_of(built, again), seen)
+
+    built.engine.run_until_complete(again)
+    assert built.show(again)["state"] == "succeeded"
+    deletions = [r for r in built.ledger() if r["method"] == "DELETE" and "/pools/dev" in r["url"]]
+    assert [r["status"] for r in deletions] == [202]
+    assert expired(built) == []
+    assert pools(built) == ["dev"]
+
+
+def test_many_pools_end_in_groups(built: World) -> None:
+    """No history grows with their number."""
+    build = built.build(of_pools())["buildId"]
+    record = built.records.pool(ACCOUNT, "dev")
+    assert record is not None
+    for number in range(120):
+        built.records.put_pool(record.model_copy(update={"pool_id": f"p{number}"}))
+    built.engine.advance(9 * HOUR)
+    assert len(expired(built)) == 121
+    assert built.records.pools() == []
+    assert built.engine.store.longest_history() < 200, build

@@ -108,6 +108,26 @@ def test_a_resume_that_cannot_begin_loses_nothing(world: World) -> None:
     assert world.resources("virtualMachines") == []
 
 
+def test_what_azure_refuses_with_a_conflict_is_no_reason_to_give_up(world: World) -> None:
+    """Only a number that is another's by now is."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())["buildId"]
+    conflict = {"effect": "status", "status": 409, "code": "Conflict", "times": 1}
+    world.fault({**conflict, "method": "PUT", "path": "/versions/1.0.0"})
+    again = world.resume(failed)
+    assert (again["state"], again["resumable"]) == ("failed", True), again
+    assert world.resume(failed)["state"] == "succeeded"
+
+
+def test_late_advice_is_honest() -> None:
+    """Nothing is kept beyond its expiry, also where that is over when the build fails."""
+    world = World(own_settings={"KEEP_HOURS": "0"})
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())
+    assert "at once" in failed["error"]["nextAction"]
+    assert world.resume(failed["buildId"])["state"] == "succeeded"
+
+
 def test_pools_that_cannot_be_resumed_now_can_be_later(world: World) -> None:
     """The image and the good pool stay on record."""
     world.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})

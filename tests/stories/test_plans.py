@@ -32,6 +32,7 @@ def price(world: World, size: str, region: str = "swedencentral") -> float:
         for item in json.loads(text)["Items"]
         if item["productName"].startswith("Virtual Machines")
         and not item["productName"].endswith("Windows")
+        and "effectiveEndDate" not in item
         and not item["meterName"].endswith(("Spot", "Low Priority"))
     ]
     (only,) = found
@@ -97,8 +98,17 @@ def test_a_plan_without_prices_is_a_plan(world: World) -> None:
     assert "An error was injected" in told["cost"]["note"]
 
 
+def test_what_is_no_price_list_is_said(world: World) -> None:
+    """A proxy's page, say."""
+    for text in ("<html>Sign in</html>", '{"error": "maintenance"}', "[]"):
+        world.services.azure.get_url = lambda _, text=text: text  # type: ignore[method-assign]
+        assert "no price list" in planned(world, a_request())["cost"]["note"]
+
+
 def test_a_size_without_a_price_is_named(world: World) -> None:
-    """What is left out of the sum is said."""
-    cost = planned(world, a_request(pools=[a_pool("odd", vmSize="Standard_Z9_v9")]))["cost"]
+    """A sum that lacks something is not told."""
+    pools = [a_pool("odd", vmSize="Standard_Z9_v9"), a_pool("dev")]
+    cost = planned(world, a_request(pools=pools))["cost"]
     assert cost["build"] > 0
+    assert "poolsPerHour" not in cost
     assert "Standard_Z9_v9" in cost["note"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared import parsing, planning, settings
+from shared import parsing, planning, resuming, settings
+from shared.plans import BuildOutcome
 from tests.world import SETTINGS, a_pool, a_request, an_image
 
 
@@ -27,3 +28,10 @@ def test_a_pool_in_another_size_expects_that_sizes_gpus(size: str, gpus: int) ->
     moved = planning.in_size(pool, size)
 
     assert (moved.size, moved.gpu_count) == (size, gpus)
+
+
+def test_what_an_older_version_has_kept_cannot_be_gone_on_with() -> None:
+    """It did not tell what the builder was made from."""
+    failed = BuildOutcome(build_id="b1", state="failed", resumable=True)
+    assert not resuming.can_go_on(failed, {"builder_vm": {"size": "Standard_D2s_v5"}})
+    assert resuming.can_go_on(failed, {"builder_vm": {"base": {}}})
