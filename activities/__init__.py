@@ -56,7 +56,7 @@ _BY_MODULE = {
     "batch_pool": ["ensure_pool", "empty_pool"],
     "pool_nodes": ["await_nodes"],
     "verification": ["read_node_reports", "run_verification_job", "remove_verification_job"],
-    "pool_change": ["resize_pool", "delete_pool"],
+    "pool_change": ["resize_pool", "record_pool_size", "delete_pool"],
     # the records
     "records": [
         "begin_build",

@@ -7,8 +7,8 @@ from shared import batch_bodies, clients, decisions
 from shared.clients import Started
 from shared.decisions import Done, Fail, Start, Verdict, Wait
 from shared.errors import Failure, Kind
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import PoolChange
+from shared.operations import Effect, Json, Operation, Services, Tick
+from shared.plans import PoolChange, PoolRecord
 
 
 def _change_path(plan: PoolChange) -> tuple[str, str, str]:
@@ -39,7 +39,8 @@ def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdi
         return Fail(failure=_no_such_pool(plan))
     if batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
-    found = decisions.properties(observed)
+    if batch_pool.target_nodes(observed) is None:
+        return Fail(failure=_scales_itself(plan))
     nodes, low = _target(plan, observed)
     if not batch_pool.is_steady(observed):
         return Wait(note="nodes come or go")
@@ -47,11 +48,7 @@ def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdi
         return Start(action="resize")
     if problem := pool_nodes.resize_problem(plan.resource, observed):
         return Fail(failure=problem)
-    have = (
-        int(found.get("currentDedicatedNodes") or 0),
-        int(found.get("currentLowPriorityNodes") or 0),
-    )
-    if have != (nodes, low) and tick.started is None:
+    if _present(observed) != (nodes, low) and tick.started is None:
         return Start(action="resize")
     return Done(result={"nodes": nodes, "lowPriorityNodes": low})
 
@@ -59,6 +56,16 @@ def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdi
 def _not_ours(plan: PoolChange) -> Failure:
     advice = "Change it yourself: batch-prep changes only pools that it made."
     return decisions.foreign(plan.resource, "batch-prep did not make it", advice)
+
+
+def _scales_itself(plan: PoolChange) -> Failure:
+    return Failure(
+        code="PoolScalesItself",
+        kind=Kind.REFUSED,
+        message=f"A formula decides how many nodes pool {plan.pool_id} has.",
+        resource=plan.resource,
+        next_action="Ask for the pool again, with nodes instead of autoscaleFormula.",
+    )
 
 
 def _no_such_pool(plan: PoolChange) -> Failure:
@@ -80,6 +87,39 @@ resize_pool = Operation(
     judge=_judge_resized,
     actions={"resize": _resize},
 )
+
+
+def _record_size(services: Services, plan: PoolChange, tick: Tick) -> Json:
+    """The nodes that the pool has, or is still getting, as far as it is ours."""
+    observed = _look_change(services, plan, tick)
+    if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
+        return {}
+    nodes, low = _present(observed) if batch_pool.is_steady(observed) else asked
+
+    def change(record: PoolRecord) -> PoolRecord:
+        if record.build_id != batch_pool.shaped_by(observed):
+            return record
+        told = {"nodes": nodes, "low_priority_nodes": low, "changed_at": tick.now}
+        return record.model_copy(update=told)
+
+    services.records.change_pool(plan.account.name, plan.pool_id, change)
+    return {}
+
+
+record_pool_size = Effect(
+    name="record_pool_size",
+    plan=PoolChange,
+    verb="record the nodes that the pool has",
+    subject=lambda plan: plan.resource,
+    act=_record_size,
+)
+
+
+def _present(observed: Json) -> tuple[int, int]:
+    found = decisions.properties(observed)
+    counts = ("currentDedicatedNodes", "currentLowPriorityNodes")
+    dedicated, low = (int(found.get(name) or 0) for name in counts)
+    return dedicated, low
 
 
 def _delete_change(services: Services, plan: PoolChange, _: Tick) -> Started:

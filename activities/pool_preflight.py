@@ -10,6 +10,7 @@ from shared.errors import Problem
 from shared.operations import Effect, Json, Services, Tick
 from shared.plans import AccountPlan, BuildPlan, ImageRecord, ImageReference, PoolPlan
 from shared.quotas import Size
+from shared.requests import IfExists
 
 # -- the Batch account ----------------------------------------------------------------------------
 
@@ -90,10 +91,24 @@ def _quota_problems(
     problems = quotas.batch_shortages(account, needs, used, sizes.values())
     limit = int(decisions.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
+    if plan.image is not None:  # else the pool itself tells, and nothing was paid for
+        problems += _existing(plan, {p["name"].lower() for p in pools})
     if len(pools) + len(new) > limit:
         message = f"the account may have {limit} pools, has {len(pools)}, and would get {len(new)}"
         problems.append(Problem(field="pools", code="QuotaExceeded", message=message))
     return problems
+
+
+def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:
+    return [
+        Problem(
+            field=f"pools[{index}].id",
+            code="PoolExists",
+            message=f'pool {pool.pool_id} exists already: say "ifExists": "update" or "replace"',
+        )
+        for index, pool in enumerate(plan.pools)
+        if pool.pool.if_exists is IfExists.FAIL and pool.pool_id.lower() in there
+    ]
 
 
 def _agent_problems(
@@ -154,7 +169,14 @@ def _check_image(services: Services, plan: BuildPlan, tick: Tick) -> Json:
             f"it is in {', '.join(regions)}"
         )
         return preflight.answer([Problem(field="image", code="ImageNotInRegion", message=message)])
-    return preflight.answer([], image=_describe(services, wanted, found, regions).to_wire())
+    image = _describe(services, wanted, found, regions)
+    if wanted.gpu and not image.gpu_enabled:
+        message = (
+            f"version {image.version} of {image.image_name} has no GPU driver ({image.base_os})"
+        )
+        problem = Problem(field="image.gpu", code="ImageUnsuitable", message=message)
+        return preflight.answer([problem])
+    return preflight.answer([], image=image.to_wire())
 
 
 def _find_image(

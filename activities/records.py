@@ -76,12 +76,17 @@ record_pool = Effect(
 )
 
 
+def _deleted(tick: Tick) -> Json:
+    return {"state": "deleted", "nodes": 0, "low_priority_nodes": 0, "changed_at": tick.now}
+
+
 def _change_pool(services: Services, plan: PoolChange, tick: Tick) -> Json:
     """The record after a resize or a deletion."""
     old = services.records.pool(plan.account.name, plan.pool_id)
     if plan.nodes is None and plan.low_priority_nodes is None:
         services.records.remove_pool(plan.account.name, plan.pool_id)
-        return {"pool": old.to_wire()} if old else {}
+        gone = old and left_nodes.settled(old).model_copy(update=_deleted(tick))
+        return {"pool": gone.to_wire()} if gone else {}
     if old is None:
         return {}
     changes = {

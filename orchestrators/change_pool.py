@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared import steps
-from shared.errors import StepFailed
+from shared.errors import Kind, StepFailed
 from shared.looks import Context, Scope, Story
 from shared.plans import BuildOutcome, Named, PoolChange, PoolRecord
 from shared.requests import Mode
@@ -23,6 +23,18 @@ def change_pool(context: Context) -> Story:
         pools = [PoolRecord.from_wire(changed["pool"])] if "pool" in changed else []
         outcome = BuildOutcome(build_id=plan.build_id, state="succeeded", pools=pools)
     except StepFailed as failed:
-        outcome = BuildOutcome(build_id=plan.build_id, state="failed", error=failed.failure)
+        yield from _tell_size(context, plan)
+        state = "cancelled" if failed.failure.kind is Kind.CANCELLED else "failed"
+        outcome = BuildOutcome(build_id=plan.build_id, state=state, error=failed.failure)
     yield from steps.note(context, "end_build", outcome)
     return outcome.to_wire()
+
+
+def _tell_size(context: Context, plan: PoolChange) -> Story:
+    """What a resize has come to before it failed or was cancelled."""
+    if plan.mode is not Mode.RESIZE_POOL:
+        return
+    try:
+        yield from steps.note(context, "record_pool_size", plan)
+    except StepFailed:
+        return  # the change's own failure says more

@@ -15,6 +15,7 @@ def problems_of(build: Build) -> list[Problem]:
         *_system_problems(build),
         *_image_problems(build),
         *_pool_problems(build),
+        *_version_problems(build),
     ]
 
 
@@ -108,7 +109,30 @@ def _pool_problems(build: Build) -> list[Problem]:
                 "the formula decides the number of nodes: leave nodes and lowPriorityNodes out"
             )
             found.append(_impossible(f"{field}.autoscaleFormula", message))
+        if pool.checks and not pool.verify and "verify" in pool.model_fields_set:
+            message = "own checks are part of the verification: leave verify out, or say true"
+            found.append(_impossible(f"{field}.checks", message))
         if build.mode is Mode.FULL and pool.image != "latest":
             message = "in mode full the pools use the image that is being built"
             found.append(_impossible(f"{field}.image", message))
+    return found
+
+
+def _version_problems(build: Build) -> list[Problem]:
+    """In mode batch-only, whoever names a version names the same one: a request has one image."""
+    if build.mode is not Mode.BATCH_ONLY:
+        return []
+    image = build.image
+    parts = names.parse_image_version_id(image.id) if image.id else None
+    named = {version for version in (image.version, parts and parts["version"]) if version}
+    found = []
+    for index, pool in enumerate(build.pools):
+        if "image" in pool.model_fields_set:
+            named.add(pool.image)
+            if len(named) > 1:
+                message = (
+                    "a request uses one version of its image; ask for the others by themselves"
+                )
+                found.append(_impossible(f"pools[{index}].image", message))
+                named.remove(pool.image)
     return found

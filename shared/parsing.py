@@ -32,8 +32,6 @@ def parse_build(data: object) -> Build:
     combinations.
     """
     build = _parse(Build, data)
-    if build.mode in {Mode.RESIZE_POOL, Mode.DELETE_POOL}:
-        raise RequestRefused([Problem(field="mode", code="InvalidValue", message="use /api/pools")])
     problems = list(combinations.problems_of(build))
     if problems:
         raise RequestRefused(problems)
@@ -72,6 +70,12 @@ def parse_recipe(data: object) -> Recipe:
         p.model_copy(update={"field": f"request.{p.field}"})
         for p in combinations.problems_of(recipe.request)
     ]
+    if recipe.request.mode is Mode.BATCH_ONLY:
+        message = "a recipe builds an image: mode full or image-only"
+        problems.append(Problem(field="request.mode", code="Impossible", message=message))
+    if recipe.request.image.version:
+        message = "a recipe is built again and again: leave it out, and each takes the next number"
+        problems.append(Problem(field="request.image.version", code="Impossible", message=message))
     if recipe.request.request_id:
         message = "a recipe is built again and again, so its request has no id of its own"
         problems.append(Problem(field="request.requestId", code="Impossible", message=message))

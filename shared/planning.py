@@ -210,6 +210,8 @@ def _plan_pool(
     default = settings.default_gpu_vm_size if request.image.gpu else settings.default_vm_size
     sizes = _sizes(pool) or [default]
     gpu = catalogue.gpu_of(sizes[0])
+    if pool.checks:  # they are part of the verification
+        pool = pool.model_copy(update={"verify": True})
     return PoolPlan(
         build_id=build,
         account=account,
@@ -242,10 +244,15 @@ def _image_reference(request: Build, settings: Settings) -> ImageReference:
         resource_group=image.resource_group or settings.default_resource_group,
         gallery=image.gallery or settings.default_gallery,
         definition=image.name or settings.default_image_name,
-        version=image.version or "latest",
+        version=image.version or _version_of_pools(request.pools),
         gpu=image.gpu,
         **common,
     )
+
+
+def _version_of_pools(pools: list[Pool]) -> str:
+    """The one that some of them name, or the newest."""
+    return next((pool.image for pool in pools if pool.image != "latest"), "latest")
 
 
 def plan_change(

@@ -311,30 +311,32 @@ class Records:
 
     def put_pool(self, pool: PoolRecord) -> None:
         """Record what became of a pool."""
-        self._tables.put(POOLS, pool.batch_account, pool.pool_id, {"Pool": pool.to_wire()})
+        key = _pool_key(pool.batch_account, pool.pool_id)
+        self._tables.put(POOLS, *key, {"Pool": pool.to_wire()})
 
     def pool(self, account: str, pool: str) -> PoolRecord | None:
         """One pool's record, or None."""
-        row = self._tables.get(POOLS, account, pool)
+        row = self._tables.get(POOLS, *_pool_key(account, pool))
         return None if row is None else PoolRecord.from_wire(row["Pool"])
 
     def pools(self, account: str | None = None) -> list[PoolRecord]:
         """The recorded pools, of one account or of all."""
-        rows = self._tables.query(POOLS, account) if account else self._tables.scan(POOLS)
+        own = account and account.lower()
+        rows = self._tables.query(POOLS, own) if own else self._tables.scan(POOLS)
         return [PoolRecord.from_wire(r["Pool"]) for r in rows]
 
     def change_pool(
         self, account: str, pool: str, change: Callable[[PoolRecord], PoolRecord]
     ) -> None:
         """Change a pool's record; nothing happens where another writer is first."""
-        row = self._tables.get(POOLS, account, pool)
+        row = self._tables.get(POOLS, *_pool_key(account, pool))
         if row is not None:
             changed = change(PoolRecord.from_wire(row["Pool"]))
             self._tables.replace(POOLS, row, {"Pool": changed.to_wire()})
 
     def remove_pool(self, account: str, pool: str) -> None:
         """Forget a pool that was deleted."""
-        self._tables.remove(POOLS, account, pool)
+        self._tables.remove(POOLS, *_pool_key(account, pool))
 
     def recipes(self) -> dict[str, Json]:
         """Every recipe by name."""
@@ -362,6 +364,11 @@ class Records:
     def check_reachable(self) -> None:
         """One cheap request. Raises what the storage raises."""
         self._tables.get(RECIPES, "recipe", "health")
+
+
+def _pool_key(account: str, pool: str) -> tuple[str, str]:
+    """Azure takes names in any case, and so does whoever asks."""
+    return account.lower(), pool.lower()
 
 
 def _seconds_between(start: str, end: str) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from shared import fields
 from shared.wire import Request
@@ -23,6 +23,17 @@ class Mode(StrEnum):
     BATCH_ONLY = "batch-only"
     RESIZE_POOL = "resize-pool"
     DELETE_POOL = "delete-pool"
+
+
+def _of_builds(value: object) -> object:
+    """Pools are changed at their own address."""
+    asked = [mode.value for mode in (Mode.FULL, Mode.IMAGE_ONLY, Mode.BATCH_ONLY)]
+    if isinstance(value, str) and value not in asked:
+        raise fields.refuse("InvalidValue", f"{fields.shown(value)} is none of {', '.join(asked)}")
+    return value
+
+
+BuildMode = Annotated[Mode, BeforeValidator(_of_builds)]
 
 
 class IfExists(StrEnum):
@@ -150,7 +161,7 @@ class Pool(Request):
 class Build(Request):
     """A whole request: POST /api/builds."""
 
-    mode: Mode = Field(default=Mode.FULL, strict=False)
+    mode: BuildMode = Field(default=Mode.FULL, strict=False)
     request_id: fields.RequestId | None = None
     image: Image = Field(default_factory=Image)
     batch_account: BatchAccount | None = None

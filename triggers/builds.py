@@ -45,6 +45,9 @@ def show_build(call: Call) -> Answer:
     return Answer(body=views.build_document(row, call.services.records.steps(build)))
 
 
+_ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
+
+
 def cancel_build(call: Call) -> Answer:
     """DELETE /api/builds/{id}: it stops at its next look and cleans up."""
     build = call.params["id"]
@@ -52,7 +55,7 @@ def cancel_build(call: Call) -> Answer:
     if row is None:
         return _unknown(build)
     if row["State"] not in {"accepted", "running"}:
-        return http.error(409, "BuildOver", f"Build {build} is over: it {row['State']}.")
+        return http.error(409, "BuildOver", f"Build {build} is over: it {_ENDED[row['State']]}.")
     call.services.records.cancel_build(build)
     return Answer(status=202, body={"buildId": build, "statusUrl": status_url(call, build)})
 

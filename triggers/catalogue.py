@@ -88,7 +88,7 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
         account=AccountPlan(
             build_id="",
             subscription_id=call.services.azure.config.subscription_id,
-            name=account,
+            name=record.batch_account,
             resource_group=record.resource_group,
             location=record.location,
         ),
@@ -96,7 +96,8 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
         nodes=nodes,
         low_priority_nodes=low,
     )
-    call.services.records.accept_build(plan.build_id, mode, {"account": account, "pool": pool})
+    changed = {"account": record.batch_account, "pool": record.pool_id}
+    call.services.records.accept_build(plan.build_id, mode, changed)
     return Answer(
         status=202,
         body={"buildId": plan.build_id, "statusUrl": builds.status_url(call, plan.build_id)},

@@ -41,7 +41,7 @@ class Call:
             raise RequestRefused([Problem(field="$", code="TooLarge", message=message)])
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"the body is not JSON: {error}"
             raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
 

@@ -9,6 +9,8 @@ from shared import acceptance, names, parsing
 from shared.acceptance import Taken
 from shared.errors import Problem, RequestRefused
 from shared.operations import Services
+from shared.requests import Build
+from triggers import http
 from triggers.http import Answer, Begin, Call
 
 log = logging.getLogger("batch_prep.intake")
@@ -20,6 +22,9 @@ def request_pool(call: Call) -> Answer:
     build = parsing.parse_pool_message(data)
     assert isinstance(data, dict)
     request_id = build.request_id or call.services.new_id()
+    if other := _used_by(call.services, build.with_request_id(request_id)):
+        message = "this requestId was used with another body; give a new one"
+        return http.error(409, "RequestIdUsed", message, buildId=other)
     call.services.outbox.put_pool_request(json.dumps({**data, "requestId": request_id}))
     identity = names.build_id(request_id)
     return Answer(
@@ -30,6 +35,14 @@ def request_pool(call: Call) -> Answer:
             "statusUrl": f"{call.origin}/api/builds/{identity}",
         },
     )
+
+
+def _used_by(services: Services, request: Build) -> str | None:
+    """The build that another request of the same id became, as far as it is known already."""
+    build = names.build_id(request.request_id or "")
+    row = services.records.build(build)
+    is_other = row is not None and row["Request"] != request.to_wire()
+    return build if is_other else None
 
 
 def take_pool_request(services: Services, message_id: str, text: str) -> Begin | None:
@@ -60,7 +73,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
 def _json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"the message is not JSON: {error}"
         raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
 
