@@ -9,19 +9,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
-from cli import containers, errors, pool_arguments
+from cli import containers, errors, pool_arguments, request_files
 from cli.flags import Flags
-
-
-class Mode(StrEnum):
-    """What a build does."""
-
-    FULL = "full"
-    IMAGE_ONLY = "image-only"
-    BATCH_ONLY = "batch-only"
+from cli.request_files import Mode
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +37,8 @@ def order(
     mode; `base` is the content of `--request FILE`, in which flags replace what they name.
     """
     base = base or {}
+    if found := list(request_files.problems(flags, base)):
+        raise errors.Refused(*found)
     mode = _mode(flags, base)
     wanted = containers.wanted(flags, environment)
     problems = [
@@ -57,7 +51,7 @@ def order(
         raise errors.Refused(*problems)
     own: dict[str, Any] = {"mode": mode.value, "requestId": flags.request_id}
     if mode is Mode.BATCH_ONLY:
-        own["image"] = _existing_image(flags, image_metadata or {})
+        own["image"] = _existing_image(flags, image_metadata or {}, base.get("image") or {})
     else:
         own["image"] = _new_image(flags, mode, wanted)
     if mode is not Mode.IMAGE_ONLY:
@@ -76,9 +70,7 @@ def _mode(flags: Flags, base: Mapping[str, Any]) -> Mode:
         return Mode.IMAGE_ONLY
     if flags.batch_only:
         return Mode.BATCH_ONLY
-    if flags.full or base.get("mode") not in set(Mode):
-        return Mode.FULL
-    return Mode(base["mode"])
+    return Mode.FULL if flags.full else Mode(base.get("mode", Mode.FULL))
 
 
 def _exclusions(flags: Flags) -> Iterator[str]:
@@ -164,17 +156,22 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
     }
 
 
-def _existing_image(flags: Flags, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Flags first, then image_metadata.json, unless the flags name another image than that file."""
-    known = {} if _names_another(flags, metadata) else metadata
+def _existing_image(
+    flags: Flags, metadata: Mapping[str, Any], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Flags first, then what the request file has `asked` for, then image_metadata.json, unless
+    another image is named than that file's.
+    """
+    known = {} if asked or _names_another(flags, metadata) else metadata
     group = re.search(r"/resourceGroups/([^/]+)/", str(known.get("imageId", "")), re.IGNORECASE)
     os, _, os_version = str(known.get("baseOs") or "").partition(" ")
     return {
-        "resourceGroup": flags.resource_group or (group and group.group(1)),
+        # Where the image is, that file knows; the flag then tells where the account is.
+        "resourceGroup": group.group(1) if group else flags.resource_group,
         "location": flags.location or known.get("location"),
         "gallery": flags.gallery or known.get("galleryName"),
         "name": flags.image_name or known.get("imageName"),
-        "version": flags.image_version or "latest",
+        "version": flags.image_version or (None if asked else "latest"),
         **_system(flags, os or None, os_version or None, known.get("gpuEnabled")),
     }
 

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import pytest
-import typer
 from cli_world import an_image
-from typer.testing import CliRunner
+from lines import parsed, problems_of, request_of
 
-from cli import arguments, errors, flags
-
-
-def parsed(line: str) -> flags.Flags:
-    """The flags of a command line, through Typer itself."""
-    seen: list[flags.Flags] = []
-
-    def command(context: typer.Context, **given: Any) -> None:
-        seen.append(flags.Flags(**given))
-
-    app = typer.Typer()
-    app.command()(flags.accept(command))
-    result = CliRunner().invoke(app, shlex.split(line))
-    assert result.exit_code == 0, result.stderr
-    return seen[0]
-
-
-def request_of(line: str, **more: Any) -> dict[str, Any]:
-    more.setdefault("environment", {})
-    return arguments.order(parsed(line), **more).request
-
-
-def problems_of(line: str, **more: Any) -> tuple[str, ...]:
-    more.setdefault("environment", {})
-    with pytest.raises(errors.Refused) as refused:
-        arguments.order(parsed(line), **more)
-    return refused.value.problems
-
+from cli import arguments
 
 DOCUMENTED = {
     "": {"mode": "full", "pools": [{}]},
@@ -277,33 +248,6 @@ def test_a_variable_without_effect_is_said_so() -> None:
     assert order.notes == (
         "CONTAINER_IMAGE is set but not PRELOAD_IMAGES=true: it is not preloaded.",
     )
-
-
-# ---------------------------------------------------------------------------------------
-# A request file
-
-
-def test_flags_have_the_last_word_over_a_request_file() -> None:
-    """Rare fields come from a file; what is typed replaces what it names and nothing else."""
-    base = {
-        "mode": "image-only",
-        "image": {"os": "ubuntu", "zones": ["1"], "registry": {"name": "old"}},
-    }
-    request = request_of("--os almalinux --acr new", base=base)
-    assert request == {
-        "mode": "image-only",
-        "image": {"os": "almalinux", "zones": ["1"], "registry": {"name": "new"}},
-    }
-
-
-def test_pools_of_a_request_file_stay_unless_pools_are_named() -> None:
-    """--verify on top of a file is meant for the file's pools."""
-    base = {"pools": [{"id": "a", "ttlHours": 2}, {"id": "b"}]}
-    assert request_of("--verify", base=base)["pools"] == [
-        {"id": "a", "ttlHours": 2, "verify": True},
-        {"id": "b", "verify": True},
-    ]
-    assert request_of("--pool-id c", base=base)["pools"] == [{"id": "c"}]
 
 
 # ---------------------------------------------------------------------------------------
