@@ -27,6 +27,9 @@ from shared.steps import Step
 from shared.wire import Wire
 
 
+_LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
+
+
 def build(context: Context) -> Story:
     """Orchestration: `BuildPlan` → `BuildOutcome`. It never ends without a recorded outcome.
 
@@ -74,6 +77,9 @@ def _go_on(context: Context, plan: BuildPlan, scope: Scope, earlier: Earlier) ->
 def _ended_again(outcome: BuildOutcome, failure: Failure) -> BuildOutcome:
     """The earlier outcome, with why it is still no success."""
     is_cancelled = failure.kind is Kind.CANCELLED
+    if not is_cancelled:
+        advice = _and_then(failure, "Resume the build: only what is missing is made.")
+        failure = failure.model_copy(update={"next_action": advice})
     news = {"state": _state(failure), "error": failure, "resumable": not is_cancelled}
     return outcome.model_copy(update=news)
 
@@ -168,7 +174,8 @@ def _give_up(
     outcome = _failed(plan, failure)
     # Ours stays ours: the number that this build claimed is another's by now.
     if is_sealed and outcome.state == "failed" and not left_nodes.is_anothers(failure):
-        kept = failure.model_copy(update={"next_action": _how_long(context, plan.image)})
+        advice = _and_then(failure, _how_long(context, plan.image))
+        kept = failure.model_copy(update={"next_action": advice})
         return outcome.model_copy(
             update={"error": kept, "leftovers": plan.image.builder_resources, "resumable": True}
         )
@@ -181,6 +188,12 @@ def _give_up(
         kept = failure.model_copy(update={"next_action": _how_to_look(plan.image)})
         outcome = outcome.model_copy(update={"error": kept})
     return outcome.model_copy(update={"leftovers": leftovers})
+
+
+def _and_then(failure: Failure, advice: str) -> str:
+    """What time does not cure is cured first: the same request would fail in the same way."""
+    cure = failure.next_action if failure.kind in _LASTING else None
+    return f"{cure} {advice}" if cure else advice
 
 
 def _how_long(context: Context, image: ImagePlan) -> str:
@@ -317,7 +330,9 @@ def _pools_failed(failed: list[PoolRecord], asked: int) -> Failure:
         update={
             "code": "PoolsFailed",
             "message": f"{len(failed)} of {asked} pools failed ({told}). The others stay.",
-            "next_action": "Resume the build: only the failed pools are made again.",
+            "next_action": _and_then(
+                first, "Resume the build: only the failed pools are made again."
+            ),
         }
     )
 

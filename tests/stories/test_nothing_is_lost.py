@@ -101,7 +101,9 @@ def test_a_resume_that_cannot_begin_loses_nothing(world: World) -> None:
     again = world.resume(failed["buildId"])
     assert (again["state"], again["resumable"]) == ("failed", True), again
     assert again["error"]["azureCode"] == "AuthorizationFailed"
-    assert again["error"]["nextAction"] == failed["error"]["nextAction"]
+    cure, _, advice = again["error"]["nextAction"].partition("Resume")
+    assert "role" in cure
+    assert f"Resume{advice}" == failed["error"]["nextAction"]
     assert again["leftovers"] == failed["leftovers"]
 
     assert world.resume(failed["buildId"])["state"] == "succeeded"
@@ -137,6 +139,7 @@ def test_pools_that_cannot_be_resumed_now_can_be_later(world: World) -> None:
     assert (again["state"], again["resumable"]) == ("failed", True), again
     assert again["error"]["azureCode"] == "AuthorizationFailed"
     assert (again["image"], again["pools"]) == (failed["image"], failed["pools"])
+    assert "Resume the build" in again["error"]["nextAction"]
 
     assert world.resume(failed["buildId"])["state"] == "succeeded"
 
