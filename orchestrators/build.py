@@ -26,7 +26,6 @@ from shared.plans import (
 from shared.steps import Step
 from shared.wire import Wire
 
-
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
