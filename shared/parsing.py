@@ -6,8 +6,10 @@ build.
 
 from __future__ import annotations
 
+import copy
 import re
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -31,27 +33,30 @@ def parse_build(data: object) -> Build:
     """Parse POST /api/builds. Raises RequestRefused with every problem: shapes, names and
     combinations.
     """
-    build = _parse(Build, data)
-    problems = list(combinations.problems_of(build))
-    if problems:
-        raise RequestRefused(problems)
-    return build
+    return _parse(Build, data, combinations.problems_of)
 
 
 def parse_pool_message(data: object) -> Build:
     """Parse a pool request: a batch-only build of one pool. Raises RequestRefused."""
-    message = _parse(PoolMessage, data)
-    build = Build(
+    return _as_build(_parse(PoolMessage, data, _message_problems))
+
+
+def _as_build(message: PoolMessage) -> Build:
+    return Build(
         mode=Mode.BATCH_ONLY,
         request_id=message.request_id,
         image=message.image,
         batch_account=message.batch_account,
         pools=[message.pool],
     )
-    problems = list(combinations.problems_of(build))
-    if problems:
-        raise RequestRefused(problems)
-    return build
+
+
+def _message_problems(message: PoolMessage) -> list[Problem]:
+    """A message has one pool, and its fields are named so."""
+    return [
+        p.model_copy(update={"field": re.sub(r"^pools\[0\]", "pool", p.field)})
+        for p in combinations.problems_of(_as_build(message))
+    ]
 
 
 def parse_resize(data: object) -> Resize:
@@ -65,7 +70,10 @@ def parse_resize(data: object) -> Resize:
 
 def parse_recipe(data: object) -> Recipe:
     """Parse PUT /api/recipes/{name}: an image request. Raises RequestRefused."""
-    recipe = _parse(Recipe, data)
+    return _parse(Recipe, data, _recipe_problems)
+
+
+def _recipe_problems(recipe: Recipe) -> list[Problem]:
     problems = [
         p.model_copy(update={"field": f"request.{p.field}"})
         for p in combinations.problems_of(recipe.request)
@@ -79,19 +87,68 @@ def parse_recipe(data: object) -> Recipe:
     if recipe.request.request_id:
         message = "a recipe is built again and again, so its request has no id of its own"
         problems.append(Problem(field="request.requestId", code="Impossible", message=message))
-    if problems:
-        raise RequestRefused(problems)
-    return recipe
+    return problems
 
 
-def _parse(model: type[RequestT], data: object) -> RequestT:
+def _parse(
+    model: type[RequestT],
+    data: object,
+    check: Callable[[RequestT], list[Problem]] = lambda _: [],
+) -> RequestT:
+    """The model. Raises RequestRefused with what is wrong with each field, and with what `check`
+    finds wrong between fields.
+    """
     if not isinstance(data, dict):
         message = "the body must be a JSON object"
         raise RequestRefused([Problem(field="$", code="InvalidType", message=message)])
     try:
-        return model.model_validate(data)
+        parsed = model.model_validate(data)
     except ValidationError as error:
-        raise RequestRefused(_problems(error)) from None
+        found = _problems(error)
+        raise RequestRefused([*found, *_among_the_rest(model, data, error, check)]) from None
+    if problems := check(parsed):
+        raise RequestRefused(problems)
+    return parsed
+
+
+def _among_the_rest(
+    model: type[RequestT],
+    data: dict[str, Any],
+    error: ValidationError,
+    check: Callable[[RequestT], list[Problem]],
+) -> list[Problem]:
+    """What `check` finds in the fields that are well-formed, and that does not come of leaving the
+    others out.
+    """
+    rest = copy.deepcopy(data)
+    left_out = [
+        _path(place)
+        for e in error.errors(include_url=False)
+        if (place := _leave_out(rest, e["loc"]))
+    ]
+    try:
+        problems = check(model.model_validate(rest))
+    except ValidationError:  # something that must be there is missing
+        return []
+    return [p for p in problems if not any(p.field.startswith(field) for field in left_out)]
+
+
+def _leave_out(data: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Remove the innermost object's field that an error is about; its place, or nothing."""
+    path: list[int | str] = [part for part in location if part not in UNION_TAGS]
+    place: tuple[int | str, ...] = ()
+    holder: Any = None
+    for depth, part in enumerate(path):
+        if isinstance(data, dict) and part in data:
+            holder, place = data, tuple(path[: depth + 1])
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            break
+    if holder is not None:
+        holder.pop(place[-1], None)
+    return place
 
 
 _MEANING = {"extra_forbidden": "UnknownField", "missing": "Missing"}

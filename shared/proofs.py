@@ -94,11 +94,16 @@ def _evidence(results: list[CheckResult], worst: CheckResult) -> dict[str, Any]:
 
 def is_proved(proofs: Iterable[Proof], *, gpus: int, images: int) -> bool:
     """Whether the pool works: nothing failed, and nothing was left out that it has."""
-    may_skip = {name for name, has in (("gpu", gpus), ("images", images)) if not has}
+    needless = pointless(gpus=gpus, images=images)
     return all(
-        proof.verdict in {"pass", "warn"} or (proof.verdict == "skip" and proof.check in may_skip)
+        proof.verdict in {"pass", "warn"} or (proof.verdict == "skip" and proof.check in needless)
         for proof in proofs
     )
+
+
+def pointless(*, gpus: int, images: int) -> set[str]:
+    """The checks that a pool without GPUs, or without preloaded images, leaves out."""
+    return {name for name, has in (("gpu", gpus), ("images", images)) if not has}
 
 
 def still_pending(pending: Sequence[str], proofs: Iterable[Proof]) -> list[str]:

@@ -113,6 +113,7 @@ def test_own_checks_are_run(built: World) -> None:
     check = {"image": "docker.io/library/busybox:1.36", "command": "true", "exitCode": 7}
     build = built.build(of_pools("r1", a_pool("dev", checks=[check])))
     assert build["error"]["code"] == "VerificationFailed"
+    assert build["error"]["message"].startswith("1 checks of pool dev failed")
     told = problems(built, of_pools("r2", a_pool("dev", checks=[check], verify=False)))
     assert "verification" in told["pools[0].checks"]
 
@@ -174,6 +175,24 @@ def test_what_can_be_no_name_is_not_found(world: World, name: str) -> None:
     assert world.ask(builds.resume_build, id=name).status == 404
     assert world.ask(catalogue.show_pool, account=name, pool="p").status == 404
     assert world.ask(catalogue.delete_pool, account="a", pool=name).status == 404
+
+
+def test_fields_that_are_wrong_hide_no_others(world: World) -> None:
+    """Both what is misspelt and what does not go together, in builds, messages and recipes."""
+    wrong = {"image": {"os": "windows"}, "pools": [a_pool("a b")], "batchAccount": {"name": "acc"}}
+    assert set(problems(world, wrong)) == {"image.os", "pools[0].id"}
+    assert set(problems(world, {**wrong, "pools": 5})) == {"image.os", "pools"}
+
+    message = {**wrong, "pool": a_pool("a b")}
+    del message["pools"]
+    answer = world.ask(intake.request_pool, message)
+    assert {p["field"] for p in answer.body["error"]["details"]} == {"image.os", "pool.id"}
+
+    request = {"mode": "image-only", "requestId": "x"}
+    recipe = {"enabled": "yes", "request": request, "foo": 1}
+    answer = world.ask(catalogue.put_recipe, recipe, name="weekly")
+    told = {p["field"] for p in answer.body["error"]["details"]}
+    assert told == {"enabled", "foo", "request.requestId"}
 
 
 def test_a_body_of_brackets_is_refused(world: World) -> None:
