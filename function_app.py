@@ -10,18 +10,18 @@ import azure.functions as func
 
 import activities
 import orchestrators
-from shared import names
+from shared.base import names
 from triggers import routes
 
 if TYPE_CHECKING:
-    from shared.operations import Services
+    from shared.engine.activity import Services
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 def services() -> Services:
     """Those of this deployment; made when the first invocation needs them."""
-    from shared.services import from_environment
+    from shared.engine.services import from_environment
 
     return from_environment()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.operations import Activity, Services
+    from shared.engine.activity import Activity, Services
 
 _BY_MODULE = {
     # before anything is made
@@ -55,7 +55,7 @@ _BY_MODULE = {
     "batch_account": ["ensure_batch_account"],
     "batch_pool": ["ensure_pool", "empty_pool"],
     "pool_nodes": ["await_nodes"],
-    "verification": ["read_node_reports", "run_verification_job", "remove_verification_job"],
+    "verification_job": ["read_node_reports", "run_verification_job", "remove_verification_job"],
     "pool_change": ["resize_pool", "record_pool_size", "delete_pool"],
     # the records
     "records": [
@@ -86,9 +86,9 @@ def bound(
     """The function to register for an activity. `services` is called once per invocation."""
 
     def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker wants plain classes here
-        from shared import binding
+        from shared.engine import activity_runner
 
-        return binding.perform(find(name), services(), payload)
+        return activity_runner.perform(find(name), services(), payload)
 
     run.__name__ = run.__qualname__ = name
     return run

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from shared import batch_bodies, clients, decisions
-from shared.clients import Started
-from shared.decisions import Done, Fail, Verdict, Wait
-from shared.errors import Failure, Kind
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import AccountPlan
+from shared.azure import batch_bodies, clients, resource_state
+from shared.azure.clients import Started
+from shared.base import names
+from shared.base.errors import Failure, Kind
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Wait
+from shared.model.plans import AccountPlan
 
 _MAKING_SECONDS = 90.0  # an account takes about 15 s (recorded)
 
 
-def _look(services: Services, plan: AccountPlan, _: Tick) -> Json | None:
+def _observe(services: Services, plan: AccountPlan, _: PollState) -> Json | None:
     calls = services.azure.batch.batch_account
     found = clients.fetch(calls.get, plan.resource_group, plan.name)
     if found is not None:
@@ -24,31 +26,31 @@ def _look(services: Services, plan: AccountPlan, _: Tick) -> Json | None:
     return None
 
 
-def _create(services: Services, plan: AccountPlan, _: Tick) -> Started:
+def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
     calls = services.azure.batch.batch_account
     return clients.send(
         calls.begin_create, plan.resource_group, plan.name, batch_bodies.batch_account(plan)
     )
 
 
-def _judge(plan: AccountPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decision:
     subject = plan.account_id
     if observed is not None and "taken" in observed:
         # While an account is being made, by this build or by another one of the same group, its
         # name is taken and the account itself is not there yet.
-        if tick.started == "create" or tick.elapsed < _MAKING_SECONDS:
+        if poll.started == "create" or poll.elapsed < _MAKING_SECONDS:
             return Wait(note="the account is being made")
         return Fail(failure=_taken(plan, observed["taken"]))
-    if observed is not None and not decisions.same(observed.get("location"), plan.location):
+    if observed is not None and not names.same(observed.get("location"), plan.location):
         where = observed.get("location")
         advice = f"Ask for pools in {where}, or name another account."
         return Fail(failure=decisions.foreign(subject, f"it is in {where}", advice))
-    endpoint = decisions.properties(observed).get("accountEndpoint")
-    result = {"endpoint": endpoint, "waited": tick.elapsed > 0}
-    verdict = decisions.created(subject, observed, started=tick.started, result=result)
-    if isinstance(verdict, Done) and not endpoint:
+    endpoint = resource_state.properties(observed).get("accountEndpoint")
+    result = {"endpoint": endpoint, "waited": poll.elapsed > 0}
+    decision = decisions.created(subject, observed, started=poll.started, result=result)
+    if isinstance(decision, Done) and not endpoint:
         return Wait(note="the account has no endpoint yet")
-    return verdict
+    return decision
 
 
 def _taken(plan: AccountPlan, message: str) -> Failure:
@@ -61,12 +63,12 @@ def _taken(plan: AccountPlan, message: str) -> Failure:
     )
 
 
-ensure_batch_account = Operation(
+ensure_batch_account = Reconciler(
     name="ensure_batch_account",
     plan=AccountPlan,
     verb="create the Batch account",
     subject=lambda plan: plan.account_id,
-    look=_look,
-    judge=_judge,
+    observe=_observe,
+    decide=_decide,
     actions={"create": _create},
 )

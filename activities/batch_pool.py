@@ -6,13 +6,15 @@ a repeated call finds its own work and goes on.
 
 from __future__ import annotations
 
-from shared import batch_bodies, clients, decisions, known, names, scripts
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind, StepFailed
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import AccountPlan, PoolPlan
-from shared.requests import IfExists
+from shared.azure import batch_bodies, cache, clients, resource_state
+from shared.azure.clients import Started
+from shared.base import names, scripts
+from shared.base.errors import Failure, Kind, StepFailed
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import AccountPlan, PoolPlan
+from shared.model.requests import IfExists
 
 
 def path(plan: PoolPlan) -> tuple[str, str, str]:
@@ -20,7 +22,7 @@ def path(plan: PoolPlan) -> tuple[str, str, str]:
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
-def look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
+def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
     """The pool as wire JSON, or None."""
     return clients.fetch(services.azure.batch.pool.get, *path(plan))
 
@@ -29,14 +31,14 @@ def look(services: Services, plan: PoolPlan, _: Tick) -> Json | None:
 _COUNTED = "properties/vmSize,properties/scaleSettings,properties/currentDedicatedNodes"
 
 
-def listed(services: Services, account: AccountPlan, tick: Tick) -> list[Json]:
+def listed(services: Services, account: AccountPlan, poll: PollState) -> list[Json]:
     """The pools of an account, what counts of them, as of some seconds ago."""
 
     def ask() -> list[Json]:
         calls = services.azure.batch.pool.list_by_batch_account
         return clients.listed(calls, account.resource_group, account.name, select=_COUNTED)
 
-    return services.known.get(_list_key(account), tick.now, ask, fresh=known.A_MOMENT)
+    return services.cache.get(_list_key(account), poll.now, ask, fresh=cache.A_MOMENT)
 
 
 def _list_key(account: AccountPlan) -> tuple[str, ...]:
@@ -58,16 +60,16 @@ def _claim(services: Services, plan: PoolPlan) -> None:
         )
 
 
-def _look_first(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+def _observe_first(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
     """A pool that was not there a moment ago is asked for at once: it is only made where there is
     none.
     """
     _claim(services, plan)
-    if tick.started is None:
-        there = services.known.recall(_list_key(plan.account), tick.now, known.A_MOMENT)
-        if there is not None and not any(decisions.same(p["name"], plan.pool_id) for p in there):
+    if poll.started is None:
+        there = services.cache.recall(_list_key(plan.account), poll.now, cache.A_MOMENT)
+        if there is not None and not any(names.same(p["name"], plan.pool_id) for p in there):
             return None
-    return look(services, plan, tick)
+    return observe(services, plan, poll)
 
 
 def wanted(plan: PoolPlan) -> Json:
@@ -78,7 +80,7 @@ def wanted(plan: PoolPlan) -> Json:
 # -- creating, updating, replacing ----------------------------------------------------------------
 
 
-def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def _create(services: Services, plan: PoolPlan, _: PollState) -> Started:
     """Only where there is none: another request's pool is never overwritten."""
     calls = services.azure.batch.pool
     from azure.core import MatchConditions
@@ -87,24 +89,24 @@ def _create(services: Services, plan: PoolPlan, _: Tick) -> Started:
     return clients.send(calls.create, *path(plan), wanted(plan), **only_if_absent)
 
 
-def _change(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """What can be changed while there are nodes, and nothing else: Azure refuses even an equal
     rest.
     """
     asked = wanted(plan)["properties"]
     changes = {key: asked[key] for key in _WITH_NODES}
-    return update(services, plan, {"properties": changes}, tick)
+    return update(services, plan, {"properties": changes}, poll)
 
 
-def _reshape(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """Everything, in a pool without nodes."""
-    return update(services, plan, wanted(plan), tick)
+    return update(services, plan, wanted(plan), poll)
 
 
-def _empty(services: Services, plan: PoolPlan, tick: Tick) -> Started:
+def _empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """To zero nodes: most properties can be changed only then."""
     body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
-    return update(services, plan, body, tick)
+    return update(services, plan, body, poll)
 
 
 def seen(observed: Json) -> Json:
@@ -112,16 +114,16 @@ def seen(observed: Json) -> Json:
     return {"etag": observed.get("etag")}
 
 
-def update(services: Services, plan: PoolPlan, body: Json, tick: Tick) -> Started:
+def update(services: Services, plan: PoolPlan, body: Json, poll: PollState) -> Started:
     """Change the pool as it was seen; 412 where somebody else has changed it since."""
     from azure.core import MatchConditions
 
-    etag = tick.memory.get("etag")
+    etag = poll.memory.get("etag")
     only = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
     return clients.send(services.azure.batch.pool.update, *path(plan), body, **only)
 
 
-def delete(services: Services, plan: PoolPlan, _: Tick) -> Started:
+def delete(services: Services, plan: PoolPlan, _: PollState) -> Started:
     """Ask for its deletion, with all its nodes."""
     return clients.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
@@ -137,13 +139,13 @@ def is_expired(observed: Json) -> bool:
 
 
 def _metadata(observed: Json) -> dict[str, str]:
-    found = decisions.properties(observed).get("metadata") or []
+    found = resource_state.properties(observed).get("metadata") or []
     return {each["name"]: each["value"] for each in found}
 
 
 def is_empty(observed: Json) -> bool:
     """No nodes, and none coming or going."""
-    found = decisions.properties(observed)
+    found = resource_state.properties(observed)
     nodes = int(found.get("currentDedicatedNodes") or 0) + int(
         found.get("currentLowPriorityNodes") or 0
     )
@@ -176,46 +178,48 @@ def covers(found: object, asked: object) -> bool:
             and len(found) == len(asked)
             and all(covers(f, a) for f, a in zip(found, asked, strict=True))
         )
-    return decisions.same(found, asked)
+    return names.same(found, asked)
 
 
-def judge_pool(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
     """Create, leave, change, empty and change, or delete and create: what the request's `ifExists`
     allows. The result tells whether the pool is `fresh`: its nodes have only begun to come.
     """
     if observed is None:
         return Start(action="create")
-    if decisions.provisioning(observed) == "deleting":
+    if resource_state.provisioning(observed) == "deleting":
         return Wait(note="the old pool is being deleted")
-    return Start(action="delete") if is_expired(observed) else _judge_existing(plan, observed, tick)
+    return (
+        Start(action="delete") if is_expired(observed) else _decide_existing(plan, observed, poll)
+    )
 
 
-def _judge_existing(plan: PoolPlan, observed: Json, tick: Tick) -> Verdict:
+def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decision:
     if shaped_by(observed) is None:
         advice = "Choose another id: batch-prep changes only pools that it made."
         return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
     if shaped_by(observed) == plan.build_id:
         # Made by an earlier try: perhaps in a size without capacity, or emptied since.
         is_done = same_size(plan, observed) and same_scale(plan, observed)
-        is_fresh = tick.started == "create" and plan.nodes_asked > 0
-        return Done(result={"fresh": is_fresh}) if is_done else _judge_update(plan, observed)
+        is_fresh = poll.started == "create" and plan.nodes_asked > 0
+        return Done(result={"fresh": is_fresh}) if is_done else _decide_update(plan, observed)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))
         case IfExists.REPLACE:
             return Start(action="delete")
         case IfExists.UPDATE:
-            return _judge_update(plan, observed)
+            return _decide_update(plan, observed)
 
 
 def same_size(plan: PoolPlan, observed: Json) -> bool:
     """Whether the pool has the size that is asked for now."""
-    return decisions.same(decisions.properties(observed).get("vmSize"), plan.size)
+    return names.same(resource_state.properties(observed).get("vmSize"), plan.size)
 
 
 def same_scale(plan: PoolPlan, observed: Json) -> bool:
     """Whether the pool wants as many nodes as are asked for."""
-    found = decisions.properties(observed).get("scaleSettings") or {}
+    found = resource_state.properties(observed).get("scaleSettings") or {}
     if plan.pool.autoscale_formula:
         return bool((found.get("autoScale") or {}).get("formula") == plan.pool.autoscale_formula)
     return target_nodes(observed) == (plan.pool.nodes, plan.pool.low_priority_nodes)
@@ -223,7 +227,7 @@ def same_scale(plan: PoolPlan, observed: Json) -> bool:
 
 def target_nodes(observed: Json) -> tuple[int, int] | None:
     """Dedicated and low-priority nodes that a pool of fixed scale wants."""
-    fixed = (decisions.properties(observed).get("scaleSettings") or {}).get("fixedScale")
+    fixed = (resource_state.properties(observed).get("scaleSettings") or {}).get("fixedScale")
     if fixed is None:
         return None
     return (
@@ -232,8 +236,8 @@ def target_nodes(observed: Json) -> tuple[int, int] | None:
     )
 
 
-def _judge_update(plan: PoolPlan, observed: Json) -> Verdict:
-    found = decisions.properties(observed)
+def _decide_update(plan: PoolPlan, observed: Json) -> Decision:
+    found = resource_state.properties(observed)
     must_be_empty = needs_empty(wanted(plan)["properties"], found)
     if not must_be_empty:
         return Start(action="change", memory=seen(observed))
@@ -257,13 +261,13 @@ def _exists(plan: PoolPlan) -> Failure:
     )
 
 
-ensure_pool = Operation(
+ensure_pool = Reconciler(
     name="ensure_pool",
     plan=PoolPlan,
     verb="create the pool",
     subject=lambda plan: plan.resource,
-    look=_look_first,
-    judge=judge_pool,
+    observe=_observe_first,
+    decide=decide_pool,
     actions={
         "create": _create,
         "change": _change,
@@ -276,31 +280,31 @@ ensure_pool = Operation(
 
 def is_steady(observed: Json) -> bool:
     """Whether no resize is under way."""
-    return str(decisions.properties(observed).get("allocationState", "")).lower() == "steady"
+    return str(resource_state.properties(observed).get("allocationState", "")).lower() == "steady"
 
 
 # -- nobody pays for nodes that cannot be used ----------------------------------------------------
 
 
-def judge_emptied(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
     """Shrink it, as long as it is still this build's."""
     if observed is None:
         return Done()
     if shaped_by(observed) != plan.build_id:
         return Done(result={"anothers": True})
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
-        return Wait() if tick.started else Start(action="empty", memory=seen(observed))
+        return Wait() if poll.started else Start(action="empty", memory=seen(observed))
     return (
         Done(result={"emptied": True}) if is_empty(observed) else Wait(note="the nodes are leaving")
     )
 
 
-empty_pool = Operation(
+empty_pool = Reconciler(
     name="empty_pool",
     plan=PoolPlan,
     verb="shrink the failed pool to zero nodes",
     subject=lambda plan: plan.resource,
-    look=look,
-    judge=judge_emptied,
+    observe=observe,
+    decide=decide_emptied,
     actions={"empty": _empty},
 )

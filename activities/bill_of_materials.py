@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from activities import run_script
-from shared import bill_of_materials, names
-from shared.bill_of_materials import BillPlan
-from shared.clients import Started
-from shared.decisions import Done, Start, Verdict, Wait
-from shared.operations import Json, Operation, Services, Tick
+from shared.azure.clients import Started
+from shared.base import names
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Start, Wait
+from shared.model import bill_of_materials
+from shared.model.bill_of_materials import BillPlan
 
 _PATIENCE_SECONDS = 60.0  # the agent appends to the blob every 15 seconds, and after the end
 
@@ -20,7 +21,7 @@ def _source(plan: BillPlan) -> str:
     return names.script_output(image.log_container or "", image.build_id, command)
 
 
-def _look(services: Services, plan: BillPlan, _: Tick) -> Json | None:
+def _observe(services: Services, plan: BillPlan, _: PollState) -> Json | None:
     """Whether the blob holds the document."""
     from azure.core.exceptions import AzureError
 
@@ -32,19 +33,19 @@ def _look(services: Services, plan: BillPlan, _: Tick) -> Json | None:
     return {"found": True} if found else None
 
 
-def _judge(plan: BillPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: BillPlan, observed: Json | None, poll: PollState) -> Decision:
     seen = observed or {}
     if "kept" in seen:
         return Done(result={"document": names.bill_of_materials(plan.check.image.build_id)})
     if "found" in seen:
         return Start(action="keep")
     problem = seen.get("problem") or "the check's output holds none"
-    if tick.elapsed < _PATIENCE_SECONDS:
+    if poll.elapsed < _PATIENCE_SECONDS:
         return Wait(note=problem)
     return Done(result={"note": f"There is none: {problem} ({_source(plan)})."})
 
 
-def _keep(services: Services, plan: BillPlan, _: Tick) -> Started:
+def _keep(services: Services, plan: BillPlan, _: PollState) -> Started:
     image = plan.check.image
     output = services.outbox.read_log(_source(plan)) or b""
     found = bill_of_materials.find(output.decode(errors="replace")) or {}
@@ -54,12 +55,12 @@ def _keep(services: Services, plan: BillPlan, _: Tick) -> Started:
     return Started(status=200, body={"kept": True}, operation=None, retry_after=None)
 
 
-keep_bill_of_materials = Operation(
+keep_bill_of_materials = Reconciler(
     name="keep_bill_of_materials",
     plan=BillPlan,
     verb="keep the image's bill of materials",
     subject=_source,
-    look=_look,
-    judge=_judge,
+    observe=_observe,
+    decide=_decide,
     actions={"keep": _keep},
 )

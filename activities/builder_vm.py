@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from activities.resource import Resource, is_tagged, removal
-from shared import bodies, clients, decisions, names
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import ImagePlan
+from activities.arm_resource import Resource, is_tagged, removal
+from shared.azure import bodies, clients, resource_state
+from shared.azure.clients import Started
+from shared.base import names
+from shared.base.errors import Failure, Kind
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import ImagePlan
 
 
 def path(plan: ImagePlan) -> tuple[str, str]:
@@ -16,7 +18,7 @@ def path(plan: ImagePlan) -> tuple[str, str]:
     return plan.resource_group, names.builder_vm(plan.build_id)
 
 
-def look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
+def observe(services: Services, plan: ImagePlan, _: PollState) -> Json | None:
     """The VM with its instance view, or None."""
     calls = services.azure.compute.virtual_machines
     return clients.fetch(calls.get, *path(plan), expand="instanceView")
@@ -25,31 +27,31 @@ def look(services: Services, plan: ImagePlan, _: Tick) -> Json | None:
 # -- making it ------------------------------------------------------------------------------------
 
 
-def _create(services: Services, plan: ImagePlan, _: Tick) -> Started:
+def _create(services: Services, plan: ImagePlan, _: PollState) -> Started:
     key = plan.public_key or services.new_public_key()
     calls = services.azure.compute.virtual_machines
     return clients.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
 
 
-def _delete(services: Services, plan: ImagePlan, _: Tick) -> Started:
+def _delete(services: Services, plan: ImagePlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machines
     return clients.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
 
 
-def _judge_created(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_created(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
     """Made; Azure hands the first script to the agent once that answers. A VM that failed with
     another size is removed before the next size is tried.
     """
     if observed is None:
-        return Wait() if tick.started == "create" else Start(action="create")
+        return Wait() if poll.started == "create" else Start(action="create")
     if not is_tagged(observed, plan.build_id):
         advice = "Remove the VM: its name belongs to batch-prep."
         return Fail(failure=decisions.foreign(plan.vm_id, "it is not this build's", advice))
-    state = decisions.provisioning(observed)
+    state = resource_state.provisioning(observed)
     if state == "broken":
-        if tick.started == "create":
+        if poll.started == "create":
             return Fail(failure=decisions.broken(plan.vm_id))
-        return Wait() if tick.started == "delete" else Start(action="delete")
+        return Wait() if poll.started == "delete" else Start(action="delete")
     if state != "ready":
         return Wait(note="the VM is being made")
     return Done(result=_built(plan, observed))
@@ -59,19 +61,19 @@ def _built(plan: ImagePlan, observed: Json) -> Json:
     """What the builder is, and what a resumed build needs to know of it."""
     assert plan.base is not None
     return {
-        "size": decisions.properties(observed)["hardwareProfile"]["vmSize"],
+        "size": resource_state.properties(observed)["hardwareProfile"]["vmSize"],
         "base": plan.base.to_wire(),
         "expiresAt": observed["tags"].get(names.TAG_EXPIRES, plan.tags[names.TAG_EXPIRES]),
     }
 
 
-create_builder_vm = Operation(
+create_builder_vm = Reconciler(
     name="create_builder_vm",
     plan=ImagePlan,
     verb="create the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=look,
-    judge=_judge_created,
+    observe=observe,
+    decide=_decide_created,
     actions={"create": _create, "delete": _delete},
 )
 
@@ -79,23 +81,23 @@ create_builder_vm = Operation(
 # -- restarting it --------------------------------------------------------------------------------
 
 
-def _restart(services: Services, plan: ImagePlan, _: Tick) -> Started:
+def _restart(services: Services, plan: ImagePlan, _: PollState) -> Started:
     return clients.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
 
 
-def _look_restarted(services: Services, plan: ImagePlan, tick: Tick) -> Json | None:
+def _observe_restarted(services: Services, plan: ImagePlan, poll: PollState) -> Json | None:
     """Nothing has to be seen before the restart: Azure knows whether there is a VM."""
-    return look(services, plan, tick) if tick.started else {}
+    return observe(services, plan, poll) if poll.started else {}
 
 
-def _judge_restarted(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_restarted(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
     """A repeated restart is harmless: no script runs meanwhile."""
     if observed is None:
         return Fail(failure=lost(plan))
-    if tick.started != "restart":
+    if poll.started != "restart":
         return Start(action="restart")
-    ready = decisions.provisioning(observed) == "ready"
-    if ready and decisions.power_state(observed) == "running":
+    ready = resource_state.provisioning(observed) == "ready"
+    if ready and resource_state.power_state(observed) == "running":
         return Done()
     return Wait(note="the VM is restarting")
 
@@ -111,13 +113,13 @@ def lost(plan: ImagePlan) -> Failure:
     )
 
 
-restart_builder = Operation(
+restart_builder = Reconciler(
     name="restart_builder",
     plan=ImagePlan,
     verb="restart the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=_look_restarted,
-    judge=_judge_restarted,
+    observe=_observe_restarted,
+    decide=_decide_restarted,
     actions={"restart": _restart},
 )
 
@@ -125,59 +127,59 @@ restart_builder = Operation(
 # -- deallocated, generalized ----------------------------------------------------------------------
 
 
-def _deallocate(services: Services, plan: ImagePlan, _: Tick) -> Started:
+def _deallocate(services: Services, plan: ImagePlan, _: PollState) -> Started:
     return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
 
 
-def _generalize(services: Services, plan: ImagePlan, _: Tick) -> Started:
+def _generalize(services: Services, plan: ImagePlan, _: PollState) -> Started:
     return clients.send(services.azure.compute.virtual_machines.generalize, *path(plan))
 
 
-def _judge_generalized(plan: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_generalized(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
     """Deallocated first (a stopped VM still costs money), then marked as generalized."""
     if observed is None:
         return Fail(failure=lost(plan))
-    codes = decisions.statuses(observed)
+    codes = resource_state.statuses(observed)
     generalized = Done(result={"vmId": plan.vm_id})
     if "osstate/generalized" in codes:
         return generalized
-    match decisions.power_state(observed):
-        case "deallocated" if tick.started == "generalize":  # not every view shows it
+    match resource_state.power_state(observed):
+        case "deallocated" if poll.started == "generalize":  # not every view shows it
             return generalized
         case "deallocated":
             return Start(action="generalize", then=generalized)
-        case "stopped" if tick.started is None:
+        case "stopped" if poll.started is None:
             return Start(action="deallocate")
         case _:
             return Wait(note="the VM is being deallocated")
 
 
-generalize_builder = Operation(
+generalize_builder = Reconciler(
     name="generalize_builder",
     plan=ImagePlan,
     verb="deallocate and generalize the builder VM",
     subject=lambda plan: plan.vm_id,
-    look=look,
-    judge=_judge_generalized,
+    observe=observe,
+    decide=_decide_generalized,
     actions={"deallocate": _deallocate, "generalize": _generalize},
 )
 
 
-def _judge_deallocated(_: ImagePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_deallocated(_: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
     if observed is None:
         return Done(result={"kept": False})
-    if decisions.power_state(observed) == "deallocated":
+    if resource_state.power_state(observed) == "deallocated":
         return Done(result={"kept": True})
-    return Wait() if tick.started == "deallocate" else Start(action="deallocate")
+    return Wait() if poll.started == "deallocate" else Start(action="deallocate")
 
 
-deallocate_builder = Operation(
+deallocate_builder = Reconciler(
     name="deallocate_builder",
     plan=ImagePlan,
     verb="deallocate the builder VM that is kept",
     subject=lambda plan: plan.vm_id,
-    look=look,
-    judge=_judge_deallocated,
+    observe=observe,
+    decide=_decide_deallocated,
     actions={"deallocate": _deallocate},
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from activities import expired_pools, giving_up, left_pools, leftovers, made
 from activities.leftovers import Finding, Survey
-from shared.operations import Services
+from shared.engine.activity import Services
 
 
 def of(services: Services) -> Survey:

@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from activities import batch_pool
 from activities.leftovers import Finding
-from shared import batch_bodies, clients, decisions, left_nodes, names
-from shared.clients import Started
-from shared.decisions import Done, Start, Verdict
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import Nothing, PoolPlan, PoolRecord
-from shared.sweep_plans import PoolExpired
+from shared.azure import batch_bodies, clients
+from shared.azure.clients import Started
+from shared.base import names
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Start
+from shared.model import abandoned_pools
+from shared.model.cleanup_plans import PoolExpired
+from shared.model.plans import NoInput, PoolPlan, PoolRecord
 
 # -- what there is --------------------------------------------------------------------------------
 
@@ -28,17 +31,17 @@ def _timed(services: Services) -> Iterator[tuple[PoolRecord, PoolPlan]]:
     subscription = services.azure.config.subscription_id
     for record in services.records.pools():
         if record.expires_at:
-            yield record, left_nodes.plan_of(record, subscription)
+            yield record, abandoned_pools.plan_of(record, subscription)
 
 
-def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
-    over = [plan for record, plan in _timed(services) if _is_over(record, tick.now)]
+def _list(services: Services, _plan: NoInput, poll: PollState) -> Json:
+    over = [plan for record, plan in _timed(services) if _is_over(record, poll.now)]
     return {"pools": [plan.to_wire() for plan in over]}
 
 
-list_expired_pools = Effect(
+list_expired_pools = ShortActivity(
     name="list_expired_pools",
-    plan=Nothing,
+    plan=NoInput,
     verb="list the pools whose time is over",
     subject=lambda _: "records",
     act=_list,
@@ -61,7 +64,7 @@ def _finding(services: Services, record: PoolRecord, plan: PoolPlan, now: str) -
     from azure.core.exceptions import AzureError
 
     try:
-        observed = batch_pool.look(services, plan, Tick(now=now))
+        observed = batch_pool.observe(services, plan, PollState(now=now))
     except AzureError as error:
         failure = clients.translate(error, attempted="look at it", resource=plan.resource)
         return Finding(**known, verdict="remove", why=f"{why}; now: {failure.message}", until=now)
@@ -89,40 +92,40 @@ def _keeper(services: Services, plan: PoolPlan, observed: Json, now: str) -> str
 # -- deleting it ----------------------------------------------------------------------------------
 
 
-def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
     """The pool, and who has it."""
-    observed = batch_pool.look(services, plan, tick)
-    return observed and {**observed, "keeper": _keeper(services, plan, observed, tick.now)}
+    observed = batch_pool.observe(services, plan, poll)
+    return observed and {**observed, "keeper": _keeper(services, plan, observed, poll.now)}
 
 
-def _judge(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
     """Azure deletes whatever it finds, but changes only what was seen. So the pool is marked first:
     whoever takes it over at this moment is either seen, or sees the mark and makes a new one.
     """
     if observed is None or batch_pool.is_expired(observed):
-        return decisions.removed(plan.resource, observed, started=tick.started)
+        return decisions.removed(plan.resource, observed, started=poll.started)
     if keeper := observed.get("keeper"):
         is_anothers = batch_pool.shaped_by(observed) != plan.build_id
         return Done(result={"kept": keeper, "isAnothers": is_anothers})
     return Start(action="mark", memory=batch_pool.seen(observed))
 
 
-def _mark(services: Services, plan: PoolPlan, tick: Tick) -> Started:
-    return batch_pool.update(services, plan, batch_bodies.expired(plan.build_id), tick)
+def _mark(services: Services, plan: PoolPlan, poll: PollState) -> Started:
+    return batch_pool.update(services, plan, batch_bodies.expired(plan.build_id), poll)
 
 
-delete_expired_pool = Operation(
+delete_expired_pool = Reconciler(
     name="delete_expired_pool",
     plan=PoolPlan,
     verb="delete the pool, whose time is over",
     subject=lambda plan: plan.resource,
-    look=_look,
-    judge=_judge,
+    observe=_observe,
+    decide=_decide,
     actions={"mark": _mark, "delete": batch_pool.delete},
 )
 
 
-def _settle(services: Services, plan: PoolExpired, _: Tick) -> Json:
+def _settle(services: Services, plan: PoolExpired, _: PollState) -> Json:
     """Its record goes with it, and its build has it no longer. Another's pool is left alone from
     now on.
     """
@@ -142,7 +145,7 @@ def _settle(services: Services, plan: PoolExpired, _: Tick) -> Json:
     return {}
 
 
-settle_expired_pool = Effect(
+settle_expired_pool = ShortActivity(
     name="settle_expired_pool",
     plan=PoolExpired,
     verb="forget the pool that is gone",

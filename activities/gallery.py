@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from activities.resource import Resource, creation, is_tagged
-from shared import bodies, clients, decisions, errors, names
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind, StepFailed
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import ImagePlan, VersionPlan
+from activities.arm_resource import Resource, creation, is_tagged
+from shared.azure import bodies, clients, resource_state
+from shared.azure.clients import Started
+from shared.base import errors, names
+from shared.base.errors import Failure, Kind, StepFailed
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import ImagePlan, VersionPlan
 
 
 def _id(plan: ImagePlan, *more: str) -> str:
@@ -37,15 +39,15 @@ _definition = Resource(
 def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
     """Why an existing definition, which cannot be changed, cannot take this image; or None."""
     wanted = bodies.image_definition(plan)["properties"]
-    found = decisions.properties(observed)
+    found = resource_state.properties(observed)
     for key in ("osType", "osState", "hyperVGeneration"):
-        if not decisions.same(found.get(key), wanted[key]):
+        if not names.same(found.get(key), wanted[key]):
             return f"its {key} is {found.get(key)}, and this image's is {wanted[key]}"
-    if not decisions.same(found.get("architecture") or "x64", wanted["architecture"]):
+    if not names.same(found.get("architecture") or "x64", wanted["architecture"]):
         return f"its architecture is {found['architecture']}, not {wanted['architecture']}"
     features = {f["name"]: f["value"] for f in found.get("features") or []}
     security = features.get("SecurityType", "Standard")
-    if not decisions.same(security, plan.security_type.value):
+    if not names.same(security, plan.security_type.value):
         return f"its security type is {security}, and this image's is {plan.security_type.value}"
     if (found.get("purchasePlan") or None) != wanted.get("purchasePlan"):
         return "its purchase plan differs from the base image's"
@@ -61,7 +63,7 @@ create_image_definition = creation(
 # -- the version ----------------------------------------------------------------------------------
 
 
-def _claim(services: Services, plan: ImagePlan, _: Tick) -> Json:
+def _claim(services: Services, plan: ImagePlan, _: PollState) -> Json:
     """A number that no other build has or had; the same build always gets the same one."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
@@ -84,7 +86,7 @@ def _version_taken(plan: ImagePlan, version: str) -> Failure:
     )
 
 
-claim_version = Effect(
+claim_version = ShortActivity(
     name="claim_version",
     plan=ImagePlan,
     verb="choose a version number",
@@ -108,44 +110,44 @@ def _version_id(plan: VersionPlan) -> str:
     )
 
 
-def _look_version(services: Services, plan: VersionPlan, _: Tick) -> Json | None:
+def _observe_version(services: Services, plan: VersionPlan, _: PollState) -> Json | None:
     versions = services.azure.compute.gallery_image_versions
     return clients.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
 
 
-def _publish(services: Services, plan: VersionPlan, _: Tick) -> Started:
+def _publish(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
     body = bodies.image_version(plan.image, plan.image.vm_id)
     return clients.send(versions.begin_create_or_update, *_version_path(plan), body)
 
 
-def _delete_version(services: Services, plan: VersionPlan, _: Tick) -> Started:
+def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
     return clients.send_delete(versions.begin_delete, *_version_path(plan))
 
 
-def _judge_version(plan: VersionPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_version(plan: VersionPlan, observed: Json | None, poll: PollState) -> Decision:
     """Published, and replicated to every region asked for. What another build published is never
     touched.
     """
     subject = _version_id(plan)
     if observed is not None and not is_tagged(observed, plan.image.build_id):
         return Fail(failure=_version_taken(plan.image, plan.version))
-    match decisions.provisioning(observed):
+    match resource_state.provisioning(observed):
         case "absent":
-            return Wait() if tick.started == "create" else Start(action="create")
-        case "broken" if tick.started == "create":
+            return Wait() if poll.started == "create" else Start(action="create")
+        case "broken" if poll.started == "create":
             return Fail(failure=decisions.broken(subject))
         case "broken":  # this build's earlier try: it was never published, so it may go
-            return Wait() if tick.started == "delete" else Start(action="delete")
+            return Wait() if poll.started == "delete" else Start(action="delete")
         case "ready":
-            return _replicated(subject, observed or {}, tick)
+            return _replicated(subject, observed or {}, poll)
         case _:
-            return _on_its_way(observed or {}, tick)
+            return _on_its_way(observed or {}, poll)
 
 
-def _replicated(subject: str, observed: Json, tick: Tick) -> Verdict:
-    status = decisions.properties(observed).get("replicationStatus") or {}
+def _replicated(subject: str, observed: Json, poll: PollState) -> Decision:
+    status = resource_state.properties(observed).get("replicationStatus") or {}
     match str(status.get("aggregatedState", "Unknown")).lower():
         case "completed":
             return Done(result={"imageId": observed.get("id", subject)})
@@ -161,10 +163,10 @@ def _replicated(subject: str, observed: Json, tick: Tick) -> Verdict:
             )
             return Fail(failure=failure)
         case _:
-            return _on_its_way(observed, tick)
+            return _on_its_way(observed, poll)
 
 
-def _on_its_way(observed: Json, tick: Tick) -> Wait:
+def _on_its_way(observed: Json, poll: PollState) -> Wait:
     """How far the slowest region is, and when it should be there at this pace."""
     regions = _regions(observed)
     if not regions:
@@ -172,22 +174,22 @@ def _on_its_way(observed: Json, tick: Tick) -> Wait:
     shown = ", ".join(f"{r.get('region')} {r.get('progress', 0)} %" for r in regions)
     slowest = min(int(r.get("progress") or 0) for r in regions)
     # Azure rounds down; of one that has hardly begun nothing can be foretold.
-    expected = tick.elapsed * (100 - slowest) / slowest if slowest >= _PROGRESS_MIN else None
+    expected = poll.elapsed * (100 - slowest) / slowest if slowest >= _PROGRESS_MIN else None
     return Wait(note=f"replicating: {shown}", expected=expected)
 
 
 def _regions(observed: Json) -> list[Json]:
-    status = decisions.properties(observed).get("replicationStatus") or {}
+    status = resource_state.properties(observed).get("replicationStatus") or {}
     return status.get("summary") or []
 
 
-publish_image_version = Operation(
+publish_image_version = Reconciler(
     name="publish_image_version",
     plan=VersionPlan,
     verb="publish the image version",
     subject=_version_id,
-    look=_look_version,
-    judge=_judge_version,
+    observe=_observe_version,
+    decide=_decide_version,
     actions={"create": _publish, "delete": _delete_version},
 )
 

@@ -7,27 +7,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities import left_pools, leftovers
-from shared import decisions
-from shared.errors import Failure, Kind
-from shared.operations import Effect, Json, Services, Tick
-from shared.plans import BuildOutcome, Named
-from shared.records import ENDED, outcome_of
-from shared.sweep_plans import BuildCleared, MadeIn
+from shared.base import names
+from shared.base.errors import Failure, Kind
+from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.model.cleanup_plans import BuildCleared, MadeIn
+from shared.model.plans import BuildOutcome, BuildRef
+from shared.store.records import ENDED, outcome_of
 
 if TYPE_CHECKING:
-    from shared.tables import Row
+    from shared.store.tables import Row
 
 _ADVICE = "Start the request again: what the build had kept has been removed."
 
 
-def _close(services: Services, plan: Named, tick: Tick) -> Json:
+def _close(services: Services, plan: BuildRef, poll: PollState) -> Json:
     """A build whose orchestration died gets its outcome after all; what it had not told of its
     pools becomes the sweep's.
     """
     row = services.records.build(plan.build_id)
     if row is None or row["State"] in ENDED:
         return {}
-    left_pools.hand_over(services, plan.build_id, tick.now)
+    left_pools.hand_over(services, plan.build_id, poll.now)
     failure = Failure(
         code="Bug",
         kind=Kind.BUG,
@@ -37,20 +37,20 @@ def _close(services: Services, plan: Named, tick: Tick) -> Json:
     )
     pools = left_pools.records_of(services, plan.build_id)
     outcome = BuildOutcome(build_id=plan.build_id, state="failed", pools=pools, error=failure)
-    services.records.end_dead_build(outcome, tick.now)
+    services.records.end_dead_build(outcome, poll.now)
     return {}
 
 
-close_build = Effect(
+close_build = ShortActivity(
     name="close_build",
-    plan=Named,
+    plan=BuildRef,
     verb="close the record of a build that died",
     subject=lambda plan: plan.build_id,
     act=_close,
 )
 
 
-def _give_up(services: Services, plan: Named, _: Tick) -> Json:
+def _give_up(services: Services, plan: BuildRef, _: PollState) -> Json:
     """`{"over": bool, "made": MadeIn?}`. It is not over where somebody has just resumed it; `made`
     tells where it made things for good, if nothing came of it.
     """
@@ -103,23 +103,23 @@ def _came_of(services: Services, outcome: BuildOutcome) -> bool:
     return any(image.build_id == outcome.build_id for image in services.records.images())
 
 
-give_up_build = Effect(
+give_up_build = ShortActivity(
     name="give_up_build",
-    plan=Named,
+    plan=BuildRef,
     verb="record that a build cannot be resumed any more",
     subject=lambda plan: plan.build_id,
     act=_give_up,
 )
 
 
-def _settle(services: Services, plan: BuildCleared, _: Tick) -> Json:
+def _settle(services: Services, plan: BuildCleared, _: PollState) -> Json:
     """What could not be removed is listed, so that the next sweep tries again."""
     ended = _ended(services, plan.build_id)
     if ended is None:
         return {}
     row, outcome = ended
     known = outcome.leftovers
-    new = [id_ for id_ in plan.failed if not any(decisions.same(id_, k) for k in known)]
+    new = [id_ for id_ in plan.failed if not any(names.same(id_, k) for k in known)]
     seen_gone = {id_.lower() for id_ in plan.removed}
     listed = [id_ for id_ in [*known, *new] if id_.lower() not in seen_gone]
     stays = [id_ for id_ in listed if leftovers.is_there(services, id_)]
@@ -127,7 +127,7 @@ def _settle(services: Services, plan: BuildCleared, _: Tick) -> Json:
     return {}
 
 
-settle_build = Effect(
+settle_build = ShortActivity(
     name="settle_build",
     plan=BuildCleared,
     verb="record what is gone of a build's leftovers",

@@ -8,12 +8,13 @@ import dataclasses
 from dataclasses import dataclass
 
 from activities import batch_pool
-from shared import clients, left_nodes, planning
-from shared.decisions import Done, Verdict
-from shared.operations import Effect, Json, Services, Tick
-from shared.plans import Named, Nothing, PoolPlan, PoolRecord
-from shared.requests import Build, Mode
-from shared.sweep_plans import PoolSettled
+from shared.azure import clients
+from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.engine.decisions import Decision, Done
+from shared.model import abandoned_pools, planning
+from shared.model.cleanup_plans import PoolSettled
+from shared.model.plans import BuildRef, NoInput, PoolPlan, PoolRecord
+from shared.model.requests import Build, Mode
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"
 _OF_SWEEPS = ("|empty_pool", "|remove_pool")  # steps that tell nothing of what the build makes
@@ -28,10 +29,10 @@ def hand_over(services: Services, build: str, now: str) -> None:
     why = "it was not proved, and nothing makes it any more"
     for plan in _pools_of(services, build):
         if _is_untold(services, plan):
-            record = planning.failed_pool(plan, left_nodes.cut_off(plan))
+            record = planning.failed_pool(plan, abandoned_pools.cut_off(plan))
             told = {"changed_at": now, "expires_at": planning.pool_expiry(plan, now)}
             record = record.model_copy(update=told)
-            services.records.put_pool(left_nodes.handed_over(record, why))
+            services.records.put_pool(abandoned_pools.handed_over(record, why))
 
 
 def records_of(services: Services, build: str) -> list[PoolRecord]:
@@ -65,14 +66,14 @@ def _is_untold(services: Services, plan: PoolPlan) -> bool:
     return bool(last) and not is_told
 
 
-def _hand_over(services: Services, plan: Named, tick: Tick) -> Json:
-    hand_over(services, plan.build_id, tick.now)
+def _hand_over(services: Services, plan: BuildRef, poll: PollState) -> Json:
+    hand_over(services, plan.build_id, poll.now)
     return {}
 
 
-hand_over_pools = Effect(
+hand_over_pools = ShortActivity(
     name="hand_over_pools",
-    plan=Named,
+    plan=BuildRef,
     verb="record the pools that were cut off",
     subject=lambda plan: plan.build_id,
     act=_hand_over,
@@ -100,7 +101,7 @@ def standings(services: Services) -> list[Standing]:
 def _handed_over(services: Services) -> list[PoolPlan]:
     subscription = services.azure.config.subscription_id
     left = [record for record in services.records.pools() if record.nodes_left]
-    return [left_nodes.plan_of(record, subscription) for record in left]
+    return [abandoned_pools.plan_of(record, subscription) for record in left]
 
 
 def _standing(services: Services, plan: PoolPlan) -> Standing | None:
@@ -108,7 +109,7 @@ def _standing(services: Services, plan: PoolPlan) -> Standing | None:
 
     why = f"its build {plan.build_id} failed and could not remove its nodes"
     try:
-        observed = batch_pool.look(services, plan, Tick(now=""))
+        observed = batch_pool.observe(services, plan, PollState(now=""))
     except AzureError as error:
         failure = clients.translate(error, attempted="look at it", resource=plan.resource)
         return Standing(plan=plan, shrinks=True, why=f"{why}; now: {failure.message}")
@@ -137,13 +138,13 @@ def _keeper(services: Services, plan: PoolPlan, observed: Json) -> str | None:
     return None if batch_pool.target_nodes(observed) in known else "somebody has resized it since"
 
 
-def _list(services: Services, _plan: Nothing, _: Tick) -> Json:
+def _list(services: Services, _plan: NoInput, _: PollState) -> Json:
     return {"pools": [plan.to_wire() for plan in _handed_over(services)]}
 
 
-list_left_pools = Effect(
+list_left_pools = ShortActivity(
     name="list_left_pools",
-    plan=Nothing,
+    plan=NoInput,
     verb="list the pools whose nodes could not be removed",
     subject=lambda _: "records",
     act=_list,
@@ -153,26 +154,26 @@ list_left_pools = Effect(
 # -- shrinking it ---------------------------------------------------------------------------------
 
 
-def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
     """The pool, then who has it: whatever takes it over after that changes its tag, and the tag
     goes with the request that shrinks it.
     """
-    observed = batch_pool.look(services, plan, tick)
+    observed = batch_pool.observe(services, plan, poll)
     return observed and {**observed, "keeper": _keeper(services, plan, observed)}
 
 
-def _judge(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
     if observed is not None and observed.get("keeper"):
         return Done(result={"kept": observed["keeper"]})
-    return batch_pool.judge_emptied(plan, observed, tick)
+    return batch_pool.decide_emptied(plan, observed, poll)
 
 
 empty_left_pool = dataclasses.replace(
-    batch_pool.empty_pool, name="empty_left_pool", look=_look, judge=_judge
+    batch_pool.empty_pool, name="empty_left_pool", observe=_observe, decide=_decide
 )
 
 
-def _settle(services: Services, plan: PoolSettled, tick: Tick) -> Json:
+def _settle(services: Services, plan: PoolSettled, poll: PollState) -> Json:
     """Its record tells what became of it, unless somebody else writes that."""
     pool = plan.pool
     if services.records.at_work_on(pool.account.name, pool.pool_id, pool.resource):
@@ -181,14 +182,14 @@ def _settle(services: Services, plan: PoolSettled, tick: Tick) -> Json:
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != pool.build_id or not record.nodes_left:
             return record
-        told = left_nodes.settled(record).model_copy(update={"changed_at": tick.now})
-        return left_nodes.without_nodes(told) if plan.emptied else told
+        told = abandoned_pools.settled(record).model_copy(update={"changed_at": poll.now})
+        return abandoned_pools.without_nodes(told) if plan.emptied else told
 
     services.records.change_pool(pool.account.name, pool.pool_id, change)
     return {}
 
 
-settle_left_pool = Effect(
+settle_left_pool = ShortActivity(
     name="settle_left_pool",
     plan=PoolSettled,
     verb="record that the pool's nodes are gone",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import clients, decisions, names
-from shared.clients import Started
-from shared.decisions import Done, Verdict
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import Nothing
-from shared.records import outcome_of
-from shared.sweep_plans import BuildLeft, LeftoverPlan
-from shared.wire import Wire
+from shared.azure import clients
+from shared.azure.clients import Started
+from shared.base import names
+from shared.base.wire import Wire
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done
+from shared.model.cleanup_plans import BuildLeft, LeftoverPlan
+from shared.model.plans import NoInput
+from shared.store.records import outcome_of
 
 if TYPE_CHECKING:
-    from shared.tables import Row
+    from shared.store.tables import Row
 
 # Temporary things that builds make, in the order of removal (what holds a thing goes before it),
 # with the API version to name them by id: that of the SDK's own clients.
@@ -101,7 +103,7 @@ def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding
     if outcome is None:
         why = "its build is at work; should it have died, the next sweep closes it first"
         return Finding(**known, verdict="keep", why=why)
-    kept = any(decisions.same(resource["id"], k) for k in outcome.leftovers)
+    kept = any(names.same(resource["id"], k) for k in outcome.leftovers)
     if not kept:
         return Finding(**known, verdict="remove", why=f"its build {row['State']}", until=now)
     if expires < now:
@@ -110,8 +112,8 @@ def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding
     return Finding(**known, verdict="keep", why=why, until=expires)
 
 
-def _list(services: Services, _plan: Nothing, tick: Tick) -> Json:
-    found = by_build(services, survey(services, tick.now))
+def _list(services: Services, _plan: NoInput, poll: PollState) -> Json:
+    found = by_build(services, survey(services, poll.now))
     return {"builds": [build.to_wire() for build in found]}
 
 
@@ -148,9 +150,9 @@ def is_there(services: Services, id_: str) -> bool:
     return fetch(services, id_, names.type_of(id_)) is not None
 
 
-list_leftovers = Effect(
+list_leftovers = ShortActivity(
     name="list_leftovers",
-    plan=Nothing,
+    plan=NoInput,
     verb="list what builds left behind",
     subject=lambda _: "subscription",
     act=_list,
@@ -160,7 +162,7 @@ list_leftovers = Effect(
 # -- removing it ----------------------------------------------------------------------------------
 
 
-def look(services: Services, plan: LeftoverPlan, _: Tick) -> Json | None:
+def observe(services: Services, plan: LeftoverPlan, _: PollState) -> Json | None:
     """The resource by its id, or None."""
     return fetch(services, plan.id, plan.type)
 
@@ -171,7 +173,7 @@ def fetch(services: Services, id_: str, type_: str) -> Json | None:
     return clients.fetch(get, id_.lstrip("/"), api_version=_version(type_))
 
 
-def delete(services: Services, plan: LeftoverPlan, _: Tick) -> Started:
+def delete(services: Services, plan: LeftoverPlan, _: PollState) -> Started:
     """Ask for its removal."""
     call = services.azure.resources.resources.begin_delete_by_id
     return clients.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan.type))
@@ -181,19 +183,19 @@ def _version(type_: str) -> str:
     return {**_TYPES, **_LASTING}[type_.lower()]
 
 
-def judge(plan: LeftoverPlan, observed: Json | None, tick: Tick) -> Verdict:
+def decide(plan: LeftoverPlan, observed: Json | None, poll: PollState) -> Decision:
     """Its tag is looked at once more: between list and removal it may have become another's."""
     if observed is not None and (observed.get("tags") or {}).get(names.TAG_BUILD) != plan.build_id:
         return Done(result={"foreign": True})
-    return decisions.removed(plan.id, observed, started=tick.started)
+    return decisions.removed(plan.id, observed, started=poll.started)
 
 
-remove_leftover = Operation(
+remove_leftover = Reconciler(
     name="remove_leftover",
     plan=LeftoverPlan,
     verb="remove a leftover",
     subject=lambda plan: plan.id,
-    look=look,
-    judge=judge,
+    observe=observe,
+    decide=decide,
     actions={"delete": delete},
 )

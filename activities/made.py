@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from activities import leftovers
-from activities.resource import is_tagged
-from shared import clients, decisions, names
-from shared.decisions import Done, Verdict
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.sweep_plans import MadeIn, MadePlan
-from shared.wire import Wire
+from activities.arm_resource import is_tagged
+from shared.azure import clients, resource_state
+from shared.base import names
+from shared.base.wire import Wire
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done
+from shared.model.cleanup_plans import MadeIn, MadePlan
 
 if TYPE_CHECKING:
-    from shared.tables import Row
+    from shared.store.tables import Row
 
 _REGISTRY = "microsoft.containerregistry/registries"
 _VERSION = "microsoft.compute/galleries/images/versions"
@@ -66,7 +67,7 @@ def _is_temporary(resource: Json, build_id: str) -> bool:
     return _kind(resource) not in _REMOVALS and build_id.lower() in _id(resource)
 
 
-def _list(services: Services, plan: MadeIn, _: Tick) -> Json:
+def _list(services: Services, plan: MadeIn, _: PollState) -> Json:
     return {"made": [found.to_wire() for found in removals(services, plan)]}
 
 
@@ -78,7 +79,7 @@ def _is_shared(services: Services, plan: MadeIn | MadePlan) -> bool:
         parts = [request.get("image") or {}, request.get("batchAccount") or {}]
         groups = [part.get("resourceGroup") or default for part in parts]
         is_other = row.key != plan.build_id and not _came_to_nothing(row)
-        if is_other and any(decisions.same(group, plan.resource_group) for group in groups):
+        if is_other and any(names.same(group, plan.resource_group) for group in groups):
             return True
     return False
 
@@ -106,7 +107,7 @@ def _is_of_use(services: Services, plan: MadeIn, resource: Json) -> bool:
     """
     if _kind(resource) == _VERSION:
         version = leftovers.fetch(services, resource["id"], resource["type"]) or {}
-        return decisions.properties(version).get("provisioningState") != "Failed"
+        return resource_state.properties(version).get("provisioningState") != "Failed"
     return _kind(resource) == _REGISTRY and not _is_empty(services, plan, resource)
 
 
@@ -126,7 +127,7 @@ def _id(resource: Json) -> str:
     return str(resource["id"]).lower()
 
 
-list_made = Effect(
+list_made = ShortActivity(
     name="list_made",
     plan=MadeIn,
     verb="list what the build made",
@@ -135,25 +136,25 @@ list_made = Effect(
 )
 
 
-def _look(services: Services, plan: MadePlan, tick: Tick) -> Json | None:
+def _observe(services: Services, plan: MadePlan, poll: PollState) -> Json | None:
     """Asked once more right before the removal: meanwhile another build may have begun."""
-    if tick.started is None and _is_shared(services, plan):
+    if poll.started is None and _is_shared(services, plan):
         return {"isShared": True}
-    return leftovers.look(services, plan, tick)
+    return leftovers.observe(services, plan, poll)
 
 
-def _judge(plan: MadePlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: MadePlan, observed: Json | None, poll: PollState) -> Decision:
     if (observed or {}).get("isShared"):
         return Done(result={"shared": True})
-    return leftovers.judge(plan, observed, tick)
+    return leftovers.decide(plan, observed, poll)
 
 
-remove_made = Operation(
+remove_made = Reconciler(
     name="remove_made",
     plan=MadePlan,
     verb="remove what the build made",
     subject=lambda plan: plan.id,
-    look=_look,
-    judge=_judge,
+    observe=_observe,
+    decide=_decide,
     actions={"delete": leftovers.delete},
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from activities.resource import Resource, creation, removal
-from shared import bodies, names
-from shared.plans import GroupPlan, ImagePlan
+from activities.arm_resource import Resource, creation, removal
+from shared.azure import bodies
+from shared.base import names
+from shared.model.plans import GroupPlan, ImagePlan
 
 # One group serves many builds, so it is made only where there is none, and never changed.
 ensure_resource_group = creation(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from shared.wire import Wire
+from shared.base.wire import Wire
 
 Json = dict[str, Any]
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from activities import batch_pool, pool_nodes
-from shared import batch_bodies, clients, decisions
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import PoolChange, PoolRecord
+from shared.azure import batch_bodies, clients, resource_state
+from shared.azure.clients import Started
+from shared.base.errors import Failure, Kind
+from shared.engine import decisions
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import PoolChange, PoolRecord
 
 
 def _change_path(plan: PoolChange) -> tuple[str, str, str]:
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
-def _look_change(services: Services, plan: PoolChange, _: Tick) -> Json | None:
+def _observe_change(services: Services, plan: PoolChange, _: PollState) -> Json | None:
     return clients.fetch(services.azure.batch.pool.get, *_change_path(plan))
 
 
@@ -27,14 +28,14 @@ def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
     )
 
 
-def _resize(services: Services, plan: PoolChange, tick: Tick) -> Started:
-    observed = _look_change(services, plan, tick) or {}
+def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
+    observed = _observe_change(services, plan, poll) or {}
     scale = {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
     body = {"properties": {"scaleSettings": scale}}
     return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
 
 
-def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision:
     if observed is None:
         return Fail(failure=_no_such_pool(plan))
     if batch_pool.shaped_by(observed) is None:
@@ -48,7 +49,7 @@ def _judge_resized(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdi
         return Start(action="resize")
     if problem := pool_nodes.resize_problem(plan.resource, observed):
         return Fail(failure=problem)
-    if _present(observed) != (nodes, low) and tick.started is None:
+    if _present(observed) != (nodes, low) and poll.started is None:
         return Start(action="resize")
     return Done(result={"nodes": nodes, "lowPriorityNodes": low})
 
@@ -78,20 +79,20 @@ def _no_such_pool(plan: PoolChange) -> Failure:
     )
 
 
-resize_pool = Operation(
+resize_pool = Reconciler(
     name="resize_pool",
     plan=PoolChange,
     verb="resize the pool",
     subject=lambda plan: plan.resource,
-    look=_look_change,
-    judge=_judge_resized,
+    observe=_observe_change,
+    decide=_decide_resized,
     actions={"resize": _resize},
 )
 
 
-def _record_size(services: Services, plan: PoolChange, tick: Tick) -> Json:
+def _record_size(services: Services, plan: PoolChange, poll: PollState) -> Json:
     """The nodes that the pool has, or is still getting, as far as it is ours."""
-    observed = _look_change(services, plan, tick)
+    observed = _observe_change(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
         return {}
     nodes, low = _present(observed) if batch_pool.is_steady(observed) else asked
@@ -99,14 +100,14 @@ def _record_size(services: Services, plan: PoolChange, tick: Tick) -> Json:
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != batch_pool.shaped_by(observed):
             return record
-        told = {"nodes": nodes, "low_priority_nodes": low, "changed_at": tick.now}
+        told = {"nodes": nodes, "low_priority_nodes": low, "changed_at": poll.now}
         return record.model_copy(update=told)
 
     services.records.change_pool(plan.account.name, plan.pool_id, change)
     return {}
 
 
-record_pool_size = Effect(
+record_pool_size = ShortActivity(
     name="record_pool_size",
     plan=PoolChange,
     verb="record the nodes that the pool has",
@@ -116,29 +117,29 @@ record_pool_size = Effect(
 
 
 def _present(observed: Json) -> tuple[int, int]:
-    found = decisions.properties(observed)
+    found = resource_state.properties(observed)
     counts = ("currentDedicatedNodes", "currentLowPriorityNodes")
     dedicated, low = (int(found.get(name) or 0) for name in counts)
     return dedicated, low
 
 
-def _delete_change(services: Services, plan: PoolChange, _: Tick) -> Started:
+def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Started:
     return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
 
 
-def _judge_deleted(plan: PoolChange, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision:
     """Only pools that batch-prep made are deleted."""
     if observed is not None and batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
-    return decisions.removed(plan.resource, observed, started=tick.started)
+    return decisions.removed(plan.resource, observed, started=poll.started)
 
 
-delete_pool = Operation(
+delete_pool = Reconciler(
     name="delete_pool",
     plan=PoolChange,
     verb="delete the pool",
     subject=lambda plan: plan.resource,
-    look=_look_change,
-    judge=_judge_deleted,
+    observe=_observe_change,
+    decide=_decide_deleted,
     actions={"delete": _delete_change},
 )

@@ -10,12 +10,13 @@ from datetime import datetime
 
 from activities import batch_pool, node_care
 from activities.node_care import Care
-from shared import clients, decisions, errors, scripts
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind, Problem
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import PoolPlan
+from shared.azure import clients, resource_state
+from shared.azure.clients import Started
+from shared.base import errors, scripts
+from shared.base.errors import Failure, Kind, Problem
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import PoolPlan
 
 _REPORTS_MAX = 5  # nodes whose words are repeated in a failure
 _TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
@@ -50,7 +51,7 @@ def _words(services: Services, plan: PoolPlan, node: str) -> Json:
 # -- looking --------------------------------------------------------------------------------------
 
 
-def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
+def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
     """The nodes, those given up with their words; and the pool, while it could tell more."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -60,13 +61,13 @@ def _look(services: Services, plan: PoolPlan, tick: Tick) -> Json | None:
     except ResourceNotFoundError:
         return None
     lost = lost_nodes(nodes)
-    if _care(tick, lost).given_up(lost):
+    if _care(poll, lost).given_up(lost):
         readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
         for node in readable:
             node.update(_words(services, plan, node["id"]))
     if _on_their_way(plan, nodes) or _are_ready(plan, nodes):
         return {"nodes": nodes}
-    pool = batch_pool.look(services, plan, tick)
+    pool = batch_pool.observe(services, plan, poll)
     return None if pool is None else {**pool, "nodes": nodes}
 
 
@@ -132,20 +133,20 @@ def _seconds_in_state(node: Json, now: str) -> float:
     return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
 
 
-def _care(tick: Tick, lost: list[Json]) -> Care:
-    return Care.from_wire(tick.memory).noted(lost, tick.now)
+def _care(poll: PollState, lost: list[Json]) -> Care:
+    return Care.from_wire(poll.memory).noted(lost, poll.now)
 
 
 # -- judging --------------------------------------------------------------------------------------
 
 
-def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
+def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
     """Ready when as many nodes as asked for are idle."""
     if observed is None:
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]
     if _on_their_way(plan, nodes):
-        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, tick.now))
+        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, poll.now))
     if _are_ready(plan, nodes):
         return Done(result={"nodes": [n["id"] for n in nodes]})
     if not batch_pool.is_steady(observed):
@@ -153,7 +154,7 @@ def judge_nodes(plan: PoolPlan, observed: Json | None, tick: Tick) -> Verdict:
     if problem := resize_problem(plan.resource, observed):
         return Fail(failure=problem)
     if lost := lost_nodes(nodes):
-        return _judge_lost(plan, nodes, lost, tick)
+        return _decide_lost(plan, nodes, lost, poll)
     if sum(_state(n) in _READY for n in nodes) < max(plan.nodes_asked, len(nodes)):
         return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
     return Done(result={"nodes": [n["id"] for n in nodes]})
@@ -164,35 +165,35 @@ def _counted(nodes: list[Json]) -> str:
     return ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
 
 
-def _judge_lost(plan: PoolPlan, nodes: list[Json], lost: list[Json], tick: Tick) -> Verdict:
+def _decide_lost(plan: PoolPlan, nodes: list[Json], lost: list[Json], poll: PollState) -> Decision:
     """A fault is remembered, then its remedy given, and the pool given up when none is left."""
-    care = _care(tick, lost)
+    care = _care(poll, lost)
     if care.given_up(lost):
         bad = [n for n in nodes if n["id"] in care.faults and _state(n) not in _READY]
         return Fail(failure=_unusable(plan, bad, care))
-    if care != Care.from_wire(tick.memory):
+    if care != Care.from_wire(poll.memory):
         note = f"nodes cannot be used: {', '.join(n['id'] for n in lost)}"
         return Wait(note=note, memory=care.to_wire())
     if due := care.due(lost):
         remedy, chosen = due
-        return Start(action=remedy, memory=care.asked(chosen, tick.now).to_wire())
+        return Start(action=remedy, memory=care.asked(chosen, poll.now).to_wire())
     return Wait(note="nodes are being repaired")
 
 
-def _reboot(services: Services, plan: PoolPlan, tick: Tick) -> Started:
-    return _give(services, plan, tick, "reboot")
+def _reboot(services: Services, plan: PoolPlan, poll: PollState) -> Started:
+    return _give(services, plan, poll, "reboot")
 
 
-def _reimage(services: Services, plan: PoolPlan, tick: Tick) -> Started:
-    return _give(services, plan, tick, "reimage")
+def _reimage(services: Services, plan: PoolPlan, poll: PollState) -> Started:
+    return _give(services, plan, poll, "reimage")
 
 
-def _give(services: Services, plan: PoolPlan, tick: Tick, remedy: str) -> Started:
+def _give(services: Services, plan: PoolPlan, poll: PollState, remedy: str) -> Started:
     """To the nodes whose remedy is asked for in this very call."""
     service = services.azure.batch_service(plan.endpoint)
-    care = Care.from_wire(tick.memory)
+    care = Care.from_wire(poll.memory)
     for node, faults in care.faults.items():
-        if faults[-1].asked == tick.now:
+        if faults[-1].asked == poll.now:
             clients.restart_node(service, plan.pool_id, node, remedy)
     return Started(status=202, body=None, operation=None, retry_after=None)
 
@@ -204,7 +205,7 @@ def resize_problem(subject: str, observed: Json) -> Failure | None:
     """Why the pool did not get its nodes, if Batch says so. Quota shows here and not in the
     request's answer.
     """
-    found = decisions.properties(observed)
+    found = resource_state.properties(observed)
     problems = (found.get("resizeOperationStatus") or {}).get("errors") or []
     if not problems:
         return None
@@ -282,12 +283,12 @@ def gone(plan: PoolPlan) -> Failure:
     )
 
 
-await_nodes = Operation(
+await_nodes = Reconciler(
     name="await_nodes",
     plan=PoolPlan,
     verb="get the pool's nodes ready",
     subject=lambda plan: plan.resource,
-    look=_look,
-    judge=judge_nodes,
+    observe=_observe,
+    decide=decide_nodes,
     actions={"reboot": _reboot, "reimage": _reimage},
 )

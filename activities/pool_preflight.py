@@ -5,36 +5,37 @@ from __future__ import annotations
 import difflib
 
 from activities import batch_pool, preflight
-from shared import clients, decisions, known, names, quotas
-from shared.errors import Problem
-from shared.operations import Effect, Json, Services, Tick
-from shared.plans import AccountPlan, BuildPlan, ImageRecord, ImageReference, PoolPlan
-from shared.quotas import Size
-from shared.requests import IfExists
+from shared.azure import cache, clients, quotas, resource_state
+from shared.azure.quotas import Size
+from shared.base import names
+from shared.base.errors import Problem
+from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.model.plans import AccountPlan, BuildPlan, ImageRecord, ImageReference, PoolPlan
+from shared.model.requests import IfExists
 
 # -- the Batch account ----------------------------------------------------------------------------
 
 
-def _check_batch(services: Services, plan: BuildPlan, tick: Tick) -> Json:
+def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Json:
     """Sizes that Batch takes and, once there is an account, its quotas and the systems that it
     supports.
     """
     account = plan.account
     assert account is not None
-    sizes = _batch_sizes(services, account.location, tick)
+    sizes = _batch_sizes(services, account.location, poll)
     problems = [p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes))]
-    found = _batch_account(services, account, tick)
+    found = _batch_account(services, account, poll)
     is_there = _is_ready(found)
     if found is not None and is_there and not problems:
-        problems += _quota_problems(services, plan, found, sizes, tick)
-        problems += _agent_problems(services, plan, found, tick)
+        problems += _quota_problems(services, plan, found, sizes, poll)
+        problems += _agent_problems(services, plan, found, poll)
     endpoint = None
-    if is_there and decisions.same((found or {}).get("location"), account.location):
-        endpoint = decisions.properties(found).get("accountEndpoint")
+    if is_there and names.same((found or {}).get("location"), account.location):
+        endpoint = resource_state.properties(found).get("accountEndpoint")
     return preflight.answer(problems, endpoint=endpoint)
 
 
-def _batch_account(services: Services, account: AccountPlan, tick: Tick) -> Json | None:
+def _batch_account(services: Services, account: AccountPlan, poll: PollState) -> Json | None:
     """Remembered for a minute once it is there: many pools are asked for at once."""
 
     def ask() -> Json | None:
@@ -42,20 +43,20 @@ def _batch_account(services: Services, account: AccountPlan, tick: Tick) -> Json
         return clients.fetch(calls.get, account.resource_group, account.name)
 
     key = ("batch account", account.account_id.lower())
-    return services.known.get(key, tick.now, ask, _is_ready, known.A_MINUTE)
+    return services.cache.get(key, poll.now, ask, _is_ready, cache.A_MINUTE)
 
 
 def _is_ready(found: Json | None) -> bool:
-    return decisions.provisioning(found) == "ready"
+    return resource_state.provisioning(found) == "ready"
 
 
-def _batch_sizes(services: Services, location: str, tick: Tick) -> dict[str, Size]:
+def _batch_sizes(services: Services, location: str, poll: PollState) -> dict[str, Size]:
     def ask() -> dict[str, Size]:
         calls = services.azure.batch.location
         listed = clients.listed(calls.list_supported_virtual_machine_skus, location)
         return {s["name"].lower(): quotas.read_size(s) for s in listed}
 
-    return services.known.get(("batch sizes", location), tick.now, ask)
+    return services.cache.get(("batch sizes", location), poll.now, ask)
 
 
 def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
@@ -77,10 +78,10 @@ def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem
 
 
 def _quota_problems(
-    services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size], tick: Tick
+    services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size], poll: PollState
 ) -> list[Problem]:
     assert plan.account is not None
-    pools = batch_pool.listed(services, plan.account, tick)
+    pools = batch_pool.listed(services, plan.account, poll)
     asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
@@ -89,7 +90,7 @@ def _quota_problems(
     ]
     used = quotas.used_cores(pools, sizes, asked)
     problems = quotas.batch_shortages(account, needs, used, sizes.values())
-    limit = int(decisions.properties(account).get("poolQuota") or 0)
+    limit = int(resource_state.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
     if plan.image is not None:  # else the pool itself tells, and nothing was paid for
         problems += _existing(plan, {p["name"].lower() for p in pools})
@@ -112,14 +113,14 @@ def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:
 
 
 def _agent_problems(
-    services: Services, plan: BuildPlan, account: Json, tick: Tick
+    services: Services, plan: BuildPlan, account: Json, poll: PollState
 ) -> list[Problem]:
     """Whether Batch still supports the node agent of the system."""
     agent = plan.image.system.node_agent if plan.image else None
     if agent is None and plan.image_ref:
         agent = plan.image_ref.node_agent
-    endpoint = decisions.properties(account)["accountEndpoint"]
-    supported = _supported_agents(services, endpoint, tick)
+    endpoint = resource_state.properties(account)["accountEndpoint"]
+    supported = _supported_agents(services, endpoint, poll)
     if agent in supported:
         return []
     there = ", ".join(sorted(supported))
@@ -127,15 +128,15 @@ def _agent_problems(
     return [Problem(field="image.os", code="SystemNotSupported", message=message)]
 
 
-def _supported_agents(services: Services, endpoint: str, tick: Tick) -> set[str]:
+def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set[str]:
     def ask() -> set[str]:
         images = clients.listed(services.azure.batch_service(endpoint).list_supported_images)
         return {image["nodeAgentSKUId"] for image in images}
 
-    return services.known.get(("node agents", endpoint), tick.now, ask)
+    return services.cache.get(("node agents", endpoint), poll.now, ask)
 
 
-check_batch = Effect(
+check_batch = ShortActivity(
     name="check_batch",
     plan=BuildPlan,
     verb="look up the Batch account and its quotas",
@@ -147,7 +148,7 @@ check_batch = Effect(
 # -- an existing image (batch-only) ---------------------------------------------------------------
 
 
-def _check_image(services: Services, plan: BuildPlan, tick: Tick) -> Json:
+def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Json:
     """The image to use: from Azure what it is, from the records what is inside it."""
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
@@ -155,12 +156,14 @@ def _check_image(services: Services, plan: BuildPlan, tick: Tick) -> Json:
     newest = services.records.image(
         wanted.gallery, wanted.definition, "latest", wanted.resource_group
     )
-    found, others = _find_image(services, wanted, newest, tick)
+    found, others = _find_image(services, wanted, newest, poll)
     if found is None:
         return preflight.answer([_not_found(services, wanted, others)])
     regions = [
         str(r.get("name", "")).replace(" ", "").lower()
-        for r in (decisions.properties(found).get("publishingProfile") or {}).get("targetRegions")
+        for r in (resource_state.properties(found).get("publishingProfile") or {}).get(
+            "targetRegions"
+        )
         or []
     ]
     if account.location not in regions:
@@ -180,7 +183,7 @@ def _check_image(services: Services, plan: BuildPlan, tick: Tick) -> Json:
 
 
 def _find_image(
-    services: Services, wanted: ImageReference, newest: ImageRecord | None, tick: Tick
+    services: Services, wanted: ImageReference, newest: ImageRecord | None, poll: PollState
 ) -> tuple[Json | None, list[Json]]:
     """The version to use, and all there are. Remembered for a minute once it is found, until a
     newer one is recorded: many pools are made from one image at once.
@@ -194,7 +197,7 @@ def _find_image(
 
     image = (wanted.resource_group, wanted.gallery, wanted.definition, wanted.version)
     key = ("image", *image, newest.version if newest else "")
-    return services.known.get(key, tick.now, ask, lambda f: f[0] is not None, known.A_MINUTE)
+    return services.cache.get(key, poll.now, ask, lambda f: f[0] is not None, cache.A_MINUTE)
 
 
 def _versions(services: Services, wanted: ImageReference) -> list[Json]:
@@ -213,8 +216,10 @@ def _newest(versions: list[Json]) -> Json | None:
     usable = [
         v
         for v in versions
-        if decisions.provisioning(v) == "ready"
-        and not (decisions.properties(v).get("publishingProfile") or {}).get("excludeFromLatest")
+        if resource_state.provisioning(v) == "ready"
+        and not (resource_state.properties(v).get("publishingProfile") or {}).get(
+            "excludeFromLatest"
+        )
     ]
     return max(usable, key=lambda v: names.parse_version(v["name"]) or (0, 0, 0), default=None)
 
@@ -258,7 +263,7 @@ def _describe(
     )
 
 
-check_image = Effect(
+check_image = ShortActivity(
     name="check_image",
     plan=BuildPlan,
     verb="find the image",

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared import clients, decisions, grid, quotas
-from shared.clients import Started
-from shared.decisions import Done, Start, Verdict, Wait
-from shared.errors import Problem
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import BaseImage, BuildPlan, ImagePlan
-from shared.quotas import Size
-from shared.requests import SecurityType
+from shared.azure import clients, quotas, resource_state
+from shared.azure.clients import Started
+from shared.azure.quotas import Size
+from shared.base.errors import Problem
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Start, Wait
+from shared.model import grid_driver
+from shared.model.plans import BaseImage, BuildPlan, ImagePlan
+from shared.model.requests import SecurityType
 
 
 def answer(problems: list[Problem], **facts: object) -> Json:
@@ -43,42 +44,42 @@ def _namespaces(plan: BuildPlan) -> list[str]:
     return needed
 
 
-def _look_providers(services: Services, plan: BuildPlan, tick: Tick) -> Json | None:
-    return {n: _registration(services, n, tick) for n in _namespaces(plan)}
+def _observe_providers(services: Services, plan: BuildPlan, poll: PollState) -> Json | None:
+    return {n: _registration(services, n, poll) for n in _namespaces(plan)}
 
 
-def _registration(services: Services, namespace: str, tick: Tick) -> str:
+def _registration(services: Services, namespace: str, poll: PollState) -> str:
     def ask() -> str:
         found = clients.fetch(services.azure.resources.providers.get, namespace) or {}
         return str(found.get("registrationState", "NotRegistered"))
 
-    return services.known.get(("provider", namespace), tick.now, ask, lambda s: s == _REGISTERED)
+    return services.cache.get(("provider", namespace), poll.now, ask, lambda s: s == _REGISTERED)
 
 
-def _register(services: Services, plan: BuildPlan, tick: Tick) -> Started:
-    for namespace, state in (_look_providers(services, plan, tick) or {}).items():
+def _register(services: Services, plan: BuildPlan, poll: PollState) -> Started:
+    for namespace, state in (_observe_providers(services, plan, poll) or {}).items():
         if state == "NotRegistered":
             clients.send(services.azure.resources.providers.register, namespace)
     return Started(status=200, body=None, operation=None, retry_after=None)
 
 
-def _judge_providers(_: BuildPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_providers(_: BuildPlan, observed: Json | None, poll: PollState) -> Decision:
     states = observed or {}
     open_ = [n for n, state in states.items() if state != _REGISTERED]
     if not open_:
         return Done(result=answer([]))
-    if any(states[n] in {"NotRegistered", "Unregistered"} for n in open_) and tick.started is None:
+    if any(states[n] in {"NotRegistered", "Unregistered"} for n in open_) and poll.started is None:
         return Start(action="register")
     return Wait(note=f"registering {', '.join(open_)}")
 
 
-check_providers = Operation(
+check_providers = Reconciler(
     name="check_providers",
     plan=BuildPlan,
     verb="reach the subscription and register its resource providers",
     subject=_subscription,
-    look=_look_providers,
-    judge=_judge_providers,
+    observe=_observe_providers,
+    decide=_decide_providers,
     actions={"register": _register},
 )
 
@@ -86,7 +87,7 @@ check_providers = Operation(
 # -- what the image is made from ------------------------------------------------------------------
 
 
-def _check_source(services: Services, plan: BuildPlan, _: Tick) -> Json:
+def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Json:
     """The base image's newest version; whether the definition and the version asked for can take
     the image.
     """
@@ -107,7 +108,7 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
     if not found:
         return None
     version = found[0]["name"]
-    told = decisions.properties(clients.fetch(calls.get, *path, version))
+    told = resource_state.properties(clients.fetch(calls.get, *path, version))
     return BaseImage(
         publisher=system.publisher,
         offer=system.offer,
@@ -136,7 +137,7 @@ def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> 
     return problems
 
 
-check_image_source = Effect(
+check_image_source = ShortActivity(
     name="check_image_source",
     plan=BuildPlan,
     verb="look up the base image",
@@ -148,13 +149,13 @@ check_image_source = Effect(
 # -- the builder's size and quota -----------------------------------------------------------------
 
 
-def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
+def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Json:
     """At least one of the builder's sizes must be offered and fit the quotas; the others are
     dropped.
     """
     image = plan.image
     assert image is not None
-    skus = _compute_sizes(services, image.location, tick)
+    skus = _compute_sizes(services, image.location, poll)
     usages = clients.listed(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
@@ -163,16 +164,16 @@ def _check_builder(services: Services, plan: BuildPlan, tick: Tick) -> Json:
             problems.append(problem)
         else:
             usable.append(name)
-    missing = [p] if (p := grid.problem(image)) else []
+    missing = [p] if (p := grid_driver.problem(image)) else []
     return answer(missing + ([] if usable else problems), sizes=usable)
 
 
-def _compute_sizes(services: Services, location: str, tick: Tick) -> dict[str, Json]:
+def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
     def ask() -> dict[str, Json]:
         skus, here = services.azure.compute.resource_skus, f"location eq '{location}'"
         return quotas.sizes_by_name(clients.listed(skus.list, filter=here))
 
-    return services.known.get(("compute sizes", location), tick.now, ask)
+    return services.cache.get(("compute sizes", location), poll.now, ask)
 
 
 def _builder_problem(
@@ -202,7 +203,7 @@ def size_mismatch(size: Size, security: SecurityType) -> str | None:
     return None
 
 
-check_builder = Effect(
+check_builder = ShortActivity(
     name="check_builder",
     plan=BuildPlan,
     verb="look up sizes and compute quotas",

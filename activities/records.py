@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from shared import acceptance, left_nodes
-from shared.errors import RequestRefused
-from shared.operations import Effect, Json, Services, Tick
-from shared.plans import (
+from shared.base.errors import RequestRefused
+from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.model import abandoned_pools
+from shared.model.plans import (
     BuildOutcome,
+    BuildRef,
     ImageRecord,
-    Named,
-    Nothing,
+    NoInput,
     PoolChange,
     PoolTold,
     RecipePlan,
 )
+from shared.store import acceptance
 
 
-def _begin(services: Services, plan: Named, tick: Tick) -> Json:
-    services.records.begin_build(plan.build_id, tick.now)
+def _begin(services: Services, plan: BuildRef, poll: PollState) -> Json:
+    services.records.begin_build(plan.build_id, poll.now)
     return {"pace": services.records.pace()}
 
 
-begin_build = Effect(
+begin_build = ShortActivity(
     name="begin_build",
-    plan=Named,
+    plan=BuildRef,
     verb="record that the build runs",
     subject=lambda plan: plan.build_id,
     act=_begin,
 )
 
 
-def _end(services: Services, plan: BuildOutcome, tick: Tick) -> Json:
-    services.records.end_build(plan, tick.now)
+def _end(services: Services, plan: BuildOutcome, poll: PollState) -> Json:
+    services.records.end_build(plan, poll.now)
     services.records.learn_pace(plan.build_id)
     return {}
 
 
-end_build = Effect(
+end_build = ShortActivity(
     name="end_build",
     plan=BuildOutcome,
     verb="record how the build ended",
@@ -45,12 +46,12 @@ end_build = Effect(
 )
 
 
-def _put_image(services: Services, plan: ImageRecord, _: Tick) -> Json:
+def _put_image(services: Services, plan: ImageRecord, _: PollState) -> Json:
     services.records.put_image(plan)
     return {}
 
 
-record_image = Effect(
+record_image = ShortActivity(
     name="record_image",
     plan=ImageRecord,
     verb="record the image",
@@ -59,7 +60,7 @@ record_image = Effect(
 )
 
 
-def _put_pool(services: Services, plan: PoolTold, _: Tick) -> Json:
+def _put_pool(services: Services, plan: PoolTold, _: PollState) -> Json:
     """A build that left a pool as another had made it does not tell what became of it."""
     record = plan.record
     if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
@@ -67,7 +68,7 @@ def _put_pool(services: Services, plan: PoolTold, _: Tick) -> Json:
     return {}
 
 
-record_pool = Effect(
+record_pool = ShortActivity(
     name="record_pool",
     plan=PoolTold,
     verb="record the pool",
@@ -76,16 +77,16 @@ record_pool = Effect(
 )
 
 
-def _deleted(tick: Tick) -> Json:
-    return {"state": "deleted", "nodes": 0, "low_priority_nodes": 0, "changed_at": tick.now}
+def _deleted(poll: PollState) -> Json:
+    return {"state": "deleted", "nodes": 0, "low_priority_nodes": 0, "changed_at": poll.now}
 
 
-def _change_pool(services: Services, plan: PoolChange, tick: Tick) -> Json:
+def _change_pool(services: Services, plan: PoolChange, poll: PollState) -> Json:
     """The record after a resize or a deletion."""
     old = services.records.pool(plan.account.name, plan.pool_id)
     if plan.nodes is None and plan.low_priority_nodes is None:
         services.records.remove_pool(plan.account.name, plan.pool_id)
-        gone = old and left_nodes.settled(old).model_copy(update=_deleted(tick))
+        gone = old and abandoned_pools.settled(old).model_copy(update=_deleted(poll))
         return {"pool": gone.to_wire()} if gone else {}
     if old is None:
         return {}
@@ -94,14 +95,14 @@ def _change_pool(services: Services, plan: PoolChange, tick: Tick) -> Json:
         "low_priority_nodes": old.low_priority_nodes
         if plan.low_priority_nodes is None
         else plan.low_priority_nodes,
-        "changed_at": tick.now,
+        "changed_at": poll.now,
     }
-    new = left_nodes.settled(old).model_copy(update=changes)  # the nodes are a person's now
+    new = abandoned_pools.settled(old).model_copy(update=changes)  # the nodes are a person's now
     services.records.put_pool(new)
     return {"pool": new.to_wire()}
 
 
-record_pool_change = Effect(
+record_pool_change = ShortActivity(
     name="record_pool_change",
     plan=PoolChange,
     verb="record the pool's change",
@@ -110,21 +111,21 @@ record_pool_change = Effect(
 )
 
 
-def _recipes(services: Services, _plan: Nothing, _: Tick) -> Json:
+def _recipes(services: Services, _plan: NoInput, _: PollState) -> Json:
     width = services.azure.config.rebuild_width
     return {"recipes": services.records.recipes(), "width": width}
 
 
-list_recipes = Effect(
+list_recipes = ShortActivity(
     name="list_recipes",
-    plan=Nothing,
+    plan=NoInput,
     verb="read the recipes",
     subject=lambda _: "recipes",
     act=_recipes,
 )
 
 
-def _accept_recipe(services: Services, plan: RecipePlan, _: Tick) -> Json:
+def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> Json:
     """One build per recipe and day: a second rebuild on a day finds the first one's build."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
@@ -134,14 +135,14 @@ def _accept_recipe(services: Services, plan: RecipePlan, _: Tick) -> Json:
         accepted = acceptance.accept(services.records, request, services.azure.config)
     except RequestRefused as refused:
         return {"skipped": str(refused)}
-    except acceptance.Taken as taken:
+    except acceptance.RequestConflict as taken:
         return {"skipped": str(taken)}
     if accepted.is_new:
         return {"plan": accepted.plan.to_wire()}
     return {"skipped": f"it was built already, as {accepted.plan.build_id}"}
 
 
-accept_recipe = Effect(
+accept_recipe = ShortActivity(
     name="accept_recipe",
     plan=RecipePlan,
     verb="accept the recipe's request",

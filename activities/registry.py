@@ -4,13 +4,14 @@ inside it.
 
 from __future__ import annotations
 
-from activities.resource import Resource, creation
-from shared import bodies, clients, names
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind, StepFailed
-from shared.operations import Effect, Json, Operation, Services, Tick
-from shared.plans import RegistryPlan
+from activities.arm_resource import Resource, creation
+from shared.azure import bodies, clients
+from shared.azure.clients import Started
+from shared.base import names
+from shared.base.errors import Failure, Kind, StepFailed
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model.plans import RegistryPlan
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles (AcrPull)
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -42,7 +43,7 @@ create_registry = creation(
 )
 
 
-def _ensure_identity(services: Services, plan: RegistryPlan, _: Tick) -> Json:
+def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> Json:
     """The identity that builders and pools pull with."""
     calls = services.azure.identities.user_assigned_identities
     path = (plan.resource_group, names.PULL_IDENTITY)
@@ -56,7 +57,7 @@ def _ensure_identity(services: Services, plan: RegistryPlan, _: Tick) -> Json:
     return {"clientId": found["clientId"], "principalId": found["principalId"]}
 
 
-ensure_pull_identity = Effect(
+ensure_pull_identity = ShortActivity(
     name="ensure_pull_identity",
     plan=RegistryPlan,
     verb="create the identity that pulls images",
@@ -65,7 +66,7 @@ ensure_pull_identity = Effect(
 )
 
 
-def _grant(services: Services, plan: RegistryPlan, _: Tick) -> Json:
+def _grant(services: Services, plan: RegistryPlan, _: PollState) -> Json:
     """Let the identity pull. The grant's name derives from what it grants, so granting twice is
     once.
     """
@@ -87,7 +88,7 @@ def _grant(services: Services, plan: RegistryPlan, _: Tick) -> Json:
     return {}
 
 
-grant_pull = Effect(
+grant_pull = ShortActivity(
     name="grant_pull",
     plan=RegistryPlan,
     verb="let the identity pull from the registry",
@@ -102,16 +103,16 @@ grant_pull = Effect(
 _GOING = {"queued", "started", "running"}
 
 
-def _look_run(services: Services, plan: RegistryPlan, tick: Tick) -> Json | None:
+def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Json | None:
     """The run that this step started. A repeated start builds the same image again, which changes
     nothing.
     """
-    if not tick.operation:
+    if not poll.operation:
         return None
-    return clients.fetch(services.azure.registry_tasks.runs.get, *_path(plan), tick.operation)
+    return clients.fetch(services.azure.registry_tasks.runs.get, *_path(plan), poll.operation)
 
 
-def _schedule(services: Services, plan: RegistryPlan, _: Tick) -> Started:
+def _schedule(services: Services, plan: RegistryPlan, _: PollState) -> Started:
     calls = services.azure.registry_tasks.registries
     source = plan.build_source or _upload_context(services, plan)
     body = bodies.registry_build(plan, source, _BUILD_MINUTES)
@@ -133,9 +134,9 @@ def _upload_context(services: Services, plan: RegistryPlan) -> str:
     return str(place["relativePath"])
 
 
-def _judge_run(plan: RegistryPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide_run(plan: RegistryPlan, observed: Json | None, poll: PollState) -> Decision:
     if observed is None:
-        return Wait() if tick.started else Start(action="build")
+        return Wait() if poll.started else Start(action="build")
     found = observed.get("properties") or {}
     status = str(found.get("status", "")).lower()
     if status in _GOING:
@@ -156,12 +157,12 @@ def _build_failed(plan: RegistryPlan, why: str) -> Failure:
     )
 
 
-push_image = Operation(
+push_image = Reconciler(
     name="push_image",
     plan=RegistryPlan,
     verb="build and push the container image",
     subject=_id,
-    look=_look_run,
-    judge=_judge_run,
+    observe=_observe_run,
+    decide=_decide_run,
     actions={"build": _schedule},
 )

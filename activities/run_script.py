@@ -4,12 +4,14 @@ end.
 
 from __future__ import annotations
 
-from shared import bodies, clients, errors, execution, names, scripts
-from shared.clients import Started
-from shared.decisions import Done, Fail, Start, Verdict, Wait
-from shared.errors import Failure, Kind
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import ScriptPlan
+from shared.azure import bodies, clients
+from shared.azure.clients import Started
+from shared.base import errors, names, scripts
+from shared.base.errors import Failure, Kind
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model import simulation_marks
+from shared.model.plans import ScriptPlan
 
 ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
 
@@ -19,21 +21,21 @@ def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     return plan.image.resource_group, vm, names.run_command(plan.step, ATTEMPT)
 
 
-def look(services: Services, plan: ScriptPlan, _: Tick) -> Json | None:
+def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
     """The run command with its instance view, or None."""
     calls = services.azure.compute.virtual_machine_run_commands
     return clients.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
 
 
-def _look_later(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
+def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
     """The first call asks Azure for the script at once: where an interrupted one has asked already,
     the same name with the same body is no new run.
     """
-    is_first = tick.started is None and tick.elapsed == 0
-    return None if is_first else look(services, plan, tick)
+    is_first = poll.started is None and poll.elapsed == 0
+    return None if is_first else observe(services, plan, poll)
 
 
-def start(services: Services, plan: ScriptPlan, _: Tick) -> Started:
+def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
     name = names.run_command(plan.step, ATTEMPT)
     if plan.image.log_container:  # a run command that cannot write its logs fails
@@ -51,12 +53,12 @@ _ENDED = {"succeeded", "failed", "timedout", "canceled"}
 _GOING = {"unknown", "pending", "running"}
 
 
-def judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
+def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision:
     """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
     enough.
     """
     if observed is None:
-        return Wait() if tick.started else Start(action="start")
+        return Wait() if poll.started else Start(action="start")
     view = (observed.get("properties") or {}).get("instanceView") or {}
     state = str(view.get("executionState") or "Unknown").lower()
     if state in _GOING:
@@ -66,7 +68,7 @@ def judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
     return _ended(plan, view)
 
 
-def _ended(plan: ScriptPlan, view: Json) -> Verdict:
+def _ended(plan: ScriptPlan, view: Json) -> Decision:
     result = scripts.result_line(str(view.get("output") or ""))
     exit_code = int(view.get("exitCode") or 0)
     if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
@@ -84,7 +86,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Verdict:
         result={
             **(result.get("data") or {}),
             "rebootRequired": bool(result.get("rebootRequired")),
-            **execution.of(result),
+            **simulation_marks.of(result),
         }
     )
 
@@ -112,12 +114,12 @@ def _log_url(plan: ScriptPlan) -> str | None:
     return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 
-run_script = Operation(
+run_script = Reconciler(
     name="run_script",
     plan=ScriptPlan,
     verb="run a script on the builder VM",
     subject=_subject,
-    look=_look_later,
-    judge=judge,
+    observe=_observe_later,
+    decide=decide,
     actions={"start": start},
 )

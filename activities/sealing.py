@@ -6,32 +6,33 @@ start to the seal's mark on the console, which nothing writes that has not passe
 from __future__ import annotations
 
 from activities import builder_vm, run_script
-from shared import clients, decisions, polling
-from shared.decisions import Done, Fail, Verdict, Wait
-from shared.errors import Failure, Kind
-from shared.operations import Json, Operation, Services, Tick
-from shared.plans import ScriptPlan
+from shared.azure import clients, resource_state
+from shared.base import timing
+from shared.base.errors import Failure, Kind
+from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail, Wait
+from shared.model.plans import ScriptPlan
 
 _STOPPED = {"stopped", "deallocated"}
 # A failed seal leaves the VM running, and a VM that went off early takes its agent's report along:
 # from then on everything is asked that may tell.
-_OVERDUE_SECONDS = polling.pace_of("seal").typical
+_OVERDUE_SECONDS = timing.pace_of("seal").typical
 
 
-def _look(services: Services, plan: ScriptPlan, tick: Tick) -> Json | None:
+def _observe(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
     """The script as `command` until it has reported; then the VM, and its `console` where that is
     needed.
     """
-    is_overdue = tick.elapsed > _OVERDUE_SECONDS
+    is_overdue = poll.elapsed > _OVERDUE_SECONDS
     told: Json = {}
-    if "script" not in tick.memory:
-        told = {"command": run_script.look(services, plan, tick)}
-        if not is_overdue or (told["command"] is None and tick.started is None):
+    if "script" not in poll.memory:
+        told = {"command": run_script.observe(services, plan, poll)}
+        if not is_overdue or (told["command"] is None and poll.started is None):
             return told
-    vm = builder_vm.look(services, plan.image, tick)
+    vm = builder_vm.observe(services, plan.image, poll)
     if vm is None:
         return None
-    if is_overdue or decisions.power_state(vm) in _STOPPED:
+    if is_overdue or resource_state.power_state(vm) in _STOPPED:
         told["console"] = _console(services, plan)
     return {**vm, **told}
 
@@ -43,7 +44,7 @@ def _console(services: Services, plan: ScriptPlan) -> str:
     return (services.azure.get_url(url) or "") if url else ""
 
 
-def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
+def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision:
     """Stopped, with this seal's mark on the console: a crash looks stopped too."""
     if observed is None:
         return Fail(failure=builder_vm.lost(plan.image))
@@ -51,9 +52,9 @@ def _judge(plan: ScriptPlan, observed: Json | None, tick: Tick) -> Verdict:
     ours = f"{plan.image.build_id} {plan.parameters['NONCE']}"
     if f"batch-prep seal-failed {ours}" in console:
         return Fail(failure=_not_sealed(plan, console))
-    script = run_script.judge(plan, observed["command"], tick) if "command" in observed else None
-    result = script.result if isinstance(script, Done) else tick.memory.get("script")
-    if decisions.power_state(observed) in _STOPPED:
+    script = run_script.decide(plan, observed["command"], poll) if "command" in observed else None
+    result = script.result if isinstance(script, Done) else poll.memory.get("script")
+    if resource_state.power_state(observed) in _STOPPED:
         if f"batch-prep sealed {ours}" in console:
             return Done(result=result or {})
         return Wait(note="the VM has stopped; its console does not yet show the seal")
@@ -73,12 +74,12 @@ def _not_sealed(plan: ScriptPlan, console: str) -> Failure:
     )
 
 
-seal_builder = Operation(
+seal_builder = Reconciler(
     name="seal_builder",
     plan=ScriptPlan,
     verb="seal and stop the builder VM",
     subject=lambda plan: plan.image.vm_id,
-    look=_look,
-    judge=_judge,
+    observe=_observe,
+    decide=_decide,
     actions={"start": run_script.start},
 )

@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Callable, Generator
 from typing import Any
 
-from shared.names import Orchestrator
+from shared.base.names import Orchestrator
 
 Orchestration = Callable[[Any], Generator[Any, Any, Any]]
 
@@ -28,7 +28,7 @@ ORCHESTRATORS = {
     Orchestrator.SHRINK_LEFT_POOL: "orchestrators.sweep",
     Orchestrator.EXPIRE_POOL: "orchestrators.sweep",
     Orchestrator.SWEEP_POOLS: "orchestrators.sweep",
-    Orchestrator.RUN_OPERATION: "shared.looks",
+    Orchestrator.RUN_OPERATION: "shared.engine.polling_loop",
 }
 """The generator has the orchestration's name."""
 

@@ -7,46 +7,48 @@ from __future__ import annotations
 from orchestrators.build_image import ImageWork, ground
 from orchestrators.create_pool import PoolWork
 from orchestrators.remove_builder import Removal
-from shared import decisions, left_nodes, names, planning, proofs, resuming, steps
-from shared.errors import Failure, Kind, Problem, StepFailed
-from shared.looks import Context, Json, Scope, Story
-from shared.plans import (
+from shared.base import names
+from shared.base.errors import Failure, Kind, Problem, StepFailed
+from shared.base.wire import Wire
+from shared.engine import workflow
+from shared.engine.polling_loop import Context, Json, StepContext, Workflow
+from shared.engine.workflow import Step
+from shared.model import abandoned_pools, planning, resuming, verification
+from shared.model.plans import (
     AccountPlan,
     BaseImage,
     BuildOutcome,
     BuildPlan,
+    BuildRef,
     Earlier,
     GroupPlan,
     ImagePlan,
     ImageRecord,
-    Named,
     PoolPlan,
     PoolRecord,
 )
-from shared.steps import Step
-from shared.wire import Wire
 
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
-def build(context: Context) -> Story:
+def build(context: Context) -> Workflow:
     """Orchestration: `BuildPlan` → `BuildOutcome`. It never ends without a recorded outcome.
 
     A resumed build is the same story; what an earlier try has finished is not told again.
     """
     plan = BuildPlan.from_wire(context.get_input())
-    begun = yield from steps.note(context, "begin_build", Named(build_id=plan.build_id))
+    begun = yield from workflow.note(context, "begin_build", BuildRef(build_id=plan.build_id))
     plan = planning.stamped(plan, context.current_utc_datetime)
-    scope = Scope(build=plan.build_id, pace=begun["pace"])
+    scope = StepContext(build=plan.build_id, pace=begun["pace"])
     try:
         outcome = yield from _carry_out(context, plan, scope)
     except StepFailed as failed:
         outcome = _failed(plan, failed.failure)
-    yield from steps.note(context, "end_build", outcome)
+    yield from workflow.note(context, "end_build", outcome)
     return outcome.to_wire()
 
 
-def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
+def _carry_out(context: Context, plan: BuildPlan, scope: StepContext) -> Workflow:
     if plan.earlier is not None:
         return (yield from _go_on(context, plan, scope, plan.earlier))
     plan, image, endpoint = yield from _preflight(context, plan)
@@ -56,7 +58,7 @@ def _carry_out(context: Context, plan: BuildPlan, scope: Scope) -> Story:
     return (yield from _make_pools(context, plan, scope, image, endpoint))
 
 
-def _go_on(context: Context, plan: BuildPlan, scope: Scope, earlier: Earlier) -> Story:
+def _go_on(context: Context, plan: BuildPlan, scope: StepContext, earlier: Earlier) -> Workflow:
     """A resumed build: its builder is sealed and only to be published, or the image is there and
     only pools are left. Nothing is checked again: what could have been short is made.
     """
@@ -84,8 +86,8 @@ def _ended_again(outcome: BuildOutcome, failure: Failure) -> BuildOutcome:
 
 
 def _image_and_pools(
-    context: Context, plan: BuildPlan, image: ImagePlan, scope: Scope, endpoint: str
-) -> Story:
+    context: Context, plan: BuildPlan, image: ImagePlan, scope: StepContext, endpoint: str
+) -> Workflow:
     try:
         made, endpoint = yield from _make_image(context, plan, image, scope, endpoint)
     except StepFailed as failed:
@@ -99,22 +101,24 @@ class SealedOnly(StepFailed):
 
 
 def _make_image(
-    context: Context, plan: BuildPlan, image: ImagePlan, scope: Scope, endpoint: str
-) -> Story:
+    context: Context, plan: BuildPlan, image: ImagePlan, scope: StepContext, endpoint: str
+) -> Workflow:
     """The image's record, and the account's endpoint."""
     done = plan.earlier.steps if plan.earlier else {}
     if plan.account is not None and not endpoint:
         done = yield from _ensure_account(context, plan, plan.account, scope, image, done)
         endpoint = done["batch_account"]["endpoint"]
     work = ImageWork(image=image, scope=scope, done=done)
-    reply = yield from steps.run_child(context, names.Orchestrator.BUILD_IMAGE.value, "image", work)
+    reply = yield from workflow.run_child(
+        context, names.Orchestrator.BUILD_IMAGE.value, "image", work
+    )
     if "error" in reply:
         kind = SealedOnly if reply.get("sealed") else StepFailed
         raise kind(Failure.from_wire(reply["error"]))
     return ImageRecord.from_wire(reply["image"]), endpoint
 
 
-def _account_endpoint(context: Context, plan: BuildPlan, scope: Scope) -> Story:
+def _account_endpoint(context: Context, plan: BuildPlan, scope: StepContext) -> Workflow:
     """Of the account, which is made if it is not there."""
     if plan.account is None:
         return ""
@@ -126,17 +130,17 @@ def _ensure_account(
     context: Context,
     plan: BuildPlan,
     account: AccountPlan,
-    scope: Scope,
+    scope: StepContext,
     image: ImagePlan | None,
     done: dict[str, Json],
-) -> Story:
+) -> Workflow:
     """The Batch account, its quotas, and beside them the image's ground, which costs next to
     nothing. All else waits: an account's quotas can only be asked once it exists, and nobody pays
     for an image that no pool can use. Returns what is done now.
     """
     beside = ground(image) if image else []
     group = Step(name="account_group", activity="ensure_resource_group", plan=_group_of(account))
-    if image and decisions.same(image.resource_group, account.resource_group):
+    if image and names.same(image.resource_group, account.resource_group):
         group, *beside = beside  # it is made once
     story = [
         group,
@@ -155,7 +159,7 @@ def _ensure_account(
         ),
         *beside,
     ]
-    laid = yield from steps.follow(context, scope, story, done)
+    laid = yield from workflow.follow(context, scope, story, done)
     if "blockers" in laid["quotas"]:
         refuse_blockers([laid["quotas"]], "only the Batch account was made, which costs nothing")
     return {**done, **laid}
@@ -166,20 +170,20 @@ def _group_of(account: AccountPlan) -> GroupPlan:
 
 
 def _give_up(
-    context: Context, plan: BuildPlan, scope: Scope, failure: Failure, is_sealed: bool
-) -> Story:
+    context: Context, plan: BuildPlan, scope: StepContext, failure: Failure, is_sealed: bool
+) -> Workflow:
     """No image. A sealed builder is worth keeping for `resume`; all else goes at once."""
     assert plan.image is not None
     outcome = _failed(plan, failure)
     # Ours stays ours: the number that this build claimed is another's by now.
-    if is_sealed and outcome.state == "failed" and not left_nodes.is_anothers(failure):
+    if is_sealed and outcome.state == "failed" and not abandoned_pools.is_anothers(failure):
         advice = _and_then(failure, _how_long(context, plan.image))
         kept = failure.model_copy(update={"next_action": advice})
         return outcome.model_copy(
             update={"error": kept, "leftovers": plan.image.builder_resources, "resumable": True}
         )
     removal = Removal(image=plan.image, scope=scope.for_cleanup(), failed=True)
-    told = yield from steps.run_child(
+    told = yield from workflow.run_child(
         context, names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal
     )
     leftovers = told.get("leftovers", plan.image.builder_resources)
@@ -197,7 +201,7 @@ def _and_then(failure: Failure, advice: str) -> str:
 
 def _how_long(context: Context, image: ImagePlan) -> str:
     until = image.tags[names.TAG_EXPIRES]
-    if until > steps.now(context):
+    if until > workflow.now(context):
         return f"Resume the build: what it needs is kept until {until}."
     return (
         f"Resume the build at once: what it needs was kept until {until}; the next sweep takes it."
@@ -215,11 +219,11 @@ def _how_to_look(image: ImagePlan) -> str:
     )
 
 
-def _preflight(context: Context, plan: BuildPlan) -> Story:
+def _preflight(context: Context, plan: BuildPlan) -> Workflow:
     """Every check side by side; all blockers in one answer. Returns the plan as Azure makes it
     possible, the image to use if it is there, and the endpoint of the account if that is.
     """
-    answers = yield from steps.call_all(
+    answers = yield from workflow.call_all(
         context, [(check, plan) for check in planning.checks_for(plan)]
     )
     facts = refuse_blockers(answers)
@@ -246,8 +250,8 @@ def refuse_blockers(answers: list[Json], made: str = "nothing was created") -> J
 
 
 def _make_pools(
-    context: Context, plan: BuildPlan, scope: Scope, image: ImageRecord, endpoint: str
-) -> Story:
+    context: Context, plan: BuildPlan, scope: StepContext, image: ImageRecord, endpoint: str
+) -> Workflow:
     """The pools side by side; the builder is removed meanwhile, off the critical path."""
     ready = _ready(plan.earlier)
     pools = [
@@ -268,12 +272,12 @@ def _make_pools(
         removal = Removal(image=plan.image, scope=scope.for_cleanup(), failed=False)
         work.insert(0, (names.Orchestrator.REMOVE_BUILDER.value, "cleanup", removal))
         width += 1
-    results = yield from steps.run_bounded(context, work, width)
+    results = yield from workflow.run_bounded(context, work, width)
     leftovers = []
     if plan.image is not None:
         leftovers = results.pop(0).get("leftovers", plan.image.builder_resources)
     if not all(_is_told(result) for result in results):
-        yield from steps.note(context, "hand_over_pools", Named(build_id=plan.build_id))
+        yield from workflow.note(context, "hand_over_pools", BuildRef(build_id=plan.build_id))
     made = {pool.pool_id: _pool(pool, r) for pool, r in zip(pools, results, strict=True)} | ready
     return _outcome(plan, image, [made[p.pool_id] for p in plan.pools], leftovers)
 
@@ -294,7 +298,7 @@ def _pool(plan: PoolPlan, result: Json) -> PoolRecord:
     if _is_told(result):
         return PoolRecord.from_wire(result)
     failed = planning.failed_pool(plan, Failure.from_wire(result["error"]))
-    return left_nodes.handed_over(failed, "nothing looks after them now")
+    return abandoned_pools.handed_over(failed, "nothing looks after them now")
 
 
 def _outcome(
@@ -306,7 +310,7 @@ def _outcome(
         build_id=plan.build_id,
         state=_state(error),
         image=image,
-        pools=[_in_brief(pool, proofs.RESULTS_MAX // len(pools)) for pool in pools],
+        pools=[_in_brief(pool, verification.RESULTS_MAX // len(pools)) for pool in pools],
         leftovers=leftovers,
         error=error,
         resumable=error is not None and error.kind is not Kind.CANCELLED,
@@ -315,7 +319,7 @@ def _outcome(
 
 def _in_brief(pool: PoolRecord, results: int) -> PoolRecord:
     """All pools of a build share one row; each pool's own record tells everything."""
-    return pool.model_copy(update={"checks": proofs.shown(pool.checks, results)})
+    return pool.model_copy(update={"checks": verification.shown(pool.checks, results)})
 
 
 def _pools_failed(failed: list[PoolRecord], asked: int) -> Failure:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import bill_of_materials, catalogue, execution, names, planning, polling, steps
-from shared.bill_of_materials import BillPlan
-from shared.bodies import BUILDER_USER
-from shared.errors import StepFailed
-from shared.looks import Context, Json, Scope, Story
-from shared.plans import (
+from shared.azure.bodies import BUILDER_USER
+from shared.base import names, timing
+from shared.base.errors import StepFailed
+from shared.base.wire import Wire
+from shared.engine import workflow
+from shared.engine.polling_loop import Context, Json, StepContext, Workflow
+from shared.engine.workflow import Step
+from shared.model import bill_of_materials, catalogue, planning, simulation_marks
+from shared.model.bill_of_materials import BillPlan
+from shared.model.plans import (
     GridDriver,
     GroupPlan,
     ImagePlan,
@@ -24,26 +28,24 @@ from shared.plans import (
     ScriptPlan,
     VersionPlan,
 )
-from shared.steps import Step
-from shared.wire import Wire
 
 
 class ImageWork(Wire):
     """Input: the image and whose steps these are."""
 
     image: ImagePlan
-    scope: Scope
+    scope: StepContext
     done: dict[str, Json] = {}  # results of the steps that an earlier try has finished
 
 
-def build_image(context: Context) -> Story:
+def build_image(context: Context) -> Workflow:
     """Orchestration: `ImageWork` → `{"image": ImageRecord}` or `{"error": Failure}`."""
     work = ImageWork.from_wire(context.get_input())
     try:
-        done = yield from steps.follow(context, work.scope, story(work.image), work.done)
-        image = _record(work.image, done, steps.now(context))
-        yield from steps.note(context, "record_image", image)
-    except steps.StoryFailed as failed:
+        done = yield from workflow.follow(context, work.scope, story(work.image), work.done)
+        image = _record(work.image, done, workflow.now(context))
+        yield from workflow.note(context, "record_image", image)
+    except workflow.StoryFailed as failed:
         return {"error": failed.failure.to_wire(), "sealed": "generalize" in failed.done}
     except StepFailed as failed:
         return {"error": failed.failure.to_wire()}
@@ -327,7 +329,7 @@ def _script_plan(
     plan: ImagePlan, step: str, script: str | None = None, **parameters: str
 ) -> ScriptPlan:
     """Every script gets a nonce of its own, and a deadline some minutes before Azure's."""
-    minutes = int(polling.pace_of(step).limit_minutes)
+    minutes = int(timing.pace_of(step).limit_minutes)
     common = {
         "BUILD_ID": plan.build_id,
         "NONCE": names.digest(plan.build_id, step),
@@ -352,7 +354,7 @@ def _record(plan: ImagePlan, done: dict[str, Json], now: str) -> ImageRecord:
     registry = plan.registry
     installed: dict[str, Any] = done["install"]
     checked: dict[str, Any] = {**installed, **done["seal"]}
-    how = execution.together(list(done.values()))
+    how = simulation_marks.together(list(done.values()))
     bill = done.get("bill_of_materials", {})
     return ImageRecord(
         image_id=done["image_version"]["imageId"],

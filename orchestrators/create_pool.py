@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared import execution, left_nodes, planning, proofs, steps
-from shared.errors import Failure, Kind, StepFailed
-from shared.looks import Context, Scope, Story
-from shared.plans import NODES_A_CALL, PoolPlan, PoolRecord, PoolTold, ReportPlan
-from shared.proofs import CheckResult, Proof
-from shared.wire import Wire
+from shared.base.errors import Failure, Kind, StepFailed
+from shared.base.wire import Wire
+from shared.engine import workflow
+from shared.engine.polling_loop import Context, StepContext, Workflow
+from shared.model import abandoned_pools, planning, simulation_marks, verification
+from shared.model.plans import NODES_A_CALL, PoolPlan, PoolRecord, PoolTold, ReportPlan
+from shared.model.verification import CheckResult, Proof
 
 
 class PoolWork(Wire):
     """Input: the pool and whose steps these are."""
 
     plan: PoolPlan
-    scope: Scope
+    scope: StepContext
 
 
-def create_pool(context: Context) -> Story:
+def create_pool(context: Context) -> Workflow:
     """Orchestration: `PoolWork` → `PoolRecord`, failed or not: one pool never stops another."""
     work = PoolWork.from_wire(context.get_input())
     plan = work.plan
@@ -32,47 +33,47 @@ def create_pool(context: Context) -> Story:
     is_ours = True
     if record.error is not None:
         record, is_ours = yield from _stop_paying(context, work, record, record.error)
-        now = steps.now(context)
+        now = workflow.now(context)
         told = {"changed_at": now, "expires_at": planning.pool_expiry(plan, now)}
         record = record.model_copy(update=told)
-    yield from steps.note(context, "record_pool", PoolTold(record=record, is_ours=is_ours))
+    yield from workflow.note(context, "record_pool", PoolTold(record=record, is_ours=is_ours))
     return record.to_wire()
 
 
-def _make(context: Context, work: PoolWork) -> Story:
+def _make(context: Context, work: PoolWork) -> Workflow:
     plan, nodes = yield from _with_nodes(context, work)
-    record = planning.pool_record(plan, steps.now(context))
+    record = planning.pool_record(plan, workflow.now(context))
     if not plan.pool.verify or not nodes:  # without nodes there is nothing to prove
         return record
     checks, how = yield from _verify(context, work.scope, plan, nodes)
-    record = record.model_copy(update={**_told(how), "changed_at": steps.now(context)})
+    record = record.model_copy(update={**_told(how), "changed_at": workflow.now(context)})
     return _with_proofs(plan, record, checks)
 
 
 def _with_proofs(plan: PoolPlan, record: PoolRecord, checks: list[CheckResult]) -> PoolRecord:
     """The record with a verdict for each check; a pool counts as verified by them alone."""
-    found = proofs.verdicts(checks, len(plan.pool.checks))
-    told = {"checks": proofs.shown(checks), "proofs": found}
-    proved = proofs.is_proved(found, gpus=plan.gpu_count, images=len(plan.container_images))
+    found = verification.verdicts(checks, len(plan.pool.checks))
+    told = {"checks": verification.shown(checks), "proofs": found}
+    proved = verification.is_proved(found, gpus=plan.gpu_count, images=len(plan.container_images))
     if not proved:
         told |= {"state": "failed", "error": _not_verified(plan, checks, found)}
     else:
-        told |= {"verified": True, "pending": proofs.still_pending(plan.pending, found)}
+        told |= {"verified": True, "pending": verification.still_pending(plan.pending, found)}
     return record.model_copy(update=told)
 
 
-def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Story:
+def _with_reports(context: Context, work: PoolWork, record: PoolRecord) -> Workflow:
     """The failed pool's record with what its nodes have told, while there are nodes."""
     everything = ReportPlan(pool=work.plan, nodes=[])
     try:
-        report = yield from steps.call(
+        report = yield from workflow.call(
             context, work.scope.for_cleanup(), "node_reports", "read_node_reports", everything
         )
     except StepFailed:
         return record  # the pool's own failure says more
     checks = [CheckResult.from_wire(c) for c in report["checks"]]
-    found = proofs.verdicts(checks)
-    told = {"checks": proofs.shown(checks), "proofs": found, **_told(report)}
+    found = verification.verdicts(checks)
+    told = {"checks": verification.shown(checks), "proofs": found, **_told(report)}
     return record.model_copy(update=told)
 
 
@@ -85,16 +86,16 @@ def _told(how: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_nodes(context: Context, work: PoolWork) -> Story:
+def _with_nodes(context: Context, work: PoolWork) -> Workflow:
     """The pool with its nodes, in the first size that Azure has capacity for."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
         plan = planning.in_size(work.plan, size)
         try:
-            pool = yield from steps.call(
+            pool = yield from workflow.call(
                 context, work.scope, "pool", "ensure_pool", plan, then="nodes"
             )
-            found = yield from steps.run(
+            found = yield from workflow.run(
                 context,
                 work.scope,
                 "nodes",
@@ -111,35 +112,37 @@ def _with_nodes(context: Context, work: PoolWork) -> Story:
     raise AssertionError("a pool has at least one size")
 
 
-def _verify(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) -> Story:
+def _verify(context: Context, scope: StepContext, plan: PoolPlan, nodes: list[str]) -> Workflow:
     """Both halves: what the nodes' start tasks found, and container tasks on them."""
     report = yield from _read_reports(context, scope, plan, nodes)
     work = ReportPlan(pool=plan, nodes=nodes)
     try:
-        job = yield from steps.run(context, scope, "verify", "run_verification_job", work)
+        job = yield from workflow.run(context, scope, "verify", "run_verification_job", work)
     except StepFailed:
         yield from _remove_job(context, plan)
         raise
     yield from _remove_job(context, plan)
     checks = [CheckResult.from_wire(c) for c in [*report["checks"], *job["checks"]]]
-    return checks, execution.together([report, job])
+    return checks, simulation_marks.together([report, job])
 
 
-def _read_reports(context: Context, scope: Scope, plan: PoolPlan, nodes: list[str]) -> Story:
+def _read_reports(
+    context: Context, scope: StepContext, plan: PoolPlan, nodes: list[str]
+) -> Workflow:
     """What the start tasks of all nodes found, some nodes at a time: each is a request."""
     reports = []
     for start in range(0, len(nodes), NODES_A_CALL):
         some = ReportPlan(pool=plan, nodes=nodes[start : start + NODES_A_CALL])
-        report = yield from steps.call(context, scope, "node_reports", "read_node_reports", some)
+        report = yield from workflow.call(context, scope, "node_reports", "read_node_reports", some)
         reports.append(report)
     checks = [check for report in reports for check in report["checks"]]
-    return {"checks": checks, **execution.together(reports)}
+    return {"checks": checks, **simulation_marks.together(reports)}
 
 
-def _remove_job(context: Context, plan: PoolPlan) -> Story:
+def _remove_job(context: Context, plan: PoolPlan) -> Workflow:
     """Jobs count against the account's quota; one that stays is no reason to fail a proved pool."""
     try:
-        yield from steps.note(context, "remove_verification_job", plan)
+        yield from workflow.note(context, "remove_verification_job", plan)
     except StepFailed:
         return
 
@@ -147,7 +150,7 @@ def _remove_job(context: Context, plan: PoolPlan) -> Story:
 def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof]) -> Failure:
     failed = [c for c in checks if c.status == "fail"]
     told = [f"{c.id} on {c.node or 'no node'}: {c.code} {c.message or ''}".strip() for c in failed]
-    needless = proofs.pointless(gpus=plan.gpu_count, images=len(plan.container_images))
+    needless = verification.pointless(gpus=plan.gpu_count, images=len(plan.container_images))
     missing = [p for p in found if p.check not in needless and (p.verdict == "skip" or not p.nodes)]
     told += [f"{p.check}: {p.message or 'it was left out'}" for p in missing]
     return Failure(
@@ -159,18 +162,20 @@ def _not_verified(plan: PoolPlan, checks: list[CheckResult], found: list[Proof])
     )
 
 
-def _stop_paying(context: Context, work: PoolWork, record: PoolRecord, failure: Failure) -> Story:
+def _stop_paying(
+    context: Context, work: PoolWork, record: PoolRecord, failure: Failure
+) -> Workflow:
     """Nodes that cannot be used would bill until somebody notices. Where they cannot be removed
     now, the record hands the pool over to the sweep. Returns the record, and whether the pool is
     this build's.
     """
-    if left_nodes.is_anothers(failure):
+    if abandoned_pools.is_anothers(failure):
         return record, False
     try:
-        told = yield from steps.run(
+        told = yield from workflow.run(
             context, work.scope.for_cleanup(), "empty_pool", "empty_pool", work.plan
         )
     except StepFailed as stuck:
-        return left_nodes.handed_over(record, stuck.failure.message), True
-    record = left_nodes.without_nodes(record) if told.get("emptied") else record
+        return abandoned_pools.handed_over(record, stuck.failure.message), True
+    record = abandoned_pools.without_nodes(record) if told.get("emptied") else record
     return record, not told.get("anothers")

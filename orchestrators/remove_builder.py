@@ -5,23 +5,23 @@ no image came of it, what was made for good goes as well.
 from __future__ import annotations
 
 from orchestrators.undo import undo
-from shared import steps
-from shared.errors import StepFailed
-from shared.looks import Context, Scope, Story
-from shared.plans import ImagePlan
-from shared.sweep_plans import MadeIn
-from shared.wire import Wire
+from shared.base.errors import StepFailed
+from shared.base.wire import Wire
+from shared.engine import workflow
+from shared.engine.polling_loop import Context, StepContext, Workflow
+from shared.model.cleanup_plans import MadeIn
+from shared.model.plans import ImagePlan
 
 
 class Removal(Wire):
     """Input: the image whose builder goes, and whether the image failed."""
 
     image: ImagePlan
-    scope: Scope
+    scope: StepContext
     failed: bool
 
 
-def remove_builder(context: Context) -> Story:
+def remove_builder(context: Context) -> Workflow:
     """Orchestration: `Removal` → `{"leftovers": [resource ids]}`. It works from the plan, reports
     what stays, and never raises.
     """
@@ -33,7 +33,7 @@ def remove_builder(context: Context) -> Story:
     leftovers = []
     for step, resource in _order(work.image):
         try:
-            yield from steps.run(context, work.scope, step, step, work.image)
+            yield from workflow.run(context, work.scope, step, step, work.image)
         except StepFailed:
             leftovers.append(resource)
     if work.failed and not leftovers:
@@ -60,13 +60,13 @@ def _order(image: ImagePlan) -> list[tuple[str, str]]:
     return removals
 
 
-def _keep(context: Context, work: Removal) -> Story:
+def _keep(context: Context, work: Removal) -> Workflow:
     """A person asked to keep the builder: it stays, deallocated, with the network it needs, until
     its expiry. Returns what stays; nothing where there is no VM to keep.
     """
     image = work.image
     try:
-        told = yield from steps.run(
+        told = yield from workflow.run(
             context, work.scope, "keep_builder", "deallocate_builder", image
         )
     except StepFailed:

@@ -43,7 +43,7 @@ declare -rA GRID_FOLDERS=(
   ['570.211.01']=2a04ca6a-9eec-40d9-9564-9cdea1ab795f
   ['595.58.03']=51239696-ec04-4c02-a6b3-1d9c608fb57c
 )
-# The app reads this table, too: it asks for a checksum before it builds anything (shared/grid.py).
+# The app reads this table, too: it asks for a checksum before it builds anything (shared/model/grid_driver.py).
 declare -rA GRID_CHECKSUMS=(
   ['595.58.03']=5dbfcd0998e6d3a2b4cf4f5f60587aef07401f3c7a9433c23697ec944a5c542b
 )

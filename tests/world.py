@@ -22,11 +22,11 @@ from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
 from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTableService
-from shared import settings
-from shared.clients import Azure
-from shared.operations import Services
-from shared.records import Records
-from shared.tables import Tables
+from shared.azure.clients import Azure
+from shared.base import settings
+from shared.engine.activity import Services
+from shared.store.records import Records
+from shared.store.tables import Tables
 from triggers import builds, catalogue, http, intake, timers
 from triggers.http import Answer, Call, Handler
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from shared import acceptance, names, planning, resuming
-from shared.acceptance import Taken
-from shared.requests import Build
+from shared.base import names
+from shared.model import planning, resuming
+from shared.model.requests import Build
+from shared.store import acceptance
+from shared.store.acceptance import RequestConflict
 from triggers import forecast, http, views
 from triggers.http import Answer, Begin, Call
 
@@ -15,7 +17,7 @@ def start_build(call: Call) -> Answer:
         accepted = acceptance.accept(
             call.services.records, call.json(), call.services.azure.config, call.services.new_id()
         )
-    except Taken as taken:
+    except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), buildId=taken.build)
     plan = accepted.plan
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
@@ -81,7 +83,7 @@ def resume_build(call: Call) -> Answer:
     plan = resuming.plan_resume(plan, outcome, done)
     try:
         acceptance.claim_image(records, plan)
-    except Taken as taken:
+    except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), buildId=taken.build)
     if not records.reopen_build(build):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", buildId=build)

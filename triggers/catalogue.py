@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from shared import names, parsing, planning
-from shared.errors import Problem, RequestRefused
-from shared.plans import AccountPlan, ImageRecord
-from shared.requests import Mode
+from shared.base import names
+from shared.base.errors import Problem, RequestRefused
+from shared.model import parsing, planning
+from shared.model.plans import AccountPlan, ImageRecord
+from shared.model.requests import Mode
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared import names
-from shared.errors import Problem, RequestRefused
+from shared.base import names
+from shared.base.errors import Problem, RequestRefused
 from triggers.http import Answer, Call
 
 _CONTEXT_BYTES_MAX = 50 * 1024 * 1024

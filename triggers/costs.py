@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from shared import clients, prices
-from shared.clients import Azure
-from shared.plans import BuildPlan, PoolPlan
+from shared.azure import clients, prices
+from shared.azure.clients import Azure
+from shared.model.plans import BuildPlan, PoolPlan
 
 Json = dict[str, Any]
 _LEFT_OUT = "disks, network, the image's storage, taxes and discounts are not in it"

@@ -9,11 +9,13 @@ from typing import Any
 import activities
 from orchestrators.build_image import ground
 from orchestrators.build_image import story as image_story
-from shared import binding, parsing, planning, polling
-from shared.known import Known
-from shared.operations import Services
-from shared.plans import BaseImage, BuildPlan
-from shared.steps import Step
+from shared.azure.cache import TtlCache
+from shared.base import timing
+from shared.engine import activity_runner
+from shared.engine.activity import Services
+from shared.engine.workflow import Step
+from shared.model import parsing, planning
+from shared.model.plans import BaseImage, BuildPlan
 from triggers import costs
 
 Json = dict[str, Any]
@@ -27,7 +29,7 @@ def of(data: object, services: Services) -> Json:
     request = parsing.parse_build(data).with_request_id("forecast")
     plan = planning.plan_build(request, services.azure.config)
     # Without a clock nothing that was learned before would ever grow old.
-    blockers, facts = _checks(plan, dataclasses.replace(services, known=Known()))
+    blockers, facts = _checks(plan, dataclasses.replace(services, cache=TtlCache()))
     plan = _as_possible(plan, facts)
     pace = services.records.pace()
     steps = _steps(plan, facts, pace)
@@ -50,7 +52,9 @@ def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
     payload = {"plan": plan.to_wire(), "tick": {"now": _ORIGIN}}
     with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
         replies = list(
-            pool.map(lambda c: binding.perform(activities.find(c), services, payload), wanted)
+            pool.map(
+                lambda c: activity_runner.perform(activities.find(c), services, payload), wanted
+            )
         )
     blockers: list[Json] = []
     facts: Json = {}
@@ -118,7 +122,7 @@ def _graph(
 
 
 def _step(name: str, begins: float, pace: dict[str, float]) -> Json:
-    seconds = polling.pace_of(name, pace).typical
+    seconds = timing.pace_of(name, pace).typical
     return {
         "name": name,
         "state": "pending",

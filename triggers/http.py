@@ -13,10 +13,10 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.errors import Problem, RequestRefused
-from shared.operations import Services
-from shared.settings import SettingsInvalid
-from shared.wire import Wire
+from shared.base.errors import Problem, RequestRefused
+from shared.base.settings import SettingsInvalid
+from shared.base.wire import Wire
+from shared.engine.activity import Services
 
 log = logging.getLogger("batch_prep.http")
 Json = dict[str, Any]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 
-from shared import acceptance, names, parsing
-from shared.acceptance import Taken
-from shared.errors import Problem, RequestRefused
-from shared.operations import Services
-from shared.requests import Build
+from shared.base import names
+from shared.base.errors import Problem, RequestRefused
+from shared.engine.activity import Services
+from shared.model import parsing
+from shared.model.requests import Build
+from shared.store import acceptance
+from shared.store.acceptance import RequestConflict
 from triggers import http
 from triggers.http import Answer, Begin, Call
 
@@ -59,7 +61,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
         services.records.put_refused(message_id, text, problems)
         log.warning("message=%s refused: %s", message_id, refused)
         return None
-    except Taken as taken:
+    except RequestConflict as taken:
         services.records.put_refused(
             message_id, text, [{"code": taken.code, "message": str(taken)}]
         )

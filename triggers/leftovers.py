@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from activities import dry_run
-from shared import clients
+from shared.azure import clients
 from triggers import http, timers
 from triggers.http import Answer, Call
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 if TYPE_CHECKING:
-    from shared.operations import Services
-    from shared.wire import Request
+    from shared.base.wire import Request
+    from shared.engine.activity import Services
     from triggers.http import Handler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """`path` is below `/api/`; `handler` is a function of a module beside this one; `body` is the
-    model of `shared.requests` that the request's JSON is parsed into.
+    model of `shared.model.requests` that the request's JSON is parsed into.
     """
 
     method: str
@@ -45,7 +45,7 @@ class Route:
         """What the request's JSON is parsed into, if it has any."""
         if self.body is None:
             return None
-        model: type[Request] = pkgutil.resolve_name(f"shared.requests:{self.body}")
+        model: type[Request] = pkgutil.resolve_name(f"shared.model.requests:{self.body}")
         return model
 
 

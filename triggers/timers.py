@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from shared import acceptance, names
-from shared.operations import Services
-from shared.plans import Nothing
-from shared.requests import Build, Mode
-from shared.sweep_plans import SweepPlan
+from shared.base import names
+from shared.engine.activity import Services
+from shared.model.cleanup_plans import SweepPlan
+from shared.model.plans import NoInput
+from shared.model.requests import Build, Mode
+from shared.store import acceptance
 from triggers import http
 from triggers.http import Begin
 
 if TYPE_CHECKING:
-    from shared.tables import Row
+    from shared.store.tables import Row
 
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
@@ -23,7 +24,7 @@ _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
 async def begin_rebuild(client: Any) -> None:
     """Rebuild every enabled recipe; one rebuild at a time."""
     name = names.Orchestrator.REBUILD_IMAGES.value
-    await http.begin(client, Begin(orchestrator=name, instance=name, plan=Nothing()))
+    await http.begin(client, Begin(orchestrator=name, instance=name, plan=NoInput()))
 
 
 async def begin_sweep(services: Services, client: Any) -> None:
@@ -71,7 +72,7 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
             Build.from_wire(row["Request"]),
             services.azure.config,
         )
-    except acceptance.Taken:
+    except acceptance.RequestConflict:
         return True  # another build has the image; this request is withdrawn
     plan = accepted.plan
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)

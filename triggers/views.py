@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.errors import Failure
-from shared.records import ENDED
+from shared.base.errors import Failure
+from shared.store.records import ENDED
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from shared import settings
-from shared.outbox import Outbox
+from shared.base import settings
+from shared.store.outbox import Outbox
 from tests.world import SETTINGS
 
 AZURITE = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-blob"

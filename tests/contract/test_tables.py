@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from local.memory_tables import MemoryTableService
-from shared.errors import Failure
-from shared.plans import BuildOutcome
-from shared.records import Records, StepMark
-from shared.requests import Mode
-from shared.tables import Tables, TooLong
+from shared.base.errors import Failure
+from shared.model.plans import BuildOutcome
+from shared.model.requests import Mode
+from shared.store.records import Records, StepMark
+from shared.store.tables import Tables, TooLong
 
 AZURITE = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-table"
 ACCOUNT = "devstoreaccount1"

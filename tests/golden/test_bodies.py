@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from shared import batch_bodies, bodies, parsing, planning, settings
-from shared.plans import BaseImage, ImageRecord, PreloadedImage, ScriptPlan
-from shared.requests import SecurityType
+from shared.azure import batch_bodies, bodies
+from shared.base import settings
+from shared.model import parsing, planning
+from shared.model.plans import BaseImage, ImageRecord, PreloadedImage, ScriptPlan
+from shared.model.requests import SecurityType
 from tests.world import SETTINGS
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from local.functions_host.store import Query, Status
-from shared import names
+from shared.base import names
 from tests.simulation import foreign, promptness
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import Act

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from orchestrators.build_image import ground, story
-from shared import planning
-from shared.requests import Build
+from shared.model import planning
+from shared.model.requests import Build
 from tests.simulation.simulated_world import SimulatedWorld
 from tests.simulation.stories import Climate
 

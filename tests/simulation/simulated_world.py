@@ -12,9 +12,9 @@ from typing import Any
 
 from local.azure_simulator import model
 from local.functions_host import adapters, inline, local_client
-from shared import names
-from shared.records import Records
-from shared.tables import Tables
+from shared.base import names
+from shared.store.records import Records
+from shared.store.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
 from tests.world import World, an_image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared import settings
+from shared.base import settings
 from tests.world import SETTINGS, World, a_pool, a_request, an_image
 
 CASES = [

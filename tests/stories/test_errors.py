@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Kind
+from shared.base.errors import Kind
 from tests.world import World, a_pool, a_request, an_image
 
 ROOT = Path(__file__).parents[2]

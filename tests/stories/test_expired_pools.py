@@ -8,11 +8,11 @@ import pytest
 from azure.core.exceptions import ResourceModifiedError
 
 import activities
-from shared import planning
-from shared.decisions import Start
-from shared.operations import Operation, Tick
-from shared.plans import PoolPlan
-from shared.requests import Build
+from shared.engine.activity import PollState, Reconciler
+from shared.engine.decisions import Start
+from shared.model import planning
+from shared.model.plans import PoolPlan
+from shared.model.requests import Build
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, catalogue, leftovers
 
@@ -212,14 +212,16 @@ def test_what_is_to_be_deleted_is_told_once(built: World) -> None:
 # -- who takes it over at this very moment --------------------------------------------------------
 
 
-def seen_by(world: World, activity: str, plan: PoolPlan) -> tuple[Operation[Any], Start, Tick]:
+def seen_by(
+    world: World, activity: str, plan: PoolPlan
+) -> tuple[Reconciler[Any], Start, PollState]:
     """An activity that has looked and judged, and not yet acted."""
     operation = activities.find(activity)
-    assert isinstance(operation, Operation)
-    tick = Tick(now="2026-01-01T12:00:00Z")
-    verdict = operation.judge(plan, operation.look(world.services, plan, tick), tick)
+    assert isinstance(operation, Reconciler)
+    poll = PollState(now="2026-01-01T12:00:00Z")
+    verdict = operation.decide(plan, operation.observe(world.services, plan, poll), poll)
     assert isinstance(verdict, Start), verdict
-    return operation, verdict, tick.model_copy(update={"memory": verdict.memory or {}})
+    return operation, verdict, poll.model_copy(update={"memory": verdict.memory or {}})
 
 
 def plan_of(world: World, build: str) -> PoolPlan:
@@ -236,10 +238,10 @@ def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
     """It changes the pool between the sweep's look and the sweep's mark."""
     build = built.build(of_pools())["buildId"]
     built.engine.advance(9 * HOUR)
-    operation, mark, tick = seen_by(built, "delete_expired_pool", plan_of(built, build))
+    operation, mark, poll = seen_by(built, "delete_expired_pool", plan_of(built, build))
     assert built.build(of_pools("again", a_pool("dev")))["state"] == "succeeded"
     with pytest.raises(ResourceModifiedError):
-        operation.actions[mark.action](built.services, plan_of(built, build), tick)
+        operation.actions[mark.action](built.services, plan_of(built, build), poll)
     assert expired(built) == []
     assert pools(built) == ["dev"]
 
@@ -248,10 +250,10 @@ def test_a_build_that_was_slower_makes_a_new_pool(built: World) -> None:
     """The sweep marks the pool between the build's look and the build's change."""
     build = built.build(of_pools())["buildId"]
     built.engine.advance(9 * HOUR)
-    sweep, mark, tick = seen_by(built, "delete_expired_pool", plan_of(built, build))
+    sweep, mark, poll = seen_by(built, "delete_expired_pool", plan_of(built, build))
     again = built.start(of_pools("again", a_pool("dev", nodes=2)))
     ensure, change, seen = seen_by(built, "ensure_pool", plan_of(built, again))
-    sweep.actions[mark.action](built.services, plan_of(built, build), tick)
+    sweep.actions[mark.action](built.services, plan_of(built, build), poll)
     with pytest.raises(ResourceModifiedError):
         ensure.actions[change.action](built.services, plan_of(built, again), seen)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.names import Orchestrator
-from shared.sweep_plans import SweepPlan
+from shared.base.names import Orchestrator
+from shared.model.cleanup_plans import SweepPlan
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from local.functions_host.store import Query
-from shared import batch_bodies
-from shared.names import Orchestrator
-from shared.plans import PoolRecord
-from shared.sweep_plans import SweepPlan
+from shared.azure import batch_bodies
+from shared.base.names import Orchestrator
+from shared.model.cleanup_plans import SweepPlan
+from shared.model.plans import PoolRecord
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, catalogue, leftovers
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.names import Orchestrator
-from shared.requests import Mode
-from shared.sweep_plans import SweepPlan
+from shared.base.names import Orchestrator
+from shared.model.cleanup_plans import SweepPlan
+from shared.model.requests import Mode
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, leftovers
 

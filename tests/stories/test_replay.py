@@ -8,8 +8,8 @@ import azure.durable_functions as df
 import pytest
 
 import orchestrators
-from shared import polling
-from shared.names import Orchestrator
+from shared.base import timing
+from shared.base.names import Orchestrator
 from tests.world import World, a_pool, a_request, an_image
 
 
@@ -85,4 +85,4 @@ def test_every_step_has_a_pace(finished: World) -> None:
     """A step without one is looked at as if it took ten seconds."""
     build = finished.records.builds()[0].key
     names = {row.key.rpartition("|")[2] for row in finished.records.steps(build)}
-    assert names <= set(polling.known_steps())
+    assert names <= set(timing.known_steps())

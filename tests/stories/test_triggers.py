@@ -10,7 +10,7 @@ import re
 import pytest
 
 from local.functions_host.store import Query
-from shared.names import Orchestrator
+from shared.base.names import Orchestrator
 from tests.world import World, a_pool, an_image
 from triggers import builds, catalogue, health, intake, openapi
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import errors
-from shared.errors import Failure, Kind, ScriptExit
+from shared.base import errors
+from shared.base.errors import Failure, Kind, ScriptExit
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = (

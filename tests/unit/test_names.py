@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import names
+from shared.base import names
 
 request_ids = st.text(min_size=1, max_size=200)
 versions = st.tuples(*[st.integers(min_value=0, max_value=2**31 - 1)] * 3)

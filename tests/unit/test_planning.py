@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared import parsing, planning, resuming, settings
-from shared.plans import BuildOutcome
+from shared.base import settings
+from shared.model import parsing, planning, resuming
+from shared.model.plans import BuildOutcome
 from tests.world import SETTINGS, a_pool, a_request, an_image
 
 

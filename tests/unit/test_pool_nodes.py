@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from activities import pool_nodes
-from shared import parsing, planning, settings
-from shared.decisions import Done, Verdict, Wait
-from shared.operations import Tick
+from shared.base import settings
+from shared.engine.activity import PollState
+from shared.engine.decisions import Decision, Done, Wait
+from shared.model import parsing, planning
 from tests.world import SETTINGS, a_pool, a_request
 
 NOW = "2026-01-01T00:10:00Z"
@@ -18,12 +19,12 @@ def node(state: str, since: str = "2026-01-01T00:10:00Z") -> dict:
     return {"id": f"{state} {since}", "state": state, "stateTransitionTime": since}
 
 
-def judged(*nodes: dict, **pool: object) -> Verdict:
+def judged(*nodes: dict, **pool: object) -> Decision:
     """What follows when these are the pool's nodes, and it wants as many."""
     asked = parsing.parse_build(a_request(pools=[a_pool("dev", nodes=len(nodes) or 1)]))
     (plan,) = planning.plan_build(asked.with_request_id("r1"), settings.load(SETTINGS)).pools
     seen = {"nodes": list(nodes), "properties": {"allocationState": "Resizing"}, **pool}
-    return pool_nodes.judge_nodes(plan, seen, Tick(now=NOW))
+    return pool_nodes.decide_nodes(plan, seen, PollState(now=NOW))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared import parsing, requests
-from shared.errors import RequestRefused
+from shared.base.errors import RequestRefused
+from shared.model import parsing, requests
 
 Json = dict[str, Any]
 

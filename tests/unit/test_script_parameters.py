@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from shared import fields
+from shared.model import fields
 
 PROVISIONING = Path(__file__).parents[2] / "provisioning"
 SPELLS = ["$(id)", "`id`", ";id", "a b", "a\nid", "a'b", 'a"b', "a|id", "a>b", "-v", "a&&id", "é"]

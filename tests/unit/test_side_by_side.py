@@ -9,8 +9,8 @@ from typing import Any
 from local.clock import VirtualClock
 from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
-from shared import steps
-from shared.wire import Wire
+from shared.base.wire import Wire
+from shared.engine import workflow
 
 
 class Sleep(Wire):
@@ -35,7 +35,7 @@ def begun_at(seconds: list[float], width: int) -> list[float]:
 
     def parent(context: Any) -> Generator[Any, Any, Any]:
         work = [("child", f"child-{n}", Sleep(seconds=s)) for n, s in enumerate(seconds)]
-        outcomes = yield from steps.run_bounded(context, work, width, own_ids=True)
+        outcomes = yield from workflow.run_bounded(context, work, width, own_ids=True)
         return len(outcomes)
 
     engine = InlineEngine(

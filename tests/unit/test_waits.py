@@ -12,11 +12,11 @@ import pytest
 from local.clock import VirtualClock
 from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
-from shared import polling
-from shared.looks import Scope, run_operation
-from shared.names import Orchestrator
+from shared.base import timing
+from shared.base.names import Orchestrator
+from shared.engine.polling_loop import StepContext, run_operation
 
-STEPS = sorted(polling.known_steps())
+STEPS = sorted(timing.known_steps())
 
 
 def seen_after(step: str, true_seconds: float, retry_after: float | None) -> tuple[float, int]:
@@ -45,7 +45,7 @@ def outcome_of(step: str, operation: Callable[[Any], Any], clock: VirtualClock) 
         adapters.activities({"operation": operation}),
         clock=clock,
     )
-    scope = Scope(build="b").to_wire()
+    scope = StepContext(build="b").to_wire()
     work = {"activity": "operation", "step": step, "plan": {}, "scope": scope}
     engine.start(Orchestrator.RUN_OPERATION.value, work, "wait")
     return engine.run_until_complete("wait").output
@@ -55,7 +55,7 @@ def outcome_of(step: str, operation: Callable[[Any], Any], clock: VirtualClock) 
 def test_an_end_is_seen_within_a_tenth_or_fifteen_seconds(step: str) -> None:
     """Nobody pays for a VM that waits, and Azure is not asked more often than it needs."""
     dice = random.Random(step)
-    typical = polling.pace_of(step).typical
+    typical = timing.pace_of(step).typical
     for _ in range(6):
         true_seconds = typical * dice.uniform(0.5, 3.0)
         retry_after = dice.choice([None, None, 10.0, 50.0])
@@ -89,11 +89,11 @@ def test_the_time_that_the_app_was_down_is_not_held_against_a_step() -> None:
 @pytest.mark.parametrize("factor", [0.5, 0.51, 0.75, 1.0, 1.37, 2.0, 2.99, 3.0])
 def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
     """The rule is one formula, so it must hold for durations that are learned later, too."""
-    pace = polling.Pace(typical=typical, limit_minutes=600)
+    pace = timing.Timing(typical=typical, limit_minutes=600)
     true_seconds = typical * factor
     moment, looks = 0.0, 0
     while moment < true_seconds:
-        moment += polling.next_look(pace, moment)
+        moment += timing.next_look(pace, moment)
         looks += 1
 
     assert moment - true_seconds <= max(0.10 * true_seconds, 15.0)
@@ -102,52 +102,52 @@ def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
 
 def test_what_a_look_foretells_is_waited_for() -> None:
     """Nodes that boot need no looks meanwhile; at their end somebody looks soon."""
-    pace = polling.pace_of("nodes")
+    pace = timing.pace_of("nodes")
 
-    assert polling.next_look(pace, 40.0, left=85.0) == 95.0
-    assert polling.next_look(pace, 200.0, left=100.0) == 124.0
-    assert polling.next_look(pace, 300.0, left=0.0) == 24.0
-    assert polling.next_look(pace, 300.0, retry_after=60.0, left=0.0) == 60.0
+    assert timing.next_look(pace, 40.0, left=85.0) == 95.0
+    assert timing.next_look(pace, 200.0, left=100.0) == 124.0
+    assert timing.next_look(pace, 300.0, left=0.0) == 24.0
+    assert timing.next_look(pace, 300.0, retry_after=60.0, left=0.0) == 60.0
     overdue = 2 * pace.typical
-    assert polling.next_look(pace, overdue, left=0.0) == polling.next_look(pace, overdue)
+    assert timing.next_look(pace, overdue, left=0.0) == timing.next_look(pace, overdue)
 
 
 def test_an_end_that_is_expected_is_met() -> None:
     """Azure tells how far a replication is: few looks before its end, and one right then."""
-    pace = polling.pace_of("image_version")
+    pace = timing.pace_of("image_version")
 
-    assert polling.next_look(pace, 250.0, expected=200.0) == 62.5  # a quarter of what was waited
-    assert polling.next_look(pace, 430.0, expected=12.0) == 12.0
-    assert polling.next_look(pace, 430.0, expected=0.0) == pytest.approx(0.02 * 430)
+    assert timing.next_look(pace, 250.0, expected=200.0) == 62.5  # a quarter of what was waited
+    assert timing.next_look(pace, 430.0, expected=12.0) == 12.0
+    assert timing.next_look(pace, 430.0, expected=0.0) == pytest.approx(0.02 * 430)
     overdue = 1.5 * pace.typical  # stuck at 99 %: what foretells the end is wrong
-    assert polling.next_look(pace, overdue, expected=1.0) == polling.next_look(pace, overdue)
+    assert timing.next_look(pace, overdue, expected=1.0) == timing.next_look(pace, overdue)
 
 
 def test_most_ends_fall_between_dense_looks() -> None:
     """Around the usual duration looks come twice as often; what is unhurried stays so."""
-    restart = polling.pace_of("reboot")
-    assert polling.next_look(restart, restart.typical) < polling.next_look(restart, 20.0)
-    removal = polling.pace_of("remove_builder_vm")
-    assert polling.next_look(removal, removal.typical) == 15.0
+    restart = timing.pace_of("reboot")
+    assert timing.next_look(restart, restart.typical) < timing.next_look(restart, 20.0)
+    removal = timing.pace_of("remove_builder_vm")
+    assert timing.next_look(removal, removal.typical) == 15.0
 
 
 def test_azure_is_never_asked_before_its_retry_after() -> None:
     """Retry-After is an order, whatever the operation."""
-    pace = polling.Pace(typical=4, limit_minutes=10)
-    assert polling.next_look(pace, 0.0, retry_after=120.0) == 120.0
+    pace = timing.Timing(typical=4, limit_minutes=10)
+    assert timing.next_look(pace, 0.0, retry_after=120.0) == 120.0
 
 
 def test_what_was_learned_moves_slowly_and_stays_near_the_first_guess() -> None:
     """One odd duration must not spoil the waits of the builds after it."""
-    typical = polling.pace_of("builder_vm").typical
-    once = polling.learn("builder_vm", None, 10 * typical)
+    typical = timing.pace_of("builder_vm").typical
+    once = timing.learn("builder_vm", None, 10 * typical)
     known: float | None = None
     for _ in range(100):
-        known = polling.learn("builder_vm", known, 10 * typical)
+        known = timing.learn("builder_vm", known, 10 * typical)
 
     assert once <= 2 * typical
     assert known == 2 * typical
-    assert polling.learn("builder_vm", None, 1.0) == typical
+    assert timing.learn("builder_vm", None, 1.0) == typical
 
 
 @pytest.mark.parametrize(
@@ -156,22 +156,22 @@ def test_what_was_learned_moves_slowly_and_stays_near_the_first_guess() -> None:
 )
 def test_backing_off(attempt: int, retry_after: float | None, seconds: float) -> None:
     """Doubling, up to five minutes, or as long as Azure asks."""
-    assert polling.backoff(attempt, retry_after) == seconds
+    assert timing.backoff(attempt, retry_after) == seconds
 
 
 def test_builds_that_were_refused_together_do_not_come_back_together() -> None:
     """A thousand pool requests share one subscription's limits: in step they would starve."""
-    spreads = [polling.spread_of(f"build-{n}", 3) for n in range(1000)]
-    waits = [polling.backoff(3, 1.0, spread) for spread in spreads]
+    spreads = [timing.spread_of(f"build-{n}", 3) for n in range(1000)]
+    waits = [timing.backoff(3, 1.0, spread) for spread in spreads]
 
-    assert min(waits) >= polling.backoff(3, 1.0)
-    assert max(waits) <= 2 * polling.backoff(3, 1.0)
+    assert min(waits) >= timing.backoff(3, 1.0)
+    assert max(waits) <= 2 * timing.backoff(3, 1.0)
     per_second = Counter(int(wait) for wait in waits)
-    assert max(per_second.values()) < 2 * 1000 / polling.backoff(3)
+    assert max(per_second.values()) < 2 * 1000 / timing.backoff(3)
 
 
 def test_a_spread_is_the_same_at_every_replay() -> None:
     """An orchestrator is told again from the start, and must wait for the same timer."""
-    assert polling.spread_of("build-1", 2) == polling.spread_of("build-1", 2)
-    assert polling.spread_of("build-1", 2) != polling.spread_of("build-1", 3)
-    assert polling.backoff(2, 60.0, polling.spread_of("build-1", 2)) >= 60.0
+    assert timing.spread_of("build-1", 2) == timing.spread_of("build-1", 2)
+    assert timing.spread_of("build-1", 2) != timing.spread_of("build-1", 3)
+    assert timing.backoff(2, 60.0, timing.spread_of("build-1", 2)) >= 60.0

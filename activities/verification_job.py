@@ -1,0 +1,214 @@
+"""The two halves of a pool's proof: what every node's start task found, and a job of container
+tasks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from activities import batch_pool, pool_nodes
+from shared.azure import batch_bodies, clients
+from shared.azure.clients import Started
+from shared.base import timing
+from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model import simulation_marks
+from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
+from shared.model.verification import CheckResult
+
+_TASKS_PER_REQUEST = 100  # Batch's limit
+
+
+# -- first half: the start task of every node -----------------------------------------------------
+
+
+def _read_nodes(services: Services, plan: ReportPlan, _: PollState) -> Json:
+    """The checks that each node printed. A node without a report counts as failed: silence proves
+    nothing.
+    """
+    nodes = plan.nodes or _some_nodes(services, plan.pool)
+    reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
+    checks = [check for node, report in reports.items() for check in node_checks(node, report)]
+    how = [simulation_marks.of(report or {}) for report in reports.values()]
+    return {"checks": [c.to_wire() for c in checks], **simulation_marks.together(how)}
+
+
+def _some_nodes(services: Services, plan: PoolPlan) -> list[str]:
+    """Of a pool that failed: enough to see why."""
+    service = services.azure.batch_service(plan.endpoint)
+    found = clients.listed(service.list_nodes, plan.pool_id, select=["id"])
+    return [node["id"] for node in found[:NODES_A_CALL]]
+
+
+def node_checks(node: str, result: Json | None) -> list[CheckResult]:
+    """One node's report as check results."""
+    found = ((result or {}).get("data") or {}).get("checks")
+    if not found:
+        message = "the node's start task left no report"
+        return [
+            CheckResult(id="system", status="fail", code="NO_REPORT", message=message, node=node)
+        ]
+    return [
+        CheckResult(
+            id=check["id"],
+            status=check["status"],
+            code=check.get("code") or None,
+            message=check.get("message") or None,
+            node=node,
+            seconds=check.get("seconds"),
+            at=check.get("at"),
+            evidence=check.get("data") or {},
+        )
+        for check in found
+    ]
+
+
+read_node_reports = ShortActivity(
+    name="read_node_reports",
+    plan=ReportPlan,
+    verb="read what the nodes' start tasks found",
+    subject=lambda plan: plan.pool.resource,
+    act=_read_nodes,
+)
+
+
+# -- second half: container tasks -----------------------------------------------------------------
+
+
+# Tasks of a pool that is gone wait for ever: then somebody asks whether it is still there.
+_OVERDUE_SECONDS = 4 * timing.pace_of("verify").typical
+
+
+def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json | None:
+    """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts.
+    The first call asks for the job at once: that tells, too, whether it is there.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if poll.started is None:
+        return None
+    service = services.azure.batch_service(plan.pool.endpoint)
+    try:
+        tasks = clients.listed(service.list_tasks, plan.pool.job_id)
+    except ResourceNotFoundError:
+        return None
+    overdue = poll.elapsed > _OVERDUE_SECONDS
+    is_gone = overdue and batch_pool.observe(services, plan.pool, poll) is None
+    return {"tasks": tasks, "poolGone": is_gone}
+
+
+def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started:
+    from azure.core.exceptions import ResourceExistsError
+
+    service = services.azure.batch_service(plan.pool.endpoint)
+    job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool_id}}
+    try:
+        clients.send(service.create_job, job)
+    except ResourceExistsError as error:
+        made_before = error.error is not None and error.error.code == "JobExists"
+        if not made_before:
+            raise
+    return _add_tasks(services, plan, poll)
+
+
+def _add_tasks(services: Services, plan: ReportPlan, _: PollState) -> Started:
+    """Adding a task that is there already is refused by Batch for that task alone."""
+    service = services.azure.batch_service(plan.pool.endpoint)
+    tasks = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
+    answer = None
+    for start in range(0, len(tasks), _TASKS_PER_REQUEST):
+        group = {"value": tasks[start : start + _TASKS_PER_REQUEST]}
+        answer = clients.send(service.create_task_collection, plan.pool.job_id, group)
+    assert answer is not None
+    return Started(status=answer.status, body=None, operation=None, retry_after=None)
+
+
+def _decide_job(plan: ReportPlan, observed: Json | None, poll: PollState) -> Decision:
+    if observed is None:
+        return Wait() if poll.started else Start(action="start")
+    expected = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
+    found = {t["id"]: t for t in observed["tasks"]}
+    if any(t["id"] not in found for t in expected):
+        return Wait() if poll.started == "add" else Start(action="add")
+    open_ = [t for t in found.values() if str(t.get("state", "")).lower() != "completed"]
+    if open_ and observed["poolGone"]:
+        return Fail(failure=pool_nodes.gone(plan.pool))
+    if open_:
+        return Wait(note=f"{len(found) - len(open_)} of {len(found)} tasks have ended")
+    how = [simulation_marks.of(task.get("executionInfo") or {}) for task in found.values()]
+    checks = [task_check(plan.pool, task).to_wire() for task in found.values()]
+    return Done(result={"checks": checks, **simulation_marks.together(how)})
+
+
+def task_check(plan: PoolPlan, task: Json) -> CheckResult:
+    """One task's verdict: its exit code against the one it must have."""
+    info = task.get("executionInfo") or {}
+    exit_code = info.get("exitCode")
+    expected = 0
+    if str(task["id"]).startswith("check-"):
+        expected = plan.pool.checks[int(str(task["id"]).removeprefix("check-")) - 1].exit_code
+    passed = exit_code == expected
+    failure = info.get("failureInfo") or {}
+    container = (info.get("containerInfo") or {}).get("error") or ""
+    message = (
+        ""
+        if passed
+        else f"exit code {exit_code}, expected {expected}. {failure.get('message', '')} {container}"
+    )
+    return CheckResult(
+        id=str(task["id"]),
+        status="pass" if passed else "fail",
+        code=None if passed else (failure.get("code") or "CONTAINER_RUN"),
+        message=message.strip() or None,
+        node=(task.get("nodeInfo") or {}).get("nodeId"),
+        seconds=_seconds(info),
+        at=info.get("endTime"),
+        evidence=_evidence(plan, task, exit_code, expected),
+    )
+
+
+def _seconds(info: Json) -> float | None:
+    if not info.get("startTime") or not info.get("endTime"):
+        return None
+    began, ended = (datetime.fromisoformat(info[name]) for name in ("startTime", "endTime"))
+    return (ended - began).total_seconds()
+
+
+def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) -> Json:
+    """What was run, and how it ended."""
+    image = (task.get("containerSettings") or {}).get("imageName")
+    return {
+        "image": image,
+        "preloaded": image in plan.container_images,
+        "gpu": plan.gpu_count > 0,
+        "command": task.get("commandLine"),
+        "exitCode": exit_code,
+        "expectedExitCode": expected,
+    }
+
+
+run_verification_job = Reconciler(
+    name="run_verification_job",
+    plan=ReportPlan,
+    verb="run the verification job",
+    subject=lambda plan: f"{plan.pool.resource}/jobs/{plan.pool.job_id}",
+    observe=_observe_job,
+    decide=_decide_job,
+    actions={"start": _start_job, "add": _add_tasks},
+)
+
+
+def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> Json:
+    """The job has told what it had to tell."""
+    service = services.azure.batch_service(plan.endpoint)
+    clients.delete_job(service, plan.job_id)
+    return {}
+
+
+remove_verification_job = ShortActivity(
+    name="remove_verification_job",
+    plan=PoolPlan,
+    verb="remove the verification job",
+    subject=lambda plan: f"{plan.resource}/jobs/{plan.job_id}",
+    act=_remove_job,
+)

@@ -1,0 +1,161 @@
+"""Request bodies for Batch as plain JSON, from plans. Pure; each is reviewed in tests/golden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.azure import bodies
+from shared.base import names
+from shared.model.plans import AccountPlan, PoolPlan
+from shared.model.requests import SecurityType
+
+Json = dict[str, Any]
+
+
+def batch_account(plan: AccountPlan) -> Json:
+    """A Batch account that only Entra identities may use."""
+    return {
+        "location": plan.location,
+        "tags": bodies.lasting(plan.tags),
+        "properties": {
+            "poolAllocationMode": "BatchService",
+            "publicNetworkAccess": "Enabled",
+            "allowedAuthenticationModes": ["AAD", "TaskAuthenticationToken"],
+        },
+    }
+
+
+def pool(plan: PoolPlan, start_task: str) -> Json:
+    """A pool of nodes from the image; `start_task` is the command line that proves each node."""
+    asked = plan.pool
+    machine: Json = {
+        "imageReference": {"id": plan.image_id},
+        "nodeAgentSkuId": plan.node_agent,
+        "containerConfiguration": _containers(plan),
+        "nodePlacementConfiguration": {"policy": "Regional"},
+        "osDisk": {"caching": "ReadWrite"},
+    }
+    if plan.security_type is SecurityType.TRUSTED_LAUNCH:
+        uefi = {"secureBootEnabled": False, "vTpmEnabled": True}
+        machine["securityProfile"] = {"securityType": "trustedLaunch", "uefiSettings": uefi}
+    body: Json = {
+        "tags": bodies.lasting(plan.tags),
+        "properties": {
+            "displayName": plan.pool_id,
+            "vmSize": plan.size,
+            "deploymentConfiguration": {"virtualMachineConfiguration": machine},
+            "scaleSettings": scale_settings(plan),
+            "interNodeCommunication": "Disabled",
+            "taskSlotsPerNode": asked.task_slots_per_node,
+            "taskSchedulingPolicy": {"nodeFillType": "Pack"},
+            "startTask": _start_task(plan, start_task),
+            "metadata": metadata({names.TAG_BUILD: plan.build_id}),
+        },
+    }
+    if asked.subnet_id:
+        body["properties"]["networkConfiguration"] = {"subnetId": asked.subnet_id}
+    if plan.pull_identity_id:
+        body["identity"] = bodies.user_assigned(plan.pull_identity_id)
+    return body
+
+
+def expired(build_id: str) -> Json:
+    """A change by which everybody sees that a pool is about to be deleted."""
+    told = {names.TAG_BUILD: build_id, names.TAG_EXPIRED: "true"}
+    return {"properties": {"metadata": metadata(told)}}
+
+
+def metadata(told: dict[str, str]) -> list[Json]:
+    """As Batch keeps it."""
+    return [{"name": name, "value": value} for name, value in told.items()]
+
+
+def scale_settings(plan: PoolPlan) -> Json:
+    """Fixed numbers of nodes, or the owner's formula."""
+    asked = plan.pool
+    if asked.autoscale_formula:
+        return {"autoScale": {"formula": asked.autoscale_formula, "evaluationInterval": "PT5M"}}
+    return {"fixedScale": fixed_scale(asked.nodes, asked.low_priority_nodes)}
+
+
+def fixed_scale(nodes: int, low_priority_nodes: int) -> Json:
+    """Azure asks for at least 15 minutes per 1,000 nodes of a custom image."""
+    minutes = 15 * (1 + (nodes + low_priority_nodes) // 1000)
+    return {
+        "resizeTimeout": f"PT{minutes}M",
+        "targetDedicatedNodes": nodes,
+        "targetLowPriorityNodes": low_priority_nodes,
+        "nodeDeallocationOption": "Requeue",
+    }
+
+
+def _containers(plan: PoolPlan) -> Json:
+    configuration: Json = {"type": "DockerCompatible"}
+    if plan.container_images:
+        configuration["containerImageNames"] = plan.container_images
+    if plan.registry_login_server and plan.pull_identity_id:
+        configuration["containerRegistries"] = [
+            {
+                "registryServer": plan.registry_login_server,
+                "identityReference": {"resourceId": plan.pull_identity_id},
+            }
+        ]
+    return configuration
+
+
+def _start_task(plan: PoolPlan, command_line: str) -> Json:
+    own = plan.pool.start_task.command_line if plan.pool.start_task else ""
+    environment = {
+        "BUILD_ID": plan.build_id,
+        "NONCE": plan.build_id,
+        "EXPECT_GPU": str(plan.gpu_count) if plan.gpu_count else "none",
+        "EXPECT_IMAGES": "\n".join(plan.container_images),
+        # Without a preloaded image there is nothing that could run without pulling.
+        "VERIFY_IMAGE": plan.container_images[0] if plan.container_images else "",
+        "USER_START_TASK": own,
+    }
+    return {
+        "commandLine": command_line,
+        "userIdentity": {"autoUser": {"scope": "Pool", "elevationLevel": "Admin"}},
+        "environmentSettings": [{"name": k, "value": v} for k, v in environment.items() if v],
+        "maxTaskRetryCount": 1,
+        "waitForSuccess": True,
+    }
+
+
+def verification_image(plan: PoolPlan) -> str:
+    """What the verification runs: a preloaded image where there is one."""
+    return plan.container_images[0] if plan.container_images else plan.verify_image
+
+
+def verification_tasks(plan: PoolPlan, nodes: int) -> list[Json]:
+    """Container tasks for the Batch service: one per node that proves containers run (with the GPU
+    where there is one), then the owner's own checks. A task takes all slots of a node, so that
+    tasks spread over the nodes.
+    """
+    # A device file is proof in any image; nvidia-smi itself needs a C library that small images
+    # lack.
+    command = "ls -d /dev/nvidia[0-9]*" if plan.gpu_count else "echo batch-prep"
+    tasks = [
+        _task(plan, f"container-{i}", verification_image(plan), f"/bin/sh -c '{command}'")
+        for i in range(1, nodes + 1)
+    ]
+    tasks += [
+        _task(plan, f"check-{i}", check.image, check.command)
+        for i, check in enumerate(plan.pool.checks, 1)
+    ]
+    return tasks
+
+
+def _task(plan: PoolPlan, task: str, image: str, command: str) -> Json:
+    return {
+        "id": task,
+        "commandLine": command,
+        "containerSettings": {"imageName": image, "workingDirectory": "taskWorkingDirectory"},
+        "requiredSlots": plan.pool.task_slots_per_node,
+        "constraints": {
+            "maxWallClockTime": "PT15M",
+            "maxTaskRetryCount": 1,
+            "retentionTime": "PT1H",
+        },
+    }

@@ -1,0 +1,292 @@
+"""Request bodies for images as plain JSON, from plans. Pure; each is reviewed in tests/golden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.base import names
+from shared.model.plans import ImagePlan, RegistryPlan, ScriptPlan
+from shared.model.requests import SecurityType
+
+Json = dict[str, Any]
+
+_ADDRESS_SPACE = "10.20.0.0/24"  # not Docker's 172.17.0.0/16
+_SUBNET = "10.20.0.0/25"
+_DISK_GIB = 64  # the nodes' disks are at least as large: keep it small
+BUILDER_USER = "builder"
+
+
+def resource_group(location: str, tags: dict[str, str]) -> Json:
+    """A resource group."""
+    return {"location": location, "tags": tags}
+
+
+def public_ip(plan: ImagePlan) -> Json:
+    """The NAT gateway's address; the builder itself has none."""
+    return {
+        "location": plan.location,
+        "tags": plan.tags,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"},
+    }
+
+
+def nat_gateway(plan: ImagePlan, public_ip_id: str) -> Json:
+    """The builder's way out."""
+    return {
+        "location": plan.location,
+        "tags": plan.tags,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIpAddresses": [{"id": public_ip_id}], "idleTimeoutInMinutes": 10},
+    }
+
+
+def network(plan: ImagePlan, nat_gateway_id: str | None) -> Json:
+    """The builder's network. Outbound access is said explicitly: new subnets are private by
+    default.
+    """
+    subnet: Json = {"addressPrefix": _SUBNET, "defaultOutboundAccess": nat_gateway_id is None}
+    if nat_gateway_id:
+        subnet["natGateway"] = {"id": nat_gateway_id}
+    return {
+        "location": plan.location,
+        "tags": plan.tags,
+        "properties": {
+            "addressSpace": {"addressPrefixes": [_ADDRESS_SPACE]},
+            "subnets": [{"name": "builder", "properties": subnet}],
+        },
+    }
+
+
+def builder_vm(plan: ImagePlan, public_key: str) -> Json:
+    """The VM that the image is made from: without public address and password, disk and card go
+    with it.
+    """
+    assert plan.base is not None, "the base image is looked up before anything is made"
+    base = plan.base
+    body: Json = {
+        "location": plan.location,
+        "tags": plan.tags,
+        "properties": {
+            "hardwareProfile": {"vmSize": plan.size},
+            "storageProfile": {
+                "imageReference": {
+                    "publisher": base.publisher,
+                    "offer": base.offer,
+                    "sku": base.sku,
+                    "version": base.version,
+                },
+                "osDisk": {
+                    "createOption": "FromImage",
+                    "diskSizeGB": _DISK_GIB,
+                    "caching": "ReadWrite",
+                    "deleteOption": "Delete",
+                    "managedDisk": {"storageAccountType": "Premium_LRS"},
+                },
+            },
+            "osProfile": {
+                "computerName": "builder",
+                "adminUsername": BUILDER_USER,
+                "linuxConfiguration": {
+                    "disablePasswordAuthentication": True,
+                    "provisionVMAgent": True,
+                    "ssh": {
+                        "publicKeys": [
+                            {
+                                "path": f"/home/{BUILDER_USER}/.ssh/authorized_keys",
+                                "keyData": public_key,
+                            }
+                        ]
+                    },
+                },
+            },
+            "networkProfile": {
+                "networkApiVersion": "2022-11-01",
+                "networkInterfaceConfigurations": [_network_card(plan)],
+            },
+            "securityProfile": _security(plan.security_type),
+            "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+        },
+    }
+    if plan.zone:
+        body["zones"] = [plan.zone]
+    if plan.spot:
+        spot = {"priority": "Spot", "evictionPolicy": "Delete", "billingProfile": {"maxPrice": -1}}
+        body["properties"] |= spot
+    if base.purchase_plan:
+        body["plan"] = base.purchase_plan
+    if identity := _builder_identity(plan):
+        body["identity"] = identity
+    return body
+
+
+def _builder_identity(plan: ImagePlan) -> Json | None:
+    """Whom the builder acts as: to pull from the registry, and to append its logs."""
+    assigned = [i for i in (plan.pull_identity_id, plan.log_identity_id) if i]
+    kinds = ["UserAssigned"] if assigned else []
+    if plan.log_container and not plan.log_identity_id:
+        kinds.insert(0, "SystemAssigned")
+    if not kinds:
+        return None
+    identity: Json = {"type": ", ".join(kinds)}
+    if assigned:
+        identity["userAssignedIdentities"] = {i: {} for i in assigned}
+    return identity
+
+
+def _network_card(plan: ImagePlan) -> Json:
+    return {
+        "name": names.network_card(plan.build_id),
+        "properties": {
+            "primary": True,
+            "deleteOption": "Delete",
+            "ipConfigurations": [
+                {
+                    "name": "builder",
+                    "properties": {"primary": True, "subnet": {"id": plan.subnet_id}},
+                }
+            ],
+        },
+    }
+
+
+def _security(kind: SecurityType) -> Json:
+    if kind is SecurityType.STANDARD:
+        return {"securityType": "Standard"}
+    # Secure Boot would refuse NVIDIA's modules that are built on the machine.
+    settings = {"secureBootEnabled": False, "vTpmEnabled": True}
+    return {"securityType": kind.value, "uefiSettings": settings}
+
+
+def user_assigned(identity_id: str) -> Json:
+    """The `identity` of a resource that may act as a user-assigned identity."""
+    return {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}}
+
+
+def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
+    """A script for the builder. Every value is a named parameter: none becomes shell text."""
+    properties: Json = {
+        "source": {"script": script},
+        "parameters": [
+            {"name": key, "value": value} for key, value in plan.parameters.items() if value
+        ],
+        "asyncExecution": True,
+        "timeoutInSeconds": plan.timeout_minutes * 60,
+        "treatFailureAsDeploymentFailure": False,
+    }
+    if plan.image.log_container:
+        blobs = (plan.image.log_container, plan.image.build_id, name)
+        client = plan.image.log_identity_client_id
+        writer = {"clientId": client} if client else {}  # none: the builder's own identity
+        properties |= {
+            "outputBlobUri": names.script_output(*blobs),
+            "errorBlobUri": names.script_log(*blobs),
+            "outputBlobManagedIdentity": writer,
+            "errorBlobManagedIdentity": writer,
+        }
+    return {"location": plan.image.location, "tags": plan.image.tags, "properties": properties}
+
+
+def gallery(plan: ImagePlan) -> Json:
+    """The gallery. It outlives the build, so it carries no expiry."""
+    return {
+        "location": plan.location,
+        "tags": lasting(plan.tags),
+        "properties": {"description": "Images for Azure Batch, made by batch-prep"},
+    }
+
+
+def image_definition(plan: ImagePlan) -> Json:
+    """The image definition: what all versions have in common. It cannot be changed afterwards."""
+    assert plan.base is not None, "the base image is looked up before anything is made"
+    body: Json = {
+        "location": plan.location,
+        "tags": lasting(plan.tags),
+        "properties": {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": plan.base.generation,
+            "architecture": plan.base.architecture,
+            "identifier": {
+                "publisher": "batch-prep",
+                "offer": f"{plan.system.name}-{plan.system.version}-{'gpu' if plan.gpu else 'cpu'}",
+                "sku": plan.definition[:64],
+            },
+            # Said explicitly: Azure's default forbids versions that come straight from a VM.
+            "features": [{"name": "SecurityType", "value": plan.security_type.value}],
+        },
+    }
+    if plan.base.purchase_plan:
+        body["properties"]["purchasePlan"] = plan.base.purchase_plan
+    return body
+
+
+def image_version(plan: ImagePlan, source_id: str) -> Json:
+    """One version, straight from the builder VM, in every region asked for."""
+    return {
+        "location": plan.location,
+        "tags": lasting(plan.tags),
+        "properties": {
+            "publishingProfile": {
+                "targetRegions": [
+                    {
+                        "name": region,
+                        "regionalReplicaCount": replicas,
+                        "storageAccountType": "Standard_LRS",
+                    }
+                    for region, replicas in plan.target_regions.items()
+                ],
+                "replicationMode": "Full",
+                "excludeFromLatest": False,
+            },
+            "storageProfile": {"source": {"virtualMachineId": source_id}},
+            "safetyProfile": {"allowDeletionOfReplicatedLocations": True},
+        },
+    }
+
+
+def managed_image(plan: ImagePlan) -> Json:
+    """The legacy managed image, beside the gallery version, only on request."""
+    assert plan.base is not None
+    return {
+        "location": plan.location,
+        "tags": lasting(plan.tags),
+        "properties": {
+            "sourceVirtualMachine": {"id": plan.vm_id},
+            "hyperVGeneration": plan.base.generation,
+        },
+    }
+
+
+def registry(plan: RegistryPlan) -> Json:
+    """A container registry without an admin user."""
+    return {
+        "location": plan.location,
+        "tags": lasting(plan.tags),
+        "sku": {"name": "Standard"},
+        "properties": {
+            "adminUserEnabled": False,
+            "anonymousPullEnabled": False,
+            "publicNetworkAccess": "Enabled",
+        },
+    }
+
+
+def registry_build(plan: RegistryPlan, source: str, timeout_minutes: int) -> Json:
+    """A quick build inside the registry: from git, or from an uploaded context."""
+    return {
+        "type": "DockerBuildRequest",
+        "imageNames": [plan.build_image],
+        "isPushEnabled": True,
+        "noCache": False,
+        "dockerFilePath": "Dockerfile",
+        "platform": {"os": "Linux", "architecture": "amd64"},
+        "sourceLocation": source,
+        "timeout": timeout_minutes * 60,
+        "agentConfiguration": {"cpu": 2},
+    }
+
+
+def lasting(tags: dict[str, str]) -> dict[str, str]:
+    """The tags of what outlives its build: without the expiry, so that no sweep takes it."""
+    return {key: value for key, value in tags.items() if key != names.TAG_EXPIRES}

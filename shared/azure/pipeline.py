@@ -1,0 +1,66 @@
+"""The pipeline that every client gets.
+
+The SDKs' own retries are off: an activity never sleeps, the orchestrator waits by durable timer for
+as long as Retry-After asks. The default policy that registers a missing resource provider is left
+out too: it would wait without limit. So is the one that numbers requests: failures tell Azure's own
+request id, and to make a number of clock and network card takes longer than all other policies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.pipeline import PipelineRequest, policies
+
+from shared.base import settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.pipeline.transport import HttpTransport
+
+Options = dict[str, Any]
+
+# Azure answers most requests within a second; what takes longer is a long-running operation.
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 30
+_USER_AGENT = "batch-prep"
+
+
+class LoopbackBearerPolicy(policies.BearerTokenCredentialPolicy[Any, Any]):
+    """Sends the managed identity's token; over plain http to this very machine only."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Authorize one request."""
+        if settings.is_loopback(request.http_request.url):
+            request.context.options["enforce_https"] = False
+        super().on_request(request)
+
+
+def authorized(
+    credential: TokenCredential, scope: str, transport: HttpTransport[Any, Any] | None
+) -> Options:
+    """Options of a client whose requests carry a token for `scope`. `transport` replaces the
+    network.
+    """
+    steps = [
+        policies.HeadersPolicy(),
+        policies.UserAgentPolicy(_USER_AGENT),
+        policies.ContentDecodePolicy(),
+        LoopbackBearerPolicy(credential, scope),
+        policies.CustomHookPolicy(),
+    ]
+    return _options(steps, transport)
+
+
+def unauthorized(transport: HttpTransport[Any, Any] | None) -> Options:
+    """Options of a client for URLs that carry their own signature."""
+    return _options([policies.HeadersPolicy(), policies.UserAgentPolicy(_USER_AGENT)], transport)
+
+
+def _options(steps: list[Any], transport: HttpTransport[Any, Any] | None) -> Options:
+    options: Options = {
+        "policies": steps,
+        "connection_timeout": _CONNECT_SECONDS,
+        "read_timeout": _READ_SECONDS,
+    }
+    return options if transport is None else {**options, "transport": transport}

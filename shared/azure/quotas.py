@@ -1,0 +1,176 @@
+"""Whether sizes are offered and quotas suffice, from what Azure lists. Pure: Azure's JSON in,
+problems out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from shared.base.errors import Problem
+from shared.base.wire import Wire
+
+Json = dict[str, Any]
+
+
+class Size(Wire):
+    """A VM size as a region offers it."""
+
+    name: str
+    family: str
+    cores: int
+    generations: list[str]
+    architecture: str
+    trusted_launch: bool
+    gpus: int
+
+
+def sizes_by_name(skus: list[Json]) -> dict[str, Json]:
+    """The VM sizes among Azure's resource SKUs, by lower-case name."""
+    return {s["name"].lower(): s for s in skus if s.get("resourceType") == "virtualMachines"}
+
+
+def read_size(sku: Json) -> Size:
+    """One of Azure's SKUs (their capabilities are all strings)."""
+    told = {c["name"]: c["value"] for c in sku.get("capabilities") or []}
+    return Size(
+        name=sku["name"],
+        family=sku.get("family") or sku.get("familyName") or "",
+        cores=int(float(told.get("vCPUsAvailable") or told.get("vCPUs") or 0)),
+        generations=told.get("HyperVGenerations", "V1,V2").split(","),
+        architecture=told.get("CpuArchitectureType", "x64"),
+        trusted_launch=told.get("TrustedLaunchDisabled", "False") != "True",
+        gpus=int(float(told.get("GPUs") or 0)),
+    )
+
+
+def offered(sku: Json | None, location: str) -> bool:
+    """Whether a size may be used in a region: a restriction of the whole location forbids it."""
+    if sku is None:
+        return False
+    for restriction in sku.get("restrictions") or []:
+        where = (
+            (restriction.get("restrictionInfo") or {}).get("locations")
+            or restriction.get("values")
+            or []
+        )
+        if restriction.get("type") == "Location" and location.lower() in {w.lower() for w in where}:
+            return False
+    return True
+
+
+def compute_shortage(
+    field: str, size: Size, usages: list[Json], others: Iterable[Size], *, spot: bool, location: str
+) -> Problem | None:
+    """Whether one more VM of this size fits the subscription's compute quotas; where it does not,
+    which of the `others` would.
+    """
+    free = {
+        str((u.get("name") or {}).get("value", "")).lower(): int(u["limit"])
+        - int(u["currentValue"])
+        for u in usages
+    }
+
+    def room(other: Size) -> int:
+        names = ["lowprioritycores"] if spot else ["cores", other.family.lower()]
+        return min(free.get(name, other.cores) for name in names)
+
+    wanted = {"lowprioritycores"} if spot else {"cores", size.family.lower()}
+    for usage in usages:
+        name = str((usage.get("name") or {}).get("value", ""))
+        if name.lower() in wanted and free[name.lower()] < size.cores:
+            message = (
+                f"{size.name} needs {size.cores} cores of quota {name!r} in {location}: the limit "
+                f"is {usage['limit']}, {usage['currentValue']} are in use, so "
+                f"{max(free[name.lower()], 0)} are free. {_fitting(size, 1, others, room)}"
+            )
+            return Problem(field=field, code="QuotaExceeded", message=message)
+    return None
+
+
+_SUGGESTIONS = 3
+
+
+def _fitting(size: Size, nodes: int, others: Iterable[Size], room: Callable[[Size], int]) -> str:
+    """The sizes most like `size` of which so many nodes fit; `room` tells a size's free cores."""
+    like = [
+        other
+        for other in others
+        if bool(other.gpus) == bool(size.gpus)
+        and other.architecture == size.architecture
+        and "V2" in other.generations
+        and 0 < other.cores * nodes <= room(other)
+    ]
+    like.sort(key=lambda o: (o.family != size.family, abs(o.cores - size.cores), o.name))
+    if not like:
+        asked = f"{nodes} nodes of a like size" if nodes > 1 else "a like size"
+        return f"There is no room for {asked}; ask for a higher quota."
+    names = ", ".join(other.name for other in like[:_SUGGESTIONS])
+    return f"What would fit: {names}. Or ask for a higher quota."
+
+
+def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> dict[str, int]:
+    """Cores that existing pools claim, by family in lower case ("" for the sum): Batch has no such
+    number itself.
+    """
+    used: dict[str, int] = {"": 0}
+    for pool in pools:
+        found = pool.get("properties") or {}
+        size = sizes.get(str(found.get("vmSize", "")).lower())
+        if size is None or pool.get("name", "").lower() in except_:
+            continue
+        scale = found.get("scaleSettings") or {}
+        target = int((scale.get("fixedScale") or {}).get("targetDedicatedNodes") or 0)
+        nodes = max(target, int(found.get("currentDedicatedNodes") or 0))
+        used[""] += nodes * size.cores
+        family = size.family.lower()
+        used[family] = used.get(family, 0) + nodes * size.cores
+    return used
+
+
+def batch_shortages(
+    account: Json,
+    needs: list[tuple[str, Size, int]],
+    used: dict[str, int],
+    others: Iterable[Size] = (),
+) -> list[Problem]:
+    """Which of the asked pools do not fit the account's core quotas, and which of the `others`
+    would. `needs` is (field, size, nodes) in order.
+    """
+    found = account.get("properties") or {}
+    if found.get("poolAllocationMode") == "UserSubscription":
+        return []  # the subscription's own quotas apply
+    families = {
+        f["name"].lower(): int(f["coreQuota"])
+        for f in found.get("dedicatedCoreQuotaPerVMFamily") or []
+    }
+    enforced = bool(found.get("dedicatedCoreQuotaPerVMFamilyEnforced"))
+    total = int(found.get("dedicatedCoreQuota") or 0)
+    claimed = dict(used)
+    problems = []
+
+    def room(other: Size) -> int:
+        family = other.family.lower()
+        free = families.get(family, 0) - claimed.get(family, 0) if enforced else total
+        return min(total - claimed.get("", 0), free)
+
+    for field, size, nodes in needs:
+        family = size.family.lower()
+        limits = [("all families", total, claimed.get("", 0))]
+        if enforced:
+            limits.append((size.family, families.get(family, 0), claimed.get(family, 0)))
+        cores = size.cores * nodes
+        short = [(name, limit, use) for name, limit, use in limits if limit - use < cores]
+        if short:
+            name, limit, use = min(short, key=lambda s: s[1] - s[2])
+            fit = max(0, (limit - use) // size.cores) if size.cores else 0
+            message = (
+                f"{nodes} nodes of {size.name} need {cores} cores ({name}): the account's limit is "
+                f"{limit}, {use} are claimed. {fit} nodes of this size would fit. "
+                f"{_fitting(size, nodes, others, room)}"
+            )
+            problems.append(Problem(field=field, code="QuotaExceeded", message=message))
+        else:
+            claimed[""] = claimed.get("", 0) + cores
+            claimed[family] = claimed.get(family, 0) + cores
+    return problems

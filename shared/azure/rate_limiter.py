@@ -1,0 +1,43 @@
+"""Whom Azure refuses for having asked too much: all in a process come back one after the other, as
+fast as Azure admits them, instead of together once more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
+
+# Resource Manager admits 25 and 10, for one identity in a subscription and region: some are left
+# for others. Source: its page "request-limits-and-throttling" on learn.microsoft.com.
+_READS_PER_SECOND: Final = 20.0
+_WRITES_PER_SECOND: Final = 9.0
+
+
+def refused(error: AzureError) -> str | None:
+    """The method of a request that was refused because there were too many (429), or None."""
+    response = getattr(error, "response", None)
+    if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    return str(response.request.method)
+
+
+class RateLimiter:
+    """When the next turn for reading and for writing is. Two that take the same one harm nobody."""
+
+    def __init__(self) -> None:
+        self._next: dict[float, datetime] = {}
+
+    def take(self, method: str, now: str, soonest: float) -> float:
+        """Seconds from `now` (ISO 8601) until a refused request may be sent again, and not before
+        the `soonest` that Azure named.
+        """
+        rate = _READS_PER_SECOND if method in {"GET", "HEAD"} else _WRITES_PER_SECOND
+        moment = datetime.fromisoformat(now)
+        earliest = moment + timedelta(seconds=soonest)
+        turn = max(self._next.get(rate, earliest), earliest)
+        self._next[rate] = turn + timedelta(seconds=1 / rate)
+        return (turn - moment).total_seconds()

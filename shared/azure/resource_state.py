@@ -1,0 +1,46 @@
+"""Read what Azure Resource Manager answers: the states and properties of a resource. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.base import errors
+
+Json = dict[str, Any]
+
+# Resource Manager's provisioningState, in lower case. What is not here is an error with the raw
+# value in it.
+_READY = {"succeeded"}
+_UNDER_WAY = {"creating", "updating", "accepted", "running", "deleting", "migrating", "inprogress"}
+_BROKEN = {"failed", "canceled", "cancelled", "invalid"}
+
+
+def provisioning(observed: Json | None) -> str:
+    """`absent`, `ready`, `under way`, `deleting` or `broken`, by a resource's provisioningState."""
+    if observed is None:
+        return "absent"
+    raw = str((observed.get("properties") or {}).get("provisioningState") or "Succeeded")
+    state = raw.lower()
+    if state == "deleting":
+        return "deleting"
+    for meaning, states in (("ready", _READY), ("under way", _UNDER_WAY), ("broken", _BROKEN)):
+        if state in states:
+            return meaning
+    raise errors.Bug(f"Azure says provisioningState {raw!r}, which is not known here")
+
+
+def statuses(observed: Json) -> set[str]:
+    """The status codes of a VM's instance view in lower case, such as `powerstate/running`."""
+    view = (observed.get("properties") or {}).get("instanceView") or {}
+    return {str(s.get("code", "")).lower() for s in view.get("statuses") or []}
+
+
+def power_state(observed: Json | None) -> str | None:
+    """`running`, `stopped`, `deallocated`, ...; None where the instance view does not tell."""
+    found = [c for c in statuses(observed or {}) if c.startswith("powerstate/")]
+    return found[0].removeprefix("powerstate/") if found else None
+
+
+def properties(observed: Json | None) -> Json:
+    """A resource's properties, or nothing."""
+    return (observed or {}).get("properties") or {}

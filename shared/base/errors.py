@@ -1,0 +1,359 @@
+"""Everything that can go wrong, as values.
+
+    Failure                    why a step ended badly; crosses processes as data
+      kind: what to do about it
+        transient              time cures it: wait (Retry-After) and look again
+        capacity               Azure has no such machine now: try the next size or zone
+        quota                  the subscription or account may not use that much
+        permission · policy    an administrator must act
+        conflict               something of that name exists and differs
+        missing                what the request names is not there
+        refused                Azure calls the request wrong
+        script                 a script on a machine exited with a named code
+        timeout                it took longer than its limit
+        cancelled              a person asked for it
+        bug                    a child orchestration died; its parent goes on to clean up
+    StepFailed                 carries a Failure through an orchestrator
+    RequestRefused             a caller asked for something impossible; lists every problem
+    Bug                        an invariant of ours is broken; never caught
+
+"Still working" is no error but a verdict: `decisions.Wait`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from shared.base.wire import Wire
+
+
+class Kind(StrEnum):
+    """What can be done about a failure."""
+
+    TRANSIENT = "transient"
+    CAPACITY = "capacity"
+    QUOTA = "quota"
+    PERMISSION = "permission"
+    POLICY = "policy"
+    CONFLICT = "conflict"
+    MISSING = "missing"
+    REFUSED = "refused"
+    SCRIPT = "script"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    BUG = "bug"
+
+
+class Problem(Wire):
+    """One reason why a request is refused: `field` is its JSON path, such as `pools[0].vmSize`."""
+
+    field: str
+    code: str
+    message: str
+    successor: str | None = None
+    log: str | None = None  # last lines of what a machine printed
+
+
+class Failure(Wire):
+    """Why a step ended badly: what was tried on which resource, what Azure answered, what to do
+    next.
+    """
+
+    code: str
+    message: str
+    kind: Kind = Kind.REFUSED
+    details: list[Problem] = []
+    resource: str | None = None
+    azure_code: str | None = None
+    request_id: str | None = None
+    next_action: str | None = None
+    log_url: str | None = None
+    retry_after: float | None = None  # seconds, only for transient failures
+
+    def to_answer(self) -> dict[str, Any]:
+        """As the HTTP contract shows an error: every field of it, none that only the app needs."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"kind", "retry_after"})
+
+
+class StepFailed(Exception):  # noqa: N818  it reads as the story tells it
+    """A step of an orchestration ended badly; `failure` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class RequestRefused(Exception):  # noqa: N818
+    """A caller asked for something impossible; nothing was started."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
+        self.problems = problems
+
+
+class Bug(Exception):  # noqa: N818
+    """An invariant is broken. Never caught: the instance fails loudly, and the sweep closes its
+    record.
+    """
+
+
+def cancelled() -> Failure:
+    """The failure of a build that a person stopped."""
+    return Failure(
+        code="Cancelled",
+        kind=Kind.CANCELLED,
+        message="The build was cancelled.",
+        next_action="Start it again when you want it.",
+    )
+
+
+# -------------------------------------------------------------------------------------------------
+# Azure's answers
+
+# Codes that time cures (the service says "later", or another writer is at work), whatever the
+# status.
+_TRANSIENT_CODES = {
+    "AnotherOperationInProgress",
+    "InternalExecutionError",
+    "InternalServerError",
+    "NetworkingInternalOperationError",
+    "OperationInvalidForCurrentState",  # Batch: the account or pool is between two states
+    "OperationPreempted",
+    "OperationTimedOut",
+    "PoolBeingCreated",
+    "PoolBeingDeleted",
+    "PoolBeingResized",
+    "PrincipalNotFound",  # a fresh identity is not known everywhere yet
+    "ResourceGroupBeingDeleted",
+    "RetryableError",
+    "RetryableErrorDueToAnotherOperation",
+    "ServerTimeout",
+    "ServiceUnavailable",
+    "SubscriptionRequestsThrottled",
+    "TooManyRequests",
+}
+_CAPACITY_CODES = {
+    "AllocationFailed",
+    "AllocationTimedOut",
+    "AllocationTimedout",
+    "OverconstrainedAllocationRequest",
+    "OverconstrainedAllocationRequestError",
+    "OverconstrainedZonalAllocationRequest",
+    "SkuNotAvailable",
+    "ZonalAllocationFailed",
+}
+_QUOTA_CODES = {
+    "AccountCoreQuotaReached",
+    "AccountLowPriorityCoreQuotaReached",
+    "AccountSpotCoreQuotaReached",
+    "AccountVMSeriesCoreQuotaReached",
+    "ActiveJobAndScheduleQuotaReached",
+    "PoolQuotaReached",
+    "QuotaExceeded",
+    "SubscriptionQuotaReached",
+}
+_PERMISSION_CODES = {
+    "AuthorizationFailed",
+    "LinkedAuthorizationFailed",
+    "MarketplacePurchaseEligibilityFailed",
+    "ResourcePurchaseValidationFailed",
+    "ScopeLocked",
+    "TasksOperationsNotAllowed",
+}
+# Compute's quota refusals share the code OperationNotAllowed with other refusals; only the message
+# tells them apart: "... exceeding approved standardDSv5Family Cores quota ...".
+_QUOTA_MESSAGE = re.compile(r"approved .* quota", re.IGNORECASE)
+_THROTTLE_MESSAGE = re.compile(r"being throttled|too many requests", re.IGNORECASE)
+# 412: another writer came between our look and our request, which we made depend on it.
+_TRANSIENT_STATUS = {408, 412, 429, 500, 502, 503, 504}
+
+
+def classify(status: int, code: str, message: str) -> Kind:
+    """What kind of failure Azure's answer is, from its HTTP status, error code and (where it must
+    be) text.
+    """
+    by_code = {
+        Kind.TRANSIENT: _TRANSIENT_CODES,
+        Kind.CAPACITY: _CAPACITY_CODES,
+        Kind.QUOTA: _QUOTA_CODES,
+        Kind.PERMISSION: _PERMISSION_CODES,
+    }
+    for kind, codes in by_code.items():
+        if code in codes:
+            return kind
+    if code == "RequestDisallowedByPolicy":
+        return Kind.POLICY
+    if _QUOTA_MESSAGE.search(message):
+        return Kind.QUOTA
+    if status in _TRANSIENT_STATUS or _THROTTLE_MESSAGE.search(message):
+        return Kind.TRANSIENT
+    by_status = {401: Kind.PERMISSION, 403: Kind.PERMISSION, 404: Kind.MISSING, 409: Kind.CONFLICT}
+    return by_status.get(status, Kind.REFUSED)
+
+
+_NEXT_ACTION = {
+    Kind.TRANSIENT: "Start the build again: what was finished is kept.",
+    Kind.CAPACITY: "Give more sizes (builderVmSizes, vmSizes), other zones, or try later.",
+    Kind.QUOTA: "Ask for a higher quota in the Azure portal, or use a smaller size or fewer nodes.",
+    Kind.PERMISSION: "Give the app's identity the role that docs/operations.md names.",
+    Kind.POLICY: "Ask the owner of the Azure Policy named above, or use another resource group.",
+    Kind.CONFLICT: "Look at the existing resource; rename yours or remove it.",
+    Kind.MISSING: "Check the name in the request.",
+    Kind.REFUSED: "Correct the request as Azure's message says.",
+    Kind.TIMEOUT: "Look at the resource in the Azure portal, then start the build again.",
+}
+
+
+def from_azure(
+    *,
+    attempted: str,
+    resource: str,
+    status: int,
+    code: str,
+    message: str,
+    request_id: str | None = None,
+    retry_after: float | None = None,
+) -> Failure:
+    """The failure for one of Azure's error answers; `attempted` completes "could not …"."""
+    kind = classify(status, code, message)
+    return Failure(
+        code=_our_code(kind),
+        kind=kind,
+        message=f"Could not {attempted}: Azure answered {code or status}: {message}".strip(),
+        resource=resource,
+        azure_code=code or None,
+        request_id=request_id,
+        next_action=_NEXT_ACTION.get(kind),
+        retry_after=retry_after,
+    )
+
+
+def _our_code(kind: Kind) -> str:
+    return {
+        Kind.TRANSIENT: "AzureUnavailable",
+        Kind.CAPACITY: "NoCapacity",
+        Kind.QUOTA: "QuotaExceeded",
+        Kind.PERMISSION: "PermissionMissing",
+        Kind.POLICY: "ForbiddenByPolicy",
+        Kind.CONFLICT: "Conflict",
+        Kind.MISSING: "NotFound",
+    }.get(kind, "RefusedByAzure")
+
+
+def timeout(*, attempted: str, resource: str, minutes: float) -> Failure:
+    """Something did not end within its limit."""
+    return Failure(
+        code="TimedOut",
+        kind=Kind.TIMEOUT,
+        message=f"Could not {attempted}: it had not ended after {minutes:.0f} minutes.",
+        resource=resource,
+        next_action=_NEXT_ACTION[Kind.TIMEOUT],
+    )
+
+
+# -------------------------------------------------------------------------------------------------
+# Scripts on a machine
+
+
+class ScriptExit(IntEnum):
+    """Exit codes of the scripts; `provisioning/exit_codes.sh` names the same ones (a test
+    compares).
+    """
+
+    OK = 0
+    UNSUPPORTED_OS = 10
+    BAD_PARAMETER = 11
+    NO_SPACE = 20
+    IMAGE_PULL = 21
+    REGISTRY_LOGIN = 22
+    PACKAGE_MANAGER = 23
+    DOWNLOAD = 24
+    CHECK_FAILED = 30
+    DRIVER_BUILD = 40
+    TOOLKIT = 41
+    SEAL = 50
+    INTERNAL = 70
+    RETRY_LATER = 75
+    DEADLINE = 124
+
+
+_SCRIPT_ADVICE: dict[ScriptExit, tuple[str, str]] = {
+    ScriptExit.UNSUPPORTED_OS: (
+        "the operating system is not supported",
+        "Choose a system from GET /api/plan's list.",
+    ),
+    ScriptExit.BAD_PARAMETER: (
+        "a parameter is missing or malformed",
+        "Correct the request; a value that the app made itself is a bug worth reporting.",
+    ),
+    ScriptExit.NO_SPACE: (
+        "the disk is too small",
+        "Preload fewer or smaller images, or use a base image with a larger disk.",
+    ),
+    ScriptExit.IMAGE_PULL: (
+        "a container image could not be pulled",
+        "Check the image's name and tag, and that its registry may be read from the builder.",
+    ),
+    ScriptExit.REGISTRY_LOGIN: (
+        "the registry refused the managed identity",
+        "Give the pull identity AcrPull on the registry; a new role takes up to ten minutes.",
+    ),
+    ScriptExit.PACKAGE_MANAGER: (
+        "the package manager failed",
+        "Look at the log's last lines; try again if a mirror was down.",
+    ),
+    ScriptExit.DOWNLOAD: (
+        "a download failed or its checksum is wrong",
+        "Try again; if the checksum stays wrong, the vendor changed the file: pin the new version.",
+    ),
+    ScriptExit.CHECK_FAILED: (
+        "the finished system did not pass its checks",
+        "Read the failed checks in the error's details.",
+    ),
+    ScriptExit.DRIVER_BUILD: (
+        "the NVIDIA driver could not be installed",
+        "Keep the VM (keepVm) and read the driver's log on it, or pin another driver version.",
+    ),
+    ScriptExit.TOOLKIT: (
+        "the NVIDIA container toolkit could not be installed",
+        "Look at the log's last lines; try again if a repository was down.",
+    ),
+    ScriptExit.SEAL: (
+        "the system could not be sealed",
+        "Read the serial console of the builder; nothing was published.",
+    ),
+    ScriptExit.INTERNAL: (
+        "the script itself broke",
+        "Report the log's last lines: this is a bug.",
+    ),
+    ScriptExit.RETRY_LATER: (
+        "something outside the machine was not ready",
+        "Start the build again.",
+    ),
+    ScriptExit.DEADLINE: (
+        "the script reached its own deadline",
+        "Look at the log's last lines for what hung.",
+    ),
+}
+
+
+def from_script(*, step: str, resource: str, exit_code: int, message: str, log: str) -> Failure:
+    """The failure of a script: its exit code's meaning, what it said, the last lines of its log."""
+    known = exit_code in ScriptExit.__members__.values()
+    meaning, advice = (
+        _SCRIPT_ADVICE[ScriptExit(exit_code)]
+        if known and exit_code
+        else ("it ended in an unknown way", "Look at the log's last lines.")
+    )
+    said = f": {message}" if message else ""
+    tail = f"\nLast lines of its log:\n{log}" if log else ""
+    return Failure(
+        code="ScriptFailed",
+        kind=Kind.SCRIPT,
+        message=f"The script '{step}' exited with {exit_code} ({meaning}){said}.{tail}",
+        resource=resource,
+        azure_code=ScriptExit(exit_code).name if known else None,
+        next_action=advice,
+    )

@@ -1,0 +1,223 @@
+"""Every name and id that batch-prep makes, in one place; nothing else formats one.
+
+Resource names derive from the build id, so that a repeated step finds what the first try made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import StrEnum
+
+# Tags of everything that batch-prep creates; only what carries them is ever changed or deleted.
+TAG_BUILD = "batch-prep-build"
+TAG_EXPIRED = "batch-prep-expired"  # of a pool whose deletion has begun
+TAG_CREATED = "batch-prep-created"
+TAG_EXPIRES = "batch-prep-expires"
+
+# Durable refuses longer instance ids.
+INSTANCE_ID_MAX = 100
+
+POOL_REQUESTS_QUEUE = "pool-requests"
+POISON_QUEUE = "pool-requests-poison"
+CONTEXTS_CONTAINER = "batch-prep-contexts"
+DOCUMENTS_CONTAINER = "batch-prep-documents"
+
+
+class Orchestrator(StrEnum):
+    """Durable orchestrations, by the name under which they are registered."""
+
+    BUILD = "build"
+    BUILD_IMAGE = "build_image"
+    CLEAR_BUILD = "clear_build"
+    CREATE_POOL = "create_pool"
+    CHANGE_POOL = "change_pool"
+    EXPIRE_POOL = "expire_pool"
+    SWEEP_POOLS = "sweep_pools"
+    REBUILD_GROUP = "rebuild_group"
+    REBUILD_IMAGES = "rebuild_images"
+    REMOVE_BUILDER = "remove_builder"
+    RUN_OPERATION = "run_operation"
+    SWEEP_LEFTOVERS = "sweep"
+    SHRINK_LEFT_POOL = "shrink_left_pool"
+
+
+def digest(*parts: str, length: int = 12) -> str:
+    """A short stable name for `parts`: lower-case letters and digits, safe wherever Azure takes
+    names.
+    """
+    text = "\x1f".join(parts).encode()
+    return hashlib.sha256(text).hexdigest()[:length]
+
+
+def build_id(request_id: str) -> str:
+    """The build that a request id stands for. 13 characters: a letter, then hexadecimal digits."""
+    return "b" + digest("build", request_id)
+
+
+def child_instance(parent: str, step: str) -> str:
+    """The instance id of a step's own orchestration, never over Durable's limit."""
+    name = f"{parent}:{step}"
+    return name if len(name) <= INSTANCE_ID_MAX else f"{parent[:60]}:{digest(name, length=24)}"
+
+
+# -------------------------------------------------------------------------------------------------
+# Resources of a build
+
+
+def builder_vm(build: str) -> str:
+    """VM names: at most 64 characters, letters, digits and hyphens."""
+    return f"batch-prep-{build}"
+
+
+def network(build: str) -> str:
+    """The builder's virtual network."""
+    return f"batch-prep-{build}-net"
+
+
+def network_card(build: str) -> str:
+    """The builder's network card, to whose name Azure adds some digits."""
+    return f"batch-prep-{build}-nic"
+
+
+def nat_gateway(build: str) -> str:
+    """The builder's way out."""
+    return f"batch-prep-{build}-nat"
+
+
+def public_ip(build: str) -> str:
+    """The address of the NAT gateway (the builder itself has none)."""
+    return f"batch-prep-{build}-ip"
+
+
+def managed_image(build: str) -> str:
+    """The legacy managed image, made only on request."""
+    return f"batch-prep-{build}-image"
+
+
+def run_command(step: str, attempt: int) -> str:
+    """One name per attempt: Azure runs a script again only when its run command is another one."""
+    return f"{step.replace('_', '-')}-{attempt}"
+
+
+def script_output(log_container: str, build: str, command: str) -> str:
+    """The blob of what a script prints on stdout: documents, and its result line."""
+    return f"{log_container.rstrip('/')}/{build}/{command}.out.log"
+
+
+def script_log(log_container: str, build: str, command: str) -> str:
+    """The blob of a script's whole log, which it prints on stderr when it ends."""
+    return f"{log_container.rstrip('/')}/{build}/{command}.err.log"
+
+
+def bill_of_materials(build: str) -> str:
+    """The document's name in the app's storage; a build publishes at most one image."""
+    return f"bills-of-materials/{build}.cdx.json"
+
+
+def verification_job(build: str, pool: str) -> str:
+    """A Batch job id: at most 64 characters of letters, digits, hyphens and underscores."""
+    return f"batch-prep-{build}-{digest(pool)}"
+
+
+PULL_IDENTITY = "batch-prep-pull"  # of builders and pools, one per resource group
+
+
+# -------------------------------------------------------------------------------------------------
+# Resource ids
+# (https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules)
+
+
+def type_of(resource_id: str) -> str:
+    """The type of a resource, from its id."""
+    _, found, provider = resource_id.rpartition("/providers/")
+    if not found:
+        return GROUP_TYPE
+    namespace, *parts = provider.split("/")
+    return "/".join([namespace, *parts[::2]])
+
+
+GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+
+
+def same(left: object, right: object) -> bool:
+    """Whether two texts are equal as Azure compares names and ids: without regard to case."""
+    return str(left).lower() == str(right).lower()
+
+
+def resource_id(subscription: str, group: str, kind: str, *path: str) -> str:
+    """`kind` is `Provider/type`; `path` alternates names and child types."""
+    rest = "/".join(path)
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{rest}"
+
+
+def vm_id(subscription: str, group: str, build: str) -> str:
+    """The builder VM."""
+    return resource_id(subscription, group, "Microsoft.Compute/virtualMachines", builder_vm(build))
+
+
+def image_version_id(
+    subscription: str, group: str, gallery: str, definition: str, version: str
+) -> str:
+    """One immutable version in a gallery."""
+    path = (gallery, "images", definition, "versions", version)
+    return resource_id(subscription, group, "Microsoft.Compute/galleries", *path)
+
+
+_VERSION_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.Compute"
+    r"/galleries/(?P<gallery>[^/]+)/images/(?P<definition>[^/]+)/versions/(?P<version>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+def parse_image_version_id(text: str) -> dict[str, str] | None:
+    """The parts of a gallery image version's id (subscription, group, gallery, definition,
+    version), or None.
+    """
+    match = _VERSION_ID.fullmatch(text)
+    return match.groupdict() if match else None
+
+
+def role_assignment(scope: str, principal: str, role: str) -> str:
+    """A role assignment's name is a GUID; the same grant always gets the same one."""
+    h = digest(scope.lower(), principal, role, length=32)
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:32]}"
+
+
+# -------------------------------------------------------------------------------------------------
+# Versions
+
+
+def next_version(taken: list[str]) -> str:
+    """The version after the highest taken one: the patch number grows, as the old script's did."""
+    numbers = [v for text in taken if (v := parse_version(text)) is not None]
+    if not numbers:
+        return "1.0.0"
+    major, minor, patch = max(numbers)
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """`Major.Minor.Patch`, each a 32-bit integer without leading zeros, or None."""
+    match = re.fullmatch(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})", text, re.ASCII)
+    if not match:
+        return None
+    numbers = tuple(int(g) for g in match.groups())
+    return (numbers[0], numbers[1], numbers[2]) if max(numbers) < 2**31 else None
+
+
+# -------------------------------------------------------------------------------------------------
+# Keys of table rows: no / \ # ? or control characters, at most 1 KiB
+
+
+def image_partition(group: str, gallery: str, definition: str) -> str:
+    """All versions of one image, in one partition."""
+    return f"{group.lower()}|{gallery.lower()}|{definition.lower()}"
+
+
+def version_row(version: str) -> str:
+    """Sorts newest first: numbers are inverted and padded."""
+    numbers = parse_version(version)
+    assert numbers is not None, version
+    return ".".join(f"{2**31 - n:010d}" for n in numbers)

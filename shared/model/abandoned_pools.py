@@ -1,0 +1,79 @@
+"""A failed pool whose nodes could not be removed: its record hands it over to the sweep. Pure."""
+
+from __future__ import annotations
+
+from shared.base.errors import Failure, Kind
+from shared.model.plans import AccountPlan, PoolPlan, PoolRecord
+from shared.model.requests import Pool
+
+_STILL = "Its nodes may still cost money"  # where the advice about them begins
+_SHRUNK = "The pool was shrunk to zero nodes meanwhile."
+
+
+def is_anothers(failure: Failure) -> bool:
+    """Whether a pool failed because it is another's: we refused to touch it. What Azure refuses
+    with a conflict is another matter.
+    """
+    return failure.kind is Kind.CONFLICT and failure.azure_code is None
+
+
+def handed_over(record: PoolRecord, why: str) -> PoolRecord:
+    """The record of a failed pool whose nodes are there: from now on the sweep removes them."""
+    assert record.error is not None
+    told = (
+        f"{_own_advice(record.error)} {_STILL}: {why.rstrip('.')}. The sweep goes on trying to "
+        "remove them; ./batch-prep.sh leftovers shows whether they are gone."
+    )
+    error = record.error.model_copy(update={"next_action": told.strip()})
+    return record.model_copy(update={"error": error, "nodes_left": True})
+
+
+def settled(record: PoolRecord) -> PoolRecord:
+    """The record once nothing of its nodes is the sweep's any more."""
+    if record.error is None or not record.nodes_left:
+        return record
+    error = record.error.model_copy(update={"next_action": _own_advice(record.error) or None})
+    return record.model_copy(update={"error": error, "nodes_left": False})
+
+
+def without_nodes(record: PoolRecord) -> PoolRecord:
+    """The record of a failed pool that was shrunk to zero nodes."""
+    assert record.error is not None
+    advice = f"{_own_advice(record.error)} {_SHRUNK}".strip()
+    error = record.error.model_copy(update={"next_action": advice})
+    return record.model_copy(update={"nodes": 0, "low_priority_nodes": 0, "error": error})
+
+
+def _own_advice(failure: Failure) -> str:
+    """What to do about the failure itself."""
+    return (failure.next_action or "").partition(_STILL)[0].strip()
+
+
+def cut_off(plan: PoolPlan) -> Failure:
+    """Why a pool failed whose orchestration died."""
+    return Failure(
+        code="Bug",
+        kind=Kind.BUG,
+        message=f"What made pool {plan.pool_id} died before it had told what became of it.",
+        resource=plan.resource,
+        next_action="Ask for the pool again, and report this with the build's id.",
+    )
+
+
+def plan_of(record: PoolRecord, subscription: str) -> PoolPlan:
+    """As much of a recorded pool's plan as a sweep needs."""
+    account = AccountPlan(
+        build_id=record.build_id,
+        subscription_id=subscription,
+        name=record.batch_account,
+        resource_group=record.resource_group,
+        location=record.location,
+    )
+    pool = Pool(id=record.pool_id, nodes=record.nodes, low_priority_nodes=record.low_priority_nodes)
+    return PoolPlan(
+        build_id=record.build_id,
+        account=account,
+        pool_id=record.pool_id,
+        pool=pool,
+        size=record.vm_size,
+    )

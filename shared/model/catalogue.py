@@ -1,0 +1,219 @@
+"""What is known before Azure is asked: systems that can be built, GPU sizes, sizes that Azure
+retired.
+
+Each fact has its source. Where Azure can say it better at run time (which sizes a region offers,
+which systems Batch supports today), the checks before a build ask Azure, and this page only makes
+good first answers.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from shared.base.wire import Wire
+
+
+class DriverKind(StrEnum):
+    """Which NVIDIA driver a GPU size needs."""
+
+    DATACENTER_OPEN = "datacenter-open"  # open kernel modules: Turing and newer
+    DATACENTER_PROPRIETARY = "datacenter-proprietary"  # Volta: the open modules do not know it
+    GRID = "grid"  # a partition of a GPU (vGPU)
+
+
+class OperatingSystem(Wire):
+    """A Linux system that an image can be built from."""
+
+    name: str
+    version: str
+    publisher: str
+    offer: str
+    sku: str
+    node_agent: str  # the Batch node agent that runs on it
+    gpu: bool  # whether NVIDIA's repository serves it
+
+
+# Generation 2 images, without a purchase plan where the publisher offers one; node agents as the
+# list of supported images of Batch names them
+# (https://learn.microsoft.com/azure/batch/batch-pool-vm-configuration); then, whether NVIDIA's
+# repository serves the system.
+_SYSTEMS = {
+    "ubuntu 24.04": ("Canonical:ubuntu-24_04-lts:server", "batch.node.ubuntu 24.04", True),
+    "ubuntu 22.04": (
+        "Canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2",
+        "batch.node.ubuntu 22.04",
+        True,
+    ),
+    "debian 12": ("Debian:debian-12:12-gen2", "batch.node.debian 12", False),
+    "almalinux 9": ("almalinux:almalinux-x86_64:9-gen2", "batch.node.el 9", True),
+    "almalinux 8": ("almalinux:almalinux-x86_64:8-gen2", "batch.node.el 8", True),
+    "rocky 9": ("resf:rockylinux-x86_64:9-base", "batch.node.el 9", True),
+    "rocky 8": ("resf:rockylinux-x86_64:8-base", "batch.node.el 8", True),
+    "rhel 9": ("RedHat:RHEL:9-lvm-gen2", "batch.node.el 9", True),
+    "rhel 8": ("RedHat:RHEL:8-lvm-gen2", "batch.node.el 8", True),
+}
+
+# Batch refuses pools on these, custom images included (https://github.com/Azure/Batch/issues/174,
+# 180).
+_RETIRED_SYSTEMS = {
+    "ubuntu 20.04": "24.04",
+    "ubuntu 18.04": "24.04",
+    "ubuntu 16.04": "24.04",
+    "debian 10": "12",
+    "debian 9": "12",
+    "centos 8": "almalinux 8",
+    "centos 7": "almalinux 8",
+}
+DEFAULT_VERSIONS = {
+    "ubuntu": "24.04",
+    "debian": "12",
+    "almalinux": "9",
+    "rocky": "9",
+    "rhel": "9",
+}
+
+
+def find_system(name: str, version: str) -> OperatingSystem | None:
+    """The system, or None if no image can be built from it."""
+    known = _SYSTEMS.get(f"{name} {version}")
+    if known is None:
+        return None
+    urn, node_agent, gpu = known
+    publisher, offer, sku = urn.split(":")
+    return OperatingSystem(
+        name=name,
+        version=version,
+        publisher=publisher,
+        offer=offer,
+        sku=sku,
+        node_agent=node_agent,
+        gpu=gpu,
+    )
+
+
+def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool:
+    """Whether the kernel must run already that the driver is built for. NVIDIA's packages for
+    Ubuntu build by DKMS for every kernel whose headers are there; its packages for el, and the
+    installer of GRID drivers, for the running one.
+    """
+    return driver is DriverKind.GRID or system.name != "ubuntu"
+
+
+def known_systems() -> list[str]:
+    """Every system as `name version`."""
+    return list(_SYSTEMS)
+
+
+def retired_system(name: str, version: str) -> str | None:
+    """The successor of a system that Batch retired, or None."""
+    return _RETIRED_SYSTEMS.get(f"{name} {version}")
+
+
+# Families that Azure retired, with the size that does the same work today, by GPU or core count:
+# https://learn.microsoft.com/azure/virtual-machines/sizes/retirement/retired-sizes-list
+_RETIRED_SIZES: list[tuple[re.Pattern[str], dict[str, str]]] = [
+    (
+        re.compile(r"^Standard_NC(6|12|24r?)$", re.IGNORECASE),
+        {
+            "6": "Standard_NC4as_T4_v3",
+            "12": "Standard_NC8as_T4_v3",
+            "24": "Standard_NC64as_T4_v3",
+            "24r": "Standard_NC64as_T4_v3",
+        },
+    ),
+    (
+        re.compile(r"^Standard_NC(6|12|24r?)s(?:_v[23])?$", re.IGNORECASE),
+        {
+            "6": "Standard_NC24ads_A100_v4",
+            "12": "Standard_NC48ads_A100_v4",
+            "24": "Standard_NC96ads_A100_v4",
+            "24r": "Standard_NC96ads_A100_v4",
+        },
+    ),
+    (
+        re.compile(r"^Standard_ND(6|12|24r?)s$", re.IGNORECASE),
+        {
+            "6": "Standard_NC24ads_A100_v4",
+            "12": "Standard_NC48ads_A100_v4",
+            "24": "Standard_NC96ads_A100_v4",
+            "24r": "Standard_NC96ads_A100_v4",
+        },
+    ),
+    (
+        re.compile(r"^Standard_NV(6|12|24)(?:s_v2)?$", re.IGNORECASE),
+        {
+            "6": "Standard_NV6ads_A10_v5",
+            "12": "Standard_NV12ads_A10_v5",
+            "24": "Standard_NV36ads_A10_v5",
+        },
+    ),
+    (
+        re.compile(r"^Standard_NV(12|24|48)s_v3$", re.IGNORECASE),
+        {
+            "12": "Standard_NV12ads_A10_v5",
+            "24": "Standard_NV36ads_A10_v5",
+            "48": "Standard_NV72ads_A10_v5",
+        },
+    ),
+    (
+        re.compile(r"^Standard_DS?(1|2|3|4|11|12|13|14)(?:_v2)?$", re.IGNORECASE),
+        {
+            "1": "Standard_D2s_v5",
+            "2": "Standard_D2s_v5",
+            "3": "Standard_D4s_v5",
+            "4": "Standard_D8s_v5",
+            "11": "Standard_E2s_v5",
+            "12": "Standard_E4s_v5",
+            "13": "Standard_E8s_v5",
+            "14": "Standard_E16s_v5",
+        },
+    ),
+]
+
+
+def retired_size(size: str) -> str | None:
+    """The size that replaces a retired one, or None if `size` is not known to be retired."""
+    for pattern, successors in _RETIRED_SIZES:
+        if match := pattern.match(size):
+            return successors[match.group(1).lower()]
+    return None
+
+
+class GpuFacts(Wire):
+    """The GPUs of a VM size: how many devices the system sees, and what drives them."""
+
+    count: int
+    driver: DriverKind
+    fabric_manager: bool = False
+
+
+_OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID
+# Pattern of the size, devices, driver, whether NVSwitch needs the fabric manager:
+# https://learn.microsoft.com/azure/virtual-machines/sizes/overview (accelerated computing)
+_GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
+    (r"NC(4|8|16)as_T4_v3", 1, _OPEN, False),
+    (r"NC64as_T4_v3", 4, _OPEN, False),
+    (r"NC24ads_A100_v4", 1, _OPEN, False),
+    (r"NC48ads_A100_v4", 2, _OPEN, False),
+    (r"NC96ads_A100_v4", 4, _OPEN, False),
+    (r"NC40ads_H100_v5", 1, _OPEN, False),
+    (r"NC80adis_H100_v5", 2, _OPEN, False),
+    (r"ND96(asr|amsr_A100)_v4", 8, _OPEN, True),
+    (r"ND96isr_H[12]00_v5", 8, _OPEN, True),
+    (r"NV(6|12|18|36)adm?s_A10_v5", 1, _GRID, False),
+    (r"NV72ads_A10_v5", 2, _GRID, False),
+]
+
+
+def gpu_of(size: str) -> GpuFacts | None:
+    """The GPUs of a size, or None where it has none that is known."""
+    for pattern, count, driver, fabric_manager in _GPU_SIZES:
+        if re.fullmatch(f"Standard_{pattern}", size, re.IGNORECASE):
+            return GpuFacts(count=count, driver=driver, fabric_manager=fabric_manager)
+    return None
+
+
+def looks_like_gpu(size: str) -> bool:
+    """Whether a size is of Azure's N series, known here or not."""
+    return re.match(r"Standard_N[CDGPV]", size, re.IGNORECASE) is not None

@@ -1,0 +1,138 @@
+"""The strings that a request may hold: each type knows Azure's rule, and refuses the rest."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.base import names
+from shared.model import catalogue
+
+
+def refuse(code: str, message: str, successor: str | None = None) -> PydanticCustomError:
+    """The error that a validator raises; `code` becomes the problem's code."""
+    # pydantic formats the message with its context, so braces that a user wrote must not reach the
+    # template.
+    return PydanticCustomError(code, "{text}", {"text": message, "successor": successor})
+
+
+def named(pattern: str, rule: str) -> Any:
+    """A string that matches `pattern` wholly; `rule` says so in words, with Azure's source."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise refuse("InvalidName", f"{shown(value)} is not allowed: {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+def shown(value: str) -> str:
+    """A user's text as it appears in a message."""
+    return repr(value if len(value) <= 60 else value[:57] + "...")
+
+
+def _size(value: str) -> str:
+    if not re.fullmatch(r"Standard_[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*", value) or len(value) > 50:
+        raise refuse("InvalidName", f"{shown(value)} is not a VM size such as Standard_D4s_v5")
+    if successor := catalogue.retired_size(value):
+        message = f"{value} is retired by Azure; {successor} does the same work today"
+        raise refuse("RetiredVmSize", message, successor)
+    return value
+
+
+def _short_size(value: Any) -> Any:
+    """`NC6` means `Standard_NC6`."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Z]{1,4}\d[A-Za-z0-9_-]*", value):
+        return f"Standard_{value}"
+    return value
+
+
+# Rules: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+GroupName = Annotated[
+    str,
+    named(r"[\w\-.()]{0,89}[\w\-()]", "1 to 90 letters, digits, _ - . ( ), not ending in a dot"),
+]
+GalleryName = Annotated[
+    str,
+    named(
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?",
+        "1 to 80 letters, digits, _ and ., beginning and ending with a letter or digit, no hyphens",
+    ),
+]
+ImageName = Annotated[
+    str,
+    named(
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,78}[A-Za-z0-9])?",
+        "1 to 80 letters, digits, _ . and -, beginning and ending with a letter or digit",
+    ),
+]
+Location = Annotated[
+    str, named(r"[a-z0-9]{3,30}", "an Azure region's short name such as swedencentral")
+]
+
+
+def _version(value: str) -> str:
+    if names.parse_version(value) is None:
+        raise refuse("InvalidName", f"{shown(value)} is not Major.Minor.Patch, such as 1.0.0")
+    return value
+
+
+def _version_or_latest(value: str) -> str:
+    return value if value == "latest" else _version(value)
+
+
+VersionName = Annotated[str, AfterValidator(_version_or_latest)]
+AccountName = Annotated[str, named(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")]
+PoolId = Annotated[str, named(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -")]
+RegistryName = Annotated[str, named(r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")]
+VmSize = Annotated[str, BeforeValidator(_short_size), AfterValidator(_size)]
+RequestId = Annotated[
+    str, named(r"[\x21-\x7e]{1,128}", "1 to 128 printable characters without blanks")
+]
+# https://github.com/distribution/reference (grammar of image references)
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?"
+_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+_TAG = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+_REFERENCE = rf"{_DOMAIN}{_PATH}{_TAG}(?:@sha256:[0-9a-f]{{64}})?"
+ImageReference = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    named(_REFERENCE, "a container image reference such as docker.io/library/busybox:1.36"),
+]
+BuiltImage = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    named(rf"{_PATH}{_TAG}", "a repository and tag such as myapp:v1.0"),
+]
+SubnetId = Annotated[
+    str,
+    named(
+        r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Network"
+        r"/virtualNetworks/[^/\s]+/subnets/[^/\s]+",
+        "the full resource id of a subnet",
+    ),
+    StringConstraints(max_length=512),
+]
+GitSource = Annotated[
+    str,
+    StringConstraints(max_length=1024),
+    named(
+        r"https://[\w.\-~:/%@+]+\.git(?:#[\w.\-/]*(?::[\w.\-/]+)?)?",
+        "https://HOST/PATH.git#BRANCH:FOLDER",
+    ),
+]
+ContextId = Annotated[
+    str, named(r"contexts/[0-9a-f]{32}\.tar\.gz", "what POST /api/contexts answered")
+]
+PublicKey = Annotated[
+    str,
+    StringConstraints(max_length=4096),
+    named(r"(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: [\w.@\-]{0,100})?", "an OpenSSH public key"),
+]
+CommandLine = Annotated[str, StringConstraints(min_length=1, max_length=8192)]

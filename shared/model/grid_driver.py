@@ -1,0 +1,52 @@
+"""What is known of the GRID driver's files, from the one catalogue of versions."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from shared.base.errors import Problem
+from shared.model.plans import ImagePlan
+
+_CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
+_WHERE = "https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup"
+
+
+@cache
+def default_version() -> str:
+    """The version that is installed where nobody names one."""
+    return _found(r"^readonly CATALOGUE_GRID_VERSION=(\S+)")
+
+
+@cache
+def _table(name: str) -> dict[str, str]:
+    """One of the catalogue's tables by version: GRID_FOLDERS, GRID_CHECKSUMS."""
+    rows = _found(rf"^declare -rA {name}=\(([^)]*)\)")
+    return dict(re.findall(r"\['([0-9.]+)'\]=(\S+)", rows))
+
+
+def _found(pattern: str) -> str:
+    match = re.search(pattern, _CATALOGUE.read_text(), re.MULTILINE)
+    assert match is not None, pattern
+    return match[1]
+
+
+def problem(image: ImagePlan) -> Problem | None:
+    """Why the image's GRID driver could not be installed: nothing unproved runs as root there."""
+    driver = image.grid_driver
+    if driver is None:
+        return None
+    version = driver.version or default_version()
+    if driver.url is None and version not in _table("GRID_FOLDERS"):
+        message = (
+            f"where GRID driver {version} is, is not known: set GRID_DRIVER_URL (see {_WHERE})"
+        )
+        return Problem(field="image.gpu", code="DriverUnknown", message=message)
+    if driver.sha256 is None and version not in _table("GRID_CHECKSUMS"):
+        message = (
+            f"the image needs the GRID driver, and no checksum of version {version} is published: "
+            f"download its file once (see {_WHERE}), and set GRID_DRIVER_SHA256 to its SHA-256"
+        )
+        return Problem(field="image.gpu", code="DriverChecksumMissing", message=message)
+    return None

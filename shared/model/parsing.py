@@ -1,0 +1,175 @@
+"""From JSON to requests: every problem named at once, or a frozen model.
+
+What only Azure can know (does the image exist, is there quota) is asked later, by the checks of a
+build.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from shared.base.errors import Problem, RequestRefused
+from shared.base.wire import Request
+from shared.model import request_rules
+from shared.model.fields import shown
+from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def parse_build(data: object) -> Build:
+    """Parse POST /api/builds. Raises RequestRefused with every problem: shapes, names and
+    combinations.
+    """
+    return _parse(Build, data, request_rules.problems_of)
+
+
+def parse_pool_message(data: object) -> Build:
+    """Parse a pool request: a batch-only build of one pool. Raises RequestRefused."""
+    return _as_build(_parse(PoolMessage, data, _message_problems))
+
+
+def _as_build(message: PoolMessage) -> Build:
+    return Build(
+        mode=Mode.BATCH_ONLY,
+        request_id=message.request_id,
+        image=message.image,
+        batch_account=message.batch_account,
+        pools=[message.pool],
+    )
+
+
+def _message_problems(message: PoolMessage) -> list[Problem]:
+    """A message has one pool, and its fields are named so."""
+    return [
+        p.model_copy(update={"field": re.sub(r"^pools\[0\]", "pool", p.field)})
+        for p in request_rules.problems_of(_as_build(message))
+    ]
+
+
+def parse_resize(data: object) -> Resize:
+    """Parse PATCH /api/pools/{account}/{pool}. Raises RequestRefused."""
+    resize = _parse(Resize, data)
+    if resize.nodes is None and resize.low_priority_nodes is None:
+        message = "give nodes or lowPriorityNodes"
+        raise RequestRefused([Problem(field="nodes", code="Missing", message=message)])
+    return resize
+
+
+def parse_recipe(data: object) -> Recipe:
+    """Parse PUT /api/recipes/{name}: an image request. Raises RequestRefused."""
+    return _parse(Recipe, data, _recipe_problems)
+
+
+def _recipe_problems(recipe: Recipe) -> list[Problem]:
+    problems = [
+        p.model_copy(update={"field": f"request.{p.field}"})
+        for p in request_rules.problems_of(recipe.request)
+    ]
+    if recipe.request.mode is Mode.BATCH_ONLY:
+        message = "a recipe builds an image: mode full or image-only"
+        problems.append(Problem(field="request.mode", code="Impossible", message=message))
+    if recipe.request.image.version:
+        message = "a recipe is built again and again: leave it out, and each takes the next number"
+        problems.append(Problem(field="request.image.version", code="Impossible", message=message))
+    if recipe.request.request_id:
+        message = "a recipe is built again and again, so its request has no id of its own"
+        problems.append(Problem(field="request.requestId", code="Impossible", message=message))
+    return problems
+
+
+def _parse(
+    model: type[RequestT],
+    data: object,
+    check: Callable[[RequestT], list[Problem]] = lambda _: [],
+) -> RequestT:
+    """The model. Raises RequestRefused with what is wrong with each field, and with what `check`
+    finds wrong between fields.
+    """
+    if not isinstance(data, dict):
+        message = "the body must be a JSON object"
+        raise RequestRefused([Problem(field="$", code="InvalidType", message=message)])
+    try:
+        parsed = model.model_validate(data)
+    except ValidationError as error:
+        found = _problems(error)
+        raise RequestRefused([*found, *_among_the_rest(model, data, error, check)]) from None
+    if problems := check(parsed):
+        raise RequestRefused(problems)
+    return parsed
+
+
+def _among_the_rest(
+    model: type[RequestT],
+    data: dict[str, Any],
+    error: ValidationError,
+    check: Callable[[RequestT], list[Problem]],
+) -> list[Problem]:
+    """What `check` finds in the fields that are well-formed, and that does not come of leaving the
+    others out.
+    """
+    rest = copy.deepcopy(data)
+    left_out = [
+        _path(place)
+        for e in error.errors(include_url=False)
+        if (place := _leave_out(rest, e["loc"]))
+    ]
+    try:
+        problems = check(model.model_validate(rest))
+    except ValidationError:  # something that must be there is missing
+        return []
+    return [p for p in problems if not any(p.field.startswith(field) for field in left_out)]
+
+
+def _leave_out(data: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Remove the innermost object's field that an error is about; its place, or nothing."""
+    path: list[int | str] = [part for part in location if part not in UNION_TAGS]
+    place: tuple[int | str, ...] = ()
+    holder: Any = None
+    for depth, part in enumerate(path):
+        if isinstance(data, dict) and part in data:
+            holder, place = data, tuple(path[: depth + 1])
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            break
+    if holder is not None:
+        holder.pop(place[-1], None)
+    return place
+
+
+_MEANING = {"extra_forbidden": "UnknownField", "missing": "Missing"}
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    found: dict[tuple[str, str], Problem] = {}
+    for e in error.errors(include_url=False, include_input=False):
+        field = _path(e["loc"])
+        own = e["type"][0].isupper()  # raised by fields.refuse
+        context = e.get("ctx", {})
+        problem = Problem(
+            field=field,
+            code=e["type"] if own else _MEANING.get(e["type"], "InvalidValue"),
+            message=str(context["text"]) if own else e["msg"],
+            successor=context.get("successor") if own else None,
+        )
+        found.setdefault((field, problem.message), problem)
+    return list(found.values())
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`("pools", 0, "vmSize")` as `pools[0].vmSize`."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part not in UNION_TAGS:
+            name = part if re.fullmatch(r"[A-Za-z]\w{0,40}", part) else shown(part)
+            text += f".{name}" if text else name
+    return text or "$"

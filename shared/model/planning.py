@@ -1,0 +1,388 @@
+"""From a request and the settings to a plan. Pure: nothing is asked, everything is decided."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.base import names
+from shared.base.errors import Failure
+from shared.base.settings import Settings
+from shared.model import catalogue, requests
+from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.plans import (
+    AccountPlan,
+    BaseImage,
+    BuildPlan,
+    GridDriver,
+    ImagePlan,
+    ImageRecord,
+    ImageReference,
+    PoolChange,
+    PoolPlan,
+    PoolRecord,
+    RegistryPlan,
+)
+from shared.model.requests import Build, Mode, OutboundSubnet, Pool
+
+Json = dict[str, Any]
+
+
+def plan_build(request: Build, settings: Settings) -> BuildPlan:
+    """What `request` will do. Its request id must be set: names derive from it."""
+    assert request.request_id is not None
+    build = names.build_id(request.request_id)
+    account = _plan_account(build, request, settings)
+    builds_image = request.mode is not Mode.BATCH_ONLY
+    return BuildPlan(
+        build_id=build,
+        mode=request.mode,
+        image=_plan_image(build, request, settings) if builds_image else None,
+        image_ref=None if builds_image else _image_reference(request, settings),
+        account=account,
+        pools=[_plan_pool(build, account, pool, request, settings) for pool in request.pools]
+        if account
+        else [],
+        pool_width=settings.pool_width,
+    )
+
+
+def _system(image: requests.Image) -> OperatingSystem:
+    version = image.os_version or catalogue.DEFAULT_VERSIONS[image.os]
+    system = catalogue.find_system(image.os, version)
+    assert system is not None, "the request was parsed"
+    return system
+
+
+def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
+    image = request.image
+    group = image.resource_group or settings.default_resource_group
+    location = image.location or settings.default_location
+    sizes = _builder_sizes(image, settings)
+    driver = _driver(request, sizes[0]) if image.gpu else None
+    outbound = (
+        image.outbound.subnet_id if isinstance(image.outbound, OutboundSubnet) else image.outbound
+    )
+    return ImagePlan(
+        build_id=build,
+        subscription_id=settings.subscription_id,
+        tenant_id=settings.tenant_id,
+        resource_group=group,
+        location=location,
+        gallery=image.gallery or settings.default_gallery,
+        definition=image.name or settings.default_image_name,
+        version=image.version,
+        system=_system(image),
+        gpu=image.gpu,
+        driver=driver,
+        grid_driver=_grid_driver(settings) if driver is DriverKind.GRID else None,
+        fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
+        size=sizes[0],
+        other_sizes=sizes[1:],
+        zone=image.zones[0] if image.zones else None,
+        other_zones=image.zones[1:],
+        security_type=image.security_type,
+        managed_image=image.managed_image,
+        outbound=outbound,
+        public_key=image.ssh_public_key,
+        spot=image.spot,
+        container_images=image.container_images,
+        registry=_plan_registry(build, image, group, location, settings),
+        target_regions=_target_regions(request, location, settings),
+        keep_vm=image.keep_vm,
+        keep_hours=settings.keep_hours,
+        log_container=settings.step_log_container_url,
+        log_identity_id=settings.step_log_identity_id,
+        log_identity_client_id=settings.step_log_identity_client_id,
+        force=image.force,
+    )
+
+
+def _builder_sizes(image: requests.Image, settings: Settings) -> list[str]:
+    if image.builder_vm_sizes:
+        return list(image.builder_vm_sizes)
+    if image.builder_vm_size:
+        return [image.builder_vm_size]
+    # On a GPU size the driver can be proved before the image is published.
+    return [settings.default_gpu_vm_size if image.gpu else settings.default_vm_size]
+
+
+def _gpu_sizes(request: Build, builder_size: str) -> list[str]:
+    """The sizes that the image's driver must serve: the pools' first, else the builder's."""
+    sizes = [size for pool in request.pools for size in _sizes(pool) if catalogue.gpu_of(size)]
+    return [*sizes, builder_size]
+
+
+def _sizes(pool: Pool) -> list[str]:
+    return pool.vm_sizes or ([pool.vm_size] if pool.vm_size else [])
+
+
+def _driver(request: Build, builder_size: str) -> DriverKind:
+    facts = (catalogue.gpu_of(size) for size in _gpu_sizes(request, builder_size))
+    return next((f.driver for f in facts if f), DriverKind.DATACENTER_OPEN)
+
+
+def _grid_driver(settings: Settings) -> GridDriver:
+    return GridDriver(
+        version=settings.grid_driver_version,
+        url=settings.grid_driver_url,
+        sha256=settings.grid_driver_sha256,
+    )
+
+
+def _needs_fabric_manager(request: Build, builder_size: str) -> bool:
+    facts = (catalogue.gpu_of(size) for size in _gpu_sizes(request, builder_size))
+    return any(f.fabric_manager for f in facts if f)
+
+
+def _plan_registry(
+    build: str, image: requests.Image, group: str, location: str, settings: Settings
+) -> RegistryPlan | None:
+    if image.registry is None:
+        return None
+    made = image.registry.build
+    return RegistryPlan(
+        subscription_id=settings.subscription_id,
+        resource_group=group,
+        location=location,
+        name=image.registry.name,
+        build_image=made.image if made else None,
+        build_source=made.source if made else None,
+        build_context=made.context if made else None,
+        tags={names.TAG_BUILD: build},
+    )
+
+
+def _target_regions(request: Build, location: str, settings: Settings) -> dict[str, int]:
+    """The regions asked for; the builder's own (Azure insists) and the account's (its pools need a
+    replica).
+    """
+    regions = {region.name: region.replicas for region in request.image.target_regions}
+    regions.setdefault(location, 1)
+    if request.mode is Mode.FULL:
+        regions.setdefault(_account_location(request, settings), 1)
+    return regions
+
+
+def _account_location(request: Build, settings: Settings) -> str:
+    account = request.batch_account
+    return (
+        (account.location if account else None)
+        or request.image.location
+        or settings.default_location
+    )
+
+
+def _plan_account(build: str, request: Build, settings: Settings) -> AccountPlan | None:
+    if request.mode is Mode.IMAGE_ONLY:
+        return None
+    group = request.image.resource_group or settings.default_resource_group
+    account = request.batch_account
+    if account is None:
+        name = settings.default_batch_account or _default_account(settings, group)
+        return _account(build, settings, name, group, _account_location(request, settings))
+    return _account(
+        build,
+        settings,
+        account.name,
+        account.resource_group or group,
+        _account_location(request, settings),
+    )
+
+
+def _default_account(settings: Settings, group: str) -> str:
+    """The same group always gets the same account; the name is unique in its region."""
+    return "batch" + names.digest("account", settings.subscription_id, group.lower())
+
+
+def _account(build: str, settings: Settings, name: str, group: str, location: str) -> AccountPlan:
+    return AccountPlan(
+        build_id=build,
+        subscription_id=settings.subscription_id,
+        name=name,
+        resource_group=group,
+        location=location,
+    )
+
+
+def _plan_pool(
+    build: str, account: AccountPlan, pool: Pool, request: Build, settings: Settings
+) -> PoolPlan:
+    default = settings.default_gpu_vm_size if request.image.gpu else settings.default_vm_size
+    sizes = _sizes(pool) or [default]
+    gpu = catalogue.gpu_of(sizes[0])
+    if pool.checks:  # they are part of the verification
+        pool = pool.model_copy(update={"verify": True})
+    return PoolPlan(
+        build_id=build,
+        account=account,
+        pool_id=pool.id or settings.default_pool_id,
+        pool=pool,
+        size=sizes[0],
+        other_sizes=sizes[1:],
+        gpu_count=gpu.count if gpu else 0,
+        verify_image=settings.verify_image,
+    )
+
+
+def _image_reference(request: Build, settings: Settings) -> ImageReference:
+    image = request.image
+    system = _system(image)
+    parts = names.parse_image_version_id(image.id) if image.id else None
+    common = {"node_agent": system.node_agent, "os": f"{system.name} {system.version}"}
+    if parts:
+        return ImageReference(
+            subscription_id=parts["subscription"],
+            resource_group=parts["group"],
+            gallery=parts["gallery"],
+            definition=parts["definition"],
+            version=parts["version"],
+            gpu=image.gpu,
+            **common,
+        )
+    return ImageReference(
+        subscription_id=settings.subscription_id,
+        resource_group=image.resource_group or settings.default_resource_group,
+        gallery=image.gallery or settings.default_gallery,
+        definition=image.name or settings.default_image_name,
+        version=image.version or _version_of_pools(request.pools),
+        gpu=image.gpu,
+        **common,
+    )
+
+
+def _version_of_pools(pools: list[Pool]) -> str:
+    """The one that some of them name, or the newest."""
+    return next((pool.image for pool in pools if pool.image != "latest"), "latest")
+
+
+def plan_change(
+    *,
+    request_id: str,
+    mode: Mode,
+    account: AccountPlan,
+    pool_id: str,
+    nodes: int | None = None,
+    low_priority_nodes: int | None = None,
+) -> PoolChange:
+    """A resize or deletion of one pool."""
+    build = names.build_id(request_id)
+    return PoolChange(
+        build_id=build,
+        mode=mode,
+        account=account.model_copy(update={"build_id": build}),
+        pool_id=pool_id,
+        nodes=nodes,
+        low_priority_nodes=low_priority_nodes,
+    )
+
+
+# -------------------------------------------------------------------------------------------------
+# What is only known while the build runs
+
+
+def stamped(plan: BuildPlan, now: datetime) -> BuildPlan:
+    """The plan with the tags that everything it creates carries: build, creation, expiry."""
+    hours = plan.image.keep_hours if plan.image else 4.0
+    tags = {
+        names.TAG_BUILD: plan.build_id,
+        names.TAG_CREATED: _iso(now),
+        names.TAG_EXPIRES: _iso(now + timedelta(hours=hours)),
+    }
+    image = plan.image
+    if image is not None:
+        registry = image.registry
+        if registry is not None:
+            registry = registry.model_copy(update={"tags": tags})
+        image = image.model_copy(update={"tags": tags, "registry": registry})
+    account = plan.account.model_copy(update={"tags": tags}) if plan.account else None
+    pools = [pool.model_copy(update={"tags": tags, "account": account}) for pool in plan.pools]
+    return plan.model_copy(update={"image": image, "account": account, "pools": pools})
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def checks_for(plan: BuildPlan) -> list[str]:
+    """The checks (activities) that a build needs before it begins."""
+    checks = ["check_providers"]
+    if plan.image:
+        checks += ["check_image_source", "check_builder"]
+    if plan.image_ref:
+        checks.append("check_image")
+    if plan.account:
+        checks.append("check_batch")
+    return checks
+
+
+def on_base(plan: ImagePlan, base: BaseImage, sizes: list[str]) -> ImagePlan:
+    """The plan with the marketplace image that Azure named and the builder sizes that it offers."""
+    return plan.model_copy(update={"base": base, "size": sizes[0], "other_sizes": sizes[1:]})
+
+
+def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
+    """The pool's plan once its image is known."""
+    private = image.registry_login_server is not None
+    return pool.model_copy(
+        update={
+            "endpoint": endpoint,
+            "image_id": image.image_id,
+            "node_agent": image.node_agent_sku,
+            "security_type": image.security_type,
+            "container_images": [i.name for i in image.container_images],
+            "gpu_count": pool.gpu_count if image.gpu_enabled else 0,
+            "pending": image.pending,
+            "registry_login_server": image.registry_login_server if private else None,
+            "pull_identity_id": image.pull_identity_id if private else None,
+        }
+    )
+
+
+def in_size(pool: PoolPlan, size: str) -> PoolPlan:
+    """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
+    gpu = catalogue.gpu_of(size)
+    count = gpu.count if gpu and pool.gpu_count else 0
+    return pool.model_copy(update={"size": size, "gpu_count": count})
+
+
+def failed_pool(plan: PoolPlan, failure: Failure) -> PoolRecord:
+    """The record of a pool that did not come up."""
+    return pool_record(plan, "").model_copy(update={"state": "failed", "error": failure})
+
+
+def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
+    """The record of a pool that is ready."""
+    return PoolRecord(
+        batch_account=plan.account.name,
+        pool_id=plan.pool_id,
+        image_id=plan.image_id,
+        vm_size=plan.size,
+        nodes=plan.pool.nodes,
+        low_priority_nodes=plan.pool.low_priority_nodes,
+        state="ready",
+        pending=plan.pending,
+        resource_group=plan.account.resource_group,
+        location=plan.account.location,
+        build_id=plan.build_id,
+        changed_at=now,
+        expires_at=pool_expiry(plan, now) if now else None,
+    )
+
+
+def pool_expiry(plan: PoolPlan, now: str) -> str | None:
+    """When a pool that is done `now` is to be deleted; None: never."""
+    hours = plan.pool.ttl_hours
+    if hours is None:
+        return None
+    return _iso(datetime.fromisoformat(now) + timedelta(hours=hours))
+
+
+def images_to_preload(plan: ImagePlan, login_server: str | None) -> list[str]:
+    """What the builder pulls: the request's images, then the one built for it."""
+    images = list(plan.container_images)
+    if plan.registry and plan.registry.build_image and login_server:
+        built = f"{login_server}/{plan.registry.build_image}"
+        if built not in images:
+            images.append(built)
+    return images

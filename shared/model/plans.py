@@ -1,0 +1,399 @@
+"""What a build will do, decided before anything is done: plans, and the records that come out of
+them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.base import names
+from shared.base.errors import Failure
+from shared.base.wire import Wire
+from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.requests import Mode, Pool, SecurityType
+from shared.model.verification import CheckResult, Proof
+
+
+class GroupPlan(Wire):
+    """A resource group to ensure."""
+
+    name: str
+    location: str
+    tags: dict[str, str]
+
+
+class BaseImage(Wire):
+    """The marketplace image that the builder starts from, as Azure knows it."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+    generation: str  # V1 or V2
+    architecture: str = "x64"
+    purchase_plan: dict[str, str] | None = None  # name, publisher, product
+
+
+class GridDriver(Wire):
+    """The GRID driver's file; what is not said comes from provisioning/catalogue.sh."""
+
+    version: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+
+
+class RegistryPlan(Wire):
+    """The container registry of an image."""
+
+    subscription_id: str
+    resource_group: str
+    location: str
+    name: str
+    build_image: str | None = None  # repository:tag to build, if any
+    build_source: str | None = None  # a git URL
+    build_context: str | None = None  # an uploaded context
+    tags: dict[str, str] = {}
+    principal_id: str | None = None  # of the pull identity, once it exists
+    login_server: str | None = None  # once the registry exists
+
+
+class ImagePlan(Wire):
+    """One image version to be: where, from what, with what inside."""
+
+    build_id: str
+    subscription_id: str
+    tenant_id: str | None = None
+    resource_group: str
+    location: str
+    gallery: str
+    definition: str
+    version: str | None = None  # None: the next free one
+    system: OperatingSystem
+    base: BaseImage | None = None  # once Azure has told
+    gpu: bool
+    driver: DriverKind | None = None
+    grid_driver: GridDriver | None = None  # which file, where the driver is GRID
+    fabric_manager: bool = False
+    size: str  # of the builder VM
+    other_sizes: list[str] = []  # tried in turn when Azure has no capacity
+    zone: str | None = None
+    other_zones: list[str] = []
+    security_type: SecurityType
+    managed_image: bool
+    outbound: str  # nat, defaultAccess, or the id of an existing subnet
+    public_key: str | None = None
+    spot: bool
+    container_images: list[str]
+    registry: RegistryPlan | None = None
+    target_regions: dict[str, int]  # region: replicas
+    keep_vm: bool
+    keep_hours: float
+    log_container: str | None = None
+    log_identity_id: str | None = None
+    log_identity_client_id: str | None = None
+    tags: dict[str, str] = {}
+    force: bool = False
+
+    @property
+    def vm_id(self) -> str:
+        """The builder VM's resource id."""
+        return names.vm_id(self.subscription_id, self.resource_group, self.build_id)
+
+    def network_id(self, kind: str, name: str) -> str:
+        """The id of one of the builder's network resources."""
+        kind = f"Microsoft.Network/{kind}"
+        return names.resource_id(self.subscription_id, self.resource_group, kind, name)
+
+    @property
+    def public_ip_id(self) -> str:
+        """The NAT gateway's address."""
+        return self.network_id("publicIPAddresses", names.public_ip(self.build_id))
+
+    @property
+    def nat_gateway_id(self) -> str:
+        """The builder's way out."""
+        return self.network_id("natGateways", names.nat_gateway(self.build_id))
+
+    @property
+    def virtual_network_id(self) -> str:
+        """The builder's network."""
+        return self.network_id("virtualNetworks", names.network(self.build_id))
+
+    @property
+    def builder_resources(self) -> list[str]:
+        """What exists only for the builder: its VM and what was made around it."""
+        found = [self.vm_id]
+        if self.own_network:
+            found.append(self.virtual_network_id)
+        if self.outbound == "nat":
+            found += [self.nat_gateway_id, self.public_ip_id]
+        return found
+
+    @property
+    def own_network(self) -> bool:
+        """Whether the builder gets a network of its own."""
+        return self.outbound in {"nat", "defaultAccess"}
+
+    @property
+    def subnet_id(self) -> str:
+        """Where the builder's network card sits."""
+        if not self.own_network:
+            return self.outbound
+        return f"{self.virtual_network_id}/subnets/builder"
+
+    @property
+    def pull_identity_id(self) -> str | None:
+        """The identity that the builder and the pools pull with, where there is a registry."""
+        if self.registry is None:
+            return None
+        kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+        return names.resource_id(
+            self.subscription_id, self.registry.resource_group, kind, names.PULL_IDENTITY
+        )
+
+
+class ScriptPlan(Wire):
+    """One script to run on the builder."""
+
+    image: ImagePlan
+    step: str
+    parameters: dict[str, str] = {}  # environment of the script
+    timeout_minutes: int = 40
+
+
+class VersionPlan(Wire):
+    """An image whose version number is claimed."""
+
+    image: ImagePlan
+    version: str
+
+
+class AccountPlan(Wire):
+    """A Batch account to ensure."""
+
+    build_id: str
+    subscription_id: str
+    name: str
+    resource_group: str
+    location: str
+    tags: dict[str, str] = {}
+
+    @property
+    def account_id(self) -> str:
+        """The account's resource id."""
+        kind = "Microsoft.Batch/batchAccounts"
+        return names.resource_id(self.subscription_id, self.resource_group, kind, self.name)
+
+
+class PoolPlan(Wire):
+    """One pool to create or update, and how to prove it."""
+
+    build_id: str
+    account: AccountPlan
+    endpoint: str = ""  # of the account's data plane, once known
+    pool_id: str
+    pool: Pool  # as it was asked for
+    size: str
+    other_sizes: list[str] = []
+    image_id: str = ""
+    node_agent: str = ""
+    security_type: SecurityType = SecurityType.STANDARD
+    container_images: list[str] = []
+    gpu_count: int = 0
+    pending: list[str] = []  # what the image's builder could not prove
+    verify_image: str = ""
+    registry_login_server: str | None = None
+    pull_identity_id: str | None = None
+    tags: dict[str, str] = {}
+
+    @property
+    def resource(self) -> str:
+        """The pool's resource id."""
+        return f"{self.account.account_id}/pools/{self.pool_id}"
+
+    @property
+    def nodes_asked(self) -> int:
+        """How many nodes there should be; 0 where a formula decides."""
+        asked = self.pool
+        return 0 if asked.autoscale_formula else asked.nodes + asked.low_priority_nodes
+
+    @property
+    def job_id(self) -> str:
+        """The verification job."""
+        return names.verification_job(self.build_id, self.pool_id)
+
+
+class BuildPlan(Wire):
+    """A whole build."""
+
+    build_id: str
+    mode: Mode
+    image: ImagePlan | None = None  # in batch-only mode with an image id: None
+    image_ref: ImageReference | None = None  # the image to use, in batch-only mode
+    account: AccountPlan | None = None
+    pools: list[PoolPlan] = []
+    pool_width: int = 100
+    earlier: Earlier | None = None  # in a resumed build
+
+
+class Earlier(Wire):
+    """What an earlier try of a build has finished: it sealed the builder, or made the image."""
+
+    steps: dict[str, dict[str, Any]]  # results of the image's steps
+    outcome: BuildOutcome
+
+
+class ImageReference(Wire):
+    """An existing image: by gallery and name, or by its full id."""
+
+    subscription_id: str
+    resource_group: str
+    gallery: str
+    definition: str
+    version: str  # a number, or latest
+    node_agent: str  # what its system needs, where no record tells
+    os: str
+    gpu: bool = False
+
+
+NODES_A_CALL = 50  # whose reports one activity reads: a request each, some seconds in all
+
+
+class ReportPlan(Wire):
+    """A pool and the nodes that prove it."""
+
+    pool: PoolPlan
+    nodes: list[str]  # none named: whichever there are
+
+
+class BuildRef(Wire):
+    """A build by its id."""
+
+    build_id: str
+
+
+class RecipePlan(Wire):
+    """A recipe to build on a certain day."""
+
+    name: str
+    day: str  # YYYY-MM-DD
+
+
+class RebuildGroup(Wire):
+    """Some of the recipes of a rebuild, by name, of which `width` are built side by side."""
+
+    recipes: list[str]
+    day: str  # YYYY-MM-DD
+    width: int
+
+
+class NoInput(Wire):
+    """No input."""
+
+
+class PoolChange(Wire):
+    """A change to an existing pool: a resize, or its deletion."""
+
+    build_id: str
+    mode: Mode
+    account: AccountPlan
+    pool_id: str
+    nodes: int | None = None
+    low_priority_nodes: int | None = None
+    pace: dict[str, float] = {}
+
+    @property
+    def resource(self) -> str:
+        """The pool's resource id."""
+        return f"{self.account.account_id}/pools/{self.pool_id}"
+
+
+# -------------------------------------------------------------------------------------------------
+# What comes out
+
+
+class PreloadedImage(Wire):
+    """A container image inside the VM image."""
+
+    name: str
+    digest: str | None = None
+    size_bytes: int | None = None
+
+
+class ImageRecord(Wire):
+    """`image_metadata.json`: the old script's keys first, then what is known besides."""
+
+    image_id: str
+    node_agent_sku: str
+    gallery_name: str
+    image_name: str
+    version: str
+    vm_size: str
+    location: str
+    base_os: str
+    gpu_enabled: bool
+    resource_group: str
+    build_id: str
+    created_at: str
+    security_type: SecurityType = SecurityType.STANDARD
+    base_image_version: str | None = None
+    docker_version: str | None = None
+    toolkit_version: str | None = None
+    driver_version: str | None = None
+    kernel: str | None = None
+    pending: list[str] = []  # checks that the builder could not make: each pool makes them
+    bill_of_materials: str | None = None  # name of the document in the app's storage
+    bill_of_materials_note: str | None = None  # why there is none
+    container_images: list[PreloadedImage] = []
+    target_regions: list[str] = []
+    registry_login_server: str | None = None
+    pull_identity_id: str | None = None
+    managed_image_id: str | None = None
+    scripted: bool = False  # of its build; see shared/model/simulation_marks.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
+
+
+class PoolRecord(Wire):
+    """`batch_metadata.json`: the old script's keys first, then what is known besides."""
+
+    batch_account: str
+    pool_id: str
+    image_id: str
+    vm_size: str
+    nodes: int
+    state: str  # ready, failed, deleted
+    resource_group: str
+    location: str
+    build_id: str
+    changed_at: str
+    low_priority_nodes: int = 0
+    verified: bool = False
+    pending: list[str] = []  # what neither the image's builder nor this pool has proved
+    proofs: list[Proof] = []  # one verdict for each check
+    checks: list[CheckResult] = []  # each on each node
+    expires_at: str | None = None
+    scripted: bool = False  # of its proof; see shared/model/simulation_marks.py
+    scripted_parts: list[str] = []
+    stand_in: str = ""
+    error: Failure | None = None
+    nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
+
+
+class PoolTold(Wire):
+    """What a build tells of a pool, and whether the pool is that build's or still another's."""
+
+    record: PoolRecord
+    is_ours: bool = True
+
+
+class BuildOutcome(Wire):
+    """How a build ended."""
+
+    build_id: str
+    state: str  # succeeded, failed, cancelled
+    image: ImageRecord | None = None
+    pools: list[PoolRecord] = []
+    leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
+    error: Failure | None = None
+    resumable: bool = False

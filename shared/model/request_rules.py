@@ -1,0 +1,139 @@
+"""What each field of a request allows by itself, but not beside the others. Pure."""
+
+from __future__ import annotations
+
+from shared.base import names
+from shared.base.errors import Problem
+from shared.model import catalogue
+from shared.model.fields import shown
+from shared.model.requests import Build, Mode, SecurityType
+
+
+def problems_of(build: Build) -> list[Problem]:
+    """Every combination in a build that cannot work."""
+    return [
+        *_mode_problems(build),
+        *_system_problems(build),
+        *_image_problems(build),
+        *_pool_problems(build),
+        *_version_problems(build),
+    ]
+
+
+def _impossible(field: str, message: str) -> Problem:
+    return Problem(field=field, code="Impossible", message=message)
+
+
+def _mode_problems(build: Build) -> list[Problem]:
+    found = []
+    if build.mode is Mode.IMAGE_ONLY:
+        if build.pools:
+            found.append(_impossible("pools", "mode image-only makes no pools"))
+        if build.batch_account:
+            found.append(_impossible("batchAccount", "mode image-only uses no Batch account"))
+    elif not build.pools:
+        found.append(
+            Problem(
+                field="pools", code="Missing", message=f"mode {build.mode} needs at least one pool"
+            )
+        )
+    if build.mode is not Mode.BATCH_ONLY:
+        if build.image.id:
+            found.append(
+                _impossible("image.id", "an existing image is used in mode batch-only only")
+            )
+        if build.image.version == "latest":
+            found.append(
+                _impossible("image.version", "a new image needs a number or none, not latest")
+            )
+    return found
+
+
+def _system_problems(build: Build) -> list[Problem]:
+    image = build.image
+    version = image.os_version or catalogue.DEFAULT_VERSIONS.get(image.os, "")
+    system = catalogue.find_system(image.os, version)
+    if system is None:
+        successor = catalogue.retired_system(image.os, version)
+        if successor:
+            message = f"Batch retired {image.os} {version}, custom images included; use {successor}"
+            return [
+                Problem(
+                    field="image.osVersion",
+                    code="RetiredSystem",
+                    message=message,
+                    successor=successor,
+                )
+            ]
+        known = ", ".join(catalogue.known_systems())
+        message = f"{shown(f'{image.os} {version}'.strip())} cannot be built; known are: {known}"
+        return [Problem(field="image.os", code="UnknownSystem", message=message)]
+    if image.gpu and not system.gpu:
+        return [_impossible("image.gpu", f"NVIDIA serves no driver for {image.os} {version} here")]
+    return []
+
+
+def _image_problems(build: Build) -> list[Problem]:
+    image, found = build.image, []
+    if image.id and names.parse_image_version_id(image.id) is None:
+        message = "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0)"
+        found.append(Problem(field="image.id", code="InvalidName", message=message))
+    if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
+        found.append(_impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
+    if image.builder_vm_size and image.builder_vm_sizes:
+        found.append(_impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
+    if image.registry and image.registry.build:
+        made = image.registry.build
+        if (made.source is None) == (made.context is None):
+            found.append(_impossible("image.registry.build", "give source or context, exactly one"))
+    regions = [r.name for r in image.target_regions]
+    if len(set(regions)) < len(regions):
+        found.append(_impossible("image.targetRegions", "a region is named twice"))
+    return found
+
+
+def _pool_problems(build: Build) -> list[Problem]:
+    found = []
+    seen: set[str] = set()
+    for index, pool in enumerate(build.pools):
+        field = f"pools[{index}]"
+        name = (pool.id or "").lower()
+        if name in seen:
+            twice = f"pool {pool.id} is named twice" if pool.id else "two pools have no id"
+            found.append(_impossible(f"{field}.id", twice))
+        seen.add(name)
+        if pool.vm_size and pool.vm_sizes:
+            found.append(_impossible(f"{field}.vmSizes", "give vmSize or vmSizes"))
+        fixed = {"nodes", "low_priority_nodes"} & pool.model_fields_set
+        if pool.autoscale_formula and fixed:
+            message = (
+                "the formula decides the number of nodes: leave nodes and lowPriorityNodes out"
+            )
+            found.append(_impossible(f"{field}.autoscaleFormula", message))
+        if pool.checks and not pool.verify and "verify" in pool.model_fields_set:
+            message = "own checks are part of the verification: leave verify out, or say true"
+            found.append(_impossible(f"{field}.checks", message))
+        if build.mode is Mode.FULL and pool.image != "latest":
+            message = "in mode full the pools use the image that is being built"
+            found.append(_impossible(f"{field}.image", message))
+    return found
+
+
+def _version_problems(build: Build) -> list[Problem]:
+    """In mode batch-only, whoever names a version names the same one: a request has one image."""
+    if build.mode is not Mode.BATCH_ONLY:
+        return []
+    image = build.image
+    parts = names.parse_image_version_id(image.id) if image.id else None
+    named = {version for version in (image.version, parts and parts["version"]) if version}
+    found = []
+    for index, pool in enumerate(build.pools):
+        if "image" in pool.model_fields_set:
+            named.add(pool.image)
+            if len(named) > 1:
+                message = (
+                    "a request uses one version of its image; ask for the others by themselves"
+                )
+                found.append(_impossible(f"pools[{index}].image", message))
+                named.remove(pool.image)
+    return found

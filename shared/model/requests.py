@@ -1,0 +1,195 @@
+"""Requests as users write them: frozen models of the contract's JSON.
+
+`parsing` makes them from JSON and refuses what is wrong. Fields that a user leaves out come from
+the settings when the plan is made.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from shared.base.wire import Request
+from shared.model import fields
+
+
+class Mode(StrEnum):
+    """What a build does; the last two change one existing pool."""
+
+    FULL = "full"
+    IMAGE_ONLY = "image-only"
+    BATCH_ONLY = "batch-only"
+    RESIZE_POOL = "resize-pool"
+    DELETE_POOL = "delete-pool"
+
+
+def _of_builds(value: object) -> object:
+    """Pools are changed at their own address."""
+    asked = [mode.value for mode in (Mode.FULL, Mode.IMAGE_ONLY, Mode.BATCH_ONLY)]
+    if isinstance(value, str) and value not in asked:
+        raise fields.refuse("InvalidValue", f"{fields.shown(value)} is none of {', '.join(asked)}")
+    return value
+
+
+BuildMode = Annotated[Mode, BeforeValidator(_of_builds)]
+
+
+class IfExists(StrEnum):
+    """What to do with a pool of that id that is already there."""
+
+    FAIL = "fail"
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+class SecurityType(StrEnum):
+    """Of builder VM, image definition and pool alike."""
+
+    STANDARD = "Standard"
+    TRUSTED_LAUNCH = "TrustedLaunch"
+
+
+class TargetRegion(Request):
+    """A region that the image version is replicated to."""
+
+    name: fields.Location
+    replicas: int = Field(default=1, ge=1, le=100)
+
+
+class RegistryBuild(Request):
+    """A container image to build in the registry before it is preloaded."""
+
+    source: fields.GitSource | None = None
+    context: fields.ContextId | None = None
+    image: fields.BuiltImage
+
+
+class Registry(Request):
+    """The container registry that images are built in and pulled from."""
+
+    name: fields.RegistryName
+    build: RegistryBuild | None = None
+
+
+class OutboundSubnet(Request):
+    """The builder joins an existing subnet and uses its way out."""
+
+    subnet_id: fields.SubnetId
+
+
+# Which of the two forms of `outbound` was meant; the tags never show in an error's path.
+UNION_TAGS = {"outbound:word", "outbound:subnet"}
+Outbound = Annotated[
+    Annotated[Literal["nat", "defaultAccess"], Tag("outbound:word")]
+    | Annotated[OutboundSubnet, Tag("outbound:subnet")],
+    Discriminator(lambda value: "outbound:word" if isinstance(value, str) else "outbound:subnet"),
+]
+
+
+class Image(Request):
+    """The image to build or, in batch-only mode, to use. Omitted fields come from the settings."""
+
+    id: str | None = Field(default=None, max_length=512)
+    resource_group: fields.GroupName | None = None
+    location: fields.Location | None = None
+    gallery: fields.GalleryName | None = None
+    name: fields.ImageName | None = None
+    version: fields.VersionName | None = None
+    os: str = Field(default="ubuntu", max_length=20)
+    os_version: str | None = Field(default=None, max_length=10)
+    gpu: bool = False
+    builder_vm_size: fields.VmSize | None = None
+    builder_vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
+    zones: list[Annotated[str, fields.named("[1-3]", "a zone: 1, 2 or 3")]] = Field(
+        default=[], max_length=3
+    )
+    security_type: SecurityType = Field(default=SecurityType.STANDARD, strict=False)
+    managed_image: bool = False
+    outbound: Outbound = "nat"
+    ssh_public_key: fields.PublicKey | None = None
+    spot: bool = False
+    container_images: list[fields.ImageReference] = Field(default=[], max_length=50)
+    registry: Registry | None = None
+    target_regions: list[TargetRegion] = Field(default=[], max_length=20)
+    keep_vm: bool = False
+    force: bool = False
+
+
+class BatchAccount(Request):
+    """The Batch account that pools are made in; created where it does not exist."""
+
+    name: fields.AccountName
+    resource_group: fields.GroupName | None = None
+    location: fields.Location | None = None
+
+
+class StartTask(Request):
+    """The owner's own start task; it runs on every node after batch-prep's checks."""
+
+    command_line: fields.CommandLine
+
+
+class Check(Request):
+    """A verification of the owner's: a container command and the exit code that it must have."""
+
+    image: fields.ImageReference
+    command: fields.CommandLine
+    exit_code: int = Field(default=0, ge=0, le=255)
+
+
+class Pool(Request):
+    """A pool to create or update."""
+
+    id: fields.PoolId | None = None
+    vm_size: fields.VmSize | None = None
+    vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
+    nodes: int = Field(default=1, ge=0, le=2500)
+    low_priority_nodes: int = Field(default=0, ge=0, le=2500)
+    autoscale_formula: str | None = Field(default=None, min_length=1, max_length=8192)
+    task_slots_per_node: int = Field(default=1, ge=1, le=256)
+    image: fields.VersionName = "latest"
+    verify: bool = False
+    if_exists: IfExists = Field(default=IfExists.UPDATE, strict=False)
+    subnet_id: fields.SubnetId | None = None
+    start_task: StartTask | None = None
+    checks: list[Check] = Field(default=[], max_length=20)
+    ttl_hours: float | None = Field(default=None, gt=0, le=8760)
+
+
+class Build(Request):
+    """A whole request: POST /api/builds."""
+
+    mode: BuildMode = Field(default=Mode.FULL, strict=False)
+    request_id: fields.RequestId | None = None
+    image: Image = Field(default_factory=Image)
+    batch_account: BatchAccount | None = None
+    pools: list[Pool] = Field(default=[], max_length=100)
+
+    def with_request_id(self, request_id: str) -> Self:
+        """The same request under a request id."""
+        return self.model_copy(update={"request_id": self.request_id or request_id})
+
+
+class PoolMessage(Request):
+    """A message on the queue `pool-requests`."""
+
+    request_id: fields.RequestId | None = None
+    batch_account: BatchAccount
+    image: Image
+    pool: Pool
+
+
+class Resize(Request):
+    """PATCH of a pool."""
+
+    nodes: int | None = Field(default=None, ge=0, le=2500)
+    low_priority_nodes: int | None = Field(default=None, ge=0, le=2500)
+
+
+class Recipe(Request):
+    """A stored image request that the weekly rebuild builds."""
+
+    enabled: bool = True
+    request: Build

@@ -1,0 +1,118 @@
+"""What the proof of a pool has found: results on every node, and one verdict for each check. Pure.
+
+Five checks make a proof: `system`, `docker`, `gpu` and `images` in the start task of each node,
+`container` there (without pulling) and in a job of container tasks (with the GPU). The owner's own
+checks come after them, `check-1` and on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.base.wire import Wire
+
+
+class CheckResult(Wire):
+    """The verdict of one check on one node, or of one task of the verification job."""
+
+    id: str
+    status: str  # pass, fail, warn or skip
+    code: str | None = None
+    message: str | None = None
+    node: str | None = None
+    seconds: float | None = None
+    at: str | None = None  # when it was made, ISO 8601
+    evidence: dict[str, Any] = {}  # what was seen
+
+
+class Proof(Wire):
+    """The verdict of one check over all nodes: the worst of them, and what was seen there."""
+
+    check: str
+    verdict: str  # pass, fail, warn or skip
+    nodes: int  # on how many it was made
+    code: str | None = None
+    message: str | None = None
+    at: str | None = None  # when the last of them was made
+    seconds: float | None = None  # the longest
+    evidence: dict[str, Any] = {}
+
+
+# The results that each of the five checks is made of; a task of the job is `container-N`.
+_PARTS = {
+    "system": {"system", "kernel"},
+    "docker": {"docker"},
+    "gpu": {"gpu"},
+    "images": {"images"},
+    "container": {"container"},
+}
+_WORST_FIRST = ["fail", "warn", "pass", "skip"]
+RESULTS_MAX = 400  # of one record: a row has room for about 1,500 of them
+
+
+def verdicts(results: Sequence[CheckResult], own_checks: int = 0) -> list[Proof]:
+    """Five verdicts, and one for each of the owner's checks. What nobody has made has failed."""
+    found = [
+        _verdict(check, [r for r in results if _kind(r.id) in parts])
+        for check, parts in _PARTS.items()
+    ]
+    own = [f"check-{number}" for number in range(1, own_checks + 1)]
+    return found + [_verdict(name, [r for r in results if r.id == name]) for name in own]
+
+
+def _kind(result: str) -> str:
+    return "container" if result.startswith("container-") else result
+
+
+def _verdict(check: str, results: list[CheckResult]) -> Proof:
+    if not results:
+        message = "nobody has made this check"
+        return Proof(check=check, verdict="fail", nodes=0, code="NOT_MADE", message=message)
+    worst = min(results, key=lambda r: _WORST_FIRST.index(r.status))
+    return Proof(
+        check=check,
+        verdict=worst.status,
+        nodes=len({r.node for r in results}),
+        code=worst.code,
+        message=worst.message,
+        at=max((r.at for r in results if r.at), default=None),
+        seconds=max((r.seconds for r in results if r.seconds is not None), default=None),
+        evidence=_evidence(results, worst),
+    )
+
+
+def _evidence(results: list[CheckResult], worst: CheckResult) -> dict[str, Any]:
+    """What was seen where it is worst; where all is well, of every kind of result the first."""
+    if worst.status == "fail":
+        return {"node": worst.node, **worst.evidence}
+    seen: dict[str, Any] = {}
+    for result in results:
+        seen = {**result.evidence, **seen}
+    return seen
+
+
+def is_proved(proofs: Iterable[Proof], *, gpus: int, images: int) -> bool:
+    """Whether the pool works: nothing failed, and nothing was left out that it has."""
+    needless = pointless(gpus=gpus, images=images)
+    return all(
+        proof.verdict in {"pass", "warn"} or (proof.verdict == "skip" and proof.check in needless)
+        for proof in proofs
+    )
+
+
+def pointless(*, gpus: int, images: int) -> set[str]:
+    """The checks that a pool without GPUs, or without preloaded images, leaves out."""
+    return {name for name, has in (("gpu", gpus), ("images", images)) if not has}
+
+
+def still_pending(pending: Sequence[str], proofs: Iterable[Proof]) -> list[str]:
+    """What the image's builder could not prove and this pool has not proved either."""
+    good = {proof.check for proof in proofs if proof.verdict in {"pass", "warn"}}
+    return [name for name in pending if name not in good]
+
+
+def shown(results: Sequence[CheckResult], at_most: int = RESULTS_MAX) -> list[CheckResult]:
+    """As many results as a record holds, the worst ones first to stay; in their own order."""
+    by_weight = sorted(range(len(results)), key=lambda i: _WORST_FIRST.index(results[i].status))
+    return [results[i] for i in sorted(by_weight[:at_most])]

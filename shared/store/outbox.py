@@ -1,0 +1,130 @@
+"""What the app puts into storage besides records: pool requests on the queue, uploaded contexts,
+documents about images; and what the builder's scripts have left there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from shared.azure import clients
+from shared.base import names
+from shared.base.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+log = logging.getLogger("batch_prep.outbox")
+
+_NOT_ALLOWED = {401, 403}
+
+
+class Outbox:
+    """The app's queue and blob container, made on first use."""
+
+    def __init__(self, config: Settings) -> None:
+        """Nothing is connected yet."""
+        self._config = config
+        self._prepared: set[str] = set()  # containers of logs that this process has seen to
+
+    def put_pool_request(self, text: str) -> None:
+        """Plain JSON, as every sender writes it."""
+        from azure.core.exceptions import ResourceNotFoundError
+        from azure.storage.queue import QueueClient
+
+        name = names.POOL_REQUESTS_QUEUE
+        if self._is_remote():
+            url = self._config.storage.replace(".table.", ".queue.", 1)
+            queue = QueueClient(url, name, credential=clients.make_credential(self._config))
+        else:
+            queue = QueueClient.from_connection_string(self._config.storage, name)
+        try:
+            queue.send_message(text)
+        except ResourceNotFoundError:
+            queue.create_queue()
+            queue.send_message(text)
+
+    def put_context(self, name: str, data: bytes) -> None:
+        """A container build's source."""
+        container = self._container(names.CONTEXTS_CONTAINER)
+        if not container.exists():
+            container.create_container()
+        container.upload_blob(name, data)
+
+    def get_context(self, name: str) -> bytes:
+        """What `put_context` stored."""
+        return bytes(self._container(names.CONTEXTS_CONTAINER).download_blob(name).readall())
+
+    def put_document(self, name: str, data: bytes) -> None:
+        """Keep a document; an older one of that name is replaced."""
+        container = self._container(names.DOCUMENTS_CONTAINER)
+        if not container.exists():
+            container.create_container()
+        container.upload_blob(name, data, overwrite=True)
+
+    def get_document(self, name: str) -> bytes | None:
+        """What `put_document` kept, or None."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            container = self._container(names.DOCUMENTS_CONTAINER)
+            return bytes(container.download_blob(name).readall())
+        except ResourceNotFoundError:
+            return None
+
+    def prepare_logs(self, container_url: str) -> None:
+        """Make the container that scripts log to where it lies in the app's own storage, once per
+        process. Any other is its owner's to make: the app need not have rights there. Raises
+        AzureError where time may cure it; without the right to make it, it is left as it is.
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+        name = self._own_path(container_url)
+        if name is None or container_url in self._prepared:
+            return
+        try:
+            self._container(name.rstrip("/")).create_container()
+        except ResourceExistsError:
+            pass
+        except HttpResponseError as error:
+            if error.status_code not in _NOT_ALLOWED:
+                raise
+            log.warning("container %s cannot be made: %s", container_url, error.reason)
+        self._prepared.add(container_url)
+
+    def read_log(self, url: str) -> bytes | None:
+        """A blob that a script wrote, or None while it is not there. Raises AzureError.
+
+        Storage that the app's connection string opens is opened with it; any other as the app's
+        identity.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+        from azure.storage.blob import BlobClient
+
+        path = self._own_path(url)
+        if path is not None:
+            container, _, name = path.partition("/")
+            blob = self._container(container).get_blob_client(name)
+        else:
+            blob = BlobClient.from_blob_url(url, credential=clients.make_credential(self._config))
+        try:
+            return bytes(blob.download_blob().readall())
+        except ResourceNotFoundError:
+            return None
+
+    def _own_path(self, url: str) -> str | None:
+        """Container and name of a blob in the app's own storage; None in any other."""
+        own = self._container(names.DOCUMENTS_CONTAINER).url.removesuffix(names.DOCUMENTS_CONTAINER)
+        here, there = own.partition("//")[2], url.partition("//")[2]
+        return there[len(here) :] if there.lower().startswith(here.lower()) else None
+
+    def _is_remote(self) -> bool:
+        return self._config.storage.startswith("https://")
+
+    def _container(self, name: str) -> ContainerClient:
+        from azure.storage.blob import ContainerClient
+
+        if self._is_remote():
+            url = self._config.storage.replace(".table.", ".blob.", 1)
+            return ContainerClient(url, name, credential=clients.make_credential(self._config))
+        return ContainerClient.from_connection_string(self._config.storage, name)
