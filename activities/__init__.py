@@ -74,9 +74,9 @@ ACTIVITIES = tuple(_MODULES)
 
 
 @functools.cache
-def find(name: str) -> Activity:
+def find(name: str) -> Activity[Any, Any]:
     """The description of an activity. Raises KeyError for a name that is none."""
-    activity: Activity = pkgutil.resolve_name(f"activities.{_MODULES[name]}:{name}")
+    activity: Activity[Any, Any] = pkgutil.resolve_name(f"activities.{_MODULES[name]}:{name}")
     return activity
 
 

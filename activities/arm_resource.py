@@ -1,76 +1,89 @@
-"""A resource of Resource Manager, described once; its creation and its removal are made from that
-description.
+"""A resource of Azure Resource Manager, described once; activities that create and remove it are
+made from the description.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from shared.azure import clients
 from shared.azure.clients import Azure, Started
 from shared.base import names
-from shared.base.wire import Wire
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services
-from shared.engine.decisions import Decision, Done
-
-PlanT = TypeVar("PlanT", bound=Wire)
+from shared.engine.activity import Json, NoResult, P, PollState, R, Reconciler, Services
+from shared.engine.decisions import Decision, Done, Fail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resource(Generic[PlanT]):
+class Resource(Generic[P]):
     """`calls` is the SDK's group of operations, `path` its positional arguments (resource group,
     names ...).
     """
 
     noun: str
     calls: Callable[[Azure], Any]
-    plan: type[PlanT]
-    path: Callable[[PlanT], tuple[str, ...]]
-    id: Callable[[PlanT], str]
-    body: Callable[[PlanT], Json]
+    plan: type[P]
+    path: Callable[[P], tuple[str, ...]]
+    id: Callable[[P], str]
+    body: Callable[[P], Json]
     create_call: str = "begin_create_or_update"
     delete_options: Json = field(default_factory=dict)
 
-    def observe(self, services: Services, plan: PlanT, _: PollState) -> Json | None:
+    def observe(self, services: Services, plan: P, _: PollState) -> Json | None:
         """The resource as wire JSON, or None."""
         return clients.fetch(self.calls(services.azure).get, *self.path(plan))
 
-    def create(self, services: Services, plan: PlanT, _: PollState) -> Started:
-        """Ask for the resource as the plan describes it."""
+    def create(self, services: Services, plan: P, _: PollState) -> Started:
+        """Request the resource as the plan describes it."""
         call = getattr(self.calls(services.azure), self.create_call)
         return clients.send(call, *self.path(plan), self.body(plan))
 
-    def delete(self, services: Services, plan: PlanT, _: PollState) -> Started:
-        """Ask for its removal."""
+    def delete(self, services: Services, plan: P, _: PollState) -> Started:
+        """Request the deletion of the resource."""
         call = self.calls(services.azure).begin_delete
         return clients.send_delete(call, *self.path(plan), **self.delete_options)
 
 
+def _never(_plan: object, _observed: Json) -> None:
+    """No existing resource conflicts with the plan."""
+
+
 def creation(
+    name: str, resource: Resource[P], *, conflict: Callable[[P, Json], str | None] = _never
+) -> Reconciler[P, NoResult]:
+    """The activity that creates the resource where it is absent.
+
+    `conflict` returns why an existing resource cannot serve; such a resource is never overwritten.
+    """
+    return creation_of(name, resource, NoResult, lambda _: NoResult(), conflict=conflict)
+
+
+def creation_of(
     name: str,
-    resource: Resource[PlanT],
+    resource: Resource[P],
+    result: type[R],
+    read: Callable[[Json], R | None],
     *,
-    result: Callable[[Json], Json] = lambda _: {},
-    conflict: Callable[[PlanT, Json], str | None] = lambda _plan, _observed: None,
-) -> Reconciler[PlanT]:
-    """Make the resource where it is absent. `conflict` says why an existing one cannot serve; such
-    a one is never overwritten. `result` picks from the finished resource what later steps need.
+    conflict: Callable[[P, Json], str | None] = _never,
+) -> Reconciler[P, R]:
+    """The same for a resource of which later steps need a `result`. `read` makes it from the
+    resource as Azure shows it, and returns None while that lacks what is needed.
     """
 
-    def decide(plan: PlanT, observed: Json | None, poll: PollState) -> Decision:
+    def decide(plan: P, observed: Json | None, poll: PollState) -> Decision[R]:
         subject = resource.id(plan)
         if observed is not None and (why := conflict(plan, observed)):
             advice = "Give another name in the request, or remove the existing one."
-            return decisions.Fail(failure=decisions.foreign(subject, why, advice))
-        picked = result(observed) if observed is not None else {}
-        return decisions.created(subject, observed, started=poll.started, result=picked)
+            return Fail(failure=decisions.foreign(subject, why, advice))
+        made = read(observed) if observed is not None else None
+        return decisions.created(subject, observed, started=poll.started, result=made)
 
     return Reconciler(
         name=name,
         plan=resource.plan,
+        result=result,
         verb=f"create the {resource.noun}",
         subject=resource.id,
         observe=resource.observe,
@@ -79,21 +92,21 @@ def creation(
     )
 
 
-def removal(
-    name: str, resource: Resource[PlanT], owner: Callable[[PlanT], str]
-) -> Reconciler[PlanT]:
-    """Remove the resource, if it carries the tag of the build that `owner` names; what does not is
-    left alone.
+def removal(name: str, resource: Resource[P], owner: Callable[[P], str]) -> Reconciler[P, NoResult]:
+    """The activity that deletes the resource if it carries the tag of the build that `owner` names,
+    and leaves any other resource alone.
     """
 
-    def decide(plan: PlanT, observed: Json | None, poll: PollState) -> Decision:
+    def decide(plan: P, observed: Json | None, poll: PollState) -> Decision[NoResult]:
         if observed is not None and not is_tagged(observed, owner(plan)):
-            return Done(result={"foreign": True})
-        return decisions.removed(resource.id(plan), observed, started=poll.started)
+            return Done(result=NoResult())
+        subject, result = resource.id(plan), NoResult()
+        return decisions.removed(subject, observed, started=poll.started, result=result)
 
     return Reconciler(
         name=name,
         plan=resource.plan,
+        result=NoResult,
         verb=f"remove the {resource.noun}",
         subject=resource.id,
         observe=resource.observe,

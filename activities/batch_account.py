@@ -8,8 +8,9 @@ from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
 from shared.engine.activity import Json, PollState, Reconciler, Services
-from shared.engine.decisions import Decision, Done, Fail, Wait
+from shared.engine.decisions import Decision, Fail, Wait
 from shared.model.plans import AccountPlan
+from shared.model.results import AccountReady
 
 _MAKING_SECONDS = 90.0  # an account takes about 15 s (recorded)
 
@@ -33,7 +34,7 @@ def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
     )
 
 
-def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decision[AccountReady]:
     subject = plan.account_id
     if observed is not None and "taken" in observed:
         # While an account is being made, by this build or by another one of the same group, its
@@ -46,11 +47,8 @@ def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decisi
         advice = f"Ask for pools in {where}, or name another account."
         return Fail(failure=decisions.foreign(subject, f"it is in {where}", advice))
     endpoint = resource_state.properties(observed).get("accountEndpoint")
-    result = {"endpoint": endpoint, "waited": poll.elapsed > 0}
-    decision = decisions.created(subject, observed, started=poll.started, result=result)
-    if isinstance(decision, Done) and not endpoint:
-        return Wait(note="the account has no endpoint yet")
-    return decision
+    ready = AccountReady(endpoint=endpoint, waited=poll.elapsed > 0) if endpoint else None
+    return decisions.created(subject, observed, started=poll.started, result=ready)
 
 
 def _taken(plan: AccountPlan, message: str) -> Failure:
@@ -66,6 +64,7 @@ def _taken(plan: AccountPlan, message: str) -> Failure:
 ensure_batch_account = Reconciler(
     name="ensure_batch_account",
     plan=AccountPlan,
+    result=AccountReady,
     verb="create the Batch account",
     subject=lambda plan: plan.account_id,
     observe=_observe,

@@ -15,6 +15,7 @@ from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.requests import IfExists
+from shared.model.results import PoolEmptied, PoolReady
 
 
 def path(plan: PoolPlan) -> tuple[str, str, str]:
@@ -181,7 +182,7 @@ def covers(found: object, asked: object) -> bool:
     return names.same(found, asked)
 
 
-def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
+def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolReady]:
     """Create, leave, change, empty and change, or delete and create: what the request's `ifExists`
     allows. The result tells whether the pool is `fresh`: its nodes have only begun to come.
     """
@@ -194,7 +195,7 @@ def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decis
     )
 
 
-def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decision:
+def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decision[PoolReady]:
     if shaped_by(observed) is None:
         advice = "Choose another id: batch-prep changes only pools that it made."
         return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
@@ -202,7 +203,7 @@ def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decisio
         # Made by an earlier try: perhaps in a size without capacity, or emptied since.
         is_done = same_size(plan, observed) and same_scale(plan, observed)
         is_fresh = poll.started == "create" and plan.nodes_asked > 0
-        return Done(result={"fresh": is_fresh}) if is_done else _decide_update(plan, observed)
+        return Done(result=PoolReady(fresh=is_fresh)) if is_done else _decide_update(plan, observed)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))
@@ -236,7 +237,7 @@ def target_nodes(observed: Json) -> tuple[int, int] | None:
     )
 
 
-def _decide_update(plan: PoolPlan, observed: Json) -> Decision:
+def _decide_update(plan: PoolPlan, observed: Json) -> Decision[PoolReady]:
     found = resource_state.properties(observed)
     must_be_empty = needs_empty(wanted(plan)["properties"], found)
     if not must_be_empty:
@@ -264,6 +265,7 @@ def _exists(plan: PoolPlan) -> Failure:
 ensure_pool = Reconciler(
     name="ensure_pool",
     plan=PoolPlan,
+    result=PoolReady,
     verb="create the pool",
     subject=lambda plan: plan.resource,
     observe=_observe_first,
@@ -286,22 +288,23 @@ def is_steady(observed: Json) -> bool:
 # -- nobody pays for nodes that cannot be used ----------------------------------------------------
 
 
-def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
+def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolEmptied]:
     """Shrink it, as long as it is still this build's."""
     if observed is None:
-        return Done()
+        return Done(result=PoolEmptied())
     if shaped_by(observed) != plan.build_id:
-        return Done(result={"anothers": True})
+        return Done(result=PoolEmptied(anothers=True))
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
         return Wait() if poll.started else Start(action="empty", memory=seen(observed))
-    return (
-        Done(result={"emptied": True}) if is_empty(observed) else Wait(note="the nodes are leaving")
-    )
+    if not is_empty(observed):
+        return Wait(note="the nodes are leaving")
+    return Done(result=PoolEmptied(emptied=True))
 
 
 empty_pool = Reconciler(
     name="empty_pool",
     plan=PoolPlan,
+    result=PoolEmptied,
     verb="shrink the failed pool to zero nodes",
     subject=lambda plan: plan.resource,
     observe=observe,

@@ -11,6 +11,7 @@ from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import bill_of_materials
 from shared.model.bill_of_materials import BillPlan
+from shared.model.results import BillOfMaterials
 
 _PATIENCE_SECONDS = 60.0  # the agent appends to the blob every 15 seconds, and after the end
 
@@ -33,16 +34,18 @@ def _observe(services: Services, plan: BillPlan, _: PollState) -> Json | None:
     return {"found": True} if found else None
 
 
-def _decide(plan: BillPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: BillPlan, observed: Json | None, poll: PollState) -> Decision[BillOfMaterials]:
     seen = observed or {}
     if "kept" in seen:
-        return Done(result={"document": names.bill_of_materials(plan.check.image.build_id)})
+        return Done(
+            result=BillOfMaterials(document=names.bill_of_materials(plan.check.image.build_id))
+        )
     if "found" in seen:
         return Start(action="keep")
     problem = seen.get("problem") or "the check's output holds none"
     if poll.elapsed < _PATIENCE_SECONDS:
         return Wait(note=problem)
-    return Done(result={"note": f"There is none: {problem} ({_source(plan)})."})
+    return Done(result=BillOfMaterials(note=f"There is none: {problem} ({_source(plan)})."))
 
 
 def _keep(services: Services, plan: BillPlan, _: PollState) -> Started:
@@ -58,6 +61,7 @@ def _keep(services: Services, plan: BillPlan, _: PollState) -> Started:
 keep_bill_of_materials = Reconciler(
     name="keep_bill_of_materials",
     plan=BillPlan,
+    result=BillOfMaterials,
     verb="keep the image's bill of materials",
     subject=_source,
     observe=_observe,

@@ -8,9 +8,10 @@ from shared.azure.clients import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import ImagePlan
+from shared.model.results import BuilderKept, BuilderReady
 
 
 def path(plan: ImagePlan) -> tuple[str, str]:
@@ -38,7 +39,9 @@ def _delete(services: Services, plan: ImagePlan, _: PollState) -> Started:
     return clients.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
 
 
-def _decide_created(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_created(
+    plan: ImagePlan, observed: Json | None, poll: PollState
+) -> Decision[BuilderReady]:
     """Made; Azure hands the first script to the agent once that answers. A VM that failed with
     another size is removed before the next size is tried.
     """
@@ -57,19 +60,19 @@ def _decide_created(plan: ImagePlan, observed: Json | None, poll: PollState) -> 
     return Done(result=_built(plan, observed))
 
 
-def _built(plan: ImagePlan, observed: Json) -> Json:
-    """What the builder is, and what a resumed build needs to know of it."""
+def _built(plan: ImagePlan, observed: Json) -> BuilderReady:
     assert plan.base is not None
-    return {
-        "size": resource_state.properties(observed)["hardwareProfile"]["vmSize"],
-        "base": plan.base.to_wire(),
-        "expiresAt": observed["tags"].get(names.TAG_EXPIRES, plan.tags[names.TAG_EXPIRES]),
-    }
+    return BuilderReady(
+        size=resource_state.properties(observed)["hardwareProfile"]["vmSize"],
+        base=plan.base,
+        expires_at=observed["tags"].get(names.TAG_EXPIRES, plan.tags[names.TAG_EXPIRES]),
+    )
 
 
 create_builder_vm = Reconciler(
     name="create_builder_vm",
     plan=ImagePlan,
+    result=BuilderReady,
     verb="create the builder VM",
     subject=lambda plan: plan.vm_id,
     observe=observe,
@@ -90,7 +93,9 @@ def _observe_restarted(services: Services, plan: ImagePlan, poll: PollState) -> 
     return observe(services, plan, poll) if poll.started else {}
 
 
-def _decide_restarted(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_restarted(
+    plan: ImagePlan, observed: Json | None, poll: PollState
+) -> Decision[NoResult]:
     """A repeated restart is harmless: no script runs meanwhile."""
     if observed is None:
         return Fail(failure=lost(plan))
@@ -98,7 +103,7 @@ def _decide_restarted(plan: ImagePlan, observed: Json | None, poll: PollState) -
         return Start(action="restart")
     ready = resource_state.provisioning(observed) == "ready"
     if ready and resource_state.power_state(observed) == "running":
-        return Done()
+        return Done(result=NoResult())
     return Wait(note="the VM is restarting")
 
 
@@ -116,6 +121,7 @@ def lost(plan: ImagePlan) -> Failure:
 restart_builder = Reconciler(
     name="restart_builder",
     plan=ImagePlan,
+    result=NoResult,
     verb="restart the builder VM",
     subject=lambda plan: plan.vm_id,
     observe=_observe_restarted,
@@ -135,12 +141,14 @@ def _generalize(services: Services, plan: ImagePlan, _: PollState) -> Started:
     return clients.send(services.azure.compute.virtual_machines.generalize, *path(plan))
 
 
-def _decide_generalized(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_generalized(
+    plan: ImagePlan, observed: Json | None, poll: PollState
+) -> Decision[NoResult]:
     """Deallocated first (a stopped VM still costs money), then marked as generalized."""
     if observed is None:
         return Fail(failure=lost(plan))
     codes = resource_state.statuses(observed)
-    generalized = Done(result={"vmId": plan.vm_id})
+    generalized = Done(result=NoResult())
     if "osstate/generalized" in codes:
         return generalized
     match resource_state.power_state(observed):
@@ -157,6 +165,7 @@ def _decide_generalized(plan: ImagePlan, observed: Json | None, poll: PollState)
 generalize_builder = Reconciler(
     name="generalize_builder",
     plan=ImagePlan,
+    result=NoResult,
     verb="deallocate and generalize the builder VM",
     subject=lambda plan: plan.vm_id,
     observe=observe,
@@ -165,17 +174,20 @@ generalize_builder = Reconciler(
 )
 
 
-def _decide_deallocated(_: ImagePlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_deallocated(
+    _: ImagePlan, observed: Json | None, poll: PollState
+) -> Decision[BuilderKept]:
     if observed is None:
-        return Done(result={"kept": False})
+        return Done(result=BuilderKept(kept=False))
     if resource_state.power_state(observed) == "deallocated":
-        return Done(result={"kept": True})
+        return Done(result=BuilderKept(kept=True))
     return Wait() if poll.started == "deallocate" else Start(action="deallocate")
 
 
 deallocate_builder = Reconciler(
     name="deallocate_builder",
     plan=ImagePlan,
+    result=BuilderKept,
     verb="deallocate the builder VM that is kept",
     subject=lambda plan: plan.vm_id,
     observe=observe,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities import expired_pools, giving_up, left_pools, leftovers, made
 from activities.leftovers import Finding, Survey
+from shared.base.wire import replace
 from shared.engine.activity import Services
 
 
@@ -13,7 +14,7 @@ def of(services: Services) -> Survey:
     """
     found = leftovers.survey(services)
     everything = [*_pools(services, found), *found.leftovers, *_lasting(services, found)]
-    return found.model_copy(update={"leftovers": everything})
+    return replace(found, leftovers=everything)
 
 
 def _pools(services: Services, found: Survey) -> list[Finding]:

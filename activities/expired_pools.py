@@ -12,12 +12,22 @@ from activities.leftovers import Finding
 from shared.azure import batch_bodies, clients
 from shared.azure.clients import Started
 from shared.base import names
+from shared.base.wire import replace
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import (
+    Json,
+    NoInput,
+    NoResult,
+    PollState,
+    Reconciler,
+    Services,
+    ShortActivity,
+)
 from shared.engine.decisions import Decision, Done, Start
 from shared.model import abandoned_pools
-from shared.model.cleanup_plans import PoolExpired
-from shared.model.plans import NoInput, PoolPlan, PoolRecord
+from shared.model.cleanup_plans import PoolDeletion, PoolExpired, PoolsLeft
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import PoolPlan
 
 # -- what there is --------------------------------------------------------------------------------
 
@@ -34,14 +44,15 @@ def _timed(services: Services) -> Iterator[tuple[PoolRecord, PoolPlan]]:
             yield record, abandoned_pools.plan_of(record, subscription)
 
 
-def _list(services: Services, _plan: NoInput, poll: PollState) -> Json:
+def _list(services: Services, _plan: NoInput, poll: PollState) -> PoolsLeft:
     over = [plan for record, plan in _timed(services) if _is_over(record, poll.now)]
-    return {"pools": [plan.to_wire() for plan in over]}
+    return PoolsLeft(pools=over)
 
 
 list_expired_pools = ShortActivity(
     name="list_expired_pools",
     plan=NoInput,
+    result=PoolsLeft,
     verb="list the pools whose time is over",
     subject=lambda _: "records",
     act=_list,
@@ -98,15 +109,16 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
     return observed and {**observed, "keeper": _keeper(services, plan, observed, poll.now)}
 
 
-def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolDeletion]:
     """Azure deletes whatever it finds, but changes only what was seen. So the pool is marked first:
     whoever takes it over at this moment is either seen, or sees the mark and makes a new one.
     """
     if observed is None or batch_pool.is_expired(observed):
-        return decisions.removed(plan.resource, observed, started=poll.started)
+        gone = PoolDeletion()
+        return decisions.removed(plan.resource, observed, started=poll.started, result=gone)
     if keeper := observed.get("keeper"):
         is_anothers = batch_pool.shaped_by(observed) != plan.build_id
-        return Done(result={"kept": keeper, "isAnothers": is_anothers})
+        return Done(result=PoolDeletion(kept=keeper, is_anothers=is_anothers))
     return Start(action="mark", memory=batch_pool.seen(observed))
 
 
@@ -117,6 +129,7 @@ def _mark(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 delete_expired_pool = Reconciler(
     name="delete_expired_pool",
     plan=PoolPlan,
+    result=PoolDeletion,
     verb="delete the pool, whose time is over",
     subject=lambda plan: plan.resource,
     observe=_observe,
@@ -125,7 +138,7 @@ delete_expired_pool = Reconciler(
 )
 
 
-def _settle(services: Services, plan: PoolExpired, _: PollState) -> Json:
+def _settle(services: Services, plan: PoolExpired, _: PollState) -> NoResult:
     """Its record goes with it, and its build has it no longer. Another's pool is left alone from
     now on.
     """
@@ -134,20 +147,19 @@ def _settle(services: Services, plan: PoolExpired, _: PollState) -> Json:
     record = services.records.pool(account, name)
     at_work = services.records.builder_of_pool(pool.resource)
     if at_work or record is None or record.build_id != pool.build_id:
-        return {}
+        return NoResult()
     if plan.is_gone:
         services.records.release("pool", pool.resource.lower(), pool.build_id)
         services.records.remove_pool(account, name)
-        return {}
-    services.records.change_pool(
-        account, name, lambda found: found.model_copy(update={"expires_at": None})
-    )
-    return {}
+        return NoResult()
+    services.records.change_pool(account, name, lambda found: replace(found, expires_at=None))
+    return NoResult()
 
 
 settle_expired_pool = ShortActivity(
     name="settle_expired_pool",
     plan=PoolExpired,
+    result=NoResult,
     verb="forget the pool that is gone",
     subject=lambda plan: plan.pool.resource,
     act=_settle,

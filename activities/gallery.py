@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.arm_resource import Resource, creation, is_tagged
+from activities.arm_resource import Resource, creation, creation_of, is_tagged
 from shared.azure import bodies, clients, resource_state
 from shared.azure.clients import Started
 from shared.base import errors, names
@@ -11,6 +11,7 @@ from shared.engine import decisions
 from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import ImagePlan, VersionPlan
+from shared.model.results import ManagedImageReady, VersionClaimed, VersionPublished
 
 
 def _id(plan: ImagePlan, *more: str) -> str:
@@ -63,7 +64,7 @@ create_image_definition = creation(
 # -- the version ----------------------------------------------------------------------------------
 
 
-def _claim(services: Services, plan: ImagePlan, _: PollState) -> Json:
+def _claim(services: Services, plan: ImagePlan, _: PollState) -> VersionClaimed:
     """A number that no other build has or had; the same build always gets the same one."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
@@ -72,7 +73,7 @@ def _claim(services: Services, plan: ImagePlan, _: PollState) -> Json:
     version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
     if version is None:
         raise StepFailed(_version_taken(plan, plan.version or ""))
-    return {"version": version}
+    return VersionClaimed(version=version)
 
 
 def _version_taken(plan: ImagePlan, version: str) -> Failure:
@@ -89,6 +90,7 @@ def _version_taken(plan: ImagePlan, version: str) -> Failure:
 claim_version = ShortActivity(
     name="claim_version",
     plan=ImagePlan,
+    result=VersionClaimed,
     verb="choose a version number",
     subject=lambda plan: _id(plan, "images", plan.definition),
     act=_claim,
@@ -126,7 +128,9 @@ def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Star
     return clients.send_delete(versions.begin_delete, *_version_path(plan))
 
 
-def _decide_version(plan: VersionPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_version(
+    plan: VersionPlan, observed: Json | None, poll: PollState
+) -> Decision[VersionPublished]:
     """Published, and replicated to every region asked for. What another build published is never
     touched.
     """
@@ -146,11 +150,11 @@ def _decide_version(plan: VersionPlan, observed: Json | None, poll: PollState) -
             return _on_its_way(observed or {}, poll)
 
 
-def _replicated(subject: str, observed: Json, poll: PollState) -> Decision:
+def _replicated(subject: str, observed: Json, poll: PollState) -> Decision[VersionPublished]:
     status = resource_state.properties(observed).get("replicationStatus") or {}
     match str(status.get("aggregatedState", "Unknown")).lower():
         case "completed":
-            return Done(result={"imageId": observed.get("id", subject)})
+            return Done(result=VersionPublished(image_id=observed.get("id", subject)))
         case "failed":
             regions = [r for r in _regions(observed) if r.get("state") == "Failed"]
             told = "; ".join(f"{r.get('region')}: {r.get('details')}" for r in regions)
@@ -186,6 +190,7 @@ def _regions(observed: Json) -> list[Json]:
 publish_image_version = Reconciler(
     name="publish_image_version",
     plan=VersionPlan,
+    result=VersionPublished,
     verb="publish the image version",
     subject=_version_id,
     observe=_observe_version,
@@ -211,6 +216,9 @@ _managed_image = Resource(
     id=_managed_id,
     body=bodies.managed_image,
 )
-create_managed_image = creation(
-    "create_managed_image", _managed_image, result=lambda observed: {"imageId": observed.get("id")}
+create_managed_image = creation_of(
+    "create_managed_image",
+    _managed_image,
+    ManagedImageReady,
+    lambda observed: ManagedImageReady(image_id=observed.get("id")),
 )

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from activities import batch_pool
 from shared.azure import clients
-from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.base.wire import replace
+from shared.engine.activity import Json, NoInput, NoResult, PollState, Services, ShortActivity
 from shared.engine.decisions import Decision, Done
-from shared.model import abandoned_pools, planning
-from shared.model.cleanup_plans import PoolSettled
-from shared.model.plans import BuildRef, NoInput, PoolPlan, PoolRecord
+from shared.model import abandoned_pools, planning, pool_records
+from shared.model.cleanup_plans import PoolSettled, PoolsLeft
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import BuildRef, PoolPlan
 from shared.model.requests import Build, Mode
+from shared.model.results import PoolEmptied
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"
 _OF_SWEEPS = ("|empty_pool", "|remove_pool")  # steps that tell nothing of what the build makes
@@ -29,9 +32,7 @@ def hand_over(services: Services, build: str, now: str) -> None:
     why = "it was not proved, and nothing makes it any more"
     for plan in _pools_of(services, build):
         if _is_untold(services, plan):
-            record = planning.failed_pool(plan, abandoned_pools.cut_off(plan))
-            told = {"changed_at": now, "expires_at": planning.pool_expiry(plan, now)}
-            record = record.model_copy(update=told)
+            record = pool_records.failed(plan, abandoned_pools.cut_off(plan), now)
             services.records.put_pool(abandoned_pools.handed_over(record, why))
 
 
@@ -39,7 +40,7 @@ def records_of(services: Services, build: str) -> list[PoolRecord]:
     """What is on record of the pools that a build made, without each check on each node."""
     plans = _pools_of(services, build)
     found = [services.records.pool(p.account.name, p.pool_id) for p in plans]
-    return [r.model_copy(update={"checks": []}) for r in found if r and r.build_id == build]
+    return [replace(r, checks=[]) for r in found if r and r.build_id == build]
 
 
 def _pools_of(services: Services, build: str) -> list[PoolPlan]:
@@ -66,14 +67,15 @@ def _is_untold(services: Services, plan: PoolPlan) -> bool:
     return bool(last) and not is_told
 
 
-def _hand_over(services: Services, plan: BuildRef, poll: PollState) -> Json:
+def _hand_over(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     hand_over(services, plan.build_id, poll.now)
-    return {}
+    return NoResult()
 
 
 hand_over_pools = ShortActivity(
     name="hand_over_pools",
     plan=BuildRef,
+    result=NoResult,
     verb="record the pools that were cut off",
     subject=lambda plan: plan.build_id,
     act=_hand_over,
@@ -138,13 +140,14 @@ def _keeper(services: Services, plan: PoolPlan, observed: Json) -> str | None:
     return None if batch_pool.target_nodes(observed) in known else "somebody has resized it since"
 
 
-def _list(services: Services, _plan: NoInput, _: PollState) -> Json:
-    return {"pools": [plan.to_wire() for plan in _handed_over(services)]}
+def _list(services: Services, _plan: NoInput, _: PollState) -> PoolsLeft:
+    return PoolsLeft(pools=_handed_over(services))
 
 
 list_left_pools = ShortActivity(
     name="list_left_pools",
     plan=NoInput,
+    result=PoolsLeft,
     verb="list the pools whose nodes could not be removed",
     subject=lambda _: "records",
     act=_list,
@@ -162,9 +165,9 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
     return observed and {**observed, "keeper": _keeper(services, plan, observed)}
 
 
-def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolEmptied]:
     if observed is not None and observed.get("keeper"):
-        return Done(result={"kept": observed["keeper"]})
+        return Done(result=PoolEmptied())
     return batch_pool.decide_emptied(plan, observed, poll)
 
 
@@ -173,25 +176,26 @@ empty_left_pool = dataclasses.replace(
 )
 
 
-def _settle(services: Services, plan: PoolSettled, poll: PollState) -> Json:
+def _settle(services: Services, plan: PoolSettled, poll: PollState) -> NoResult:
     """Its record tells what became of it, unless somebody else writes that."""
     pool = plan.pool
     if services.records.at_work_on(pool.account.name, pool.pool_id, pool.resource):
-        return {}
+        return NoResult()
 
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != pool.build_id or not record.nodes_left:
             return record
-        told = abandoned_pools.settled(record).model_copy(update={"changed_at": poll.now})
+        told = replace(abandoned_pools.settled(record), changed_at=poll.now)
         return abandoned_pools.without_nodes(told) if plan.emptied else told
 
     services.records.change_pool(pool.account.name, pool.pool_id, change)
-    return {}
+    return NoResult()
 
 
 settle_left_pool = ShortActivity(
     name="settle_left_pool",
     plan=PoolSettled,
+    result=NoResult,
     verb="record that the pool's nodes are gone",
     subject=lambda plan: plan.pool.resource,
     act=_settle,

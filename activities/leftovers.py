@@ -9,10 +9,17 @@ from shared.azure.clients import Started
 from shared.base import names
 from shared.base.wire import Wire
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import (
+    Json,
+    NoInput,
+    NoResult,
+    PollState,
+    Reconciler,
+    Services,
+    ShortActivity,
+)
 from shared.engine.decisions import Decision, Done
-from shared.model.cleanup_plans import BuildLeft, LeftoverPlan
-from shared.model.plans import NoInput
+from shared.model.cleanup_plans import BuildLeft, BuildsLeft, LeftoverPlan
 from shared.store.records import outcome_of
 
 if TYPE_CHECKING:
@@ -112,9 +119,8 @@ def _finding(resource: Json, expires: str, row: Row | None, now: str) -> Finding
     return Finding(**known, verdict="keep", why=why, until=expires)
 
 
-def _list(services: Services, _plan: NoInput, poll: PollState) -> Json:
-    found = by_build(services, survey(services, poll.now))
-    return {"builds": [build.to_wire() for build in found]}
+def _list(services: Services, _plan: NoInput, poll: PollState) -> BuildsLeft:
+    return BuildsLeft(builds=by_build(services, survey(services, poll.now)))
 
 
 def by_build(services: Services, found: Survey) -> list[BuildLeft]:
@@ -153,6 +159,7 @@ def is_there(services: Services, id_: str) -> bool:
 list_leftovers = ShortActivity(
     name="list_leftovers",
     plan=NoInput,
+    result=BuildsLeft,
     verb="list what builds left behind",
     subject=lambda _: "subscription",
     act=_list,
@@ -183,16 +190,17 @@ def _version(type_: str) -> str:
     return {**_TYPES, **_LASTING}[type_.lower()]
 
 
-def decide(plan: LeftoverPlan, observed: Json | None, poll: PollState) -> Decision:
+def decide(plan: LeftoverPlan, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     """Its tag is looked at once more: between list and removal it may have become another's."""
     if observed is not None and (observed.get("tags") or {}).get(names.TAG_BUILD) != plan.build_id:
-        return Done(result={"foreign": True})
-    return decisions.removed(plan.id, observed, started=poll.started)
+        return Done(result=NoResult())
+    return decisions.removed(plan.id, observed, started=poll.started, result=NoResult())
 
 
 remove_leftover = Reconciler(
     name="remove_leftover",
     plan=LeftoverPlan,
+    result=NoResult,
     verb="remove a leftover",
     subject=lambda plan: plan.id,
     observe=observe,

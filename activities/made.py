@@ -12,10 +12,9 @@ from activities import leftovers
 from activities.arm_resource import is_tagged
 from shared.azure import clients, resource_state
 from shared.base import names
-from shared.base.wire import Wire
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done
-from shared.model.cleanup_plans import MadeIn, MadePlan
+from shared.model.cleanup_plans import MadeIn, MadePlan, Removal, RemovalList
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
@@ -30,13 +29,6 @@ _REMOVALS = {
     _REGISTRY: "remove_registry",
     "microsoft.managedidentity/userassignedidentities": "remove_pull_identity",
 }
-
-
-class Removal(Wire):
-    """Something made for good that goes, and the step that removes it."""
-
-    step: str
-    plan: MadePlan
 
 
 def removals(services: Services, plan: MadeIn, *, cleared: bool = True) -> list[Removal]:
@@ -67,8 +59,8 @@ def _is_temporary(resource: Json, build_id: str) -> bool:
     return _kind(resource) not in _REMOVALS and build_id.lower() in _id(resource)
 
 
-def _list(services: Services, plan: MadeIn, _: PollState) -> Json:
-    return {"made": [found.to_wire() for found in removals(services, plan)]}
+def _list(services: Services, plan: MadeIn, _: PollState) -> RemovalList:
+    return RemovalList(made=removals(services, plan))
 
 
 def _is_shared(services: Services, plan: MadeIn | MadePlan) -> bool:
@@ -130,6 +122,7 @@ def _id(resource: Json) -> str:
 list_made = ShortActivity(
     name="list_made",
     plan=MadeIn,
+    result=RemovalList,
     verb="list what the build made",
     subject=lambda plan: plan.group_id,
     act=_list,
@@ -143,15 +136,16 @@ def _observe(services: Services, plan: MadePlan, poll: PollState) -> Json | None
     return leftovers.observe(services, plan, poll)
 
 
-def _decide(plan: MadePlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: MadePlan, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     if (observed or {}).get("isShared"):
-        return Done(result={"shared": True})
+        return Done(result=NoResult())
     return leftovers.decide(plan, observed, poll)
 
 
 remove_made = Reconciler(
     name="remove_made",
     plan=MadePlan,
+    result=NoResult,
     verb="remove what the build made",
     subject=lambda plan: plan.id,
     observe=_observe,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from shared.base.wire import Wire
+from shared.base.wire import Wire, replace
 
 Json = dict[str, Any]
 
@@ -59,7 +59,7 @@ class Care(Wire):
         known = dict(self.faults)
         for node in nodes:
             *before, last = known[node]
-            known[node] = [*before, last.model_copy(update={"asked": now})]
+            known[node] = [*before, replace(last, asked=now)]
         return Care(faults=known)
 
     def given_up(self, lost: list[Json]) -> list[Json]:

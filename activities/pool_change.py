@@ -6,10 +6,12 @@ from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, clients, resource_state
 from shared.azure.clients import Started
 from shared.base.errors import Failure, Kind
+from shared.base.wire import replace
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model.plans import PoolChange, PoolRecord
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import PoolChange
 
 
 def _change_path(plan: PoolChange) -> tuple[str, str, str]:
@@ -35,7 +37,7 @@ def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
     return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
 
 
-def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision:
+def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     if observed is None:
         return Fail(failure=_no_such_pool(plan))
     if batch_pool.shaped_by(observed) is None:
@@ -51,7 +53,7 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
         return Fail(failure=problem)
     if _present(observed) != (nodes, low) and poll.started is None:
         return Start(action="resize")
-    return Done(result={"nodes": nodes, "lowPriorityNodes": low})
+    return Done(result=NoResult())
 
 
 def _not_ours(plan: PoolChange) -> Failure:
@@ -82,6 +84,7 @@ def _no_such_pool(plan: PoolChange) -> Failure:
 resize_pool = Reconciler(
     name="resize_pool",
     plan=PoolChange,
+    result=NoResult,
     verb="resize the pool",
     subject=lambda plan: plan.resource,
     observe=_observe_change,
@@ -90,26 +93,26 @@ resize_pool = Reconciler(
 )
 
 
-def _record_size(services: Services, plan: PoolChange, poll: PollState) -> Json:
+def _record_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
     """The nodes that the pool has, or is still getting, as far as it is ours."""
     observed = _observe_change(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
-        return {}
+        return NoResult()
     nodes, low = _present(observed) if batch_pool.is_steady(observed) else asked
 
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != batch_pool.shaped_by(observed):
             return record
-        told = {"nodes": nodes, "low_priority_nodes": low, "changed_at": poll.now}
-        return record.model_copy(update=told)
+        return replace(record, nodes=nodes, low_priority_nodes=low, changed_at=poll.now)
 
     services.records.change_pool(plan.account.name, plan.pool_id, change)
-    return {}
+    return NoResult()
 
 
 record_pool_size = ShortActivity(
     name="record_pool_size",
     plan=PoolChange,
+    result=NoResult,
     verb="record the nodes that the pool has",
     subject=lambda plan: plan.resource,
     act=_record_size,
@@ -127,16 +130,18 @@ def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Starte
     return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
 
 
-def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision:
+def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     """Only pools that batch-prep made are deleted."""
     if observed is not None and batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
-    return decisions.removed(plan.resource, observed, started=poll.started)
+    result = NoResult()
+    return decisions.removed(plan.resource, observed, started=poll.started, result=result)
 
 
 delete_pool = Reconciler(
     name="delete_pool",
     plan=PoolChange,
+    result=NoResult,
     verb="delete the pool",
     subject=lambda plan: plan.resource,
     observe=_observe_change,

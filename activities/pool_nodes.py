@@ -14,9 +14,11 @@ from shared.azure import clients, resource_state
 from shared.azure.clients import Started
 from shared.base import errors, scripts
 from shared.base.errors import Failure, Kind, Problem
+from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import PoolPlan
+from shared.model.results import NodesReady
 
 _REPORTS_MAX = 5  # nodes whose words are repeated in a failure
 _TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
@@ -140,7 +142,7 @@ def _care(poll: PollState, lost: list[Json]) -> Care:
 # -- judging --------------------------------------------------------------------------------------
 
 
-def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision:
+def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[NodesReady]:
     """Ready when as many nodes as asked for are idle."""
     if observed is None:
         return Fail(failure=gone(plan))
@@ -148,7 +150,7 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
     if _on_their_way(plan, nodes):
         return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, poll.now))
     if _are_ready(plan, nodes):
-        return Done(result={"nodes": [n["id"] for n in nodes]})
+        return Done(result=NodesReady(nodes=[n["id"] for n in nodes]))
     if not batch_pool.is_steady(observed):
         return Wait(note="nodes are being allocated", left=_way_of("creating"))
     if problem := resize_problem(plan.resource, observed):
@@ -157,7 +159,7 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
         return _decide_lost(plan, nodes, lost, poll)
     if sum(_state(n) in _READY for n in nodes) < max(plan.nodes_asked, len(nodes)):
         return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
-    return Done(result={"nodes": [n["id"] for n in nodes]})
+    return Done(result=NodesReady(nodes=[n["id"] for n in nodes]))
 
 
 def _counted(nodes: list[Json]) -> str:
@@ -165,7 +167,9 @@ def _counted(nodes: list[Json]) -> str:
     return ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
 
 
-def _decide_lost(plan: PoolPlan, nodes: list[Json], lost: list[Json], poll: PollState) -> Decision:
+def _decide_lost(
+    plan: PoolPlan, nodes: list[Json], lost: list[Json], poll: PollState
+) -> Decision[NodesReady]:
     """A fault is remembered, then its remedy given, and the pool given up when none is left."""
     care = _care(poll, lost)
     if care.given_up(lost):
@@ -217,7 +221,7 @@ def resize_problem(subject: str, observed: Json) -> Failure | None:
         code=str(problems[0].get("code", "")),
         message=f"{told[0].message}.{_short_of(found)}",
     )
-    return failure.model_copy(update={"details": told})
+    return replace(failure, details=told)
 
 
 def _told(problem: Json) -> Problem:
@@ -286,6 +290,7 @@ def gone(plan: PoolPlan) -> Failure:
 await_nodes = Reconciler(
     name="await_nodes",
     plan=PoolPlan,
+    result=NodesReady,
     verb="get the pool's nodes ready",
     subject=lambda plan: plan.resource,
     observe=_observe,

@@ -10,13 +10,15 @@ from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, ShortActivity
-from shared.model.plans import AccountPlan, BuildPlan, ImageRecord, ImageReference, PoolPlan
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import AccountPlan, BuildPlan, ImageReference, PoolPlan
 from shared.model.requests import IfExists
+from shared.model.results import Findings
 
 # -- the Batch account ----------------------------------------------------------------------------
 
 
-def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Json:
+def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Sizes that Batch takes and, once there is an account, its quotas and the systems that it
     supports.
     """
@@ -32,7 +34,7 @@ def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Json:
     endpoint = None
     if is_there and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
-    return preflight.answer(problems, endpoint=endpoint)
+    return Findings(blockers=problems, endpoint=endpoint)
 
 
 def _batch_account(services: Services, account: AccountPlan, poll: PollState) -> Json | None:
@@ -139,6 +141,7 @@ def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set
 check_batch = ShortActivity(
     name="check_batch",
     plan=BuildPlan,
+    result=Findings,
     verb="look up the Batch account and its quotas",
     subject=lambda plan: plan.account.account_id if plan.account else "",
     act=_check_batch,
@@ -148,7 +151,7 @@ check_batch = ShortActivity(
 # -- an existing image (batch-only) ---------------------------------------------------------------
 
 
-def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Json:
+def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """The image to use: from Azure what it is, from the records what is inside it."""
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
@@ -158,7 +161,7 @@ def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Json:
     )
     found, others = _find_image(services, wanted, newest, poll)
     if found is None:
-        return preflight.answer([_not_found(services, wanted, others)])
+        return Findings(blockers=[_not_found(services, wanted, others)])
     regions = [
         str(r.get("name", "")).replace(" ", "").lower()
         for r in (resource_state.properties(found).get("publishingProfile") or {}).get(
@@ -171,15 +174,16 @@ def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Json:
             f"version {found['name']} has no replica in {account.location}, where the account is; "
             f"it is in {', '.join(regions)}"
         )
-        return preflight.answer([Problem(field="image", code="ImageNotInRegion", message=message)])
+        problem = Problem(field="image", code="ImageNotInRegion", message=message)
+        return Findings(blockers=[problem])
     image = _describe(services, wanted, found, regions)
     if wanted.gpu and not image.gpu_enabled:
         message = (
             f"version {image.version} of {image.image_name} has no GPU driver ({image.base_os})"
         )
         problem = Problem(field="image.gpu", code="ImageUnsuitable", message=message)
-        return preflight.answer([problem])
-    return preflight.answer([], image=image.to_wire())
+        return Findings(blockers=[problem])
+    return Findings(image=image)
 
 
 def _find_image(
@@ -266,6 +270,7 @@ def _describe(
 check_image = ShortActivity(
     name="check_image",
     plan=BuildPlan,
+    result=Findings,
     verb="find the image",
     subject=lambda plan: plan.image_ref.definition if plan.image_ref else "",
     act=_check_image,

@@ -1,5 +1,5 @@
-"""Everything that can be known of the image before anything is paid for. Each check answers
-`{"blockers": [...], ...facts}`.
+"""Everything that can be known of the image before anything is paid for. Each check returns
+`Findings`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from shared.azure import clients, quotas, resource_state
 from shared.azure.clients import Started
 from shared.azure.quotas import Size
 from shared.base.errors import Problem
+from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import grid_driver
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType
-
-
-def answer(problems: list[Problem], **facts: object) -> Json:
-    """A check's answer: why not to begin, and what was learned."""
-    return {"blockers": [p.to_wire() for p in problems], **facts}
+from shared.model.results import Findings
 
 
 def _subscription(plan: BuildPlan) -> str:
@@ -63,11 +60,11 @@ def _register(services: Services, plan: BuildPlan, poll: PollState) -> Started:
     return Started(status=200, body=None, operation=None, retry_after=None)
 
 
-def _decide_providers(_: BuildPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_providers(_: BuildPlan, observed: Json | None, poll: PollState) -> Decision[Findings]:
     states = observed or {}
     open_ = [n for n, state in states.items() if state != _REGISTERED]
     if not open_:
-        return Done(result=answer([]))
+        return Done(result=Findings())
     if any(states[n] in {"NotRegistered", "Unregistered"} for n in open_) and poll.started is None:
         return Start(action="register")
     return Wait(note=f"registering {', '.join(open_)}")
@@ -76,6 +73,7 @@ def _decide_providers(_: BuildPlan, observed: Json | None, poll: PollState) -> D
 check_providers = Reconciler(
     name="check_providers",
     plan=BuildPlan,
+    result=Findings,
     verb="reach the subscription and register its resource providers",
     subject=_subscription,
     observe=_observe_providers,
@@ -87,7 +85,7 @@ check_providers = Reconciler(
 # -- what the image is made from ------------------------------------------------------------------
 
 
-def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Json:
+def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
     """The base image's newest version; whether the definition and the version asked for can take
     the image.
     """
@@ -97,8 +95,9 @@ def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Json:
     if base is None:
         system = image.system
         message = f"{image.location} offers no image {system.publisher}:{system.offer}:{system.sku}"
-        return answer([Problem(field="image.os", code="BaseImageNotFound", message=message)])
-    return answer(_gallery_problems(services, image, base), base=base.to_wire())
+        problem = Problem(field="image.os", code="BaseImageNotFound", message=message)
+        return Findings(blockers=[problem])
+    return Findings(blockers=_gallery_problems(services, image, base), base=base)
 
 
 def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
@@ -126,7 +125,7 @@ def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> 
     definition = clients.fetch(compute.gallery_images.get, *path)
     if definition is None:
         return []
-    if why := definition_conflict(image.model_copy(update={"base": base}), definition):
+    if why := definition_conflict(replace(image, base=base), definition):
         message = f"image definition {image.definition} exists and cannot take this image: {why}"
         problems.append(Problem(field="image.name", code="Conflict", message=message))
     if image.version:
@@ -140,6 +139,7 @@ def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> 
 check_image_source = ShortActivity(
     name="check_image_source",
     plan=BuildPlan,
+    result=Findings,
     verb="look up the base image",
     subject=_subscription,
     act=_check_source,
@@ -149,7 +149,7 @@ check_image_source = ShortActivity(
 # -- the builder's size and quota -----------------------------------------------------------------
 
 
-def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Json:
+def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """At least one of the builder's sizes must be offered and fit the quotas; the others are
     dropped.
     """
@@ -165,7 +165,7 @@ def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Json
         else:
             usable.append(name)
     missing = [p] if (p := grid_driver.problem(image)) else []
-    return answer(missing + ([] if usable else problems), sizes=usable)
+    return Findings(blockers=missing + ([] if usable else problems), sizes=usable)
 
 
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
@@ -206,6 +206,7 @@ def size_mismatch(size: Size, security: SecurityType) -> str | None:
 check_builder = ShortActivity(
     name="check_builder",
     plan=BuildPlan,
+    result=Findings,
     verb="look up sizes and compute quotas",
     subject=_subscription,
     act=_check_builder,

@@ -3,148 +3,150 @@
 from __future__ import annotations
 
 from shared.base.errors import RequestRefused
-from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.base.wire import replace
+from shared.engine.activity import NoInput, NoResult, PollState, Services, ShortActivity
 from shared.model import abandoned_pools
-from shared.model.plans import (
-    BuildOutcome,
-    BuildRef,
-    ImageRecord,
-    NoInput,
-    PoolChange,
-    PoolTold,
-    RecipePlan,
-)
+from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
+from shared.model.plans import BuildRef, PoolChange, RecipePlan
+from shared.model.results import BuildBegun, PoolChanged, RecipeAccepted, Recipes, StoredRecipe
 from shared.store import acceptance
 
 
-def _begin(services: Services, plan: BuildRef, poll: PollState) -> Json:
+def _begin(services: Services, plan: BuildRef, poll: PollState) -> BuildBegun:
     services.records.begin_build(plan.build_id, poll.now)
-    return {"pace": services.records.pace()}
+    return BuildBegun(pace=services.records.pace())
 
 
 begin_build = ShortActivity(
     name="begin_build",
     plan=BuildRef,
+    result=BuildBegun,
     verb="record that the build runs",
     subject=lambda plan: plan.build_id,
     act=_begin,
 )
 
 
-def _end(services: Services, plan: BuildOutcome, poll: PollState) -> Json:
+def _end(services: Services, plan: BuildOutcome, poll: PollState) -> NoResult:
     services.records.end_build(plan, poll.now)
     services.records.learn_pace(plan.build_id)
-    return {}
+    return NoResult()
 
 
 end_build = ShortActivity(
     name="end_build",
     plan=BuildOutcome,
+    result=NoResult,
     verb="record how the build ended",
     subject=lambda plan: plan.build_id,
     act=_end,
 )
 
 
-def _put_image(services: Services, plan: ImageRecord, _: PollState) -> Json:
+def _put_image(services: Services, plan: ImageRecord, _: PollState) -> NoResult:
     services.records.put_image(plan)
-    return {}
+    return NoResult()
 
 
 record_image = ShortActivity(
     name="record_image",
     plan=ImageRecord,
+    result=NoResult,
     verb="record the image",
     subject=lambda plan: plan.image_id,
     act=_put_image,
 )
 
 
-def _put_pool(services: Services, plan: PoolTold, _: PollState) -> Json:
+def _put_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
     """A build that left a pool as another had made it does not tell what became of it."""
     record = plan.record
     if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
         services.records.put_pool(record)
-    return {}
+    return NoResult()
 
 
 record_pool = ShortActivity(
     name="record_pool",
-    plan=PoolTold,
+    plan=PoolReport,
+    result=NoResult,
     verb="record the pool",
     subject=lambda plan: plan.record.pool_id,
     act=_put_pool,
 )
 
 
-def _deleted(poll: PollState) -> Json:
-    return {"state": "deleted", "nodes": 0, "low_priority_nodes": 0, "changed_at": poll.now}
-
-
-def _change_pool(services: Services, plan: PoolChange, poll: PollState) -> Json:
+def _change_pool(services: Services, plan: PoolChange, poll: PollState) -> PoolChanged:
     """The record after a resize or a deletion."""
     old = services.records.pool(plan.account.name, plan.pool_id)
     if plan.nodes is None and plan.low_priority_nodes is None:
         services.records.remove_pool(plan.account.name, plan.pool_id)
-        gone = old and abandoned_pools.settled(old).model_copy(update=_deleted(poll))
-        return {"pool": gone.to_wire()} if gone else {}
+        return PoolChanged(pool=old and _deleted(old, poll.now))
     if old is None:
-        return {}
-    changes = {
-        "nodes": old.nodes if plan.nodes is None else plan.nodes,
-        "low_priority_nodes": old.low_priority_nodes
-        if plan.low_priority_nodes is None
-        else plan.low_priority_nodes,
-        "changed_at": poll.now,
-    }
-    new = abandoned_pools.settled(old).model_copy(update=changes)  # the nodes are a person's now
+        return PoolChanged()
+    low = plan.low_priority_nodes
+    new = replace(
+        abandoned_pools.settled(old),  # from now on a person looks after the nodes
+        nodes=old.nodes if plan.nodes is None else plan.nodes,
+        low_priority_nodes=old.low_priority_nodes if low is None else low,
+        changed_at=poll.now,
+    )
     services.records.put_pool(new)
-    return {"pool": new.to_wire()}
+    return PoolChanged(pool=new)
+
+
+def _deleted(record: PoolRecord, now: str) -> PoolRecord:
+    settled = abandoned_pools.settled(record)
+    return replace(settled, state="deleted", nodes=0, low_priority_nodes=0, changed_at=now)
 
 
 record_pool_change = ShortActivity(
     name="record_pool_change",
     plan=PoolChange,
+    result=PoolChanged,
     verb="record the pool's change",
     subject=lambda plan: plan.resource,
     act=_change_pool,
 )
 
 
-def _recipes(services: Services, _plan: NoInput, _: PollState) -> Json:
-    width = services.azure.config.rebuild_width
-    return {"recipes": services.records.recipes(), "width": width}
+def _recipes(services: Services, _plan: NoInput, _: PollState) -> Recipes:
+    stored = services.records.recipes().items()
+    recipes = {name: StoredRecipe.from_wire(recipe) for name, recipe in stored}
+    return Recipes(recipes=recipes, width=services.azure.config.rebuild_width)
 
 
 list_recipes = ShortActivity(
     name="list_recipes",
     plan=NoInput,
+    result=Recipes,
     verb="read the recipes",
     subject=lambda _: "recipes",
     act=_recipes,
 )
 
 
-def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> Json:
+def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> RecipeAccepted:
     """One build per recipe and day: a second rebuild on a day finds the first one's build."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
-        return {"skipped": "the recipe is gone"}
+        return RecipeAccepted(skipped="the recipe is gone")
     request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
     try:
         accepted = acceptance.accept(services.records, request, services.azure.config)
     except RequestRefused as refused:
-        return {"skipped": str(refused)}
+        return RecipeAccepted(skipped=str(refused))
     except acceptance.RequestConflict as taken:
-        return {"skipped": str(taken)}
+        return RecipeAccepted(skipped=str(taken))
     if accepted.is_new:
-        return {"plan": accepted.plan.to_wire()}
-    return {"skipped": f"it was built already, as {accepted.plan.build_id}"}
+        return RecipeAccepted(plan=accepted.plan)
+    return RecipeAccepted(skipped=f"it was built already, as {accepted.plan.build_id}")
 
 
 accept_recipe = ShortActivity(
     name="accept_recipe",
     plan=RecipePlan,
+    result=RecipeAccepted,
     verb="accept the recipe's request",
     subject=lambda plan: plan.name,
     act=_accept_recipe,

@@ -4,14 +4,15 @@ inside it.
 
 from __future__ import annotations
 
-from activities.arm_resource import Resource, creation
-from shared.azure import bodies, clients
+from activities.arm_resource import Resource, creation_of
+from shared.azure import bodies, clients, resource_state
 from shared.azure.clients import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind, StepFailed
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import RegistryPlan
+from shared.model.results import ContainerImageBuilt, PullIdentity, RegistryReady
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles (AcrPull)
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -27,7 +28,12 @@ def _path(plan: RegistryPlan) -> tuple[str, str]:
     return plan.resource_group, plan.name
 
 
-create_registry = creation(
+def _ready(observed: Json) -> RegistryReady | None:
+    server = resource_state.properties(observed).get("loginServer")
+    return RegistryReady(login_server=server) if server else None
+
+
+create_registry = creation_of(
     "create_registry",
     Resource(
         noun="container registry",
@@ -38,12 +44,12 @@ create_registry = creation(
         body=bodies.registry,
         create_call="begin_create",
     ),
-    # The host's name is Azure's to give: it is not always NAME.azurecr.io.
-    result=lambda observed: {"loginServer": (observed.get("properties") or {}).get("loginServer")},
+    RegistryReady,
+    _ready,
 )
 
 
-def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> Json:
+def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
     """The identity that builders and pools pull with."""
     calls = services.azure.identities.user_assigned_identities
     path = (plan.resource_group, names.PULL_IDENTITY)
@@ -54,19 +60,20 @@ def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> Js
         body = Identity(location=plan.location, tags=bodies.lasting(plan.tags))
         identity = clients.send(calls.create_or_update, *path, body).body or {}
     found = identity["properties"]
-    return {"clientId": found["clientId"], "principalId": found["principalId"]}
+    return PullIdentity(client_id=found["clientId"], principal_id=found["principalId"])
 
 
 ensure_pull_identity = ShortActivity(
     name="ensure_pull_identity",
     plan=RegistryPlan,
+    result=PullIdentity,
     verb="create the identity that pulls images",
     subject=lambda _: names.PULL_IDENTITY,
     act=_ensure_identity,
 )
 
 
-def _grant(services: Services, plan: RegistryPlan, _: PollState) -> Json:
+def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
     """Let the identity pull. The grant's name derives from what it grants, so granting twice is
     once.
     """
@@ -85,12 +92,13 @@ def _grant(services: Services, plan: RegistryPlan, _: PollState) -> Json:
     calls = services.azure.authorization.role_assignments
     if clients.fetch(calls.get, scope, name) is None:
         clients.send(calls.create, scope, name, body)
-    return {}
+    return NoResult()
 
 
 grant_pull = ShortActivity(
     name="grant_pull",
     plan=RegistryPlan,
+    result=NoResult,
     verb="let the identity pull from the registry",
     subject=_id,
     act=_grant,
@@ -134,7 +142,9 @@ def _upload_context(services: Services, plan: RegistryPlan) -> str:
     return str(place["relativePath"])
 
 
-def _decide_run(plan: RegistryPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_run(
+    plan: RegistryPlan, observed: Json | None, poll: PollState
+) -> Decision[ContainerImageBuilt]:
     if observed is None:
         return Wait() if poll.started else Start(action="build")
     found = observed.get("properties") or {}
@@ -142,8 +152,8 @@ def _decide_run(plan: RegistryPlan, observed: Json | None, poll: PollState) -> D
     if status in _GOING:
         return Wait(note=f"the build is {status}")
     if status == "succeeded":
-        digests = [i.get("digest") for i in found.get("outputImages") or []]
-        return Done(result={"image": plan.build_image, "digest": digests[0] if digests else None})
+        digest = next((i.get("digest") for i in found.get("outputImages") or []), None)
+        return Done(result=ContainerImageBuilt(image=plan.build_image, digest=digest))
     return Fail(failure=_build_failed(plan, f"{status}: {found.get('runErrorMessage') or ''}"))
 
 
@@ -160,6 +170,7 @@ def _build_failed(plan: RegistryPlan, why: str) -> Failure:
 push_image = Reconciler(
     name="push_image",
     plan=RegistryPlan,
+    result=ContainerImageBuilt,
     verb="build and push the container image",
     subject=_id,
     observe=_observe_run,

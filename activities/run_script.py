@@ -8,10 +8,12 @@ from shared.azure import bodies, clients
 from shared.azure.clients import Started
 from shared.base import errors, names, scripts
 from shared.base.errors import Failure, Kind
+from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
+from shared.model.results import ScriptResult
 
 ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
 
@@ -53,7 +55,7 @@ _ENDED = {"succeeded", "failed", "timedout", "canceled"}
 _GOING = {"unknown", "pending", "running"}
 
 
-def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision:
+def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision[ScriptResult]:
     """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
     enough.
     """
@@ -68,7 +70,7 @@ def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision
     return _ended(plan, view)
 
 
-def _ended(plan: ScriptPlan, view: Json) -> Decision:
+def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
     result = scripts.result_line(str(view.get("output") or ""))
     exit_code = int(view.get("exitCode") or 0)
     if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
@@ -81,14 +83,10 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision:
             message=str(result.get("message") or ""),
             log=str(result.get("logTail") or ""),
         )
-        return Fail(failure=failure.model_copy(update={"log_url": _log_url(plan)}))
-    return Done(
-        result={
-            **(result.get("data") or {}),
-            "rebootRequired": bool(result.get("rebootRequired")),
-            **simulation_marks.of(result),
-        }
-    )
+        return Fail(failure=replace(failure, log_url=_log_url(plan)))
+    marks = simulation_marks.read(result).to_wire()
+    reboot = {"rebootRequired": bool(result.get("rebootRequired"))}
+    return Done(result=ScriptResult.from_wire({**(result.get("data") or {}), **reboot, **marks}))
 
 
 def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
@@ -117,6 +115,7 @@ def _log_url(plan: ScriptPlan) -> str | None:
 run_script = Reconciler(
     name="run_script",
     plan=ScriptPlan,
+    result=ScriptResult,
     verb="run a script on the builder VM",
     subject=_subject,
     observe=_observe_later,

@@ -12,6 +12,7 @@ from shared.base.errors import Failure, Kind
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Wait
 from shared.model.plans import ScriptPlan
+from shared.model.results import ScriptResult
 
 _STOPPED = {"stopped", "deallocated"}
 # A failed seal leaves the VM running, and a VM that went off early takes its agent's report along:
@@ -44,7 +45,7 @@ def _console(services: Services, plan: ScriptPlan) -> str:
     return (services.azure.get_url(url) or "") if url else ""
 
 
-def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision[ScriptResult]:
     """Stopped, with this seal's mark on the console: a crash looks stopped too."""
     if observed is None:
         return Fail(failure=builder_vm.lost(plan.image))
@@ -53,14 +54,19 @@ def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decisio
     if f"batch-prep seal-failed {ours}" in console:
         return Fail(failure=_not_sealed(plan, console))
     script = run_script.decide(plan, observed["command"], poll) if "command" in observed else None
-    result = script.result if isinstance(script, Done) else poll.memory.get("script")
+    result = script.result if isinstance(script, Done) else _remembered(poll)
     if resource_state.power_state(observed) in _STOPPED:
         if f"batch-prep sealed {ours}" in console:
-            return Done(result=result or {})
+            return Done(result=result or ScriptResult())
         return Wait(note="the VM has stopped; its console does not yet show the seal")
     if result is None:
         return script or Wait(note="the system is checked")
-    return Wait(note="the VM seals itself", memory={"script": result})
+    return Wait(note="the VM seals itself", memory={"script": result.to_wire()})
+
+
+def _remembered(poll: PollState) -> ScriptResult | None:
+    found = poll.memory.get("script")
+    return None if found is None else ScriptResult.from_wire(found)
 
 
 def _not_sealed(plan: ScriptPlan, console: str) -> Failure:
@@ -77,6 +83,7 @@ def _not_sealed(plan: ScriptPlan, console: str) -> Failure:
 seal_builder = Reconciler(
     name="seal_builder",
     plan=ScriptPlan,
+    result=ScriptResult,
     verb="seal and stop the builder VM",
     subject=lambda plan: plan.image.vm_id,
     observe=_observe,

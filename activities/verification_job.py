@@ -10,10 +10,12 @@ from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, clients
 from shared.azure.clients import Started
 from shared.base import timing
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import simulation_marks
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
+from shared.model.results import NodeReport
+from shared.model.simulation_marks import Marks
 from shared.model.verification import CheckResult
 
 _TASKS_PER_REQUEST = 100  # Batch's limit
@@ -22,15 +24,25 @@ _TASKS_PER_REQUEST = 100  # Batch's limit
 # -- first half: the start task of every node -----------------------------------------------------
 
 
-def _read_nodes(services: Services, plan: ReportPlan, _: PollState) -> Json:
+def _read_nodes(services: Services, plan: ReportPlan, _: PollState) -> NodeReport:
     """The checks that each node printed. A node without a report counts as failed: silence proves
     nothing.
     """
     nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
     checks = [check for node, report in reports.items() for check in node_checks(node, report)]
-    how = [simulation_marks.of(report or {}) for report in reports.values()]
-    return {"checks": [c.to_wire() for c in checks], **simulation_marks.together(how)}
+    marks = [simulation_marks.read(report or {}) for report in reports.values()]
+    return _report(checks, marks)
+
+
+def _report(checks: list[CheckResult], several: list[Marks]) -> NodeReport:
+    marks = simulation_marks.combine(several)
+    return NodeReport(
+        checks=checks,
+        scripted=marks.scripted,
+        scripted_parts=marks.scripted_parts,
+        stand_in=marks.stand_in,
+    )
 
 
 def _some_nodes(services: Services, plan: PoolPlan) -> list[str]:
@@ -66,6 +78,7 @@ def node_checks(node: str, result: Json | None) -> list[CheckResult]:
 read_node_reports = ShortActivity(
     name="read_node_reports",
     plan=ReportPlan,
+    result=NodeReport,
     verb="read what the nodes' start tasks found",
     subject=lambda plan: plan.pool.resource,
     act=_read_nodes,
@@ -123,7 +136,7 @@ def _add_tasks(services: Services, plan: ReportPlan, _: PollState) -> Started:
     return Started(status=answer.status, body=None, operation=None, retry_after=None)
 
 
-def _decide_job(plan: ReportPlan, observed: Json | None, poll: PollState) -> Decision:
+def _decide_job(plan: ReportPlan, observed: Json | None, poll: PollState) -> Decision[NodeReport]:
     if observed is None:
         return Wait() if poll.started else Start(action="start")
     expected = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
@@ -135,9 +148,9 @@ def _decide_job(plan: ReportPlan, observed: Json | None, poll: PollState) -> Dec
         return Fail(failure=pool_nodes.gone(plan.pool))
     if open_:
         return Wait(note=f"{len(found) - len(open_)} of {len(found)} tasks have ended")
-    how = [simulation_marks.of(task.get("executionInfo") or {}) for task in found.values()]
-    checks = [task_check(plan.pool, task).to_wire() for task in found.values()]
-    return Done(result={"checks": checks, **simulation_marks.together(how)})
+    marks = [simulation_marks.read(task.get("executionInfo") or {}) for task in found.values()]
+    checks = [task_check(plan.pool, task) for task in found.values()]
+    return Done(result=_report(checks, marks))
 
 
 def task_check(plan: PoolPlan, task: Json) -> CheckResult:
@@ -190,6 +203,7 @@ def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) 
 run_verification_job = Reconciler(
     name="run_verification_job",
     plan=ReportPlan,
+    result=NodeReport,
     verb="run the verification job",
     subject=lambda plan: f"{plan.pool.resource}/jobs/{plan.pool.job_id}",
     observe=_observe_job,
@@ -198,16 +212,17 @@ run_verification_job = Reconciler(
 )
 
 
-def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> Json:
+def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> NoResult:
     """The job has told what it had to tell."""
     service = services.azure.batch_service(plan.endpoint)
     clients.delete_job(service, plan.job_id)
-    return {}
+    return NoResult()
 
 
 remove_verification_job = ShortActivity(
     name="remove_verification_job",
     plan=PoolPlan,
+    result=NoResult,
     verb="remove the verification job",
     subject=lambda plan: f"{plan.resource}/jobs/{plan.job_id}",
     act=_remove_job,

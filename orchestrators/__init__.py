@@ -1,7 +1,7 @@
-"""Every orchestration, by the name it is registered under, and the module that tells its story.
+"""Every orchestration: the name under which it is registered, and the module that holds it.
 `function_app` binds what this table names.
 
-A module is imported when its orchestration is first told: a cold start needs none of them.
+A module is imported when its orchestration first runs, so that a cold start needs none of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.base.names import Orchestrator
 
-Orchestration = Callable[[Any], Generator[Any, Any, Any]]
+Function = Callable[[Any], Generator[Any, Any, Any]]
 
 ORCHESTRATORS = {
     Orchestrator.BUILD: "orchestrators.build",
@@ -30,21 +30,21 @@ ORCHESTRATORS = {
     Orchestrator.SWEEP_POOLS: "orchestrators.sweep",
     Orchestrator.RUN_OPERATION: "shared.engine.polling_loop",
 }
-"""The generator has the orchestration's name."""
+"""The orchestration has the same name in its module."""
 
 
 @functools.cache
-def find(name: Orchestrator) -> Orchestration:
-    """The generator function of an orchestration."""
-    orchestration: Orchestration = pkgutil.resolve_name(f"{ORCHESTRATORS[name]}:{name.value}")
-    return orchestration
+def find(name: Orchestrator) -> Function:
+    """The orchestrator function of that name."""
+    function: Function = pkgutil.resolve_name(f"{ORCHESTRATORS[name]}:{name.value}")
+    return function
 
 
-def bound(name: Orchestrator) -> Orchestration:
+def bound(name: Orchestrator) -> Function:
     """The function to register for an orchestration."""
 
-    def tell(context: Any) -> Generator[Any, Any, Any]:
+    def run(context: Any) -> Generator[Any, Any, Any]:
         return find(name)(context)
 
-    tell.__name__ = tell.__qualname__ = name.value
-    return tell
+    run.__name__ = run.__qualname__ = name.value
+    return run

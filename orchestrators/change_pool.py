@@ -1,40 +1,43 @@
-"""A change to one existing pool: a resize, or its deletion."""
+"""A change to one existing pool: resize or delete it."""
 
 from __future__ import annotations
 
-from shared.base.errors import Kind, StepFailed
+from activities import pool_change, records
+from shared.base.errors import StepFailed
 from shared.engine import workflow
+from shared.engine.orchestration import orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.plans import BuildOutcome, BuildRef, PoolChange, PoolRecord
+from shared.model import build_outcomes
+from shared.model.outcomes import BuildOutcome
+from shared.model.plans import BuildRef, PoolChange
 from shared.model.requests import Mode
 
 
-def change_pool(context: Context) -> Workflow:
-    """Orchestration: `PoolChange` → `BuildOutcome`."""
-    plan = PoolChange.from_wire(context.get_input())
-    begun = yield from workflow.note(context, "begin_build", BuildRef(build_id=plan.build_id))
-    scope = StepContext(build=plan.build_id, pool=plan.pool_id, pace=begun["pace"])
-    step, activity = ("remove_pool", "delete_pool")
+@orchestration(PoolChange, BuildOutcome)
+def change_pool(context: Context, plan: PoolChange) -> Workflow[BuildOutcome]:
+    """Carry out the change and record its outcome."""
+    begun = yield from workflow.call(context, records.begin_build, BuildRef(build_id=plan.build_id))
+    step_context = StepContext(build=plan.build_id, pool=plan.pool_id, pace=begun.pace)
+    step, activity = "remove_pool", pool_change.delete_pool
     if plan.mode is Mode.RESIZE_POOL:
-        step, activity = ("resize", "resize_pool")
+        step, activity = "resize", pool_change.resize_pool
     try:
-        yield from workflow.run(context, scope, step, activity, plan)
-        changed = yield from workflow.note(context, "record_pool_change", plan)
-        pools = [PoolRecord.from_wire(changed["pool"])] if "pool" in changed else []
+        yield from workflow.run_step(context, step_context, step, activity, plan)
+        changed = yield from workflow.call(context, records.record_pool_change, plan)
+        pools = [changed.pool] if changed.pool else []
         outcome = BuildOutcome(build_id=plan.build_id, state="succeeded", pools=pools)
     except StepFailed as failed:
-        yield from _tell_size(context, plan)
-        state = "cancelled" if failed.failure.kind is Kind.CANCELLED else "failed"
-        outcome = BuildOutcome(build_id=plan.build_id, state=state, error=failed.failure)
-    yield from workflow.note(context, "end_build", outcome)
-    return outcome.to_wire()
+        yield from _record_size(context, plan)
+        outcome = build_outcomes.failed(plan.build_id, failed.failure)
+    yield from workflow.call(context, records.end_build, outcome)
+    return outcome
 
 
-def _tell_size(context: Context, plan: PoolChange) -> Workflow:
-    """What a resize has come to before it failed or was cancelled."""
+def _record_size(context: Context, plan: PoolChange) -> Workflow[None]:
+    """Record how many nodes the pool has after a resize that failed or was cancelled."""
     if plan.mode is not Mode.RESIZE_POOL:
         return
     try:
-        yield from workflow.note(context, "record_pool_size", plan)
+        yield from workflow.call(context, pool_change.record_pool_size, plan)
     except StepFailed:
-        return  # the change's own failure says more
+        return  # the resize's own failure is the useful one

@@ -1,49 +1,61 @@
-"""The weekly rebuild: every enabled recipe becomes a build, some of them side by side."""
+"""The weekly rebuild: build every enabled recipe, several side by side."""
 
 from __future__ import annotations
 
-from shared.base import names
+from activities import records
+from orchestrators.build import build
+from shared.base.errors import Failure
+from shared.base.wire import Wire
 from shared.engine import workflow
+from shared.engine.activity import NoInput
+from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, Workflow
-from shared.model.plans import BuildPlan, NoInput, RebuildGroup, RecipePlan
+from shared.model.plans import RebuildGroup, RecipePlan
 
-# A history grows by ten events with each build, and is told anew after each of them.
+# A history grows by ten events with each build and is replayed after each of them, so each group
+# has a history of its own.
 _GROUP = 25
 
 
-def rebuild_images(context: Context) -> Workflow:
-    """Orchestration: nothing → `{"started": {recipe: build id}, "skipped": {recipe: why}}` when all
-    have ended. Group after group, each with a history of its own.
-    """
-    told = yield from workflow.note(context, "list_recipes", NoInput())
-    enabled = [name for name, recipe in sorted(told["recipes"].items()) if recipe["enabled"]]
+class Rebuilt(Wire):
+    """Output: the build of each recipe, and why the other recipes have none."""
+
+    started: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+
+
+@orchestration(NoInput, Rebuilt)
+def rebuild_images(context: Context, _: NoInput) -> Workflow[Rebuilt]:
+    """Build all enabled recipes, a group after another; return when all builds have ended."""
+    stored = yield from workflow.call(context, records.list_recipes, NoInput())
+    enabled = [name for name, recipe in sorted(stored.recipes.items()) if recipe.enabled]
     day = workflow.now(context)[:10]
     started: dict[str, str] = {}
     skipped: dict[str, str] = {}
     for start in range(0, len(enabled), _GROUP):
-        some = RebuildGroup(recipes=enabled[start : start + _GROUP], day=day, width=told["width"])
-        outcome = yield from workflow.run_child(
-            context, names.Orchestrator.REBUILD_GROUP.value, f"group-{start}", some
-        )
-        started |= outcome.get("started", {})
-        skipped |= outcome.get("skipped", {})
-    return {"started": started, "skipped": skipped}
+        names = enabled[start : start + _GROUP]
+        group = RebuildGroup(recipes=names, day=day, width=stored.width)
+        outcome = yield from workflow.run_child(context, rebuild_group, f"group-{start}", group)
+        if not isinstance(outcome, Failure):
+            started |= outcome.started
+            skipped |= outcome.skipped
+    return Rebuilt(started=started, skipped=skipped)
 
 
-def rebuild_group(context: Context) -> Workflow:
-    """Orchestration: `RebuildGroup` → the same of its recipes."""
-    group = RebuildGroup.from_wire(context.get_input())
+@orchestration(RebuildGroup, Rebuilt)
+def rebuild_group(context: Context, group: RebuildGroup) -> Workflow[Rebuilt]:
+    """Build the recipes of one group, at most `width` at a time."""
     accepted = yield from workflow.call_all(
         context,
-        [("accept_recipe", RecipePlan(name=name, day=group.day)) for name in group.recipes],
+        [(records.accept_recipe, RecipePlan(name=n, day=group.day)) for n in group.recipes],
     )
-    work, started, skipped = [], {}, {}
+    builds, started, skipped = [], {}, {}
     for name, answer in zip(group.recipes, accepted, strict=True):
-        if "plan" in answer:
-            plan = BuildPlan.from_wire(answer["plan"])
-            started[name] = plan.build_id
-            work.append((names.Orchestrator.BUILD.value, plan.build_id, plan))
+        if answer.plan is not None:
+            started[name] = answer.plan.build_id
+            identity = answer.plan.build_id
+            builds.append(Child(orchestration=build, identity=identity, input=answer.plan))
         else:
-            skipped[name] = answer["skipped"]
-    yield from workflow.run_bounded(context, work, group.width, own_ids=True)
-    return {"started": started, "skipped": skipped}
+            skipped[name] = answer.skipped or ""
+    yield from workflow.run_children(context, builds, group.width, own_ids=True)
+    return Rebuilt(started=started, skipped=skipped)

@@ -1,44 +1,51 @@
-"""Remove what an image needed only while it was made: builder VM and network, newest first. Where
-no image came of it, what was made for good goes as well.
+"""Remove what an image needed only while it was built: builder VM and network, newest first. Where
+no image came of it, remove the lasting resources as well.
 """
 
 from __future__ import annotations
 
+from activities import builder_vm, network
 from orchestrators.undo import undo
 from shared.base.errors import StepFailed
 from shared.base.wire import Wire
 from shared.engine import workflow
+from shared.engine.activity import Activity, NoResult
+from shared.engine.orchestration import orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model.cleanup_plans import MadeIn
 from shared.model.plans import ImagePlan
 
 
-class Removal(Wire):
-    """Input: the image whose builder goes, and whether the image failed."""
+class BuilderRemoval(Wire):
+    """Input: the image whose builder is removed, and whether the image failed."""
 
     image: ImagePlan
     scope: StepContext
     failed: bool
 
 
-def remove_builder(context: Context) -> Workflow:
-    """Orchestration: `Removal` → `{"leftovers": [resource ids]}`. It works from the plan, reports
-    what stays, and never raises.
-    """
-    work = Removal.from_wire(context.get_input())
+class BuilderRemoved(Wire):
+    """Output: the ids of the resources that stay."""
+
+    leftovers: list[str] = []
+
+
+@orchestration(BuilderRemoval, BuilderRemoved)
+def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRemoved]:
+    """Work from the plan, and return what stays instead of raising."""
     if work.image.keep_vm:
         kept = yield from _keep(context, work)
         if kept:
-            return {"leftovers": kept}
+            return BuilderRemoved(leftovers=kept)
     leftovers = []
-    for step, resource in _order(work.image):
+    for activity, resource in _order(work.image):
         try:
-            yield from workflow.run(context, work.scope, step, step, work.image)
+            yield from workflow.run_step(context, work.scope, activity.name, activity, work.image)
         except StepFailed:
             leftovers.append(resource)
     if work.failed and not leftovers:
         leftovers = yield from undo(context, work.scope, _made_in(work.image))
-    return {"leftovers": leftovers}
+    return BuilderRemoved(leftovers=leftovers)
 
 
 def _made_in(image: ImagePlan) -> MadeIn:
@@ -49,26 +56,28 @@ def _made_in(image: ImagePlan) -> MadeIn:
     )
 
 
-def _order(image: ImagePlan) -> list[tuple[str, str]]:
-    """Each removal and what it removes; what holds a thing goes before it."""
-    removals = [("remove_builder_vm", image.vm_id)]
+def _order(image: ImagePlan) -> list[tuple[Activity[ImagePlan, NoResult], str]]:
+    """Each removal and the resource that it removes; a resource goes before those that it uses."""
+    removals: list[tuple[Activity[ImagePlan, NoResult], str]] = [
+        (builder_vm.remove_builder_vm, image.vm_id)
+    ]
     if image.own_network:
-        removals.append(("remove_network", image.virtual_network_id))
+        removals.append((network.remove_network, image.virtual_network_id))
     if image.outbound == "nat":
-        removals.append(("remove_nat_gateway", image.nat_gateway_id))
-        removals.append(("remove_public_ip", image.public_ip_id))
+        removals.append((network.remove_nat_gateway, image.nat_gateway_id))
+        removals.append((network.remove_public_ip, image.public_ip_id))
     return removals
 
 
-def _keep(context: Context, work: Removal) -> Workflow:
-    """A person asked to keep the builder: it stays, deallocated, with the network it needs, until
-    its expiry. Returns what stays; nothing where there is no VM to keep.
+def _keep(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
+    """Deallocate a builder that a person asked to keep; it stays with its network until its expiry.
+    Returns the resources that stay, none where there is no VM to keep.
     """
     image = work.image
     try:
-        told = yield from workflow.run(
-            context, work.scope, "keep_builder", "deallocate_builder", image
+        kept = yield from workflow.run_step(
+            context, work.scope, "keep_builder", builder_vm.deallocate_builder, image
         )
     except StepFailed:
         return image.builder_resources
-    return image.builder_resources if told["kept"] else []
+    return image.builder_resources if kept.kept else []

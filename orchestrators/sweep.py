@@ -1,26 +1,31 @@
 """The second owner of everything temporary and of failed pools' nodes: closes builds that died,
-removes what nobody needs and pools whose time is over.
+removes resources that nobody needs and pools whose time is over.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from activities import expired_pools, giving_up, left_pools, leftovers
 from orchestrators.undo import undo
-from shared.base import names, timing
-from shared.base.errors import StepFailed
+from shared.base import timing
+from shared.base.errors import Failure, StepFailed
 from shared.base.wire import Wire
 from shared.engine import workflow
-from shared.engine.polling_loop import Context, Json, StepContext, Workflow
+from shared.engine.activity import Activity, NoInput
+from shared.engine.orchestration import Child, Orchestration, orchestration
+from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model.cleanup_plans import (
     BuildCleared,
     BuildLeft,
     LeftoverPlan,
-    MadeIn,
     PoolExpired,
     PoolGroup,
     PoolSettled,
+    PoolsLeft,
     SweepPlan,
 )
-from shared.model.plans import BuildRef, NoInput, PoolPlan
+from shared.model.plans import BuildRef, PoolPlan
 
 _BUILDS_WIDTH = 10
 # Of pools, side by side in a group with a history of its own; 200 at once use half of what Azure
@@ -29,164 +34,215 @@ _POOLS_A_GROUP = 50
 _GROUPS_WIDTH = 4
 
 
-def sweep(context: Context) -> Workflow:
-    """Orchestration: `SweepPlan` → `{"closed": [...], "emptied": [...], "expired": [...],
-    "removed": [...], "failed": [...], "error": {...}?}`. What failed is the next sweep's.
+class Swept(Wire):
+    """Output: builds and resource ids by what was done with them; what failed is tried again by the
+    next sweep.
     """
-    plan = SweepPlan.from_wire(context.get_input())
+
+    closed: list[str] = []
+    emptied: list[str] = []
+    expired: list[str] = []
+    removed: list[str] = []
+    failed: list[str] = []
+    error: Failure | None = None
+
+
+class PoolSwept(Wire):
+    """Output for one pool: whether it was shrunk or deleted."""
+
+    done: bool = False
+    error: Failure | None = None
+
+
+class PoolsSwept(Wire):
+    """Output for a group of pools; a pool in neither list needs nothing."""
+
+    done: list[str] = []
+    failed: list[str] = []
+
+
+class BuildSwept(Wire):
+    """Output for one build's leftovers."""
+
+    removed: list[str] = []
+    failed: list[str] = []
+    error: Failure | None = None
+
+
+@orchestration(SweepPlan, Swept)
+def sweep(context: Context, plan: SweepPlan) -> Workflow[Swept]:
+    """Run the parts of a sweep one after another; a part that fails does not stop the next."""
     parts = (_close_builds, _clear_builds, _expire_pools, _empty_pools)
     kinds = ("closed", "emptied", "expired", "removed", "failed")
     swept: dict[str, list[str]] = {kind: [] for kind in kinds}
-    refused: Json = {}
-    for part in parts:  # one does not stop the next
+    error: Failure | None = None
+    for part in parts:
         try:
             yield from part(context, plan, swept)
         except StepFailed as failed:
-            refused = refused or {"error": failed.failure.to_wire()}
-    return {**swept, **refused}
+            error = error or failed.failure
+    return Swept.model_validate({**swept, "error": error})
 
 
-def _close_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Workflow:
+def _close_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Workflow[None]:
     for build in plan.dead:
-        yield from workflow.note(context, "close_build", BuildRef(build_id=build))
+        yield from workflow.call(context, giving_up.close_build, BuildRef(build_id=build))
         swept["closed"].append(build)
 
 
-def _expire_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Workflow:
-    child = names.Orchestrator.EXPIRE_POOL
-    yield from _with_pools(context, "list_expired_pools", child, "expired", swept)
+def _expire_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Workflow[None]:
+    listing = expired_pools.list_expired_pools
+    yield from _with_pools(context, listing, expire_pool, "expired", swept)
 
 
-def _empty_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Workflow:
-    child = names.Orchestrator.SHRINK_LEFT_POOL
-    yield from _with_pools(context, "list_left_pools", child, "emptied", swept)
+def _empty_pools(context: Context, _: SweepPlan, swept: dict[str, list[str]]) -> Workflow[None]:
+    listing = left_pools.list_left_pools
+    yield from _with_pools(context, listing, shrink_left_pool, "emptied", swept)
 
 
 def _with_pools(
     context: Context,
-    listing: str,
-    child: names.Orchestrator,
+    listing: Activity[NoInput, PoolsLeft],
+    child: Orchestration[PoolPlan, PoolSwept],
     kind: str,
     swept: dict[str, list[str]],
-) -> Workflow:
-    """A child for each pool that an activity lists, a group at a time. What is done of them is
-    `kind` now.
-    """
-    told = yield from workflow.note(context, listing, NoInput())
-    plans = [PoolPlan.from_wire(found) for found in told["pools"]]
-    starts = range(0, len(plans), _POOLS_A_GROUP)
-    groups = [PoolGroup(child=child.value, pools=plans[s : s + _POOLS_A_GROUP]) for s in starts]
-    name = names.Orchestrator.SWEEP_POOLS.value
-    work: list[tuple[str, str, Wire]] = [
-        (name, f"{kind}-{number}", group) for number, group in enumerate(groups, 1)
+) -> Workflow[None]:
+    """Run a child for each pool that an activity lists, a group at a time."""
+    found = yield from workflow.call(context, listing, NoInput())
+    starts = range(0, len(found.pools), _POOLS_A_GROUP)
+    groups = [
+        Child(
+            orchestration=sweep_pools,
+            identity=f"{kind}-{number}",
+            input=PoolGroup(child=child.name, pools=found.pools[s : s + _POOLS_A_GROUP]),
+        )
+        for number, s in enumerate(starts, 1)
     ]
-    results = yield from workflow.run_bounded(context, work, _GROUPS_WIDTH)
-    for group, result in zip(groups, results, strict=True):
-        everything = [pool.resource for pool in group.pools]
-        swept[kind] += result.get("done", [])
-        swept["failed"] += result.get("failed", everything)
-
-
-def sweep_pools(context: Context) -> Workflow:
-    """Orchestration: `PoolGroup` → `{"done": [...], "failed": [...]}`, resource ids; what is in
-    neither needs nothing.
-    """
-    group = PoolGroup.from_wire(context.get_input())
-    work: list[tuple[str, str, Wire]] = [
-        (group.child, f"{pool.account.name}-{pool.pool_id}", pool) for pool in group.pools
-    ]
-    results = yield from workflow.run_bounded(context, work, _POOLS_A_GROUP)
-    told = list(zip([pool.resource for pool in group.pools], results, strict=True))
-    return {
-        "done": [resource for resource, result in told if result.get("done")],
-        "failed": [resource for resource, result in told if "error" in result],
-    }
-
-
-def shrink_left_pool(context: Context) -> Workflow:
-    """Orchestration: `PoolPlan` → `{"done": bool}`, not so if it is another's by now or gone; or
-    `{"error": {...}}`.
-    """
-    plan = PoolPlan.from_wire(context.get_input())
-    scope = StepContext(build=plan.build_id, pool=plan.pool_id, cancellable=False)
-    try:
-        told = yield from workflow.run(context, scope, "empty_pool", "empty_left_pool", plan)
-        done = PoolSettled(pool=plan, emptied=told.get("emptied", False))
-        yield from workflow.note(context, "settle_left_pool", done)
-    except StepFailed as failed:
-        return {"error": failed.failure.to_wire()}
-    return {"done": done.emptied}
-
-
-def expire_pool(context: Context) -> Workflow:
-    """Orchestration: `PoolPlan` → `{"done": bool}`, not so if somebody has taken it over; or
-    `{"error": {...}}`.
-    """
-    plan = PoolPlan.from_wire(context.get_input())
-    scope = StepContext(build=plan.build_id, pool=plan.pool_id, cancellable=False)
-    try:
-        told = yield from workflow.run(context, scope, "remove_pool", "delete_expired_pool", plan)
-        is_gone = "kept" not in told
-        if is_gone or told["isAnothers"]:
-            done = PoolExpired(pool=plan, is_gone=is_gone)
-            yield from workflow.note(context, "settle_expired_pool", done)
-    except StepFailed as failed:
-        return {"error": failed.failure.to_wire()}
-    return {"done": is_gone}
-
-
-def _clear_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Workflow:
-    """What has left something, and what has just died: each on its own."""
-    told = yield from workflow.note(context, "list_leftovers", NoInput())
-    left = [BuildLeft.from_wire(found) for found in told["builds"]]
-    dead = set(plan.dead) - {each.build_id for each in left}
-    left += [BuildLeft(build_id=build) for build in sorted(dead)]
-    child = names.Orchestrator.CLEAR_BUILD.value
-    work: list[tuple[str, str, Wire]] = [(child, each.build_id, each) for each in left]
-    results = yield from workflow.run_bounded(context, work, _BUILDS_WIDTH)
-    for each, result in zip(left, results, strict=True):
-        if "error" in result:
-            swept["failed"] += [leftover.id for leftover in each.leftovers]
+    outcomes = yield from workflow.run_children(context, groups, _GROUPS_WIDTH)
+    for group in groups:
+        outcome = outcomes[group]
+        if isinstance(outcome, Failure):
+            swept["failed"] += [pool.resource for pool in group.input.pools]
         else:
-            swept["removed"] += result["removed"]
-            swept["failed"] += result["failed"]
+            swept[kind] += outcome.done
+            swept["failed"] += outcome.failed
 
 
-def clear_build(context: Context) -> Workflow:
-    """Orchestration: `BuildLeft` → `{"removed": [...], "failed": [...]}` or `{"error": {...}}`. The
-    build is given up first, so that nobody resumes it meanwhile; where nothing came of it, what it
-    made for good goes as well.
+@orchestration(PoolGroup, PoolsSwept)
+def sweep_pools(context: Context, group: PoolGroup) -> Workflow[PoolsSwept]:
+    """Run the group's child for each of its pools."""
+    by_name: dict[str, Orchestration[PoolPlan, PoolSwept]] = {
+        each.name: each for each in (shrink_left_pool, expire_pool)
+    }
+    children = [
+        Child(
+            orchestration=by_name[group.child],
+            identity=f"{pool.account.name}-{pool.pool_id}",
+            input=pool,
+        )
+        for pool in group.pools
+    ]
+    outcomes = yield from workflow.run_children(context, children, _POOLS_A_GROUP)
+    done, failed = [], []
+    for child in children:
+        outcome = outcomes[child]
+        if isinstance(outcome, Failure) or outcome.error is not None:
+            failed.append(child.input.resource)
+        elif outcome.done:
+            done.append(child.input.resource)
+    return PoolsSwept(done=done, failed=failed)
+
+
+@orchestration(PoolPlan, PoolSwept)
+def shrink_left_pool(context: Context, plan: PoolPlan) -> Workflow[PoolSwept]:
+    """Shrink a failed pool, unless it is gone or belongs to another build by now."""
+    step_context = StepContext(build=plan.build_id, pool=plan.pool_id, cancellable=False)
+    try:
+        shrunk = yield from workflow.run_step(
+            context, step_context, "empty_pool", left_pools.empty_left_pool, plan
+        )
+        done = PoolSettled(pool=plan, emptied=shrunk.emptied)
+        yield from workflow.call(context, left_pools.settle_left_pool, done)
+    except StepFailed as failed:
+        return PoolSwept(error=failed.failure)
+    return PoolSwept(done=shrunk.emptied)
+
+
+@orchestration(PoolPlan, PoolSwept)
+def expire_pool(context: Context, plan: PoolPlan) -> Workflow[PoolSwept]:
+    """Delete a pool whose time is over, unless another build has taken it over."""
+    step_context = StepContext(build=plan.build_id, pool=plan.pool_id, cancellable=False)
+    try:
+        deleted = yield from workflow.run_step(
+            context, step_context, "remove_pool", expired_pools.delete_expired_pool, plan
+        )
+        is_gone = deleted.kept is None
+        if is_gone or deleted.is_anothers:
+            done = PoolExpired(pool=plan, is_gone=is_gone)
+            yield from workflow.call(context, expired_pools.settle_expired_pool, done)
+    except StepFailed as failed:
+        return PoolSwept(error=failed.failure)
+    return PoolSwept(done=is_gone)
+
+
+def _clear_builds(context: Context, plan: SweepPlan, swept: dict[str, list[str]]) -> Workflow[None]:
+    """Clear each build that has left something or has just died."""
+    found = yield from workflow.call(context, leftovers.list_leftovers, NoInput())
+    dead = set(plan.dead) - {each.build_id for each in found.builds}
+    left = [*found.builds, *(BuildLeft(build_id=build) for build in sorted(dead))]
+    children = [
+        Child(orchestration=clear_build, identity=each.build_id, input=each) for each in left
+    ]
+    outcomes = yield from workflow.run_children(context, children, _BUILDS_WIDTH)
+    for child in children:
+        outcome = outcomes[child]
+        if isinstance(outcome, Failure) or outcome.error is not None:
+            swept["failed"] += [leftover.id for leftover in child.input.leftovers]
+        else:
+            swept["removed"] += outcome.removed
+            swept["failed"] += outcome.failed
+
+
+@orchestration(BuildLeft, BuildSwept)
+def clear_build(context: Context, left: BuildLeft) -> Workflow[BuildSwept]:
+    """Remove a build's leftovers. It is given up first, so that nobody resumes it meanwhile; where
+    nothing came of it, its lasting resources are removed as well.
     """
-    left = BuildLeft.from_wire(context.get_input())
     try:
         cleared = yield from _clear(context, left)
     except StepFailed as failed:
-        return {"error": failed.failure.to_wire()}
+        return BuildSwept(error=failed.failure)
     return cleared
 
 
-def _clear(context: Context, left: BuildLeft) -> Workflow:
-    told: Json = {"over": True}
+def _clear(context: Context, left: BuildLeft) -> Workflow[BuildSwept]:
+    made_in = None
     if not left.keeps:
-        told = yield from workflow.note(context, "give_up_build", BuildRef(build_id=left.build_id))
-    if not told["over"]:
-        return {"removed": [], "failed": []}
+        given_up = yield from workflow.call(
+            context, giving_up.give_up_build, BuildRef(build_id=left.build_id)
+        )
+        if not given_up.over:
+            return BuildSwept()
+        made_in = given_up.made
     removed, failed = yield from _remove(context, left)
-    if told.get("made") and not failed:
-        scope = StepContext(build=left.build_id, cancellable=False)
-        failed = yield from undo(context, scope, MadeIn.from_wire(told["made"]))
+    if made_in and not failed:
+        step_context = StepContext(build=left.build_id, cancellable=False)
+        failed = yield from undo(context, step_context, made_in)
     done = BuildCleared(build_id=left.build_id, removed=removed, failed=failed)
-    yield from workflow.note(context, "settle_build", done)
-    return {"removed": removed, "failed": failed}
+    yield from workflow.call(context, giving_up.settle_build, done)
+    return BuildSwept(removed=removed, failed=failed)
 
 
-def _remove(context: Context, left: BuildLeft) -> Workflow:
+def _remove(context: Context, left: BuildLeft) -> Workflow[tuple[list[str], list[str]]]:
     removed, failed = [], []
     for number, leftover in enumerate(left.leftovers, 1):
         step = f"sweep_{number}"
-        scope = StepContext(build=left.build_id, cancellable=False, pace=_pace(step, leftover))
+        pace = _pace(step, leftover)
+        step_context = StepContext(build=left.build_id, cancellable=False, pace=pace)
         try:
-            yield from workflow.run(context, scope, step, "remove_leftover", leftover)
+            yield from workflow.run_step(
+                context, step_context, step, leftovers.remove_leftover, leftover
+            )
         except StepFailed:
             failed.append(leftover.id)
         else:
@@ -194,8 +250,8 @@ def _remove(context: Context, left: BuildLeft) -> Workflow:
     return removed, failed
 
 
-def _pace(step: str, leftover: LeftoverPlan) -> dict[str, float]:
-    """A VM takes its time to go, and is not looked at every few seconds meanwhile."""
+def _pace(step: str, leftover: LeftoverPlan) -> dict[str, Any]:
+    """A VM takes its time to be deleted, and is not polled every few seconds meanwhile."""
     if not leftover.type.lower().endswith("/virtualmachines"):
         return {}
     return {step: timing.pace_of("remove_builder_vm").typical}

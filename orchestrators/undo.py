@@ -1,29 +1,31 @@
-"""Gallery, registry, identity and resource group of a build of which nothing came: they go as well,
-if this build made them and nobody else needs them.
+"""Gallery, registry, identity and resource group of a build of which nothing came: remove them if
+this build made them and nobody else needs them.
 """
 
 from __future__ import annotations
 
+from activities import made
 from shared.base import names
 from shared.base.errors import StepFailed
 from shared.engine import workflow
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.cleanup_plans import MadeIn, MadePlan
+from shared.model.cleanup_plans import MadeIn
 
 
-def undo(context: Context, scope: StepContext, where: MadeIn) -> Workflow:
-    """Returns what could not be removed: the group, where not even that could be asked."""
+def undo(context: Context, step_context: StepContext, where: MadeIn) -> Workflow[list[str]]:
+    """Return the ids of what could not be removed: the group's, where not even that is known."""
     try:
-        told = yield from workflow.note(context, "list_made", where)
+        found = yield from workflow.call(context, made.list_made, where)
     except StepFailed:
         return [where.group_id]
     stays: list[str] = []
-    for found in told["made"]:
-        made = MadePlan.from_wire(found["plan"])
-        if stays and made.type == names.GROUP_TYPE:
-            continue  # it holds what could not be removed
+    for removal in found.made:
+        if stays and removal.plan.type == names.GROUP_TYPE:
+            continue  # it contains what could not be removed
         try:
-            yield from workflow.run(context, scope, found["step"], "remove_made", made)
+            yield from workflow.run_step(
+                context, step_context, removal.step, made.remove_made, removal.plan
+            )
         except StepFailed:
-            stays.append(made.id)
+            stays.append(removal.plan.id)
     return stays

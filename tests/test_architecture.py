@@ -18,6 +18,7 @@ import activities
 import orchestrators
 from shared.base import names, settings
 from shared.engine.activity import Reconciler, ShortActivity
+from shared.engine.orchestration import Orchestration
 from triggers import routes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +29,7 @@ APP = ["shared", "activities", "orchestrators", "triggers"]
 ALLOWED = {
     "shared": {"shared"},
     "activities": {"activities", "shared"},
-    "orchestrators": {"orchestrators", "shared"},
+    "orchestrators": {"orchestrators", "activities", "shared"},  # activities: only to name them
     "triggers": {"triggers", "orchestrators", "activities", "shared"},
     "cli": {"cli", "local"},  # local: only to start and stop a stack
     "local": {"local"},
@@ -147,6 +148,23 @@ def test_orchestrators_can_be_replayed(path: Path) -> None:
     assert "print(" not in path.read_text()
 
 
+@pytest.mark.parametrize("path", sources("orchestrators"), ids=lambda p: p.name)
+def test_orchestrators_name_activities_and_never_call_them(path: Path) -> None:
+    """It passes an activity's description to a verb, and Durable calls the activity."""
+    tree = ast.parse(path.read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not [f.module for f in froms if str(f.module).startswith("activities.")]
+    modules = {alias.name for f in froms if f.module == "activities" for alias in f.names}
+    for node in ast.walk(tree):
+        inside: ast.expr | None = None
+        if isinstance(node, ast.Call):
+            inside = node.func
+        elif isinstance(node, ast.Attribute) and node.attr != "name":
+            inside = node.value
+        if isinstance(inside, ast.Attribute) and isinstance(inside.value, ast.Name):
+            assert inside.value.id not in modules, f"{path.name}:{node.lineno}: only name it"
+
+
 def test_only_settings_reads_the_environment() -> None:
     """One place, so that the list of settings is complete."""
     for package in APP:
@@ -232,7 +250,10 @@ def test_what_is_imported_late_is_there() -> None:
     assert described == set(activities.ACTIVITIES)
     assert set(orchestrators.ORCHESTRATORS) == set(names.Orchestrator)
     for name in orchestrators.ORCHESTRATORS:
-        assert inspect.isgeneratorfunction(orchestrators.find(name)), name
+        found = orchestrators.find(name)
+        body = found.body if isinstance(found, Orchestration) else found
+        assert inspect.isgeneratorfunction(body), name
+        assert getattr(found, "name", name.value) == name.value
     for route in routes.ROUTES:
         assert callable(route.find_handler()), route
         assert (route.find_body() is None) == (route.body is None), route

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.base import names
+from shared.base.wire import replace
 from shared.model import planning, resuming
 from shared.model.requests import Build
 from shared.store import acceptance
@@ -78,7 +79,7 @@ def resume_build(call: Call) -> Answer:
         message = f"Build {build} was kept by an older version of the app. Start the request again."
         return http.error(409, "NotResumable", message)
     there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
-    outcome = outcome.model_copy(update={"pools": there})  # what is gone is made again
+    outcome = replace(outcome, pools=there)  # what is gone is made again
     plan = planning.plan_build(Build.from_wire(row["Request"]), call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
     try:

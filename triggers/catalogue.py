@@ -8,7 +8,8 @@ import re
 from shared.base import names
 from shared.base.errors import Problem, RequestRefused
 from shared.model import parsing, planning
-from shared.model.plans import AccountPlan, ImageRecord
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import AccountPlan
 from shared.model.requests import Mode
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call

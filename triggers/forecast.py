@@ -6,16 +6,18 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import activities
-from orchestrators.build_image import ground
-from orchestrators.build_image import story as image_story
+from activities import preflight
+from orchestrators import image_steps
+from orchestrators.build import checks_for
 from shared.azure.cache import TtlCache
 from shared.base import timing
+from shared.base.errors import Problem
 from shared.engine import activity_runner
-from shared.engine.activity import Services
-from shared.engine.workflow import Step
-from shared.model import parsing, planning
-from shared.model.plans import BaseImage, BuildPlan
+from shared.engine.activity import Activity, Services
+from shared.engine.step_graph import Step
+from shared.model import build_outcomes, parsing, planning
+from shared.model.plans import BuildPlan
+from shared.model.results import Findings
 from triggers import costs
 
 Json = dict[str, Any]
@@ -28,55 +30,43 @@ def of(data: object, services: Services) -> Json:
     """The answer of POST /api/plan. Raises RequestRefused."""
     request = parsing.parse_build(data).with_request_id("forecast")
     plan = planning.plan_build(request, services.azure.config)
-    # Without a clock nothing that was learned before would ever grow old.
-    blockers, facts = _checks(plan, dataclasses.replace(services, cache=TtlCache()))
-    plan = _as_possible(plan, facts)
+    # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
+    found = _check(plan, dataclasses.replace(services, cache=TtlCache()))
+    plan = planning.with_facts(plan, found)
     pace = services.records.pace()
-    steps = _steps(plan, facts, pace)
+    steps = _steps(plan, pace)
     hours = _builder_seconds(steps) / 3600
     return {
         "mode": plan.mode.value,
         "steps": steps,
         "names": _names(plan),
-        "blockers": blockers,
+        "blockers": [blocker.to_wire() for blocker in found.blockers],
         "minutes": round(max((s["endsAfterSeconds"] for s in steps), default=0) / 60, 1),
         "cost": costs.of(plan, hours, services.azure),
     }
 
 
-def _checks(plan: BuildPlan, services: Services) -> tuple[list[Json], Json]:
-    """Every check side by side; what cannot be asked becomes a blocker too. Registering providers
-    is left out.
+def _check(plan: BuildPlan, services: Services) -> Findings:
+    """Run all checks side by side, except the one that registers providers. A check that fails
+    counts as a blocker.
     """
-    wanted = [c for c in planning.checks_for(plan) if c != "check_providers"]
+    checks = [check for check in checks_for(plan) if check is not preflight.check_providers]
     payload = {"plan": plan.to_wire(), "tick": {"now": _ORIGIN}}
-    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
-        replies = list(
-            pool.map(
-                lambda c: activity_runner.perform(activities.find(c), services, payload), wanted
-            )
+    with ThreadPoolExecutor(max_workers=len(checks)) as workers:
+        replies = workers.map(
+            lambda check: activity_runner.perform(check, services, payload), checks
         )
-    blockers: list[Json] = []
-    facts: Json = {}
-    for check, reply in zip(wanted, replies, strict=True):
-        if reply["state"] == "done":
-            blockers += reply["result"]["blockers"]
-            facts |= reply["result"]
-        else:
-            error = reply["error"]
-            blockers.append(
-                {"field": "$", "code": error["code"], "message": f"{check}: {error['message']}"}
-            )
-    return blockers, facts
+        return build_outcomes.combine(
+            _findings(check, reply) for check, reply in zip(checks, replies, strict=True)
+        )
 
 
-def _as_possible(plan: BuildPlan, facts: Json) -> BuildPlan:
-    """With the base image and the builder's sizes that Azure has told, if it has."""
-    if plan.image is None or not facts.get("base"):
-        return plan
-    base, sizes = BaseImage.from_wire(facts["base"]), facts.get("sizes")
-    sizes = sizes or [plan.image.size, *plan.image.other_sizes]
-    return plan.model_copy(update={"image": planning.on_base(plan.image, base, sizes)})
+def _findings(check: Activity[BuildPlan, Findings], reply: Json) -> Findings:
+    if reply["state"] == "done":
+        return Findings.from_wire(reply["result"])
+    error = reply["error"]
+    message = f"{check.name}: {error['message']}"
+    return Findings(blockers=[Problem(field="$", code=error["code"], message=message)])
 
 
 def _builder_seconds(steps: list[Json]) -> float:
@@ -88,15 +78,15 @@ def _builder_seconds(steps: list[Json]) -> float:
     return float(last["endsAfterSeconds"] - first["endsAfterSeconds"] + first["seconds"])
 
 
-def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
+def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[Json]:
     """The steps in their order, with when each would end if all took their typical time."""
     found: list[Json] = []
-    if plan.account and not facts.get("endpoint"):
+    if plan.account and plan.account.endpoint is None:
         found.append(_step("batch_account", 0, pace))
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     if plan.image:
-        beside = {step.name for step in ground(plan.image)}  # the account
-        found += _graph(image_story(plan.image), beside, offset, pace)
+        steps = image_steps.plan_steps(plan.image)
+        found += _graph(steps.all, steps.ground.all, offset, pace)
     offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
     for pool in plan.pools:
         after = offset
@@ -108,16 +98,19 @@ def _steps(plan: BuildPlan, facts: Json, pace: dict[str, float]) -> list[Json]:
 
 
 def _graph(
-    story: list[Step], beside: set[str], offset: float, pace: dict[str, float]
+    steps: list[Step[Any, Any]],
+    ground: list[Step[Any, Any]],
+    offset: float,
+    pace: dict[str, float],
 ) -> list[Json]:
-    """All steps but those named `beside` wait until `offset`, too."""
-    ends: dict[str, float] = {}
+    """The steps of an image. All but the `ground` also wait until `offset`."""
+    ends: dict[Step[Any, Any], float] = {}
     found = []
-    for step in story:
-        before = [ends[name] for name in step.after if name in ends]
-        begins = max(before, default=0.0) if step.name in beside else max([*before, offset])
+    for step in steps:
+        before = [ends[earlier] for earlier in step.after]
+        begins = max(before, default=0.0) if step in ground else max([*before, offset])
         found.append(_step(step.name, begins, pace))
-        ends[step.name] = found[-1]["endsAfterSeconds"]
+        ends[step] = found[-1]["endsAfterSeconds"]
     return found
 
 

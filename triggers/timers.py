@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
-from shared.engine.activity import Services
+from shared.engine.activity import NoInput, Services
 from shared.model.cleanup_plans import SweepPlan
-from shared.model.plans import NoInput
 from shared.model.requests import Build, Mode
 from shared.store import acceptance
 from triggers import http

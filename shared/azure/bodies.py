@@ -13,7 +13,6 @@ Json = dict[str, Any]
 _ADDRESS_SPACE = "10.20.0.0/24"  # not Docker's 172.17.0.0/16
 _SUBNET = "10.20.0.0/25"
 _DISK_GIB = 64  # the nodes' disks are at least as large: keep it small
-BUILDER_USER = "builder"
 
 
 def resource_group(location: str, tags: dict[str, str]) -> Json:
@@ -86,14 +85,14 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
             },
             "osProfile": {
                 "computerName": "builder",
-                "adminUsername": BUILDER_USER,
+                "adminUsername": names.BUILDER_USER,
                 "linuxConfiguration": {
                     "disablePasswordAuthentication": True,
                     "provisionVMAgent": True,
                     "ssh": {
                         "publicKeys": [
                             {
-                                "path": f"/home/{BUILDER_USER}/.ssh/authorized_keys",
+                                "path": f"/home/{names.BUILDER_USER}/.ssh/authorized_keys",
                                 "keyData": public_key,
                             }
                         ]

@@ -65,6 +65,9 @@ def child_instance(parent: str, step: str) -> str:
 # Resources of a build
 
 
+BUILDER_USER = "builder"  # of the builder VM; sealing removes it
+
+
 def builder_vm(build: str) -> str:
     """VM names: at most 64 characters, letters, digits and hyphens."""
     return f"batch-prep-{build}"

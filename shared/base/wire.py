@@ -1,21 +1,22 @@
-"""How values travel between processes: plain JSON with camelCase keys, parsed back into frozen
-models.
+"""Values that cross a process boundary: frozen models, plain JSON with camelCase keys on the wire.
+
+Models are never changed. `replace` makes a changed copy, and the type checker knows the names and
+types of the fields that it may be given.
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
 class Wire(BaseModel):
-    """A frozen value that crosses a process boundary (an orchestration's input, a record, an
-    answer).
+    """A frozen value: an orchestration's input, an activity's plan or result, a record, an answer.
 
-    Unknown fields are ignored when read, so that a newer version's history can be read by an older
-    one.
+    `from_wire` ignores unknown fields, so that an older version of the app can read what a newer
+    one has stored.
     """
 
     model_config = ConfigDict(
@@ -40,3 +41,19 @@ class Request(Wire):
     """A value that a user wrote: unknown fields are refused by name, and no type is guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+if TYPE_CHECKING:
+    # mypy types `dataclasses.replace` from the fields of its first argument, also for these models.
+    from dataclasses import replace as replace  # noqa: PLC0414
+else:
+
+    def replace(value, /, **changes):
+        """A copy of a model with some fields changed. Raises TypeError for a name that is no field.
+
+        pydantic's own `model_copy` would keep a misspelt name silently.
+        """
+        unknown = changes.keys() - type(value).model_fields.keys()
+        if unknown:
+            raise TypeError(f"{type(value).__name__} has no field {', '.join(sorted(unknown))}")
+        return value.model_copy(update=changes)

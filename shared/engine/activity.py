@@ -1,11 +1,17 @@
-"""The two kinds of activity, each described once; `binding` makes the activity from the
-description.
+"""The contract between an orchestrator and an activity, and the two kinds of activity.
 
-`Operation`: something long or repeatable on Azure. It is level-triggered: every call looks at what
-is there, a pure judgement decides, and at most one effect follows. Calling it again is always safe,
-so a crash costs only time.
+An `Activity[P, R]` declares once, as types, what both ends need to know: the name under which it is
+registered, the plan `P` that an orchestrator sends and the result `R` that comes back. An
+orchestrator names the object itself (`workflow.run_step(context, ..., registry.create_registry,
+plan)`), so "go to definition" leads from a step to the code that carries it out, and the type
+checker refuses a misspelt activity, a plan of another type and a misspelt field of the result.
 
-`Effect`: one short piece of work (a check, a record) whose answer is its result.
+- A `Reconciler` brings something on Azure to a wanted state, however long that takes. It is
+  level-triggered: each call observes the present state, a pure function decides, and at most one
+  action follows. `activity_runner` makes the registered function from this description.
+- A `ShortActivity` does one short piece of work (a check, a record) and returns its result.
+
+An activity never waits and never loops: the orchestration calls it again (`polling_loop`).
 """
 
 from __future__ import annotations
@@ -25,23 +31,34 @@ if TYPE_CHECKING:
     from shared.store.records import Records
 
 Json = dict[str, Any]
-PlanT = TypeVar("PlanT", bound=Wire)
+P = TypeVar("P", bound=Wire)
+R = TypeVar("R", bound=Wire)
+
+
+class NoInput(Wire):
+    """The plan of an activity, or the input of an orchestration, that needs none."""
+
+
+class NoResult(Wire):
+    """The result of an activity that has nothing to report but its end."""
 
 
 class PollState(Wire):
-    """One call of an operation: when it is, and what earlier calls left to remember."""
+    """What a call of an activity knows of the calls before it.
 
-    now: str  # ISO 8601, from the orchestration's clock
+    `now` is the orchestration's time (ISO 8601); an activity has no other clock.
+    """
+
+    now: str
     elapsed: float = 0.0  # seconds since the first call
     started: str | None = None  # the last action that was started, if any
-    operation: str | None = None  # where Azure tells why that action failed
-    memory: Json = {}  # what the operation itself wanted to be remembered
-    attempt: int = 1
+    operation: str | None = None  # URL at which Azure reports why that action failed
+    memory: Json = {}  # whatever the reconciler itself chose to remember
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What activities work with."""
+    """What activities and triggers work with; made once per process."""
 
     azure: Azure
     records: Records
@@ -53,34 +70,35 @@ class Services:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reconciler(Generic[PlanT]):
-    """How to look at something, how to judge what was seen, how to start what is missing.
+class Activity(Generic[P, R]):
+    """The contract: registered name, type of the plan, type of the result.
 
-    `look` returns the resource as wire JSON, or None if it is not there. `judge` is pure. `actions`
-    holds what a verdict `Start(action)` names. `subject` names the resource for messages; `verb`
-    completes "could not …".
+    `subject` names the resource in messages; `verb` completes "could not …".
     """
 
     name: str
-    plan: type[PlanT]
+    plan: type[P]
+    result: type[R]
     verb: str
-    subject: Callable[[PlanT], str]
-    observe: Callable[[Services, PlanT, PollState], Json | None]
-    decide: Callable[[PlanT, Json | None, PollState], Decision]
-    actions: Mapping[str, Callable[[Services, PlanT, PollState], Started]] = field(
-        default_factory=dict
-    )
+    subject: Callable[[P], str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ShortActivity(Generic[PlanT]):
-    """One short piece of work; `act` returns its result or raises."""
+class Reconciler(Activity[P, R]):
+    """An activity that is called again until what it looks after is as wanted.
 
-    name: str
-    plan: type[PlanT]
-    verb: str
-    subject: Callable[[PlanT], str]
-    act: Callable[[Services, PlanT, PollState], Json]
+    `observe` returns the resource as wire JSON, or None if it does not exist. `decide` is pure.
+    `actions` holds the functions that a decision `Start(action)` names. Calling a reconciler twice
+    is as safe as calling it once: the second call observes what the first one did.
+    """
+
+    observe: Callable[[Services, P, PollState], Json | None]
+    decide: Callable[[P, Json | None, PollState], Decision[R]]
+    actions: Mapping[str, Callable[[Services, P, PollState], Started]] = field(default_factory=dict)
 
 
-Activity = Reconciler[Any] | ShortActivity[Any]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShortActivity(Activity[P, R]):
+    """An activity that ends with its first call; `act` returns the result or raises StepFailed."""
+
+    act: Callable[[Services, P, PollState], R]

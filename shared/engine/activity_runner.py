@@ -1,4 +1,4 @@
-"""The activity's end of `steps.call`: payload → look, judge, act → reply; a failure becomes data.
+"""One call of an activity: from the orchestration's JSON payload to its JSON reply.
 
     payload  {"plan": {...}, "tick": {...}, "step": {...}?, "gaveUp": {...}?}
     reply    {"state": "done", "result": {...}}
@@ -6,8 +6,13 @@
               "note": text, "memo": {...}, "transient": bool}
              {"state": "failed", "error": {...}}
 
-Around each call the step's record is written, and the build's cancel flag is read. With `gaveUp`,
-the failure for which the orchestration looks no more, nothing but that is done.
+`tick` is the `PollState`; `memo` is the part of it that the next call gets back. With `step`, the
+call belongs to a recorded step: the runner checks whether the build was cancelled before it calls
+the activity, and writes the step's row afterwards. With `gaveUp`, the orchestration has decided to
+stop polling, and the runner only writes that failure into the step's row.
+
+An expected failure is a value in the reply, never an exception: Durable would pass an exception to
+the orchestrator as text. Only a `Bug` is raised.
 """
 
 from __future__ import annotations
@@ -19,8 +24,18 @@ from typing import TYPE_CHECKING, Any
 from shared.azure import clients, rate_limiter
 from shared.base import errors
 from shared.base.errors import Failure, Kind, StepFailed
+from shared.base.wire import Wire, replace
 from shared.engine import decisions
-from shared.engine.activity import Activity, Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import (
+    Activity,
+    Json,
+    P,
+    PollState,
+    R,
+    Reconciler,
+    Services,
+    ShortActivity,
+)
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.store.records import StepMark
 
@@ -30,8 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("batch_prep.activities")
 
 
-def perform(activity: Activity, services: Services, payload: Json) -> Json:
-    """Run one call of an activity and record it."""
+def perform(activity: Activity[Any, Any], services: Services, payload: Json) -> Json:
+    """Run one call of an activity, and record it if it belongs to a step."""
     from azure.core.exceptions import AzureError
 
     plan = activity.plan.from_wire(payload["plan"])
@@ -40,7 +55,7 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
     gave_up = payload.get("gaveUp")
     try:
         reply = _recorded(activity, services, plan, poll, mark, gave_up)
-    except AzureError as error:  # of the storage that holds the records
+    except AzureError as error:  # from the tables that hold the records
         reply = _refused(services, error, "write the records", "the app's storage", poll)
     if mark:
         log.info("build=%s step=%s %s %s", mark.build, mark.name, activity.name, reply["state"])
@@ -48,9 +63,9 @@ def perform(activity: Activity, services: Services, payload: Json) -> Json:
 
 
 def _recorded(
-    activity: Activity,
+    activity: Activity[P, R],
     services: Services,
-    plan: Any,
+    plan: P,
     poll: PollState,
     mark: StepMark | None,
     gave_up: Json | None,
@@ -67,13 +82,14 @@ def _recorded(
     return reply
 
 
-def _attempt(activity: Activity, services: Services, plan: Any, poll: PollState) -> Json:
+def _attempt(activity: Activity[P, R], services: Services, plan: P, poll: PollState) -> Json:
     from azure.core.exceptions import AzureError
 
     try:
         if isinstance(activity, ShortActivity):
-            return {"state": "done", "result": activity.act(services, plan, poll)}
-        return _advance(activity, services, plan, poll)
+            return _done(activity.act(services, plan, poll))
+        assert isinstance(activity, Reconciler), f"{activity.name} is of no kind"
+        return _reconcile(activity, services, plan, poll)
     except StepFailed as failed:
         return _failed(failed.failure)
     except AzureError as error:
@@ -83,73 +99,82 @@ def _attempt(activity: Activity, services: Services, plan: Any, poll: PollState)
 def _refused(
     services: Services, error: AzureError, attempted: str, resource: str, poll: PollState
 ) -> Json:
-    """What time cures is tried again by the orchestration; the rest fails the step."""
+    """The reply to an error of Azure's: the orchestration retries a transient one."""
     failure = clients.translate(error, attempted=attempted, resource=resource)
     if failure.kind is not Kind.TRANSIENT:
         return _failed(failure)
     if method := rate_limiter.refused(error):
         turn = services.rate_limiter.take(method, poll.now, failure.retry_after or 0.0)
-        failure = failure.model_copy(update={"retry_after": turn})
+        failure = replace(failure, retry_after=turn)
     return _transient(failure, poll)
 
 
-def _advance(operation: Reconciler[Any], services: Services, plan: Any, poll: PollState) -> Json:
-    observed = operation.observe(services, plan, poll)
-    decision = operation.decide(plan, observed, poll)
+def _reconcile(reconciler: Reconciler[P, R], services: Services, plan: P, poll: PollState) -> Json:
+    """Observe, decide, and carry out at most one action."""
+    observed = reconciler.observe(services, plan, poll)
+    decision = reconciler.decide(plan, observed, poll)
     if not isinstance(decision, Start):
-        return _reply(operation, services, plan, poll, decision)
-    poll = _remembering(poll, decision.memory)
-    started = operation.actions[decision.action](services, plan, poll)
+        return _reply(reconciler, services, plan, poll, decision)
+    poll = _remember(poll, decision.memory)
+    started = reconciler.actions[decision.action](services, plan, poll)
     if decision.then is not None:
-        return _reply(operation, services, plan, poll, decision.then)
-    poll = poll.model_copy(update={"started": decision.action, "operation": started.operation})
-    after = operation.decide(plan, started.body, poll) if started.body is not None else Wait()
-    if isinstance(after, Start):  # the answer to the request is not yet what was asked for
+        return _reply(reconciler, services, plan, poll, decision.then)
+    poll = replace(poll, started=decision.action, operation=started.operation)
+    after: Decision[R] = Wait()
+    if started.body is not None:
+        after = reconciler.decide(plan, started.body, poll)
+    if isinstance(after, Start):  # the body of the answer does not yet show the action's effect
         after = Wait()
     if isinstance(after, Wait) and after.retry_after is None:
         after = dataclasses.replace(after, retry_after=started.retry_after)
-    return _reply(operation, services, plan, poll, after)
+    return _reply(reconciler, services, plan, poll, after)
 
 
 def _reply(
-    operation: Reconciler[Any], services: Services, plan: Any, poll: PollState, decision: Decision
+    reconciler: Reconciler[P, R],
+    services: Services,
+    plan: P,
+    poll: PollState,
+    decision: Decision[R],
 ) -> Json:
     match decision:
         case Done():
-            return {"state": "done", "result": decision.result}
+            return _done(decision.result)
         case Wait():
-            poll = _remembering(poll, decision.memory)
+            poll = _remember(poll, decision.memory)
             waiting = _wait(poll, decision.note, decision.retry_after)
             if decision.left is not None:
                 waiting["left"] = decision.left
             if decision.expected is not None:
                 waiting["expected"] = decision.expected
-            return {**waiting, "resource": operation.subject(plan)}
+            return {**waiting, "resource": reconciler.subject(plan)}
         case Fail():
-            return _failed(_explained(decision.failure, operation, services, plan, poll))
+            return _failed(_explained(decision.failure, reconciler, services, plan, poll))
         case Start():
-            raise errors.Bug(f"{operation.name} wants to start {decision.action} twice in one call")
+            raise errors.Bug(f"{reconciler.name} starts {decision.action} twice in one call")
 
 
-def _remembering(poll: PollState, memory: Json | None) -> PollState:
-    return poll if memory is None else poll.model_copy(update={"memory": memory})
+def _remember(poll: PollState, memory: Json | None) -> PollState:
+    return poll if memory is None else replace(poll, memory=memory)
 
 
 def _explained(
-    failure: Failure, operation: Reconciler[Any], services: Services, plan: Any, poll: PollState
+    failure: Failure, reconciler: Reconciler[P, R], services: Services, plan: P, poll: PollState
 ) -> Failure:
-    """A resource that says only "Failed": the long operation that made it knows why."""
+    """The failure with the reason that the long operation reports: the resource itself says only
+    "Failed".
+    """
     if failure.code != decisions.BROKEN or not poll.operation:
         return failure
-    told = services.azure.operation_error(poll.operation)
-    if told is None:
+    reason = services.azure.operation_error(poll.operation)
+    if reason is None:
         return failure
     return errors.from_azure(
-        attempted=operation.verb,
-        resource=operation.subject(plan),
+        attempted=reconciler.verb,
+        resource=reconciler.subject(plan),
         status=200,
-        code=told[0],
-        message=told[1],
+        code=reason[0],
+        message=reason[1],
     )
 
 
@@ -170,6 +195,10 @@ def _wait(poll: PollState, note: str, retry_after: float | None) -> Json:
         "memo": memo,
         "transient": False,
     }
+
+
+def _done(result: Wire) -> Json:
+    return {"state": "done", "result": result.to_wire()}
 
 
 def _failed(failure: Failure) -> Json:

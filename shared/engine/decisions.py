@@ -1,28 +1,31 @@
-"""What was seen on Azure → what to do. Pure: tables and a few small functions, no calls.
+"""What a reconciler decides when it has observed the state of a resource. Pure.
 
-A judgement returns one verdict:
-    Start(action)  something is missing: do this one thing
-    Wait           it is under way: look again later
-    Done(result)   it is as it should be
-    Fail(failure)  it will not become so by waiting
+Start(action)  something is missing: carry out this one action
+Wait           Azure is working on it: observe again later
+Done(result)   the resource is as wanted
+Fail(failure)  waiting will not make it so
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from shared.azure import resource_state
 from shared.base.errors import Failure, Kind
+from shared.base.wire import Wire
 
 Json = dict[str, Any]
+R = TypeVar("R", bound=Wire)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Look again later; `retry_after` in seconds if Azure named a time. Where what was seen tells
-    it, `left` are the seconds that it still takes at least, `expected` those that it should take.
-    `memory` is what the next look is to know; None leaves what earlier looks remembered.
+    """Observe again later, after `retry_after` seconds if Azure named a time.
+
+    `left` is the number of seconds that it takes at least, and `expected` the number that it should
+    take, where the observation shows that. `memory` replaces what later calls remember; None leaves
+    that unchanged.
     """
 
     note: str = ""
@@ -33,66 +36,74 @@ class Wait:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """It is as it should be."""
+class Done(Generic[R]):
+    """The resource is as wanted."""
 
-    result: Json = field(default_factory=dict)
+    result: R
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """Do the named action of the operation, which knows `memory`; it is kept if that succeeds.
-    `then` is the verdict where Azure's yes ends it.
+class Start(Generic[R]):
+    """Carry out the named action of the reconciler.
+
+    `memory` is passed to the action and kept if the action succeeds. `then` is the decision that
+    follows at once when Azure accepts the request; without it the answer's body is judged.
     """
 
     action: str
     memory: Json | None = None
-    then: Done | None = None
+    then: Done[R] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fail:
-    """It will not become so by waiting."""
+    """Waiting will not help."""
 
     failure: Failure
 
 
-Decision = Start | Wait | Done | Fail
-BROKEN = "ProvisioningFailed"  # a failure whose reason only the long operation knows
+Decision = Start[R] | Wait | Done[R] | Fail
+BROKEN = "ProvisioningFailed"  # the code of a failure whose reason only the long operation reports
 
 
-def created(subject: str, observed: Json | None, *, started: str | None, result: Json) -> Decision:
-    """The judgement of most resources: create it if it is absent, wait, done."""
+def created(
+    subject: str, observed: Json | None, *, started: str | None, result: R | None
+) -> Decision[R]:
+    """Decide on a resource that is to exist: create it if it is absent, wait until it is ready.
+
+    `result` is None while the observed resource lacks what the result needs.
+    """
     match resource_state.provisioning(observed):
         case "ready":
-            return Done(result=result)
+            incomplete = Wait(note=f"{subject} is not complete yet")
+            return incomplete if result is None else Done(result=result)
         case "absent" if started != "create":
             return Start(action="create")
         case "broken" if started == "create":
             return Fail(failure=broken(subject))
-        case "broken":  # left by an earlier try: the same request repairs it
+        case "broken":  # an earlier try left it so: the same request repairs it
             return Start(action="create")
         case _:
-            return Wait(note=f"{subject} is being made")
+            return Wait(note=f"{subject} is being created")
 
 
-def removed(subject: str, observed: Json | None, *, started: str | None) -> Decision:
-    """The judgement of a removal: gone is done, and what is going needs no second request."""
+def removed(subject: str, observed: Json | None, *, started: str | None, result: R) -> Decision[R]:
+    """Decide on a resource that is to be absent: delete it once, and wait until it is gone."""
     match resource_state.provisioning(observed):
         case "absent":
-            return Done()
+            return Done(result=result)
         case "deleting":
-            return Wait(note=f"{subject} is being removed")
-        case "broken":  # an earlier removal failed; Azure takes another one
+            return Wait(note=f"{subject} is being deleted")
+        case "broken":  # an earlier deletion failed; Azure accepts another one
             return Start(action="delete")
         case _ if started == "delete":
-            return Wait(note=f"{subject} is being removed")
+            return Wait(note=f"{subject} is being deleted")
         case _:
             return Start(action="delete")
 
 
 def broken(subject: str) -> Failure:
-    """Azure says "Failed" and, in the resource itself, no more."""
+    """The failure of a resource whose provisioningState is Failed: Azure gives no reason there."""
     return Failure(
         code=BROKEN,
         kind=Kind.REFUSED,
@@ -103,7 +114,7 @@ def broken(subject: str) -> Failure:
 
 
 def foreign(subject: str, why: str, advice: str) -> Failure:
-    """Something of that name exists and is not what the request describes."""
+    """The failure where a resource of this name exists and is not the one that was asked for."""
     return Failure(
         code="Conflict",
         kind=Kind.CONFLICT,

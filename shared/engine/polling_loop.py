@@ -1,55 +1,64 @@
-"""The orchestration's end of an activity: look after look, by durable timer, until it is done, has
-failed, or is given up. `steps` are the verbs around it; `binding` is the activity's end.
+"""The orchestration's end of an activity: call it, wait by durable timer, call it again.
+
+The loop ends when the activity replies that it is done or has failed, when a transient error has
+been retried too often, or when the step has taken longer than its limit. `shared.base.timing`
+decides how long each wait is. `workflow` holds the verbs around this loop, `activity_runner` is its
+other end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.base import errors, timing
 from shared.base.errors import Failure, StepFailed
-from shared.base.wire import Wire
+from shared.base.wire import Wire, replace
 
 Json = dict[str, Any]
-Workflow = Generator[Any, Any, Any]
+T = TypeVar("T")
+Workflow = Generator[Any, Any, T]
+"""A part of an orchestrator: it yields durable tasks and returns a `T`."""
 Context = Any  # azure-functions-durable ships no types
 
 
 class StepContext(Wire):
-    """Whose steps: the build, the pool (if they make one), and what is known of durations."""
+    """What the steps of a build have in common: the build, the pool that they create (if any), the
+    learned durations in seconds by step, and whether cancelling the build ends them.
+    """
 
     build: str
     pool: str | None = None
-    pace: dict[str, float] = {}  # learned durations, seconds by step
+    pace: dict[str, float] = {}
     cancellable: bool = True
 
     def of_pool(self, pool: str) -> StepContext:
-        """The steps of one pool of the build."""
-        return self.model_copy(update={"pool": pool})
+        """The context of the steps that create one pool of the build."""
+        return replace(self, pool=pool)
 
     def for_step(self, step: str) -> StepContext:
-        """What one step needs: all that was learned would be sent with each of them."""
+        """The part that one step needs, without the other steps' durations."""
         known = {step: self.pace[step]} if step in self.pace else {}
-        return self.model_copy(update={"pace": known})
+        return replace(self, pace=known)
 
     def for_cleanup(self) -> StepContext:
-        """Cleaning up goes on when the build is cancelled."""
-        return self.model_copy(update={"cancellable": False})
+        """The context of steps that go on when the build is cancelled."""
+        return replace(self, cancellable=False)
 
 
-def run_operation(context: Context) -> Workflow:
-    """The orchestration behind `run`: one step, its outcome as data.
+def run_operation(context: Context) -> Workflow[Json]:
+    """Orchestration: one step of a build; its outcome is data, so that no parent has to catch it.
 
-    Input: {"activity", "step", "plan", "scope", "later"?}
+    Input: `{"activity", "step", "plan", "scope", "later"?}`; output: `{"result": {...}}` or
+    `{"error": {...}}`.
     """
     work = context.get_input()
-    scope = StepContext.from_wire(work["scope"])
+    step_context = StepContext.from_wire(work["scope"])
     later = work.get("later", False)
     try:
         result = yield from until_done(
-            context, work["activity"], work["step"], work["plan"], scope, later=later
+            context, work["activity"], work["step"], work["plan"], step_context, later=later
         )
     except StepFailed as failed:
         return {"error": failed.failure.to_wire()}
@@ -61,42 +70,45 @@ def until_done(
     activity: str,
     step: str,
     plan: Json,
-    scope: StepContext | None = None,
+    step_context: StepContext | None = None,
     *,
     then: str | None = None,
     later: bool = False,
-) -> Workflow:
-    """Call an activity until it is done and return its result. Raises StepFailed. Without a scope
-    it is no step with a record. The step `then` begins with its end; what begins `later` is not
-    looked at yet.
+) -> Workflow[Json]:
+    """Call an activity until it is done and return its result as JSON. Raises StepFailed.
+
+    Without a `step_context`, no step is recorded. `then` names a step to record as started when
+    this one ends. `later` waits before the first call, because the step has only just begun.
     """
-    pace = timing.pace_of(step, scope.pace if scope else None)
+    pace = timing.pace_of(step, step_context.pace if step_context else None)
     began = context.current_utc_datetime
-    mark = _step_mark(scope, step, then, began)
+    mark = _step_mark(step_context, step, then, began)
     memo: Json = {}
     refusals = 0
-    waited = spent = 0.0  # seconds, without those in which the app was down; `spent` of the limit
+    # Seconds of this step's own waits, so without those in which the app was down. `spent` counts
+    # towards the limit; the waits after a transient error do not.
+    waited = spent = 0.0
     if later:
         waited = spent = timing.next_look(pace, 0.0)
         yield context.create_timer(began + timedelta(seconds=waited))
     while True:
         now = context.current_utc_datetime
-        elapsed = (now - began).total_seconds()
-        poll = {
+        tick = {
             "now": iso(now),
-            "elapsed": elapsed,
+            "elapsed": (now - began).total_seconds(),
             **{k: v for k, v in memo.items() if v is not None},
         }
-        payload = {"plan": plan, "tick": poll, **mark}
+        payload = {"plan": plan, "tick": tick, **mark}
         reply = yield context.call_activity(activity, payload)
         if reply["state"] == "done":
-            return reply["result"]
+            result: Json = reply["result"]
+            return result
         if reply["state"] == "failed":
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if failure := _enough(step, reply, pace, refusals, spent):
-            if mark:  # its record would say for ever that it runs
+        if failure := _give_up(step, reply, pace, refusals, spent):
+            if mark:  # otherwise the step's row would say for ever that it runs
                 yield context.call_activity(activity, {**payload, "gaveUp": failure.to_wire()})
             raise StepFailed(failure)
         if refusals:
@@ -110,28 +122,30 @@ def until_done(
         yield context.create_timer(now + timedelta(seconds=delay))
 
 
-def _step_mark(scope: StepContext | None, step: str, then: str | None, began: datetime) -> Json:
-    """What the records are told with each call: `StepMark`."""
-    if scope is None:
+def _step_mark(
+    step_context: StepContext | None, step: str, then: str | None, began: datetime
+) -> Json:
+    """The part of the payload from which the runner writes the step's row (`StepMark`)."""
+    if step_context is None:
         return {}
     mark: Json = {
-        "build": scope.build,
+        "build": step_context.build,
         "name": step,
-        "pool": scope.pool,
+        "pool": step_context.pool,
         "startedAt": iso(began),
-        "typical": timing.pace_of(step, scope.pace).typical,
-        "cancellable": scope.cancellable,
+        "typical": timing.pace_of(step, step_context.pace).typical,
+        "cancellable": step_context.cancellable,
     }
     if then is not None:
-        typical = timing.pace_of(then, scope.pace).typical
+        typical = timing.pace_of(then, step_context.pace).typical
         mark["then"] = {"name": then, "typical": typical}
     return {"step": mark}
 
 
-def _enough(
+def _give_up(
     step: str, reply: Json, pace: timing.Timing, refusals: int, spent: float
 ) -> Failure | None:
-    """Why not to look again, or None."""
+    """The failure for which the loop ends here, or None to go on."""
     if refusals:
         is_over = refusals > timing.TRANSIENT_ATTEMPTS
         return Failure.from_wire(reply["error"]) if is_over else None
@@ -145,5 +159,5 @@ def _too_long(step: str, reply: Json, pace: timing.Timing) -> Failure:
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 UTC, in microseconds."""
+    """A time of the orchestration as ISO 8601 UTC, in microseconds."""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from shared.base.errors import Failure, Kind
-from shared.model.plans import AccountPlan, PoolPlan, PoolRecord
+from shared.base.wire import replace
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.requests import Pool
 
 _STILL = "Its nodes may still cost money"  # where the advice about them begins
@@ -24,24 +26,24 @@ def handed_over(record: PoolRecord, why: str) -> PoolRecord:
         f"{_own_advice(record.error)} {_STILL}: {why.rstrip('.')}. The sweep goes on trying to "
         "remove them; ./batch-prep.sh leftovers shows whether they are gone."
     )
-    error = record.error.model_copy(update={"next_action": told.strip()})
-    return record.model_copy(update={"error": error, "nodes_left": True})
+    error = replace(record.error, next_action=told.strip())
+    return replace(record, error=error, nodes_left=True)
 
 
 def settled(record: PoolRecord) -> PoolRecord:
     """The record once nothing of its nodes is the sweep's any more."""
     if record.error is None or not record.nodes_left:
         return record
-    error = record.error.model_copy(update={"next_action": _own_advice(record.error) or None})
-    return record.model_copy(update={"error": error, "nodes_left": False})
+    error = replace(record.error, next_action=_own_advice(record.error) or None)
+    return replace(record, error=error, nodes_left=False)
 
 
 def without_nodes(record: PoolRecord) -> PoolRecord:
     """The record of a failed pool that was shrunk to zero nodes."""
     assert record.error is not None
     advice = f"{_own_advice(record.error)} {_SHRUNK}".strip()
-    error = record.error.model_copy(update={"next_action": advice})
-    return record.model_copy(update={"nodes": 0, "low_priority_nodes": 0, "error": error})
+    error = replace(record.error, next_action=advice)
+    return replace(record, nodes=0, low_priority_nodes=0, error=error)
 
 
 def _own_advice(failure: Failure) -> str:

@@ -74,3 +74,42 @@ class PoolExpired(Wire):
 
     pool: PoolPlan
     is_gone: bool
+
+
+class Removal(Wire):
+    """Something lasting that is to be removed, and the step that removes it."""
+
+    step: str
+    plan: MadePlan
+
+
+class RemovalList(Wire):
+    """What a failed build made for good and nobody else uses, in the order of removal."""
+
+    made: list[Removal] = []
+
+
+class BuildsLeft(Wire):
+    """The builds that left something behind."""
+
+    builds: list[BuildLeft] = []
+
+
+class PoolsLeft(Wire):
+    """Pools that the sweep has to shrink or to delete."""
+
+    pools: list[PoolPlan] = []
+
+
+class GivenUp(Wire):
+    """Whether the build is over, and where it made lasting things if nothing came of it."""
+
+    over: bool
+    made: MadeIn | None = None
+
+
+class PoolDeletion(Wire):
+    """Why an expired pool was kept (None: it is gone), and whether another build has it."""
+
+    kept: str | None = None
+    is_anothers: bool = False

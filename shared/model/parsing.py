@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from shared.base.errors import Problem, RequestRefused
-from shared.base.wire import Request
+from shared.base.wire import Request, replace
 from shared.model import request_rules
 from shared.model.fields import shown
 from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
@@ -47,7 +47,7 @@ def _as_build(message: PoolMessage) -> Build:
 def _message_problems(message: PoolMessage) -> list[Problem]:
     """A message has one pool, and its fields are named so."""
     return [
-        p.model_copy(update={"field": re.sub(r"^pools\[0\]", "pool", p.field)})
+        replace(p, field=re.sub(r"^pools\[0\]", "pool", p.field))
         for p in request_rules.problems_of(_as_build(message))
     ]
 
@@ -68,8 +68,7 @@ def parse_recipe(data: object) -> Recipe:
 
 def _recipe_problems(recipe: Recipe) -> list[Problem]:
     problems = [
-        p.model_copy(update={"field": f"request.{p.field}"})
-        for p in request_rules.problems_of(recipe.request)
+        replace(p, field=f"request.{p.field}") for p in request_rules.problems_of(recipe.request)
     ]
     if recipe.request.mode is Mode.BATCH_ONLY:
         message = "a recipe builds an image: mode full or image-only"

@@ -6,24 +6,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.base import names
-from shared.base.errors import Failure
 from shared.base.settings import Settings
+from shared.base.wire import replace
 from shared.model import catalogue, requests
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.outcomes import ImageRecord
 from shared.model.plans import (
     AccountPlan,
-    BaseImage,
     BuildPlan,
     GridDriver,
+    GroupPlan,
     ImagePlan,
-    ImageRecord,
     ImageReference,
     PoolChange,
     PoolPlan,
-    PoolRecord,
     RegistryPlan,
 )
 from shared.model.requests import Build, Mode, OutboundSubnet, Pool
+from shared.model.results import Findings
 
 Json = dict[str, Any]
 
@@ -212,7 +212,7 @@ def _plan_pool(
     sizes = _sizes(pool) or [default]
     gpu = catalogue.gpu_of(sizes[0])
     if pool.checks:  # they are part of the verification
-        pool = pool.model_copy(update={"verify": True})
+        pool = replace(pool, verify=True)
     return PoolPlan(
         build_id=build,
         account=account,
@@ -270,7 +270,7 @@ def plan_change(
     return PoolChange(
         build_id=build,
         mode=mode,
-        account=account.model_copy(update={"build_id": build}),
+        account=replace(account, build_id=build),
         pool_id=pool_id,
         nodes=nodes,
         low_priority_nodes=low_priority_nodes,
@@ -293,49 +293,57 @@ def stamped(plan: BuildPlan, now: datetime) -> BuildPlan:
     if image is not None:
         registry = image.registry
         if registry is not None:
-            registry = registry.model_copy(update={"tags": tags})
-        image = image.model_copy(update={"tags": tags, "registry": registry})
-    account = plan.account.model_copy(update={"tags": tags}) if plan.account else None
-    pools = [pool.model_copy(update={"tags": tags, "account": account}) for pool in plan.pools]
-    return plan.model_copy(update={"image": image, "account": account, "pools": pools})
+            registry = replace(registry, tags=tags)
+        image = replace(image, tags=tags, registry=registry)
+    account = replace(plan.account, tags=tags) if plan.account else None
+    pools = [replace(pool, tags=tags, account=account or pool.account) for pool in plan.pools]
+    return replace(plan, image=image, account=account, pools=pools)
 
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def checks_for(plan: BuildPlan) -> list[str]:
-    """The checks (activities) that a build needs before it begins."""
-    checks = ["check_providers"]
-    if plan.image:
-        checks += ["check_image_source", "check_builder"]
-    if plan.image_ref:
-        checks.append("check_image")
-    if plan.account:
-        checks.append("check_batch")
-    return checks
+def group_of(account: AccountPlan) -> GroupPlan:
+    """The resource group of a Batch account."""
+    return GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
 
 
-def on_base(plan: ImagePlan, base: BaseImage, sizes: list[str]) -> ImagePlan:
-    """The plan with the marketplace image that Azure named and the builder sizes that it offers."""
-    return plan.model_copy(update={"base": base, "size": sizes[0], "other_sizes": sizes[1:]})
+def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
+    """The plan with what the checks found: the marketplace image and the builder sizes that Azure
+    offers, and the endpoint of a Batch account that exists.
+    """
+    if facts.endpoint:
+        plan = with_endpoint(plan, facts.endpoint)
+    if plan.image is None or facts.base is None:
+        return plan
+    size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
+    image = replace(plan.image, base=facts.base, size=size, other_sizes=others)
+    return replace(plan, image=image)
 
 
-def with_image(pool: PoolPlan, image: ImageRecord, endpoint: str) -> PoolPlan:
+def with_endpoint(plan: BuildPlan, endpoint: str) -> BuildPlan:
+    """The plan with the endpoint of its Batch account."""
+    assert plan.account is not None
+    account = replace(plan.account, endpoint=endpoint)
+    pools = [replace(pool, account=account) for pool in plan.pools]
+    return replace(plan, account=account, pools=pools)
+
+
+def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
     """The pool's plan once its image is known."""
     private = image.registry_login_server is not None
-    return pool.model_copy(
-        update={
-            "endpoint": endpoint,
-            "image_id": image.image_id,
-            "node_agent": image.node_agent_sku,
-            "security_type": image.security_type,
-            "container_images": [i.name for i in image.container_images],
-            "gpu_count": pool.gpu_count if image.gpu_enabled else 0,
-            "pending": image.pending,
-            "registry_login_server": image.registry_login_server if private else None,
-            "pull_identity_id": image.pull_identity_id if private else None,
-        }
+    return replace(
+        pool,
+        endpoint=pool.account.endpoint or "",
+        image_id=image.image_id,
+        node_agent=image.node_agent_sku,
+        security_type=image.security_type,
+        container_images=[i.name for i in image.container_images],
+        gpu_count=pool.gpu_count if image.gpu_enabled else 0,
+        pending=image.pending,
+        registry_login_server=image.registry_login_server if private else None,
+        pull_identity_id=image.pull_identity_id if private else None,
     )
 
 
@@ -343,46 +351,4 @@ def in_size(pool: PoolPlan, size: str) -> PoolPlan:
     """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
     gpu = catalogue.gpu_of(size)
     count = gpu.count if gpu and pool.gpu_count else 0
-    return pool.model_copy(update={"size": size, "gpu_count": count})
-
-
-def failed_pool(plan: PoolPlan, failure: Failure) -> PoolRecord:
-    """The record of a pool that did not come up."""
-    return pool_record(plan, "").model_copy(update={"state": "failed", "error": failure})
-
-
-def pool_record(plan: PoolPlan, now: str) -> PoolRecord:
-    """The record of a pool that is ready."""
-    return PoolRecord(
-        batch_account=plan.account.name,
-        pool_id=plan.pool_id,
-        image_id=plan.image_id,
-        vm_size=plan.size,
-        nodes=plan.pool.nodes,
-        low_priority_nodes=plan.pool.low_priority_nodes,
-        state="ready",
-        pending=plan.pending,
-        resource_group=plan.account.resource_group,
-        location=plan.account.location,
-        build_id=plan.build_id,
-        changed_at=now,
-        expires_at=pool_expiry(plan, now) if now else None,
-    )
-
-
-def pool_expiry(plan: PoolPlan, now: str) -> str | None:
-    """When a pool that is done `now` is to be deleted; None: never."""
-    hours = plan.pool.ttl_hours
-    if hours is None:
-        return None
-    return _iso(datetime.fromisoformat(now) + timedelta(hours=hours))
-
-
-def images_to_preload(plan: ImagePlan, login_server: str | None) -> list[str]:
-    """What the builder pulls: the request's images, then the one built for it."""
-    images = list(plan.container_images)
-    if plan.registry and plan.registry.build_image and login_server:
-        built = f"{login_server}/{plan.registry.build_image}"
-        if built not in images:
-            images.append(built)
-    return images
+    return replace(pool, size=size, gpu_count=count)

@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from shared.base import names
-from shared.base.errors import Failure
 from shared.base.wire import Wire
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode, Pool, SecurityType
-from shared.model.verification import CheckResult, Proof
 
 
 class GroupPlan(Wire):
@@ -177,6 +176,7 @@ class AccountPlan(Wire):
     resource_group: str
     location: str
     tags: dict[str, str] = {}
+    endpoint: str | None = None  # of the data plane; None: not known to exist
 
     @property
     def account_id(self) -> str:
@@ -287,10 +287,6 @@ class RebuildGroup(Wire):
     width: int
 
 
-class NoInput(Wire):
-    """No input."""
-
-
 class PoolChange(Wire):
     """A change to an existing pool: a resize, or its deletion."""
 
@@ -306,94 +302,3 @@ class PoolChange(Wire):
     def resource(self) -> str:
         """The pool's resource id."""
         return f"{self.account.account_id}/pools/{self.pool_id}"
-
-
-# -------------------------------------------------------------------------------------------------
-# What comes out
-
-
-class PreloadedImage(Wire):
-    """A container image inside the VM image."""
-
-    name: str
-    digest: str | None = None
-    size_bytes: int | None = None
-
-
-class ImageRecord(Wire):
-    """`image_metadata.json`: the old script's keys first, then what is known besides."""
-
-    image_id: str
-    node_agent_sku: str
-    gallery_name: str
-    image_name: str
-    version: str
-    vm_size: str
-    location: str
-    base_os: str
-    gpu_enabled: bool
-    resource_group: str
-    build_id: str
-    created_at: str
-    security_type: SecurityType = SecurityType.STANDARD
-    base_image_version: str | None = None
-    docker_version: str | None = None
-    toolkit_version: str | None = None
-    driver_version: str | None = None
-    kernel: str | None = None
-    pending: list[str] = []  # checks that the builder could not make: each pool makes them
-    bill_of_materials: str | None = None  # name of the document in the app's storage
-    bill_of_materials_note: str | None = None  # why there is none
-    container_images: list[PreloadedImage] = []
-    target_regions: list[str] = []
-    registry_login_server: str | None = None
-    pull_identity_id: str | None = None
-    managed_image_id: str | None = None
-    scripted: bool = False  # of its build; see shared/model/simulation_marks.py
-    scripted_parts: list[str] = []
-    stand_in: str = ""
-
-
-class PoolRecord(Wire):
-    """`batch_metadata.json`: the old script's keys first, then what is known besides."""
-
-    batch_account: str
-    pool_id: str
-    image_id: str
-    vm_size: str
-    nodes: int
-    state: str  # ready, failed, deleted
-    resource_group: str
-    location: str
-    build_id: str
-    changed_at: str
-    low_priority_nodes: int = 0
-    verified: bool = False
-    pending: list[str] = []  # what neither the image's builder nor this pool has proved
-    proofs: list[Proof] = []  # one verdict for each check
-    checks: list[CheckResult] = []  # each on each node
-    expires_at: str | None = None
-    scripted: bool = False  # of its proof; see shared/model/simulation_marks.py
-    scripted_parts: list[str] = []
-    stand_in: str = ""
-    error: Failure | None = None
-    nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
-
-
-class PoolTold(Wire):
-    """What a build tells of a pool, and whether the pool is that build's or still another's."""
-
-    record: PoolRecord
-    is_ours: bool = True
-
-
-class BuildOutcome(Wire):
-    """How a build ended."""
-
-    build_id: str
-    state: str  # succeeded, failed, cancelled
-    image: ImageRecord | None = None
-    pools: list[PoolRecord] = []
-    leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
-    error: Failure | None = None
-    resumable: bool = False

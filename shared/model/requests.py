@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from shared.base.wire import Request
+from shared.base.wire import Request, replace
 from shared.model import fields
 
 
@@ -169,7 +169,7 @@ class Build(Request):
 
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""
-        return self.model_copy(update={"request_id": self.request_id or request_id})
+        return replace(self, request_id=self.request_id or request_id)
 
 
 class PoolMessage(Request):

@@ -1,30 +1,42 @@
-"""What a resumed build goes on from: its plan, with what an earlier try has finished. Pure."""
+"""How a resumed build goes on: with its plan, and what an earlier try has finished. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.base import names
-from shared.model.plans import BaseImage, BuildOutcome, BuildPlan, Earlier, ImagePlan
+from shared.base.wire import replace
+from shared.model.outcomes import BuildOutcome
+from shared.model.plans import BuildPlan, Earlier
+from shared.model.results import BuilderReady
 
 Json = dict[str, Any]
+_BUILDER = "builder_vm"  # the step whose result describes the builder
 
 
-def can_go_on(outcome: BuildOutcome, done: dict[str, Json]) -> bool:
-    """Whether what an earlier try has told is enough: older versions did not tell the builder's
-    base image.
+def can_go_on(outcome: BuildOutcome, done: Mapping[str, Json]) -> bool:
+    """Whether the records hold enough to go on. Older versions did not keep the builder's base
+    image.
     """
-    return outcome.image is not None or "base" in done.get("builder_vm", {})
+    return outcome.image is not None or _builder(done).base is not None
 
 
 def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:
-    """The plan of a build that goes on: with what its earlier try has finished."""
-    return plan.model_copy(update={"earlier": Earlier(steps=done, outcome=outcome)})
+    """The plan of a build that goes on from the results `done` (JSON by step)."""
+    return replace(plan, earlier=Earlier(steps=done, outcome=outcome))
 
 
-def as_built(plan: ImagePlan, builder: Json) -> ImagePlan:
-    """The plan as an earlier try has carried it out, from the result of the step `builder_vm`:
-    by now there may be a newer base image, and what stands keeps its expiry.
+def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
+    """The plan as the earlier try carried it out: from its base image, even if there is a newer
+    one, and with the expiry of the resources that exist.
     """
-    tags = {**plan.tags, names.TAG_EXPIRES: builder["expiresAt"]}
-    return plan.model_copy(update={"base": BaseImage.from_wire(builder["base"]), "tags": tags})
+    assert plan.image is not None
+    builder = _builder(earlier.steps)
+    assert builder.expires_at is not None
+    tags = {**plan.image.tags, names.TAG_EXPIRES: builder.expires_at}
+    return replace(plan, image=replace(plan.image, base=builder.base, tags=tags))
+
+
+def _builder(done: Mapping[str, Json]) -> BuilderReady:
+    return BuilderReady.from_wire({"size": "", **done.get(_BUILDER, {})})

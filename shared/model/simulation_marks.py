@@ -1,7 +1,8 @@
-"""How results came about where something stands in for Azure; on Azure itself nothing says so.
+"""Marks of results that a stand-in for Azure produced. Azure itself never sends them.
 
-A stand-in marks a result line, or a task, with `scripted` (true: nothing was executed; a list: all
-but these parts was) and `standIn`, the system that executed it.
+A stand-in adds to a script's result line, or to a Batch task, `scripted` (true: nothing was
+executed; a list: everything but these parts was executed) and `standIn`, the system that executed
+it.
 """
 
 from __future__ import annotations
@@ -9,27 +10,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from shared.base.wire import Wire
+
 Json = dict[str, Any]
 
 
-def of(result: Json) -> Json:
-    """Such marks as `scripted`, `scriptedParts` and `standIn`, which are always there."""
-    told = result.get("scripted")
-    return {
-        "scripted": bool(told),
-        "scriptedParts": [str(part) for part in told] if isinstance(told, list) else [],
-        "standIn": str(result.get("standIn") or ""),
-    }
+class Marks(Wire):
+    """What was not really executed, and which system executed the rest."""
+
+    scripted: bool = False
+    scripted_parts: list[str] = []  # empty where nothing was executed
+    stand_in: str = ""
 
 
-def together(several: Sequence[Json]) -> Json:
-    """What is to be said of several such answers; no parts where one of them is wholly scripted."""
-    marks = [item for item in several if item.get("scripted")]
-    systems = {str(item.get("standIn") or "") for item in several} - {""}
-    has_whole = any(not item.get("scriptedParts") for item in marks)
-    parts = dict.fromkeys(part for item in marks for part in item.get("scriptedParts") or [])
-    return {
-        "scripted": bool(marks),
-        "scriptedParts": [] if has_whole else list(parts),
-        "standIn": ", ".join(sorted(systems)),
-    }
+def read(result: Json) -> Marks:
+    """The marks of a result line or of a task's `executionInfo`."""
+    found = result.get("scripted")
+    return Marks(
+        scripted=bool(found),
+        scripted_parts=[str(part) for part in found] if isinstance(found, list) else [],
+        stand_in=str(result.get("standIn") or ""),
+    )
+
+
+def combine(several: Sequence[Marks]) -> Marks:
+    """The marks of several results. If any result is fully scripted, no parts are listed."""
+    scripted = [marks for marks in several if marks.scripted]
+    systems = {marks.stand_in for marks in several} - {""}
+    is_whole = any(not marks.scripted_parts for marks in scripted)
+    parts = dict.fromkeys(part for marks in scripted for part in marks.scripted_parts)
+    return Marks(
+        scripted=bool(scripted),
+        scripted_parts=[] if is_whole else list(parts),
+        stand_in=", ".join(sorted(systems)),
+    )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.base import names, timing
 from shared.base.wire import Wire
-from shared.model.plans import BuildOutcome, ImageRecord, PoolRecord
+from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.requests import Mode
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 
 from local.memory_tables import MemoryTableService
 from shared.base.errors import Failure
-from shared.model.plans import BuildOutcome
+from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
 from shared.store.records import Records, StepMark
 from shared.store.tables import Tables, TooLong

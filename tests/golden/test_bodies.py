@@ -14,8 +14,10 @@ import pytest
 
 from shared.azure import batch_bodies, bodies
 from shared.base import settings
+from shared.base.wire import replace
 from shared.model import parsing, planning
-from shared.model.plans import BaseImage, ImageRecord, PreloadedImage, ScriptPlan
+from shared.model.outcomes import ImageRecord, PreloadedImage
+from shared.model.plans import BaseImage, ScriptPlan
 from shared.model.requests import SecurityType
 from tests.world import SETTINGS
 
@@ -61,7 +63,7 @@ def cases() -> dict[str, Any]:
     plan = planning.plan_build(parsing.parse_build(REQUEST), CONFIG)
     assert plan.image is not None
     assert plan.account is not None
-    image = planning.on_base(plan.image, BASE, [plan.image.size]).model_copy(update={"tags": TAGS})
+    image = replace(plan.image, base=BASE, tags=TAGS)
     trusted = image.model_copy(
         update={"security_type": SecurityType.TRUSTED_LAUNCH, "spot": True, "zone": "2"}
     )
@@ -84,7 +86,7 @@ def cases() -> dict[str, Any]:
         registry_login_server="imagesregistry1.azurecr.io",
         pull_identity_id=image.pull_identity_id,
     )
-    dev, auto = (planning.with_image(pool, record, "endpoint") for pool in plan.pools)
+    dev, auto = (planning.with_image(pool, record) for pool in plan.pools)
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         "public_ip": bodies.public_ip(image),

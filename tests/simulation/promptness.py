@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from orchestrators.build_image import ground, story
+from orchestrators import image_steps
 from shared.model import planning
 from shared.model.requests import Build
 from tests.simulation.simulated_world import SimulatedWorld
@@ -35,11 +35,12 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
     assert image is not None
     steps = {step.key: step for step in world.records.steps(row.key)}
     ended: dict[str, datetime] = {}
-    grounds = {step.name for step in ground(image)}
+    planned = image_steps.plan_steps(image)
+    grounds = {step.name for step in planned.ground.all}
     account = [steps[name] for name in ("batch_account", "quotas") if name in steps]
     laid = [datetime.fromisoformat(str(step["SeenAt"])) for step in account]
-    for step in story(image):
-        before = [ended[name] for name in step.after if name in ended]
+    for step in planned.all:
+        before = [ended[earlier.name] for earlier in step.after if earlier.name in ended]
         if account and step.name not in grounds:
             before += [*laid, *(ended[name] for name in grounds)]
         if step.name not in steps:  # skipped: what comes after it need not wait

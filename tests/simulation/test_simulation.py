@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.azure_simulator import store
-from shared.model.plans import BuildOutcome
+from shared.model.outcomes import BuildOutcome
 from tests.simulation import invariants, running, stories, telling
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import ACCOUNT, Act, Arrival, Climate, Story

@@ -12,7 +12,7 @@ from local.functions_host.store import Query
 from shared.azure import batch_bodies
 from shared.base.names import Orchestrator
 from shared.model.cleanup_plans import SweepPlan
-from shared.model.plans import PoolRecord
+from shared.model.outcomes import PoolRecord
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, catalogue, leftovers
 

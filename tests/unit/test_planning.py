@@ -6,7 +6,8 @@ import pytest
 
 from shared.base import settings
 from shared.model import parsing, planning, resuming
-from shared.model.plans import BuildOutcome
+from shared.model.outcomes import BuildOutcome
+from shared.model.plans import BaseImage
 from tests.world import SETTINGS, a_pool, a_request, an_image
 
 
@@ -32,7 +33,9 @@ def test_a_pool_in_another_size_expects_that_sizes_gpus(size: str, gpus: int) ->
 
 
 def test_what_an_older_version_has_kept_cannot_be_gone_on_with() -> None:
-    """It did not tell what the builder was made from."""
+    """An older version did not record the base image of the builder."""
     failed = BuildOutcome(build_id="b1", state="failed", resumable=True)
-    assert not resuming.can_go_on(failed, {"builder_vm": {"size": "Standard_D2s_v5"}})
-    assert resuming.can_go_on(failed, {"builder_vm": {"base": {}}})
+    old = {"size": "Standard_D2s_v5"}
+    base = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2")
+    assert not resuming.can_go_on(failed, {"builder_vm": old})
+    assert resuming.can_go_on(failed, {"builder_vm": {**old, "base": base.to_wire()}})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from datetime import timedelta
-from typing import Any
 
 from local.clock import VirtualClock
 from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine
 from shared.base.wire import Wire
 from shared.engine import workflow
+from shared.engine.activity import NoResult
+from shared.engine.orchestration import Child, orchestration
+from shared.engine.polling_loop import Context, Workflow
 
 
 class Sleep(Wire):
@@ -27,16 +28,20 @@ def begun_at(seconds: list[float], width: int) -> list[float]:
     def note_beginning(who: str) -> None:
         began[who] = clock.now()
 
-    def child(context: Any) -> Generator[Any, Any, Any]:
+    @orchestration(Sleep, NoResult)
+    def child(context: Context, sleep: Sleep) -> Workflow[NoResult]:
         yield context.call_activity("note_beginning", context.instance_id)
-        seconds = Sleep.from_wire(context.get_input()).seconds
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds))
-        return {"result": {}}
+        end = context.current_utc_datetime + timedelta(seconds=sleep.seconds)
+        yield context.create_timer(end)
+        return NoResult()
 
-    def parent(context: Any) -> Generator[Any, Any, Any]:
-        work = [("child", f"child-{n}", Sleep(seconds=s)) for n, s in enumerate(seconds)]
-        outcomes = yield from workflow.run_bounded(context, work, width, own_ids=True)
-        return len(outcomes)
+    def parent(context: Context) -> Workflow[int]:
+        children = [
+            Child(orchestration=child, identity=f"child-{n}", input=Sleep(seconds=s))
+            for n, s in enumerate(seconds)
+        ]
+        outcomes = yield from workflow.run_children(context, children, width, own_ids=True)
+        return sum(outcomes[each] == NoResult() for each in children)
 
     engine = InlineEngine(
         adapters.orchestrators({"parent": parent, "child": child}),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.model import simulation_marks
+from shared.model.simulation_marks import Marks
 
 REAL = {"scripted": False, "scriptedParts": [], "standIn": ""}
 WHOLE = {"scripted": True, "scriptedParts": [], "standIn": ""}
@@ -26,7 +27,7 @@ STAND_IN = {"scripted": False, "scriptedParts": [], "standIn": "debian 12"}
 )
 def test_a_result_tells_how_it_came_about(result: dict[str, Any], told: dict[str, Any]) -> None:
     """The fields are always there, so that nobody guesses."""
-    assert simulation_marks.of(result) == told
+    assert simulation_marks.read(result) == Marks.from_wire(told)
 
 
 @pytest.mark.parametrize(
@@ -44,4 +45,5 @@ def test_several_results_never_sound_more_real_than_the_least(
     several: list[dict[str, Any]], told: dict[str, Any]
 ) -> None:
     """A pool is proved by all of its nodes."""
-    assert simulation_marks.together(several) == told
+    marks = [Marks.from_wire(each) for each in several]
+    assert simulation_marks.combine(marks) == Marks.from_wire(told)

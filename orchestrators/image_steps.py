@@ -1,0 +1,329 @@
+"""The steps of an image as data: each with its activity, its plan and the steps it comes after.
+
+`build_image` follows them, and a forecast adds up their durations. The shape of an image is decided
+here: a step that this image does not need is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from activities import (
+    bill_of_materials,
+    builder_vm,
+    gallery,
+    network,
+    registry,
+    run_script,
+    sealing,
+)
+from shared.base.wire import replace
+from shared.engine.activity import NoResult
+from shared.engine.step_graph import Results, Step
+from shared.model import catalogue, image_record, image_scripts
+from shared.model.bill_of_materials import BillPlan
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import (
+    GroupPlan,
+    ImagePlan,
+    RegistryPlan,
+    ScriptPlan,
+    VersionPlan,
+)
+from shared.model.results import (
+    BillOfMaterials,
+    BuilderReady,
+    ContainerImageBuilt,
+    ManagedImageReady,
+    PullIdentity,
+    RegistryReady,
+    ScriptResult,
+    VersionClaimed,
+    VersionPublished,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """What the builder stands on: resource group and network. Both cost next to nothing."""
+
+    group: Step[GroupPlan, NoResult]
+    network: list[Step[ImagePlan, NoResult]]
+
+    @property
+    def all(self) -> list[Step[Any, Any]]:
+        """The steps in order; the group comes first."""
+        return [self.group, *self.network]
+
+    @property
+    def last(self) -> Step[Any, Any]:
+        """The step after which a VM can be created."""
+        return self.all[-1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registry:
+    """The registry, an identity that may pull from it, and the image that is built in it."""
+
+    identity: Step[RegistryPlan, PullIdentity]
+    registry: Step[RegistryPlan, RegistryReady]
+    access: Step[RegistryPlan, NoResult]
+    push: Step[RegistryPlan, ContainerImageBuilt] | None
+
+    @property
+    def all(self) -> list[Step[Any, Any]]:
+        """The steps in order."""
+        return [self.identity, self.registry, self.access, *([self.push] if self.push else [])]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Software:
+    """What is installed on the builder. Container images are pulled while the driver is built:
+    `preload` begins beside `install`, and waits on the machine until Docker is there. One restart
+    proves all of it.
+    """
+
+    install: Step[ScriptPlan, ScriptResult]
+    restart: Step[ImagePlan, NoResult] | None  # into the kernel that the driver is built for
+    driver: Step[ScriptPlan, ScriptResult] | None
+    preload: Step[ScriptPlan, ScriptResult] | None
+    reboot: Step[ImagePlan, NoResult]
+
+    @property
+    def all(self) -> list[Step[Any, Any]]:
+        """The steps in order."""
+        optional = (self.restart, self.driver, self.preload)
+        return [self.install, *(step for step in optional if step), self.reboot]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSteps:
+    """All steps of an image."""
+
+    plan: ImagePlan
+    ground: Ground
+    gallery: Step[ImagePlan, NoResult]
+    definition: Step[ImagePlan, NoResult]
+    version: Step[ImagePlan, VersionClaimed]
+    registry: Registry | None
+    builder: Step[ImagePlan, BuilderReady]
+    software: Software
+    seal: Step[ScriptPlan, ScriptResult]
+    bill: Step[BillPlan, BillOfMaterials]
+    generalize: Step[ImagePlan, NoResult]
+    managed_image: Step[ImagePlan, ManagedImageReady] | None
+    publish: Step[VersionPlan, VersionPublished]
+
+    @property
+    def all(self) -> list[Step[Any, Any]]:
+        """The steps in order: where several fail, the first one's failure is the build's."""
+        return [
+            *self.ground.all,
+            self.gallery,
+            self.definition,
+            self.version,
+            *(self.registry.all if self.registry else []),
+            self.builder,
+            *self.software.all,
+            self.seal,
+            self.bill,
+            self.generalize,
+            *([self.managed_image] if self.managed_image else []),
+            self.publish,
+        ]
+
+    def record(self, results: Results, now: str) -> ImageRecord:
+        """The record of the published image."""
+        return image_record.of(
+            self.plan,
+            now,
+            builder=results[self.builder],
+            installed=results[self.software.install],
+            driver=results.get(self.software.driver),
+            preloaded=results.get(self.software.preload),
+            sealed=results[self.seal],
+            bill=results.get(self.bill),
+            registry=results.get(self.registry.registry) if self.registry else None,
+            managed_image=results.get(self.managed_image),
+            claimed=results[self.version],
+            published=results[self.publish],
+        )
+
+
+def plan_steps(plan: ImagePlan) -> ImageSteps:
+    """The steps of an image, each beginning as soon as what it needs is there."""
+    ground = plan_ground(plan)
+    gallery_ = Step("gallery", gallery.create_gallery, plan, after=[ground.group])
+    definition = Step("image_definition", gallery.create_image_definition, plan, after=[gallery_])
+    version = Step("version", gallery.claim_version, plan, after=[definition])
+    registry_ = _registry(plan.registry, ground) if plan.registry else None
+    builder = _builder(plan, ground, registry_)
+    software = _software(plan, builder, registry_)
+    seal = _seal(plan, builder, software)
+    generalize = Step("generalize", builder_vm.generalize_builder, plan, after=[seal])
+    managed = _managed_image(plan, generalize) if plan.managed_image else None
+    return ImageSteps(
+        plan=plan,
+        ground=ground,
+        gallery=gallery_,
+        definition=definition,
+        version=version,
+        registry=registry_,
+        builder=builder,
+        software=software,
+        seal=seal,
+        bill=_bill_of_materials(plan, seal, version),
+        generalize=generalize,
+        managed_image=managed,
+        publish=_publish(plan, managed or generalize, version),
+    )
+
+
+def plan_ground(plan: ImagePlan) -> Ground:
+    """The first steps of an image, which a build begins beside its Batch account."""
+    group = Step(
+        "resource_group",
+        network.ensure_resource_group,
+        GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
+    )
+    if not plan.own_network:
+        return Ground(group=group, network=[])
+    if plan.outbound != "nat":
+        net = Step("network", network.create_network, plan, after=[group])
+        return Ground(group=group, network=[net])
+    address = Step("public_ip", network.create_public_ip, plan, after=[group])
+    nat = Step("nat_gateway", network.create_nat_gateway, plan, after=[address])
+    net = Step("network", network.create_network, plan, after=[nat])
+    return Ground(group=group, network=[address, nat, net])
+
+
+def _registry(plan: RegistryPlan, ground: Ground) -> Registry:
+    identity = Step("pull_identity", registry.ensure_pull_identity, plan, after=[ground.group])
+    made = Step("registry", registry.create_registry, plan, after=[ground.group])
+
+    def with_principal(done: Results) -> RegistryPlan:
+        return replace(plan, principal_id=done[identity].principal_id)
+
+    access = Step("pull_access", registry.grant_pull, with_principal, after=[made, identity])
+    push = Step("push_image", registry.push_image, plan, after=[made])
+    return Registry(
+        identity=identity,
+        registry=made,
+        access=access,
+        push=push if plan.build_image else None,
+    )
+
+
+def _builder(
+    plan: ImagePlan, ground: Ground, registry_: Registry | None
+) -> Step[ImagePlan, BuilderReady]:
+    """The builder VM; where Azure has no capacity, the next zone and then the next size."""
+    first, *others = [
+        replace(plan, size=size, zone=zone)
+        for size in [plan.size, *plan.other_sizes]
+        for zone in [plan.zone, *plan.other_zones]
+    ]
+    return Step(
+        "builder_vm",
+        builder_vm.create_builder_vm,
+        first,
+        alternatives=others,
+        after=[ground.last, registry_.identity] if registry_ else [ground.last],
+    )
+
+
+def _software(
+    plan: ImagePlan, builder: Step[ImagePlan, BuilderReady], registry_: Registry | None
+) -> Software:
+    install = Step("install", run_script.run_script, image_scripts.install(plan), after=[builder])
+    restart, driver = None, None
+    if image_scripts.builds_driver_alone(plan):
+        restart = Step(
+            "reboot_for_kernel",
+            builder_vm.restart_builder,
+            plan,
+            after=[install],
+            when=lambda done: done[install].reboot_required,
+        )
+        driver = Step("driver", run_script.run_script, image_scripts.driver(plan), after=[restart])
+    preload = (
+        _preload(plan, restart or builder, registry_) if image_scripts.preloads(plan) else None
+    )
+    scripts = [step for step in (install, driver, preload) if step]
+    reboot = Step(
+        "reboot",
+        builder_vm.restart_builder,
+        plan,
+        after=scripts,
+        when=lambda done: plan.gpu or any(done[script].reboot_required for script in scripts),
+    )
+    return Software(install=install, restart=restart, driver=driver, preload=preload, reboot=reboot)
+
+
+def _preload(
+    plan: ImagePlan, before: Step[Any, Any], registry_: Registry | None
+) -> Step[ScriptPlan, ScriptResult]:
+    def with_registry(done: Results) -> ScriptPlan:
+        if registry_ is None:
+            return image_scripts.preload(plan, None, None)
+        return image_scripts.preload(plan, done[registry_.registry], done[registry_.identity])
+
+    after = [before]
+    if registry_:
+        after += [registry_.access, *([registry_.push] if registry_.push else [])]
+    return Step("preload", run_script.run_script, with_registry, after=after)
+
+
+def _seal(
+    plan: ImagePlan, builder: Step[ImagePlan, BuilderReady], software: Software
+) -> Step[ScriptPlan, ScriptResult]:
+    """One script checks the finished system, and seals it if all is well."""
+
+    def with_findings(done: Results) -> ScriptPlan:
+        return image_scripts.seal(
+            plan,
+            has_gpus=catalogue.gpu_of(done[builder].size),
+            installed=done[software.install],
+            driver=done.get(software.driver),
+            preloaded=done.get(software.preload),
+        )
+
+    return Step("seal", sealing.seal_builder, with_findings, after=[software.reboot])
+
+
+def _bill_of_materials(
+    plan: ImagePlan,
+    seal: Step[ScriptPlan, ScriptResult],
+    version: Step[ImagePlan, VersionClaimed],
+) -> Step[BillPlan, BillOfMaterials]:
+    """Keep the list of what is installed: the check has written it into the step's log blob."""
+
+    def with_version(done: Results) -> BillPlan:
+        return BillPlan(check=image_scripts.check(plan), version=done[version].version)
+
+    return Step(
+        "bill_of_materials",
+        bill_of_materials.keep_bill_of_materials,
+        with_version,
+        after=[seal, version],
+        when=lambda _: plan.log_container is not None,
+    )
+
+
+def _managed_image(
+    plan: ImagePlan, generalize: Step[Any, Any]
+) -> Step[ImagePlan, ManagedImageReady]:
+    return Step("managed_image", gallery.create_managed_image, plan, after=[generalize])
+
+
+def _publish(
+    plan: ImagePlan, source: Step[Any, Any], version: Step[ImagePlan, VersionClaimed]
+) -> Step[VersionPlan, VersionPublished]:
+    return Step(
+        "image_version",
+        gallery.publish_image_version,
+        lambda done: VersionPlan(image=plan, version=done[version].version),
+        after=[source, version],
+        cancellable=False,  # Azure would finish the version all the same, without a record of it
+    )

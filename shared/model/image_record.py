@@ -1,0 +1,82 @@
+"""The record of a published image version, from the results of the steps that made it. Pure."""
+
+from __future__ import annotations
+
+from shared.model import bill_of_materials, catalogue, simulation_marks
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import ImagePlan
+from shared.model.results import (
+    BillOfMaterials,
+    BuilderReady,
+    ManagedImageReady,
+    RegistryReady,
+    ScriptResult,
+    VersionClaimed,
+    VersionPublished,
+)
+
+
+def of(
+    plan: ImagePlan,
+    now: str,
+    *,
+    builder: BuilderReady,
+    installed: ScriptResult,
+    driver: ScriptResult | None,
+    preloaded: ScriptResult | None,
+    sealed: ScriptResult,
+    bill: BillOfMaterials | None,
+    registry: RegistryReady | None,
+    managed_image: ManagedImageReady | None,
+    claimed: VersionClaimed,
+    published: VersionPublished,
+) -> ImageRecord:
+    """The record; None stands for a step that this image did not need or that was skipped."""
+    scripts = [s for s in (installed, driver, preloaded, sealed) if s is not None]
+    marks = simulation_marks.combine(scripts)
+    return ImageRecord(
+        image_id=published.image_id,
+        node_agent_sku=plan.system.node_agent,
+        gallery_name=plan.gallery,
+        image_name=plan.definition,
+        version=claimed.version,
+        vm_size=builder.size,
+        location=plan.location,
+        base_os=f"{plan.system.name} {plan.system.version}",
+        gpu_enabled=plan.gpu,
+        resource_group=plan.resource_group,
+        build_id=plan.build_id,
+        created_at=now,
+        security_type=plan.security_type,
+        base_image_version=plan.base.version if plan.base else None,
+        docker_version=sealed.docker_version or installed.docker_version,
+        toolkit_version=installed.toolkit_version,
+        driver_version=driver_version(installed, driver),
+        kernel=sealed.kernel or installed.kernel,
+        pending=_pending(plan, builder, sealed),
+        bill_of_materials=bill.document if bill else None,
+        bill_of_materials_note=bill.note if bill else bill_of_materials.NO_CONTAINER,
+        container_images=preloaded.images if preloaded else [],
+        target_regions=list(plan.target_regions),
+        registry_login_server=registry.login_server if registry else None,
+        pull_identity_id=plan.pull_identity_id,
+        managed_image_id=managed_image.image_id if managed_image else None,
+        scripted=marks.scripted,
+        scripted_parts=marks.scripted_parts,
+        stand_in=marks.stand_in,
+    )
+
+
+def driver_version(installed: ScriptResult, driver: ScriptResult | None) -> str | None:
+    """The NVIDIA driver's version: from its own script, where it has one, or from `install`."""
+    return (driver or installed).driver_version
+
+
+def _pending(plan: ImagePlan, builder: BuilderReady, sealed: ScriptResult) -> list[str]:
+    """The checks that the builder could not make: those that its check reported or, where the VM
+    went off before it reported them, those that its size does not allow.
+    """
+    if sealed.scheduled:
+        return sealed.pending
+    has_gpu = catalogue.gpu_of(builder.size) is not None
+    return ["gpu"] if plan.gpu and not has_gpu else []

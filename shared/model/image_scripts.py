@@ -1,0 +1,125 @@
+"""The scripts that run on the builder VM, and their parameters. Pure.
+
+A parameter becomes an environment variable of the script, never a part of its text.
+"""
+
+from __future__ import annotations
+
+from shared.base import names, timing
+from shared.model import catalogue, image_record
+from shared.model.catalogue import GpuFacts
+from shared.model.plans import GridDriver, ImagePlan, ScriptPlan
+from shared.model.results import PullIdentity, RegistryReady, ScriptResult
+
+
+def install(plan: ImagePlan) -> ScriptPlan:
+    """Install all packages in one script: each script costs half a minute besides its work."""
+    parameters = {"BUILDER_USER": names.BUILDER_USER, "GPU": "true" if plan.gpu else ""}
+    variant = "install-gpu" if plan.gpu else "install"
+    if plan.gpu and not builds_driver_alone(plan):
+        variant = "install-gpu-driver"
+        parameters |= _driver_parameters(plan)
+    return _script(plan, "install", parameters, script=variant)
+
+
+def builds_driver_alone(plan: ImagePlan) -> bool:
+    """Whether the driver is built by a script of its own, after a restart into its kernel."""
+    driver = plan.driver
+    return driver is not None and catalogue.driver_needs_its_kernel(plan.system, driver)
+
+
+def driver(plan: ImagePlan) -> ScriptPlan:
+    """Build the driver for the running kernel."""
+    return _script(plan, "driver", _driver_parameters(plan))
+
+
+def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
+    grid = plan.grid_driver or GridDriver()
+    given = {
+        "DRIVER_VERSION": grid.version,
+        "DRIVER_URL": grid.url,
+        "DRIVER_SHA256": grid.sha256,
+    }
+    return {
+        "DRIVER_KIND": plan.driver.value if plan.driver else "",
+        "FABRIC_MANAGER": "true" if plan.fabric_manager else "",
+        **{name: value for name, value in given.items() if value},
+    }
+
+
+def preloads(plan: ImagePlan) -> bool:
+    """Whether the image contains container images."""
+    return bool(plan.container_images or (plan.registry and plan.registry.build_image))
+
+
+def preload(
+    plan: ImagePlan, registry: RegistryReady | None, identity: PullIdentity | None
+) -> ScriptPlan:
+    """Pull the container images, those of the registry with the pull identity."""
+    server = registry.login_server if registry else ""
+    parameters = {
+        "IMAGES": "\n".join(_images_to_preload(plan, server)),
+        "REGISTRY_LOGIN_SERVER": server,
+        "IDENTITY_CLIENT_ID": identity.client_id if identity else "",
+        "TENANT_ID": plan.tenant_id or "" if registry else "",
+    }
+    return _script(plan, "preload", parameters)
+
+
+def _images_to_preload(plan: ImagePlan, login_server: str) -> list[str]:
+    """The request's images, then the image that is built for it."""
+    images = list(plan.container_images)
+    if plan.registry and plan.registry.build_image and login_server:
+        built = f"{login_server}/{plan.registry.build_image}"
+        if built not in images:
+            images.append(built)
+    return images
+
+
+def seal(
+    plan: ImagePlan,
+    *,
+    has_gpus: GpuFacts | None,
+    installed: ScriptResult,
+    driver: ScriptResult | None,
+    preloaded: ScriptResult | None,
+) -> ScriptPlan:
+    """Check that what runs after the restart is what was installed, then seal the system.
+
+    `has_gpus` are the GPUs of the builder's size. What a builder without a GPU cannot prove is left
+    to the verification of each pool.
+    """
+    images = preloaded.images if preloaded else []
+    expected = str(has_gpus.count) if has_gpus else "driver-only"
+    parameters = {
+        "BUILDER_USER": names.BUILDER_USER,
+        "EXPECT_GPU": expected if plan.gpu else "none",
+        "SIZE_HAS_GPU": "true" if has_gpus else "",
+        "EXPECT_DOCKER": installed.docker_version or "",
+        "EXPECT_TOOLKIT": installed.toolkit_version or "",
+        "EXPECT_DRIVER": image_record.driver_version(installed, driver) or "",
+        "EXPECT_IMAGES": "\n".join(image.name for image in images),
+        "EXPECT_DIGESTS": "\n".join(f"{i.name} {i.digest}" for i in images if i.digest),
+        "VERIFY_IMAGE": images[0].name if images else "",
+    }
+    return _script(plan, "seal", parameters)
+
+
+def check(plan: ImagePlan) -> ScriptPlan:
+    """The plan by which the output of the `seal` script is found."""
+    return _script(plan, "seal", {})
+
+
+def _script(
+    plan: ImagePlan, step: str, parameters: dict[str, str], script: str | None = None
+) -> ScriptPlan:
+    """The plan of a script, with a nonce of its own and a deadline minutes before Azure's."""
+    minutes = int(timing.pace_of(step).limit_minutes)
+    common = {
+        "BUILD_ID": plan.build_id,
+        "NONCE": names.digest(plan.build_id, step),
+        "DEADLINE_SECONDS": str((minutes - 5) * 60),
+    }
+    return ScriptPlan(
+        image=plan, step=script or step, parameters=common | parameters, timeout_minutes=minutes
+    )

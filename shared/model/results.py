@@ -1,0 +1,181 @@
+"""What activities return to orchestrators.
+
+The fields' names on the wire are stored in step records and histories: a field is added with a
+default, and never renamed.
+"""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+from shared.base.errors import Problem
+from shared.base.wire import Wire
+from shared.model.outcomes import ImageRecord, PoolRecord, PreloadedImage
+from shared.model.plans import BaseImage, BuildPlan
+from shared.model.simulation_marks import Marks
+from shared.model.verification import CheckResult
+
+# -------------------------------------------------------------------------------------------------
+# Before a build
+
+
+class Findings(Wire):
+    """Of one check before a build: the reasons not to begin, and the facts that it found."""
+
+    blockers: list[Problem] = []
+    base: BaseImage | None = None  # the marketplace image to build from
+    sizes: list[str] = []  # of the builder, those that can be had
+    image: ImageRecord | None = None  # the existing image to use
+    endpoint: str | None = None  # of the Batch account, if that exists
+
+
+class BuildBegun(Wire):
+    """A build that is recorded as running: `pace` holds the learned seconds by step."""
+
+    pace: dict[str, float] = {}
+
+
+class AccountReady(Wire):
+    """A Batch account. `waited`: it was created now, so its quotas are not checked yet."""
+
+    endpoint: str
+    waited: bool = False
+
+
+# -------------------------------------------------------------------------------------------------
+# Of an image
+
+
+class PullIdentity(Wire):
+    """The managed identity that pulls from the registry."""
+
+    client_id: str
+    principal_id: str
+
+
+class RegistryReady(Wire):
+    """A container registry. Azure chooses the host name; it is not always NAME.azurecr.io."""
+
+    login_server: str
+
+
+class ContainerImageBuilt(Wire):
+    """A container image that the registry built."""
+
+    image: str | None = None
+    digest: str | None = None
+
+
+class BuilderReady(Wire):
+    """The builder VM, and what a resumed build needs to know about it."""
+
+    size: str
+    base: BaseImage | None = None  # None: recorded by a version that did not keep it
+    expires_at: str | None = None
+
+
+class BuilderKept(Wire):
+    """Whether there is a builder VM to keep."""
+
+    kept: bool = False
+
+
+class ScriptResult(Marks):
+    """The result line of a script on the builder. Every script reports some of these fields; what
+    else it reports is kept in the step's record.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    reboot_required: bool = False
+    docker_version: str | None = None
+    toolkit_version: str | None = None
+    driver_version: str | None = None
+    kernel: str | None = None
+    images: list[PreloadedImage] = []
+    pending: list[str] = []  # checks that the builder's size does not allow
+    scheduled: bool = False  # the sealing; False where the VM went off before it reported that
+
+
+class BillOfMaterials(Wire):
+    """The document's name in the app's storage, or a note why there is none."""
+
+    document: str | None = None
+    note: str | None = None
+
+
+class VersionClaimed(Wire):
+    """The version number that this build alone may publish."""
+
+    version: str
+
+
+class ManagedImageReady(Wire):
+    """A legacy managed image."""
+
+    image_id: str | None = None
+
+
+class VersionPublished(Wire):
+    """A replicated image version."""
+
+    image_id: str
+
+
+# -------------------------------------------------------------------------------------------------
+# Of a pool
+
+
+class PoolReady(Wire):
+    """A pool. `fresh`: it was created now, and its nodes have only begun to come."""
+
+    fresh: bool = False
+
+
+class NodesReady(Wire):
+    """The ids of a pool's nodes."""
+
+    nodes: list[str] = []
+
+
+class PoolEmptied(Wire):
+    """Whether a failed pool was shrunk to zero nodes, or belongs to another build by now."""
+
+    emptied: bool = False
+    anothers: bool = False
+
+
+class NodeReport(Marks):
+    """The results of checks on a pool's nodes, or of its verification job."""
+
+    checks: list[CheckResult] = []
+
+
+class PoolChanged(Wire):
+    """The record of a pool after a resize or deletion; None where there was none."""
+
+    pool: PoolRecord | None = None
+
+
+# -------------------------------------------------------------------------------------------------
+# Of a rebuild
+
+
+class StoredRecipe(Wire):
+    """As much of a recipe as the rebuild needs."""
+
+    enabled: bool = True
+
+
+class Recipes(Wire):
+    """Every recipe by name, and how many are built side by side."""
+
+    recipes: dict[str, StoredRecipe] = {}
+    width: int = 1
+
+
+class RecipeAccepted(Wire):
+    """The build of a recipe, or the reason why there is none."""
+
+    plan: BuildPlan | None = None
+    skipped: str | None = None
