@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.upgrade import ending, scenarios
 from tests.upgrade.scenarios import Moment, Scenario
-from tests.upgrade.snapshot import SUFFIX, Json, Snapshot, take, world_in
+from tests.upgrade.snapshot import SUFFIX, Json, Snapshot, close, take, world_in
 
 HERE = Path(__file__).resolve().parent
 _SEEDS = range(1, 4)  # the order of what runs side by side must not matter
@@ -49,6 +49,7 @@ def record(scenario: Scenario) -> list[tuple[Moment, Snapshot]]:
             snapshot = take(world, folder, scenario.settings)
             snapshot = dataclasses.replace(snapshot, resumed=resumed)
             found.append((moment, dataclasses.replace(snapshot, expected=expected(snapshot))))
+        close(world)
     return found
 
 
@@ -62,8 +63,7 @@ def expected(snapshot: Snapshot) -> Json:
 
 
 def _end(snapshot: Snapshot, seed: int) -> Json:
-    with tempfile.TemporaryDirectory() as name:
-        world = snapshot.restore(Path(name), seed)
+    with tempfile.TemporaryDirectory() as name, snapshot.restored(Path(name), seed) as world:
         ending.finish(world, snapshot.resumed)
         assert not (broken := ending.broken(world)), broken
         return ending.told(world)

@@ -11,7 +11,8 @@ import dataclasses
 import json
 import lzma
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +48,32 @@ class Snapshot:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(lzma.compress(text.encode(), preset=9))
 
-    def restore(self, folder: Path, seed: int = 1) -> World:
+    @contextmanager
+    def restored(self, folder: Path, seed: int = 1) -> Iterator[World]:
         """A world of the app's present code that goes on from here, its databases in `folder`.
 
-        `seed` decides what runs first of all that could run.
+        `seed` decides what runs first of all that could run, and how long Azure takes.
         """
         for name, statements in ((_HUB, self.hub), (_AZURE, self.azure)):
             with closing(sqlite3.connect(folder / name)) as database:
                 database.executescript("\n".join(statements))
         world = world_in(folder, self.settings, seed)
-        world.load(self.kept)
-        return world
+        try:
+            world.load(self.kept)
+            yield world
+        finally:
+            close(world)
 
 
 def world_in(folder: Path, settings: dict[str, str], seed: int = 1) -> World:
     """A world whose databases lie in `folder`, where `take` finds them."""
     return World(seed, settings, hub=folder / _HUB, path=folder / _AZURE)
+
+
+def close(world: World) -> None:
+    """Close both databases."""
+    world.engine.store.close()
+    world.azure.close()
 
 
 def take(world: World, folder: Path, settings: dict[str, str]) -> Snapshot:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.upgrade import ending
 from tests.upgrade.snapshot import SUFFIX, Snapshot
-from tests.world import World
 
 SNAPSHOTS = Path(__file__).resolve().parent / "snapshots"
 FILES = sorted(SNAPSHOTS.rglob(f"*{SUFFIX}"))
@@ -22,25 +19,16 @@ def named(path: Path) -> str:
     return str(path.relative_to(SNAPSHOTS)).removesuffix(SUFFIX)
 
 
-@contextmanager
-def going_on(snapshot: Snapshot, folder: Path) -> Iterator[World]:
-    """A world that goes on from a snapshot; its databases are closed at the end."""
-    world = snapshot.restore(folder)
-    yield world
-    world.engine.store.close()
-    world.azure.close()
-
-
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_what_was_begun_ends_as_it_would_have(path: Path, tmp_path: Path) -> None:
     """Every build has the outcome, every pool and image the record, and Azure the resources that
     the code left behind with which it was begun.
     """
     snapshot = Snapshot.read(path)
-    with going_on(snapshot, tmp_path) as world:
+    with snapshot.restored(tmp_path) as world:
         ending.finish(world, snapshot.resumed)
 
-        assert ending.broken(world) == []
+        assert not (broken := ending.broken(world)), "\n".join(broken)
         told = ending.told(world)
     for kind, expected in snapshot.expected.items():
         assert told[kind] == expected, kind
@@ -60,7 +48,7 @@ def test_a_changed_order_of_work_is_noticed(tmp_path: Path) -> None:
     snapshot = Snapshot.read(next(path for path in FILES if path.name.startswith("failed-pool")))
     hub = [line.replace('"begin_build"', '"start_build"') for line in snapshot.hub]
     assert hub != snapshot.hub
-    with going_on(dataclasses.replace(snapshot, hub=hub), tmp_path) as world:
+    with dataclasses.replace(snapshot, hub=hub).restored(tmp_path) as world:
         world.engine.run_until_idle()
 
         assert "Non-Deterministic" in "".join(ending.broken(world))
