@@ -58,6 +58,21 @@ class MemoryTableService:
         self._tables.setdefault(table_name, {})
         return self.get_table_client(table_name)
 
+    def dump(self) -> Json:
+        """Every row with its etag, as JSON values, for `load`."""
+        tables = {
+            name: [
+                [dict(row), row.metadata["etag"]] for part in rows.values() for row in part.values()
+            ]
+            for name, rows in self._tables.items()
+        }
+        return {"tables": tables, "etags": next(self._etags)}
+
+    def load(self, dumped: Json) -> None:
+        """Hold what another service has dumped, and nothing else; make clients only afterwards."""
+        self._etags = itertools.count(dumped["etags"])
+        self._tables = {name: _by_key(rows) for name, rows in dumped["tables"].items()}
+
 
 class MemoryTable:
     """One table."""
@@ -133,6 +148,14 @@ class MemoryTable:
         etag = f'W/"{next(self._etags)}"'
         self._rows().setdefault(key[0], {})[key[1]] = MemoryEntity(kept, etag)
         return {"etag": etag}
+
+
+def _by_key(dumped: list[tuple[Json, str]]) -> Rows:
+    rows: Rows = {}
+    for columns, etag in dumped:
+        partition = rows.setdefault(columns["PartitionKey"], {})
+        partition[columns["RowKey"]] = MemoryEntity(columns, etag)
+    return rows
 
 
 def _copy(entity: MemoryEntity) -> MemoryEntity:

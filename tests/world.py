@@ -77,6 +77,21 @@ class MemoryOutbox:
         """What a script's machine appends, as Azure's storage would take it."""
         self.logs[url] = self.logs.get(url, b"") + text.encode()
 
+    def dump(self) -> Json:
+        """Everything as JSON values, for `load`; bytes as the text that latin-1 makes of them."""
+        blobs = (self.contexts, self.documents, self.logs)
+        return {
+            "messages": self.messages,
+            "blobs": [{n: data.decode("latin-1") for n, data in some.items()} for some in blobs],
+            "log_containers": self.log_containers,
+        }
+
+    def load(self, dumped: Json) -> None:
+        """Hold what another outbox has dumped, and nothing else."""
+        blobs = [{n: t.encode("latin-1") for n, t in some.items()} for some in dumped["blobs"]]
+        self.contexts, self.documents, self.logs = blobs
+        self.messages, self.log_containers = dumped["messages"], dumped["log_containers"]
+
 
 class World:
     """Azure, the app, and somebody who uses it."""
@@ -97,9 +112,10 @@ class World:
         config = settings.load(SETTINGS | (own_settings or {}))
         clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
         self._ids = 0
+        self.table_service = MemoryTableService()
         self.services = Services(
             azure=clients,
-            records=Records(Tables(MemoryTableService())),  # type: ignore[arg-type]
+            records=Records(Tables(self.table_service)),  # type: ignore[arg-type]
             outbox=self.outbox,  # type: ignore[arg-type]
             new_public_key=lambda: _PUBLIC_KEY,
             new_id=self._new_id,
@@ -126,6 +142,24 @@ class World:
     def _new_id(self) -> str:
         self._ids += 1
         return f"id-{self._ids}"
+
+    # -- leaving off and going on -----------------------------------------------------------------
+
+    def dump(self) -> Json:
+        """What neither the host's file nor the simulator's holds, as JSON values, for `load`."""
+        return {
+            "now": self.clock.now(),
+            "ids": self._ids,
+            "rows": self.table_service.dump(),
+            "outbox": self.outbox.dump(),
+        }
+
+    def load(self, dumped: Json) -> None:
+        """Go on where another world left off; both files must be that world's."""
+        self.clock.advance_to(dumped["now"])
+        self._ids = dumped["ids"]
+        self.table_service.load(dumped["rows"])
+        self.outbox.load(dumped["outbox"])
 
     # -- using the API ----------------------------------------------------------------------------
 
@@ -157,6 +191,19 @@ class World:
         """GET /api/builds/{id}."""
         return self.ask(builds.show_build, id=build).body
 
+    def builds(self) -> list[Json]:
+        """The documents of all builds, by id."""
+        found = self.ask(builds.list_builds).body["builds"]
+        return [self.show(build) for build in sorted(each["buildId"] for each in found)]
+
+    def images(self) -> list[Json]:
+        """GET /api/images."""
+        return list(self.ask(catalogue.list_images).body["images"])
+
+    def pools(self) -> list[Json]:
+        """GET /api/pools."""
+        return list(self.ask(catalogue.list_pools).body["pools"])
+
     def deliver(self, text: str, message_id: str = "m1") -> None:
         """A queue message reaches the app."""
         begin = intake.take_pool_request(self.services, message_id, text)
@@ -183,8 +230,16 @@ class World:
 
     def sweep(self) -> Json:
         """The timer fires; what the sweep did."""
-        asyncio.run(timers.begin_sweep(self.services, open_client(self.engine)))
+        self.begin_sweep()
         return dict(self.engine.run_until_complete("sweep").output)
+
+    def begin_sweep(self) -> None:
+        """The timer fires."""
+        asyncio.run(timers.begin_sweep(self.services, open_client(self.engine)))
+
+    def begin_rebuild(self) -> None:
+        """The weekly timer fires."""
+        asyncio.run(timers.begin_rebuild(open_client(self.engine)))
 
     # -- looking at Azure -------------------------------------------------------------------------
 
