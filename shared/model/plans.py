@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from shared.base import names
 from shared.base.wire import Wire
 from shared.model.catalogue import DriverKind, OperatingSystem
@@ -176,7 +178,9 @@ class AccountPlan(Wire):
     resource_group: str
     location: str
     tags: dict[str, str] = {}
-    endpoint: str | None = None  # of the data plane; None: not known to exist
+    # Of the data plane; None: the account is not known to exist. Only the build's own orchestration
+    # knows it: a pool's plan carries it as `PoolPlan.endpoint`.
+    endpoint: str | None = Field(default=None, exclude=True)
 
     @property
     def account_id(self) -> str:
