@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from activities import batch_account, left_pools, network, pool_preflight, preflight, records
-from orchestrators import image_steps
+from activities import left_pools, pool_preflight, preflight, records
+from orchestrators import account, image_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
 from orchestrators.create_pool import PoolWork, create_pool
 from orchestrators.remove_builder import BuilderRemoval, BuilderRemoved, remove_builder
-from shared.base import names
 from shared.base.errors import Failure, StepFailed
 from shared.engine import workflow
 from shared.engine.activity import Activity
 from shared.engine.orchestration import Child, orchestration
-from shared.engine.polling_loop import Context, Json, StepContext, Workflow
-from shared.engine.step_graph import Results, Step, follow
+from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model import build_outcomes, planning, pool_records, resuming
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
-from shared.model.plans import AccountPlan, BuildPlan, BuildRef, Earlier, ImagePlan, PoolPlan
+from shared.model.plans import BuildPlan, BuildRef, Earlier, ImagePlan, PoolPlan
 from shared.model.results import Findings
 
 
@@ -50,7 +46,7 @@ def _carry_out(
     if plan.image is not None:
         return (yield from _image_and_pools(context, plan, plan.image, step_context))
     assert facts.image is not None, "the checks found the image or a reason not to begin"
-    plan = yield from _with_account(context, plan, step_context)
+    plan = yield from account.with_account(context, plan, step_context)
     return (yield from _pools(context, plan, facts.image, step_context))
 
 
@@ -78,7 +74,7 @@ def _resume(
         assert plan.image is not None
         return (yield from _image_and_pools(context, plan, plan.image, step_context))
     try:
-        plan = yield from _with_account(context, plan, step_context)
+        plan = yield from account.with_account(context, plan, step_context)
     except StepFailed as failed:
         return build_outcomes.still_failed(earlier.outcome, failed.failure)
     return (yield from _pools(context, plan, image, step_context))
@@ -96,7 +92,7 @@ def _image_and_pools(
     try:
         if plan.account is not None and plan.account.endpoint is None:
             ground = image_steps.plan_ground(image).all
-            plan, done = yield from _ensure_account(
+            plan, done = yield from account.ensure_account(
                 context, plan, plan.account, step_context, ground, done
             )
         work = ImageWork(image=image, scope=step_context, done=done)
@@ -125,56 +121,6 @@ def _without_image(
     removed = yield from workflow.run_child(context, remove_builder, "cleanup", work)
     left = image.builder_resources if isinstance(removed, Failure) else removed.leftovers
     return build_outcomes.without_image(plan, image, made.error, left)
-
-
-# -------------------------------------------------------------------------------------------------
-# The Batch account
-
-
-def _with_account(
-    context: Context, plan: BuildPlan, step_context: StepContext
-) -> Workflow[BuildPlan]:
-    """The plan with the endpoint of its account, which is created if it does not exist."""
-    if plan.account is None or plan.account.endpoint is not None:
-        return plan
-    plan, _ = yield from _ensure_account(context, plan, plan.account, step_context, [], {})
-    return plan
-
-
-def _ensure_account(
-    context: Context,
-    plan: BuildPlan,
-    account: AccountPlan,
-    step_context: StepContext,
-    ground: list[Step[Any, Any]],
-    done: dict[str, Json],
-) -> Workflow[tuple[BuildPlan, dict[str, Json]]]:
-    """Create the Batch account, check its quotas and, beside that, lay the image's ground.
-
-    Only an existing account has quotas to check, so everything that costs money waits for them.
-    Returns the plan with the account's endpoint, and the results of the steps so far.
-    """
-    group: Step[Any, Any] = Step(
-        "account_group", network.ensure_resource_group, planning.group_of(account)
-    )
-    if ground and plan.image and names.same(plan.image.resource_group, account.resource_group):
-        group, *ground = ground  # the image is in the same group: it is created once
-    ensured = Step("batch_account", batch_account.ensure_batch_account, account, after=[group])
-    quotas = Step(
-        "quotas",
-        pool_preflight.check_batch,
-        plan,
-        after=[ensured],
-        when=lambda done: done[ensured].waited,  # otherwise they were checked before
-    )
-    steps = [group, ensured, quotas, *ground]
-    results: Results = yield from follow(context, step_context, steps, done)
-    if checked := results.get(quotas):
-        build_outcomes.without_blockers(
-            [checked], "only the Batch account exists now, which costs nothing"
-        )
-    plan = planning.with_endpoint(plan, results[ensured].endpoint)
-    return plan, {**done, **results.to_wire()}
 
 
 # -------------------------------------------------------------------------------------------------
