@@ -15,7 +15,7 @@ from shared.base.errors import Problem
 from shared.engine import activity_runner
 from shared.engine.activity import Activity, Services
 from shared.engine.step_graph import Step
-from shared.model import build_outcomes, parsing, planning
+from shared.model import build_outcomes, parsing, plan_updates, planning
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
 from triggers import costs
@@ -32,7 +32,7 @@ def of(data: object, services: Services) -> Json:
     plan = planning.plan_build(request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))
-    plan = planning.with_facts(plan, found)
+    plan = plan_updates.with_facts(plan, found)
     pace = services.records.pace()
     steps = _steps(plan, pace)
     hours = _builder_seconds(steps) / 3600

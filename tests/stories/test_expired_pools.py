@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceModifiedError
 import activities
 from shared.engine.activity import PollState, Reconciler
 from shared.engine.decisions import Start
-from shared.model import planning
+from shared.model import plan_updates, planning
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
 from tests.world import World, a_pool, a_request, an_image
@@ -231,7 +231,7 @@ def plan_of(world: World, build: str) -> PoolPlan:
     (pool,) = planning.plan_build(
         Build.from_wire(row["Request"]), world.services.azure.config
     ).pools
-    return planning.with_image(pool, world.records.images()[0], "")
+    return plan_updates.with_image(pool, world.records.images()[0], "")
 
 
 def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
