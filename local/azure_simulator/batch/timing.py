@@ -6,12 +6,7 @@ Where nothing is published, the figure is an estimate within that total, and say
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import durations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, durations
 
 TASK_COUNTS_LAG_SECONDS = 5.0
 """Recorded: no active task two seconds after one was added."""
@@ -40,5 +35,5 @@ ROWS = {
 }
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.durations.add(ROWS)

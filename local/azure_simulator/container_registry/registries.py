@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, durations, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    store,
+    times,
+)
 from local.azure_simulator.container_registry import public_images
 from local.azure_simulator.identity import user_identities
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 IMAGE_TYPE = "simulator.registryImage"
@@ -25,7 +30,7 @@ ROWS = {
 }
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.durations.add(ROWS)
     path = arm.path_of(TYPE)
     arm.register_reads(azure, TYPE)
@@ -39,7 +44,7 @@ def register(azure: core.Simulator) -> None:
     azure.operations.register("registries.delete", arm.vanish)
 
 
-def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
+def check_name(azure: context.Azure, request: model.Request) -> model.Response:
     problem = _name_problem(azure, str(request.json().get("name", "")))
     document: model.JsonObject = {"nameAvailable": problem is None}
     if problem is not None:
@@ -47,7 +52,7 @@ def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, document)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 (200 on an update) with Azure-AsyncOperation."""
     body, existing = arm.prepare_put(azure, request)
     _check(azure, request, body, is_new=existing is None)
@@ -72,7 +77,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.put_started(azure, request, registry, operation, created=existing is None)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id)
     body = request.json()
     given = body.get("properties") or {}
@@ -82,7 +87,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, registry.document)
 
 
-def list_usages(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_usages(azure: context.Azure, request: model.Request) -> model.Response:
     """How much its images take, of what the tier includes."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
     taken = sum(int(image.document["sizeBytes"]) for image in images(azure, registry))
@@ -90,7 +95,7 @@ def list_usages(azure: core.Simulator, request: model.Request) -> model.Response
     return model.json_response(200, {"value": [size]})
 
 
-def find_by_login_server(azure: core.Simulator, host: str) -> store.Resource | None:
+def find_by_login_server(azure: context.Azure, host: str) -> store.Resource | None:
     """The registry that answers at this host, once it is made."""
     for registry in azure.store.of_type(TYPE):
         if registry.properties["loginServer"] == host.lower() and is_ready(registry):
@@ -103,7 +108,7 @@ def is_ready(registry: store.Resource) -> bool:
 
 
 def push(
-    azure: core.Simulator, registry: store.Resource, repository: str, tag: str, digest: str
+    azure: context.Azure, registry: store.Resource, repository: str, tag: str, digest: str
 ) -> store.Resource:
     """Put an image into the registry; the tag moves to it if it was there before."""
     size = (150 + int(digest[-2:], 16) * 4) * public_images.MEBIBYTE
@@ -118,11 +123,11 @@ def image_id(registry: store.Resource, repository: str, tag: str) -> str:
     return f"{registry.id}/images/{repository.replace('/', '%2F')}:{tag}"
 
 
-def images(azure: core.Simulator, registry: store.Resource) -> list[store.Resource]:
+def images(azure: context.Azure, registry: store.Resource) -> list[store.Resource]:
     return azure.store.children(registry.id, IMAGE_TYPE)
 
 
-def _succeed(azure: core.Simulator, registry: store.Resource, operation: store.Resource) -> None:
+def _succeed(azure: context.Azure, registry: store.Resource, operation: store.Resource) -> None:
     arm.succeed(azure, registry, operation)
     registry.properties["status"] = {
         "displayStatus": "Ready",
@@ -132,7 +137,7 @@ def _succeed(azure: core.Simulator, registry: store.Resource, operation: store.R
 
 
 def _check(
-    azure: core.Simulator, request: model.Request, body: model.JsonObject, *, is_new: bool
+    azure: context.Azure, request: model.Request, body: model.JsonObject, *, is_new: bool
 ) -> None:
     sku = str((body.get("sku") or {}).get("name", ""))
     if sku.lower() not in _SKUS:
@@ -148,7 +153,7 @@ def _check(
         model.refuse(status, "InvalidResourceName" if status == 400 else "AlreadyInUse", message)
 
 
-def _name_problem(azure: core.Simulator, name: str) -> tuple[str, str] | None:
+def _name_problem(azure: context.Azure, name: str) -> tuple[str, str] | None:
     """(reason, message) why no new registry can have this name; None if one can."""
     if not NAME.fullmatch(name):
         return "Invalid", (

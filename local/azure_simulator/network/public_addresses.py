@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, model, store
 from local.azure_simulator.network import writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/publicIPAddresses"
 COST_PER_HOUR = 0.005
 """Standard static address, US dollars."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     arm.register_reads(azure, TYPE)
     azure.route("PUT", arm.path_of(TYPE), put, operation="publicIPAddresses.write")
     azure.route(
@@ -28,7 +23,7 @@ def register(azure: core.Simulator) -> None:
     azure.operations.register("publicIPAddresses.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = writing.require_put(azure, request)
     properties = body.get("properties", {})
     is_standard = body.get("sku", {}).get("name") == "Standard"
@@ -51,13 +46,13 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def _finish(azure: core.Simulator, address: store.Resource, operation: store.Resource) -> None:
+def _finish(azure: context.Azure, address: store.Resource, operation: store.Resource) -> None:
     digest = azure.durations.chance("address", address.key)
     address.properties["ipAddress"] = f"20.{int(digest * 240)}.{int(digest * 1e5) % 250}.10"
     writing.finish(azure, address, operation)
 
 
-def _check_delete(azure: core.Simulator, address: store.Resource) -> None:
+def _check_delete(azure: context.Azure, address: store.Resource) -> None:
     message = (
         "Public IP address {name} can not be deleted since it is still allocated to resource "
         "{user}. In order to delete the public IP, disassociate/detach the Public IP address from "

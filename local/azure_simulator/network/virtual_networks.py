@@ -6,18 +6,13 @@ reaches the internet (network API 2025-07-01 and later).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, model, store
 from local.azure_simulator.network import subnets, writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/virtualNetworks"
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     arm.register_reads(azure, TYPE)
     azure.route("PUT", arm.path_of(TYPE), put, operation="virtualNetworks.write")
     azure.route(
@@ -30,7 +25,7 @@ def register(azure: core.Simulator) -> None:
     azure.operations.register("virtualNetworks.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = writing.require_put(azure, request)
     properties = body.get("properties", {})
     prefixes = properties.get("addressSpace", {}).get("addressPrefixes", [])
@@ -56,7 +51,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def _finish(azure: core.Simulator, network: store.Resource, operation: store.Resource) -> None:
+def _finish(azure: context.Azure, network: store.Resource, operation: store.Resource) -> None:
     writing.finish(azure, network, operation)
     for subnet in network.properties["subnets"]:
         subnet["properties"]["provisioningState"] = "Succeeded"
@@ -64,7 +59,7 @@ def _finish(azure: core.Simulator, network: store.Resource, operation: store.Res
 
 
 def _check_removed(
-    azure: core.Simulator, network: store.Resource, wanted: list[model.JsonObject]
+    azure: context.Azure, network: store.Resource, wanted: list[model.JsonObject]
 ) -> None:
     """A PUT without a subnet removes it, which must not be in use."""
     kept = {item["name"].lower() for item in wanted}
@@ -73,7 +68,7 @@ def _check_removed(
             subnets.check_unused(azure, subnet["id"])
 
 
-def _check_delete(azure: core.Simulator, network: store.Resource) -> None:
+def _check_delete(azure: context.Azure, network: store.Resource) -> None:
     writing.check_idle(azure, network)
     for subnet in network.properties.get("subnets", []):
         subnets.check_unused(azure, subnet["id"])
