@@ -1,4 +1,4 @@
-"""What handlers of Azure Resource Manager resources share: finding, checking, filing, listing."""
+"""What handlers of Resource Manager's resources share: finding, checking, filing, listing."""
 
 # ruff: noqa: ARG001 - handlers, events and endings share one signature each
 
@@ -28,25 +28,6 @@ def path_of(type_name: str) -> str:
     for depth, kind in enumerate(kinds, start=1):
         path += f"/{kind}/{{{'name' if depth == len(kinds) else f'name{depth}'}}}"
     return path
-
-
-def register_reads(azure: context.Azure, type_name: str) -> None:
-    """GET of one, list below its parent, and for top-level types list of the subscription."""
-    azure.route("GET", path_of(type_name), get)
-    collection = path_of(type_name).rpartition("/")[0]
-
-    def list_below(azure: context.Azure, request: model.Request) -> model.Response:
-        parent_id = resource_ids.parent(request.resource_id + "/x")
-        require(azure, parent_id)
-        return page(azure, request, azure.store.children(parent_id, type_name))
-
-    def list_all(azure: context.Azure, request: model.Request) -> model.Response:
-        return page(azure, request, azure.store.of_type(type_name))
-
-    azure.route("GET", collection, list_below)
-    if type_name.count("/") == 1:
-        path = f"/subscriptions/{{subscription}}/providers/{type_name}"
-        azure.route("GET", path, list_all)
 
 
 def get(azure: context.Azure, request: model.Request) -> model.Response:
@@ -220,6 +201,21 @@ def file(
     return existing
 
 
+def start_write(
+    azure: context.Azure,
+    request: model.Request,
+    resource: store.Resource,
+    operation_name: str,
+    *,
+    created: bool,
+    retry_after: tuple[int, ...] = (),
+) -> model.Response:
+    """Begin the write of a filed resource, and answer as `operations.put_started` does."""
+    resource.properties["provisioningState"] = "Creating" if created else "Updating"
+    operation = azure.operations.begin(operation_name, resource, retry_after=retry_after)
+    return operations.put_started(azure, request, resource, operation, created=created)
+
+
 def succeed(
     azure: context.Azure,
     resource: store.Resource,
@@ -241,34 +237,6 @@ def vanish(
     for item in [*azure.store.descendants(resource.id), resource]:
         azure.emit(item, "vanish")
         azure.store.remove(item.id)
-
-
-def delete(
-    operation_name: str,
-    *,
-    check: Callable[[context.Azure, store.Resource], None] | None = None,
-    retry_after: tuple[int, ...] = (),
-) -> context.Handler:
-    """A handler for DELETE: 204 when absent, else 202 with both headers; ends with `vanish`.
-
-    `check` refuses while something still needs the resource.
-    """
-
-    def handler(azure: context.Azure, request: model.Request) -> model.Response:
-        resource = azure.store.find(request.resource_id)
-        if resource is None:
-            require_group(azure, request.resource_id)
-            return model.empty_response(204)
-        operation = azure.operations.running(resource)
-        if operation is None or operation.state["operation"] != operation_name:
-            if check is not None:
-                check(azure, resource)
-            azure.operations.preempt(resource, "delete")
-            resource.properties["provisioningState"] = "Deleting"
-            operation = azure.operations.begin(operation_name, resource, retry_after=retry_after)
-        return operations.accepted(azure, request, operation)
-
-    return handler
 
 
 # --- lists ---------------------------------------------------------------------------------

@@ -88,7 +88,13 @@ class Azure(Protocol):
 class Operations(Protocol):
     """Long-running operations. `operations.Operations` describes each method."""
 
-    def register(self, name: str, succeeded: Succeeded, failed: Failed = ...) -> None: ...
+    def register(
+        self,
+        name: str,
+        takes: durations.Duration,
+        succeeded: Succeeded,
+        failed: Failed = ...,
+    ) -> None: ...
 
     def begin(
         self,

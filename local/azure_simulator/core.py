@@ -6,7 +6,7 @@ handler of its route, writes the ledger and commits.
 
 Handlers take `(azure, request)` and return a response or raise `model.Refusal`; they validate
 before they change anything. Events take `(azure, resource, data)`; while one runs, `azure.now` is
-the time it was due. See the package's docstring for an example of a resource type.
+the time it was due. docs/simulator.md has an example of a resource type.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Simulator:
     """One simulated Azure: a subscription, its resources, and the time.
 
     seed            decides every duration and every chance
-    duration_band   replaces all bands of the duration table; `(1, 1)` makes all typical
+    duration_band   replaces the band of every duration; `(1, 1)` makes all typical
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Mapping
 from urllib import parse
 
-from local.azure_simulator import context, model, resource_ids, store, times
+from local.azure_simulator import context, durations, model, resource_ids, store, times
 
 TYPE = "simulator.operation"
 EXPIRES_AFTER_SECONDS = 26 * 3600
@@ -53,9 +53,16 @@ class Operations:
             azure.route("GET", f"{stem}/operationResults/{{operation}}", answer_location)
 
     def register(
-        self, name: str, succeeded: context.Succeeded, failed: context.Failed = mark_failed
+        self,
+        name: str,
+        takes: durations.Duration,
+        succeeded: context.Succeeded,
+        failed: context.Failed = mark_failed,
     ) -> None:
-        """Say what happens to the resource when an operation of this name ends."""
+        """Say how long operations of this name take and what their end does to the resource."""
+        if name in self._endings:
+            raise ValueError(f"the operation '{name}' is registered twice")
+        self._azure.durations.add({name: takes})
         self._endings[name] = (succeeded, failed)
 
     def begin(
@@ -70,13 +77,15 @@ class Operations:
         is_open_ended: bool = False,
         occupies: bool = True,
     ) -> store.Resource:
-        """Start operation `name` (a row of the duration table) on a filed resource.
+        """Start the registered operation `name` on a filed resource.
 
         `error` makes it fail at its end, as an injected fault may. `retry_after` are Azure's values
         for the first, second, … answer, the last one repeating; none means the header is absent.
         An open-ended operation ends by `end_now` only. One that does not occupy the resource is
         not what `running` finds.
         """
+        if name not in self._endings:
+            raise LookupError(f"the operation '{name}' is not registered")
         azure = self._azure
         location = resource.location or resource.state.get("location") or "global"
         identifier = str(uuid.UUID(bytes=azure.digest("operation", resource.key, name)[:16]))

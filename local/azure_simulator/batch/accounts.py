@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.batch import planes, problems, quotas
 from local.azure_simulator.data import locations
 
@@ -29,13 +38,17 @@ _POOL_ALLOCATION_MODES = frozenset({"batchservice", "usersubscription"})
 
 def register(azure: context.Azure) -> None:
     path = arm.path_of(TYPE)
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", path, planes.stamping(put), operation="batchAccounts.create")
     azure.route("PATCH", path, planes.stamping(patch), operation="batchAccounts.update")
     azure.route("DELETE", path, planes.stamping(delete), operation="batchAccounts.delete")
-    azure.operations.register("batchAccounts.create", _created, _failed)
-    azure.operations.register("batchAccounts.delete", arm.vanish)
+    azure.operations.register(
+        "batchAccounts.create", durations.Duration(typical=15, source="recorded"), _created, _failed
+    )
+    azure.operations.register(
+        "batchAccounts.delete", durations.Duration(typical=30, source="estimate"), arm.vanish
+    )
 
 
 def show(azure: context.Azure, account: store.Resource, request: model.Request) -> model.JsonObject:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.batch import (
     autoscaling,
     iso8601,
@@ -38,7 +38,9 @@ def register(azure: context.Azure) -> None:
     azure.route("POST", path + "/stopResize", planes.stamping(stop), operation="pools.stop")
     disable = planes.stamping(disable_auto_scale)
     azure.route("POST", path + "/disableAutoScale", disable, operation="pools.disableAutoScale")
-    azure.operations.register("pools.delete", arm.vanish)
+    azure.operations.register(
+        "pools.delete", durations.Duration(typical=75, source="estimate"), arm.vanish
+    )
 
 
 def show(

@@ -4,7 +4,15 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, resource_ids, store, times
+from local.azure_simulator import (
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 
 TYPE = "Microsoft.Compute/disks"
 COST_PER_GB_HOUR = {"Premium_LRS": 0.000198, "StandardSSD_LRS": 0.000103, "Standard_LRS": 0.00006}
@@ -12,14 +20,11 @@ COST_PER_GB_HOUR = {"Premium_LRS": 0.000198, "StandardSSD_LRS": 0.000103, "Stand
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("disks.delete", check=_check_delete, retry_after=(2, 10)),
-        operation="disks.delete",
+    resource_types.register_reads(azure, TYPE)
+    takes = durations.Duration(typical=5, source="recorded Retry-After 2")
+    resource_types.register_delete(
+        azure, TYPE, "disks", takes, check=_check_delete, retry_after=(2, 10)
     )
-    azure.operations.register("disks.delete", arm.vanish)
 
 
 def create(

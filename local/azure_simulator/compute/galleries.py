@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+)
 
 TYPE = "Microsoft.Compute/galleries"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
@@ -12,17 +20,17 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="galleries.write")
-    azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleries.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleries.delete", check=check_no_children, retry_after=(10,)),
-        operation="galleries.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "galleries",
+        put=put,
+        write=durations.Duration(typical=12, source="estimate"),
+        delete=durations.Duration(typical=20, source="estimate"),
+        patch=patch,
+        check_delete=check_no_children,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("galleries.write", arm.succeed)
-    azure.operations.register("galleries.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
@@ -51,9 +59,9 @@ def write(
     created: bool,
 ) -> model.Response:
     """Begin the write of a gallery or definition."""
-    resource.properties["provisioningState"] = "Creating" if created else "Updating"
-    operation = azure.operations.begin(operation_name, resource, retry_after=(10,))
-    return operations.put_started(azure, request, resource, operation, created=created)
+    return arm.start_write(
+        azure, request, resource, operation_name, created=created, retry_after=(10,)
+    )
 
 
 def check_parent_stays(azure: context.Azure, resource_id: str) -> None:

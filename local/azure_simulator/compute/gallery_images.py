@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from local.azure_simulator import arm, context, model, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.compute import galleries
 
 TYPE = "Microsoft.Compute/galleries/images"
@@ -26,17 +34,17 @@ DEFAULT_SECURITY = "TrustedLaunchSupported"
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="galleryImages.write")
-    azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleryImages.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleryImages.delete", check=galleries.check_no_children, retry_after=(10,)),
-        operation="galleryImages.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "galleryImages",
+        put=put,
+        write=durations.Duration(typical=12, source="estimate"),
+        delete=durations.Duration(typical=20, source="estimate"),
+        patch=patch,
+        check_delete=galleries.check_no_children,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("galleryImages.write", arm.succeed)
-    azure.operations.register("galleryImages.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

@@ -12,7 +12,17 @@ from __future__ import annotations
 import json
 import re
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 from local.azure_simulator.compute import galleries, version_sources
 from local.azure_simulator.data import locations
 
@@ -21,23 +31,34 @@ _NAME = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _INT32_MAX = 2**31 - 1
 _COST_PER_GB_HOUR = 0.05 / 730
 """One replica on standard storage, US dollars."""
+_PARTS = {
+    "galleryVersions.createShallow": durations.Duration(typical=60, source="estimate: no copy"),
+    "galleryVersions.replicate": durations.Duration(
+        typical=240, source="estimate, per further region"
+    ),
+}
+"""What a version takes when it is not copied, and per further region when it is."""
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", arm.path_of(TYPE), put, operation="galleryVersions.create")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleryVersions.update")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleryVersions.delete", retry_after=(10,)),
-        operation="galleryVersions.delete",
-    )
     azure.on(TYPE, "vanish", _vanish)
-    azure.operations.register("galleryVersions.create", _created)
-    azure.operations.register("galleryVersions.update", arm.succeed)
-    azure.operations.register("galleryVersions.delete", arm.vanish)
+    azure.operations.register(
+        "galleryVersions.create",
+        durations.Duration(typical=450, source="recorded exchange with the service, one region"),
+        _created,
+    )
+    azure.operations.register(
+        "galleryVersions.update",
+        durations.Duration(typical=20, source="estimate, without new regions"),
+        arm.succeed,
+    )
+    azure.durations.add(_PARTS)
+    takes = durations.Duration(typical=40, source="estimate")
+    resource_types.register_delete(azure, TYPE, "galleryVersions", takes, retry_after=(10,))
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

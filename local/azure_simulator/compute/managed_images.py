@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, operations, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.compute import placement
 
 TYPE = "Microsoft.Compute/images"
@@ -11,17 +11,16 @@ _COST_PER_GB_HOUR = 0.05 / 730
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="images.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("images.delete", retry_after=(10,)),
-        operation="images.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "images",
+        put=put,
+        write=durations.Duration(typical=60, source="estimate"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        delete_retry_after=(10,),
     )
     azure.on(TYPE, "vanish", _vanish)
-    azure.operations.register("images.write", arm.succeed)
-    azure.operations.register("images.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
@@ -37,10 +36,10 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         model.refuse(400, "InvalidParameter", message, target="hyperVGeneration")
     image = arm.file(azure, request, TYPE, body, existing)
     image.properties["hyperVGeneration"] = generation
-    image.properties["provisioningState"] = "Creating" if existing is None else "Updating"
     _capture(azure, image, vm)
-    operation = azure.operations.begin("images.write", image, retry_after=(10,))
-    return operations.put_started(azure, request, image, operation, created=existing is None)
+    return arm.start_write(
+        azure, request, image, "images.write", created=existing is None, retry_after=(10,)
+    )
 
 
 def _require_source(azure: context.Azure, source: str) -> store.Resource:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NoReturn
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.compute import placement
 from local.azure_simulator.network import interfaces
 
@@ -26,7 +26,8 @@ class Change:
     allowed: frozenset[str]
     during: str
     then: str
-    retry_after: tuple[int, ...]
+    takes: durations.Duration
+    retry_after: tuple[int, ...] = (10,)
 
 
 _ON = frozenset({"running", "starting"})
@@ -34,13 +35,30 @@ _OFF = frozenset({"stopped", "deallocated"})
 _ANY = _ON | _OFF | {"stopping", "deallocating", ""}
 
 CHANGES = {
-    "start": Change(allowed=_ON | _OFF, during="starting", then="running", retry_after=(10,)),
-    "restart": Change(allowed=_ON, during="starting", then="running", retry_after=(10,)),
+    "start": Change(
+        allowed=_ON | _OFF,
+        during="starting",
+        then="running",
+        takes=durations.Duration(typical=40, source="estimate"),
+    ),
+    "restart": Change(
+        allowed=_ON,
+        during="starting",
+        then="running",
+        takes=durations.Duration(typical=35, source="estimate"),
+    ),
     "powerOff": Change(
-        allowed=_ON | {"stopped"}, during="stopping", then="stopped", retry_after=(10,)
+        allowed=_ON | {"stopped"},
+        during="stopping",
+        then="stopped",
+        takes=durations.Duration(typical=25, source="estimate"),
     ),
     "deallocate": Change(
-        allowed=_ANY, during="deallocating", then="deallocated", retry_after=(36,)
+        allowed=_ANY,
+        during="deallocating",
+        then="deallocated",
+        takes=durations.Duration(typical=45, source="recorded Retry-After 36"),
+        retry_after=(36,),
     ),
 }
 _PAID = _ON | {"stopped", "stopping"}
@@ -48,13 +66,15 @@ _PAID = _ON | {"stopped", "stopping"}
 
 
 def register(azure: context.Azure) -> None:
-    for action in CHANGES:
+    for action, change in CHANGES.items():
         path = f"{arm.path_of(TYPE)}/{action}"
         azure.route("POST", path, act, operation=f"virtualMachines.{action}")
-        azure.operations.register(f"virtualMachines.{action}", _acted)
+        azure.operations.register(f"virtualMachines.{action}", change.takes, _acted)
     azure.route("POST", arm.path_of(TYPE) + "/generalize", generalize)
     azure.on(TYPE, "agentReady", _agent_ready)
     azure.on(TYPE, "guest", _guest_event)
+    ready = durations.Duration(typical=20, source="estimate, after running")
+    azure.durations.add({"virtualMachines.agentReady": ready})
 
 
 def act(azure: context.Azure, request: model.Request) -> model.Response:

@@ -8,7 +8,7 @@ sample script of its own and succeeds too.
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.compute import placement, script_runs
 from local.azure_simulator.machine import interface, scripts
 
@@ -20,7 +20,12 @@ OUTPUT_BYTES_MAX = 4096
 def register(azure: context.Azure) -> None:
     path = arm.path_of(TYPE) + "/runCommand"
     azure.route("POST", path, post, operation="runCommand.action")
-    azure.operations.register("runCommand.action", _ended, _failed)
+    azure.operations.register(
+        "runCommand.action",
+        durations.Duration(typical=30, source="documented overhead of at least 20 s"),
+        _ended,
+        _failed,
+    )
 
 
 def post(azure: context.Azure, request: model.Request) -> model.Response:

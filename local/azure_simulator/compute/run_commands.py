@@ -11,7 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.compute import power, script_runs
 
 TYPE = "Microsoft.Compute/virtualMachines/runCommands"
@@ -23,13 +32,19 @@ _SOURCES = ("script", "scriptUri", "commandId", "galleryScriptReferenceId")
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", arm.path_of(TYPE), put, operation="runCommands.start")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="runCommands.start")
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="runCommands.delete")
-    azure.operations.register("runCommands.start", arm.succeed)
-    azure.operations.register("runCommands.delete", arm.vanish)
+    azure.operations.register(
+        "runCommands.start",
+        durations.Duration(typical=20, source="documented overhead of at least 20 s"),
+        arm.succeed,
+    )
+    azure.operations.register(
+        "runCommands.delete", durations.Duration(typical=12, source="estimate"), arm.vanish
+    )
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

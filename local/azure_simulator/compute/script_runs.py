@@ -20,7 +20,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from local.azure_simulator import arm, context, model, output_blobs, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    output_blobs,
+    resource_ids,
+    store,
+    times,
+)
 from local.azure_simulator.compute import placement, power
 from local.azure_simulator.container_registry import pulls
 from local.azure_simulator.machine import interface, scripts, steps
@@ -37,6 +46,10 @@ LOOK_SECONDS = 5
 
 
 def register(azure: context.Azure) -> None:
+    report = durations.Duration(
+        typical=7.5, source="the handler reports every 15 s", band=(0.1, 1.9)
+    )
+    azure.durations.add({"runCommands.report": report})
     azure.on(TYPE, "start", _start)
     azure.on(TYPE, "end", _end)
     azure.on(TYPE, "look", _look)

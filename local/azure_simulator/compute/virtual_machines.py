@@ -19,7 +19,17 @@ from __future__ import annotations
 
 import json
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 from local.azure_simulator.compute import disks, placement, power, vm_checks, vm_views
 from local.azure_simulator.data import locations
 from local.azure_simulator.identity import user_identities
@@ -29,13 +39,20 @@ TYPE = placement.VM_TYPE
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, vm_views.show)
     azure.route("GET", arm.path_of(TYPE) + "/instanceView", get_instance_view)
     azure.route("PUT", arm.path_of(TYPE), put, operation="virtualMachines.create")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="virtualMachines.update")
-    azure.operations.register("virtualMachines.create", _created, _failed)
-    azure.operations.register("virtualMachines.update", arm.succeed)
+    azure.operations.register(
+        "virtualMachines.create",
+        durations.Duration(typical=150, source="recorded exchange with the service"),
+        _created,
+        _failed,
+    )
+    azure.operations.register(
+        "virtualMachines.update", durations.Duration(typical=10, source="estimate"), arm.succeed
+    )
 
 
 def get_instance_view(azure: context.Azure, request: model.Request) -> model.Response:

@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, operations, store
+from local.azure_simulator import arm, context, durations, model, operations, store
 from local.azure_simulator.compute import disks, placement, power
 
 TYPE = placement.VM_TYPE
-_NAMES = ("virtualMachines.delete", "virtualMachines.forceDelete")
+_TAKES = {
+    "virtualMachines.delete": durations.Duration(typical=60, source="estimate"),
+    "virtualMachines.forceDelete": durations.Duration(typical=25, source="estimate"),
+}
+_NAMES = tuple(_TAKES)
 
 
 def register(azure: context.Azure) -> None:
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="virtualMachines.delete")
     azure.on(TYPE, "vanish", _vanish)
-    for name in _NAMES:
-        azure.operations.register(name, _deleted)
+    for name, takes in _TAKES.items():
+        azure.operations.register(name, takes, _deleted)
 
 
 def delete(azure: context.Azure, request: model.Request) -> model.Response:

@@ -9,8 +9,8 @@ from local.azure_simulator import (
     context,
     durations,
     model,
-    operations,
     resource_ids,
+    resource_types,
     store,
     times,
 )
@@ -24,24 +24,23 @@ _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a da
 _INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
 _PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
-ROWS = {
-    "registries.write": durations.Duration(typical=10, source="estimate"),
-    "registries.delete": durations.Duration(typical=15, source="estimate"),
-}
 
 
 def register(azure: context.Azure) -> None:
-    azure.durations.add(ROWS)
+    resource_types.register(
+        azure,
+        TYPE,
+        "registries",
+        put=put,
+        write=durations.Duration(typical=10, source="estimate"),
+        delete=durations.Duration(typical=15, source="estimate"),
+        written=_succeed,
+    )
     path = arm.path_of(TYPE)
-    arm.register_reads(azure, TYPE)
     check_path = f"/subscriptions/{{subscription}}/providers/{TYPE.partition('/')[0]}"
     azure.route("POST", check_path + "/checkNameAvailability", check_name)
-    azure.route("PUT", path, put, operation="registries.write")
     azure.route("PATCH", path, patch, operation="registries.update")
-    azure.route("DELETE", path, arm.delete("registries.delete"), operation="registries.delete")
     azure.route("GET", path + "/listUsages", list_usages)
-    azure.operations.register("registries.write", _succeed)
-    azure.operations.register("registries.delete", arm.vanish)
 
 
 def check_name(azure: context.Azure, request: model.Request) -> model.Response:
@@ -70,11 +69,9 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         **known,
         **(body.get("properties") or {}),
         "loginServer": f"{registry.name.lower()}.azurecr.io",
-        "provisioningState": "Creating" if existing is None else "Updating",
     }
     registry.cost_per_hour = _SKUS[sku.lower()] / 24
-    operation = azure.operations.begin("registries.write", registry)
-    return operations.put_started(azure, request, registry, operation, created=existing is None)
+    return arm.start_write(azure, request, registry, "registries.write", created=existing is None)
 
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:

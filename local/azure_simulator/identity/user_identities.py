@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model
+from local.azure_simulator import arm, context, model, resource_types
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 TENANT = "00000000-0000-0000-0000-0000000000aa"
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.route("PUT", arm.path_of(TYPE), put, operation="userAssignedIdentities.write")
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="userAssignedIdentities.delete")
 

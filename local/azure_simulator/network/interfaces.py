@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.network import subnets, writing
 
 TYPE = "Microsoft.Network/networkInterfaces"
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="networkInterfaces.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("networkInterfaces.delete", check=_check_delete, retry_after=(10,)),
-        operation="networkInterfaces.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "networkInterfaces",
+        put=put,
+        write=durations.Duration(typical=1, source="recorded as finished at once"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        written=writing.finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("networkInterfaces.write", writing.finish)
-    azure.operations.register("networkInterfaces.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

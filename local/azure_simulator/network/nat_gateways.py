@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import writing
 
 TYPE = "Microsoft.Network/natGateways"
@@ -11,16 +11,17 @@ COST_PER_HOUR = 0.045
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="natGateways.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("natGateways.delete", check=_check_delete, retry_after=(10,)),
-        operation="natGateways.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "natGateways",
+        put=put,
+        write=durations.Duration(typical=15, source="recorded Retry-After 10"),
+        delete=durations.Duration(typical=15, source="estimate"),
+        written=writing.finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("natGateways.write", writing.finish)
-    azure.operations.register("natGateways.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import writing
 
 TYPE = "Microsoft.Network/publicIPAddresses"
@@ -11,16 +11,17 @@ COST_PER_HOUR = 0.005
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="publicIPAddresses.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("publicIPAddresses.delete", check=_check_delete, retry_after=(10,)),
-        operation="publicIPAddresses.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "publicIPAddresses",
+        put=put,
+        write=durations.Duration(typical=4, source="recorded Retry-After 1"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        written=_finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("publicIPAddresses.write", _finish)
-    azure.operations.register("publicIPAddresses.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

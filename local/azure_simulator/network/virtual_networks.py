@@ -6,23 +6,24 @@ reaches the internet (network API 2025-07-01 and later).
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import subnets, writing
 
 TYPE = "Microsoft.Network/virtualNetworks"
 
 
 def register(azure: context.Azure) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="virtualNetworks.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("virtualNetworks.delete", check=_check_delete, retry_after=(10,)),
-        operation="virtualNetworks.delete",
+    resource_types.register(
+        azure,
+        TYPE,
+        "virtualNetworks",
+        put=put,
+        write=durations.Duration(typical=6, source="recorded Retry-After 3, then 10"),
+        delete=durations.Duration(typical=12, source="estimate"),
+        written=_finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("virtualNetworks.write", _finish)
-    azure.operations.register("virtualNetworks.delete", arm.vanish)
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:

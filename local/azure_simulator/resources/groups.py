@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, operations, store
+from local.azure_simulator import arm, context, durations, model, operations, store
 from local.azure_simulator.data import locations
 
 TYPE = arm.GROUP_TYPE
@@ -16,7 +16,8 @@ def register(azure: context.Azure) -> None:
     azure.route("PUT", _PATH, put, operation="resourceGroups.write")
     azure.route("PATCH", _PATH, patch, operation="resourceGroups.write")
     azure.route("DELETE", _PATH, delete, operation="resourceGroups.delete")
-    azure.operations.register("resourceGroups.delete", arm.vanish)
+    takes = durations.Duration(typical=75, source="estimate, beside what it contains")
+    azure.operations.register("resourceGroups.delete", takes, arm.vanish)
 
 
 def list_groups(azure: context.Azure, request: model.Request) -> model.Response:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, store
+from local.azure_simulator import arm, context, durations, model, store
 from local.azure_simulator.data import locations
 
 TYPE = "simulator.provider"
@@ -30,6 +30,7 @@ def register(azure: context.Azure) -> None:
     azure.route("POST", _PATH + "/register", register_provider, operation="providers.register")
     azure.route("POST", _PATH + "/unregister", unregister_provider)
     azure.on(TYPE, "registered", _finish_registration)
+    azure.durations.add({"providers.register": durations.Duration(typical=45, source="estimate")})
     for namespace in NAMESPACES:
         if azure.store.find(_provider_id(azure, namespace)) is None:
             _add_provider(azure, namespace)
