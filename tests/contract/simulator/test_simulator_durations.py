@@ -1,9 +1,9 @@
 """Durations: plausible, repeatable, independent of the order of calls."""
 
 import pytest
+from azure_sandbox import GROUP
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_world import GROUP
 
 from local import clock
 from local.azure_simulator import core, durations

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_world import World
+from azure_sandbox import AzureSandbox
 
 from local.azure_simulator import durations, providers
 
@@ -25,13 +25,13 @@ def the_example() -> types.ModuleType:
 
 
 @pytest.fixture
-def world(make_world: Any) -> World:
-    made: World = make_world(modules=[*providers.MODULES, the_example()])
+def world(make_world: Any) -> AzureSandbox:
+    made: AzureSandbox = make_world(modules=[*providers.MODULES, the_example()])
     made.make_group()
     return made
 
 
-def poll(world: World, started: Any) -> dict[str, Any]:
+def poll(world: AzureSandbox, started: Any) -> dict[str, Any]:
     """Ask for the operation until it has ended; its document."""
     url = started.headers["Azure-AsyncOperation"]
     for _ in range(100):
@@ -42,16 +42,16 @@ def poll(world: World, started: Any) -> dict[str, Any]:
     raise AssertionError("the operation does not end")
 
 
-def kettle_path(world: World) -> str:
+def kettle_path(world: AzureSandbox) -> str:
     return world.id("Microsoft.Example/kettles", "red") + VERSION
 
 
-def put_kettle(world: World, litres: float = 1.5) -> Any:
+def put_kettle(world: AzureSandbox, litres: float = 1.5) -> Any:
     body = {"location": "swedencentral", "properties": {"litres": litres}}
     return world.send("PUT", kettle_path(world), body)
 
 
-def test_a_put_is_polled_to_its_end(world: World) -> None:
+def test_a_put_is_polled_to_its_end(world: AzureSandbox) -> None:
     """The resource is there at once and succeeds when its operation does."""
     started = put_kettle(world)
     assert started.status == 201
@@ -64,7 +64,7 @@ def test_a_put_is_polled_to_its_end(world: World) -> None:
     assert (found["name"], found["type"]) == ("red", "Microsoft.Example/kettles")
 
 
-def test_a_delete_is_polled_to_its_end(world: World) -> None:
+def test_a_delete_is_polled_to_its_end(world: AzureSandbox) -> None:
     """Both operations come from the one call, and the second removes the resource."""
     poll(world, put_kettle(world))
 
@@ -76,7 +76,7 @@ def test_a_delete_is_polled_to_its_end(world: World) -> None:
     assert world.send("DELETE", kettle_path(world)).status == 204
 
 
-def test_the_lists_show_the_resource(world: World) -> None:
+def test_the_lists_show_the_resource(world: AzureSandbox) -> None:
     """In its group and in the subscription."""
     put_kettle(world)
     for path in (
@@ -87,14 +87,14 @@ def test_the_lists_show_the_resource(world: World) -> None:
         assert [item["name"] for item in listed] == ["red"]
 
 
-def test_the_check_of_the_example_refuses(world: World) -> None:
+def test_the_check_of_the_example_refuses(world: AzureSandbox) -> None:
     """And leaves nothing behind."""
     refused = put_kettle(world, litres=3)
     assert (refused.status, refused.json()["error"]["target"]) == (400, "litres")
     assert world.send("GET", kettle_path(world)).status == 404
 
 
-def test_the_action_and_the_event_of_the_example(world: World) -> None:
+def test_the_action_and_the_event_of_the_example(world: AzureSandbox) -> None:
     """An event comes when simulated time has reached it."""
     poll(world, put_kettle(world))
     path = kettle_path(world).replace("?", "/boil?")
@@ -104,14 +104,14 @@ def test_the_action_and_the_event_of_the_example(world: World) -> None:
     assert world.send("GET", kettle_path(world)).json()["properties"]["water"] == "cold"
 
 
-def test_an_operation_is_registered_once(world: World) -> None:
+def test_an_operation_is_registered_once(world: AzureSandbox) -> None:
     """A second one of the same name would silently replace how the first ends."""
     takes = durations.Duration(typical=1, source="estimate")
     with pytest.raises(ValueError, match=r"kettles\.write"):
         world.azure.operations.register("kettles.write", takes, lambda *_: None)
 
 
-def test_an_operation_that_is_not_registered_does_not_begin(world: World) -> None:
+def test_an_operation_that_is_not_registered_does_not_begin(world: AzureSandbox) -> None:
     """Otherwise it would fail when it ends, far from the mistake."""
     put_kettle(world)
     kettle = world.azure.store.find(world.id("Microsoft.Example/kettles", "red"))
