@@ -24,7 +24,10 @@ def has_machine(azure: context.Azure, pool: store.Resource, node: store.Resource
 
 
 def look_again_seconds(azure: context.Azure) -> float:
-    """How long until a machine is asked again; what went by unasked is not made up for."""
+    """Seconds until the machine is asked again, counted from the present.
+
+    An event may run late; the looks that were missed in between are not repeated.
+    """
     return max(0.0, azure.clock.now() - azure.now) + _LOOK_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""How long things take in Batch that no operation of Resource Manager stands for.
+"""How long the events of Batch take. Operations have their durations where they are registered.
 
 A pool is ready in 5 to 10 minutes: machines are allocated (2.5), boot (3), and run a start task.
 Where nothing is published, the figure is an estimate within that total, and says so.
