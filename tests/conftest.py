@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
-from tests.world import World
+from tests import azurite
+from tests.world import World, image_only, world_after
 
 # No test depends on timing: neither on how fast examples are made, nor on how fast they run.
 hypothesis.settings.register_profile(
@@ -20,6 +22,32 @@ hypothesis.settings.load_profile("unhurried")
 def world() -> World:
     """A fresh Azure with the app beside it."""
     return World()
+
+
+@pytest.fixture
+def built() -> World:
+    """A world in which an image is already there."""
+    return world_after(image_only("image"))
+
+
+@pytest.fixture
+def built_gpu() -> World:
+    """A world in which a GPU image with one preloaded container image is already there."""
+    busybox = "docker.io/library/busybox:1.36"
+    return world_after(image_only("image", gpu=True, containerImages=[busybox]))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[azurite.Azurite]:
+    """The one Azurite of this process."""
+    with azurite.running() as started:
+        yield started
+
+
+@pytest.fixture
+def storage_account(emulator: azurite.Azurite) -> azurite.Account:
+    """A storage account of the test's own."""
+    return emulator.account()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
