@@ -1,8 +1,9 @@
-"""Fixtures: few, and each a whole thing. At the end: what was not run, and why."""
+"""Fixtures: few, and each a whole thing; in which order files run; what was not run, and why."""
 
 from __future__ import annotations
 
 import collections
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -16,6 +17,33 @@ hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("unhurried")
+
+
+# The files that take longest, longest first. They run before all others, so that no core waits at
+# the end for one of them.
+_LONGEST = (
+    "test_simulation.py",
+    "test_essential_lines.py",
+    "test_real_paths.py",
+    "test_kills.py",
+    "test_real_stack.py",
+    "test_host_process.py",
+    "test_undone.py",
+    "test_step_install.py",
+    "test_stack.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are cores: tests of real processes mostly wait for these."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; what is in a file, and all the others, keep their order."""
+    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.fixture
