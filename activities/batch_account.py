@@ -1,4 +1,4 @@
-"""The Batch account: ensured, and its quotas looked at before anything is paid for."""
+"""The Batch account: create it where it does not exist."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
 def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decision[AccountReady]:
     subject = plan.account_id
     if observed is not None and "taken" in observed:
-        # While an account is being made, by this build or by another one of the same group, its
-        # name is taken and the account itself is not there yet.
+        # While an account is being created, by this build or another, its name is taken and the
+        # account itself does not exist yet.
         if poll.started == "create" or poll.elapsed < _MAKING_SECONDS:
-            return Wait(note="the account is being made")
+            return Wait(note="the account is being created")
         return Fail(failure=_taken(plan, observed["taken"]))
     if observed is not None and not names.same(observed.get("location"), plan.location):
         where = observed.get("location")

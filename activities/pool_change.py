@@ -1,4 +1,4 @@
-"""Changes to a pool that is there: a resize, or its deletion."""
+"""Changes to an existing pool: resize or delete it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
 
 
 def _not_ours(plan: PoolChange) -> Failure:
-    advice = "Change it yourself: batch-prep changes only pools that it made."
+    advice = "Change it yourself: batch-prep changes only pools that it created."
     return decisions.foreign(plan.resource, "batch-prep did not make it", advice)
 
 
@@ -94,7 +94,7 @@ resize_pool = Reconciler(
 
 
 def _record_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
-    """The nodes that the pool has, or is still getting, as far as it is ours."""
+    """Record the nodes that the pool has or is getting, if the record's build owns the pool."""
     observed = _observe_change(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
         return NoResult()
@@ -131,7 +131,7 @@ def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Starte
 
 
 def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
-    """Only pools that batch-prep made are deleted."""
+    """Delete the pool if batch-prep created it."""
     if observed is not None and batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
     result = NoResult()

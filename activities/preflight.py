@@ -1,4 +1,4 @@
-"""Everything that can be known of the image before anything is paid for. Each check returns
+"""Checks of the image before a build creates anything. Each check returns
 `Findings`.
 """
 
@@ -82,13 +82,11 @@ check_providers = Reconciler(
 )
 
 
-# -- what the image is made from ------------------------------------------------------------------
+# -- the base image and the gallery ---------------------------------------------------------------
 
 
 def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
-    """The base image's newest version; whether the definition and the version asked for can take
-    the image.
-    """
+    """Find the base image's newest version, and check the gallery's definition and version."""
     image = plan.image
     assert image is not None
     base = _find_base(services, image)
@@ -107,15 +105,15 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
     if not found:
         return None
     version = found[0]["name"]
-    told = resource_state.properties(clients.fetch(calls.get, *path, version))
+    found_image = resource_state.properties(clients.fetch(calls.get, *path, version))
     return BaseImage(
         publisher=system.publisher,
         offer=system.offer,
         sku=system.sku,
         version=version,
-        generation=told.get("hyperVGeneration") or "V2",
-        architecture=told.get("architecture") or "x64",
-        purchase_plan=told.get("plan"),
+        generation=found_image.get("hyperVGeneration") or "V2",
+        architecture=found_image.get("architecture") or "x64",
+        purchase_plan=found_image.get("plan"),
     )
 
 
@@ -150,9 +148,7 @@ check_image_source = ShortActivity(
 
 
 def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
-    """At least one of the builder's sizes must be offered and fit the quotas; the others are
-    dropped.
-    """
+    """Keep the builder sizes that Azure offers and whose quota suffices; one of them is enough."""
     image = plan.image
     assert image is not None
     skus = _compute_sizes(services, image.location, poll)
@@ -193,7 +189,7 @@ def _builder_problem(
 
 
 def size_mismatch(size: Size, security: SecurityType) -> str | None:
-    """Why a size cannot run the images that are built here, or None."""
+    """Why a size cannot run the images that batch-prep builds, or None."""
     if "V2" not in size.generations:
         return f"{size.name} does not run generation 2 images"
     if size.architecture != "x64":

@@ -1,5 +1,5 @@
-"""The container registry: ensured, with an identity that may pull from it, and an image built
-inside it.
+"""The container registry: create it with an identity that may pull from it, and build an image in
+it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ create_registry = creation_of(
 
 
 def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
-    """The identity that builders and pools pull with."""
+    """Create the identity with which builders and pools pull, where it does not exist."""
     calls = services.azure.identities.user_assigned_identities
     path = (plan.resource_group, names.PULL_IDENTITY)
     identity = clients.fetch(calls.get, *path)
@@ -74,8 +74,8 @@ ensure_pull_identity = ShortActivity(
 
 
 def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
-    """Let the identity pull. The grant's name derives from what it grants, so granting twice is
-    once.
+    """Grant AcrPull to the identity. The assignment's name derives from scope, identity and role,
+    so a repeated grant is the same assignment.
     """
     from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
@@ -112,8 +112,8 @@ _GOING = {"queued", "started", "running"}
 
 
 def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Json | None:
-    """The run that this step started. A repeated start builds the same image again, which changes
-    nothing.
+    """The run that this step has started. A repeated start builds the same image again, which does
+    no harm.
     """
     if not poll.operation:
         return None
@@ -134,7 +134,7 @@ def _schedule(services: Services, plan: RegistryPlan, _: PollState) -> Started:
 
 
 def _upload_context(services: Services, plan: RegistryPlan) -> str:
-    """Hand the uploaded context over to the registry, which says how it wants to call it."""
+    """Upload the context to the place that the registry names, and return its path there."""
     assert plan.build_context is not None, "a build has a source or a context"
     calls = services.azure.registry_tasks.registries
     place = clients.fetch(calls.get_build_source_upload_url, *_path(plan)) or {}

@@ -1,6 +1,4 @@
-"""Scripts on the builder VM: managed run commands, started once per name and watched until they
-end.
-"""
+"""Scripts on the builder VM: start each as a managed run command, and poll it until it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
 
-ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
+ATTEMPT = 1  # each script runs once per build
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
@@ -30,8 +28,8 @@ def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
 
 
 def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
-    """The first call asks Azure for the script at once: where an interrupted one has asked already,
-    the same name with the same body is no new run.
+    """The first call starts the script without observing it. If an interrupted call has started it
+    already, Azure takes the same name with the same body for the same run.
     """
     is_first = poll.started is None and poll.elapsed == 0
     return None if is_first else observe(services, plan, poll)
@@ -56,8 +54,8 @@ _GOING = {"unknown", "pending", "running"}
 
 
 def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision[ScriptResult]:
-    """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
-    enough.
+    """Done when the script has printed its result line with this build's nonce. Azure's "Succeeded"
+    alone proves nothing.
     """
     if observed is None:
         return Wait() if poll.started else Start(action="start")
@@ -90,7 +88,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
 
 
 def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
-    """Killed, timed out, or another script's output: unknown is never success."""
+    """The failure of a script that was killed, timed out, or left another script's output."""
     said = str(view.get("executionMessage") or view.get("error") or view.get("output") or "")[
         -1000:
     ]

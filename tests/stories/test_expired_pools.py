@@ -223,7 +223,7 @@ def plan_of(world: World, build: str) -> PoolPlan:
     (pool,) = planning.plan_build(
         Build.from_wire(row["Request"]), world.services.azure.config
     ).pools
-    return plan_updates.with_image(pool, world.records.images()[0], "")
+    return plan_updates.with_image(pool, world.records.images()[0])
 
 
 def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
