@@ -63,8 +63,8 @@ class Services:
     azure: Azure
     records: Records
     outbox: Outbox
-    new_public_key: Callable[[], str]  # an OpenSSH public key whose private half nobody keeps
-    new_id: Callable[[], str]  # a request id for those who gave none
+    new_public_key: Callable[[], str]  # an OpenSSH public key; its private half is discarded
+    new_id: Callable[[], str]  # an id for a request without one
     cache: TtlCache = field(default_factory=TtlCache)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
 
