@@ -124,7 +124,7 @@ def check_update(properties: Mapping[str, Any], *, has_nodes: bool) -> None:
     if not has_nodes:
         return
     for name in properties:
-        if name not in UPDATABLE_WITH_NODES | _READ_ONLY | {"displayName"}:
+        if name not in UPDATABLE_WITH_NODES | _READ_ONLY:
             raise problems.cannot_be_updated(name)
 
 

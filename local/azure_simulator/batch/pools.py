@@ -189,12 +189,18 @@ def _replace(
     pool: store.Resource,
     body: Mapping[str, Any],
 ) -> model.Response:
-    """A PUT on an existing pool: what it changes must be changeable now."""
+    """A PUT on an existing pool: what it changes must be changeable now, and what it leaves out
+    takes its default.
+    """
     _check_staying(pool)
     pool_checks.check(azure, account, body)
     given = pool_body.with_defaults(body.get("properties") or {})
-    changed = {name: value for name, value in given.items() if value != pool.properties.get(name)}
-    pool_body.check_update(changed, has_nodes=_has_nodes(azure, pool))
+    before = pool_body.with_defaults(pool.properties)
+    changed = {name: value for name, value in given.items() if value != before.get(name)}
+    gone = dict.fromkeys(before.keys() - given.keys())
+    pool_body.check_update({**changed, **gone}, has_nodes=_has_nodes(azure, pool))
+    for name in gone:
+        del pool.properties[name]
     _change(azure, pool, body, changed)
     return _answer(azure, request, pool)
 

@@ -255,6 +255,24 @@ def test_a_second_put_replaces_what_may_change(world):
     assert error.error.code == "PropertyCannotBeUpdated"
 
 
+def test_a_put_gives_what_it_leaves_out_its_default(world):
+    """A pool of zero nodes: the subnet and the start task go, the slots are one again."""
+    body = pool_body(nodes=0, taskSlotsPerNode=2, startTask={"commandLine": "true"})
+    world.batch.pool.create(GROUP, ACCOUNT, "dev", body)
+    world.await_steady()
+    world.batch.pool.create(GROUP, ACCOUNT, "dev", pool_body(nodes=0))
+    pool = world.pool()
+    assert (pool.task_slots_per_node, pool.start_task) == (1, None)
+
+
+def test_the_display_name_needs_an_empty_pool(world):
+    """As all properties do that the documentation does not except."""
+    world.make_pool(nodes=1)
+    world.await_steady()
+    error = refused(patch_pool, world, displayName="other")
+    assert error.error.code == "PropertyCannotBeUpdated"
+
+
 # --- deletion and lists -------------------------------------------------------------------------
 
 
