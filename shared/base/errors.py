@@ -206,6 +206,12 @@ _NEXT_ACTION = {
 }
 
 
+_NEXT_ACTION_BY_CODE = {
+    "PropertyCannotBeUpdated": 'Ask again with "ifExists": "replace": Azure does not change this '
+    "property of an existing pool.",
+}
+
+
 def from_azure(
     *,
     attempted: str,
@@ -225,7 +231,7 @@ def from_azure(
         resource=resource,
         azure_code=code or None,
         request_id=request_id,
-        next_action=_NEXT_ACTION.get(kind),
+        next_action=_NEXT_ACTION_BY_CODE.get(code) or _NEXT_ACTION.get(kind),
         retry_after=retry_after,
     )
 

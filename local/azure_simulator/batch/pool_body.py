@@ -145,6 +145,18 @@ def with_defaults(properties: Mapping[str, Any]) -> Json:
     return filled
 
 
+# Members that a pool never shows again, though it was made with them, as in the specification's
+# examples: PoolCreate_VirtualMachineConfiguration.json (osDisk), PoolGet.json (the others).
+_NOT_SHOWN = frozenset({"osDisk", "nodeDeallocationOption", "password"})
+
+
+def shown(value: Any) -> Any:
+    """What Azure shows of what was written."""
+    if isinstance(value, Mapping):
+        return {name: shown(each) for name, each in value.items() if name not in _NOT_SHOWN}
+    return [shown(each) for each in value] if isinstance(value, list) else value
+
+
 def _scale_with_defaults(scale: Mapping[str, Any]) -> Json:
     if scale.get("autoScale"):
         return {"autoScale": {"evaluationInterval": "PT15M", **scale["autoScale"]}}

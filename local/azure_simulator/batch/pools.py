@@ -48,10 +48,13 @@ def show(
     pool: store.Resource,
     request: model.Request,  # noqa: ARG001
 ) -> model.JsonObject:
-    """The pool with its present number of nodes, and its identities with their ids."""
+    """The pool with its present number of nodes, and its identities with their ids. Not all that
+    was written is shown.
+    """
     dedicated, low_priority = nodes.counts(azure, pool)
     counted = {"currentDedicatedNodes": dedicated, "currentLowPriorityNodes": low_priority}
-    document = {**pool.document, "properties": {**pool.properties, **counted}}
+    shown = pool_body.shown(pool.properties)
+    document = {**pool.document, "properties": {**shown, **counted}}
     identity = user_identities.shown(azure, document)
     return document if identity is None else {**document, "identity": identity}
 

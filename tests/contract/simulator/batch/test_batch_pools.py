@@ -273,6 +273,17 @@ def test_the_display_name_needs_an_empty_pool(world):
     assert error.error.code == "PropertyCannotBeUpdated"
 
 
+def test_not_all_that_was_written_is_shown(world):
+    """The specification's examples show neither `osDisk` nor `nodeDeallocationOption` again."""
+    machine = pool_body(nodes=0)["properties"]["deploymentConfiguration"]
+    machine["virtualMachineConfiguration"]["osDisk"] = {"caching": "ReadWrite"}
+    scale = fixed_scale(0, nodeDeallocationOption="Requeue")
+    body = pool_body(nodes=0, deploymentConfiguration=machine, scaleSettings=scale)
+    shown = world.batch.pool.create(GROUP, ACCOUNT, "dev", body).as_dict()["properties"]
+    assert "osDisk" not in shown["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert "nodeDeallocationOption" not in shown["scaleSettings"]["fixedScale"]
+
+
 # --- deletion and lists -------------------------------------------------------------------------
 
 
