@@ -1,7 +1,7 @@
 """A Batch pool: created, changed in place where Azure allows it, emptied first where it does not.
 
-Everything is decided from the pool as it is. The pool's metadata tells which build last shaped it:
-a repeated call finds its own work and goes on.
+Everything is decided from the pool as it is; `pool_difference` says what must change. The pool's
+metadata names the build that last shaped it: a repeated call finds its own work and goes on.
 """
 
 from __future__ import annotations
