@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 import activities
 import orchestrators
-from shared.base import names, settings
+from shared.base import names
 from shared.engine.activity import Reconciler, ShortActivity
 from shared.engine.orchestration import Orchestration
 from triggers import routes
@@ -197,15 +196,6 @@ def test_files_and_functions_stay_small(package: str) -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert lines <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {lines} lines"
-
-
-def test_the_sample_settings_and_the_readme_name_every_setting() -> None:
-    """A setting that nobody can find does not exist."""
-    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-    readme = (ROOT / "README.md").read_text()
-    for name in settings.known():
-        assert name in sample, name
-        assert name in readme, name
 
 
 def test_the_readme_names_every_route() -> None:

@@ -156,7 +156,9 @@ def test_an_answer_that_is_no_batch_prep_exits_3(service: FakeService, line: Com
     assert "welcome" in ended.err
 
 
-@pytest.mark.parametrize("endpoint", ["http://example.org", "ftp://127.0.0.1", "somewhere"])
+@pytest.mark.parametrize(
+    "endpoint", ["http://example.org", "http://127.0.0.1.example.org", "ftp://127.0.0.1", "x"]
+)
 def test_the_key_goes_nowhere_it_could_be_read(line: CommandLine, endpoint: str) -> None:
     """Plain http is for this machine only."""
     assert line.run("--endpoint", endpoint).code == 2
