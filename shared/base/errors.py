@@ -288,7 +288,7 @@ class ScriptExit(IntEnum):
 _SCRIPT_ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.UNSUPPORTED_OS: (
         "the operating system is not supported",
-        "Choose a system from GET /api/plan's list.",
+        "Choose ubuntu 24.04 or 22.04, debian 12 (no GPU), or almalinux, rocky or rhel 9 or 8.",
     ),
     ScriptExit.BAD_PARAMETER: (
         "a parameter is missing or malformed",
