@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from shared.azure import clients, prices
+from shared.azure import failures, prices
 from shared.azure.clients import Azure
 from shared.model.plans import BuildPlan, PoolPlan
 
@@ -40,7 +40,7 @@ def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Json:
         return {"note": f"no prices: {error}"}
     except AzureError as error:
         attempted, where = "ask for prices", azure.config.retail_prices_endpoint
-        failure = clients.translate(error, attempted=attempted, resource=where)
+        failure = failures.translate(error, attempted=attempted, resource=where)
         return {"note": f"no prices: {failure.message}"}
     price = {machine: each for machine, each in zip(machines, found, strict=True) if each}
     told: Json = {"currency": prices.CURRENCY}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from activities import dry_run
-from shared.azure import clients
+from shared.azure import failures
 from triggers import http, timers
 from triggers.http import Answer, Call
 
@@ -17,7 +17,7 @@ def list_leftovers(call: Call) -> Answer:
     try:
         return Answer(body=dry_run.of(call.services).to_wire())
     except AzureError as error:
-        failure = clients.translate(error, attempted="list leftovers", resource="subscription")
+        failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)
 
 

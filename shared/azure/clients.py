@@ -11,30 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.azure import failures, sdk
-from shared.azure.failures import translate
-from shared.azure.sdk import (
-    Started,
-    delete_job,
-    fetch,
-    listed,
-    listed_at,
-    restart_node,
-    send,
-    send_delete,
-    tail,
-)
 from shared.base import settings
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
-
-# What callers still reach under this module's name.
-__all__ = [
-    "Azure", "Started", "delete_job", "fetch", "listed", "listed_at", "make_credential",
-    "restart_node", "send", "send_delete", "tail", "translate",
-]  # fmt: skip
 
 Json = dict[str, Any]
 
