@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.azure import batch_bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
@@ -17,11 +17,11 @@ _MAKING_SECONDS = 90.0  # an account takes about 15 s (recorded)
 
 def _observe(services: Services, plan: AccountPlan, _: PollState) -> Json | None:
     calls = services.azure.batch.batch_account
-    found = clients.fetch(calls.get, plan.resource_group, plan.name)
+    found = sdk.fetch(calls.get, plan.resource_group, plan.name)
     if found is not None:
         return found
     body = {"name": plan.name, "type": "Microsoft.Batch/batchAccounts"}
-    free = clients.send(services.azure.batch.location.check_name_availability, plan.location, body)
+    free = sdk.send(services.azure.batch.location.check_name_availability, plan.location, body)
     if free.body and free.body.get("nameAvailable") is False:
         return {"taken": free.body.get("message", "")}
     return None
@@ -29,7 +29,7 @@ def _observe(services: Services, plan: AccountPlan, _: PollState) -> Json | None
 
 def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
     calls = services.azure.batch.batch_account
-    return clients.send(
+    return sdk.send(
         calls.begin_create, plan.resource_group, plan.name, batch_bodies.batch_account(plan)
     )
 

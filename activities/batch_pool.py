@@ -6,8 +6,8 @@ metadata names the build that last shaped it: a repeated call finds its own work
 
 from __future__ import annotations
 
-from shared.azure import batch_bodies, cache, clients, pool_difference, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, cache, pool_difference, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names, scripts
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
@@ -25,7 +25,7 @@ def path(plan: PoolPlan) -> tuple[str, str, str]:
 
 def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
     """The pool as wire JSON, or None."""
-    return clients.fetch(services.azure.batch.pool.get, *path(plan))
+    return sdk.fetch(services.azure.batch.pool.get, *path(plan))
 
 
 # Of each existing pool; its start task alone has 13,000 characters.
@@ -37,7 +37,7 @@ def listed(services: Services, account: AccountPlan, poll: PollState) -> list[Js
 
     def ask() -> list[Json]:
         calls = services.azure.batch.pool.list_by_batch_account
-        return clients.listed(calls, account.resource_group, account.name, select=_COUNTED)
+        return sdk.listed(calls, account.resource_group, account.name, select=_COUNTED)
 
     return services.cache.get(_list_key(account), poll.now, ask, fresh=cache.A_MOMENT)
 
@@ -87,7 +87,7 @@ def _create(services: Services, plan: PoolPlan, _: PollState) -> Started:
 
     only_if_absent = {"etag": "*", "match_condition": MatchConditions.IfMissing}
     body = batch_bodies.pool(plan, scripts.start_task_command())
-    return clients.send(services.azure.batch.pool.create, *path(plan), body, **only_if_absent)
+    return sdk.send(services.azure.batch.pool.create, *path(plan), body, **only_if_absent)
 
 
 def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -104,7 +104,7 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """
     body = batch_bodies.whole_pool(plan, scripts.start_task_command())
     calls = services.azure.batch.pool
-    return clients.send(calls.create, *path(plan), body, **_as_seen(poll))
+    return sdk.send(calls.create, *path(plan), body, **_as_seen(poll))
 
 
 def _empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -120,7 +120,7 @@ def seen(observed: Json) -> Json:
 
 def update(services: Services, plan: PoolPlan, body: Json, poll: PollState) -> Started:
     """Change the pool as it was seen; 412 where somebody else has changed it since."""
-    return clients.send(services.azure.batch.pool.update, *path(plan), body, **_as_seen(poll))
+    return sdk.send(services.azure.batch.pool.update, *path(plan), body, **_as_seen(poll))
 
 
 def _as_seen(poll: PollState) -> Json:
@@ -132,7 +132,7 @@ def _as_seen(poll: PollState) -> Json:
 
 def delete(services: Services, plan: PoolPlan, _: PollState) -> Started:
     """Ask for its deletion, with all its nodes."""
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
+    return sdk.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
 
 def shaped_by(observed: Json) -> str | None:

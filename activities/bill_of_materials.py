@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 from activities import run_script
-from shared.azure.clients import Started
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Start, Wait

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from activities.arm_resource import Resource, is_tagged, removal
-from shared.azure import bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
@@ -22,7 +22,7 @@ def path(plan: ImagePlan) -> tuple[str, str]:
 def observe(services: Services, plan: ImagePlan, _: PollState) -> Json | None:
     """The VM with its instance view, or None."""
     calls = services.azure.compute.virtual_machines
-    return clients.fetch(calls.get, *path(plan), expand="instanceView")
+    return sdk.fetch(calls.get, *path(plan), expand="instanceView")
 
 
 # -- create ---------------------------------------------------------------------------------------
@@ -31,12 +31,12 @@ def observe(services: Services, plan: ImagePlan, _: PollState) -> Json | None:
 def _create(services: Services, plan: ImagePlan, _: PollState) -> Started:
     key = plan.public_key or services.new_public_key()
     calls = services.azure.compute.virtual_machines
-    return clients.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
+    return sdk.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
 
 
 def _delete(services: Services, plan: ImagePlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machines
-    return clients.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
+    return sdk.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
 
 
 def _decide_created(
@@ -85,7 +85,7 @@ create_builder_vm = Reconciler(
 
 
 def _restart(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
 
 
 def _observe_restarted(services: Services, plan: ImagePlan, poll: PollState) -> Json | None:
@@ -136,11 +136,11 @@ restart_builder = Reconciler(
 
 
 def _deallocate(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
 
 
 def _generalize(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.generalize, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.generalize, *path(plan))
 
 
 def _decide_generalized(

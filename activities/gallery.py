@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from activities.arm_resource import Resource, creation, creation_of, is_tagged
-from shared.azure import bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import errors, names
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
@@ -68,7 +68,7 @@ def _claim(services: Services, plan: ImagePlan, _: PollState) -> VersionClaimed:
     """Claim a number that no other build has or had; a repeated call returns the same number."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
-    taken = [v["name"] for v in clients.listed(versions.list_by_gallery_image, *path)]
+    taken = [v["name"] for v in sdk.listed(versions.list_by_gallery_image, *path)]
     partition = names.image_partition(*path)
     version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
     if version is None:
@@ -114,18 +114,18 @@ def _version_id(plan: VersionPlan) -> str:
 
 def _observe_version(services: Services, plan: VersionPlan, _: PollState) -> Json | None:
     versions = services.azure.compute.gallery_image_versions
-    return clients.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
+    return sdk.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
 
 
 def _publish(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
     body = bodies.image_version(plan.image, plan.image.vm_id)
-    return clients.send(versions.begin_create_or_update, *_version_path(plan), body)
+    return sdk.send(versions.begin_create_or_update, *_version_path(plan), body)
 
 
 def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
-    return clients.send_delete(versions.begin_delete, *_version_path(plan))
+    return sdk.send_delete(versions.begin_delete, *_version_path(plan))
 
 
 def _decide_version(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from activities import batch_pool, pool_nodes
-from shared.azure import batch_bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine import decisions
@@ -19,7 +19,7 @@ def _change_path(plan: PoolChange) -> tuple[str, str, str]:
 
 
 def _observe_change(services: Services, plan: PoolChange, _: PollState) -> Json | None:
-    return clients.fetch(services.azure.batch.pool.get, *_change_path(plan))
+    return sdk.fetch(services.azure.batch.pool.get, *_change_path(plan))
 
 
 def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
     observed = _observe_change(services, plan, poll) or {}
     scale = {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
     body = {"properties": {"scaleSettings": scale}}
-    return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
+    return sdk.send(services.azure.batch.pool.update, *_change_path(plan), body)
 
 
 def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
@@ -127,7 +127,7 @@ def _present(observed: Json) -> tuple[int, int]:
 
 
 def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Started:
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
+    return sdk.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
 
 
 def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from activities import batch_pool, node_care
 from activities.node_care import Care
-from shared.azure import clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import errors, scripts
 from shared.base.errors import Failure, Kind, Problem
 from shared.base.wire import replace
@@ -38,7 +38,7 @@ def _tail(services: Services, plan: PoolPlan, node: str, file: str) -> str:
     """The end of a start task's output; empty where it cannot be read."""
     service = services.azure.batch_service(plan.endpoint)
     path = f"startup/{file}"
-    return clients.tail(_TAIL_BYTES, service.download_node_file, plan.pool_id, node, path)
+    return sdk.tail(_TAIL_BYTES, service.download_node_file, plan.pool_id, node, path)
 
 
 def _output(services: Services, plan: PoolPlan, node: str) -> Json:
@@ -61,7 +61,7 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
 
     service = services.azure.batch_service(plan.endpoint)
     try:
-        nodes = clients.listed(service.list_nodes, plan.pool_id, select=_SELECT)
+        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=_SELECT)
     except ResourceNotFoundError:
         return None
     lost = lost_nodes(nodes)
@@ -200,7 +200,7 @@ def _request(services: Services, plan: PoolPlan, poll: PollState, remedy: str) -
     care = Care.from_wire(poll.memory)
     for node, faults in care.faults.items():
         if faults[-1].asked == poll.now:
-            clients.restart_node(service, plan.pool_id, node, remedy)
+            sdk.restart_node(service, plan.pool_id, node, remedy)
     return Started(status=202, body=None, operation=None, retry_after=None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from activities import batch_pool, preflight
-from shared.azure import cache, clients, quotas, resource_state
+from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
@@ -42,7 +42,7 @@ def _batch_account(services: Services, account: AccountPlan, poll: PollState) ->
 
     def ask() -> Json | None:
         calls = services.azure.batch.batch_account
-        return clients.fetch(calls.get, account.resource_group, account.name)
+        return sdk.fetch(calls.get, account.resource_group, account.name)
 
     key = ("batch account", account.account_id.lower())
     return services.cache.get(key, poll.now, ask, _is_ready, cache.A_MINUTE)
@@ -55,7 +55,7 @@ def _is_ready(found: Json | None) -> bool:
 def _batch_sizes(services: Services, location: str, poll: PollState) -> dict[str, Size]:
     def ask() -> dict[str, Size]:
         calls = services.azure.batch.location
-        listed = clients.listed(calls.list_supported_virtual_machine_skus, location)
+        listed = sdk.listed(calls.list_supported_virtual_machine_skus, location)
         return {s["name"].lower(): quotas.read_size(s) for s in listed}
 
     return services.cache.get(("batch sizes", location), poll.now, ask)
@@ -132,7 +132,7 @@ def _agent_problems(
 
 def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set[str]:
     def ask() -> set[str]:
-        images = clients.listed(services.azure.batch_service(endpoint).list_supported_images)
+        images = sdk.listed(services.azure.batch_service(endpoint).list_supported_images)
         return {image["nodeAgentSKUId"] for image in images}
 
     return services.cache.get(("node agents", endpoint), poll.now, ask)
@@ -210,7 +210,7 @@ def _versions(services: Services, wanted: ImageReference) -> list[Json]:
     calls = services.azure.compute.gallery_image_versions
     path = (wanted.resource_group, wanted.gallery, wanted.definition)
     try:
-        return clients.listed(calls.list_by_gallery_image, *path)
+        return sdk.listed(calls.list_by_gallery_image, *path)
     except ResourceNotFoundError:
         return []
 

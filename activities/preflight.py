@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared.azure import clients, quotas, resource_state
-from shared.azure.clients import Started
+from shared.azure import quotas, resource_state, sdk
 from shared.azure.quotas import Size
+from shared.azure.sdk import Started
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
@@ -47,7 +47,7 @@ def _observe_providers(services: Services, plan: BuildPlan, poll: PollState) -> 
 
 def _registration(services: Services, namespace: str, poll: PollState) -> str:
     def ask() -> str:
-        found = clients.fetch(services.azure.resources.providers.get, namespace) or {}
+        found = sdk.fetch(services.azure.resources.providers.get, namespace) or {}
         return str(found.get("registrationState", "NotRegistered"))
 
     return services.cache.get(("provider", namespace), poll.now, ask, lambda s: s == _REGISTERED)
@@ -56,7 +56,7 @@ def _registration(services: Services, namespace: str, poll: PollState) -> str:
 def _register(services: Services, plan: BuildPlan, poll: PollState) -> Started:
     for namespace, state in (_observe_providers(services, plan, poll) or {}).items():
         if state == "NotRegistered":
-            clients.send(services.azure.resources.providers.register, namespace)
+            sdk.send(services.azure.resources.providers.register, namespace)
     return Started(status=200, body=None, operation=None, retry_after=None)
 
 
@@ -105,7 +105,7 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
     if not found:
         return None
     version = found[0]["name"]
-    found_image = resource_state.properties(clients.fetch(calls.get, *path, version))
+    found_image = resource_state.properties(sdk.fetch(calls.get, *path, version))
     return BaseImage(
         publisher=system.publisher,
         offer=system.offer,
@@ -120,14 +120,14 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
 def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> list[Problem]:
     compute, problems = services.azure.compute, []
     path = (image.resource_group, image.gallery, image.definition)
-    definition = clients.fetch(compute.gallery_images.get, *path)
+    definition = sdk.fetch(compute.gallery_images.get, *path)
     if definition is None:
         return []
     if why := definition_conflict(replace(image, base=base), definition):
         message = f"image definition {image.definition} exists and cannot take this image: {why}"
         problems.append(Problem(field="image.name", code="Conflict", message=message))
     if image.version:
-        version = clients.fetch(compute.gallery_image_versions.get, *path, image.version)
+        version = sdk.fetch(compute.gallery_image_versions.get, *path, image.version)
         if version is not None:
             message = f"version {image.version} exists already, and versions are never overwritten"
             problems.append(Problem(field="image.version", code="VersionExists", message=message))
@@ -152,7 +152,7 @@ def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Find
     image = plan.image
     assert image is not None
     skus = _compute_sizes(services, image.location, poll)
-    usages = clients.listed(services.azure.compute.usage.list, image.location)
+    usages = sdk.listed(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
         problem = _builder_problem(image, name, skus, usages)
@@ -167,7 +167,7 @@ def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Find
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
     def ask() -> dict[str, Json]:
         skus, here = services.azure.compute.resource_skus, f"location eq '{location}'"
-        return quotas.sizes_by_name(clients.listed(skus.list, filter=here))
+        return quotas.sizes_by_name(sdk.listed(skus.list, filter=here))
 
     return services.cache.get(("compute sizes", location), poll.now, ask)
 

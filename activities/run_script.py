@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.azure import bodies, clients
-from shared.azure.clients import Started
+from shared.azure import bodies, sdk
+from shared.azure.sdk import Started
 from shared.base import errors, names, scripts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
@@ -24,7 +24,7 @@ def _path(plan: ScriptPlan) -> tuple[str, str, str]:
 def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
     """The run command with its instance view, or None."""
     calls = services.azure.compute.virtual_machine_run_commands
-    return clients.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
+    return sdk.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
 
 
 def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
@@ -41,7 +41,7 @@ def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
-    return clients.send(calls.begin_create_or_update, *_path(plan), body)
+    return sdk.send(calls.begin_create_or_update, *_path(plan), body)
 
 
 def _subject(plan: ScriptPlan) -> str:

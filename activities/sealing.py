@@ -8,7 +8,7 @@ from the start of the script to the mark.
 from __future__ import annotations
 
 from activities import builder_vm, run_script
-from shared.azure import clients, resource_state
+from shared.azure import resource_state, sdk
 from shared.base import timing
 from shared.base.errors import Failure, Kind
 from shared.engine.activity import Json, PollState, Reconciler, Services
@@ -42,7 +42,7 @@ def _observe(services: Services, plan: ScriptPlan, poll: PollState) -> Json | No
 
 def _console(services: Services, plan: ScriptPlan) -> str:
     calls = services.azure.compute.virtual_machines
-    logs = clients.fetch(calls.retrieve_boot_diagnostics_data, *builder_vm.path(plan.image)) or {}
+    logs = sdk.fetch(calls.retrieve_boot_diagnostics_data, *builder_vm.path(plan.image)) or {}
     url = logs.get("serialConsoleLogBlobUri")
     return (services.azure.get_url(url) or "") if url else ""
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from activities import batch_pool, pool_nodes
-from shared.azure import batch_bodies, clients
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, sdk
+from shared.azure.sdk import Started
 from shared.base import timing
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
@@ -46,7 +46,7 @@ def _report(checks: list[CheckResult], several: list[Marks]) -> NodeReport:
 def _some_nodes(services: Services, plan: PoolPlan) -> list[str]:
     """Some nodes of a pool that failed, enough to see why."""
     service = services.azure.batch_service(plan.endpoint)
-    found = clients.listed(service.list_nodes, plan.pool_id, select=["id"])
+    found = sdk.listed(service.list_nodes, plan.pool_id, select=["id"])
     return [node["id"] for node in found[:NODES_A_CALL]]
 
 
@@ -101,7 +101,7 @@ def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json 
         return None
     service = services.azure.batch_service(plan.pool.endpoint)
     try:
-        tasks = clients.listed(service.list_tasks, plan.pool.job_id)
+        tasks = sdk.listed(service.list_tasks, plan.pool.job_id)
     except ResourceNotFoundError:
         return None
     overdue = poll.elapsed > _OVERDUE_SECONDS
@@ -115,7 +115,7 @@ def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started
     service = services.azure.batch_service(plan.pool.endpoint)
     job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool_id}}
     try:
-        clients.send(service.create_job, job)
+        sdk.send(service.create_job, job)
     except ResourceExistsError as error:
         made_before = error.error is not None and error.error.code == "JobExists"
         if not made_before:
@@ -130,7 +130,7 @@ def _add_tasks(services: Services, plan: ReportPlan, _: PollState) -> Started:
     answer = None
     for start in range(0, len(tasks), _TASKS_PER_REQUEST):
         group = {"value": tasks[start : start + _TASKS_PER_REQUEST]}
-        answer = clients.send(service.create_task_collection, plan.pool.job_id, group)
+        answer = sdk.send(service.create_task_collection, plan.pool.job_id, group)
     assert answer is not None
     return Started(status=answer.status, body=None, operation=None, retry_after=None)
 
@@ -213,7 +213,7 @@ run_verification_job = Reconciler(
 
 def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> NoResult:
     service = services.azure.batch_service(plan.endpoint)
-    clients.delete_job(service, plan.job_id)
+    sdk.delete_job(service, plan.job_id)
     return NoResult()
 
 

@@ -51,6 +51,7 @@ FORBIDDEN_IN_ORCHESTRATORS = {
     "time",
     "uuid",
     "shared.azure.clients",
+    "shared.azure.sdk",
     "shared.store.records",
     "shared.engine.services",
     "shared.base.settings",
@@ -162,6 +163,17 @@ def test_orchestrators_name_activities_and_never_call_them(path: Path) -> None:
             inside = node.value
         if isinstance(inside, ast.Attribute) and isinstance(inside.value, ast.Name):
             assert inside.value.id not in modules, f"{path.name}:{node.lineno}: only name it"
+
+
+@pytest.mark.parametrize("package", ["shared/azure", "activities"])
+def test_nothing_private_of_an_sdk_is_used(package: str) -> None:
+    """A private member of a client may be another in its next release: only one's own are used."""
+    for path in sources(package):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                owner = node.value.id if isinstance(node.value, ast.Name) else ""
+                private = owner not in {"self", "cls"} and not node.attr.startswith("__")
+                assert not private, f"{path.relative_to(ROOT)}:{node.lineno} {node.attr}"
 
 
 def test_only_settings_reads_the_environment() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shared.azure import clients, prices
+from shared.azure import failures, prices
 from shared.azure.clients import Azure
 from shared.model.documents import Cost
 from shared.model.plans import BuildPlan, PoolPlan
@@ -39,7 +39,7 @@ def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Cost:
         return Cost(note=f"no prices: {error}")
     except AzureError as error:
         attempted, where = "ask for prices", azure.config.retail_prices_endpoint
-        failure = clients.translate(error, attempted=attempted, resource=where)
+        failure = failures.translate(error, attempted=attempted, resource=where)
         return Cost(note=f"no prices: {failure.message}")
     price = {machine: each for machine, each in zip(machines, found, strict=True) if each}
     amounts: dict[str, float] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from activities import dry_run
-from shared.azure import clients
+from shared.azure import failures
 from shared.model.documents import LeftoverList, SweepAccepted
 from triggers import http, timers
 from triggers.http import Answer, Call
@@ -19,7 +19,7 @@ def list_leftovers(call: Call) -> Answer:
         found = dry_run.of(call.services)
         return Answer(document=LeftoverList.from_wire(found.to_wire()))
     except AzureError as error:
-        failure = clients.translate(error, attempted="list leftovers", resource="subscription")
+        failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)
 
 

@@ -26,7 +26,8 @@ from shared.base.wire import Wire
 from shared.engine.decisions import Decision
 
 if TYPE_CHECKING:
-    from shared.azure.clients import Azure, Started
+    from shared.azure.clients import Azure
+    from shared.azure.sdk import Started
     from shared.store.outbox import Outbox
     from shared.store.records import Records
 
