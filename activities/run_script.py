@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.azure import bodies, sdk
 from shared.azure.sdk import Started
-from shared.base import errors, names, scripts
+from shared.base import errors, names, script_exits, scripts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services
@@ -74,7 +74,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
     if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
         return Fail(failure=_no_result(plan, view, exit_code))
     if not result.get("ok") or exit_code != 0:
-        failure = errors.from_script(
+        failure = script_exits.failure(
             step=plan.step,
             resource=_subject(plan),
             exit_code=int(result.get("exitCode") or exit_code),
