@@ -46,7 +46,7 @@ _BY_MODULE = {
         "create_managed_image",
         "publish_image_version",
     ],
-    # what nobody needs any more
+    # cleanup
     "giving_up": ["close_build", "give_up_build", "settle_build"],
     "made": ["list_made", "remove_made"],
     "leftovers": ["list_leftovers", "remove_leftover"],

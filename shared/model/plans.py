@@ -70,7 +70,7 @@ class ImagePlan(Wire):
     definition: str
     version: str | None = None  # None: the next free one
     system: OperatingSystem
-    base: BaseImage | None = None  # once Azure has told
+    base: BaseImage | None = None  # None until the checks have found it
     gpu: bool
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
@@ -255,7 +255,7 @@ class ImageReference(Wire):
     gallery: str
     definition: str
     version: str  # a number, or latest
-    node_agent: str  # what its system needs, where no record tells
+    node_agent: str  # of its system, where there is no record
     os: str
     gpu: bool = False
 

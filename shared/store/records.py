@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names, timing
-from shared.base.wire import Wire
+from shared.base.wire import Wire, replace
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.requests import Mode
 
@@ -71,8 +71,8 @@ def _ended(outcome: BuildOutcome, now: str) -> Json:
 
 def outcome_of(row: Row) -> BuildOutcome | None:
     """How the build of this row ended, or None while it runs, also again."""
-    told = row.get("Outcome") if row["State"] in ENDED else None
-    return BuildOutcome.from_wire(told) if told else None
+    outcome = row.get("Outcome") if row["State"] in ENDED else None
+    return BuildOutcome.from_wire(outcome) if outcome else None
 
 
 class Records:
@@ -118,7 +118,7 @@ class Records:
         self._tables.put(BUILDS, "build", outcome.build_id, _ended(outcome, now))
 
     def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
-        """Write the outcome of a build that died, unless it told one itself meanwhile."""
+        """Write the outcome of a build that died, unless the build itself wrote one meanwhile."""
         row = self.build(outcome.build_id)
         if row is not None and row["State"] not in ENDED:
             self._tables.replace(BUILDS, row, _ended(outcome, now))
@@ -170,12 +170,9 @@ class Records:
         row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
         self._tables.put(STEPS, mark.build, row, values)
         if reply["state"] == "done" and mark.then is not None:
-            told = {"name": mark.then.name, "typical": mark.then.typical, "started_at": now}
-            self.mark_step(
-                mark.model_copy(update={**told, "then": None}),
-                now,
-                {"state": "wait", "note": _UNSEEN},
-            )
+            step, typical = mark.then.name, mark.then.typical
+            begun = replace(mark, name=step, typical=typical, started_at=now, then=None)
+            self.mark_step(begun, now, {"state": "wait", "note": _UNSEEN})
 
     def steps(self, build: str) -> list[Row]:
         """The steps of a build in the order in which they began; the story's, where that is one
@@ -367,7 +364,7 @@ class Records:
 
 
 def _pool_key(account: str, pool: str) -> tuple[str, str]:
-    """Azure takes names in any case, and so does whoever asks."""
+    """Keys in lower case: Azure ignores the case of names."""
     return account.lower(), pool.lower()
 
 
