@@ -107,7 +107,7 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     return sdk.send(calls.create, *path(plan), body, **_as_seen(poll))
 
 
-def _empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
+def empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """To zero nodes: most properties can be changed only then."""
     body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
     return update(services, plan, body, poll)
@@ -252,7 +252,7 @@ ensure_pool = Reconciler(
         "create": _create,
         "change": _change,
         "reshape": _reshape,
-        "empty": _empty,
+        "empty": empty,
         "delete": delete,
     },
 )
@@ -287,5 +287,5 @@ empty_pool = Reconciler(
     subject=lambda plan: plan.resource,
     observe=observe,
     decide=decide_emptied,
-    actions={"empty": _empty},
+    actions={"empty": empty},
 )

@@ -306,3 +306,31 @@ class PoolChange(Wire):
     def resource(self) -> str:
         """The pool's resource id."""
         return f"{self.account.account_id}/pools/{self.pool_id}"
+
+
+class SweepPlan(Wire):
+    """Builds whose orchestration is over although their record says that they run."""
+
+    dead: list[str] = []
+
+
+class MadeIn(Wire):
+    """The resource group in which a build made what lasts."""
+
+    build_id: str
+    subscription_id: str
+    resource_group: str
+
+    @property
+    def group_id(self) -> str:
+        """The group's resource id."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
+class MadePlan(Wire):
+    """A resource that a build made and that is to be removed."""
+
+    id: str
+    type: str
+    build_id: str
+    resource_group: str

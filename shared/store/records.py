@@ -238,18 +238,35 @@ class Records:
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
         return str(row["Build"]) or None if row else None
 
-    def builder_of_pool(self, resource: str) -> str | None:
-        """A build that runs and has claimed this pool (`resource` is its id)."""
-        holder = self.holder("pool", resource.lower())
-        return holder if holder is not None and self._still_runs(holder) else None
-
     def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
         """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
-        if builder := self.builder_of_pool(resource):
-            return builder
-        change = {"account": account, "pool": pool}
-        running = (r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING)
-        return next((r.key for r in running if r["Request"] == change), None)
+        holder = self.holder("pool", resource.lower())
+        if holder is not None and self._still_runs(holder):
+            return holder
+        return self._changing(self._running()).get(_pool_key(account, pool))
+
+    def pools_at_work(self) -> dict[tuple[str, str], str]:
+        """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
+        running = self._running()
+        claims = self._tables.query(CLAIMS, "pool")
+        claimed = {
+            (path[-3], path[-1]): str(claim["Build"])
+            for claim in claims
+            if claim["Build"] in running and (path := str(claim["Name"]).split("/"))
+        }
+        return self._changing(running) | claimed
+
+    def _running(self) -> dict[str, Row]:
+        return {r.key: r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING}
+
+    def _changing(self, running: dict[str, Row]) -> dict[tuple[str, str], str]:
+        """The pools that running builds resize or delete."""
+        wanted = {build: row["Request"] for build, row in running.items()}
+        return {
+            _pool_key(request["account"], request["pool"]): build
+            for build, request in wanted.items()
+            if request.keys() == {"account", "pool"}
+        }
 
     def _still_runs(self, build: str) -> bool:
         row = self.build(build)
