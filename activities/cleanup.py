@@ -135,7 +135,7 @@ def _observe_pool(services: Services, item: CleanupItem, poll: PollState) -> Jso
 
 
 def _is_marked(item: CleanupItem, observed: Json) -> bool:
-    return item.action is Action.DELETE and batch_pool.is_expired(observed)
+    return item.action is Action.REMOVE and batch_pool.is_expired(observed)
 
 
 def _decide_pool(item: CleanupItem, observed: Json | None, poll: PollState) -> Decision[Removed]:
@@ -144,7 +144,7 @@ def _decide_pool(item: CleanupItem, observed: Json | None, poll: PollState) -> D
         return decisions.removed(item.id, observed, started=poll.started, result=Removed())
     if "kept" in observed:
         return Done(result=Removed(kept=observed["kept"]))
-    if item.action is Action.DELETE:
+    if item.action is Action.REMOVE:
         return Start(action="mark", memory=batch_pool.seen(observed))
     if batch_pool.target_nodes(observed) != (0, 0):
         return Wait() if poll.started else Start(action="empty", memory=batch_pool.seen(observed))
@@ -204,7 +204,7 @@ def _record_pool(services: Services, pool: PoolPlan, poll: PollState) -> None:
     planned = _plan_pool(services, pool, observed, poll.now)
     if planned is None or not planned.is_done:
         return
-    if planned.action is Action.DELETE:
+    if planned.action is Action.REMOVE:
         services.records.release("pool", pool.resource.lower(), pool.build_id)
         services.records.remove_pool(pool.account.name, pool.pool_id)
         return

@@ -69,7 +69,7 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
     done = [item for item in items if ended.get(item.id) == "done" and not item.is_done]
     return Swept(
         closed=closed,
-        deleted=[item.id for item in done if item.action is Action.DELETE],
+        deleted=[item.id for item in done if item.action is Action.REMOVE],
         shrunk=[item.id for item in done if item.action is Action.SHRINK],
         failed=[id_ for id_, how in ended.items() if how == "failed"],
         error=error,

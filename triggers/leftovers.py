@@ -7,7 +7,7 @@ import functools
 from activities import cleanup_facts
 from shared.azure import failures
 from shared.model import cleanup
-from shared.model.cleanup import Action
+from shared.model.cleanup import Action, CleanupItem
 from shared.model.documents import Leftover, LeftoverList, SweepAccepted
 from triggers import http, timers
 from triggers.http import Answer, Call
@@ -24,8 +24,18 @@ def list_leftovers(call: Call) -> Answer:
         return http.error(502, failure.code, failure.message)
     items = cleanup.plan_cleanup(facts, now)
     shown = [item for item in items if item.action is Action.KEEP or not item.is_done]
-    leftovers = [Leftover.from_wire(item.to_wire()) for item in shown]
-    return Answer(document=LeftoverList(at=now, leftovers=leftovers))
+    return Answer(document=LeftoverList(at=now, leftovers=[_leftover(item) for item in shown]))
+
+
+def _leftover(item: CleanupItem) -> Leftover:
+    return Leftover(
+        id=item.id,
+        type=item.type,
+        build_id=item.build_id,
+        verdict=item.action.value,
+        why=item.reason,
+        until=item.until,
+    )
 
 
 def begin_sweep(call: Call) -> Answer:

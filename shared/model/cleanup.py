@@ -41,7 +41,7 @@ _UNUSED = "its build made neither image nor pools, and no other build uses its r
 class Action(StrEnum):
     """What cleanup does with a resource; a pool is shrunk to zero nodes."""
 
-    DELETE = "delete"
+    REMOVE = "remove"
     SHRINK = "shrink"
     KEEP = "keep"
 
@@ -233,7 +233,7 @@ def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
 def _plan_resource(resource: ResourceFacts, build: BuildFacts | None, now: str) -> CleanupItem:
     """Removable when its build has ended, unless that keeps it; then after its expiry."""
     if resource.is_gone:
-        return _item(resource, Action.DELETE, "it is gone", now, is_done=True)
+        return _item(resource, Action.REMOVE, "it is gone", now, is_done=True)
     if resource.refused:
         return _item(resource, Action.KEEP, f"Azure does not show it: {resource.refused}")
     if build is None:
@@ -242,9 +242,9 @@ def _plan_resource(resource: ResourceFacts, build: BuildFacts | None, now: str) 
         reason = "its build is at work; if that has died, the next sweep closes it first"
         return _item(resource, Action.KEEP, reason)
     if not any(names.same(resource.id, left) for left in build.leftovers):
-        return _item(resource, Action.DELETE, f"its build {build.state}", now)
+        return _item(resource, Action.REMOVE, f"its build {build.state}", now)
     if resource.expires < now:
-        return _item(resource, Action.DELETE, f"it was kept until {resource.expires}", now)
+        return _item(resource, Action.REMOVE, f"it was kept until {resource.expires}", now)
     reason = f"its build {build.state} and keeps it for a while"
     return _item(resource, Action.KEEP, reason, resource.expires)
 
@@ -271,12 +271,12 @@ def plan_group(
         return []
     own = ResourceFacts(id=group.id, type=names.GROUP_TYPE, build=build)
     if group.refused:
-        return [_item(own, Action.DELETE, f"{_UNUSED}; now: {group.refused}", now)]
+        return [_item(own, Action.REMOVE, f"{_UNUSED}; now: {group.refused}", now)]
     contents = [r for r in group.contents if is_cleared or not _is_of_builder(r, build)]
     goes = _unused(build, contents)
     if group.build == build and len(goes) == len(contents):
         goes.append(own)
-    return [_item(resource, Action.DELETE, _UNUSED, now) for resource in goes]
+    return [_item(resource, Action.REMOVE, _UNUSED, now) for resource in goes]
 
 
 def is_needed(group: str, build: str, builds: Mapping[str, BuildFacts]) -> bool:
@@ -319,7 +319,7 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
     """Deletion beats shrinking. None for a pool that has no end and is in order."""
     record = pool.record
     of = ResourceFacts(id=pool.id, type=names.type_of(pool.id), build=record.build_id)
-    action, why = Action.DELETE, f"it was asked for until {record.expires_at}"
+    action, why = Action.REMOVE, f"it was asked for until {record.expires_at}"
     if not is_over(record, now):
         action, why = Action.SHRINK, f"its build {of.build} failed and could not remove its nodes"
         if not record.nodes_left:
@@ -327,7 +327,7 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
             return _item(of, Action.KEEP, "it was asked for until then", until) if until else None
     if pool.refused:
         return _item(of, action, f"{why}; now: {pool.refused}", now)
-    if pool.is_marked and action is Action.DELETE:
+    if pool.is_marked and action is Action.REMOVE:
         return _item(of, action, why, now)
     if pool.at_work:
         return _item(of, Action.KEEP, f"build {pool.at_work} is at work on it")

@@ -248,10 +248,10 @@ class Leftover(Document):
     id: str = Field(description="The Azure resource id.")
     type: str = Field(description="The Azure resource type.")
     build_id: BuildId
-    action: Annotated[str, _one_of("delete", "shrink", "keep")] = Field(
+    verdict: Annotated[str, _one_of("remove", "shrink", "keep")] = Field(
         description="What a sweep does with the resource; a pool is shrunk to zero nodes."
     )
-    reason: str = Field(description="Why the sweep does that.")
+    why: str = Field(description="Why the sweep does that.")
     until: str | None = Field(
         default=None, description="When it is removed or shrunk, if that is known; ISO 8601, UTC."
     )

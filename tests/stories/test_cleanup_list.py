@@ -82,16 +82,16 @@ def test_the_sweep_does_what_the_dry_run_lists(
     happened(world)
     listed = world.ask(leftovers.list_leftovers).body["leftovers"]
     by_action = {
-        action: sorted(each["id"].lower() for each in listed if each["action"] == action)
-        for action in ("delete", "shrink", "keep")
+        action: sorted(each["id"].lower() for each in listed if each["verdict"] == action)
+        for action in ("remove", "shrink", "keep")
     }
     swept = world.sweep()
 
-    assert sorted(id_.lower() for id_ in swept["deleted"]) == by_action["delete"]
+    assert sorted(id_.lower() for id_ in swept["deleted"]) == by_action["remove"]
     assert sorted(id_.lower() for id_ in swept["shrunk"]) == by_action["shrink"]
     assert swept["failed"] == []
     there = {resource["id"].lower() for resource in world.resources()}
-    assert not there & set(by_action["delete"])
+    assert not there & set(by_action["remove"])
     assert there >= set(by_action["keep"])
 
 
@@ -99,8 +99,8 @@ def test_the_worlds_hold_every_action(world: World) -> None:
     """Otherwise the test above compares less than it says."""
     everything(world)
     listed = world.ask(leftovers.list_leftovers).body["leftovers"]
-    assert {each["action"] for each in listed} == {"delete", "shrink", "keep"}
-    assert all(each["reason"] for each in listed)
+    assert {each["verdict"] for each in listed} == {"remove", "shrink", "keep"}
+    assert all(each["why"] for each in listed)
 
 
 @pytest.mark.parametrize(

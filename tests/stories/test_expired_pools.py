@@ -37,7 +37,7 @@ def said(world: World) -> list[tuple[str, str, str | None]]:
     """What a dry run says of pools: name, verdict, until when."""
     told = world.ask(leftovers.list_leftovers).body["leftovers"]
     found = [f for f in told if f["type"].endswith("/pools")]
-    return [(f["id"].rpartition("/")[2], f["action"], f.get("until")) for f in found]
+    return [(f["id"].rpartition("/")[2], f["verdict"], f.get("until")) for f in found]
 
 
 def expired(world: World) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_pool_goes_when_its_time_is_over(built: World) -> None:
 
     built.engine.advance(2 * HOUR)
     ((name, verdict, _),) = said(built)
-    assert (name, verdict) == ("dev", "delete")
+    assert (name, verdict) == ("dev", "remove")
     assert expired(built) == ["dev"]
 
     assert pools(built) == ["prod"]
@@ -201,7 +201,7 @@ def test_what_is_to_be_deleted_is_told_once(built: World) -> None:
     built.build(of_pools())
     assert [verdict for _, verdict, _ in said(built)] == ["shrink"]
     built.engine.advance(9 * HOUR)
-    assert [verdict for _, verdict, _ in said(built)] == ["delete"]
+    assert [verdict for _, verdict, _ in said(built)] == ["remove"]
 
 
 # -- who takes it over at this very moment --------------------------------------------------------

@@ -42,7 +42,7 @@ def azure_pool(world: World, pool: str = POOL) -> dict:
 def said(world: World) -> list[tuple[str, str]]:
     """What a dry run says of pools: verdict and reason."""
     told = world.ask(leftovers.list_leftovers).body["leftovers"]
-    return [(f["action"], f["reason"]) for f in told if f["type"].endswith("/pools")]
+    return [(f["verdict"], f["why"]) for f in told if f["type"].endswith("/pools")]
 
 
 def refuse_shrinking(world: World) -> None:

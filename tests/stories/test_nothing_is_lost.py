@@ -181,7 +181,7 @@ def verdicts(world: World) -> dict[str, tuple[str, str | None]]:
     answer = world.ask(leftovers.list_leftovers)
     assert answer.status == 200, answer.body
     told = answer.body["leftovers"]
-    return {r["type"].rpartition("/")[2]: (r["action"], r.get("until")) for r in told}
+    return {r["type"].rpartition("/")[2]: (r["verdict"], r.get("until")) for r in told}
 
 
 def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
@@ -200,7 +200,7 @@ def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
     world.engine.advance(5 * 3600)
     before = world.resources()
     found = verdicts(world)
-    assert {verdict for verdict, _ in found.values()} == {"delete"}
+    assert {verdict for verdict, _ in found.values()} == {"remove"}
     assert {"galleries", "resourceGroups"} <= set(found)  # nothing came of the build
     assert world.resources() == before
 
@@ -222,7 +222,7 @@ def test_a_dry_run_tells_what_is_not_ours(world: World) -> None:
     networks = world.services.azure.network.virtual_networks
     networks.begin_create_or_update("theirs", "net", body, polling=False)
     (found,) = world.ask(leftovers.list_leftovers).body["leftovers"]
-    assert (found["action"], found["reason"]) == ("keep", "no such build is on record")
+    assert (found["verdict"], found["why"]) == ("keep", "no such build is on record")
 
 
 def test_a_build_whose_orchestration_died_is_closed_and_cleaned_up(world: World) -> None:

@@ -61,9 +61,9 @@ def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
     [
         (None, EARLIER, Action.KEEP, None),
         (BuildFacts(state="running", is_over=False), EARLIER, Action.KEEP, None),
-        (FAILED, LATER, Action.DELETE, NOW),
+        (FAILED, LATER, Action.REMOVE, NOW),
         (BuildFacts(state="failed", leftovers=(vm().id.upper(),)), LATER, Action.KEEP, LATER),
-        (BuildFacts(state="failed", leftovers=(vm().id,)), EARLIER, Action.DELETE, NOW),
+        (BuildFacts(state="failed", leftovers=(vm().id,)), EARLIER, Action.REMOVE, NOW),
     ],
     ids=["no record", "runs", "is over", "keeps it", "kept it"],
 )
@@ -94,7 +94,7 @@ def test_the_order_of_removal() -> None:
     )
     items = cleanup.plan_cleanup(facts, NOW)
     assert [name for name, _ in planned(items)] == ["vm-b1", "net-b1", "i", "g", "images"]
-    assert {action for _, action in planned(items)} == {"delete"}
+    assert {action for _, action in planned(items)} == {"remove"}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_a_dead_build_made_goes_with_its_closing() -> None:
     closed = BuildFacts(state="failed", is_closed_now=True)
     group = GroupFacts(id=GROUP, build="b1", contents=(GALLERY,))
     facts = Facts(builds={"b1": closed, "b2": FAILED}, groups={"b1": group, "b2": group})
-    assert planned(cleanup.plan_cleanup(facts, NOW)) == [("g", "delete"), ("images", "delete")]
+    assert planned(cleanup.plan_cleanup(facts, NOW)) == [("g", "remove"), ("images", "remove")]
 
 
 def test_what_another_build_may_need_stays() -> None:
@@ -166,7 +166,7 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
     assert cleanup.ending_builds(facts, NOW) == []
     (work,) = cleanup.divide(items)
     assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
-        False, [("vm-b1", "delete")], True,
+        False, [("vm-b1", "remove")], True,
     )  # fmt: skip
 
 
@@ -204,22 +204,22 @@ SEEN: dict[str, Any] = {"build": "b1", "target": (1, 0)}
     [
         (record(), SEEN, None),
         (record(expires_at=LATER), SEEN, ("keep", LATER, False)),
-        (OVER, SEEN, ("delete", NOW, False)),
-        (OVER, {"is_gone": True}, ("delete", NOW, True)),
-        (OVER, {"refused": "503"}, ("delete", NOW, False)),
+        (OVER, SEEN, ("remove", NOW, False)),
+        (OVER, {"is_gone": True}, ("remove", NOW, True)),
+        (OVER, {"refused": "503"}, ("remove", NOW, False)),
         (OVER, {**SEEN, "at_work": "b2"}, ("keep", None, False)),
         (OVER, {"is_gone": True, "at_work": "b2"}, ("keep", None, False)),
-        (OVER, {**SEEN, "at_work": "b2", "is_marked": True}, ("delete", NOW, False)),
+        (OVER, {**SEEN, "at_work": "b2", "is_marked": True}, ("remove", NOW, False)),
         (OVER, {**SEEN, "build": "b2"}, ("keep", None, True)),
         (OVER, {**SEEN, "build": None}, ("keep", None, True)),
-        (OVER, {**SEEN, "target": (5, 0)}, ("delete", NOW, False)),
+        (OVER, {**SEEN, "target": (5, 0)}, ("remove", NOW, False)),
         (left(), SEEN, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": None}, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": (0, 0)}, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": (0, 0), "is_empty": True}, ("shrink", NOW, True)),
         (left(), {**SEEN, "target": (5, 0)}, ("keep", None, True)),
         (left(), {"is_gone": True}, ("shrink", NOW, True)),
-        (left(expires_at=EARLIER), SEEN, ("delete", NOW, False)),
+        (left(expires_at=EARLIER), SEEN, ("remove", NOW, False)),
         (left(expires_at=LATER), SEEN, ("shrink", NOW, False)),
     ],
 )
