@@ -27,7 +27,7 @@ $(VENV)/.stamp: requirements.txt requirements-dev.txt
 	  python=$$(.ci/find-python $(PYTHON)); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); \
 	fi
 	@echo "Installing the Python packages"
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-input -r requirements-dev.txt
+	@$(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input -r requirements-dev.txt
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json
@@ -56,7 +56,7 @@ down: setup ## Stop the local stack
 
 .PHONY: test
 test: setup ## Run the tests on every core (TESTS=tests/unit, ARGS="-k name")
-	@$(PY) -m pytest --numprocesses auto --dist loadfile $(TESTS) $(ARGS)
+	@$(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: roots
 roots: setup ## Make what real machines are made from; quick when done already (root on Linux, Debian's mirror)
@@ -84,12 +84,22 @@ bench: setup ## Measure everything in simulated minutes (SCENARIOS="full_1_pools
 
 .PHONY: check
 check: setup ## Check format, lint, types and shell scripts
+	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync=target check-types check-style check-shell
+	@echo "All checks passed."
+
+.PHONY: check-types
+check-types: ## Check the types
+	@$(PY) -m mypy --no-error-summary
+
+.PHONY: check-style
+check-style: ## Check format and lint of the Python code
 	@$(PY) -m ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	@$(PY) -m ruff check --quiet .
-	@$(PY) -m mypy --no-error-summary
+
+.PHONY: check-shell
+check-shell: ## Check the shell scripts
 	@$(VENV)/bin/shellcheck $(SHELL_FILES)
 	@$(SHFMT) -d $(SHELL_FILES)
-	@echo "All checks passed."
 
 .PHONY: format
 format: setup ## Format Python and shell

@@ -1,6 +1,7 @@
-"""Every activity: one effect each, safe to repeat. `function_app` binds what this table names.
+"""Every activity: one effect each, safe to repeat. `function_app` registers what this table names.
 
-A module is imported when one of its activities is first called: a cold start needs none of them.
+A module is imported when one of its activities is first called, so that a cold start needs none of
+them.
 """
 
 from __future__ import annotations
@@ -70,12 +71,12 @@ _BY_MODULE = {
 }
 _MODULES = {name: module for module, names in _BY_MODULE.items() for name in names}
 ACTIVITIES = tuple(_MODULES)
-"""The names under which they are registered; each is the name of its description, too."""
+"""The registered names; the description of an activity has the same name in its module."""
 
 
 @functools.cache
 def find(name: str) -> Activity[Any, Any]:
-    """The description of an activity. Raises KeyError for a name that is none."""
+    """The description of an activity. Raises KeyError for an unknown name."""
     activity: Activity[Any, Any] = pkgutil.resolve_name(f"activities.{_MODULES[name]}:{name}")
     return activity
 

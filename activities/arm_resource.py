@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from shared.azure import clients
-from shared.azure.clients import Azure, Started
+from shared.azure import sdk
+from shared.azure.clients import Azure
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.engine import decisions
 from shared.engine.activity import Json, NoResult, P, PollState, R, Reconciler, Services
@@ -33,17 +34,17 @@ class Resource(Generic[P]):
 
     def observe(self, services: Services, plan: P, _: PollState) -> Json | None:
         """The resource as wire JSON, or None."""
-        return clients.fetch(self.calls(services.azure).get, *self.path(plan))
+        return sdk.fetch(self.calls(services.azure).get, *self.path(plan))
 
     def create(self, services: Services, plan: P, _: PollState) -> Started:
         """Request the resource as the plan describes it."""
         call = getattr(self.calls(services.azure), self.create_call)
-        return clients.send(call, *self.path(plan), self.body(plan))
+        return sdk.send(call, *self.path(plan), self.body(plan))
 
     def delete(self, services: Services, plan: P, _: PollState) -> Started:
         """Request the deletion of the resource."""
         call = self.calls(services.azure).begin_delete
-        return clients.send_delete(call, *self.path(plan), **self.delete_options)
+        return sdk.send_delete(call, *self.path(plan), **self.delete_options)
 
 
 def _never(_plan: object, _observed: Json) -> None:

@@ -1,9 +1,9 @@
-"""The Batch account: ensured, and its quotas looked at before anything is paid for."""
+"""The Batch account: create it where it does not exist."""
 
 from __future__ import annotations
 
-from shared.azure import batch_bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
@@ -17,11 +17,11 @@ _MAKING_SECONDS = 90.0  # an account takes about 15 s (recorded)
 
 def _observe(services: Services, plan: AccountPlan, _: PollState) -> Json | None:
     calls = services.azure.batch.batch_account
-    found = clients.fetch(calls.get, plan.resource_group, plan.name)
+    found = sdk.fetch(calls.get, plan.resource_group, plan.name)
     if found is not None:
         return found
     body = {"name": plan.name, "type": "Microsoft.Batch/batchAccounts"}
-    free = clients.send(services.azure.batch.location.check_name_availability, plan.location, body)
+    free = sdk.send(services.azure.batch.location.check_name_availability, plan.location, body)
     if free.body and free.body.get("nameAvailable") is False:
         return {"taken": free.body.get("message", "")}
     return None
@@ -29,7 +29,7 @@ def _observe(services: Services, plan: AccountPlan, _: PollState) -> Json | None
 
 def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
     calls = services.azure.batch.batch_account
-    return clients.send(
+    return sdk.send(
         calls.begin_create, plan.resource_group, plan.name, batch_bodies.batch_account(plan)
     )
 
@@ -37,10 +37,10 @@ def _create(services: Services, plan: AccountPlan, _: PollState) -> Started:
 def _decide(plan: AccountPlan, observed: Json | None, poll: PollState) -> Decision[AccountReady]:
     subject = plan.account_id
     if observed is not None and "taken" in observed:
-        # While an account is being made, by this build or by another one of the same group, its
-        # name is taken and the account itself is not there yet.
+        # While an account is being created, by this build or another, its name is taken and the
+        # account itself does not exist yet.
         if poll.started == "create" or poll.elapsed < _MAKING_SECONDS:
-            return Wait(note="the account is being made")
+            return Wait(note="the account is being created")
         return Fail(failure=_taken(plan, observed["taken"]))
     if observed is not None and not names.same(observed.get("location"), plan.location):
         where = observed.get("location")

@@ -1,13 +1,13 @@
 """A Batch pool: created, changed in place where Azure allows it, emptied first where it does not.
 
-Everything is decided from the pool as it is. The pool's metadata tells which build last shaped it:
-a repeated call finds its own work and goes on.
+Everything is decided from the pool as it is; `pool_difference` says what must change. The pool's
+metadata names the build that last shaped it: a repeated call finds its own work and goes on.
 """
 
 from __future__ import annotations
 
-from shared.azure import batch_bodies, cache, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, cache, pool_difference, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names, scripts
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
@@ -25,7 +25,7 @@ def path(plan: PoolPlan) -> tuple[str, str, str]:
 
 def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
     """The pool as wire JSON, or None."""
-    return clients.fetch(services.azure.batch.pool.get, *path(plan))
+    return sdk.fetch(services.azure.batch.pool.get, *path(plan))
 
 
 # Of each existing pool; its start task alone has 13,000 characters.
@@ -37,7 +37,7 @@ def listed(services: Services, account: AccountPlan, poll: PollState) -> list[Js
 
     def ask() -> list[Json]:
         calls = services.azure.batch.pool.list_by_batch_account
-        return clients.listed(calls, account.resource_group, account.name, select=_COUNTED)
+        return sdk.listed(calls, account.resource_group, account.name, select=_COUNTED)
 
     return services.cache.get(_list_key(account), poll.now, ask, fresh=cache.A_MOMENT)
 
@@ -73,9 +73,9 @@ def _observe_first(services: Services, plan: PoolPlan, poll: PollState) -> Json 
     return observe(services, plan, poll)
 
 
-def wanted(plan: PoolPlan) -> Json:
-    """The pool as the plan describes it."""
-    return batch_bodies.pool(plan, scripts.start_task_command())
+def _described(plan: PoolPlan) -> Json:
+    """The whole pool as the plan describes it."""
+    return batch_bodies.described_pool(plan, scripts.start_task_command())
 
 
 # -- creating, updating, replacing ----------------------------------------------------------------
@@ -83,25 +83,28 @@ def wanted(plan: PoolPlan) -> Json:
 
 def _create(services: Services, plan: PoolPlan, _: PollState) -> Started:
     """Only where there is none: another request's pool is never overwritten."""
-    calls = services.azure.batch.pool
     from azure.core import MatchConditions
 
     only_if_absent = {"etag": "*", "match_condition": MatchConditions.IfMissing}
-    return clients.send(calls.create, *path(plan), wanted(plan), **only_if_absent)
+    body = batch_bodies.pool(plan, scripts.start_task_command())
+    return sdk.send(services.azure.batch.pool.create, *path(plan), body, **only_if_absent)
 
 
 def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
-    """What can be changed while there are nodes, and nothing else: Azure refuses even an equal
-    rest.
+    """The properties that differ, and nothing else: Azure refuses even an equal rest while there
+    are nodes.
     """
-    asked = wanted(plan)["properties"]
-    changes = {key: asked[key] for key in _WITH_NODES}
-    return update(services, plan, {"properties": changes}, poll)
+    body = pool_difference.change_body(_described(plan), poll.memory["properties"])
+    return update(services, plan, body, poll)
 
 
 def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
-    """Everything, in a pool without nodes."""
-    return update(services, plan, wanted(plan), poll)
+    """Everything anew, in a pool without nodes. A PATCH would keep what the body leaves out; a PUT
+    gives it its default.
+    """
+    body = batch_bodies.whole_pool(plan, scripts.start_task_command())
+    calls = services.azure.batch.pool
+    return sdk.send(calls.create, *path(plan), body, **_as_seen(poll))
 
 
 def _empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -117,16 +120,19 @@ def seen(observed: Json) -> Json:
 
 def update(services: Services, plan: PoolPlan, body: Json, poll: PollState) -> Started:
     """Change the pool as it was seen; 412 where somebody else has changed it since."""
+    return sdk.send(services.azure.batch.pool.update, *path(plan), body, **_as_seen(poll))
+
+
+def _as_seen(poll: PollState) -> Json:
     from azure.core import MatchConditions
 
     etag = poll.memory.get("etag")
-    only = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
-    return clients.send(services.azure.batch.pool.update, *path(plan), body, **only)
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
 
 
 def delete(services: Services, plan: PoolPlan, _: PollState) -> Started:
     """Ask for its deletion, with all its nodes."""
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
+    return sdk.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
 
 def shaped_by(observed: Json) -> str | None:
@@ -153,35 +159,6 @@ def is_empty(observed: Json) -> bool:
     return nodes == 0 and is_steady(observed)
 
 
-# What Azure changes only in a pool without nodes, of what batch-prep sets (API 2024-07-01 and
-# later).
-_WITH_NODES = ("scaleSettings", "startTask", "metadata")
-_NEEDS_EMPTY = ("vmSize", "deploymentConfiguration", "taskSlotsPerNode", "networkConfiguration")
-
-
-def needs_empty(wanted_properties: Json, found: Json) -> list[str]:
-    """The properties that must change and cannot while there are nodes."""
-    return [key for key in _NEEDS_EMPTY if not covers(found.get(key), wanted_properties.get(key))]
-
-
-def covers(found: object, asked: object) -> bool:
-    """Whether what Azure gives back has all that was asked for: Azure adds defaults and changes
-    case.
-    """
-    if asked is None:
-        return True
-    if isinstance(asked, dict):
-        other = found if isinstance(found, dict) else {}
-        return all(covers(other.get(key), value) for key, value in asked.items())
-    if isinstance(asked, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(asked)
-            and all(covers(f, a) for f, a in zip(found, asked, strict=True))
-        )
-    return names.same(found, asked)
-
-
 def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolReady]:
     """Create, leave, change, empty and change, or delete and create: what the request's `ifExists`
     allows. The result tells whether the pool is `fresh`: its nodes have only begun to come.
@@ -200,10 +177,7 @@ def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decisio
         advice = "Choose another id: batch-prep changes only pools that it made."
         return Fail(failure=decisions.foreign(plan.resource, "batch-prep did not make it", advice))
     if shaped_by(observed) == plan.build_id:
-        # Made by an earlier try: perhaps in a size without capacity, or emptied since.
-        is_done = same_size(plan, observed) and same_scale(plan, observed)
-        is_fresh = poll.started == "create" and plan.nodes_asked > 0
-        return Done(result=PoolReady(fresh=is_fresh)) if is_done else _decide_update(plan, observed)
+        return _decide_own(plan, observed, poll)
     match plan.pool.if_exists:
         case IfExists.FAIL:
             return Fail(failure=_exists(plan))
@@ -213,17 +187,17 @@ def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decisio
             return _decide_update(plan, observed)
 
 
-def same_size(plan: PoolPlan, observed: Json) -> bool:
-    """Whether the pool has the size that is asked for now."""
-    return names.same(resource_state.properties(observed).get("vmSize"), plan.size)
+def _decide_own(plan: PoolPlan, observed: Json, poll: PollState) -> Decision[PoolReady]:
+    """This build has been here before: perhaps in a size without capacity, or the pool was emptied
+    since. What this very call has written is not judged by what Azure shows of it.
+    """
+    if poll.started in _WRITES and pool_difference.carries_record(_described(plan), observed):
+        is_fresh = poll.started == "create" and plan.nodes_asked > 0
+        return Done(result=PoolReady(fresh=is_fresh))
+    return _decide_update(plan, observed)
 
 
-def same_scale(plan: PoolPlan, observed: Json) -> bool:
-    """Whether the pool wants as many nodes as are asked for."""
-    found = resource_state.properties(observed).get("scaleSettings") or {}
-    if plan.pool.autoscale_formula:
-        return bool((found.get("autoScale") or {}).get("formula") == plan.pool.autoscale_formula)
-    return target_nodes(observed) == (plan.pool.nodes, plan.pool.low_priority_nodes)
+_WRITES = ("create", "change", "reshape")
 
 
 def target_nodes(observed: Json) -> tuple[int, int] | None:
@@ -238,17 +212,21 @@ def target_nodes(observed: Json) -> tuple[int, int] | None:
 
 
 def _decide_update(plan: PoolPlan, observed: Json) -> Decision[PoolReady]:
-    found = resource_state.properties(observed)
-    must_be_empty = needs_empty(wanted(plan)["properties"], found)
-    if not must_be_empty:
-        return Start(action="change", memory=seen(observed))
+    match pool_difference.compare(_described(plan), observed):
+        case pool_difference.Nothing():
+            return Done(result=PoolReady(fresh=False))
+        case pool_difference.Change(properties=properties):
+            return Start(action="change", memory={**seen(observed), "properties": properties})
+        case pool_difference.Reshape() as reshape:
+            return _decide_reshape(observed, str(reshape))
+
+
+def _decide_reshape(observed: Json, reasons: str) -> Decision[PoolReady]:
+    """The nodes must go first; the step's note says why while they do."""
     if is_empty(observed):
         return Start(action="reshape", memory=seen(observed))
-    if (
-        target_nodes(observed) == (0, 0)
-        or str(found.get("allocationState", "")).lower() != "steady"
-    ):
-        return Wait(note=f"the pool is emptied, to change {', '.join(must_be_empty)}")
+    if target_nodes(observed) == (0, 0) or not is_steady(observed):
+        return Wait(note=f"the pool is emptied, to change {reasons}")
     return Start(action="empty", memory=seen(observed))
 
 

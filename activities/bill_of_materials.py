@@ -1,11 +1,13 @@
-"""The image's bill of materials: fetched from what the check left in storage, kept by the app."""
+"""The image's bill of materials: copy it from the log blob of the `seal` script to the app's
+storage.
+"""
 
 from __future__ import annotations
 
 import json
 
 from activities import run_script
-from shared.azure.clients import Started
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Start, Wait
@@ -13,7 +15,7 @@ from shared.model import bill_of_materials
 from shared.model.bill_of_materials import BillPlan
 from shared.model.results import BillOfMaterials
 
-_PATIENCE_SECONDS = 60.0  # the agent appends to the blob every 15 seconds, and after the end
+_PATIENCE_SECONDS = 60.0  # the VM agent appends to the blob every 15 seconds and at the end
 
 
 def _source(plan: BillPlan) -> str:
@@ -28,7 +30,7 @@ def _observe(services: Services, plan: BillPlan, _: PollState) -> Json | None:
 
     try:
         output = services.outbox.read_log(_source(plan))
-    except AzureError as error:  # an image is no worse without it: told, never raised
+    except AzureError as error:  # the image is usable without the document, so only note it
         return {"problem": str(error).partition("\n")[0]}
     found = bill_of_materials.find(output.decode(errors="replace")) if output else None
     return {"found": True} if found else None

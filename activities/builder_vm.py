@@ -1,10 +1,10 @@
-"""The builder VM: made, restarted, deallocated, generalized, removed."""
+"""The builder VM: create, restart, deallocate, generalize and remove it."""
 
 from __future__ import annotations
 
 from activities.arm_resource import Resource, is_tagged, removal
-from shared.azure import bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind
 from shared.engine import decisions
@@ -22,33 +22,33 @@ def path(plan: ImagePlan) -> tuple[str, str]:
 def observe(services: Services, plan: ImagePlan, _: PollState) -> Json | None:
     """The VM with its instance view, or None."""
     calls = services.azure.compute.virtual_machines
-    return clients.fetch(calls.get, *path(plan), expand="instanceView")
+    return sdk.fetch(calls.get, *path(plan), expand="instanceView")
 
 
-# -- making it ------------------------------------------------------------------------------------
+# -- create ---------------------------------------------------------------------------------------
 
 
 def _create(services: Services, plan: ImagePlan, _: PollState) -> Started:
     key = plan.public_key or services.new_public_key()
     calls = services.azure.compute.virtual_machines
-    return clients.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
+    return sdk.send(calls.begin_create_or_update, *path(plan), bodies.builder_vm(plan, key))
 
 
 def _delete(services: Services, plan: ImagePlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machines
-    return clients.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
+    return sdk.send_delete(calls.begin_delete, *path(plan), force_deletion=True)
 
 
 def _decide_created(
     plan: ImagePlan, observed: Json | None, poll: PollState
 ) -> Decision[BuilderReady]:
-    """Made; Azure hands the first script to the agent once that answers. A VM that failed with
-    another size is removed before the next size is tried.
+    """Done when Azure has created the VM; run commands wait for the VM's agent by themselves. A VM
+    that failed in another size is deleted before the next size is tried.
     """
     if observed is None:
         return Wait() if poll.started == "create" else Start(action="create")
     if not is_tagged(observed, plan.build_id):
-        advice = "Remove the VM: its name belongs to batch-prep."
+        advice = "Remove the VM: batch-prep needs its name."
         return Fail(failure=decisions.foreign(plan.vm_id, "it is not this build's", advice))
     state = resource_state.provisioning(observed)
     if state == "broken":
@@ -56,7 +56,7 @@ def _decide_created(
             return Fail(failure=decisions.broken(plan.vm_id))
         return Wait() if poll.started == "delete" else Start(action="delete")
     if state != "ready":
-        return Wait(note="the VM is being made")
+        return Wait(note="the VM is being created")
     return Done(result=_built(plan, observed))
 
 
@@ -81,22 +81,24 @@ create_builder_vm = Reconciler(
 )
 
 
-# -- restarting it --------------------------------------------------------------------------------
+# -- restart --------------------------------------------------------------------------------------
 
 
 def _restart(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.begin_restart, *path(plan))
 
 
 def _observe_restarted(services: Services, plan: ImagePlan, poll: PollState) -> Json | None:
-    """Nothing has to be seen before the restart: Azure knows whether there is a VM."""
+    """Before the restart, observe nothing: Azure refuses to restart a VM that is gone."""
     return observe(services, plan, poll) if poll.started else {}
 
 
 def _decide_restarted(
     plan: ImagePlan, observed: Json | None, poll: PollState
 ) -> Decision[NoResult]:
-    """A repeated restart is harmless: no script runs meanwhile."""
+    """Restart once, then wait until the VM runs. No script runs meanwhile, so a repeated restart
+    does no harm.
+    """
     if observed is None:
         return Fail(failure=lost(plan))
     if poll.started != "restart":
@@ -108,11 +110,11 @@ def _decide_restarted(
 
 
 def lost(plan: ImagePlan) -> Failure:
-    """The VM that a step needs is not there any more."""
+    """The failure of a step whose VM does not exist any more."""
     return Failure(
         code="BuilderLost",
         kind=Kind.MISSING,
-        message="The builder VM is gone: something else removed it, or Azure evicted it.",
+        message="The builder VM is gone: it was deleted from outside, or Azure evicted it.",
         resource=plan.vm_id,
         next_action="Start the build again, without spot if it was evicted.",
     )
@@ -130,21 +132,21 @@ restart_builder = Reconciler(
 )
 
 
-# -- deallocated, generalized ----------------------------------------------------------------------
+# -- deallocate and generalize --------------------------------------------------------------------
 
 
 def _deallocate(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.begin_deallocate, *path(plan))
 
 
 def _generalize(services: Services, plan: ImagePlan, _: PollState) -> Started:
-    return clients.send(services.azure.compute.virtual_machines.generalize, *path(plan))
+    return sdk.send(services.azure.compute.virtual_machines.generalize, *path(plan))
 
 
 def _decide_generalized(
     plan: ImagePlan, observed: Json | None, poll: PollState
 ) -> Decision[NoResult]:
-    """Deallocated first (a stopped VM still costs money), then marked as generalized."""
+    """Deallocate first (a stopped VM still costs money), then mark the VM as generalized."""
     if observed is None:
         return Fail(failure=lost(plan))
     codes = resource_state.statuses(observed)
@@ -196,7 +198,7 @@ deallocate_builder = Reconciler(
 )
 
 
-# -- removing it ----------------------------------------------------------------------------------
+# -- remove ---------------------------------------------------------------------------------------
 
 _vm = Resource(
     noun="builder VM",
@@ -205,6 +207,6 @@ _vm = Resource(
     path=path,
     id=lambda plan: plan.vm_id,
     body=lambda plan: bodies.builder_vm(plan, ""),
-    delete_options={"force_deletion": True},  # nobody misses what is on it
+    delete_options={"force_deletion": True},  # its disk holds nothing worth keeping
 )
 remove_builder_vm = removal("remove_builder_vm", _vm, lambda plan: plan.build_id)

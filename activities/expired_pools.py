@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from activities import batch_pool
 from activities.leftovers import Finding
-from shared.azure import batch_bodies, clients
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, failures
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.wire import replace
 from shared.engine import decisions
@@ -77,7 +77,7 @@ def _finding(services: Services, record: PoolRecord, plan: PoolPlan, now: str) -
     try:
         observed = batch_pool.observe(services, plan, PollState(now=now))
     except AzureError as error:
-        failure = clients.translate(error, attempted="look at it", resource=plan.resource)
+        failure = failures.translate(error, attempted="look at it", resource=plan.resource)
         return Finding(**known, verdict="remove", why=f"{why}; now: {failure.message}", until=now)
     if observed is None:
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from activities.arm_resource import Resource, creation, creation_of, is_tagged
-from shared.azure import bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import errors, names
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
@@ -38,7 +38,7 @@ _definition = Resource(
 
 
 def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
-    """Why an existing definition, which cannot be changed, cannot take this image; or None."""
+    """Why an existing definition cannot hold this image, or None. Azure does not change one."""
     wanted = bodies.image_definition(plan)["properties"]
     found = resource_state.properties(observed)
     for key in ("osType", "osState", "hyperVGeneration"):
@@ -65,10 +65,10 @@ create_image_definition = creation(
 
 
 def _claim(services: Services, plan: ImagePlan, _: PollState) -> VersionClaimed:
-    """A number that no other build has or had; the same build always gets the same one."""
+    """Claim a number that no other build has or had; a repeated call returns the same number."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
-    taken = [v["name"] for v in clients.listed(versions.list_by_gallery_image, *path)]
+    taken = [v["name"] for v in sdk.listed(versions.list_by_gallery_image, *path)]
     partition = names.image_partition(*path)
     version = services.records.claim_version(partition, plan.build_id, plan.version, taken)
     if version is None:
@@ -114,25 +114,25 @@ def _version_id(plan: VersionPlan) -> str:
 
 def _observe_version(services: Services, plan: VersionPlan, _: PollState) -> Json | None:
     versions = services.azure.compute.gallery_image_versions
-    return clients.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
+    return sdk.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
 
 
 def _publish(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
     body = bodies.image_version(plan.image, plan.image.vm_id)
-    return clients.send(versions.begin_create_or_update, *_version_path(plan), body)
+    return sdk.send(versions.begin_create_or_update, *_version_path(plan), body)
 
 
 def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
-    return clients.send_delete(versions.begin_delete, *_version_path(plan))
+    return sdk.send_delete(versions.begin_delete, *_version_path(plan))
 
 
 def _decide_version(
     plan: VersionPlan, observed: Json | None, poll: PollState
 ) -> Decision[VersionPublished]:
-    """Published, and replicated to every region asked for. What another build published is never
-    touched.
+    """Done when the version is replicated to every region. A version that another build published
+    is never touched.
     """
     subject = _version_id(plan)
     if observed is not None and not is_tagged(observed, plan.image.build_id):
@@ -142,7 +142,7 @@ def _decide_version(
             return Wait() if poll.started == "create" else Start(action="create")
         case "broken" if poll.started == "create":
             return Fail(failure=decisions.broken(subject))
-        case "broken":  # this build's earlier try: it was never published, so it may go
+        case "broken":  # an earlier try of this build: it was never published, so delete it
             return Wait() if poll.started == "delete" else Start(action="delete")
         case "ready":
             return _replicated(subject, observed or {}, poll)
@@ -157,13 +157,13 @@ def _replicated(subject: str, observed: Json, poll: PollState) -> Decision[Versi
             return Done(result=VersionPublished(image_id=observed.get("id", subject)))
         case "failed":
             regions = [r for r in _regions(observed) if r.get("state") == "Failed"]
-            told = "; ".join(f"{r.get('region')}: {r.get('details')}" for r in regions)
+            reasons = "; ".join(f"{r.get('region')}: {r.get('details')}" for r in regions)
             failure = errors.from_azure(
                 attempted="replicate the image version",
                 resource=subject,
                 status=200,
                 code="ReplicationFailed",
-                message=told,
+                message=reasons,
             )
             return Fail(failure=failure)
         case _:
@@ -171,13 +171,13 @@ def _replicated(subject: str, observed: Json, poll: PollState) -> Decision[Versi
 
 
 def _on_its_way(observed: Json, poll: PollState) -> Wait:
-    """How far the slowest region is, and when it should be there at this pace."""
+    """Wait, with the progress of each region and the seconds that the slowest should still take."""
     regions = _regions(observed)
     if not regions:
-        return Wait(note="the version is being made")
+        return Wait(note="the version is being created")
     shown = ", ".join(f"{r.get('region')} {r.get('progress', 0)} %" for r in regions)
     slowest = min(int(r.get("progress") or 0) for r in regions)
-    # Azure rounds down; of one that has hardly begun nothing can be foretold.
+    # Azure rounds down: the first few percent are too coarse for an estimate.
     expected = poll.elapsed * (100 - slowest) / slowest if slowest >= _PROGRESS_MIN else None
     return Wait(note=f"replicating: {shown}", expected=expected)
 

@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from activities import batch_pool
-from shared.azure import clients
+from shared.azure import failures
 from shared.base.wire import replace
 from shared.engine.activity import Json, NoInput, NoResult, PollState, Services, ShortActivity
 from shared.engine.decisions import Decision, Done
@@ -113,7 +113,7 @@ def _standing(services: Services, plan: PoolPlan) -> Standing | None:
     try:
         observed = batch_pool.observe(services, plan, PollState(now=""))
     except AzureError as error:
-        failure = clients.translate(error, attempted="look at it", resource=plan.resource)
+        failure = failures.translate(error, attempted="look at it", resource=plan.resource)
         return Standing(plan=plan, shrinks=True, why=f"{why}; now: {failure.message}")
     if observed is None:
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.azure import clients
-from shared.azure.clients import Started
+from shared.azure import sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.wire import Wire
 from shared.engine import decisions
@@ -75,7 +75,7 @@ def survey(services: Services, now: str | None = None) -> Survey:
     `now`, Azure's own time is taken.
     """
     everything = services.azure.resources.resources.list
-    listed, at = clients.listed_at(everything, filter=f"tagName eq '{names.TAG_BUILD}'")
+    listed, at = sdk.listed_at(everything, filter=f"tagName eq '{names.TAG_BUILD}'")
     order = list(_TYPES)
     rows: dict[str, Row | None] = {}
     with_vm = {_build(r) for r in listed if _kind(r) == _VM}
@@ -177,13 +177,13 @@ def observe(services: Services, plan: LeftoverPlan, _: PollState) -> Json | None
 def fetch(services: Services, id_: str, type_: str) -> Json | None:
     """A resource of a type that builds make, by its id, or None."""
     get = services.azure.resources.resources.get_by_id
-    return clients.fetch(get, id_.lstrip("/"), api_version=_version(type_))
+    return sdk.fetch(get, id_.lstrip("/"), api_version=_version(type_))
 
 
 def delete(services: Services, plan: LeftoverPlan, _: PollState) -> Started:
     """Ask for its removal."""
     call = services.azure.resources.resources.begin_delete_by_id
-    return clients.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan.type))
+    return sdk.send_delete(call, plan.id.lstrip("/"), api_version=_version(plan.type))
 
 
 def _version(type_: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from activities import leftovers
 from activities.arm_resource import is_tagged
-from shared.azure import clients, resource_state
+from shared.azure import resource_state, sdk
 from shared.base import names
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done
@@ -36,10 +36,10 @@ def removals(services: Services, plan: MadeIn, *, cleared: bool = True) -> list[
     false the build's temporary things are still there, and count as gone.
     """
     azure = services.azure.resources
-    group = clients.fetch(azure.resource_groups.get, plan.resource_group)
+    group = sdk.fetch(azure.resource_groups.get, plan.resource_group)
     if group is None or _is_shared(services, plan):
         return []
-    there = clients.listed(azure.resources.list_by_resource_group, plan.resource_group)
+    there = sdk.listed(azure.resources.list_by_resource_group, plan.resource_group)
     if not cleared:
         there = [r for r in there if not _is_temporary(r, plan.build_id)]
     goes = _unused(services, plan, there)
@@ -106,7 +106,7 @@ def _is_of_use(services: Services, plan: MadeIn, resource: Json) -> bool:
 def _is_empty(services: Services, plan: MadeIn, resource: Json) -> bool:
     """Whether the registry says that it holds nothing."""
     usages = services.azure.registries.registries.list_usages
-    told = clients.fetch(usages, plan.resource_group, resource["name"]) or {}
+    told = sdk.fetch(usages, plan.resource_group, resource["name"]) or {}
     sizes = [u.get("currentValue") for u in told.get("value") or [] if u.get("name") == "Size"]
     return sizes == [0]
 

@@ -1,4 +1,4 @@
-"""Where the builder lives: resource group, NAT gateway with its address, virtual network."""
+"""The builder's surroundings: resource group, NAT gateway with its address, virtual network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shared.azure import bodies
 from shared.base import names
 from shared.model.plans import GroupPlan, ImagePlan
 
-# One group serves many builds, so it is made only where there is none, and never changed.
+# Many builds share a group, so it is created only where it does not exist, and never changed.
 ensure_resource_group = creation(
     "ensure_resource_group",
     Resource(

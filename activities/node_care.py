@@ -1,9 +1,10 @@
-"""What is done for nodes that do not become usable: one reboot, then one reimage. Pure.
+"""Repair of nodes that do not become usable: one reboot, then one reimage. Pure.
 
-A pool's `Care` is what its orchestration remembers between looks: each fault of each node, told
-apart by when the node itself says that it entered its state. A fault is remembered before anything
-is done about it. So a call that is repeated after a crash meets either the same fault, which still
-has its remedy to come, or a later one, whose remedy is the next: none is given twice.
+A pool's `Care` is the memory of its reconciler: the faults of each node, identified by the time at
+which Batch says that the node entered its state. A fault is remembered before its remedy is
+requested. So a call that is repeated after a crash finds either the same fault, whose remedy has
+not been requested yet, or a later fault, whose remedy is the next one: no remedy is requested
+twice.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from shared.base.wire import Wire, replace
 Json = dict[str, Any]
 
 REMEDIES: Final = ("reboot", "reimage")
-NODES_MAX: Final = 20  # bad at once; more than that is the image's or the network's fault
-_ANSWER_SECONDS: Final = 900.0  # a node that has not moved by then does not answer to its remedy
+NODES_MAX: Final = 20  # bad at once; more than that points to the image or the network
+_ANSWER_SECONDS: Final = 900.0  # after that, a node in the same state ignores its remedy
 _CAUSE_LENGTH: Final = 120
 
 
 class Fault(Wire):
     """One time that a node became unusable."""
 
-    since: str  # when it entered its state, ISO 8601, as Batch tells
+    since: str  # when it entered its state, ISO 8601, from Batch
     cause: str
-    asked: str | None = None  # when its remedy was asked for, ISO 8601
+    asked: str | None = None  # when its remedy was requested, ISO 8601
 
 
 class Care(Wire):
@@ -36,7 +37,7 @@ class Care(Wire):
     faults: dict[str, list[Fault]] = {}
 
     def noted(self, lost: Iterable[Json], now: str) -> Care:
-        """With every fault that was not known yet."""
+        """This care with the faults that are new."""
         known = dict(self.faults)
         for node in lost:
             before = known.get(node["id"], [])
@@ -46,7 +47,7 @@ class Care(Wire):
         return Care(faults=known)
 
     def due(self, lost: Iterable[Json]) -> tuple[str, list[str]] | None:
-        """A remedy and the nodes that it is to be given to now."""
+        """The remedy that is due, and the nodes that need it; None where none is due."""
         waiting = [n["id"] for n in lost if self.faults[n["id"]][-1].asked is None]
         for number, remedy in enumerate(REMEDIES, 1):
             nodes = [n for n in waiting if len(self.faults[n]) == number]
@@ -55,7 +56,7 @@ class Care(Wire):
         return None
 
     def asked(self, nodes: Iterable[str], now: str) -> Care:
-        """With the remedy for the last fault of these nodes asked for."""
+        """This care with the remedy for the last fault of these nodes recorded as requested."""
         known = dict(self.faults)
         for node in nodes:
             *before, last = known[node]
@@ -63,22 +64,22 @@ class Care(Wire):
         return Care(faults=known)
 
     def given_up(self, lost: list[Json]) -> list[Json]:
-        """The nodes that nothing has helped; all of them where they are too many for chance. One is
-        enough to give up the pool.
+        """The nodes that no remedy has helped, or all of them where there are too many for a chance
+        fault. One such node is enough to give up the pool.
         """
         if len(lost) > NODES_MAX:
             return lost
         return [n for n in lost if len(self.faults.get(n["id"], [])) > len(REMEDIES)]
 
-    def told(self, node: str) -> str:
-        """What was tried for a node, in words."""
+    def history(self, node: str) -> str:
+        """The faults of a node and what each remedy led to, in words."""
         faults = self.faults.get(node, [])
         helped = [f"after the {r}: {f.cause}" for r, f in zip(REMEDIES, faults[1:], strict=False)]
         return "; ".join([*[f.cause for f in faults[:1]], *helped])
 
 
 def _is_another(last: Fault, node: Json, now: str) -> bool:
-    """A later fault, or the same one although its remedy was asked for long ago."""
+    """Whether this is a later fault, or the same one long after its remedy was requested."""
     if last.since != _since(node):
         return True
     return last.asked is not None and _seconds(last.asked, now) > _ANSWER_SECONDS
@@ -93,7 +94,7 @@ def _seconds(start: str, end: str) -> float:
 
 
 def code(node: Json) -> str:
-    """Batch's word for what is wrong with a node, or the state itself."""
+    """Batch's error code for a node, or the node's state where it gives none."""
     errors_ = node.get("errors") or []
     if errors_:
         return str(errors_[0].get("code") or node["state"])
@@ -104,12 +105,12 @@ def code(node: Json) -> str:
 def cause(node: Json) -> str:
     """Why a node cannot be used, in one line."""
     info = node.get("startTaskInfo") or {}
-    told = []
+    reasons = []
     if info.get("exitCode"):
-        told.append(f"its start task exited with {info['exitCode']}")
+        reasons.append(f"its start task exited with {info['exitCode']}")
     elif failure := info.get("failureInfo"):
-        told.append(f"its start task failed: {failure.get('code')}: {failure.get('message')}")
+        reasons.append(f"its start task failed: {failure.get('code')}: {failure.get('message')}")
     for error in node.get("errors") or []:
         values = [str(d.get("value", "")) for d in error.get("errorDetails") or []]
-        told.append(" ".join([f"{error.get('code')}: {error.get('message')}", *values]))
-    return "; ".join(told) or str(node["state"])
+        reasons.append(" ".join([f"{error.get('code')}: {error.get('message')}", *values]))
+    return "; ".join(reasons) or str(node["state"])

@@ -1,10 +1,10 @@
-"""Changes to a pool that is there: a resize, or its deletion."""
+"""Changes to an existing pool: resize or delete it."""
 
 from __future__ import annotations
 
 from activities import batch_pool, pool_nodes
-from shared.azure import batch_bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine import decisions
@@ -19,7 +19,7 @@ def _change_path(plan: PoolChange) -> tuple[str, str, str]:
 
 
 def _observe_change(services: Services, plan: PoolChange, _: PollState) -> Json | None:
-    return clients.fetch(services.azure.batch.pool.get, *_change_path(plan))
+    return sdk.fetch(services.azure.batch.pool.get, *_change_path(plan))
 
 
 def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
@@ -34,7 +34,7 @@ def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
     observed = _observe_change(services, plan, poll) or {}
     scale = {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
     body = {"properties": {"scaleSettings": scale}}
-    return clients.send(services.azure.batch.pool.update, *_change_path(plan), body)
+    return sdk.send(services.azure.batch.pool.update, *_change_path(plan), body)
 
 
 def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
@@ -57,7 +57,7 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
 
 
 def _not_ours(plan: PoolChange) -> Failure:
-    advice = "Change it yourself: batch-prep changes only pools that it made."
+    advice = "Change it yourself: batch-prep changes only pools that it created."
     return decisions.foreign(plan.resource, "batch-prep did not make it", advice)
 
 
@@ -94,7 +94,7 @@ resize_pool = Reconciler(
 
 
 def _record_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
-    """The nodes that the pool has, or is still getting, as far as it is ours."""
+    """Record the nodes that the pool has or is getting, if the record's build owns the pool."""
     observed = _observe_change(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
         return NoResult()
@@ -127,11 +127,11 @@ def _present(observed: Json) -> tuple[int, int]:
 
 
 def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Started:
-    return clients.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
+    return sdk.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
 
 
 def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
-    """Only pools that batch-prep made are deleted."""
+    """Delete the pool if batch-prep created it."""
     if observed is not None and batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
     result = NoResult()

@@ -1,7 +1,7 @@
-"""The nodes of a pool: awaited, helped where they fail, and their words kept before they go.
+"""The nodes of a pool: await them, repair those that fail, keep their output before they go.
 
 A node that cannot be used gets one reboot, then one reimage (`node_care`). If neither helps, the
-failure tells of each such node what Batch says and what its start task printed last.
+failure holds, for each such node, Batch's error and the last lines of its start task.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from datetime import datetime
 
 from activities import batch_pool, node_care
 from activities.node_care import Care
-from shared.azure import clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import errors, scripts
 from shared.base.errors import Failure, Kind, Problem
 from shared.base.wire import replace
@@ -20,13 +20,13 @@ from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import PoolPlan
 from shared.model.results import NodesReady
 
-_REPORTS_MAX = 5  # nodes whose words are repeated in a failure
+_REPORTS_MAX = 5  # nodes whose output a failure contains
 _TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
 _TAIL_LINES = 20
 _SELECT = ["id", "state", "stateTransitionTime", "errors", "startTaskInfo"]
 
 
-# -- what they print ------------------------------------------------------------------------------
+# -- output of start tasks ------------------------------------------------------------------------
 
 
 def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
@@ -35,13 +35,13 @@ def node_report(services: Services, plan: PoolPlan, node: str) -> Json | None:
 
 
 def _tail(services: Services, plan: PoolPlan, node: str, file: str) -> str:
-    """The end of what a start task printed; nothing where it cannot be read."""
+    """The end of a start task's output; empty where it cannot be read."""
     service = services.azure.batch_service(plan.endpoint)
     path = f"startup/{file}"
-    return clients.tail(_TAIL_BYTES, service.download_node_file, plan.pool_id, node, path)
+    return sdk.tail(_TAIL_BYTES, service.download_node_file, plan.pool_id, node, path)
 
 
-def _words(services: Services, plan: PoolPlan, node: str) -> Json:
+def _output(services: Services, plan: PoolPlan, node: str) -> Json:
     """The report and the last lines of a failed start task, before its node goes."""
     printed = _tail(services, plan, node, "stdout.txt")
     complained = _tail(services, plan, node, "stderr.txt")
@@ -50,23 +50,25 @@ def _words(services: Services, plan: PoolPlan, node: str) -> Json:
     return {"report": scripts.result_line(printed), "log": "\n".join(lines)}
 
 
-# -- looking --------------------------------------------------------------------------------------
+# -- observing ------------------------------------------------------------------------------------
 
 
 def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
-    """The nodes, those given up with their words; and the pool, while it could tell more."""
+    """The nodes, with the output of those that are given up; and the pool, where its state adds to
+    that of the nodes.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     service = services.azure.batch_service(plan.endpoint)
     try:
-        nodes = clients.listed(service.list_nodes, plan.pool_id, select=_SELECT)
+        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=_SELECT)
     except ResourceNotFoundError:
         return None
     lost = lost_nodes(nodes)
     if _care(poll, lost).given_up(lost):
         readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
         for node in readable:
-            node.update(_words(services, plan, node["id"]))
+            node.update(_output(services, plan, node["id"]))
     if _on_their_way(plan, nodes) or _are_ready(plan, nodes):
         return {"nodes": nodes}
     pool = batch_pool.observe(services, plan, poll)
@@ -83,7 +85,7 @@ _LOST = {"unusable", "starttaskfailed"}
 
 
 def _state(node: Json) -> str:
-    """In lower case. Raises Bug for one that is not known here."""
+    """A node's state in lower case. Raises Bug for a state that is not in the sets above."""
     state = str(node.get("state", "unknown")).lower()
     if state not in _COMING | _READY | _LOST:
         raise errors.Bug(f"Batch says node state {state!r}, which is not known here")
@@ -91,30 +93,30 @@ def _state(node: Json) -> str:
 
 
 def lost_nodes(nodes: list[Json]) -> list[Json]:
-    """Those that will not become usable by waiting."""
+    """The nodes that waiting will not make usable."""
     return [n for n in nodes if _state(n) in _LOST]
 
 
 def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
-    """Whether all nodes are there and only need time: the pool itself has nothing to add."""
+    """Whether all nodes exist and only need time, so that the pool's own state adds nothing."""
     states = [_state(n) for n in nodes]
     all_there = len(nodes) == plan.nodes_asked > 0
     return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
 
 
 def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
-    """Whether all nodes that were asked for are there and can work: the pool has nothing to add."""
+    """Whether all requested nodes exist and can run tasks: the pool's state adds nothing then."""
     return len(nodes) == plan.nodes_asked > 0 and all(_state(n) in _READY for n in nodes)
 
 
-# What a node does on its way, in seconds, two thirds of what is usual: the machine is prepared, it
-# boots, its start task runs. Whole ways that take half are over before the first look; of one that
-# is not, the parts left hardly take less than this, and a look that comes sooner sees nothing new.
+# Seconds that a node spends in each state on its way to idle: two thirds of the usual time. A node
+# that takes half the usual time is idle at the first poll. For any other node, the states that are
+# left hardly take less than this, so an earlier poll would show nothing new.
 _WAY = {"creating": 20.0, "starting": 100.0, "waitingforstarttask": 13.0}
 
 
 def _left(nodes: list[Json], now: str) -> float | None:
-    """Until the last of them can work, at least; None where one does something unusual."""
+    """The least seconds until all nodes are idle; None where one is in an unusual state."""
     coming = [n for n in nodes if _state(n) in _COMING]
     if any(_state(n) not in _WAY for n in coming):
         return None
@@ -122,7 +124,7 @@ def _left(nodes: list[Json], now: str) -> float | None:
 
 
 def _way_of(state: str, spent: float = 0.0) -> float:
-    """The seconds of a node's way that are left when it has `spent` some in this state."""
+    """The seconds until a node is idle that has `spent` some in this state."""
     states = list(_WAY)
     after = sum(_WAY[s] for s in states[states.index(state) + 1 :])
     return after + max(0.0, _WAY[state] - spent)
@@ -139,11 +141,11 @@ def _care(poll: PollState, lost: list[Json]) -> Care:
     return Care.from_wire(poll.memory).noted(lost, poll.now)
 
 
-# -- judging --------------------------------------------------------------------------------------
+# -- deciding -------------------------------------------------------------------------------------
 
 
 def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[NodesReady]:
-    """Ready when as many nodes as asked for are idle."""
+    """Done when as many nodes as requested are idle."""
     if observed is None:
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]
@@ -170,7 +172,7 @@ def _counted(nodes: list[Json]) -> str:
 def _decide_lost(
     plan: PoolPlan, nodes: list[Json], lost: list[Json], poll: PollState
 ) -> Decision[NodesReady]:
-    """A fault is remembered, then its remedy given, and the pool given up when none is left."""
+    """Remember a new fault, then request its remedy; give up the pool when no remedy is left."""
     care = _care(poll, lost)
     if care.given_up(lost):
         bad = [n for n in nodes if n["id"] in care.faults and _state(n) not in _READY]
@@ -185,20 +187,20 @@ def _decide_lost(
 
 
 def _reboot(services: Services, plan: PoolPlan, poll: PollState) -> Started:
-    return _give(services, plan, poll, "reboot")
+    return _request(services, plan, poll, "reboot")
 
 
 def _reimage(services: Services, plan: PoolPlan, poll: PollState) -> Started:
-    return _give(services, plan, poll, "reimage")
+    return _request(services, plan, poll, "reimage")
 
 
-def _give(services: Services, plan: PoolPlan, poll: PollState, remedy: str) -> Started:
-    """To the nodes whose remedy is asked for in this very call."""
+def _request(services: Services, plan: PoolPlan, poll: PollState, remedy: str) -> Started:
+    """Request the remedy for the nodes that this very call has marked."""
     service = services.azure.batch_service(plan.endpoint)
     care = Care.from_wire(poll.memory)
     for node, faults in care.faults.items():
         if faults[-1].asked == poll.now:
-            clients.restart_node(service, plan.pool_id, node, remedy)
+            sdk.restart_node(service, plan.pool_id, node, remedy)
     return Started(status=202, body=None, operation=None, retry_after=None)
 
 
@@ -206,32 +208,32 @@ def _give(services: Services, plan: PoolPlan, poll: PollState, remedy: str) -> S
 
 
 def resize_problem(subject: str, observed: Json) -> Failure | None:
-    """Why the pool did not get its nodes, if Batch says so. Quota shows here and not in the
-    request's answer.
+    """The failure if Batch reports why the pool did not get its nodes. Batch accepts a request that
+    exceeds a quota, and reports the quota here.
     """
     found = resource_state.properties(observed)
     problems = (found.get("resizeOperationStatus") or {}).get("errors") or []
     if not problems:
         return None
-    told = [_told(problem) for problem in problems]
+    details = [_problem(problem) for problem in problems]
     failure = errors.from_azure(
         attempted="get the pool's nodes",
         resource=subject,
         status=200,
         code=str(problems[0].get("code", "")),
-        message=f"{told[0].message}.{_short_of(found)}",
+        message=f"{details[0].message}.{_short_of(found)}",
     )
-    return replace(failure, details=told)
+    return replace(failure, details=details)
 
 
-def _told(problem: Json) -> Problem:
+def _problem(problem: Json) -> Problem:
     inner = "; ".join(str(d.get("message", "")) for d in problem.get("details") or [])
     message = f"{problem.get('message', '')} {inner}".strip().rstrip(".")
     return Problem(field="nodes", code=str(problem.get("code", "")), message=message)
 
 
 def _short_of(pool: Json) -> str:
-    """How many nodes the pool wanted and how many it got: that many would fit."""
+    """How many nodes the pool wanted and how many it got."""
     fixed = (pool.get("scaleSettings") or {}).get("fixedScale")
     if fixed is None:
         return ""
@@ -246,8 +248,8 @@ def _short_of(pool: Json) -> str:
 
 
 def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
-    details = [_truth(n, care) for n in bad[:_REPORTS_MAX]]
-    told = "; ".join(d.message for d in details)
+    details = [_node_problem(n, care) for n in bad[:_REPORTS_MAX]]
+    causes = "; ".join(d.message for d in details)
     tried = "neither a reboot nor a reimage helped"
     if len(bad) > node_care.NODES_MAX:
         tried = "too many for an accident, so none was rebooted"
@@ -255,7 +257,7 @@ def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
     return Failure(
         code="NodesUnusable",
         kind=Kind.SCRIPT,
-        message=f"{many} of pool {plan.pool_id} cannot be used ({tried}): {told}",
+        message=f"{many} of pool {plan.pool_id} cannot be used ({tried}): {causes}",
         details=details,
         resource=plan.resource,
         next_action="Read each node's cause and last lines in the details, correct the image or "
@@ -263,11 +265,11 @@ def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
     )
 
 
-def _truth(node: Json, care: Care) -> Problem:
-    """What is known of one node: its faults in order, the checks that failed, its last words."""
+def _node_problem(node: Json, care: Care) -> Problem:
+    """One node: its faults in order, the checks that failed, the last lines of its start task."""
     checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
     failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
-    facts = "; ".join([care.told(node["id"]) or node_care.cause(node), *failed])
+    facts = "; ".join([care.history(node["id"]) or node_care.cause(node), *failed])
     return Problem(
         field=f"nodes[{node['id']}]",
         code=node_care.code(node),
@@ -277,7 +279,7 @@ def _truth(node: Json, care: Care) -> Problem:
 
 
 def gone(plan: PoolPlan) -> Failure:
-    """The pool is not there any more."""
+    """The failure of a pool that does not exist any more."""
     return Failure(
         code="PoolGone",
         kind=Kind.MISSING,

@@ -1,11 +1,11 @@
-"""Everything that can be known of the pools before anything is paid for: see `preflight`."""
+"""Checks of the pools before a build creates anything; see `preflight`."""
 
 from __future__ import annotations
 
 import difflib
 
 from activities import batch_pool, preflight
-from shared.azure import cache, clients, quotas, resource_state
+from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
@@ -19,8 +19,8 @@ from shared.model.results import Findings
 
 
 def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
-    """Sizes that Batch takes and, once there is an account, its quotas and the systems that it
-    supports.
+    """Check the sizes that Batch accepts and, where the account exists, its quotas and the node
+    agents that it supports.
     """
     account = plan.account
     assert account is not None
@@ -38,11 +38,11 @@ def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Findin
 
 
 def _batch_account(services: Services, account: AccountPlan, poll: PollState) -> Json | None:
-    """Remembered for a minute once it is there: many pools are asked for at once."""
+    """The account; one that exists is cached for a minute, because pool requests come in bursts."""
 
     def ask() -> Json | None:
         calls = services.azure.batch.batch_account
-        return clients.fetch(calls.get, account.resource_group, account.name)
+        return sdk.fetch(calls.get, account.resource_group, account.name)
 
     key = ("batch account", account.account_id.lower())
     return services.cache.get(key, poll.now, ask, _is_ready, cache.A_MINUTE)
@@ -55,14 +55,14 @@ def _is_ready(found: Json | None) -> bool:
 def _batch_sizes(services: Services, location: str, poll: PollState) -> dict[str, Size]:
     def ask() -> dict[str, Size]:
         calls = services.azure.batch.location
-        listed = clients.listed(calls.list_supported_virtual_machine_skus, location)
+        listed = sdk.listed(calls.list_supported_virtual_machine_skus, location)
         return {s["name"].lower(): quotas.read_size(s) for s in listed}
 
     return services.cache.get(("batch sizes", location), poll.now, ask)
 
 
 def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
-    """None where at least one of the pool's sizes can be had."""
+    """Why none of the pool's sizes can be used; None where at least one can."""
     reasons = []
     for name in [pool.size, *pool.other_sizes]:
         size = sizes.get(name.lower())
@@ -94,7 +94,7 @@ def _quota_problems(
     problems = quotas.batch_shortages(account, needs, used, sizes.values())
     limit = int(resource_state.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
-    if plan.image is not None:  # else the pool itself tells, and nothing was paid for
+    if plan.image is not None:  # otherwise the pool step finds this before anything is created
         problems += _existing(plan, {p["name"].lower() for p in pools})
     if len(pools) + len(new) > limit:
         message = f"the account may have {limit} pools, has {len(pools)}, and would get {len(new)}"
@@ -117,7 +117,7 @@ def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:
 def _agent_problems(
     services: Services, plan: BuildPlan, account: Json, poll: PollState
 ) -> list[Problem]:
-    """Whether Batch still supports the node agent of the system."""
+    """Why the account cannot run the image's system: Batch dropped its node agent."""
     agent = plan.image.system.node_agent if plan.image else None
     if agent is None and plan.image_ref:
         agent = plan.image_ref.node_agent
@@ -132,7 +132,7 @@ def _agent_problems(
 
 def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set[str]:
     def ask() -> set[str]:
-        images = clients.listed(services.azure.batch_service(endpoint).list_supported_images)
+        images = sdk.listed(services.azure.batch_service(endpoint).list_supported_images)
         return {image["nodeAgentSKUId"] for image in images}
 
     return services.cache.get(("node agents", endpoint), poll.now, ask)
@@ -152,7 +152,7 @@ check_batch = ShortActivity(
 
 
 def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
-    """The image to use: from Azure what it is, from the records what is inside it."""
+    """Find the image to use on Azure, and its contents in the records."""
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
     assert account is not None
@@ -189,8 +189,8 @@ def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findin
 def _find_image(
     services: Services, wanted: ImageReference, newest: ImageRecord | None, poll: PollState
 ) -> tuple[Json | None, list[Json]]:
-    """The version to use, and all there are. Remembered for a minute once it is found, until a
-    newer one is recorded: many pools are made from one image at once.
+    """The version to use, and all versions. One that is found is cached for a minute or until a
+    newer one is recorded, because pool requests for one image come in bursts.
     """
 
     def ask() -> tuple[Json | None, list[Json]]:
@@ -210,13 +210,15 @@ def _versions(services: Services, wanted: ImageReference) -> list[Json]:
     calls = services.azure.compute.gallery_image_versions
     path = (wanted.resource_group, wanted.gallery, wanted.definition)
     try:
-        return clients.listed(calls.list_by_gallery_image, *path)
+        return sdk.listed(calls.list_by_gallery_image, *path)
     except ResourceNotFoundError:
         return []
 
 
 def _newest(versions: list[Json]) -> Json | None:
-    """The highest number that is finished and not excluded: what Azure itself calls `latest`."""
+    """The version that Azure resolves `latest` to: the highest number that is ready and not
+    excluded.
+    """
     usable = [
         v
         for v in versions
@@ -229,7 +231,7 @@ def _newest(versions: list[Json]) -> Json | None:
 
 
 def _not_found(services: Services, wanted: ImageReference, versions: list[Json]) -> Problem:
-    """Which images there are, the nearest names first."""
+    """The blocker, with the existing versions or, by similarity, the images' names."""
     if versions:
         there = ", ".join(sorted(v["name"] for v in versions))
         message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
@@ -250,7 +252,7 @@ def _describe(
     record = services.records.image(wanted.gallery, wanted.definition, version, group)
     if record is not None:
         return record
-    return ImageRecord(  # made by someone else: what the request says is all that is known
+    return ImageRecord(  # not built by batch-prep: only the request describes it
         image_id=found["id"],
         node_agent_sku=wanted.node_agent,
         gallery_name=wanted.gallery,

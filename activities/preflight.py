@@ -1,13 +1,13 @@
-"""Everything that can be known of the image before anything is paid for. Each check returns
+"""Checks of the image before a build creates anything. Each check returns
 `Findings`.
 """
 
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared.azure import clients, quotas, resource_state
-from shared.azure.clients import Started
+from shared.azure import quotas, resource_state, sdk
 from shared.azure.quotas import Size
+from shared.azure.sdk import Started
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
@@ -47,7 +47,7 @@ def _observe_providers(services: Services, plan: BuildPlan, poll: PollState) -> 
 
 def _registration(services: Services, namespace: str, poll: PollState) -> str:
     def ask() -> str:
-        found = clients.fetch(services.azure.resources.providers.get, namespace) or {}
+        found = sdk.fetch(services.azure.resources.providers.get, namespace) or {}
         return str(found.get("registrationState", "NotRegistered"))
 
     return services.cache.get(("provider", namespace), poll.now, ask, lambda s: s == _REGISTERED)
@@ -56,7 +56,7 @@ def _registration(services: Services, namespace: str, poll: PollState) -> str:
 def _register(services: Services, plan: BuildPlan, poll: PollState) -> Started:
     for namespace, state in (_observe_providers(services, plan, poll) or {}).items():
         if state == "NotRegistered":
-            clients.send(services.azure.resources.providers.register, namespace)
+            sdk.send(services.azure.resources.providers.register, namespace)
     return Started(status=200, body=None, operation=None, retry_after=None)
 
 
@@ -82,13 +82,11 @@ check_providers = Reconciler(
 )
 
 
-# -- what the image is made from ------------------------------------------------------------------
+# -- the base image and the gallery ---------------------------------------------------------------
 
 
 def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
-    """The base image's newest version; whether the definition and the version asked for can take
-    the image.
-    """
+    """Find the base image's newest version, and check the gallery's definition and version."""
     image = plan.image
     assert image is not None
     base = _find_base(services, image)
@@ -107,29 +105,29 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
     if not found:
         return None
     version = found[0]["name"]
-    told = resource_state.properties(clients.fetch(calls.get, *path, version))
+    found_image = resource_state.properties(sdk.fetch(calls.get, *path, version))
     return BaseImage(
         publisher=system.publisher,
         offer=system.offer,
         sku=system.sku,
         version=version,
-        generation=told.get("hyperVGeneration") or "V2",
-        architecture=told.get("architecture") or "x64",
-        purchase_plan=told.get("plan"),
+        generation=found_image.get("hyperVGeneration") or "V2",
+        architecture=found_image.get("architecture") or "x64",
+        purchase_plan=found_image.get("plan"),
     )
 
 
 def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> list[Problem]:
     compute, problems = services.azure.compute, []
     path = (image.resource_group, image.gallery, image.definition)
-    definition = clients.fetch(compute.gallery_images.get, *path)
+    definition = sdk.fetch(compute.gallery_images.get, *path)
     if definition is None:
         return []
     if why := definition_conflict(replace(image, base=base), definition):
         message = f"image definition {image.definition} exists and cannot take this image: {why}"
         problems.append(Problem(field="image.name", code="Conflict", message=message))
     if image.version:
-        version = clients.fetch(compute.gallery_image_versions.get, *path, image.version)
+        version = sdk.fetch(compute.gallery_image_versions.get, *path, image.version)
         if version is not None:
             message = f"version {image.version} exists already, and versions are never overwritten"
             problems.append(Problem(field="image.version", code="VersionExists", message=message))
@@ -150,13 +148,11 @@ check_image_source = ShortActivity(
 
 
 def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
-    """At least one of the builder's sizes must be offered and fit the quotas; the others are
-    dropped.
-    """
+    """Keep the builder sizes that Azure offers and whose quota suffices; one of them is enough."""
     image = plan.image
     assert image is not None
     skus = _compute_sizes(services, image.location, poll)
-    usages = clients.listed(services.azure.compute.usage.list, image.location)
+    usages = sdk.listed(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
     for name in [image.size, *image.other_sizes]:
         problem = _builder_problem(image, name, skus, usages)
@@ -171,7 +167,7 @@ def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Find
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
     def ask() -> dict[str, Json]:
         skus, here = services.azure.compute.resource_skus, f"location eq '{location}'"
-        return quotas.sizes_by_name(clients.listed(skus.list, filter=here))
+        return quotas.sizes_by_name(sdk.listed(skus.list, filter=here))
 
     return services.cache.get(("compute sizes", location), poll.now, ask)
 
@@ -193,7 +189,7 @@ def _builder_problem(
 
 
 def size_mismatch(size: Size, security: SecurityType) -> str | None:
-    """Why a size cannot run the images that are built here, or None."""
+    """Why a size cannot run the images that batch-prep builds, or None."""
     if "V2" not in size.generations:
         return f"{size.name} does not run generation 2 images"
     if size.architecture != "x64":

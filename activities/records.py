@@ -1,4 +1,4 @@
-"""Writing and reading the records."""
+"""Read and write the records in Azure Table Storage."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ record_image = ShortActivity(
 
 
 def _put_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
-    """A build that left a pool as another had made it does not tell what became of it."""
+    """Write only if this build owns the pool or no record exists."""
     record = plan.record
     if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
         services.records.put_pool(record)
@@ -127,7 +127,7 @@ list_recipes = ShortActivity(
 
 
 def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> RecipeAccepted:
-    """One build per recipe and day: a second rebuild on a day finds the first one's build."""
+    """Accept one build per recipe and day; a second rebuild on that day finds the first one."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")

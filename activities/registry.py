@@ -1,12 +1,12 @@
-"""The container registry: ensured, with an identity that may pull from it, and an image built
-inside it.
+"""The container registry: create it with an identity that may pull from it, and build an image in
+it.
 """
 
 from __future__ import annotations
 
 from activities.arm_resource import Resource, creation_of
-from shared.azure import bodies, clients, resource_state
-from shared.azure.clients import Started
+from shared.azure import bodies, resource_state, sdk
+from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
@@ -50,15 +50,15 @@ create_registry = creation_of(
 
 
 def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
-    """The identity that builders and pools pull with."""
+    """Create the identity with which builders and pools pull, where it does not exist."""
     calls = services.azure.identities.user_assigned_identities
     path = (plan.resource_group, names.PULL_IDENTITY)
-    identity = clients.fetch(calls.get, *path)
+    identity = sdk.fetch(calls.get, *path)
     if identity is None:
         from azure.mgmt.msi.models import Identity
 
         body = Identity(location=plan.location, tags=bodies.lasting(plan.tags))
-        identity = clients.send(calls.create_or_update, *path, body).body or {}
+        identity = sdk.send(calls.create_or_update, *path, body).body or {}
     found = identity["properties"]
     return PullIdentity(client_id=found["clientId"], principal_id=found["principalId"])
 
@@ -74,8 +74,8 @@ ensure_pull_identity = ShortActivity(
 
 
 def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
-    """Let the identity pull. The grant's name derives from what it grants, so granting twice is
-    once.
+    """Grant AcrPull to the identity. The assignment's name derives from scope, identity and role,
+    so a repeated grant is the same assignment.
     """
     from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
@@ -90,8 +90,8 @@ def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
     )
     name = names.role_assignment(scope, principal, _ACR_PULL)
     calls = services.azure.authorization.role_assignments
-    if clients.fetch(calls.get, scope, name) is None:
-        clients.send(calls.create, scope, name, body)
+    if sdk.fetch(calls.get, scope, name) is None:
+        sdk.send(calls.create, scope, name, body)
     return NoResult()
 
 
@@ -112,19 +112,19 @@ _GOING = {"queued", "started", "running"}
 
 
 def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Json | None:
-    """The run that this step started. A repeated start builds the same image again, which changes
-    nothing.
+    """The run that this step has started. A repeated start builds the same image again, which does
+    no harm.
     """
     if not poll.operation:
         return None
-    return clients.fetch(services.azure.registry_tasks.runs.get, *_path(plan), poll.operation)
+    return sdk.fetch(services.azure.registry_tasks.runs.get, *_path(plan), poll.operation)
 
 
 def _schedule(services: Services, plan: RegistryPlan, _: PollState) -> Started:
     calls = services.azure.registry_tasks.registries
     source = plan.build_source or _upload_context(services, plan)
     body = bodies.registry_build(plan, source, _BUILD_MINUTES)
-    answer = clients.send(calls.schedule_run, *_path(plan), body)
+    answer = sdk.send(calls.schedule_run, *_path(plan), body)
     run = ((answer.body or {}).get("properties") or {}).get("runId")
     if not run:
         raise StepFailed(_build_failed(plan, "Azure gave no run id"))
@@ -134,10 +134,10 @@ def _schedule(services: Services, plan: RegistryPlan, _: PollState) -> Started:
 
 
 def _upload_context(services: Services, plan: RegistryPlan) -> str:
-    """Hand the uploaded context over to the registry, which says how it wants to call it."""
+    """Upload the context to the place that the registry names, and return its path there."""
     assert plan.build_context is not None, "a build has a source or a context"
     calls = services.azure.registry_tasks.registries
-    place = clients.fetch(calls.get_build_source_upload_url, *_path(plan)) or {}
+    place = sdk.fetch(calls.get_build_source_upload_url, *_path(plan)) or {}
     services.azure.put_url(place["uploadUrl"], services.outbox.get_context(plan.build_context))
     return str(place["relativePath"])
 

@@ -1,12 +1,10 @@
-"""Scripts on the builder VM: managed run commands, started once per name and watched until they
-end.
-"""
+"""Scripts on the builder VM: start each as a managed run command, and poll it until it ends."""
 
 from __future__ import annotations
 
-from shared.azure import bodies, clients
-from shared.azure.clients import Started
-from shared.base import errors, names, scripts
+from shared.azure import bodies, sdk
+from shared.azure.sdk import Started
+from shared.base import errors, names, script_exits, scripts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services
@@ -15,7 +13,7 @@ from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
 
-ATTEMPT = 1  # the orchestration runs each script once; a resumed build has a name of its own
+ATTEMPT = 1  # each script runs once per build
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
@@ -26,12 +24,12 @@ def _path(plan: ScriptPlan) -> tuple[str, str, str]:
 def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
     """The run command with its instance view, or None."""
     calls = services.azure.compute.virtual_machine_run_commands
-    return clients.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
+    return sdk.fetch(calls.get_by_virtual_machine, *_path(plan), expand="instanceView")
 
 
 def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
-    """The first call asks Azure for the script at once: where an interrupted one has asked already,
-    the same name with the same body is no new run.
+    """The first call starts the script without observing it. If an interrupted call has started it
+    already, Azure takes the same name with the same body for the same run.
     """
     is_first = poll.started is None and poll.elapsed == 0
     return None if is_first else observe(services, plan, poll)
@@ -43,7 +41,7 @@ def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
-    return clients.send(calls.begin_create_or_update, *_path(plan), body)
+    return sdk.send(calls.begin_create_or_update, *_path(plan), body)
 
 
 def _subject(plan: ScriptPlan) -> str:
@@ -56,8 +54,8 @@ _GOING = {"unknown", "pending", "running"}
 
 
 def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision[ScriptResult]:
-    """Success is the script's own result line with this attempt's nonce; Azure's "Succeeded" is not
-    enough.
+    """Done when the script has printed its result line with this build's nonce. Azure's "Succeeded"
+    alone proves nothing.
     """
     if observed is None:
         return Wait() if poll.started else Start(action="start")
@@ -76,7 +74,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
     if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
         return Fail(failure=_no_result(plan, view, exit_code))
     if not result.get("ok") or exit_code != 0:
-        failure = errors.from_script(
+        failure = script_exits.failure(
             step=plan.step,
             resource=_subject(plan),
             exit_code=int(result.get("exitCode") or exit_code),
@@ -90,7 +88,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
 
 
 def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
-    """Killed, timed out, or another script's output: unknown is never success."""
+    """The failure of a script that was killed, timed out, or left another script's output."""
     said = str(view.get("executionMessage") or view.get("error") or view.get("output") or "")[
         -1000:
     ]

@@ -1,12 +1,14 @@
-"""Checking and sealing the builder: one script checks the finished system and, if all is well,
-schedules the sealing; then the VM seals itself and powers off. One operation from the script's
-start to the seal's mark on the console, which nothing writes that has not passed the checks.
+"""Check and seal the builder.
+
+One script checks the finished system and, if every check passes, schedules the sealing. Then the VM
+seals itself, writes a mark to the serial console and powers off. One reconciler covers all of this,
+from the start of the script to the mark.
 """
 
 from __future__ import annotations
 
 from activities import builder_vm, run_script
-from shared.azure import clients, resource_state
+from shared.azure import resource_state, sdk
 from shared.base import timing
 from shared.base.errors import Failure, Kind
 from shared.engine.activity import Json, PollState, Reconciler, Services
@@ -15,38 +17,40 @@ from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
 
 _STOPPED = {"stopped", "deallocated"}
-# A failed seal leaves the VM running, and a VM that went off early takes its agent's report along:
-# from then on everything is asked that may tell.
+# After this time, each poll asks for the console as well: a failed seal leaves the VM running, and
+# a VM that went off early took its agent's report with it.
 _OVERDUE_SECONDS = timing.pace_of("seal").typical
 
 
 def _observe(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
-    """The script as `command` until it has reported; then the VM, and its `console` where that is
-    needed.
+    """The script's run command as `command` until it has reported; then the VM, with its `console`
+    where the decision needs that.
     """
     is_overdue = poll.elapsed > _OVERDUE_SECONDS
-    told: Json = {}
+    found: Json = {}
     if "script" not in poll.memory:
-        told = {"command": run_script.observe(services, plan, poll)}
-        if not is_overdue or (told["command"] is None and poll.started is None):
-            return told
+        found = {"command": run_script.observe(services, plan, poll)}
+        if not is_overdue or (found["command"] is None and poll.started is None):
+            return found
     vm = builder_vm.observe(services, plan.image, poll)
     if vm is None:
         return None
     if is_overdue or resource_state.power_state(vm) in _STOPPED:
-        told["console"] = _console(services, plan)
-    return {**vm, **told}
+        found["console"] = _console(services, plan)
+    return {**vm, **found}
 
 
 def _console(services: Services, plan: ScriptPlan) -> str:
     calls = services.azure.compute.virtual_machines
-    told = clients.fetch(calls.retrieve_boot_diagnostics_data, *builder_vm.path(plan.image)) or {}
-    url = told.get("serialConsoleLogBlobUri")
+    logs = sdk.fetch(calls.retrieve_boot_diagnostics_data, *builder_vm.path(plan.image)) or {}
+    url = logs.get("serialConsoleLogBlobUri")
     return (services.azure.get_url(url) or "") if url else ""
 
 
 def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision[ScriptResult]:
-    """Stopped, with this seal's mark on the console: a crash looks stopped too."""
+    """Sealed when the VM has stopped and this seal's mark is on the console. A VM that crashed has
+    stopped, too, so the power state alone proves nothing.
+    """
     if observed is None:
         return Fail(failure=builder_vm.lost(plan.image))
     console = observed.get("console") or ""
@@ -60,8 +64,8 @@ def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decisio
             return Done(result=result or ScriptResult())
         return Wait(note="the VM has stopped; its console does not yet show the seal")
     if result is None:
-        return script or Wait(note="the system is checked")
-    return Wait(note="the VM seals itself", memory={"script": result.to_wire()})
+        return script or Wait(note="the script checks the system")
+    return Wait(note="the VM is sealing itself", memory={"script": result.to_wire()})
 
 
 def _remembered(poll: PollState) -> ScriptResult | None:

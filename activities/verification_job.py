@@ -1,5 +1,5 @@
-"""The two halves of a pool's proof: what every node's start task found, and a job of container
-tasks.
+"""The two halves of a pool's verification: the reports of the nodes' start tasks, and a job of
+container tasks.
 """
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from activities import batch_pool, pool_nodes
-from shared.azure import batch_bodies, clients
-from shared.azure.clients import Started
+from shared.azure import batch_bodies, sdk
+from shared.azure.sdk import Started
 from shared.base import timing
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
@@ -25,9 +25,7 @@ _TASKS_PER_REQUEST = 100  # Batch's limit
 
 
 def _read_nodes(services: Services, plan: ReportPlan, _: PollState) -> NodeReport:
-    """The checks that each node printed. A node without a report counts as failed: silence proves
-    nothing.
-    """
+    """Read the checks that each node's start task printed. A node without a report has failed."""
     nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
     checks = [check for node, report in reports.items() for check in node_checks(node, report)]
@@ -46,9 +44,9 @@ def _report(checks: list[CheckResult], several: list[Marks]) -> NodeReport:
 
 
 def _some_nodes(services: Services, plan: PoolPlan) -> list[str]:
-    """Of a pool that failed: enough to see why."""
+    """Some nodes of a pool that failed, enough to see why."""
     service = services.azure.batch_service(plan.endpoint)
-    found = clients.listed(service.list_nodes, plan.pool_id, select=["id"])
+    found = sdk.listed(service.list_nodes, plan.pool_id, select=["id"])
     return [node["id"] for node in found[:NODES_A_CALL]]
 
 
@@ -88,13 +86,14 @@ read_node_reports = ShortActivity(
 # -- second half: container tasks -----------------------------------------------------------------
 
 
-# Tasks of a pool that is gone wait for ever: then somebody asks whether it is still there.
+# Tasks of a deleted pool stay active for ever. After this time, each poll checks whether the pool
+# exists.
 _OVERDUE_SECONDS = 4 * timing.pace_of("verify").typical
 
 
 def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json | None:
-    """The job's tasks, or None where there is no job yet; whether its pool is gone, if it lasts.
-    The first call asks for the job at once: that tells, too, whether it is there.
+    """The job's tasks, or None where there is no job yet; when the job is overdue, also whether its
+    pool is gone. The first call observes nothing, because Batch refuses a second job of that name.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -102,7 +101,7 @@ def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json 
         return None
     service = services.azure.batch_service(plan.pool.endpoint)
     try:
-        tasks = clients.listed(service.list_tasks, plan.pool.job_id)
+        tasks = sdk.listed(service.list_tasks, plan.pool.job_id)
     except ResourceNotFoundError:
         return None
     overdue = poll.elapsed > _OVERDUE_SECONDS
@@ -116,7 +115,7 @@ def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started
     service = services.azure.batch_service(plan.pool.endpoint)
     job = {"id": plan.pool.job_id, "poolInfo": {"poolId": plan.pool.pool_id}}
     try:
-        clients.send(service.create_job, job)
+        sdk.send(service.create_job, job)
     except ResourceExistsError as error:
         made_before = error.error is not None and error.error.code == "JobExists"
         if not made_before:
@@ -125,13 +124,13 @@ def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started
 
 
 def _add_tasks(services: Services, plan: ReportPlan, _: PollState) -> Started:
-    """Adding a task that is there already is refused by Batch for that task alone."""
+    """Add the tasks; where some exist already, Batch refuses only those."""
     service = services.azure.batch_service(plan.pool.endpoint)
     tasks = batch_bodies.verification_tasks(plan.pool, len(plan.nodes))
     answer = None
     for start in range(0, len(tasks), _TASKS_PER_REQUEST):
         group = {"value": tasks[start : start + _TASKS_PER_REQUEST]}
-        answer = clients.send(service.create_task_collection, plan.pool.job_id, group)
+        answer = sdk.send(service.create_task_collection, plan.pool.job_id, group)
     assert answer is not None
     return Started(status=answer.status, body=None, operation=None, retry_after=None)
 
@@ -154,7 +153,7 @@ def _decide_job(plan: ReportPlan, observed: Json | None, poll: PollState) -> Dec
 
 
 def task_check(plan: PoolPlan, task: Json) -> CheckResult:
-    """One task's verdict: its exit code against the one it must have."""
+    """One task's result: its exit code compared with the expected one."""
     info = task.get("executionInfo") or {}
     exit_code = info.get("exitCode")
     expected = 0
@@ -188,7 +187,7 @@ def _seconds(info: Json) -> float | None:
 
 
 def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) -> Json:
-    """What was run, and how it ended."""
+    """The command that was run, and how it ended."""
     image = (task.get("containerSettings") or {}).get("imageName")
     return {
         "image": image,
@@ -213,9 +212,8 @@ run_verification_job = Reconciler(
 
 
 def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> NoResult:
-    """The job has told what it had to tell."""
     service = services.azure.batch_service(plan.endpoint)
-    clients.delete_job(service, plan.job_id)
+    sdk.delete_job(service, plan.job_id)
     return NoResult()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -152,4 +153,7 @@ def _base_url(endpoint: str) -> str:
 
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url.strip()).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, be it 127.0.0.1.example.org
+        return host == "localhost"

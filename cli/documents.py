@@ -1,6 +1,8 @@
-"""What the service answers about a build, parsed once at this edge.
+"""The documents that the service answers about a build, parsed once at this edge.
 
-Unknown fields are ignored and missing ones have quiet defaults: a newer service can be watched too.
+The command reads them by the service's description, /api/openapi.json; a test compares every field
+that is read here with it. Unknown fields are ignored and missing ones have quiet defaults, so that
+an older or a newer service can be watched too.
 """
 
 from __future__ import annotations
@@ -100,7 +102,7 @@ class Pool:
         nodes = _number(data.get("nodes"))
         verified = data.get("verified")
         return cls(
-            id=_text(data, "poolId") or _text(data, "id") or "?",
+            id=_text(data, "poolId") or "?",
             state=_text(data, "state"),
             vm_size=_text(data, "vmSize"),
             nodes=None if nodes is None else int(nodes),
@@ -129,7 +131,6 @@ class Build:
     image: Mapping[str, Any] | None = None
     pools: tuple[Pool, ...] = ()
     error: Error | None = None
-    next_action: str = ""
     leftovers: tuple[str, ...] = ()
     document: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -154,8 +155,7 @@ class Build:
             image=image if isinstance(image, Mapping) and image else None,
             pools=tuple(Pool.from_wire(pool) for pool in data.get("pools") or []),
             error=Error.from_wire(data.get("error")),
-            next_action=_text(data, "nextAction"),
-            leftovers=tuple(_leftover(left) for left in data.get("leftovers") or []),
+            leftovers=tuple(str(left) for left in data.get("leftovers") or []),
             document=data,
         )
 
@@ -172,13 +172,5 @@ def _number(value: Any) -> float | None:
 def _detail(detail: Any) -> str:
     if not isinstance(detail, Mapping):
         return str(detail)
-    told = _text(detail, "message") or _text(detail, "code") or str(dict(detail))
-    return f"{detail['field']}: {told}" if detail.get("field") else told
-
-
-def _leftover(left: Any) -> str:
-    if not isinstance(left, Mapping):
-        return str(left)
-    name = _text(left, "id") or _text(left, "resource") or _text(left, "name") or str(dict(left))
-    until = _text(left, "expiresAt") or _text(left, "expires")
-    return f"{name} (until {until})" if until else name
+    text = _text(detail, "message") or _text(detail, "code") or str(dict(detail))
+    return f"{detail['field']}: {text}" if detail.get("field") else text

@@ -72,11 +72,9 @@ class Rejected(Stop):
         return [detail for detail in details if isinstance(detail, dict)]
 
     def running_build(self) -> str | None:
-        """The id of the build that is in the way (409), wherever the answer carries it."""
-        for place in (self.body, self.error, *self.details):
-            if build_id := place.get("buildId"):
-                return str(build_id)
-        return None
+        """The id of the build that is in the way, where the refusal (409) names one."""
+        build_id = self.error.get("buildId")
+        return str(build_id) if build_id else None
 
     def hinted(self, hint: str) -> Self:
         """The same refusal with a last line of advice."""

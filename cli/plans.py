@@ -64,10 +64,8 @@ def _step(step: Any) -> tuple[Any, ...]:
     if not isinstance(step, Mapping):
         return step, None
     name = f"{step['pool']}: {step.get('name')}" if step.get("pool") else step.get("name")
-    minutes = step.get("minutes")
-    if minutes is None and isinstance(step.get("seconds"), int | float):
-        minutes = round(step["seconds"] / 60, 1)
-    return name, minutes
+    seconds = step.get("seconds")
+    return name, round(seconds / 60, 1) if isinstance(seconds, int | float) else None
 
 
 def _value(value: Any) -> str:

@@ -37,7 +37,11 @@ def list_pools(context: typer.Context, endpoint: Endpoint = None, as_json: AsJso
         return
     rows = [
         (
-            *(row.get(key) for key in ("batchAccount", "poolId", "state", "vmSize", "nodes")),
+            row.get("batchAccount"),
+            row.get("poolId"),
+            row.get("state"),
+            row.get("vmSize"),
+            row.get("nodes"),
             _version(row),
         )
         for row in listed(answer, "pools")

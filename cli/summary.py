@@ -188,9 +188,8 @@ def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
 def _what_next(build: Build) -> Iterator[str]:
     if build.error:
         yield from error_lines(build.error)
-    action = build.next_action or (build.error.next_action if build.error else "")
-    if action:
-        yield f"Next: {action}"
+    if build.error and build.error.next_action:
+        yield f"Next: {build.error.next_action}"
     if build.state == "failed" and build.steps:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
     yield f"Look further: {wording.PROGRAM} builds show {build.id}"

@@ -6,6 +6,7 @@ same stories.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,11 @@ class MemoryTableService:
     def __init__(self) -> None:
         self._tables: dict[str, Rows] = {}
         self._etags = itertools.count(1)
+
+    def copy_from(self, other: MemoryTableService) -> None:
+        """Hold what `other` holds; the etags of both stay unlike any that was given before."""
+        self._tables.update(copy.deepcopy(other._tables))
+        self._etags = itertools.count(next(other._etags))
 
     def get_table_client(self, table_name: str) -> MemoryTable:
         """A client, whether or not the table exists."""

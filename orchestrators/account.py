@@ -8,7 +8,7 @@ from activities import batch_account, network, pool_preflight
 from shared.base import names
 from shared.engine.polling_loop import Context, Json, StepContext, Workflow
 from shared.engine.step_graph import Step, follow
-from shared.model import build_outcomes, planning
+from shared.model import build_outcomes, plan_updates
 from shared.model.plans import AccountPlan, BuildPlan
 
 
@@ -36,7 +36,7 @@ def ensure_account(
     Returns the plan with the account's endpoint, and the results of the steps so far.
     """
     group: Step[Any, Any] = Step(
-        "account_group", network.ensure_resource_group, planning.group_of(account)
+        "account_group", network.ensure_resource_group, plan_updates.group_of(account)
     )
     if ground and plan.image and names.same(plan.image.resource_group, account.resource_group):
         group, *ground = ground  # the image is in the same group: it is created once
@@ -54,5 +54,5 @@ def ensure_account(
         build_outcomes.without_blockers(
             [checked], "only the Batch account exists now, which costs nothing"
         )
-    plan = planning.with_endpoint(plan, results[ensured].endpoint)
+    plan = plan_updates.with_endpoint(plan, results[ensured].endpoint)
     return plan, {**done, **results.to_wire()}

@@ -12,7 +12,7 @@ from shared.engine import workflow
 from shared.engine.activity import Activity
 from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model import build_outcomes, planning, pool_records, resuming
+from shared.model import build_outcomes, plan_updates, pool_records, resuming
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan, BuildRef, Earlier, ImagePlan, PoolPlan
 from shared.model.results import Findings
@@ -25,7 +25,7 @@ def build(context: Context, plan: BuildPlan) -> Workflow[BuildOutcome]:
     A resumed build runs the same way; steps that an earlier try has finished are not run again.
     """
     begun = yield from workflow.call(context, records.begin_build, BuildRef(build_id=plan.build_id))
-    plan = planning.stamped(plan, context.current_utc_datetime)
+    plan = plan_updates.stamped(plan, context.current_utc_datetime)
     step_context = StepContext(build=plan.build_id, pace=begun.pace)
     try:
         outcome = yield from _carry_out(context, plan, step_context)
@@ -42,7 +42,7 @@ def _carry_out(
         return (yield from _resume(context, plan, plan.earlier, step_context))
     findings = yield from workflow.call_all(context, [(check, plan) for check in checks_for(plan)])
     facts = build_outcomes.without_blockers(findings)
-    plan = planning.with_facts(plan, facts)
+    plan = plan_updates.with_facts(plan, facts)
     if plan.image is not None:
         return (yield from _image_and_pools(context, plan, plan.image, step_context))
     assert facts.image is not None, "the checks found the image or a reason not to begin"
@@ -132,7 +132,7 @@ def _pools(
 ) -> Workflow[BuildOutcome]:
     """Create the pools side by side and, at the same time, remove the builder."""
     ready = build_outcomes.ready_pools(plan.earlier)
-    pools = [planning.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
+    pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
     creations = [_creation(pool, step_context) for pool in pools]
     removals = [_removal(plan.image, step_context)] if plan.image else []
     width = plan.pool_width + len(removals)

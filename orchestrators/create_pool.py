@@ -8,7 +8,7 @@ from shared.base.wire import Wire
 from shared.engine import workflow
 from shared.engine.orchestration import orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model import abandoned_pools, planning, pool_records
+from shared.model import abandoned_pools, plan_updates, pool_records
 from shared.model.outcomes import PoolRecord, PoolReport
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
 from shared.model.results import NodeReport
@@ -50,7 +50,7 @@ def _with_nodes(context: Context, work: PoolWork) -> Workflow[tuple[PoolPlan, li
     """Create the pool in the first size that Azure has capacity for, and await its nodes."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
-        plan = planning.in_size(work.plan, size)
+        plan = plan_updates.in_size(work.plan, size)
         try:
             pool = yield from workflow.poll_step(
                 context, work.scope, "pool", batch_pool.ensure_pool, plan, then="nodes"

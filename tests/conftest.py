@@ -1,13 +1,16 @@
-"""Fixtures: few, and each a whole thing. At the end: what was not run, and why."""
+"""Fixtures: few, and each a whole thing; in which order files run; what was not run, and why."""
 
 from __future__ import annotations
 
 import collections
+import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
-from tests.world import World
+from tests import azurite
+from tests.world import World, image_only, world_after
 
 # No test depends on timing: neither on how fast examples are made, nor on how fast they run.
 hypothesis.settings.register_profile(
@@ -16,10 +19,63 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("unhurried")
 
 
+# The files that take longest, longest first. They run before all others, so that no core waits at
+# the end for one of them.
+_LONGEST = (
+    "test_simulation.py",
+    "test_essential_lines.py",
+    "test_real_paths.py",
+    "test_kills.py",
+    "test_real_stack.py",
+    "test_host_process.py",
+    "test_undone.py",
+    "test_step_install.py",
+    "test_stack.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are cores: tests of real processes mostly wait for these."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; what is in a file, and all the others, keep their order."""
+    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
 @pytest.fixture
 def world() -> World:
     """A fresh Azure with the app beside it."""
     return World()
+
+
+@pytest.fixture
+def built() -> World:
+    """A world in which an image is already there."""
+    return world_after(image_only("image"))
+
+
+@pytest.fixture
+def built_gpu() -> World:
+    """A world in which a GPU image with one preloaded container image is already there."""
+    busybox = "docker.io/library/busybox:1.36"
+    return world_after(image_only("image", gpu=True, containerImages=[busybox]))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[azurite.Azurite]:
+    """The one Azurite of this process."""
+    with azurite.running() as started:
+        yield started
+
+
+@pytest.fixture
+def storage_account(emulator: azurite.Azurite) -> azurite.Account:
+    """A storage account of the test's own."""
+    return emulator.account()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

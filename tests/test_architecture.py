@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import json
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 
 import activities
 import orchestrators
-from shared.base import names, settings
+from shared.base import names
 from shared.engine.activity import Reconciler, ShortActivity
 from shared.engine.orchestration import Orchestration
 from triggers import routes
@@ -53,6 +52,7 @@ FORBIDDEN_IN_ORCHESTRATORS = {
     "time",
     "uuid",
     "shared.azure.clients",
+    "shared.azure.sdk",
     "shared.store.records",
     "shared.engine.services",
     "shared.base.settings",
@@ -166,6 +166,17 @@ def test_orchestrators_name_activities_and_never_call_them(path: Path) -> None:
             assert inside.value.id not in modules, f"{path.name}:{node.lineno}: only name it"
 
 
+@pytest.mark.parametrize("package", ["shared/azure", "activities"])
+def test_nothing_private_of_an_sdk_is_used(package: str) -> None:
+    """A private member of a client may be another in its next release: only one's own are used."""
+    for path in sources(package):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                owner = node.value.id if isinstance(node.value, ast.Name) else ""
+                private = owner not in {"self", "cls"} and not node.attr.startswith("__")
+                assert not private, f"{path.relative_to(ROOT)}:{node.lineno} {node.attr}"
+
+
 def test_only_settings_reads_the_environment() -> None:
     """One place, so that the list of settings is complete."""
     for package in APP:
@@ -198,15 +209,6 @@ def test_files_and_functions_stay_small(package: str) -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert lines <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {lines} lines"
-
-
-def test_the_sample_and_the_documentation_name_every_setting() -> None:
-    """A setting that nobody can find does not exist."""
-    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-    page = (ROOT / "docs" / "settings.md").read_text()
-    for name in settings.known():
-        assert name in sample, name
-        assert f"`{name}`" in page, name
 
 
 def test_the_documentation_names_every_route() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.base import names
 from shared.base.wire import replace
 from shared.model import planning, resuming
+from shared.model.documents import Accepted, BuildList
 from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
@@ -13,46 +14,47 @@ from triggers.http import Answer, Begin, Call
 
 
 def start_build(call: Call) -> Answer:
-    """POST /api/builds."""
+    """Start a build of an image, of pools, or of both."""
     try:
         accepted = acceptance.accept(
             call.services.records, call.json(), call.services.azure.config, call.services.new_id()
         )
     except RequestConflict as taken:
-        return http.error(409, taken.code, str(taken), buildId=taken.build)
+        return http.error(409, taken.code, str(taken), build_id=taken.build)
     plan = accepted.plan
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
     return Answer(
         status=202,
-        body={"buildId": plan.build_id, "statusUrl": status_url(call, plan.build_id)},
+        document=accepted_document(call, plan.build_id),
         begin=begin if accepted.is_new else None,
     )
 
 
-def status_url(call: Call, build: str) -> str:
-    """Where a build is watched."""
-    return f"{call.origin}/api/builds/{build}"
+def accepted_document(call: Call, build: str) -> Accepted:
+    """The answer that names a build and the address where it can be watched."""
+    return Accepted(build_id=build, status_url=f"{call.origin}/api/builds/{build}")
 
 
 def list_builds(call: Call) -> Answer:
-    """GET /api/builds, newest first."""
-    return Answer(body={"builds": [views.build_summary(r) for r in call.services.records.builds()]})
+    """List all builds, the newest first."""
+    builds = [views.build_summary(row) for row in call.services.records.builds()]
+    return Answer(document=BuildList(builds=builds))
 
 
 def show_build(call: Call) -> Answer:
-    """GET /api/builds/{id}."""
+    """Show a build with its steps, its image, its pools and its error."""
     build = call.params["id"]
     row = call.services.records.build(build)
     if row is None:
         return _unknown(build)
-    return Answer(body=views.build_document(row, call.services.records.steps(build)))
+    return Answer(document=views.build_document(row, call.services.records.steps(build)))
 
 
 _ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
 
 
 def cancel_build(call: Call) -> Answer:
-    """DELETE /api/builds/{id}: it stops at its next look and cleans up."""
+    """Cancel a running build: it stops at its next step and removes what only it needs."""
     build = call.params["id"]
     row = call.services.records.build(build)
     if row is None:
@@ -60,17 +62,17 @@ def cancel_build(call: Call) -> Answer:
     if row["State"] not in {"accepted", "running"}:
         return http.error(409, "BuildOver", f"Build {build} is over: it {_ENDED[row['State']]}.")
     call.services.records.cancel_build(build)
-    return Answer(status=202, body={"buildId": build, "statusUrl": status_url(call, build)})
+    return Answer(status=202, document=accepted_document(call, build))
 
 
 def resume_build(call: Call) -> Answer:
-    """POST /api/builds/{id}/resume: go on at the failed step, with what is there already."""
+    """Resume a failed build at the step that failed, with what it has made before."""
     build, records = call.params["id"], call.services.records
     row, outcome = records.build(build), records.outcome(build)
     if row is None:
         return _unknown(build)
     if row["State"] in {"accepted", "running"} or outcome is None:
-        return http.error(409, "BuildRunning", f"Build {build} is still running.", buildId=build)
+        return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     if not outcome.resumable:
         message = f"Nothing of build {build} is left to go on with. Start the request again."
         return http.error(409, "NotResumable", message)
@@ -85,19 +87,19 @@ def resume_build(call: Call) -> Answer:
     try:
         acceptance.claim_image(records, plan)
     except RequestConflict as taken:
-        return http.error(409, taken.code, str(taken), buildId=taken.build)
+        return http.error(409, taken.code, str(taken), build_id=taken.build)
     if not records.reopen_build(build):
-        return http.error(409, "BuildRunning", f"Build {build} is still running.", buildId=build)
+        return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     return Answer(
         status=202,
-        body={"buildId": build, "statusUrl": status_url(call, build)},
+        document=accepted_document(call, build),
         begin=Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan),
     )
 
 
 def plan_build(call: Call) -> Answer:
-    """POST /api/plan: what a request would do; nothing is started."""
-    return Answer(body=forecast.of(call.json(), call.services))
+    """Forecast the steps, the names, the duration and the cost of a build; start nothing."""
+    return Answer(document=forecast.of(call.json(), call.services))
 
 
 def _unknown(build: str) -> Answer:

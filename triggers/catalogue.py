@@ -8,26 +8,34 @@ import re
 from shared.base import names
 from shared.base.errors import Problem, RequestRefused
 from shared.model import parsing, planning
+from shared.model.documents import (
+    BillOfMaterials,
+    ImageList,
+    PoolList,
+    RecipeDeleted,
+    RecipeDocument,
+    RecipeList,
+)
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan
 from shared.model.requests import Mode
 from triggers import builds, http
-from triggers.http import Answer, Begin, Call
+from triggers.http import Answer, Begin, Call, Json
 
 
 def list_images(call: Call) -> Answer:
-    """GET /api/images."""
-    return Answer(body={"images": [i.to_wire() for i in call.services.records.images()]})
+    """List all image versions that builds have published."""
+    return Answer(document=ImageList(images=call.services.records.images()))
 
 
 def show_image(call: Call) -> Answer:
-    """GET /api/images/{gallery}/{name}/{version}: `image_metadata.json`."""
+    """Show an image version, as `image_metadata.json` holds it."""
     image = _image(call)
-    return _no_image(call) if image is None else Answer(body=image.to_wire())
+    return _no_image(call) if image is None else Answer(document=image)
 
 
 def show_bill_of_materials(call: Call) -> Answer:
-    """GET /api/images/{gallery}/{name}/{version}/bom: what is in it, as CycloneDX JSON."""
+    """Show everything that an image version contains, as CycloneDX JSON."""
     image = _image(call)
     if image is None:
         return _no_image(call)
@@ -36,7 +44,7 @@ def show_bill_of_materials(call: Call) -> Answer:
         why = image.bill_of_materials_note or "It was made before bills of materials were kept."
         message = f"Image {image.image_name} {image.version} has no bill of materials. {why}"
         return http.error(404, "NoBillOfMaterials", message)
-    return Answer(body=json.loads(kept))
+    return Answer(document=BillOfMaterials.from_wire(json.loads(kept)))
 
 
 def _image(call: Call) -> ImageRecord | None:
@@ -51,16 +59,15 @@ def _no_image(call: Call) -> Answer:
 
 
 def list_pools(call: Call) -> Answer:
-    """GET /api/pools, of all accounts or of ?account=."""
-    found = call.services.records.pools(call.query.get("account"))
-    return Answer(body={"pools": [p.to_wire() for p in found]})
+    """List the pools that builds have made, of all Batch accounts or of one."""
+    return Answer(document=PoolList(pools=call.services.records.pools(call.query.get("account"))))
 
 
 def show_pool(call: Call) -> Answer:
-    """GET /api/pools/{account}/{pool}: `batch_metadata.json`."""
+    """Show a pool, as `batch_metadata.json` holds it."""
     account, pool = call.params["account"], call.params["pool"]
     record = call.services.records.pool(account, pool)
-    return _no_pool(account, pool) if record is None else Answer(body=record.to_wire())
+    return _no_pool(account, pool) if record is None else Answer(document=record)
 
 
 def _no_pool(account: str, pool: str) -> Answer:
@@ -69,13 +76,13 @@ def _no_pool(account: str, pool: str) -> Answer:
 
 
 def resize_pool(call: Call) -> Answer:
-    """PATCH /api/pools/{account}/{pool}."""
+    """Resize a pool to a number of nodes."""
     resize = parsing.parse_resize(call.json())
     return _change(call, Mode.RESIZE_POOL, resize.nodes, resize.low_priority_nodes)
 
 
 def delete_pool(call: Call) -> Answer:
-    """DELETE /api/pools/{account}/{pool}."""
+    """Delete a pool with its nodes."""
     return _change(call, Mode.DELETE_POOL, None, None)
 
 
@@ -102,7 +109,7 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
     call.services.records.accept_build(plan.build_id, mode, changed)
     return Answer(
         status=202,
-        body={"buildId": plan.build_id, "statusUrl": builds.status_url(call, plan.build_id)},
+        document=builds.accepted_document(call, plan.build_id),
         begin=Begin(orchestrator=names.Orchestrator.CHANGE_POOL, instance=plan.build_id, plan=plan),
     )
 
@@ -111,36 +118,40 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
 
 
 def list_recipes(call: Call) -> Answer:
-    """GET /api/recipes."""
-    found = call.services.records.recipes()
-    return Answer(body={"recipes": [{"name": n, **r} for n, r in sorted(found.items())]})
+    """List the recipes that the weekly rebuild builds, and those that are disabled."""
+    found = sorted(call.services.records.recipes().items())
+    return Answer(document=RecipeList(recipes=[_recipe(name, recipe) for name, recipe in found]))
 
 
 def show_recipe(call: Call) -> Answer:
-    """GET /api/recipes/{name}."""
+    """Show a recipe."""
     name = call.params["name"]
     recipe = call.services.records.recipes().get(name)
-    return _no_recipe(name) if recipe is None else Answer(body={"name": name, **recipe})
+    return _no_recipe(name) if recipe is None else Answer(document=_recipe(name, recipe))
 
 
 def put_recipe(call: Call) -> Answer:
-    """PUT /api/recipes/{name}: `{"enabled": true, "request": {...}}`."""
+    """Store a recipe under a name; it takes the place of an earlier one."""
     name = call.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
         raise RequestRefused([Problem(field="name", code="InvalidName", message=message)])
     recipe = parsing.parse_recipe(call.json()).to_wire()
     call.services.records.put_recipe(name, recipe)
-    return Answer(body={"name": name, **recipe})
+    return Answer(document=_recipe(name, recipe))
 
 
 def delete_recipe(call: Call) -> Answer:
-    """DELETE /api/recipes/{name}."""
+    """Remove a recipe; the images that were built from it stay."""
     name = call.params["name"]
     if name not in call.services.records.recipes():
         return _no_recipe(name)
     call.services.records.remove_recipe(name)
-    return Answer(body={"name": name, "state": "deleted"})
+    return Answer(document=RecipeDeleted(name=name, state="deleted"))
+
+
+def _recipe(name: str, stored: Json) -> RecipeDocument:
+    return RecipeDocument.from_wire({"name": name, **stored})
 
 
 def _no_recipe(name: str) -> Answer:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-from shared.azure import clients, prices
+from shared.azure import failures, prices
 from shared.azure.clients import Azure
+from shared.model.documents import Cost
 from shared.model.plans import BuildPlan, PoolPlan
 
-Json = dict[str, Any]
 _LEFT_OUT = "disks, network, the image's storage, taxes and discounts are not in it"
 
 
@@ -24,9 +23,9 @@ class _Machine:
     spot: bool = False
 
 
-def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Json:
-    """`{"currency", "build"?, "poolsPerHour"?, "note"}`, or only a note where nobody tells prices.
-    A plan is worth having without them.
+def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Cost:
+    """The cost of a build, or only a note where the price list cannot be read: a plan is of use
+    without prices, too.
     """
     from azure.core.exceptions import AzureError
 
@@ -37,19 +36,20 @@ def of(plan: BuildPlan, builder_hours: float, azure: Azure) -> Json:
         with ThreadPoolExecutor(max_workers=8) as workers:
             found = list(workers.map(lambda machine: _price(azure, machine), machines))
     except prices.NoPriceList as error:
-        return {"note": f"no prices: {error}"}
+        return Cost(note=f"no prices: {error}")
     except AzureError as error:
         attempted, where = "ask for prices", azure.config.retail_prices_endpoint
-        failure = clients.translate(error, attempted=attempted, resource=where)
-        return {"note": f"no prices: {failure.message}"}
+        failure = failures.translate(error, attempted=attempted, resource=where)
+        return Cost(note=f"no prices: {failure.message}")
     price = {machine: each for machine, each in zip(machines, found, strict=True) if each}
-    told: Json = {"currency": prices.CURRENCY}
+    amounts: dict[str, float] = {}
     if builder and all(m in price for m in builder):
-        told["build"] = round(sum(price[m] * builder_hours for m in builder), 4)
+        amounts["build"] = round(sum(price[m] * builder_hours for m in builder), 4)
     if nodes and all(m in price for m, _ in nodes):
-        told["poolsPerHour"] = round(sum(price[m] * count for m, count in nodes), 4)
+        amounts["pools_per_hour"] = round(sum(price[m] * count for m, count in nodes), 4)
     unknown = sorted({machine.size for machine in machines if machine not in price})
-    return {**told, "note": "; ".join(_notes(plan, unknown))}
+    note = "; ".join(_notes(plan, unknown))
+    return Cost(currency=prices.CURRENCY, note=note, **amounts)
 
 
 def _builder(plan: BuildPlan) -> Iterator[_Machine]:

@@ -1,4 +1,4 @@
-"""What a request would do and cost: its checks run now, the rest is told, nothing begins."""
+"""What a request would do and cost. Its checks run now; nothing is started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from shared.base.errors import Problem
 from shared.engine import activity_runner
 from shared.engine.activity import Activity, Services
 from shared.engine.step_graph import Step
-from shared.model import build_outcomes, parsing, planning
+from shared.model import build_outcomes, parsing, plan_updates, planning
+from shared.model.documents import Forecast, ForecastNames, ForecastStep
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
 from triggers import costs
@@ -26,24 +27,28 @@ _POOL_STEPS = ("pool", "nodes")
 _VERIFY_STEPS = ("verify",)
 
 
-def of(data: object, services: Services) -> Json:
-    """The answer of POST /api/plan. Raises RequestRefused."""
+def of(data: object, services: Services) -> Forecast:
+    """What the request `data` would do. Raises RequestRefused."""
     request = parsing.parse_build(data).with_request_id("forecast")
     plan = planning.plan_build(request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))
-    plan = planning.with_facts(plan, found)
+    plan = plan_updates.with_facts(plan, found)
     pace = services.records.pace()
     steps = _steps(plan, pace)
     hours = _builder_seconds(steps) / 3600
-    return {
-        "mode": plan.mode.value,
-        "steps": steps,
-        "names": _names(plan),
-        "blockers": [blocker.to_wire() for blocker in found.blockers],
-        "minutes": round(max((s["endsAfterSeconds"] for s in steps), default=0) / 60, 1),
-        "cost": costs.of(plan, hours, services.azure),
-    }
+    return Forecast(
+        mode=plan.mode.value,
+        steps=steps,
+        names=_names(plan),
+        blockers=found.blockers,
+        minutes=round(_last_end(steps) / 60, 1),
+        cost=costs.of(plan, hours, services.azure),
+    )
+
+
+def _last_end(steps: list[ForecastStep]) -> float:
+    return max((step.ends_after_seconds for step in steps), default=0.0)
 
 
 def _check(plan: BuildPlan, services: Services) -> Findings:
@@ -69,31 +74,30 @@ def _findings(check: Activity[BuildPlan, Findings], reply: Json) -> Findings:
     return Findings(blockers=[Problem(field="$", code=error["code"], message=message)])
 
 
-def _builder_seconds(steps: list[Json]) -> float:
+def _builder_seconds(steps: list[ForecastStep]) -> float:
     """How long the builder runs: from its making until it is generalized, which finds it off."""
-    first = next((s for s in steps if s["name"] == "builder_vm"), None)
-    last = next((s for s in steps if s["name"] == "generalize"), None)
+    first = next((s for s in steps if s.name == "builder_vm"), None)
+    last = next((s for s in steps if s.name == "generalize"), None)
     if first is None or last is None:
         return 0.0
-    return float(last["endsAfterSeconds"] - first["endsAfterSeconds"] + first["seconds"])
+    return last.ends_after_seconds - first.ends_after_seconds + first.seconds
 
 
-def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[Json]:
+def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[ForecastStep]:
     """The steps in their order, with when each would end if all took their typical time."""
-    found: list[Json] = []
+    found: list[ForecastStep] = []
     if plan.account and plan.account.endpoint is None:
         found.append(_step("batch_account", 0, pace))
-    offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
+    offset = _last_end(found)
     if plan.image:
         steps = image_steps.plan_steps(plan.image)
         found += _graph(steps.all, steps.ground.all, offset, pace)
-    offset = max((s["endsAfterSeconds"] for s in found), default=0.0)
+    offset = _last_end(found)
     for pool in plan.pools:
         after = offset
         for name in (*_POOL_STEPS, *(_VERIFY_STEPS if pool.pool.verify else ())):
-            step = _step(name, after, pace) | {"pool": pool.pool_id}
-            after = step["endsAfterSeconds"]
-            found.append(step)
+            found.append(_step(name, after, pace, pool=pool.pool_id))
+            after = found[-1].ends_after_seconds
     return found
 
 
@@ -102,7 +106,7 @@ def _graph(
     ground: list[Step[Any, Any]],
     offset: float,
     pace: dict[str, float],
-) -> list[Json]:
+) -> list[ForecastStep]:
     """The steps of an image. All but the `ground` also wait until `offset`."""
     ends: dict[Step[Any, Any], float] = {}
     found = []
@@ -110,33 +114,37 @@ def _graph(
         before = [ends[earlier] for earlier in step.after]
         begins = max(before, default=0.0) if step in ground else max([*before, offset])
         found.append(_step(step.name, begins, pace))
-        ends[step] = found[-1]["endsAfterSeconds"]
+        ends[step] = found[-1].ends_after_seconds
     return found
 
 
-def _step(name: str, begins: float, pace: dict[str, float]) -> Json:
+def _step(
+    name: str, begins: float, pace: dict[str, float], pool: str | None = None
+) -> ForecastStep:
+    of_pool = {} if pool is None else {"pool": pool}
     seconds = timing.pace_of(name, pace).typical
-    return {
-        "name": name,
-        "state": "pending",
-        "seconds": seconds,
-        "endsAfterSeconds": begins + seconds,
-    }
+    return ForecastStep(
+        name=name,
+        state="pending",
+        seconds=seconds,
+        ends_after_seconds=begins + seconds,
+        **of_pool,
+    )
 
 
-def _names(plan: BuildPlan) -> Json:
-    told: Json = {}
+def _names(plan: BuildPlan) -> ForecastNames:
+    names: Json = {}
     if plan.image:
         image = plan.image
-        told |= {
-            "resourceGroup": image.resource_group,
+        names |= {
+            "resource_group": image.resource_group,
             "gallery": image.gallery,
             "image": image.definition,
             "version": image.version or "the next free one",
-            "builderVmSize": image.size,
-            "baseImage": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
-            "targetRegions": list(image.target_regions),
+            "builder_vm_size": image.size,
+            "base_image": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
+            "target_regions": list(image.target_regions),
         }
     if plan.account:
-        told |= {"batchAccount": plan.account.name, "pools": [p.pool_id for p in plan.pools]}
-    return told
+        names |= {"batch_account": plan.account.name, "pools": [p.pool_id for p in plan.pools]}
+    return ForecastNames(**names)

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shared.model.documents import Dependency, Health
 from triggers.http import Answer, Call
 
 
 def show_health(call: Call) -> Answer:
-    """GET /api/health: each dependency, reachable or not."""
+    """Check whether the services that the app depends on can be reached."""
     services = call.services
     checks = [
         _probe("records", services.records.check_reachable),
         _probe("azure", lambda: services.azure.resources.providers.get("Microsoft.Batch")),
     ]
-    ready = all(c["ok"] for c in checks)
+    ready = all(check.ok for check in checks)
     return Answer(
         status=200 if ready else 503,
-        body={"state": "ready" if ready else "degraded", "checks": checks},
+        document=Health(state="ready" if ready else "degraded", checks=checks),
     )
 
 
-def _probe(name: str, look: Callable[[], Any]) -> dict[str, Any]:
+def _probe(name: str, look: Callable[[], Any]) -> Dependency:
     try:
         look()
     except Exception as error:  # noqa: BLE001  whatever is wrong is the answer
-        return {"name": name, "ok": False, "message": f"{type(error).__name__}: {error}"[:500]}
-    return {"name": name, "ok": True, "message": ""}
+        message = f"{type(error).__name__}: {error}"[:500]
+        return Dependency(name=name, ok=False, message=message)
+    return Dependency(name=name, ok=True, message="")

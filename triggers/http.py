@@ -17,6 +17,7 @@ from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.base.wire import Wire
 from shared.engine.activity import Services
+from shared.model.documents import Error, ErrorDetail
 
 log = logging.getLogger("batch_prep.http")
 Json = dict[str, Any]
@@ -63,30 +64,34 @@ class Begin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """Status and JSON; `begin` is started before the answer is sent. Where what to begin depends on
-    what runs, it is a function of the durable client.
+    """Status and document; `begin` is started before the answer is sent. Where that depends on
+    what runs, `begin` is a function of the durable client.
     """
 
-    body: Json
+    document: Wire
     status: int = 200
     begin: Begin | Callable[[Any], Awaitable[None]] | None = None
+
+    @property
+    def body(self) -> Json:
+        """The document as plain JSON."""
+        return self.document.to_wire()
 
 
 Handler = Callable[[Call], Answer]
 
 
-def error(status: int, code: str, message: str, **more: Any) -> Answer:
-    """An error in the form of the contract."""
-    return Answer(
-        status=status, body={"error": {"code": code, "message": message, "details": [], **more}}
-    )
+def error(status: int, code: str, message: str, build_id: str | None = None) -> Answer:
+    """An error in the form of the contract; `build_id` is the build in the way, if one is."""
+    in_the_way = {} if build_id is None else {"build_id": build_id}
+    detail = ErrorDetail(code=code, message=message, details=[], **in_the_way)
+    return Answer(status=status, document=Error(error=detail))
 
 
 def refused(error_: RequestRefused) -> Answer:
     """400, with every problem."""
-    details = [p.to_wire() for p in error_.problems]
-    body = {"code": "RequestRefused", "message": str(error_), "details": details}
-    return Answer(status=400, body={"error": body})
+    detail = ErrorDetail(code="RequestRefused", message=str(error_), details=error_.problems)
+    return Answer(status=400, document=Error(error=detail))
 
 
 def handle(handler: Handler, call: Call) -> Answer:

@@ -9,6 +9,7 @@ from shared.base import names
 from shared.base.errors import Problem, RequestRefused
 from shared.engine.activity import Services
 from shared.model import parsing
+from shared.model.documents import Accepted
 from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
@@ -19,23 +20,23 @@ log = logging.getLogger("batch_prep.intake")
 
 
 def request_pool(call: Call) -> Answer:
-    """POST /api/pools: checked now, worked on from the queue."""
+    """Check a pool request and put it on the queue; its build starts from there."""
     data = call.json()
     build = parsing.parse_pool_message(data)
     assert isinstance(data, dict)
     request_id = build.request_id or call.services.new_id()
     if other := _used_by(call.services, build.with_request_id(request_id)):
         message = "this requestId was used with another body; give a new one"
-        return http.error(409, "RequestIdUsed", message, buildId=other)
+        return http.error(409, "RequestIdUsed", message, build_id=other)
     call.services.outbox.put_pool_request(json.dumps({**data, "requestId": request_id}))
     identity = names.build_id(request_id)
     return Answer(
         status=202,
-        body={
-            "requestId": request_id,
-            "buildId": identity,
-            "statusUrl": f"{call.origin}/api/builds/{identity}",
-        },
+        document=Accepted(
+            request_id=request_id,
+            build_id=identity,
+            status_url=f"{call.origin}/api/builds/{identity}",
+        ),
     )
 
 

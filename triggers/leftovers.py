@@ -5,23 +5,28 @@ from __future__ import annotations
 import functools
 
 from activities import dry_run
-from shared.azure import clients
+from shared.azure import failures
+from shared.model.documents import LeftoverList, SweepAccepted
 from triggers import http, timers
 from triggers.http import Answer, Call
 
 
 def list_leftovers(call: Call) -> Answer:
-    """GET /api/leftovers: what a sweep would remove or shrink now, what it would keep, and why."""
+    """List the resources of builds that are over, and what a sweep does with each; remove none."""
     from azure.core.exceptions import AzureError
 
     try:
-        return Answer(body=dry_run.of(call.services).to_wire())
+        found = dry_run.of(call.services)
+        return Answer(document=LeftoverList.from_wire(found.to_wire()))
     except AzureError as error:
-        failure = clients.translate(error, attempted="list leftovers", resource="subscription")
+        failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)
 
 
 def begin_sweep(call: Call) -> Answer:
-    """POST /api/leftovers/sweep: sweep now; one sweep runs at a time."""
-    body = {"statusUrl": f"{call.origin}/api/leftovers"}
-    return Answer(status=202, body=body, begin=functools.partial(timers.begin_sweep, call.services))
+    """Sweep now instead of at the next scheduled time; one sweep runs at a time."""
+    return Answer(
+        status=202,
+        document=SweepAccepted(status_url=f"{call.origin}/api/leftovers"),
+        begin=functools.partial(timers.begin_sweep, call.services),
+    )

@@ -1,53 +1,67 @@
-"""GET /api/openapi.json: the table of routes, described."""
+"""The OpenAPI 3.1 description of the API, generated from the table of routes and from the models
+that requests are parsed into and answers are made of.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from shared.model import documents
 from triggers.http import Answer, Call
 from triggers.routes import ROUTES, Route
 
 Json = dict[str, Any]
+_COMPONENTS = "#/components/schemas/"
 
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "details": {"type": "array", "items": {"type": "object"}},
-            },
-        }
-    },
+_IN_PATH = {
+    "id": "The id of the build.",
+    "gallery": "The name of the gallery that holds the image.",
+    "name": "The name of the image or of the recipe.",
+    "version": "The version of the image, such as `1.0.0`, or `latest`.",
+    "account": "The name of the Batch account.",
+    "pool": "The id of the pool.",
 }
+_IN_QUERY = {
+    "resourceGroup": "The gallery's resource group, where galleries of one name are in several.",
+    "account": "The name of the Batch account whose pools are listed.",
+}
+_ERRORS = {
+    400: "The request is refused; `details` names every problem. Nothing was started.",
+    404: "There is nothing of that name.",
+    409: "The state of things forbids it; `buildId` names the build in the way, if there is one.",
+    500: "The app's settings are incomplete or wrong.",
+    502: "Azure did not answer, or refused.",
+}
+_NO_KEY = {"description": "The function key is missing or wrong."}
+_OF_EVERY_ROUTE = (500,)
 
 
 def describe(_: Call) -> Answer:
-    """GET /api/openapi.json."""
-    return Answer(body=document())
+    """Describe every route of the API as an OpenAPI document."""
+    return Answer(document=documents.OpenApi.from_wire(document()))
 
 
 def document() -> Json:
-    """The OpenAPI 3.1 description, from the table above and the models that requests are parsed
-    into.
-    """
+    """The OpenAPI document as plain JSON."""
     paths: Json = {}
-    schemas: Json = {"Error": _ERROR}
     for route in ROUTES:
         paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route)
-        if (body := route.find_body()) is not None:
-            schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {}) | {body.__name__: schema}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "batch-prep", "version": "1"},
+        "info": {
+            "title": "batch-prep",
+            "version": "1",
+            "description": "Builds VM images for Azure Batch and creates pools from them.",
+        },
         "security": [{"functionKey": []}],
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": _schemas(),
             "securitySchemes": {
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}
             },
@@ -56,23 +70,71 @@ def document() -> Json:
 
 
 def _operation(route: Route) -> Json:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    text = {"type": "string"}
+    summary, _, more = _text(route.find_handler()).partition("\n\n")
     operation: Json = {
         "operationId": route.name,
-        "summary": (route.find_handler().__doc__ or "").strip().partition("\n")[0],
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": text} for name in names
-        ],
-        "responses": {
-            "2XX": {"description": "As asked."},
-            "4XX": {"description": "Refused.", "content": _content("Error")},
-        },
+        "summary": summary,
+        "parameters": list(_parameters(route)),
+        "responses": _responses(route),
     }
+    if more:
+        operation["description"] = more
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(route.body)}
+        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+    if route.uploads is not None:
+        operation["requestBody"] = {"required": True, "content": {route.uploads: {}}}
     return operation
 
 
-def _content(schema: str) -> Json:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _parameters(route: Route) -> Iterator[Json]:
+    text = {"type": "string"}
+    for name in (part[1:-1] for part in route.path.split("/") if part.startswith("{")):
+        about = _IN_PATH[name]
+        yield {"name": name, "in": "path", "required": True, "description": about, "schema": text}
+    for name in route.query:
+        yield {"name": name, "in": "query", "description": _IN_QUERY[name], "schema": text}
+
+
+def _responses(route: Route) -> Json:
+    answers: Json = {
+        str(status): {"description": _text(model), "content": _json(model.__name__)}
+        for status, model in route.find_answers().items()
+    }
+    errors = {
+        str(status): {"description": _ERRORS[status], "content": _json(documents.Error.__name__)}
+        for status in (*route.errors, *_OF_EVERY_ROUTE)
+    }
+    return answers | {"401": _NO_KEY} | errors
+
+
+def _text(documented: object) -> str:
+    """The docstring of a handler or a model, each paragraph on one line."""
+    paragraphs = (inspect.getdoc(documented) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _json(schema: str) -> Json:
+    return {"application/json": {"schema": {"$ref": _COMPONENTS + schema}}}
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without a title for each field: pydantic's only repeat the names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's name
+        return False
+
+
+def _schemas() -> Json:
+    """Every model of a request or an answer, and what those consist of, by name."""
+    models: dict[str, type[BaseModel]] = {"Error": documents.Error}
+    for route in ROUTES:
+        models |= {model.__name__: model for model in route.find_answers().values()}
+        if (body := route.find_body()) is not None:
+            models[body.__name__] = body
+    _, found = models_json_schema(
+        [(model, "validation") for model in models.values()],
+        ref_template=_COMPONENTS + "{model}",
+        schema_generator=_Untitled,
+    )
+    schemas: Json = found["$defs"]
+    return schemas

@@ -14,22 +14,28 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 if TYPE_CHECKING:
-    from shared.base.wire import Request
+    from shared.base.wire import Request, Wire
     from shared.engine.activity import Services
     from triggers.http import Handler
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """`path` is below `/api/`; `handler` is a function of a module beside this one; `body` is the
-    model of `shared.model.requests` that the request's JSON is parsed into.
+    """One method of one path.
+
+    `handler` is a function of a module beside this one; the first line of its docstring is the
+    summary that the API's users read.
     """
 
     method: str
-    path: str
+    path: str  # below `/api/`
     handler: str
+    answers: dict[int, str]  # status: a model of `shared.model.documents`
+    errors: tuple[int, ...] = ()  # the statuses with which the handler itself refuses
+    query: tuple[str, ...] = ()  # the names of optional query parameters
+    body: str | None = None  # a model of `shared.model.requests` for the request's JSON
+    uploads: str | None = None  # the media type of a request body that is not JSON
     starts: bool = False  # whether it may begin an orchestration
-    body: str | None = None
 
     @property
     def name(self) -> str:
@@ -48,52 +54,183 @@ class Route:
         model: type[Request] = pkgutil.resolve_name(f"shared.model.requests:{self.body}")
         return model
 
+    def find_answers(self) -> dict[int, type[Wire]]:
+        """The model of the answer for each status of success."""
+        return {
+            status: pkgutil.resolve_name(f"shared.model.documents:{name}")
+            for status, name in self.answers.items()
+        }
+
 
 ROUTES = [
     Route(
         method="POST",
         path="builds",
         handler="builds.start_build",
-        starts=True,
         body="Build",
+        answers={202: "Accepted"},
+        errors=(400, 409),
+        starts=True,
     ),
-    Route(method="GET", path="builds", handler="builds.list_builds"),
-    Route(method="GET", path="builds/{id}", handler="builds.show_build"),
-    Route(method="DELETE", path="builds/{id}", handler="builds.cancel_build"),
-    Route(method="POST", path="builds/{id}/resume", handler="builds.resume_build", starts=True),
-    Route(method="POST", path="plan", handler="builds.plan_build", body="Build"),
-    Route(method="GET", path="images", handler="catalogue.list_images"),
-    Route(method="GET", path="images/{gallery}/{name}/{version}", handler="catalogue.show_image"),
+    Route(
+        method="GET",
+        path="builds",
+        handler="builds.list_builds",
+        answers={200: "BuildList"},
+    ),
+    Route(
+        method="GET",
+        path="builds/{id}",
+        handler="builds.show_build",
+        answers={200: "BuildDocument"},
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path="builds/{id}",
+        handler="builds.cancel_build",
+        answers={202: "Accepted"},
+        errors=(404, 409),
+    ),
+    Route(
+        method="POST",
+        path="builds/{id}/resume",
+        handler="builds.resume_build",
+        answers={202: "Accepted"},
+        errors=(404, 409),
+        starts=True,
+    ),
+    Route(
+        method="POST",
+        path="plan",
+        handler="builds.plan_build",
+        body="Build",
+        answers={200: "Forecast"},
+        errors=(400,),
+    ),
+    Route(
+        method="GET",
+        path="images",
+        handler="catalogue.list_images",
+        answers={200: "ImageList"},
+    ),
+    Route(
+        method="GET",
+        path="images/{gallery}/{name}/{version}",
+        handler="catalogue.show_image",
+        query=("resourceGroup",),
+        answers={200: "ImageRecord"},
+        errors=(404,),
+    ),
     Route(
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
         handler="catalogue.show_bill_of_materials",
+        query=("resourceGroup",),
+        answers={200: "BillOfMaterials"},
+        errors=(404,),
     ),
-    Route(method="GET", path="pools", handler="catalogue.list_pools"),
-    Route(method="GET", path="pools/{account}/{pool}", handler="catalogue.show_pool"),
-    Route(method="POST", path="pools", handler="intake.request_pool", body="PoolMessage"),
+    Route(
+        method="GET",
+        path="pools",
+        handler="catalogue.list_pools",
+        query=("account",),
+        answers={200: "PoolList"},
+    ),
+    Route(
+        method="GET",
+        path="pools/{account}/{pool}",
+        handler="catalogue.show_pool",
+        answers={200: "PoolRecord"},
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path="pools",
+        handler="intake.request_pool",
+        body="PoolMessage",
+        answers={202: "Accepted"},
+        errors=(400, 409),
+    ),
     Route(
         method="PATCH",
         path="pools/{account}/{pool}",
         handler="catalogue.resize_pool",
-        starts=True,
         body="Resize",
+        answers={202: "Accepted"},
+        errors=(400, 404),
+        starts=True,
     ),
     Route(
         method="DELETE",
         path="pools/{account}/{pool}",
         handler="catalogue.delete_pool",
+        answers={202: "Accepted"},
+        errors=(404,),
         starts=True,
     ),
-    Route(method="GET", path="recipes", handler="catalogue.list_recipes"),
-    Route(method="GET", path="recipes/{name}", handler="catalogue.show_recipe"),
-    Route(method="PUT", path="recipes/{name}", handler="catalogue.put_recipe", body="Recipe"),
-    Route(method="DELETE", path="recipes/{name}", handler="catalogue.delete_recipe"),
-    Route(method="GET", path="leftovers", handler="leftovers.list_leftovers"),
-    Route(method="POST", path="leftovers/sweep", handler="leftovers.begin_sweep", starts=True),
-    Route(method="POST", path="contexts", handler="contexts.upload_context"),
-    Route(method="GET", path="health", handler="health.show_health"),
-    Route(method="GET", path="openapi.json", handler="openapi.describe"),
+    Route(
+        method="GET",
+        path="recipes",
+        handler="catalogue.list_recipes",
+        answers={200: "RecipeList"},
+    ),
+    Route(
+        method="GET",
+        path="recipes/{name}",
+        handler="catalogue.show_recipe",
+        answers={200: "RecipeDocument"},
+        errors=(404,),
+    ),
+    Route(
+        method="PUT",
+        path="recipes/{name}",
+        handler="catalogue.put_recipe",
+        body="Recipe",
+        answers={200: "RecipeDocument"},
+        errors=(400,),
+    ),
+    Route(
+        method="DELETE",
+        path="recipes/{name}",
+        handler="catalogue.delete_recipe",
+        answers={200: "RecipeDeleted"},
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path="leftovers",
+        handler="leftovers.list_leftovers",
+        answers={200: "LeftoverList"},
+        errors=(502,),
+    ),
+    Route(
+        method="POST",
+        path="leftovers/sweep",
+        handler="leftovers.begin_sweep",
+        answers={202: "SweepAccepted"},
+        starts=True,
+    ),
+    Route(
+        method="POST",
+        path="contexts",
+        handler="contexts.upload_context",
+        uploads="application/gzip",
+        answers={201: "ContextStored"},
+        errors=(400,),
+    ),
+    Route(
+        method="GET",
+        path="health",
+        handler="health.show_health",
+        answers={200: "Health", 503: "Health"},
+    ),
+    Route(
+        method="GET",
+        path="openapi.json",
+        handler="openapi.describe",
+        answers={200: "OpenApi"},
+    ),
 ]
 
 

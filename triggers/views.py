@@ -7,41 +7,43 @@ from datetime import datetime
 from typing import Any
 
 from shared.base.errors import Failure
+from shared.model.documents import BuildDocument, BuildSummary, StepDocument
+from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.records import ENDED
 
 Json = dict[str, Any]
 
 
-def build_document(row: Json, steps: Sequence[Json]) -> Json:
-    """One build as GET /api/builds/{id} answers it."""
+def build_document(row: Json, steps: Sequence[Json]) -> BuildDocument:
+    """One build with its steps and its results."""
     outcome = (row.get("Outcome") or {}) if row["State"] in ENDED else {}
     moments = [str(s["SeenAt"]) for s in steps]
     latest = max([*moments, str(row.get("EndedAt") or ""), str(row.get("CreatedAt") or "")])
-    return {
-        **build_summary(row, latest),
-        "steps": [step_document(s, latest, outcome) for s in steps],
-        "image": outcome.get("image"),
-        "pools": [_pool_of_build(p) for p in outcome.get("pools", [])],
-        "error": _error(outcome.get("error")),
-        "leftovers": outcome.get("leftovers", []),
-        "resumable": bool(outcome.get("resumable")),
-    }
+    return BuildDocument(
+        **dict(build_summary(row, latest)),
+        steps=[step_document(s, latest, outcome) for s in steps],
+        image=ImageRecord.from_wire(outcome["image"]) if outcome.get("image") else None,
+        pools=[PoolRecord.from_wire(pool) for pool in outcome.get("pools", [])],
+        error=_error(outcome.get("error")),
+        leftovers=outcome.get("leftovers", []),
+        resumable=bool(outcome.get("resumable")),
+    )
 
 
-def build_summary(row: Json, latest: str | None = None) -> Json:
-    """One line of GET /api/builds."""
+def build_summary(row: Json, latest: str | None = None) -> BuildSummary:
+    """One build as the list of builds shows it."""
     created = str(row.get("CreatedAt") or "")
     ended = str(row.get("EndedAt") or "") or latest or ""
-    return {
-        "buildId": row["RowKey"],
-        "mode": row["Mode"],
-        "state": "running" if row["State"] == "accepted" else row["State"],
-        "createdAt": created or None,
-        "seconds": _seconds(created, ended),
-    }
+    return BuildSummary(
+        build_id=row["RowKey"],
+        mode=row["Mode"],
+        state="running" if row["State"] == "accepted" else row["State"],
+        created_at=created or None,
+        seconds=_seconds(created, ended),
+    )
 
 
-def step_document(row: Json, latest: str, outcome: Json) -> Json:
+def step_document(row: Json, latest: str, outcome: Json) -> StepDocument:
     """One step. Its percentage is computed now, from the newest time that the build reported."""
     started, seen, state = str(row["StartedAt"]), str(row["SeenAt"]), str(row["State"])
     error = row.get("Error")
@@ -51,19 +53,19 @@ def step_document(row: Json, latest: str, outcome: Json) -> Json:
     running = state == "running"
     result = row.get("Result") or {}
     seconds = _seconds(started, latest if running else seen)
-    return {
-        "name": str(row["RowKey"]).rpartition("|")[2],
-        "pool": str(row["RowKey"]).rpartition("|")[0] or None,
-        "state": state,
-        "startedAt": started,
-        "seconds": seconds,
-        "percent": _percent(state, seconds, float(row.get("Typical") or 0)),
-        "note": str(row.get("Note") or "") or None,
-        "scripted": bool(row.get("Scripted")),
-        "scriptedParts": result.get("scriptedParts") or [],
-        "standIn": result.get("standIn") or None,
-        "error": _error(error) if state == "failed" else None,
-    }
+    return StepDocument(
+        name=str(row["RowKey"]).rpartition("|")[2],
+        pool=str(row["RowKey"]).rpartition("|")[0] or None,
+        state=state,
+        started_at=started,
+        seconds=seconds,
+        percent=_percent(state, seconds, float(row.get("Typical") or 0)),
+        note=str(row.get("Note") or "") or None,
+        scripted=bool(row.get("Scripted")),
+        scripted_parts=result.get("scriptedParts") or [],
+        stand_in=result.get("standIn") or None,
+        error=_error(error) if state == "failed" else None,
+    )
 
 
 def _percent(state: str, seconds: float | None, typical: float) -> int:
@@ -80,10 +82,5 @@ def _seconds(start: str, end: str) -> float | None:
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 1)
 
 
-def _error(failure: Json | None) -> Json | None:
-    """A failure with every field of the contract, and without what only the app itself needs."""
-    return Failure.from_wire(failure).to_answer() if failure else None
-
-
-def _pool_of_build(record: Json) -> Json:
-    return {**record, "error": _error(record.get("error"))}
+def _error(failure: Json | None) -> Failure | None:
+    return Failure.from_wire(failure) if failure else None

@@ -1,4 +1,4 @@
-"""What handlers of Azure Resource Manager resources share: finding, checking, filing, listing."""
+"""What handlers of Resource Manager's resources share: finding, checking, filing, listing."""
 
 # ruff: noqa: ARG001 - handlers, events and endings share one signature each
 
@@ -7,14 +7,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 from urllib import parse
 
-from local.azure_simulator import model, operations, resource_ids, store
+from local.azure_simulator import context, model, operations, resource_ids, store
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 ItemT = TypeVar("ItemT")
 
@@ -33,26 +30,7 @@ def path_of(type_name: str) -> str:
     return path
 
 
-def register_reads(azure: core.Simulator, type_name: str) -> None:
-    """GET of one, list below its parent, and for top-level types list of the subscription."""
-    azure.route("GET", path_of(type_name), get)
-    collection = path_of(type_name).rpartition("/")[0]
-
-    def list_below(azure: core.Simulator, request: model.Request) -> model.Response:
-        parent_id = resource_ids.parent(request.resource_id + "/x")
-        require(azure, parent_id)
-        return page(azure, request, azure.store.children(parent_id, type_name))
-
-    def list_all(azure: core.Simulator, request: model.Request) -> model.Response:
-        return page(azure, request, azure.store.of_type(type_name))
-
-    azure.route("GET", collection, list_below)
-    if type_name.count("/") == 1:
-        path = f"/subscriptions/{{subscription}}/providers/{type_name}"
-        azure.route("GET", path, list_all)
-
-
-def get(azure: core.Simulator, request: model.Request) -> model.Response:
+def get(azure: context.Azure, request: model.Request) -> model.Response:
     """The document of the resource whose id is the path."""
     resource = require(azure, request.resource_id)
     headers = {"ETag": resource.document["etag"]} if "etag" in resource.document else {}
@@ -62,7 +40,7 @@ def get(azure: core.Simulator, request: model.Request) -> model.Response:
 # --- finding -------------------------------------------------------------------------------
 
 
-def require(azure: core.Simulator, resource_id: str) -> store.Resource:
+def require(azure: context.Azure, resource_id: str) -> store.Resource:
     """The resource; 404 `ResourceGroupNotFound` or `ResourceNotFound` otherwise."""
     resource = azure.store.find(resource_id)
     if resource is None:
@@ -71,7 +49,7 @@ def require(azure: core.Simulator, resource_id: str) -> store.Resource:
     return resource
 
 
-def require_group(azure: core.Simulator, resource_id: str) -> store.Resource | None:
+def require_group(azure: context.Azure, resource_id: str) -> store.Resource | None:
     """The resource group of an id (None for ids outside groups); 404 when it is absent."""
     group_id = resource_ids.group_id(resource_id)
     if not group_id:
@@ -99,7 +77,7 @@ def refuse_not_found(resource_id: str) -> NoReturn:
 
 
 def prepare_put(
-    azure: core.Simulator, request: model.Request
+    azure: context.Azure, request: model.Request
 ) -> tuple[model.JsonObject, store.Resource | None]:
     """The body of a PUT and what exists under its id, after the checks that all types share.
 
@@ -114,7 +92,7 @@ def prepare_put(
     return body, existing
 
 
-def check_writable(azure: core.Simulator, resource_id: str) -> None:
+def check_writable(azure: context.Azure, resource_id: str) -> None:
     """Namespace registered, group present and staying, parent present."""
     namespace = resource_ids.type_of(resource_id).partition("/")[0]
     check_registered(azure, namespace)
@@ -141,7 +119,7 @@ def refuse_group_being_deleted(group: store.Resource) -> NoReturn:
     )
 
 
-def check_registered(azure: core.Simulator, namespace: str) -> None:
+def check_registered(azure: context.Azure, namespace: str) -> None:
     """409 `MissingSubscriptionRegistration` unless the provider is registered."""
     provider = azure.store.find(f"/subscriptions/{azure.subscription}/providers/{namespace}")
     if provider is not None and provider.document["registrationState"] != "Registered":
@@ -206,7 +184,7 @@ def check_preconditions(request: model.Request, existing: store.Resource | None)
 
 
 def file(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     type_name: str,
     body: model.JsonObject,
@@ -223,8 +201,23 @@ def file(
     return existing
 
 
+def start_write(
+    azure: context.Azure,
+    request: model.Request,
+    resource: store.Resource,
+    operation_name: str,
+    *,
+    created: bool,
+    retry_after: tuple[int, ...] = (),
+) -> model.Response:
+    """Begin the write of a filed resource, and answer as `operations.put_started` does."""
+    resource.properties["provisioningState"] = "Creating" if created else "Updating"
+    operation = azure.operations.begin(operation_name, resource, retry_after=retry_after)
+    return operations.put_started(azure, request, resource, operation, created=created)
+
+
 def succeed(
-    azure: core.Simulator,
+    azure: context.Azure,
     resource: store.Resource,
     operation: store.Resource,
 ) -> None:
@@ -233,7 +226,7 @@ def succeed(
 
 
 def vanish(
-    azure: core.Simulator,
+    azure: context.Azure,
     resource: store.Resource,
     operation: store.Resource,
 ) -> None:
@@ -246,39 +239,11 @@ def vanish(
         azure.store.remove(item.id)
 
 
-def delete(
-    operation_name: str,
-    *,
-    check: Callable[[core.Simulator, store.Resource], None] | None = None,
-    retry_after: tuple[int, ...] = (),
-) -> core.Handler:
-    """A handler for DELETE: 204 when absent, else 202 with both headers; ends with `vanish`.
-
-    `check` refuses while something still needs the resource.
-    """
-
-    def handler(azure: core.Simulator, request: model.Request) -> model.Response:
-        resource = azure.store.find(request.resource_id)
-        if resource is None:
-            require_group(azure, request.resource_id)
-            return model.empty_response(204)
-        operation = azure.operations.running(resource)
-        if operation is None or operation.state["operation"] != operation_name:
-            if check is not None:
-                check(azure, resource)
-            azure.operations.preempt(resource, "delete")
-            resource.properties["provisioningState"] = "Deleting"
-            operation = azure.operations.begin(operation_name, resource, retry_after=retry_after)
-        return operations.accepted(azure, request, operation)
-
-    return handler
-
-
 # --- lists ---------------------------------------------------------------------------------
 
 
 def page(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     resources: Iterable[store.Resource],
     show: Callable[[store.Resource], model.JsonObject] | None = None,
@@ -293,7 +258,7 @@ def page(
 
 
 def slice_page(
-    azure: core.Simulator, request: model.Request, items: Sequence[ItemT], size: int | None = None
+    azure: context.Azure, request: model.Request, items: Sequence[ItemT], size: int | None = None
 ) -> tuple[Sequence[ItemT], str | None]:
     """The items of the page that the request's `$skiptoken` names, and the next page's URL."""
     start = int(request.query.get("$skiptoken", "0"))

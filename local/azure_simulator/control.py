@@ -14,17 +14,13 @@ PUT    /_simulator/settings    changes those that are given
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, model, store
 
 SETTING = "simulator.setting"
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/_simulator/ledger", ledger, plane=model.CONTROL)
     azure.route("GET", "/_simulator/resources", resources, plane=model.CONTROL)
     azure.route("GET", "/_simulator/faults", list_faults, plane=model.CONTROL)
@@ -34,15 +30,15 @@ def register(azure: core.Simulator) -> None:
     azure.route("PUT", "/_simulator/settings", put_settings, plane=model.CONTROL)
 
 
-def ledger(azure: core.Simulator, request: model.Request) -> model.Response:
+def ledger(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, azure.store.ledger())
 
 
-def resources(azure: core.Simulator, request: model.Request) -> model.Response:
+def resources(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, listed(azure))
 
 
-def listed(azure: core.Simulator) -> list[model.JsonObject]:
+def listed(azure: context.Azure) -> list[model.JsonObject]:
     """Everything that a subscription's owner would see and pay for."""
     return [
         {
@@ -57,32 +53,32 @@ def listed(azure: core.Simulator) -> list[model.JsonObject]:
     ]
 
 
-def list_faults(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_faults(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, azure.faults.list())
 
 
-def add_faults(azure: core.Simulator, request: model.Request) -> model.Response:
+def add_faults(azure: context.Azure, request: model.Request) -> model.Response:
     given = json.loads(request.body or b"[]")
     added = [azure.faults.add(fault) for fault in (given if isinstance(given, list) else [given])]
     return model.json_response(201, added)
 
 
-def clear_faults(azure: core.Simulator, request: model.Request) -> model.Response:
+def clear_faults(azure: context.Azure, request: model.Request) -> model.Response:
     azure.faults.clear()
     return model.empty_response(204)
 
 
-def list_settings(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_settings(azure: context.Azure, request: model.Request) -> model.Response:
     found = azure.store.of_type(SETTING)
     return model.json_response(200, {item.name: item.document["value"] for item in found})
 
 
-def put_settings(azure: core.Simulator, request: model.Request) -> model.Response:
+def put_settings(azure: context.Azure, request: model.Request) -> model.Response:
     change_settings(azure, request.json())
     return list_settings(azure, request)
 
 
-def change_settings(azure: core.Simulator, settings: model.JsonObject) -> None:
+def change_settings(azure: context.Azure, settings: model.JsonObject) -> None:
     """Change facts about this Azure; handlers read them with `azure.setting(name, default)`.
 
     | name | value |

@@ -6,7 +6,7 @@ handler of its route, writes the ledger and commits.
 
 Handlers take `(azure, request)` and return a response or raise `model.Refusal`; they validate
 before they change anything. Events take `(azure, resource, data)`; while one runs, `azure.now` is
-the time it was due. See the package's docstring for an example of a resource type.
+the time it was due. docs/simulator.md has an example of a resource type.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pathlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from local.azure_simulator import (
+    context,
     durations,
     faults,
     model,
@@ -34,25 +35,15 @@ from local.azure_simulator import (
 )
 from local.azure_simulator.machine import interface, scripted
 
-Handler = Callable[["Simulator", model.Request], model.Response]
-Event = Callable[["Simulator", store.Resource, model.JsonObject], None]
-Show = Callable[["Simulator", store.Resource, model.Request], model.JsonObject]
-
 LOCAL_SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+|\.\d+\.\d+)?")
-
-
-class Provider(Protocol):
-    """What a module in `providers.MODULES` offers."""
-
-    def register(self, azure: Simulator) -> None: ...
 
 
 class Simulator:
     """One simulated Azure: a subscription, its resources, and the time.
 
     seed            decides every duration and every chance
-    duration_band   replaces all bands of the duration table; `(1, 1)` makes all typical
+    duration_band   replaces the band of every duration; `(1, 1)` makes all typical
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply
@@ -78,7 +69,7 @@ class Simulator:
         page_size: int = 100,
         storage: str | Callable[[str, str], None] | None = None,
         stopwatch: Callable[[], float] = lambda: 0.0,
-        modules: Iterable[Provider] | None = None,
+        modules: Iterable[context.Provider] | None = None,
     ) -> None:
         self.clock = clock
         self.store = store.Store(path)
@@ -91,13 +82,13 @@ class Simulator:
         self.storage = storage
         self._stopwatch = stopwatch
         self.throttle = throttling.Throttle(enabled=throttled)
-        self._router: router.Router[Handler] = router.Router()
-        self._events: dict[tuple[str, str], Event] = {}
-        self._shows: dict[str, Show] = {}
+        self._router: router.Router[context.Handler] = router.Router()
+        self._events: dict[tuple[str, str], context.Event] = {}
+        self._shows: dict[str, context.Show] = {}
         self.machine: interface.Machine = machine or scripted.ScriptedMachine(self.durations)
         self.faults = faults.Faults(self)
         self.operations = operations.Operations(self)
-        for module in providers.modules() if modules is None else modules:
+        for module in providers.MODULES if modules is None else modules:
             module.register(self)
         self.store.commit()
 
@@ -107,7 +98,7 @@ class Simulator:
         self,
         method: str,
         template: str,
-        handler: Handler,
+        handler: context.Handler,
         *,
         plane: model.Plane = model.ARM,
         operation: str = "",
@@ -123,11 +114,11 @@ class Simulator:
             )
         )
 
-    def on(self, type_name: str, event: str, handler: Event) -> None:
+    def on(self, type_name: str, event: str, handler: context.Event) -> None:
         """Run `handler` when `event`, scheduled on a resource of this type, is due."""
         self._events[(type_name.lower(), event)] = handler
 
-    def shows(self, type_name: str, show: Show) -> None:
+    def shows(self, type_name: str, show: context.Show) -> None:
         """Let `show` make the document that answers carry for resources of this type."""
         self._shows[type_name.lower()] = show
 
@@ -264,7 +255,7 @@ class Simulator:
         }
 
 
-_Found = tuple[router.Route[Handler], dict[str, str]]
+_Found = tuple[router.Route[context.Handler], dict[str, str]]
 
 
 def _refused(refusal: model.Refusal, request: model.Request, plane: model.Plane) -> model.Response:

@@ -31,12 +31,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, resource_ids, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, model, resource_ids, store
 
 TYPE = "simulator.fault"
 REQUEST_EFFECTS = frozenset({"throttle", "status", "drop", "quota"})
@@ -54,7 +50,7 @@ _FIELDS = frozenset(
 class Faults:
     """The faults in force, and the question whether one strikes now."""
 
-    def __init__(self, azure: core.Simulator) -> None:
+    def __init__(self, azure: context.Azure) -> None:
         self._azure = azure
 
     def add(self, fault: model.JsonObject) -> model.JsonObject:

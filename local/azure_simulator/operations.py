@@ -16,23 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 from urllib import parse
 
-from local.azure_simulator import model, resource_ids, store, times
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, durations, model, resource_ids, store, times
 
 TYPE = "simulator.operation"
 EXPIRES_AFTER_SECONDS = 26 * 3600
 """Azure forgets an operation after a day or more; its URL then answers 404."""
-
-Succeeded = Callable[["core.Simulator", store.Resource, store.Resource], model.JsonObject | None]
-"""Called with the resource and the operation when it ends; may still return an error object."""
-Failed = Callable[["core.Simulator", store.Resource, store.Resource, model.JsonObject], None]
-"""Called with the resource, the operation and the error object."""
 
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _REGIONAL = _SUBSCRIPTION + "/providers/{namespace}/locations/{location}"
@@ -41,7 +32,7 @@ _SIGNATURE_LENGTHS = {"c": 2700, "s": 344, "h": 43}
 
 
 def mark_failed(
-    azure: core.Simulator,
+    azure: context.Azure,
     resource: store.Resource,
     operation: store.Resource,
     error: model.JsonObject,
@@ -52,17 +43,26 @@ def mark_failed(
 class Operations:
     """Starts operations, ends them, answers for them."""
 
-    def __init__(self, azure: core.Simulator) -> None:
+    def __init__(self, azure: context.Azure) -> None:
         self._azure = azure
-        self._endings: dict[str, tuple[Succeeded, Failed]] = {}
+        self._endings: dict[str, tuple[context.Succeeded, context.Failed]] = {}
         azure.on(TYPE, "finish", self._finish)
         azure.on(TYPE, "expire", _expire)
         for stem in (_SUBSCRIPTION, _REGIONAL):
             azure.route("GET", f"{stem}/operations/{{operation}}", answer_status)
             azure.route("GET", f"{stem}/operationResults/{{operation}}", answer_location)
 
-    def register(self, name: str, succeeded: Succeeded, failed: Failed = mark_failed) -> None:
-        """Say what happens to the resource when an operation of this name ends."""
+    def register(
+        self,
+        name: str,
+        takes: durations.Duration,
+        succeeded: context.Succeeded,
+        failed: context.Failed = mark_failed,
+    ) -> None:
+        """Say how long operations of this name take and what their end does to the resource."""
+        if name in self._endings:
+            raise ValueError(f"the operation '{name}' is registered twice")
+        self._azure.durations.add({name: takes})
         self._endings[name] = (succeeded, failed)
 
     def begin(
@@ -77,13 +77,15 @@ class Operations:
         is_open_ended: bool = False,
         occupies: bool = True,
     ) -> store.Resource:
-        """Start operation `name` (a row of the duration table) on a filed resource.
+        """Start the registered operation `name` on a filed resource.
 
         `error` makes it fail at its end, as an injected fault may. `retry_after` are Azure's values
         for the first, second, … answer, the last one repeating; none means the header is absent.
         An open-ended operation ends by `end_now` only. One that does not occupy the resource is
         not what `running` finds.
         """
+        if name not in self._endings:
+            raise LookupError(f"the operation '{name}' is not registered")
         azure = self._azure
         location = resource.location or resource.state.get("location") or "global"
         identifier = str(uuid.UUID(bytes=azure.digest("operation", resource.key, name)[:16]))
@@ -136,7 +138,7 @@ class Operations:
 
     def _finish(
         self,
-        azure: core.Simulator,
+        azure: context.Azure,
         operation: store.Resource,
         data: model.JsonObject,  # noqa: ARG002
     ) -> None:
@@ -164,7 +166,7 @@ class Operations:
 
 
 def put_started(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     resource: store.Resource,
     operation: store.Resource,
@@ -178,7 +180,7 @@ def put_started(
 
 
 def accepted(
-    azure: core.Simulator, request: model.Request, operation: store.Resource
+    azure: context.Azure, request: model.Request, operation: store.Resource
 ) -> model.Response:
     """`ASYNC_202`: both headers, no body."""
     return model.empty_response(
@@ -192,7 +194,7 @@ def accepted(
 
 
 def accepted_at_location(
-    azure: core.Simulator, request: model.Request, operation: store.Resource
+    azure: context.Azure, request: model.Request, operation: store.Resource
 ) -> model.Response:
     """`LOCATION`: 202 with Location and Retry-After, no body."""
     return model.empty_response(
@@ -207,7 +209,7 @@ def accepted_at_location(
 # --- monitors ------------------------------------------------------------------------------
 
 
-def answer_status(azure: core.Simulator, request: model.Request) -> model.Response:
+def answer_status(azure: context.Azure, request: model.Request) -> model.Response:
     """What `Azure-AsyncOperation` answers; with `monitor=true` (compute) what `Location` does."""
     if request.query.get("monitor", "").lower() == "true":
         return answer_location(azure, request)
@@ -227,7 +229,7 @@ def answer_status(azure: core.Simulator, request: model.Request) -> model.Respon
     return model.json_response(200, document, headers)
 
 
-def answer_location(azure: core.Simulator, request: model.Request) -> model.Response:
+def answer_location(azure: context.Azure, request: model.Request) -> model.Response:
     """202 while running; then the result, an empty 200, or the failure as an HTTP status."""
     operation = _find(azure, request)
     if operation.document["status"] == "InProgress":
@@ -241,7 +243,7 @@ def answer_location(azure: core.Simulator, request: model.Request) -> model.Resp
 
 
 def monitor_url(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     operation: store.Resource,
     *,
@@ -260,7 +262,7 @@ def monitor_url(
     return f"{request.base_url}{path}?{parse.urlencode({**query, **_signature(azure, operation)})}"
 
 
-def _find(azure: core.Simulator, request: model.Request) -> store.Resource:
+def _find(azure: context.Azure, request: model.Request) -> store.Resource:
     identifier = request.parameters["operation"]
     operation = azure.store.find(f"/simulator/operations/{identifier}")
     if operation is None:
@@ -269,14 +271,14 @@ def _find(azure: core.Simulator, request: model.Request) -> store.Resource:
 
 
 def _expire(
-    azure: core.Simulator,
+    azure: context.Azure,
     operation: store.Resource,
     data: model.JsonObject,
 ) -> None:
     azure.store.remove(operation.id)
 
 
-def _retry_after(azure: core.Simulator, operation: store.Resource) -> Mapping[str, str]:
+def _retry_after(azure: context.Azure, operation: store.Resource) -> Mapping[str, str]:
     values: list[int] = operation.state["retryAfter"]
     if not azure.sends_retry_after or not values:
         return {}
@@ -285,7 +287,7 @@ def _retry_after(azure: core.Simulator, operation: store.Resource) -> Mapping[st
     return {"Retry-After": str(values[min(answers, len(values) - 1)])}
 
 
-def _signature(azure: core.Simulator, operation: store.Resource) -> dict[str, str]:
+def _signature(azure: context.Azure, operation: store.Resource) -> dict[str, str]:
     if not azure.signs_urls:
         return {}
     number = operation.state["signatures"] = operation.state.get("signatures", 0) + 1

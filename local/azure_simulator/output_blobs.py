@@ -7,16 +7,14 @@ or an identity, which the emulator for storage does not have for every container
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 from urllib import parse
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core, model
+from local.azure_simulator import context, model
 
 _LOG = logging.getLogger(__name__)
 
 
-def write(azure: core.Simulator, properties: model.JsonObject, stdout: str, stderr: str) -> None:
+def write(azure: context.Azure, properties: model.JsonObject, stdout: str, stderr: str) -> None:
     """Append both streams where a run command's properties ask for it."""
     for field, text in (("outputBlobUri", stdout), ("errorBlobUri", stderr)):
         uri = properties.get(field)

@@ -1,38 +1,33 @@
-"""The table of everything the simulator can do. A module here offers `register(azure)`.
+"""The resource providers that a simulator has. Each is a module with `register(azure)`.
 
-To add a resource provider, write a package with that function and add one line.
+To add one, write that module and name it in `MODULES`; docs/simulator.md has an example.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import (
+    batch,
+    compute,
+    container_registry,
+    context,
+    control,
+    identity,
+    network,
+    resources,
+    retail_prices,
+    tokens,
+)
 
-
-def modules() -> list[core.Provider]:
-    """Imported here and not above, because the modules use the core."""
-    from local.azure_simulator import (
-        batch,
-        compute,
-        container_registry,
-        control,
-        identity,
-        network,
-        resources,
-        retail_prices,
-        tokens,
-    )
-
-    return [
-        control,
-        tokens,
-        resources,
-        identity,
-        network,
-        compute,
-        batch,
-        container_registry,
-        retail_prices,
-    ]
+MODULES: Sequence[context.Provider] = (
+    control,
+    tokens,
+    resources,
+    identity,
+    network,
+    compute,
+    batch,
+    container_registry,
+    retail_prices,
+)

@@ -11,25 +11,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from urllib import parse
 
-from local.azure_simulator import model
+from local.azure_simulator import context, model
 from local.azure_simulator.data import locations, skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _PAGE = 1000
 _TERM = re.compile(r"(\w+) eq '([^']*)'")
 _WINDOWS_PER_CORE = 0.046
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/api/retail/prices", list_prices, plane=model.OPEN)
 
 
-def list_prices(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_prices(azure: context.Azure, request: model.Request) -> model.Response:
     """Lines for which all terms of the filter hold; a filter is terms joined by `and`."""
     wanted = _terms(request.query.get("$filter", ""))
     skip = int(request.query.get("$skip", 0))

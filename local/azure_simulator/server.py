@@ -11,14 +11,10 @@ import dataclasses
 import logging
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from local.azure_simulator import model
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import core, model
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 256 * 1024 * 1024

@@ -10,24 +10,21 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib import parse
 
-from local.azure_simulator import model, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, model, store
 
 TYPE = "simulator.token"
 LIFETIME_SECONDS = 24 * 3600
 """Tokens of managed identities are valid for up to 24 hours."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/msi/token", issue, plane=model.OPEN)
 
 
-def issue(azure: core.Simulator, request: model.Request) -> model.Response:
+def issue(azure: context.Azure, request: model.Request) -> model.Response:
     """`GET /msi/token?api-version=2019-08-01&resource=…` with `X-IDENTITY-HEADER`."""
     if "x-identity-header" not in request.headers:
         model.refuse(401, "Unauthorized", "The header X-IDENTITY-HEADER is missing.")
@@ -45,7 +42,7 @@ def issue(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, document)
 
 
-def new_token(azure: core.Simulator, audience: str) -> tuple[str, int]:
+def new_token(azure: context.Azure, audience: str) -> tuple[str, int]:
     """A token for an audience, and its expiry in real seconds since the epoch."""
     token = f"{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(48)}.{secrets.token_urlsafe(32)}"
     expires_on = int(time.time()) + LIFETIME_SECONDS
@@ -59,7 +56,7 @@ def new_token(azure: core.Simulator, audience: str) -> tuple[str, int]:
     return token, expires_on
 
 
-def check(azure: core.Simulator, request: model.Request, plane: model.Plane) -> None:
+def check(azure: context.Azure, request: model.Request, plane: model.Plane) -> None:
     """401 unless the request carries a live token for the plane."""
     if not plane.audiences:
         return

@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 import urllib3
@@ -22,10 +22,7 @@ from azure.core import credentials
 from azure.core.pipeline import transport
 from requests import adapters
 
-from local.azure_simulator import model, tokens
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import core, model, tokens
 
 
 class SimulatorTransport(transport.RequestsTransport):  # type: ignore[misc]  # loaded lazily, untyped

@@ -153,6 +153,13 @@ class InlineEngine(engine.Engine):
         self.work.busy.clear()
         self.reload()
 
+    def copy_from(self, other: "InlineEngine") -> None:
+        """Go on from where `other`, which is idle, has stopped; `other` keeps its own past."""
+        self.store.copy_from(other.store)
+        self._dice.setstate(other._dice.getstate())
+        self._latest = other._latest
+        self.reload()
+
     def _has_ended(self, instance_id: str) -> bool:
         instance = self.store.instance(instance_id)
         return instance is None or instance.status.is_final

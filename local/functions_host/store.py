@@ -125,6 +125,11 @@ class Store:
         """Also done when the store is garbage."""
         self._close()
 
+    def copy_from(self, other: "Store") -> None:
+        """Hold what `other` holds, and nothing else."""
+        other._db.backup(self._db)
+        self._seen.clear()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; a transaction inside another is part of it."""

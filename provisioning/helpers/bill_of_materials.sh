@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/images.sh helpers/gpu_checks.sh
 # The image's bill of materials, CycloneDX 1.6: what the package database knows, the driver where no package brought
 # it, and the preloaded container images by digest. Nothing is installed for it; the app adds the image's own name.
 

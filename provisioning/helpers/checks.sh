@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh
 # Checks of a finished system: each gives a verdict, all are asked, the step fails if one of them failed.
 
 readonly FREE_MIB_NEEDED=2048 # below this a node cannot even keep the logs of its tasks

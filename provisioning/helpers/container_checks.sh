@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/docker.sh helpers/images.sh helpers/checks.sh helpers/gpu_checks.sh
 # Checks of what runs containers: Docker, the preloaded images, a container. Each gives a verdict (helpers/checks.sh).
 
 readonly CONTAINER_SECONDS_MAX=60

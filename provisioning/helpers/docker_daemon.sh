@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/repositories.sh helpers/docker_ready.sh
 # Docker's daemon: its configuration, and its restart.
 
 readonly DAEMON_JSON=$ROOT/etc/docker/daemon.json

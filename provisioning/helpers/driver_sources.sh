@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: catalogue.sh helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/repositories.sh
 # Where drivers come from: NVIDIA's package repository, or the file that Microsoft redistributes (GRID).
 
 install_datacenter_driver() { # VERSION

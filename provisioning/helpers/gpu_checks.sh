@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/checks.sh
 # Is the GPU usable, and if not, why: the first answer that fits. Nothing here needs lspci.
 
 readonly NVIDIA_VENDOR=0x10de

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/packages.sh
 # The kernel that a system is to have: the package that brings it, and that it stays.
 
 kernel_package() { # for the Debian family; el has its one

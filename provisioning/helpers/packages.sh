@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/retry.sh
 # Packages by apt or dnf, one step at a time; pinned and held. Needs read_os first.
 
 readonly PACKAGE_LOCK_SECONDS_MAX=1500 # a survivor of an earlier attempt may still build a driver

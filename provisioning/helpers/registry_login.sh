@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/retry.sh
 # Signs Docker in to an Azure container registry as the machine's managed identity, without any other tool.
 #
 # No token is ever in an argument, in the environment, in the log or on the disk: they pass through pipes and

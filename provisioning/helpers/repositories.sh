@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/retry.sh helpers/packages.sh
 # Files and package repositories from outside, each trusted by a pinned checksum or key fingerprint only.
 
 fetch() { # URL FILE

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/checks.sh helpers/container_checks.sh helpers/gpu_checks.sh
 # Whether the machine still runs what the steps before have installed, after its restart.
 
 check_versions() { # EXPECT_DOCKER and, where a GPU is expected, EXPECT_TOOLKIT, EXPECT_DRIVER; if they are given

@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# needs: helpers/images.sh helpers/checks.sh helpers/gpu_checks.sh helpers/container_checks.sh
+# needs: helpers/bill_of_materials.sh helpers/version_checks.sh helpers/seal_unit.sh
 # The builder before its sealing: is this what the image is to be? Changes nothing; lists what the image contains.
 
 check_image() {

@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# needs: catalogue.sh helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/repositories.sh helpers/docker.sh
+# needs: helpers/docker_ready.sh helpers/docker_daemon.sh
 # Docker CE from Docker's own signed repository, pinned and held, started at every boot.
 
 install_docker_parameters() {

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: catalogue.sh helpers/host.sh helpers/packages.sh helpers/repositories.sh helpers/driver_sources.sh
 # The NVIDIA driver, with a kernel module for every kernel that can boot, pinned and held.
 # A machine without a GPU builds it as well; whether it drives a GPU is seen after the restart.
 

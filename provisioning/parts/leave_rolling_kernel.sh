@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/kernels.sh
 # From here on the kernel that will boot is the final one, and it is known whether that takes a restart.
 #
 # Ubuntu's images come with the rolling kernel, which is newer than the long-term one and would be booted instead of

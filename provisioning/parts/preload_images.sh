@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/retry.sh helpers/docker.sh helpers/docker_ready.sh helpers/images.sh
+# needs: helpers/registry_login.sh
 # Pulls the container images that the image is to carry, a few at a time. It may be sent while Docker is still being
 # installed.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/kernels.sh
 # Brings a fresh machine to rest: first boot over, nothing upgrades by itself, the kernel that is to stay installed.
 
 readonly FIRST_BOOT_SECONDS_MAX=900

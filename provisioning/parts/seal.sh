@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/seal_unit.sh helpers/sealing.sh
 # Schedules the sealing, detached from the agent, and returns: the outcome shows as power state and console line.
 
 readonly SEAL_SCRIPT=$ROOT/usr/local/sbin/batch-prep-seal

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# needs: helpers/images.sh helpers/checks.sh helpers/container_checks.sh helpers/gpu_checks.sh
 # A pool node, before it takes tasks: the start task. At the end it runs the start task of the pool's owner.
 
 readonly DOCUMENT_NAME=batch-prep-verify.json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.azure import bodies
+from shared.azure import bodies, pool_difference
 from shared.base import names
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.requests import SecurityType
@@ -27,36 +27,50 @@ def batch_account(plan: AccountPlan) -> Json:
 
 def pool(plan: PoolPlan, start_task: str) -> Json:
     """A pool of nodes from the image; `start_task` is the command line that proves each node."""
-    asked = plan.pool
-    machine: Json = {
+    body: Json = pool_difference.sendable(described_pool(plan, start_task))
+    return body
+
+
+def whole_pool(plan: PoolPlan, start_task: str) -> Json:
+    """The same for a pool that exists: it also says that there is no identity any more."""
+    return {"identity": {"type": "None"}, **pool(plan, start_task)}
+
+
+def described_pool(plan: PoolPlan, start_task: str) -> Json:
+    """The whole pool, as it is compared: None says that the pool must not have something."""
+    body: Json = {
+        "tags": bodies.lasting(plan.tags),
+        "identity": bodies.user_assigned(plan.pull_identity_id) if plan.pull_identity_id else None,
+        "properties": {
+            "displayName": plan.pool_id,
+            "vmSize": plan.size,
+            "deploymentConfiguration": {"virtualMachineConfiguration": _machine(plan)},
+            "scaleSettings": scale_settings(plan),
+            "interNodeCommunication": "Disabled",
+            "networkConfiguration": {"subnetId": plan.pool.subnet_id},
+            "taskSlotsPerNode": plan.pool.task_slots_per_node,
+            "taskSchedulingPolicy": {"nodeFillType": "Pack"},
+            "startTask": _start_task(plan, start_task),
+        },
+    }
+    told = {names.TAG_BUILD: plan.build_id, names.TAG_ASKED: pool_difference.record(body)}
+    body["properties"]["metadata"] = metadata(told)
+    return body
+
+
+def _machine(plan: PoolPlan) -> Json:
+    security = None
+    if plan.security_type is SecurityType.TRUSTED_LAUNCH:
+        uefi = {"secureBootEnabled": False, "vTpmEnabled": True}
+        security = {"securityType": "trustedLaunch", "uefiSettings": uefi}
+    return {
         "imageReference": {"id": plan.image_id},
         "nodeAgentSkuId": plan.node_agent,
         "containerConfiguration": _containers(plan),
         "nodePlacementConfiguration": {"policy": "Regional"},
         "osDisk": {"caching": "ReadWrite"},
+        **({"securityProfile": security} if security else {}),
     }
-    if plan.security_type is SecurityType.TRUSTED_LAUNCH:
-        uefi = {"secureBootEnabled": False, "vTpmEnabled": True}
-        machine["securityProfile"] = {"securityType": "trustedLaunch", "uefiSettings": uefi}
-    body: Json = {
-        "tags": bodies.lasting(plan.tags),
-        "properties": {
-            "displayName": plan.pool_id,
-            "vmSize": plan.size,
-            "deploymentConfiguration": {"virtualMachineConfiguration": machine},
-            "scaleSettings": scale_settings(plan),
-            "interNodeCommunication": "Disabled",
-            "taskSlotsPerNode": asked.task_slots_per_node,
-            "taskSchedulingPolicy": {"nodeFillType": "Pack"},
-            "startTask": _start_task(plan, start_task),
-            "metadata": metadata({names.TAG_BUILD: plan.build_id}),
-        },
-    }
-    if asked.subnet_id:
-        body["properties"]["networkConfiguration"] = {"subnetId": asked.subnet_id}
-    if plan.pull_identity_id:
-        body["identity"] = bodies.user_assigned(plan.pull_identity_id)
-    return body
 
 
 def expired(build_id: str) -> Json:
@@ -71,11 +85,13 @@ def metadata(told: dict[str, str]) -> list[Json]:
 
 
 def scale_settings(plan: PoolPlan) -> Json:
-    """Fixed numbers of nodes, or the owner's formula."""
+    """Fixed numbers of nodes, or the owner's formula; never both."""
     asked = plan.pool
     if asked.autoscale_formula:
-        return {"autoScale": {"formula": asked.autoscale_formula, "evaluationInterval": "PT5M"}}
-    return {"fixedScale": fixed_scale(asked.nodes, asked.low_priority_nodes)}
+        auto = {"formula": asked.autoscale_formula, "evaluationInterval": "PT5M"}
+        return {"fixedScale": None, "autoScale": auto}
+    fixed = fixed_scale(asked.nodes, asked.low_priority_nodes)
+    return {"fixedScale": fixed, "autoScale": None}
 
 
 def fixed_scale(nodes: int, low_priority_nodes: int) -> Json:
@@ -90,17 +106,17 @@ def fixed_scale(nodes: int, low_priority_nodes: int) -> Json:
 
 
 def _containers(plan: PoolPlan) -> Json:
-    configuration: Json = {"type": "DockerCompatible"}
-    if plan.container_images:
-        configuration["containerImageNames"] = plan.container_images
+    registry = None
     if plan.registry_login_server and plan.pull_identity_id:
-        configuration["containerRegistries"] = [
-            {
-                "registryServer": plan.registry_login_server,
-                "identityReference": {"resourceId": plan.pull_identity_id},
-            }
-        ]
-    return configuration
+        registry = {
+            "registryServer": plan.registry_login_server,
+            "identityReference": {"resourceId": plan.pull_identity_id},
+        }
+    return {
+        "type": "DockerCompatible",
+        "containerImageNames": plan.container_images or None,
+        "containerRegistries": [registry] if registry else None,
+    }
 
 
 def _start_task(plan: PoolPlan, command_line: str) -> Json:

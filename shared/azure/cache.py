@@ -1,5 +1,5 @@
-"""What Azure tells and is the same for many builds: asked once in a while per process, so that a
-thousand builds that begin together do not spend the subscription's reads on one question.
+"""In-process TTL cache for facts of Azure that many builds share, so that a thousand builds that
+begin together do not spend the subscription's reads on one question.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ FactT = TypeVar("FactT")
 
 # Sizes and supported systems change by announcements, weeks ahead.
 AN_HOUR: Final = timedelta(hours=1)
-# An account's quotas and an image's regions change by somebody's deed.
+# A person may change an account's quotas or an image's regions at any time.
 A_MINUTE: Final = timedelta(minutes=1)
-# What builds that begin at the same moment cannot see of each other anyway.
+# Builds that begin within this time cannot see each other's effects anyway.
 A_MOMENT: Final = timedelta(seconds=10)
 
 
 class TtlCache:
-    """Facts by key. Two that ask at the same time both ask Azure, which harms nobody."""
+    """Facts by key. Two threads that miss the same key both ask Azure, which does no harm."""
 
     def __init__(self) -> None:
         self._facts: dict[tuple[str, ...], tuple[datetime, Any]] = {}
@@ -32,8 +32,8 @@ class TtlCache:
         lasts: Callable[[FactT], bool] = lambda _: True,
         fresh: timedelta = AN_HOUR,
     ) -> FactT:
-        """The fact, from `ask` where none is known that is `fresh` at `now` (ISO 8601). It is kept
-        if it `lasts`.
+        """The cached fact if it is `fresh` at `now` (ISO 8601), otherwise what `ask` returns. The
+        cache keeps that if it `lasts`.
         """
         known = self.recall(key, now, fresh)
         if known is not None:
@@ -44,7 +44,7 @@ class TtlCache:
         return fact
 
     def recall(self, key: tuple[str, ...], now: str, fresh: timedelta) -> Any | None:
-        """The fact if it is known and `fresh` at `now`; nobody is asked."""
+        """The cached fact if it is `fresh` at `now`, otherwise None. Azure is not asked."""
         since, fact = self._facts.get(key, (None, None))
         if since is None or abs(datetime.fromisoformat(now) - since) > fresh:
             return None

@@ -1,9 +1,13 @@
-"""The pipeline that every client gets.
+"""The policies that every client's requests pass through. A client that is given policies uses
+these only, so three of the SDKs' default policies are absent:
 
-The SDKs' own retries are off: an activity never sleeps, the orchestrator waits by durable timer for
-as long as Retry-After asks. The default policy that registers a missing resource provider is left
-out too: it would wait without limit. So is the one that numbers requests: failures tell Azure's own
-request id, and to make a number of clock and network card takes longer than all other policies.
+- The one that retries. It sleeps between its attempts, and an activity never sleeps: it returns the
+  failure, and the orchestration waits by durable timer for as long as Retry-After asks.
+- The one that registers a missing resource provider (`ARMAutoResourceProviderRegistrationPolicy`).
+  It sleeps until the provider is registered, without a limit. `activities/preflight.py` registers
+  providers.
+- The one that numbers requests (`RequestIdPolicy`). A failure names the request id that Azure
+  gives, and making one of our own takes a tenth of a small call's CPU.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ _USER_AGENT = "batch-prep"
 
 
 class LoopbackBearerPolicy(policies.BearerTokenCredentialPolicy[Any, Any]):
-    """Sends the managed identity's token; over plain http to this very machine only."""
+    """Sends the managed identity's token, over plain http only if the server is on this machine."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Authorize one request."""
@@ -40,7 +44,8 @@ def authorized(
     credential: TokenCredential, scope: str, transport: HttpTransport[Any, Any] | None
 ) -> Options:
     """Options of a client whose requests carry a token for `scope`. `transport` replaces the
-    network.
+    network. The hook is the last policy and so the first to get an answer: it may give the policies
+    before it, and the SDK, another answer (`shared/azure/sdk.py` does).
     """
     steps = [
         policies.HeadersPolicy(),

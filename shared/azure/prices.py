@@ -1,4 +1,4 @@
-"""What machines cost: Azure's public price list, which asks nobody who they are."""
+"""Prices of VMs from Azure's public retail price list, which needs no sign-in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _CHEAPER = ("Spot", "Low Priority")  # the ends of such meters' names
 _OTHER_PRODUCTS = ("windows", "cloudservices")
 
 
-class NoPriceList(ValueError):  # noqa: N818  it is what was found
-    """What answered is no price list."""
+class NoPriceList(ValueError):  # noqa: N818
+    """The answer is not a price list."""
 
 
 def hourly(azure: Azure, region: str, size: str, *, spot: bool = False) -> float | None:
@@ -55,8 +55,8 @@ def _url(endpoint: str, region: str, size: str) -> str:
 
 
 def _find(items: list[Json], *, spot: bool) -> float | None:
-    """The price of the meter that is meant: each size has one for every way to pay for it, and
-    perhaps lines of times that are over.
+    """The price of the right meter: the list has one meter per size and way to pay, and keeps lines
+    whose time is over.
     """
     wanted = [item for item in items if _is_meant(item, "Spot" if spot else "")]
     wanted.sort(key=lambda item: str(item.get("effectiveStartDate")))

@@ -1,4 +1,4 @@
-"""Whether sizes are offered and quotas suffice, from what Azure lists. Pure: Azure's JSON in,
+"""Check from Azure's lists whether sizes are offered and quotas suffice. Pure: Azure's JSON in,
 problems out.
 """
 
@@ -32,15 +32,15 @@ def sizes_by_name(skus: list[Json]) -> dict[str, Json]:
 
 def read_size(sku: Json) -> Size:
     """One of Azure's SKUs (their capabilities are all strings)."""
-    told = {c["name"]: c["value"] for c in sku.get("capabilities") or []}
+    found = {c["name"]: c["value"] for c in sku.get("capabilities") or []}
     return Size(
         name=sku["name"],
         family=sku.get("family") or sku.get("familyName") or "",
-        cores=int(float(told.get("vCPUsAvailable") or told.get("vCPUs") or 0)),
-        generations=told.get("HyperVGenerations", "V1,V2").split(","),
-        architecture=told.get("CpuArchitectureType", "x64"),
-        trusted_launch=told.get("TrustedLaunchDisabled", "False") != "True",
-        gpus=int(float(told.get("GPUs") or 0)),
+        cores=int(float(found.get("vCPUsAvailable") or found.get("vCPUs") or 0)),
+        generations=found.get("HyperVGenerations", "V1,V2").split(","),
+        architecture=found.get("CpuArchitectureType", "x64"),
+        trusted_launch=found.get("TrustedLaunchDisabled", "False") != "True",
+        gpus=int(float(found.get("GPUs") or 0)),
     )
 
 
@@ -92,7 +92,7 @@ _SUGGESTIONS = 3
 
 
 def _fitting(size: Size, nodes: int, others: Iterable[Size], room: Callable[[Size], int]) -> str:
-    """The sizes most like `size` of which so many nodes fit; `room` tells a size's free cores."""
+    """The sizes most like `size` of which so many nodes fit; `room` returns a size's free cores."""
     like = [
         other
         for other in others

@@ -1,5 +1,5 @@
-"""Whom Azure refuses for having asked too much: all in a process come back one after the other, as
-fast as Azure admits them, instead of together once more.
+"""Rate limiter for retries after HTTP 429, shared by the process: the refused requests are spread
+at the rate that Azure admits, instead of being repeated all at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WRITES_PER_SECOND: Final = 9.0
 
 
 def refused(error: AzureError) -> str | None:
-    """The method of a request that was refused because there were too many (429), or None."""
+    """The HTTP method of a request that Azure refused with 429, or None for any other error."""
     response = getattr(error, "response", None)
     if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return None
@@ -26,14 +26,16 @@ def refused(error: AzureError) -> str | None:
 
 
 class RateLimiter:
-    """When the next turn for reading and for writing is. Two that take the same one harm nobody."""
+    """The times of the next read and the next write. Two threads that get the same time do no
+    harm.
+    """
 
     def __init__(self) -> None:
         self._next: dict[float, datetime] = {}
 
     def take(self, method: str, now: str, soonest: float) -> float:
-        """Seconds from `now` (ISO 8601) until a refused request may be sent again, and not before
-        the `soonest` that Azure named.
+        """Seconds from `now` (ISO 8601) until a refused request may be repeated, at least the
+        `soonest` seconds that Azure named.
         """
         rate = _READS_PER_SECOND if method in {"GET", "HEAD"} else _WRITES_PER_SECOND
         moment = datetime.fromisoformat(now)

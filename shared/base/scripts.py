@@ -1,7 +1,9 @@
 """The scripts under `provisioning/`, assembled for one run command or start task.
 
-`provisioning/steps.json` says which files and functions make up a step. Nothing of a request is
-ever put into a script's text: values travel as environment variables.
+`provisioning/steps.json` names the functions of a step; each is the entry of the file in `parts/`
+that has its name. A file names in a header (`# needs: helpers/retry.sh helpers/host.sh`) the files
+whose functions and constants it uses. Nothing of a request is ever put into a script's text: values
+travel as environment variables.
 """
 
 from __future__ import annotations
@@ -25,17 +27,56 @@ _MARKER = "batch-prep-result "
 _INLINE_MAX = 64 * 1024
 
 
+# What every script begins with; no header names it.
+_FRAME = ["lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/result.sh"]
+_NEEDS = re.compile(r"^# needs: (.*)$", re.MULTILINE)
+
+
 @cache
 def assemble(step: str) -> str:
-    """The whole script of a step, such as `docker` or `docker-gpu`."""
-    parts = json.loads((_HOME / "steps.json").read_text())[step]
-    texts = [_without_comments((_HOME / file).read_text()) for file in parts["files"]]
-    name = parts.get("step", step)
-    last = f"run_step {name} {' '.join(parts['functions'])}\n"
+    """The whole script of a step, such as `install` or `install-gpu`."""
+    row = json.loads((_HOME / "steps.json").read_text())[step]
+    files = files_of(row["functions"])
+    texts = [_without_comments((_HOME / file).read_text()) for file in files]
+    name = row.get("step", step)
+    last = f"run_step {name} {' '.join(row['functions'])}\n"
     script = f"#!/bin/bash\n# batch-prep step: {name}\n" + "\n".join(texts) + "\n" + last
     if len(script.encode()) > _INLINE_MAX:
         raise Bug(f"the script of step {step} is too long to be sent inline")
     return script
+
+
+def files_of(functions: list[str], home: Path = _HOME) -> list[str]:
+    """The files that hold these functions and all that they need, each once: the frame, then the
+    helpers in an order in which each comes after those that it needs, then the parts. Raises Bug
+    where a file is missing or needs itself.
+    """
+    parts = [f"parts/{function}.sh" for function in functions]
+    files = list(_FRAME)
+    for part in parts:
+        for needed in _needs(home, part):
+            _add(home, needed, files, (part,))
+    return [*files, *(part for part in parts if part not in files)]
+
+
+def _add(home: Path, file: str, files: list[str], path: tuple[str, ...]) -> None:
+    """Append `file` after everything that it needs; `path` leads from a part to it."""
+    if file in path:
+        raise Bug(f"provisioning files need each other: {' -> '.join([*path, file])}")
+    if file in files:
+        return
+    for needed in _needs(home, file):
+        _add(home, needed, files, (*path, file))
+    files.append(file)
+
+
+def _needs(home: Path, file: str) -> list[str]:
+    """The files that a header names, in its order."""
+    try:
+        text = (home / file).read_text()
+    except FileNotFoundError:
+        raise Bug(f"provisioning/{file} is needed and does not exist") from None
+    return [needed for line in _NEEDS.findall(text) for needed in line.split()]
 
 
 def _without_comments(text: str) -> str:

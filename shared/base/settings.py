@@ -1,172 +1,61 @@
-"""The app's settings: the only place that reads the environment."""
+"""The app's settings: one model, and the only place that reads the environment.
+
+Each field of `Settings` names its environment variable, its default, the rule that its value must
+obey, and what it is for. Tests compare the table in the documentation and the sample file with it.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from shared.base.wire import Wire
-
-_DEFAULTS = {
-    "AZURE_RESOURCE_MANAGER_ENDPOINT": "https://management.azure.com",
-    "AZURE_RETAIL_PRICES_ENDPOINT": "https://prices.azure.com",
-    "DEFAULT_RESOURCE_GROUP": "batch-images-rg",
-    "DEFAULT_LOCATION": "swedencentral",
-    "DEFAULT_GALLERY": "batchImageGallery",
-    "DEFAULT_IMAGE_NAME": "batchCustomImage",
-    "DEFAULT_POOL_ID": "myBatchPool",
-    "DEFAULT_VM_SIZE": "Standard_D2s_v5",
-    "DEFAULT_GPU_VM_SIZE": "Standard_NC4as_T4_v3",
-    "VERIFY_IMAGE": "docker.io/library/busybox:1.36",
-    "KEEP_HOURS": "4",
-    "POOL_WIDTH": "100",
-    "REBUILD_WIDTH": "5",
-}
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 
-# The builder's script accepts nothing else (provisioning/parts/install_driver.sh).
-_FORMS = {
-    "GRID_DRIVER_VERSION": (r"[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?", "a version such as 570.211.01"),
-    "GRID_DRIVER_URL": (
-        r"https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run",
-        "a .run file at https://download.microsoft.com",
-    ),
-    "GRID_DRIVER_SHA256": (r"[0-9a-f]{64}", "64 hexadecimal digits in lower case"),
-}
-_WITHOUT_DEFAULT = [
-    "AZURE_SUBSCRIPTION_ID",
-    "AzureWebJobsStorage",
-    "AZURE_CLIENT_ID",
-    "AZURE_TENANT_ID",
-    "DEFAULT_BATCH_ACCOUNT",
-    "GRID_DRIVER_VERSION",
-    "GRID_DRIVER_URL",
-    "GRID_DRIVER_SHA256",
-    "STEP_LOG_CONTAINER_URL",
-    "STEP_LOG_IDENTITY_ID",
-    "STEP_LOG_IDENTITY_CLIENT_ID",
-]
-_OF_OTHERS = [  # read by the Functions host or by the SDK, not here
-    "WEEKLY_REBUILD_SCHEDULE",
-    "SWEEP_SCHEDULE",
-    "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
-]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """One environment variable, as the documentation shows it."""
+
+    name: str
+    about: str
+    default: str = ""  # the value, or words in place of one
+    rule: str = ""  # completes "NAME must be ..."
+    is_value: bool = True  # whether `default` is a value and not words
+
+    def as_row(self) -> str:
+        """The row of this setting in the documentation's table."""
+        default = f"`{self.default}`" if self.default and self.is_value else self.default
+        rule = f" It must be {self.rule}." if self.rule else ""
+        return f"| `{self.name}` | {default} | {self.about}{rule} |"
 
 
-def known() -> list[str]:
-    """The names of all settings."""
-    return sorted([*_DEFAULTS, *_WITHOUT_DEFAULT, *_OF_OTHERS])
-
-
-class Settings(Wire):
-    """What differs between deployments. Endpoints have no trailing slash."""
-
-    subscription_id: str
-    resource_manager_endpoint: str
-    retail_prices_endpoint: str
-    storage: str  # a connection string, or the table service's URL for managed identity
-    client_id: str | None = None  # of the app's user-assigned identity
-    tenant_id: str | None = None
-    default_resource_group: str
-    default_location: str
-    default_gallery: str
-    default_image_name: str
-    default_pool_id: str
-    default_vm_size: str
-    default_gpu_vm_size: str
-    default_batch_account: str | None = None
-    verify_image: str  # what the verification job runs where the image has nothing preloaded
-    keep_hours: float  # how long a failed build keeps what `resume` needs
-    pool_width: int  # pools of one build created side by side
-    rebuild_width: int  # recipes rebuilt side by side
-    grid_driver_version: str | None = None  # None: that of provisioning/catalogue.sh
-    grid_driver_url: str | None = None
-    grid_driver_sha256: str | None = None
-    step_log_container_url: str | None = None
-    step_log_identity_id: str | None = None  # may append there; None: the builder's own identity
-    step_log_identity_client_id: str | None = None
-
-
-class SettingsInvalid(Exception):  # noqa: N818
-    """The environment lacks or garbles settings; the message names each."""
-
-
-class _Environment:
-    """The environment, and what is wrong with it; nothing is corrected silently."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-        self.problems: list[str] = []
-
-    def optional(self, name: str) -> str | None:
-        return self._values.get(name) or None
-
-    def text(self, name: str) -> str:
-        value = self.optional(name) or _DEFAULTS.get(name) or ""
-        if not value:
-            self.problems.append(f"{name} is not set")
-        return value
-
-    def number(self, name: str, low: float, high: float) -> float:
-        value = self.text(name)
-        try:
-            result = float(value)
-        except ValueError:
-            result = low - 1
-        if not low <= result <= high:
-            self.problems.append(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
-        return result
-
-    def form(self, name: str) -> str | None:
-        value = self.optional(name)
-        pattern, what = _FORMS[name]
-        if value is not None and not re.fullmatch(pattern, value):
-            self.problems.append(f"{name} must be {what}, not {value!r}")
-        return value
-
-
-def load(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the environment. Raises SettingsInvalid naming every problem at once."""
-    env = _Environment(os.environ if environment is None else environment)
-    settings = Settings(
-        subscription_id=env.text("AZURE_SUBSCRIPTION_ID"),
-        resource_manager_endpoint=_endpoint(
-            env.text("AZURE_RESOURCE_MANAGER_ENDPOINT"), env.problems
-        ),
-        retail_prices_endpoint=_endpoint(env.text("AZURE_RETAIL_PRICES_ENDPOINT"), env.problems),
-        storage=env.optional("AzureWebJobsStorage__tableServiceUri")
-        or env.text("AzureWebJobsStorage"),
-        client_id=env.optional("AZURE_CLIENT_ID"),
-        tenant_id=env.optional("AZURE_TENANT_ID"),
-        default_resource_group=env.text("DEFAULT_RESOURCE_GROUP"),
-        default_location=env.text("DEFAULT_LOCATION"),
-        default_gallery=env.text("DEFAULT_GALLERY"),
-        default_image_name=env.text("DEFAULT_IMAGE_NAME"),
-        default_pool_id=env.text("DEFAULT_POOL_ID"),
-        default_vm_size=env.text("DEFAULT_VM_SIZE"),
-        default_gpu_vm_size=env.text("DEFAULT_GPU_VM_SIZE"),
-        default_batch_account=env.optional("DEFAULT_BATCH_ACCOUNT"),
-        verify_image=env.text("VERIFY_IMAGE"),
-        keep_hours=env.number("KEEP_HOURS", 0, 168),
-        pool_width=int(env.number("POOL_WIDTH", 1, 100)),
-        rebuild_width=int(env.number("REBUILD_WIDTH", 1, 50)),
-        grid_driver_version=env.form("GRID_DRIVER_VERSION"),
-        grid_driver_url=env.form("GRID_DRIVER_URL"),
-        grid_driver_sha256=env.form("GRID_DRIVER_SHA256"),
-        step_log_container_url=env.optional("STEP_LOG_CONTAINER_URL"),
-        step_log_identity_id=env.optional("STEP_LOG_IDENTITY_ID"),
-        step_log_identity_client_id=env.optional("STEP_LOG_IDENTITY_CLIENT_ID"),
+def _setting(name: str, about: str, *, rule: str = "", words: str = "", **more: Any) -> Any:
+    """A field of Settings. `more` goes to pydantic; without a `default` the setting must be there.
+    `words` describe a default that is no value.
+    """
+    default = more.get("default")
+    shown = "" if default is None else f"{default}"
+    return Field(
+        **{"validation_alias": name, **more},
+        description=about,
+        json_schema_extra={"name": name, "rule": rule, "default": shown, "words": words},
     )
-    if env.problems:
-        raise SettingsInvalid("; ".join(env.problems))
-    return settings
 
 
-def _endpoint(url: str, problems: list[str]) -> str:
+def _endpoint(url: str) -> str:
     if urlsplit(url).scheme == "http" and not is_loopback(url):
-        problems.append(f"{url} must use https: plain http is accepted on this machine only")
+        raise ValueError("plain http leaves this machine")
     return url.rstrip("/")
 
 
@@ -175,4 +64,213 @@ def is_loopback(url: str) -> bool:
     accepted.
     """
     host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, be it 127.0.0.1.example.org
+        return host == "localhost"
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+_HTTPS = "an https URL; plain http is accepted on this machine only"
+_STORAGE = "AzureWebJobsStorage"
+
+
+class Settings(BaseModel):
+    """What differs between deployments. Endpoints have no trailing slash."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", loc_by_alias=False, validate_default=True
+    )
+
+    storage: str = _setting(
+        _STORAGE,
+        "The connection string of the app's storage account.",
+        validation_alias=AliasChoices(f"{_STORAGE}__tableServiceUri", _STORAGE),
+    )
+    subscription_id: str = _setting(
+        "AZURE_SUBSCRIPTION_ID", "The subscription in which images and pools are made."
+    )
+    resource_manager_endpoint: Endpoint = _setting(
+        "AZURE_RESOURCE_MANAGER_ENDPOINT",
+        "The address of Azure Resource Manager; sovereign clouds have another one.",
+        default="https://management.azure.com",
+        rule=_HTTPS,
+    )
+    retail_prices_endpoint: Endpoint = _setting(
+        "AZURE_RETAIL_PRICES_ENDPOINT",
+        "The public price list from which a plan takes its cost.",
+        default="https://prices.azure.com",
+        rule=_HTTPS,
+    )
+    client_id: str | None = _setting(
+        "AZURE_CLIENT_ID", "The client id of the app's user-assigned identity.", default=None
+    )
+    tenant_id: str | None = _setting(
+        "AZURE_TENANT_ID", "The tenant in which the builder logs in to a registry.", default=None
+    )
+    default_resource_group: str = _setting(
+        "DEFAULT_RESOURCE_GROUP",
+        "The resource group of a request that names none.",
+        default="batch-images-rg",
+    )
+    default_location: str = _setting(
+        "DEFAULT_LOCATION", "The region of a request that names none.", default="swedencentral"
+    )
+    default_gallery: str = _setting(
+        "DEFAULT_GALLERY", "The gallery of a request that names none.", default="batchImageGallery"
+    )
+    default_image_name: str = _setting(
+        "DEFAULT_IMAGE_NAME", "The image of a request that names none.", default="batchCustomImage"
+    )
+    default_pool_id: str = _setting(
+        "DEFAULT_POOL_ID", "The id of a pool without one.", default="myBatchPool"
+    )
+    default_batch_account: str | None = _setting(
+        "DEFAULT_BATCH_ACCOUNT",
+        "The Batch account of a request that names none.",
+        default=None,
+        words="derived from the resource group",
+    )
+    default_vm_size: str = _setting(
+        "DEFAULT_VM_SIZE", "The size of builder VMs and nodes.", default="Standard_D2s_v5"
+    )
+    default_gpu_vm_size: str = _setting(
+        "DEFAULT_GPU_VM_SIZE",
+        "The size of builder VMs and nodes with a GPU.",
+        default="Standard_NC4as_T4_v3",
+    )
+    verify_image: str = _setting(
+        "VERIFY_IMAGE",
+        "The container image that the verification runs on pools without a preloaded one.",
+        default="docker.io/library/busybox:1.36",
+    )
+    keep_hours: float = _setting(
+        "KEEP_HOURS",
+        "For how many hours a failed build keeps the resources with which it can be resumed.",
+        default=4,
+        ge=0,
+        le=168,
+        rule="a number from 0 to 168",
+    )
+    pool_width: int = _setting(
+        "POOL_WIDTH",
+        "How many pools of one build are created side by side.",
+        default=100,
+        ge=1,
+        le=100,
+        rule="a whole number from 1 to 100",
+    )
+    rebuild_width: int = _setting(
+        "REBUILD_WIDTH",
+        "How many recipes are rebuilt side by side.",
+        default=5,
+        ge=1,
+        le=50,
+        rule="a whole number from 1 to 50",
+    )
+    # The builder's script accepts nothing else (provisioning/parts/install_driver.sh).
+    grid_driver_version: str | None = _setting(
+        "GRID_DRIVER_VERSION",
+        "The version of another GRID driver.",
+        default=None,
+        words="that of `provisioning/catalogue.sh`",
+        pattern=r"^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$",
+        rule="a version such as 570.211.01",
+    )
+    grid_driver_url: str | None = _setting(
+        "GRID_DRIVER_URL",
+        "The address of another GRID driver.",
+        default=None,
+        words="that of `provisioning/catalogue.sh`",
+        pattern=r"^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$",
+        rule="a .run file at https://download.microsoft.com",
+    )
+    grid_driver_sha256: str | None = _setting(
+        "GRID_DRIVER_SHA256",
+        "The checksum of the GRID driver's file; `NVadsA10_v5` sizes cannot be built without it.",
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        rule="64 hexadecimal digits in lower case",
+    )
+    step_log_container_url: str | None = _setting(
+        "STEP_LOG_CONTAINER_URL",
+        "The blob container for the scripts' whole logs and for bills of materials; the app makes "
+        "it if it is in the app's own storage.",
+        default=None,
+    )
+    step_log_identity_id: str | None = _setting(
+        "STEP_LOG_IDENTITY_ID",
+        "The resource id of the identity that may append to that container.",
+        default=None,
+        words="the builder's own identity",
+    )
+    step_log_identity_client_id: str | None = _setting(
+        "STEP_LOG_IDENTITY_CLIENT_ID",
+        "The client id of the same identity.",
+        default=None,
+        words="the builder's own identity",
+    )
+
+
+# Not read by this module: where these are missing, nothing takes their place.
+_READ_ELSEWHERE = [
+    Setting(
+        name="WEEKLY_REBUILD_SCHEDULE",
+        default="0 0 3 * * 0",
+        about="When the recipes are rebuilt: six fields, in UTC; the Functions host reads it.",
+    ),
+    Setting(
+        name="SWEEP_SCHEDULE",
+        default="0 */30 * * * *",
+        about="When the leftovers of lost builds, the nodes of failed pools and expired pools are "
+        "removed; the Functions host reads it.",
+    ),
+    Setting(
+        name="AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
+        default="1",
+        about="Read by the Durable SDK: `1` keeps it from looking for Python classes in stored "
+        "values, which are plain JSON.",
+    ),
+]
+
+
+def described() -> list[Setting]:
+    """Every setting, in the order of the documentation."""
+    return [*_of_model(), *_READ_ELSEWHERE]
+
+
+def _of_model() -> Iterator[Setting]:
+    for field in Settings.model_fields.values():
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        more = {key: str(extra[key]) for key in ("name", "rule")}
+        default, words = str(extra["default"]), str(extra["words"])
+        about = field.description or ""
+        yield Setting(**more, about=about, default=default or words, is_value=not words)
+
+
+def known() -> list[str]:
+    """The names of all settings."""
+    return sorted(setting.name for setting in described())
+
+
+class SettingsInvalid(Exception):  # noqa: N818
+    """Settings are missing or wrong; the message names each."""
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment. Raises SettingsInvalid naming every problem at once."""
+    values = os.environ if environment is None else environment
+    try:
+        return Settings.model_validate({name: value for name, value in values.items() if value})
+    except ValidationError as error:
+        problems = [_problem(each) for each in error.errors(include_url=False)]
+        raise SettingsInvalid("; ".join(problems)) from None
+
+
+def _problem(error: Any) -> str:
+    """What is wrong with one setting, which is named as it is in the environment."""
+    extra: Any = Settings.model_fields[error["loc"][0]].json_schema_extra
+    if error["type"] == "missing":
+        return f"{extra['name']} is not set"
+    return f"{extra['name']} must be {extra['rule']}, not {error['input']!r}"

@@ -1,16 +1,47 @@
-"""How long to wait before the next look at something long. Pure.
+"""When to look again at something long: one row of durations per step, and the arithmetic. Pure.
 
-The true duration is unknown. With `typical` seconds as the usual one, and true durations between
-half and three times that, each end is seen at most max(10 %, 15 s, Retry-After) late, with at most
-20 looks in an operation of up to an hour:
+Theory of waiting
+-----------------
 
-- the first look comes shortly after the fastest such operations have ended (half the typical time);
-- then the interval grows with the time already waited: two fifths of it up to 15 s, later a tenth;
-- around the typical time, when most end, it is half of that where the bound leaves looks for it.
+Azure's long operations (a VM, an image version, the nodes of a pool) do not report their end; each
+look at one is a request. Looking often costs requests, of which Azure allows a limited number;
+looking rarely costs time, since an end is noticed only at the next look. This module weighs the two
+for every step by a single rule. A durable timer of `shared/engine/polling_loop.py` waits for the
+seconds that `next_look` returns.
 
-What nobody waits for is looked at every 15 s at most. Where a look tells how far it has come, the
-next one comes shortly after the soonest end to reckon with (`left`), or halfway to the expected
-one, and at last when that is due (`expected`).
+What is known of a step is a `Timing`: the seconds that it usually takes, the minutes after which it
+counts as failed, and whether anything waits for its end. The first guess comes from the table
+`_STEPS`; the durations of past builds replace the usual seconds bit by bit (`learn`), but never by
+more than a factor of two, so that one strange build cannot spoil the next.
+
+The rule assumes that the true duration lies between half of the usual one and three times as much.
+It promises that an end is seen at most max(10 % of the duration, 15 s, Retry-After) late, with at
+most 20 looks in an operation of up to an hour; `tests/unit/test_waits.py` checks both for every
+step. The waits between the looks follow from the promise:
+
+- No look comes before half of the usual time: nothing has ended by then. What another step has
+  begun (the nodes of a new pool) counts as running from that moment.
+- From there on, each wait is a share of the time waited so far: two fifths of it, up to 15 s, then
+  a tenth. A share keeps the relative delay constant, so that the number of looks grows with the
+  logarithm of the duration.
+- Around the usual time, when most operations end, the wait is half of that. This is done for short
+  steps only, where there are looks to spare.
+- A step whose end nothing waits for (`awaited=False`: it runs beside a longer one, or after the
+  image) is looked at every 15 s at most.
+
+Some looks return more than "not yet", and then that decides instead of the guess:
+
+- `left`: the operation takes at least so many seconds more (a node that was seen to start booting).
+  The next look comes shortly after them.
+- `expected`: the operation should take so many seconds more (the replication of an image version
+  reports its percentage). The next look comes halfway, and at the end when that is due.
+
+Both are trusted only until the usual time is well over; then the prediction is worth less than the
+rule. Azure's Retry-After is obeyed in every case.
+
+The limit of a step counts the waits of the step itself, neither the downtime of the app nor the
+waits after answers that refuse for the moment. Those waits (`backoff`) double from 5 s to 2 min and
+are spread, so that a thousand builds that were refused together do not return together.
 """
 
 from __future__ import annotations
@@ -29,19 +60,19 @@ _NEAR: Final = (0.85, 1.2)  # times the typical duration: when most such operati
 _NEAR_SHARE: Final = 0.5  # ... they are looked at so much more often ...
 _NEAR_TYPICAL_MAX: Final = 150.0  # ... where so many seconds are usual at most
 _EXPECTED_SHARES: Final = (0.02, 0.25)  # of the elapsed time: the waits for an expected end
-_EXPECTED_UNTIL: Final = 1.5  # times the typical duration; then what foretells the end errs
+_EXPECTED_UNTIL: Final = 1.5  # times the typical duration; then the prediction has been wrong
 _SOON_SECONDS: Final = 10.0  # after the soonest end, where that is known ...
 _SOON_SHARE: Final = 0.08  # ... or this share of the time until then, whichever is longer
-_SOON_UNTIL: Final = 2.0  # times the typical duration; then nobody knows what it waits for
+_SOON_UNTIL: Final = 2.0  # times the typical duration; then the soonest end is no guide any more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """What is known of an operation's duration."""
+    """What is known of a step's duration."""
 
     typical: float  # seconds
-    limit_minutes: float  # after which the step is given up
-    unhurried: bool = False  # nothing waits for it
+    limit_minutes: float  # after which the step has failed
+    unhurried: bool = False  # nothing waits for its end
 
 
 def next_look(
@@ -51,10 +82,10 @@ def next_look(
     left: float | None = None,
     expected: float | None = None,
 ) -> float:
-    """Seconds from now until the next look, `elapsed` seconds after the start. `left` are those
-    that it still takes at least and `expected` those that it should take, if the last look told.
+    """Seconds from now until the next look, `elapsed` seconds after the start of the operation.
 
-    Never sooner than Azure's Retry-After.
+    `left` are the seconds that it still takes at least and `expected` those that it should take, if
+    the last look returned them. The result is never less than `retry_after`, Azure's own wish.
     """
     if left is not None and elapsed < _SOON_UNTIL * pace.typical:
         soon = max(_SOON_SECONDS, _SOON_SHARE * (elapsed + left))
@@ -77,97 +108,87 @@ def _interval(pace: Timing, since: float) -> float:
     return max(_SHORTEST_SECONDS, _NEAR_SHARE * interval) if is_near else interval
 
 
-# Typical seconds and the limit in minutes of each step. Sources: recorded exchanges with Azure (VM
-# 2.5 min, run command 100 s and at least 20 s of overhead, image version 7.5 min for one region,
-# Batch account 15 s) and the old script's 20-25 min for an image and 5-10 min for a pool. A build's
-# own records replace the typical value as they come in.
-_PACES: Final[dict[str, tuple[float, float]]] = {
-    "public_ip": (5, 15),
-    "nat_gateway": (15, 20),
-    "network": (6, 15),
-    "builder_vm": (150, 30),
-    "install": (380, 90),
-    "driver": (250, 60),
-    "preload": (200, 90),
-    "reboot": (35, 20),
-    "reboot_for_kernel": (35, 20),
-    "seal": (80, 40),
-    "bill_of_materials": (5, 10),
-    "generalize": (50, 30),
-    "managed_image": (60, 60),
-    "image_version": (450, 360),  # Azure allows replication six hours
-    "resource_group": (2, 10),
-    "account_group": (2, 10),
-    "version": (2, 10),
-    "pull_identity": (2, 10),
-    "registry": (15, 30),
-    "push_image": (120, 90),
-    "pull_access": (5, 20),
-    "gallery": (12, 30),
-    "image_definition": (12, 30),
-    "remove_builder_vm": (30, 40),
-    "keep_builder": (45, 30),
-    "remove_network": (10, 30),
-    "remove_nat_gateway": (10, 30),
-    "remove_public_ip": (10, 30),
-    "remove_image_version": (20, 30),
-    "remove_image_definition": (20, 30),
-    "remove_gallery": (20, 30),
-    "remove_registry": (15, 30),
-    "remove_pull_identity": (2, 10),
-    "remove_resource_group": (75, 60),
-    "batch_account": (15, 30),
-    "quotas": (2, 10),
-    "pool": (5, 180),
-    "nodes": (350, 120),
-    "node_reports": (2, 10),
-    "verify": (24, 60),
-    "empty_pool": (60, 60),
-    "remove_pool": (60, 60),
-    "resize": (180, 120),
+def _step(typical: float, limit_minutes: float, *, awaited: bool = True) -> Timing:
+    """A row of the table: usual seconds, limit in minutes, whether anything waits for the end."""
+    return Timing(typical=typical, limit_minutes=limit_minutes, unhurried=not awaited)
+
+
+# The steps in their order, one row each. Sources: recorded exchanges with Azure (VM 2.5 min, run
+# command 100 s and at least 20 s of overhead, image version 7.5 min for one region, Batch account
+# 15 s) and the old script's 20-25 min for an image and 5-10 min for a pool.
+_STEPS: Final[dict[str, Timing]] = {
+    "public_ip": _step(5, 15),
+    "nat_gateway": _step(15, 20),
+    "network": _step(6, 15),
+    "builder_vm": _step(150, 30),
+    "install": _step(380, 90),
+    "driver": _step(250, 60),
+    "preload": _step(200, 90),
+    "reboot": _step(35, 20),
+    "reboot_for_kernel": _step(35, 20),
+    "seal": _step(80, 40),
+    "bill_of_materials": _step(5, 10),
+    "generalize": _step(50, 30),
+    "managed_image": _step(60, 60),
+    "image_version": _step(450, 360),  # Azure allows replication six hours
+    "resource_group": _step(2, 10),
+    "account_group": _step(2, 10),
+    "version": _step(2, 10),
+    "pull_identity": _step(2, 10),
+    "registry": _step(15, 30),
+    "push_image": _step(120, 90, awaited=False),
+    "pull_access": _step(5, 20),
+    "gallery": _step(12, 30, awaited=False),
+    "image_definition": _step(12, 30, awaited=False),
+    "remove_builder_vm": _step(30, 40, awaited=False),
+    "keep_builder": _step(45, 30),
+    "remove_network": _step(10, 30, awaited=False),
+    "remove_nat_gateway": _step(10, 30, awaited=False),
+    "remove_public_ip": _step(10, 30, awaited=False),
+    "remove_image_version": _step(20, 30, awaited=False),
+    "remove_image_definition": _step(20, 30, awaited=False),
+    "remove_gallery": _step(20, 30, awaited=False),
+    "remove_registry": _step(15, 30, awaited=False),
+    "remove_pull_identity": _step(2, 10, awaited=False),
+    "remove_resource_group": _step(75, 60, awaited=False),
+    "batch_account": _step(15, 30),
+    "quotas": _step(2, 10),
+    "pool": _step(5, 180),
+    "nodes": _step(350, 120),
+    "node_reports": _step(2, 10),
+    "verify": _step(24, 60),
+    "empty_pool": _step(60, 60),
+    "remove_pool": _step(60, 60),
+    "resize": _step(180, 120),
 }
-_DEFAULT: Final = (10.0, 30.0)
-# Beside the builder VM, or after the image: they end long before anybody needs them.
-_UNHURRIED: Final = {
-    "gallery",
-    "image_definition",
-    "push_image",
-    "remove_builder_vm",
-    "remove_network",
-    "remove_nat_gateway",
-    "remove_public_ip",
-    "remove_image_version",
-    "remove_image_definition",
-    "remove_gallery",
-    "remove_registry",
-    "remove_pull_identity",
-    "remove_resource_group",
-}
+_UNLISTED: Final = _step(10, 30)  # checks and other short steps
+_UNLISTED_SWEEP: Final = _step(10, 30, awaited=False)
 
 
 def known_steps() -> list[str]:
-    """The steps whose pace is known from the start."""
-    return list(_PACES)
+    """The steps that have a row of their own, in their order."""
+    return list(_STEPS)
 
 
 def pace_of(step: str, learned: dict[str, float] | None = None) -> Timing:
-    """The pace of a step, from `learned` durations (seconds by step) where there are some."""
-    typical, limit = _PACES.get(step, _DEFAULT)
-    return Timing(
-        typical=(learned or {}).get(step, typical),
-        limit_minutes=limit,
-        unhurried=step in _UNHURRIED or step.startswith("sweep_"),
-    )
+    """The timing of a step, with its `learned` duration (seconds by step) where there is one."""
+    first = _first_guess(step)
+    return dataclasses.replace(first, typical=(learned or {}).get(step, first.typical))
 
 
-_SHORT_SECONDS: Final = 5.0  # durations below are the looks' own, and teach nothing
+def _first_guess(step: str) -> Timing:
+    unlisted = _UNLISTED_SWEEP if step.startswith("sweep_") else _UNLISTED
+    return _STEPS.get(step, unlisted)
+
+
+_SHORT_SECONDS: Final = 5.0  # durations below are those of the look itself, and teach nothing
 
 
 def learn(step: str, known: float | None, seen: float) -> float:
-    """The typical seconds of a step after one more was seen: it moves slowly, and stays near the
-    first guess.
+    """The typical seconds of a step after one more duration was `seen`. They move by a fifth of the
+    difference and stay between half of the first guess and twice as much.
     """
-    first, _ = _PACES.get(step, _DEFAULT)
+    first = _first_guess(step).typical
     before = first if known is None else known
     if seen < _SHORT_SECONDS:
         return before
@@ -175,10 +196,11 @@ def learn(step: str, known: float | None, seen: float) -> float:
 
 
 def backoff(attempt: int, retry_after: float | None = None, spread: float = 0.0) -> float:
-    """Seconds before trying again what failed in passing: 5, 10, 20 ... 120, or as Azure asks.
+    """Seconds before a request that was refused for the moment is sent again: 5, 10, 20 ... 120, or
+    as Azure asks.
 
     `spread` (0 to 1) adds up to as much again, so that a thousand builds that were refused together
-    do not come back together.
+    do not return together.
     """
     base = min(120.0, math.ldexp(5.0, attempt - 1))
     return max(base, retry_after or 0.0) + spread * base

@@ -26,7 +26,8 @@ from shared.base.wire import Wire
 from shared.engine.decisions import Decision
 
 if TYPE_CHECKING:
-    from shared.azure.clients import Azure, Started
+    from shared.azure.clients import Azure
+    from shared.azure.sdk import Started
     from shared.store.outbox import Outbox
     from shared.store.records import Records
 
@@ -63,8 +64,8 @@ class Services:
     azure: Azure
     records: Records
     outbox: Outbox
-    new_public_key: Callable[[], str]  # an OpenSSH public key whose private half nobody keeps
-    new_id: Callable[[], str]  # a request id for those who gave none
+    new_public_key: Callable[[], str]  # an OpenSSH public key; its private half is discarded
+    new_id: Callable[[], str]  # an id for a request without one
     cache: TtlCache = field(default_factory=TtlCache)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
 

@@ -21,7 +21,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.azure import clients, rate_limiter
+from shared.azure import failures, rate_limiter
 from shared.base import errors
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.base.wire import Wire, replace
@@ -100,7 +100,7 @@ def _refused(
     services: Services, error: AzureError, attempted: str, resource: str, poll: PollState
 ) -> Json:
     """The reply to an error of Azure's: the orchestration retries a transient one."""
-    failure = clients.translate(error, attempted=attempted, resource=resource)
+    failure = failures.translate(error, attempted=attempted, resource=resource)
     if failure.kind is not Kind.TRANSIENT:
         return _failed(failure)
     if method := rate_limiter.refused(error):

@@ -1,4 +1,4 @@
-"""What activities and triggers work with, made once per process from the settings."""
+"""Make the services of activities and triggers from the settings, once per process."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _table_service(config: settings.Settings) -> TableServiceClient:
 
 
 def new_public_key() -> str:
-    """A public key for a VM that nobody logs in to: Azure insists on one, and its private half is
-    dropped here.
+    """A public key for a VM that needs no log-in: Azure requires a key, and its private half is
+    discarded here.
 
     RSA, because some older images refuse ed25519.
     """

@@ -14,7 +14,7 @@ NO_CONTAINER = "There is none: STEP_LOG_CONTAINER_URL is not set, and run comman
 
 
 class BillPlan(Wire):
-    """Whose document to keep: what the check of this image printed, under this version."""
+    """The plan to keep the document that the `seal` script of an image printed, for a version."""
 
     check: ScriptPlan
     version: str
@@ -34,7 +34,7 @@ def find(output: str) -> Json | None:
 
 
 def complete(found: Json, image: ImagePlan, version: str) -> Json:
-    """The document of the published image: the builder does not know what it will be called."""
+    """The document with the name of the published version, which the builder does not know."""
     metadata = {
         **found.get("metadata", {}),
         "component": {

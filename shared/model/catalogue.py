@@ -212,8 +212,3 @@ def gpu_of(size: str) -> GpuFacts | None:
         if re.fullmatch(f"Standard_{pattern}", size, re.IGNORECASE):
             return GpuFacts(count=count, driver=driver, fabric_manager=fabric_manager)
     return None
-
-
-def looks_like_gpu(size: str) -> bool:
-    """Whether a size is of Azure's N series, known here or not."""
-    return re.match(r"Standard_N[CDGPV]", size, re.IGNORECASE) is not None

@@ -1,4 +1,4 @@
-"""What is known of the GRID driver's files, from the one catalogue of versions."""
+"""The versions of the GRID driver, read from provisioning/catalogue.sh."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHERE = "https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driv
 
 @cache
 def default_version() -> str:
-    """The version that is installed where nobody names one."""
+    """The version that is installed where the settings name none."""
     return _found(r"^readonly CATALOGUE_GRID_VERSION=(\S+)")
 
 
@@ -33,7 +33,7 @@ def _found(pattern: str) -> str:
 
 
 def problem(image: ImagePlan) -> Problem | None:
-    """Why the image's GRID driver could not be installed: nothing unproved runs as root there."""
+    """Why the image's GRID driver cannot be installed: its place or its checksum is not known."""
     driver = image.grid_driver
     if driver is None:
         return None

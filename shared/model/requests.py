@@ -140,7 +140,14 @@ class Check(Request):
 
 
 class Pool(Request):
-    """A pool to create or update."""
+    """A pool to create or update, described as a whole.
+
+    A field that is left out has its default, also when a pool of that id exists: a pool that was
+    made with `subnetId` and is asked for again without it loses the subnet. The number of nodes,
+    the formula and the start task change in place; for any other change the pool is emptied first
+    (docs/operations.md). `verify`, `ifExists`, `checks` and `ttlHours` are no properties of the
+    pool on Azure.
+    """
 
     id: fields.PoolId | None = None
     vm_size: fields.VmSize | None = None

@@ -1,8 +1,8 @@
-"""What the proof of a pool has found: results on every node, and one verdict for each check. Pure.
+"""The verification of a pool: results on every node, and one verdict for each check. Pure.
 
-Five checks make a proof: `system`, `docker`, `gpu` and `images` in the start task of each node,
-`container` there (without pulling) and in a job of container tasks (with the GPU). The owner's own
-checks come after them, `check-1` and on.
+A verification has five checks: `system`, `docker`, `gpu` and `images` in the start task of each
+node, `container` there (without pulling) and in a job of container tasks (with the GPU). The
+owner's own checks come after them, `check-1` and on.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ RESULTS_MAX = 400  # of one record: a row has room for about 1,500 of them
 
 
 def verdicts(results: Sequence[CheckResult], own_checks: int = 0) -> list[Proof]:
-    """Five verdicts, and one for each of the owner's checks. What nobody has made has failed."""
+    """Five verdicts, and one for each of the owner's checks. A check not made has failed."""
     found = [
         _verdict(check, [r for r in results if _kind(r.id) in parts])
         for check, parts in _PARTS.items()
@@ -67,7 +67,7 @@ def _kind(result: str) -> str:
 
 def _verdict(check: str, results: list[CheckResult]) -> Proof:
     if not results:
-        message = "nobody has made this check"
+        message = "this check was not made"
         return Proof(check=check, verdict="fail", nodes=0, code="NOT_MADE", message=message)
     worst = min(results, key=lambda r: _WORST_FIRST.index(r.status))
     return Proof(
@@ -83,7 +83,7 @@ def _verdict(check: str, results: list[CheckResult]) -> Proof:
 
 
 def _evidence(results: list[CheckResult], worst: CheckResult) -> dict[str, Any]:
-    """What was seen where it is worst; where all is well, of every kind of result the first."""
+    """The evidence of the worst result if it failed, otherwise the first of each kind."""
     if worst.status == "fail":
         return {"node": worst.node, **worst.evidence}
     seen: dict[str, Any] = {}
@@ -93,7 +93,7 @@ def _evidence(results: list[CheckResult], worst: CheckResult) -> dict[str, Any]:
 
 
 def is_proved(proofs: Iterable[Proof], *, gpus: int, images: int) -> bool:
-    """Whether the pool works: nothing failed, and nothing was left out that it has."""
+    """Whether the pool works: no check failed, and none was skipped that the pool needs."""
     needless = pointless(gpus=gpus, images=images)
     return all(
         proof.verdict in {"pass", "warn"} or (proof.verdict == "skip" and proof.check in needless)
@@ -102,17 +102,17 @@ def is_proved(proofs: Iterable[Proof], *, gpus: int, images: int) -> bool:
 
 
 def pointless(*, gpus: int, images: int) -> set[str]:
-    """The checks that a pool without GPUs, or without preloaded images, leaves out."""
+    """The checks that a pool without GPUs, or without preloaded images, skips."""
     return {name for name, has in (("gpu", gpus), ("images", images)) if not has}
 
 
 def still_pending(pending: Sequence[str], proofs: Iterable[Proof]) -> list[str]:
-    """What the image's builder could not prove and this pool has not proved either."""
+    """The checks that neither the image's builder nor this pool has passed."""
     good = {proof.check for proof in proofs if proof.verdict in {"pass", "warn"}}
     return [name for name in pending if name not in good]
 
 
 def shown(results: Sequence[CheckResult], at_most: int = RESULTS_MAX) -> list[CheckResult]:
-    """As many results as a record holds, the worst ones first to stay; in their own order."""
+    """At most so many results, the worst ones preferred, in their own order."""
     by_weight = sorted(range(len(results)), key=lambda i: _WORST_FIRST.index(results[i].status))
     return [results[i] for i in sorted(by_weight[:at_most])]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,56 +13,20 @@ from shared.model.requests import Mode
 from shared.store.records import Records, StepMark
 from shared.store.tables import Tables, TooLong
 
-AZURITE = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-table"
-ACCOUNT = "devstoreaccount1"
-# The key that every Azurite knows (https://learn.microsoft.com/azure/storage/common/storage-use-azurite).
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NOW = "2026-01-01T00:00:00.000000Z"
 
 
-def free_port() -> int:
-    """A port that was free a moment ago; the table service cannot tell which one it took itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The real service's emulator on a free port."""
+@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.stack)])
+def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
+    """Fresh tables of either kind."""
     from azure.data.tables import TableServiceClient
 
-    folder = tmp_path_factory.mktemp("azurite")
-    port = free_port()
-    options = ["--tablePort", str(port), "--location", str(folder), "--skipApiVersionCheck"]
-    process = subprocess.Popen(
-        [str(AZURITE), *options, "--disableTelemetry"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert any("successfully started" in line for line in process.stdout)
-    url = f"http://127.0.0.1:{port}/{ACCOUNT}"
-    parts = {"AccountName": ACCOUNT, "AccountKey": KEY, "TableEndpoint": url}
-    text = ";".join(f"{k}={v}" for k, v in {"DefaultEndpointsProtocol": "http", **parts}.items())
-    with TableServiceClient.from_connection_string(text) as service:
-        yield service
-    process.terminate()
-    process.wait(30)
-    process.stdout.close()
-
-
-@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.stack)])
-def tables(request: pytest.FixtureRequest) -> Tables:
-    """Fresh tables of either kind."""
     if request.param == "memory":
-        return Tables(MemoryTableService())  # type: ignore[arg-type]
-    service = request.getfixturevalue("azurite")
-    for table in service.list_tables():
-        client = service.get_table_client(table.name)
-        for row in client.list_entities():
-            client.delete_entity(row["PartitionKey"], row["RowKey"])
-    return Tables(service)
+        yield Tables(MemoryTableService())  # type: ignore[arg-type]
+        return
+    account = request.getfixturevalue("storage_account")
+    with TableServiceClient.from_connection_string(account.connection) as service:
+        yield Tables(service)
 
 
 def test_a_row_is_made_once(tables: Tables) -> None:

@@ -15,7 +15,7 @@ import pytest
 from shared.azure import batch_bodies, bodies
 from shared.base import settings
 from shared.base.wire import replace
-from shared.model import parsing, planning
+from shared.model import parsing, plan_updates, planning
 from shared.model.outcomes import ImageRecord, PreloadedImage
 from shared.model.plans import BaseImage, ScriptPlan
 from shared.model.requests import SecurityType
@@ -86,7 +86,7 @@ def cases() -> dict[str, Any]:
         registry_login_server="imagesregistry1.azurecr.io",
         pull_identity_id=image.pull_identity_id,
     )
-    dev, auto = (planning.with_image(pool, record) for pool in plan.pools)
+    dev, auto = (plan_updates.with_image(pool, record) for pool in plan.pools)
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         "public_ip": bodies.public_ip(image),

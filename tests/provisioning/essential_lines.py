@@ -76,7 +76,7 @@ LINES = [
         "helpers/images.sh",
         "[[ $line =~ $IMAGE_REFERENCE ]] ||",
         "true ||",
-        "test_step_injection.py::test_no_parameter_is_a_spell[preload-IMAGES]",
+        "test_step_injection.py::test_no_parameter_is_a_spell[verify-EXPECT_IMAGES]",
     ),
     line(
         "helpers/host.sh",

@@ -1,14 +1,17 @@
-"""Puts a step together as a machine receives it, from the table `provisioning/steps.json`."""
+"""Puts a step together as a machine receives it, from the table `provisioning/steps.json` and the
+headers of the files. It is a second opinion: it shares no code with the app's assembler.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 PROVISIONING = Path(__file__).resolve().parents[2] / "provisioning"
 TABLE = "steps.json"
-STEPS: dict[str, dict[str, list[str]]] = json.loads((PROVISIONING / TABLE).read_text())
-
+FRAME = ("lib.sh", "exit_codes.sh", "helpers/outcome.sh", "helpers/result.sh")
+HEADER = "# needs: "
 
 BROKEN: dict[str, tuple[str, str]] = {}
 """Lines that are replaced on purpose, by file: see test_essential_lines.py. Empty otherwise."""
@@ -20,12 +23,40 @@ def replaced(file: str, text: str) -> str:
     return text.replace(line, instead)
 
 
+def needs(file: str) -> list[str]:
+    """What the header of a file names."""
+    lines = (PROVISIONING / file).read_text().splitlines()
+    headers = [line.removeprefix(HEADER) for line in lines if line.startswith(HEADER)]
+    return " ".join(headers).split()
+
+
+def with_needs(files: list[str]) -> list[str]:
+    """These files, each after all that it needs."""
+    found: list[str] = []
+    for file in files:
+        found += [each for each in [*with_needs(needs(file)), file] if each not in found]
+    return found
+
+
+def steps() -> dict[str, dict[str, Any]]:
+    """The table, each step with its files: the frame, the helpers, the parts."""
+    table = json.loads(replaced(TABLE, (PROVISIONING / TABLE).read_text()))
+    for name, step in table.items():
+        parts = [f"parts/{function}.sh" for function in step["functions"]]
+        helpers = with_needs([needed for part in parts for needed in needs(part)])
+        step |= {"step": step.get("step", name), "files": [*FRAME, *helpers, *parts]}
+    return dict(table)
+
+
+STEPS = steps()
+
+
 def assemble(name: str, *functions: str, keep_comments: bool = False) -> str:
     """The text of one step: two header lines, its files in order, the call that runs it.
 
     With `functions`, it runs no others than these.
     """
-    step = json.loads(replaced(TABLE, (PROVISIONING / TABLE).read_text()))[name]
+    step = steps()[name]
     run = list(functions) or step["functions"]
     return assemble_files(step["step"], step["files"], run, keep_comments=keep_comments)
 

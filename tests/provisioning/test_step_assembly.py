@@ -13,9 +13,12 @@ import pytest
 import step_assembler
 import step_machine
 
+from shared.base import scripts
+from shared.base.errors import Bug
+
 RUN_COMMAND_BYTES_MAX = 64 * 1024  # inline script of a run command
 START_TASK_BYTES_MAX = 16 * 1024  # what the verify script may add to a command line, encoded
-LINES_MAX = 150
+LINES_MAX = 150  # of a piece, its headers not counted
 PROVISIONING = step_assembler.PROVISIONING
 SCRIPTS = sorted(PROVISIONING.rglob("*.sh"))
 FAKES = sorted((Path(__file__).parent / "fakes").iterdir())
@@ -43,17 +46,21 @@ def test_the_pieces_are_clean() -> None:
 
 def defined_names() -> dict[str, str]:
     """Every function and every variable that a piece brings, with the piece's path."""
-    pattern = r"^(?:([a-z_]+)\(\) \{|(?:readonly )?([A-Z][A-Z0-9_]+)=)"
-    return {
-        function or variable: str(file.relative_to(PROVISIONING))
-        for file in SCRIPTS
-        for function, variable in re.findall(pattern, file.read_text(), re.MULTILINE)
-    }
+    found = {}
+    for file in SCRIPTS:
+        piece = str(file.relative_to(PROVISIONING))
+        for line in file.read_text().splitlines():
+            if function := re.match(r"([a-z_]+)\(\) \{", line):
+                found[function[1]] = piece
+            elif re.match(r"(?:readonly )?[A-Z][A-Z0-9_]+=", line):
+                names = re.findall(r"(?:^|\s)([A-Z][A-Z0-9_]+)=", line)
+                found |= dict.fromkeys(names, piece)
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_assembled_step_has_all_it_names(name: str) -> None:
-    """What the table forgot would be found out on a machine that costs money."""
+    """What a header forgot would be found out on a machine that costs money."""
     text = step_assembler.assemble(name)
     called = set(re.findall(r"(?<![\w./$-])[a-z]+(?:_[a-z]+)+(?![\w=.)/-])", text))
     read = set(re.findall(r"(?:\$\{?[#!]?|\(\(|[ (])([A-Z][A-Z0-9_]{2,})\b", text))
@@ -85,15 +92,69 @@ def test_nothing_is_defined_in_vain_and_nothing_is_missing() -> None:
     assert complaints == ""
 
 
-def test_every_part_is_named_after_its_function() -> None:
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
+def test_a_piece_names_what_it_uses_and_nothing_else(file: Path) -> None:
+    """A header is to be believed: it neither relies on other pieces' headers nor pulls in vain."""
+    own = str(file.relative_to(PROVISIONING))
+    code = re.sub(r"(^|\s)#.*", "", file.read_text(), flags=re.MULTILINE)
+    words = set(re.findall(r"(?<![\w./-])\w+(?![\w/=])", code))
+    used = {word: piece for word, piece in defined_names().items() if word in words}
+    surely = {piece for word, piece in used.items() if "_" in word}  # others are plain words, too
+    surely -= {own, *step_assembler.FRAME}
+
+    needed = set(step_assembler.needs(own))
+
+    assert surely <= needed
+    assert needed <= set(used.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_app_assembles_the_same(name: str) -> None:
+    """Two assemblers agree: what is tried here is what a machine receives, but for blank lines."""
+    sent, tried = scripts.assemble(name), step_assembler.assemble(name)
+
+    assert list(filter(None, sent.splitlines())) == list(filter(None, tried.splitlines()))
+
+
+def written(home: Path, **needs: str) -> Path:
+    """A folder of parts and helpers, each with the header given for it."""
+    for name, needed in needs.items():
+        folder = home / ("parts" if name == "part" else "helpers")
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.sh").write_text(f"# needs: {needed}\n{name}() {{ :; }}\n")
+    return home
+
+
+def test_each_piece_comes_once_and_after_what_it_needs(tmp_path: Path) -> None:
+    """The order follows from the headers alone."""
+    a, b, c = (f"helpers/{name}.sh" for name in "abc")
+    home = written(tmp_path, part=f"{a} {b}", a=c, b=f"{c} {a}", c="")
+    helpers = scripts.files_of(["part"], home)[len(step_assembler.FRAME) :]
+    assert helpers == [c, a, b, "parts/part.sh"]
+
+
+def test_pieces_that_need_each_other_are_a_bug(tmp_path: Path) -> None:
+    """The message shows the whole circle."""
+    home = written(tmp_path, part="helpers/a.sh", a="helpers/b.sh", b="helpers/a.sh")
+    with pytest.raises(Bug, match=r"helpers/a\.sh -> helpers/b\.sh -> helpers/a\.sh"):
+        scripts.files_of(["part"], home)
+
+
+def test_a_piece_that_is_not_there_is_a_bug(tmp_path: Path) -> None:
+    """It is found at assembly, before a machine is paid for."""
+    home = written(tmp_path, part="helpers/none.sh")
+    with pytest.raises(Bug, match=r"helpers/none\.sh is needed and does not exist"):
+        scripts.files_of(["part"], home)
+
+
+def test_every_part_defines_its_function() -> None:
     """So the table can be read without opening a file."""
-    for step in step_assembler.STEPS.values():
-        parts = [file for file in step["files"] if file.startswith("parts/")]
-        assert [f"parts/{name}.sh" for name in step["functions"]] == parts
+    functions = {name for step in step_assembler.STEPS.values() for name in step["functions"]}
+    assert {defined_names()[name] for name in functions} == {f"parts/{n}.sh" for n in functions}
 
 
 def test_every_piece_belongs_to_a_step() -> None:
-    """And the table names no file that is not there."""
+    """And no header names a file that is not there."""
     used = {file for step in step_assembler.STEPS.values() for file in step["files"]}
 
     assert used == {str(file.relative_to(PROVISIONING)) for file in SCRIPTS}
@@ -101,7 +162,10 @@ def test_every_piece_belongs_to_a_step() -> None:
 
 def test_no_piece_is_long() -> None:
     """One concern each."""
-    assert [f.name for f in SCRIPTS if len(f.read_text().splitlines()) > LINES_MAX] == []
+    headers = ("# shellcheck ", step_assembler.HEADER)
+    for file in SCRIPTS:
+        lines = [x for x in file.read_text().splitlines() if not x.startswith(headers)]
+        assert len(lines) <= LINES_MAX, file.name
 
 
 @pytest.mark.parametrize("name", NAMES)

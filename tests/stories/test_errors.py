@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.base.errors import Kind
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only
 
 ROOT = Path(__file__).parents[2]
 VM = "virtualMachines/[^/]+$"
@@ -96,11 +96,6 @@ CASES: dict[Kind, tuple[dict, str, str | None, str, str]] = {
         "start the build again",
     ),
 }
-
-
-def image_only(**image: object) -> dict:
-    """A request for an image."""
-    return {"mode": "image-only", "requestId": "r1", "image": an_image(**image)}
 
 
 def paid_for(world: World) -> list[dict]:

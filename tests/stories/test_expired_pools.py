@@ -10,27 +10,19 @@ from azure.core.exceptions import ResourceModifiedError
 import activities
 from shared.engine.activity import PollState, Reconciler
 from shared.engine.decisions import Start
-from shared.model import planning
+from shared.model import plan_updates, planning
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, pools_only
 from triggers import builds, catalogue, leftovers
 
 ACCOUNT = "mybatch12345"
 HOUR = 3600.0
 
 
-@pytest.fixture
-def built(world: World) -> World:
-    """A world in which an image is already there."""
-    world.build({"mode": "image-only", "requestId": "image", "image": an_image()})
-    return world
-
-
 def of_pools(request_id: str = "pools", *pools: dict) -> dict:
     """A request for pools from the image that is there."""
-    wanted = list(pools) or [a_pool("dev", ttlHours=8)]
-    return a_request(mode="batch-only", requestId=request_id, pools=wanted)
+    return pools_only(request_id, *(pools or [a_pool("dev", ttlHours=8)]))
 
 
 def pools(world: World) -> list[str]:
@@ -231,7 +223,7 @@ def plan_of(world: World, build: str) -> PoolPlan:
     (pool,) = planning.plan_build(
         Build.from_wire(row["Request"]), world.services.azure.config
     ).pools
-    return planning.with_image(pool, world.records.images()[0], "")
+    return plan_updates.with_image(pool, world.records.images()[0])
 
 
 def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:

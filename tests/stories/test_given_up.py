@@ -6,15 +6,10 @@ import pytest
 
 from shared.base.names import Orchestrator
 from shared.model.cleanup_plans import SweepPlan
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
 NO_VERSION = {"effect": "allocation", "operation": "galleryVersions.create"}
-
-
-def image_only(request_id: str = "r1", **image: object) -> dict:
-    """A request for an image."""
-    return {"mode": "image-only", "requestId": request_id, "image": an_image(**image)}
 
 
 def kept(world: World) -> str:

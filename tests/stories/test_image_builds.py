@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_request, an_image
+from tests.world import World, a_request, an_image, image_only
 
 GPU_IMAGE = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
 WITH_REGISTRY = an_image(
@@ -15,14 +15,9 @@ WITH_REGISTRY = an_image(
 )
 
 
-def image_only(image: dict, request_id: str = "r1") -> dict:
-    """A request for an image and nothing else."""
-    return {"mode": "image-only", "requestId": request_id, "image": image}
-
-
 def test_a_gpu_image_is_built_published_and_cleaned_up_after(world: World) -> None:
     """The whole point: one request, one image version, nothing left that costs money."""
-    build = world.build(image_only(GPU_IMAGE))
+    build = world.build(image_only(**GPU_IMAGE))
 
     assert build["state"] == "succeeded", build["error"]
     image = build["image"]
@@ -39,7 +34,7 @@ def test_a_gpu_image_is_built_published_and_cleaned_up_after(world: World) -> No
 
 def test_what_was_not_really_executed_says_so(world: World) -> None:
     """A simulator's answer must never pass for the real thing."""
-    build = world.build(image_only(GPU_IMAGE))
+    build = world.build(image_only(**GPU_IMAGE))
     scripted = {s["name"] for s in build["steps"] if s["scripted"]}
     assert {"install", "preload", "seal"} <= scripted
     assert build["image"]["scripted"] is True
@@ -47,7 +42,7 @@ def test_what_was_not_really_executed_says_so(world: World) -> None:
 
 def test_the_metadata_has_the_old_keys(world: World) -> None:
     """Pipelines read image_metadata.json as the old script wrote it."""
-    build = world.build(image_only(an_image()))
+    build = world.build(image_only())
     assert build["image"].keys() >= {
         "imageId", "nodeAgentSku", "galleryName", "imageName", "version", "vmSize", "location",
         "baseOs", "gpuEnabled",
@@ -56,7 +51,7 @@ def test_the_metadata_has_the_old_keys(world: World) -> None:
 
 def test_each_build_gets_the_next_version(world: World) -> None:
     """A version is never overwritten, and nobody has to invent numbers."""
-    versions = [world.build(image_only(an_image(), f"r{n}"))["image"]["version"] for n in range(3)]
+    versions = [world.build(image_only(f"r{n}"))["image"]["version"] for n in range(3)]
     assert versions == ["1.0.0", "1.0.1", "1.0.2"]
 
 
@@ -81,7 +76,7 @@ def is_group(url: str) -> bool:
 
 def test_an_image_is_built_in_the_registry_and_preloaded_from_it(world: World) -> None:
     """Registry, identity and build come beside the VM; the builder pulls with the identity."""
-    build = world.build(image_only(WITH_REGISTRY))
+    build = world.build(image_only(**WITH_REGISTRY))
 
     assert build["state"] == "succeeded", build["error"]
     names = [i["name"] for i in build["image"]["containerImages"]]
@@ -93,7 +88,7 @@ def test_an_image_is_built_in_the_registry_and_preloaded_from_it(world: World) -
 
 def test_the_driver_is_built_while_images_are_pulled(world: World) -> None:
     """Nothing waits that need not: the machine itself knows when there is a Docker to pull with."""
-    build = world.build(image_only(GPU_IMAGE))
+    build = world.build(image_only(**GPU_IMAGE))
     steps = {s["name"]: s for s in build["steps"]}
     assert steps["preload"]["startedAt"] == steps["install"]["startedAt"]
     assert steps["preload"]["seconds"] < steps["install"]["seconds"]
@@ -111,7 +106,7 @@ def test_a_driver_that_needs_its_kernel_running_is_built_after_a_restart(image: 
     """el's packages and GRID's installer build for the kernel that runs."""
     for seed in range(1, 30):  # until a marketplace image has not its final kernel
         world = World(seed=seed, own_settings={"GRID_DRIVER_SHA256": "0" * 64})
-        build = world.build(image_only(image))
+        build = world.build(image_only(**image))
         steps = {s["name"]: s for s in build["steps"]}
         assert build["state"] == "succeeded", build["error"]
         if "reboot_for_kernel" in steps:
@@ -122,7 +117,7 @@ def test_a_driver_that_needs_its_kernel_running_is_built_after_a_restart(image: 
 
 def test_ubuntus_driver_needs_no_restart_before(world: World) -> None:
     """Its packages build for the kernel that will boot: one restart proves both."""
-    build = world.build(image_only(GPU_IMAGE))
+    build = world.build(image_only(**GPU_IMAGE))
     restarts = [s["name"] for s in build["steps"] if s["name"].startswith("reboot")]
     assert restarts == ["reboot"]
     assert build["image"]["driverVersion"]
@@ -138,7 +133,7 @@ def test_ubuntus_driver_needs_no_restart_before(world: World) -> None:
 )
 def test_each_system_gets_its_node_agent(world: World, os: str, version: str, agent: str) -> None:
     """A wrong agent makes a pool whose nodes never start."""
-    build = world.build(image_only(an_image(os=os, osVersion=version)))
+    build = world.build(image_only(os=os, osVersion=version))
     assert build["state"] == "succeeded", build["error"]
     assert build["image"]["nodeAgentSku"] == agent
 
@@ -146,7 +141,7 @@ def test_each_system_gets_its_node_agent(world: World, os: str, version: str, ag
 @pytest.mark.parametrize("outbound", ["nat", "defaultAccess"])
 def test_the_builder_has_a_way_out_and_no_public_address(world: World, outbound: str) -> None:
     """Without a way out nothing can be installed; with an address anybody could knock."""
-    build = world.build(image_only(an_image(outbound=outbound)))
+    build = world.build(image_only(outbound=outbound))
     assert build["state"] == "succeeded", build["error"]
     wrote = [r["url"] for r in world.ledger() if r["method"] == "PUT"]
     assert any("natGateways" in url for url in wrote) == (outbound == "nat")
@@ -154,15 +149,15 @@ def test_the_builder_has_a_way_out_and_no_public_address(world: World, outbound:
 
 def test_a_managed_image_is_made_only_on_request(world: World) -> None:
     """It is a legacy copy that costs time and money."""
-    build = world.build(image_only(an_image(managedImage=True)))
+    build = world.build(image_only(managedImage=True))
     assert build["image"]["managedImageId"]
-    other = world.build(image_only(an_image(name="other"), "r2"))
+    other = world.build(image_only("r2", name="other"))
     assert "managedImageId" not in other["image"]
 
 
 def test_a_kept_builder_stays_and_costs_no_compute(world: World) -> None:
     """keepVm is for looking at it afterwards."""
-    build = world.build(image_only(an_image(keepVm=True)))
+    build = world.build(image_only(keepVm=True))
     assert build["state"] == "succeeded", build["error"]
     assert len(build["leftovers"]) == 4  # the VM and the network that it needs
     assert world.resources("virtualMachines")[0]["state"].lower() == "deallocated"
@@ -174,7 +169,7 @@ def test_a_build_without_capacity_takes_the_next_size(world: World) -> None:
         {"resourceType": "Microsoft.Compute/virtualMachines", "effect": "allocation", "times": 1}
     )
     sizes = ["Standard_D2s_v5", "Standard_D4s_v5"]
-    build = world.build(image_only(an_image(builderVmSizes=sizes)))
+    build = world.build(image_only(builderVmSizes=sizes))
     assert build["state"] == "succeeded", build["error"]
     assert build["image"]["vmSize"] == "Standard_D4s_v5"
 
@@ -183,8 +178,8 @@ def test_a_second_build_of_the_same_image_meets_the_first(world: World) -> None:
     """Two builds would race for one version number and pay twice."""
     from triggers import builds
 
-    first = world.start(image_only(an_image()))
-    answer = world.ask(builds.start_build, image_only(an_image(), "r2"))
+    first = world.start(image_only())
+    answer = world.ask(builds.start_build, image_only("r2"))
     assert (answer.status, answer.body["error"]["buildId"]) == (409, first)
 
 

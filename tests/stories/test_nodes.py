@@ -11,7 +11,7 @@ from local.functions_host import inline
 from tests.simulation import foreign
 from tests.simulation.simulated_world import SimulatedWorld
 from tests.simulation.stories import Act, Arrival, Climate, Story
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, pools_only
 
 ACCOUNT = "mybatch12345"
 FAULTS = {
@@ -21,16 +21,9 @@ FAULTS = {
 STRIKES = {"unusable": 1, "start task": 2}  # for one boot: a start task has a second try
 
 
-@pytest.fixture
-def built(world: World) -> World:
-    """A world in which an image is already there."""
-    world.build({"mode": "image-only", "requestId": "image", "image": an_image()})
-    return world
-
-
 def build_pools(world: World, *pools: dict) -> dict:
     """Pools from the image that is there."""
-    return world.build(a_request(mode="batch-only", requestId="pools", pools=list(pools)))
+    return world.build(pools_only("pools", *pools))
 
 
 def remedies(world: World) -> Counter[str]:

@@ -13,7 +13,7 @@ from shared.azure import batch_bodies
 from shared.base.names import Orchestrator
 from shared.model.cleanup_plans import SweepPlan
 from shared.model.outcomes import PoolRecord
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, pools_only
 from triggers import builds, catalogue, leftovers
 
 ACCOUNT = "mybatch12345"
@@ -23,17 +23,9 @@ NO_SHRINKING = {"effect": "status", "status": 503, "method": "PATCH", "path": "/
 POOL = "dev"
 
 
-@pytest.fixture
-def built(world: World) -> World:
-    """A world in which an image is already there."""
-    world.build({"mode": "image-only", "requestId": "image", "image": an_image()})
-    return world
-
-
 def of_pools(request_id: str = "pools", *pools: dict, **changes: Any) -> dict:
     """A request for pools from the image that is there."""
-    wanted = list(pools) or [a_pool(POOL, **changes)]
-    return a_request(mode="batch-only", requestId=request_id, pools=wanted)
+    return pools_only(request_id, *(pools or [a_pool(POOL, **changes)]))
 
 
 def nodes(world: World, pool: str = POOL) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.base.names import Orchestrator
 from shared.model.cleanup_plans import SweepPlan
 from shared.model.requests import Mode
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, image_only
 from triggers import builds, leftovers
 
 VERSION = "galleryVersions.create"
@@ -18,11 +18,6 @@ UNREACHABLE = {
     "method": "GET",
     "path": "batchAccounts/mybatch12345$",
 }
-
-
-def image_only(request_id: str = "r1", **image: object) -> dict:
-    """A request for an image."""
-    return {"mode": "image-only", "requestId": request_id, "image": an_image(**image)}
 
 
 def test_a_failed_install_removes_everything_and_says_why(world: World) -> None:

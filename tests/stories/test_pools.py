@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, an_image, pools_only
 from triggers import catalogue
 
 ACCOUNT = "mybatch12345"
 GPU_SIZE = "Standard_NC4as_T4_v3"
-
-
-@pytest.fixture
-def built(world: World) -> World:
-    """A world in which a GPU image with one preloaded container image is already there."""
-    image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
-    build = world.build({"mode": "image-only", "requestId": "image", "image": image})
-    assert build["state"] == "succeeded", build["error"]
-    return world
-
-
-def batch_only(request_id: str, *pools: dict, **image: object) -> dict:
-    """Pools from the image that is there."""
-    return a_request(
-        mode="batch-only", requestId=request_id, pools=list(pools), image=an_image(**image)
-    )
 
 
 def azure_pool(world: World, pool: str) -> dict:
@@ -33,14 +15,14 @@ def azure_pool(world: World, pool: str) -> dict:
     return dict(calls.get("images", ACCOUNT, pool).as_dict())
 
 
-def test_three_pools_come_up_side_by_side_and_are_proved(built: World) -> None:
+def test_three_pools_come_up_side_by_side_and_are_proved(built_gpu: World) -> None:
     """One image, many pools: the third one costs no more time than the first."""
     pools = [
         a_pool("dev", vmSize=GPU_SIZE, verify=True),
         a_pool("test", vmSize=GPU_SIZE, nodes=2, verify=True),
         a_pool("prod", vmSize="Standard_NC8as_T4_v3", nodes=4, verify=True),
     ]
-    build = built.build(batch_only("r1", *pools))
+    build = built_gpu.build(pools_only("r1", *pools))
 
     assert build["state"] == "succeeded", build["error"]
     assert [p["verified"] for p in build["pools"]] == [True, True, True]
@@ -52,17 +34,17 @@ def test_three_pools_come_up_side_by_side_and_are_proved(built: World) -> None:
     assert len({c["node"] for c in prod["checks"] if c["id"] == "gpu"}) == 4
 
 
-def test_pools_that_begin_together_ask_once_for_what_is_the_same(built: World) -> None:
+def test_pools_that_begin_together_ask_once_for_what_is_the_same(built_gpu: World) -> None:
     """A thousand pool requests must not spend the subscription's reads on one question."""
-    before = len(built.ledger())
+    before = len(built_gpu.ledger())
     for number in range(5):
-        built.start(batch_only(f"r{number}", a_pool(f"pool{number}")))
-    built.engine.run_until_idle()
+        built_gpu.start(pools_only(f"r{number}", a_pool(f"pool{number}")))
+    built_gpu.engine.run_until_idle()
 
-    asked = [entry["url"].partition("?")[0] for entry in built.ledger()[before:]]
+    asked = [entry["url"].partition("?")[0] for entry in built_gpu.ledger()[before:]]
     assert sum(url.endswith("/versions") for url in asked) == 1
     assert sum(url.endswith("/pools") for url in asked) == 1
-    assert {built.pool(ACCOUNT, f"pool{n}")["state"] for n in range(5)} == {"ready"}
+    assert {built_gpu.pool(ACCOUNT, f"pool{n}")["state"] for n in range(5)} == {"ready"}
 
 
 def looks_at_nodes(world: World) -> list[float]:
@@ -70,66 +52,66 @@ def looks_at_nodes(world: World) -> list[float]:
     return [e["time"] for e in world.ledger() if "/nodes?" in e["url"] and e["method"] == "GET"]
 
 
-def test_the_nodes_of_a_new_pool_are_looked_at_when_they_can_be_there(built: World) -> None:
+def test_the_nodes_of_a_new_pool_are_looked_at_when_they_can_be_there(built_gpu: World) -> None:
     """Nothing can be seen before, but a person sees at once that they are awaited."""
-    build = built.start(batch_only("r1", a_pool("dev")))
-    built.engine.advance(100)
+    build = built_gpu.start(pools_only("r1", a_pool("dev")))
+    built_gpu.engine.advance(100)
 
-    pool, nodes = [s for s in built.show(build)["steps"] if s["pool"] == "dev"]
+    pool, nodes = [s for s in built_gpu.show(build)["steps"] if s["pool"] == "dev"]
     assert (pool["name"], pool["state"]) == ("pool", "succeeded")
     assert (nodes["name"], nodes["state"]) == ("nodes", "running")
     assert nodes["startedAt"] == pool["startedAt"]
-    assert looks_at_nodes(built) == []
+    assert looks_at_nodes(built_gpu) == []
 
-    built.engine.run_until_idle()
-    assert built.show(build)["state"] == "succeeded"
-    assert 1 <= len(looks_at_nodes(built)) <= 8
+    built_gpu.engine.run_until_idle()
+    assert built_gpu.show(build)["state"] == "succeeded"
+    assert 1 <= len(looks_at_nodes(built_gpu)) <= 8
 
 
-def test_nodes_that_are_there_are_seen_at_once(built: World) -> None:
+def test_nodes_that_are_there_are_seen_at_once(built_gpu: World) -> None:
     """Asked for again, nothing changes: nobody waits for what is there."""
-    built.build(batch_only("r1", a_pool("dev")))
-    again = built.clock.now()
-    build = built.build(batch_only("r2", a_pool("dev")))
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    again = built_gpu.clock.now()
+    build = built_gpu.build(pools_only("r2", a_pool("dev")))
     assert build["state"] == "succeeded", build["error"]
-    assert built.clock.now() - again < 30
+    assert built_gpu.clock.now() - again < 30
 
 
-def test_latest_is_what_was_published_last(built: World) -> None:
+def test_latest_is_what_was_published_last(built_gpu: World) -> None:
     """Also for a pool that is asked for in the same minute as one before the publication."""
     image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
-    built.start({"mode": "image-only", "requestId": "again", "image": image})
+    built_gpu.start({"mode": "image-only", "requestId": "again", "image": image})
     before = ""
-    while not built.records.image("batchImageGallery", "batchCustomImage", "1.0.1"):
-        before = built.start(batch_only(f"at-{built.clock.now()}", a_pool("before")))
-        built.engine.advance(20)
-    after = built.build(batch_only("after", a_pool("after")))
+    while not built_gpu.records.image("batchImageGallery", "batchCustomImage", "1.0.1"):
+        before = built_gpu.start(pools_only(f"at-{built_gpu.clock.now()}", a_pool("before")))
+        built_gpu.engine.advance(20)
+    after = built_gpu.build(pools_only("after", a_pool("after")))
 
-    assert built.show(before)["pools"][0]["imageId"].endswith("/1.0.0")
+    assert built_gpu.show(before)["pools"][0]["imageId"].endswith("/1.0.0")
     assert after["pools"][0]["imageId"].endswith("/1.0.1")
 
 
-def test_the_metadata_has_the_old_keys(built: World) -> None:
+def test_the_metadata_has_the_old_keys(built_gpu: World) -> None:
     """Applications read batch_metadata.json to submit their jobs."""
-    built.build(batch_only("r1", a_pool("dev")))
-    record = built.pool(ACCOUNT, "dev")
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    record = built_gpu.pool(ACCOUNT, "dev")
     keys = {"batchAccount", "poolId", "imageId", "vmSize", "nodes", "state"}
     assert record.keys() >= keys
     assert record["state"] == "ready"
 
 
-def test_the_verification_job_is_gone_afterwards(built: World) -> None:
+def test_the_verification_job_is_gone_afterwards(built_gpu: World) -> None:
     """Jobs count against the account's quota."""
-    build = built.build(batch_only("r1", a_pool("dev", vmSize=GPU_SIZE, verify=True)))
+    build = built_gpu.build(pools_only("r1", a_pool("dev", vmSize=GPU_SIZE, verify=True)))
     assert build["state"] == "succeeded", build["error"]
-    assert any(r["method"] == "DELETE" and "/jobs/" in r["url"] for r in built.ledger())
+    assert any(r["method"] == "DELETE" and "/jobs/" in r["url"] for r in built_gpu.ledger())
 
 
-def test_one_failed_pool_never_stops_another(built: World) -> None:
+def test_one_failed_pool_never_stops_another(built_gpu: World) -> None:
     """A bad pool is reported; the good ones stay."""
     check = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
     bad = a_pool("bad", vmSize=GPU_SIZE, verify=True, checks=[check])
-    build = built.build(batch_only("r1", bad, a_pool("good")))
+    build = built_gpu.build(pools_only("r1", bad, a_pool("good")))
 
     assert build["state"] == "failed"
     assert [p["state"] for p in build["pools"]] == ["failed", "ready"]
@@ -137,112 +119,112 @@ def test_one_failed_pool_never_stops_another(built: World) -> None:
     assert "check-1" in build["pools"][0]["error"]["message"]
 
 
-def test_nobody_pays_for_a_pool_that_failed_its_proof(built: World) -> None:
+def test_nobody_pays_for_a_pool_that_failed_its_proof(built_gpu: World) -> None:
     """A pool that cannot be used is shrunk to zero nodes."""
     check = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
-    built.build(batch_only("r1", a_pool("bad", verify=True, checks=[check])))
-    built.engine.advance(1800)
-    assert azure_pool(built, "bad")["properties"]["currentDedicatedNodes"] == 0
+    built_gpu.build(pools_only("r1", a_pool("bad", verify=True, checks=[check])))
+    built_gpu.engine.advance(1800)
+    assert azure_pool(built_gpu, "bad")["properties"]["currentDedicatedNodes"] == 0
 
 
-def test_an_existing_pool_is_left_alone_where_the_request_says_fail(built: World) -> None:
+def test_an_existing_pool_is_left_alone_where_the_request_says_fail(built_gpu: World) -> None:
     """ifExists: fail."""
-    built.build(batch_only("r1", a_pool("dev")))
-    build = built.build(batch_only("r2", a_pool("dev", ifExists="fail", nodes=3)))
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    build = built_gpu.build(pools_only("r2", a_pool("dev", ifExists="fail", nodes=3)))
     assert build["error"]["code"] == "PoolExists"
-    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 1
+    assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 1
 
 
-def test_what_can_be_changed_in_place_is_changed_in_place(built: World) -> None:
+def test_what_can_be_changed_in_place_is_changed_in_place(built_gpu: World) -> None:
     """ifExists: update, and only the number of nodes differs: no node is thrown away."""
-    built.build(batch_only("r1", a_pool("dev")))
-    build = built.build(batch_only("r2", a_pool("dev", nodes=2)))
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    build = built_gpu.build(pools_only("r2", a_pool("dev", nodes=2)))
 
     assert build["state"] == "succeeded", build["error"]
-    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 2
-    changes = [r for r in built.ledger() if r["method"] == "PATCH" and "/pools/" in r["url"]]
+    assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 2
+    changes = [r for r in built_gpu.ledger() if r["method"] == "PATCH" and "/pools/" in r["url"]]
     assert len(changes) == 1
 
 
-def test_what_needs_an_empty_pool_empties_it_first(built: World) -> None:
+def test_what_needs_an_empty_pool_empties_it_first(built_gpu: World) -> None:
     """Another size cannot be had while there are nodes: to zero, change, and back."""
-    built.build(batch_only("r1", a_pool("dev")))
-    build = built.build(batch_only("r2", a_pool("dev", vmSize="Standard_D4s_v5", nodes=2)))
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    build = built_gpu.build(pools_only("r2", a_pool("dev", vmSize="Standard_D4s_v5", nodes=2)))
 
     assert build["state"] == "succeeded", build["error"]
-    found = azure_pool(built, "dev")["properties"]
+    found = azure_pool(built_gpu, "dev")["properties"]
     assert found["vmSize"].lower() == "standard_d4s_v5"
     assert found["currentDedicatedNodes"] == 2
 
 
-def test_a_replaced_pool_is_a_new_one(built: World) -> None:
+def test_a_replaced_pool_is_a_new_one(built_gpu: World) -> None:
     """ifExists: replace."""
-    built.build(batch_only("r1", a_pool("dev")))
-    before = azure_pool(built, "dev")["properties"]["creationTime"]
-    build = built.build(batch_only("r2", a_pool("dev", ifExists="replace")))
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    before = azure_pool(built_gpu, "dev")["properties"]["creationTime"]
+    build = built_gpu.build(pools_only("r2", a_pool("dev", ifExists="replace")))
     assert build["state"] == "succeeded", build["error"]
-    assert azure_pool(built, "dev")["properties"]["creationTime"] > before
+    assert azure_pool(built_gpu, "dev")["properties"]["creationTime"] > before
 
 
-def test_a_pool_without_nodes_is_ready_at_once(built: World) -> None:
+def test_a_pool_without_nodes_is_ready_at_once(built_gpu: World) -> None:
     """Zero nodes is a valid size, and nobody waits for nodes."""
-    build = built.build(batch_only("r1", a_pool("dev", nodes=0)))
+    build = built_gpu.build(pools_only("r1", a_pool("dev", nodes=0)))
     seconds = {s["name"]: s["seconds"] for s in build["steps"] if s["pool"] == "dev"}
     assert seconds["nodes"] < 180  # until the allocation of nothing has ended
     assert build["state"] == "succeeded", build["error"]
 
 
-def test_a_pool_that_scales_itself(built: World) -> None:
+def test_a_pool_that_scales_itself(built_gpu: World) -> None:
     """The formula decides the nodes."""
     pool = {
         "id": "auto",
         "vmSize": "Standard_D2s_v5",
         "autoscaleFormula": "$TargetDedicatedNodes=2;",
     }
-    build = built.build(batch_only("r1", pool))
+    build = built_gpu.build(pools_only("r1", pool))
     assert build["state"] == "succeeded", build["error"]
 
 
-def test_an_image_that_is_not_there_names_those_that_are(built: World) -> None:
+def test_an_image_that_is_not_there_names_those_that_are(built_gpu: World) -> None:
     """Nothing is made; the nearest names come first."""
-    build = built.build(batch_only("r1", a_pool("dev"), name="batchCustomImag"))
+    build = built_gpu.build(pools_only("r1", a_pool("dev"), name="batchCustomImag"))
     assert build["error"]["code"] == "Blocked"
     assert build["error"]["details"][0]["code"] == "ImageNotFound"
     assert "batchImageGallery/batchCustomImage" in build["error"]["message"]
-    assert built.resources("batchAccounts") == []
+    assert built_gpu.resources("batchAccounts") == []
 
 
-def test_an_image_may_be_named_by_its_id(built: World) -> None:
+def test_an_image_may_be_named_by_its_id(built_gpu: World) -> None:
     """Pipelines pass imageId along."""
-    record = built.records.images()[0]
-    build = built.build(batch_only("r1", a_pool("dev"), id=record.image_id))
+    record = built_gpu.records.images()[0]
+    build = built_gpu.build(pools_only("r1", a_pool("dev"), id=record.image_id))
     assert build["state"] == "succeeded", build["error"]
     assert build["pools"][0]["imageId"] == record.image_id
 
 
-def test_a_pool_is_resized(built: World) -> None:
+def test_a_pool_is_resized(built_gpu: World) -> None:
     """PATCH /api/pools/{account}/{pool}."""
-    built.build(batch_only("r1", a_pool("dev")))
-    change = built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
     assert change["state"] == "succeeded", change["error"]
-    assert built.pool(ACCOUNT, "dev")["nodes"] == 3
-    assert azure_pool(built, "dev")["properties"]["currentDedicatedNodes"] == 3
+    assert built_gpu.pool(ACCOUNT, "dev")["nodes"] == 3
+    assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 3
 
 
-def test_a_pool_is_deleted(built: World) -> None:
+def test_a_pool_is_deleted(built_gpu: World) -> None:
     """DELETE /api/pools/{account}/{pool}: the pool and its record are gone."""
-    built.build(batch_only("r1", a_pool("dev")))
-    change = built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    change = built_gpu.change(catalogue.delete_pool, ACCOUNT, "dev")
     assert change["state"] == "succeeded", change["error"]
-    assert built.resources("pools") == []
-    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built_gpu.resources("pools") == []
+    assert built_gpu.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
 
 
-def test_two_builds_never_shape_one_pool_at_once(built: World) -> None:
+def test_two_builds_never_shape_one_pool_at_once(built_gpu: World) -> None:
     """The second is told which build is at work."""
-    first = built.start(batch_only("r1", a_pool("dev")))
-    built.engine.advance(120)
-    second = built.build(batch_only("r2", a_pool("dev", nodes=2)))
-    built.engine.run_until_complete(first)
+    first = built_gpu.start(pools_only("r1", a_pool("dev")))
+    built_gpu.engine.advance(120)
+    second = built_gpu.build(pools_only("r2", a_pool("dev", nodes=2)))
+    built_gpu.engine.run_until_complete(first)
     assert first in second["error"]["message"]
-    assert built.show(first)["state"] == "succeeded"
+    assert built_gpu.show(first)["state"] == "succeeded"

@@ -8,7 +8,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from shared.base.errors import ScriptExit
+from shared.base.script_exits import ScriptExit
 from tests.world import World, an_image
 from triggers import catalogue
 

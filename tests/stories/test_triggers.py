@@ -11,16 +11,10 @@ import pytest
 
 from local.functions_host.store import Query
 from shared.base.names import Orchestrator
-from tests.world import World, a_pool, an_image
+from tests.world import World, a_pool, an_image, image_only
 from triggers import builds, catalogue, health, intake, openapi
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
-
-
-def image_only(request_id: str | None = "image") -> dict:
-    """A request for the usual image."""
-    request = {"mode": "image-only", "image": an_image()}
-    return {**request, "requestId": request_id} if request_id else request
 
 
 def message(**changes: object) -> dict:
@@ -36,7 +30,7 @@ def message(**changes: object) -> dict:
 
 def test_a_message_becomes_a_pool(world: World) -> None:
     """Other systems ask for pools without knowing HTTP."""
-    world.build(image_only())
+    world.build(image_only("image"))
     world.deliver(json.dumps(message()))
     world.engine.run_until_idle()
     assert world.pool("mybatch12345", "dev")["state"] == "ready"
@@ -44,7 +38,7 @@ def test_a_message_becomes_a_pool(world: World) -> None:
 
 def test_a_message_delivered_twice_makes_one_pool(world: World) -> None:
     """Queues deliver at least once."""
-    world.build(image_only())
+    world.build(image_only("image"))
     world.deliver(json.dumps(message()))
     world.deliver(json.dumps(message()))
     world.engine.run_until_idle()
@@ -65,7 +59,7 @@ def test_what_cannot_be_read_is_recorded_as_refused(world: World) -> None:
 
 def test_post_pools_puts_the_request_on_the_queue(world: World) -> None:
     """HTTP and queue are one way: what is put there is what the trigger takes."""
-    world.build(image_only())
+    world.build(image_only("image"))
     answer = world.ask(intake.request_pool, message())
     assert answer.status == 202
     world.deliver(world.outbox.messages[0])
@@ -118,7 +112,7 @@ def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
 
 def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:
     """Nothing that costs money outlives a change of mind."""
-    build = world.start(image_only())
+    build = world.start(image_only("image"))
     world.engine.advance(300)
     assert world.resources("virtualMachines")
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_request, an_image
+from tests.world import World, a_request, an_image, image_only
 
 NO_CAPACITY = {"effect": "allocation", "operation": "virtualMachines.create", "times": 9}
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images"
-
-
-def image_only(request_id: str = "r1", **image: object) -> dict:
-    """A request for an image."""
-    return {"mode": "image-only", "requestId": request_id, "image": an_image(**image)}
 
 
 def with_registry() -> dict:

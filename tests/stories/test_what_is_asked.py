@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only, pools_only, world_after
 from triggers import builds, catalogue, intake
 
 ACCOUNT = "mybatch12345"
@@ -20,18 +19,9 @@ FORMULA = {
 
 
 @pytest.fixture
-def built(world: World) -> World:
+def built() -> World:
     """A world in which two versions of an image are there, the newer one without a GPU driver."""
-    for number, gpu in enumerate((True, False)):
-        image = an_image(gpu=gpu)
-        world.build({"mode": "image-only", "requestId": f"image-{number}", "image": image})
-    return world
-
-
-def of_pools(request_id: str, *pools: dict, **image: Any) -> dict:
-    """A request for pools from the image that is there."""
-    wanted = {"mode": "batch-only", "requestId": request_id, "pools": list(pools)}
-    return a_request(**wanted, image=an_image(**image))
+    return world_after(image_only("image-0", gpu=True), image_only("image-1", gpu=False))
 
 
 def problems(world: World, request: dict) -> dict[str, str]:
@@ -46,7 +36,7 @@ def problems(world: World, request: dict) -> dict[str, str]:
 
 def test_a_pool_gets_the_version_that_it_names(built: World) -> None:
     """By HTTP and from the queue, and not simply the newest."""
-    build = built.build(of_pools("r1", a_pool("dev", image="1.0.0")))
+    build = built.build(pools_only("r1", a_pool("dev", image="1.0.0")))
     assert build["pools"][0]["imageId"].endswith("/versions/1.0.0")
 
     asked = {"requestId": "q1", "batchAccount": a_request()["batchAccount"], "image": an_image()}
@@ -54,26 +44,26 @@ def test_a_pool_gets_the_version_that_it_names(built: World) -> None:
     built.engine.advance(3600)
     assert built.pool(ACCOUNT, "queued")["imageId"].endswith("/versions/1.0.0")
 
-    missing = built.build(of_pools("r2", a_pool("dev", image="9.9.9")))
+    missing = built.build(pools_only("r2", a_pool("dev", image="9.9.9")))
     (detail,) = missing["error"]["details"]
     assert (detail["field"], detail["code"]) == ("image.version", "ImageNotFound")
 
 
 def test_pools_of_one_request_use_one_version(built: World) -> None:
     """Two versions are two requests."""
-    two = of_pools("r1", a_pool("one", image="1.0.0"), a_pool("two", image="latest"))
+    two = pools_only("r1", a_pool("one", image="1.0.0"), a_pool("two", image="latest"))
     assert "one version" in problems(built, two)["pools[1].image"]
-    contradicts = of_pools("r1", a_pool("one", image="1.0.0"), version="1.0.1")
+    contradicts = pools_only("r1", a_pool("one", image="1.0.0"), version="1.0.1")
     assert "one version" in problems(built, contradicts)["pools[0].image"]
 
 
 def test_a_gpu_that_the_image_does_not_serve_is_a_blocker(built: World) -> None:
     """The newest version was built without a driver since."""
     wanted = a_pool("dev", vmSize=SIZE, verify=True)
-    build = built.build(of_pools("r1", wanted, gpu=True))
+    build = built.build(pools_only("r1", wanted, gpu=True))
     (detail,) = build["error"]["details"]
     assert (detail["field"], detail["code"]) == ("image.gpu", "ImageUnsuitable")
-    assert built.build(of_pools("r2", wanted, gpu=True, version="1.0.0"))["state"] == "succeeded"
+    assert built.build(pools_only("r2", wanted, gpu=True, version="1.0.0"))["state"] == "succeeded"
 
 
 # -- which pool -----------------------------------------------------------------------------------
@@ -81,8 +71,8 @@ def test_a_gpu_that_the_image_does_not_serve_is_a_blocker(built: World) -> None:
 
 def test_a_pools_name_is_the_same_in_any_case(built: World) -> None:
     """As on Azure: no second record, and whoever asks in another case is answered."""
-    built.build(of_pools("r1", a_pool("Dev")))
-    refused = built.build(of_pools("r2", a_pool("DEV", ifExists="fail")))
+    built.build(pools_only("r1", a_pool("Dev")))
+    refused = built.build(pools_only("r2", a_pool("DEV", ifExists="fail")))
     assert refused["error"]["code"] == "PoolExists"
     listed = built.ask(catalogue.list_pools).body["pools"]
     assert [(p["poolId"], p["state"]) for p in listed] == [("Dev", "ready")]
@@ -93,14 +83,14 @@ def test_a_pools_name_is_the_same_in_any_case(built: World) -> None:
 
 def test_a_deleted_pool_is_told_as_deleted(built: World) -> None:
     """Pipelines read what to do from the answer."""
-    built.build(of_pools("r1", a_pool("dev")))
+    built.build(pools_only("r1", a_pool("dev")))
     build = built.change(catalogue.delete_pool, ACCOUNT, "dev")
     assert [(p["state"], p["nodes"]) for p in build["pools"]] == [("deleted", 0)]
 
 
 def test_nobody_pays_for_an_image_whose_pool_exists(built: World) -> None:
     """It is known before the builder is made."""
-    built.build(of_pools("r1", a_pool("dev")))
+    built.build(pools_only("r1", a_pool("dev")))
     wanted = a_request(requestId="r2", pools=[a_pool("new"), a_pool("dev", ifExists="fail")])
     build = built.build(wanted)
     (detail,) = build["error"]["details"]
@@ -111,10 +101,10 @@ def test_nobody_pays_for_an_image_whose_pool_exists(built: World) -> None:
 def test_own_checks_are_run(built: World) -> None:
     """Who gives checks wants a verification; who also says no to it contradicts himself."""
     check = {"image": "docker.io/library/busybox:1.36", "command": "true", "exitCode": 7}
-    build = built.build(of_pools("r1", a_pool("dev", checks=[check])))
+    build = built.build(pools_only("r1", a_pool("dev", checks=[check])))
     assert build["error"]["code"] == "VerificationFailed"
     assert build["error"]["message"].startswith("1 checks of pool dev failed")
-    told = problems(built, of_pools("r2", a_pool("dev", checks=[check], verify=False)))
+    told = problems(built, pools_only("r2", a_pool("dev", checks=[check], verify=False)))
     assert "verification" in told["pools[0].checks"]
 
 
@@ -123,7 +113,7 @@ def test_own_checks_are_run(built: World) -> None:
 
 def test_a_formula_is_not_thrown_away_by_a_resize(built: World) -> None:
     """It decides the number of nodes, and whoever wants another number says so anew."""
-    built.build(of_pools("r1", FORMULA))
+    built.build(pools_only("r1", FORMULA))
     build = built.change(catalogue.resize_pool, ACCOUNT, "auto", {"nodes": 2})
     assert build["error"]["code"] == "PoolScalesItself"
     pool = built.services.azure.batch.pool.get("images", ACCOUNT, "auto").as_dict()
@@ -134,7 +124,7 @@ def test_a_formula_is_not_thrown_away_by_a_resize(built: World) -> None:
 
 def test_a_cancelled_resize_is_cancelled_and_its_nodes_are_on_record(built: World) -> None:
     """Azure finishes what it has begun."""
-    built.build(of_pools("r1", a_pool("dev")))
+    built.build(pools_only("r1", a_pool("dev")))
     asked = built.ask(catalogue.resize_pool, {"nodes": 3}, account=ACCOUNT, pool="dev")
     built.engine.advance(20)
     built.records.cancel_build(asked.body["buildId"])
@@ -145,7 +135,7 @@ def test_a_cancelled_resize_is_cancelled_and_its_nodes_are_on_record(built: Worl
 
 def test_a_resize_that_azure_cannot_fulfil_tells_what_came_of_it(built: World) -> None:
     """Some of the nodes are there, and paid for."""
-    built.build(of_pools("r1", a_pool("dev")))
+    built.build(pools_only("r1", a_pool("dev")))
     built.change_facts({"batchQuota:standardDSv5Family": 10, "batchQuota:dedicatedCores": 10})
     build = built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 50})
     assert build["state"] == "failed"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.base import errors
-from shared.base.errors import Failure, Kind, ScriptExit
+from shared.base import errors, script_exits
+from shared.base.errors import Failure, Kind
+from shared.base.script_exits import ScriptExit
+from shared.model import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = (
@@ -102,7 +104,7 @@ def test_scripts_and_errors_name_the_same_exit_codes() -> None:
 @pytest.mark.parametrize("code", [c for c in ScriptExit if c])
 def test_every_exit_code_has_a_meaning_and_advice(code: ScriptExit) -> None:
     """Nobody looks a number up in a script."""
-    failure = errors.from_script(
+    failure = script_exits.failure(
         step="driver", resource="vm", exit_code=code, message="said", log="last line"
     )
     assert failure.azure_code == code.name
@@ -113,5 +115,23 @@ def test_every_exit_code_has_a_meaning_and_advice(code: ScriptExit) -> None:
 
 def test_an_unknown_exit_code_is_not_hidden() -> None:
     """A script killed by a signal ends with none of ours."""
-    failure = errors.from_script(step="docker", resource="vm", exit_code=137, message="", log="")
+    failure = script_exits.failure(step="docker", resource="vm", exit_code=137, message="", log="")
     assert "137" in failure.message
+
+
+def test_the_advice_for_an_unsupported_system_names_every_supported_one() -> None:
+    """The advice is written by hand: errors are below the catalogue, and cannot ask it."""
+    code = ScriptExit.UNSUPPORTED_OS
+    failure = script_exits.failure(
+        step="install", resource="vm", exit_code=code, message="", log=""
+    )
+    advice = failure.next_action or ""
+    for system in catalogue.known_systems():
+        assert set(system.split()) <= set(re.findall(r"[\w.]*\w", advice)), system
+
+
+def test_the_deployment_leaves_out_only_what_is_there() -> None:
+    """A name that no file has any more hides a misspelling."""
+    lines = (ROOT / ".funcignore").read_text().split()
+    plain = [line for line in lines if not re.search(r"[*.]", line)]
+    assert [name for name in plain if name != "node_modules" and not (ROOT / name).exists()] == []

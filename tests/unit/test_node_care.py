@@ -37,7 +37,7 @@ def test_remedies_come_in_turn_and_then_no_more() -> None:
         assert care.due(bad) is None
     assert remedies == [("reboot", ["a"]), ("reimage", ["a"])]
     assert care.given_up(bad) == bad
-    assert "after the reboot: its start task exited with 30" in care.told("a")
+    assert "after the reboot: its start task exited with 30" in care.history("a")
 
 
 def test_a_node_that_does_not_answer_to_its_remedy_gets_the_next() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.base import settings
-from shared.model import parsing, planning, resuming
+from shared.model import parsing, plan_updates, planning, resuming
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BaseImage
 from tests.world import SETTINGS, a_pool, a_request, an_image
@@ -27,7 +27,7 @@ def test_a_pool_in_another_size_expects_that_sizes_gpus(size: str, gpus: int) ->
     build = parsing.parse_build(request).with_request_id("r1")
     (pool,) = planning.plan_build(build, settings.load(SETTINGS)).pools
 
-    moved = planning.in_size(pool, size)
+    moved = plan_updates.in_size(pool, size)
 
     assert (moved.size, moved.gpu_count) == (size, gpus)
 

@@ -13,8 +13,7 @@ quotas supported_images timing  data
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from local.azure_simulator import context
 from local.azure_simulator.batch import (
     accounts,
     autoscaling,
@@ -31,10 +30,6 @@ from local.azure_simulator.batch import (
     timing,
 )
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
-
 _PROVIDERS = (
     timing,
     accounts,
@@ -49,7 +44,7 @@ _PROVIDERS = (
 _SERVICES = (service_pools, service_nodes, jobs, tasks)
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     for module in _PROVIDERS:
         module.register(azure)
     plane = planes.DataPlane(azure)

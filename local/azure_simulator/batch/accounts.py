@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.batch import planes, problems, quotas
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = planes.ACCOUNT_TYPE
 NAME = re.compile(r"[a-z0-9]{3,24}")
@@ -31,27 +36,29 @@ _PATCHABLE = frozenset(
 _POOL_ALLOCATION_MODES = frozenset({"batchservice", "usersubscription"})
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     path = arm.path_of(TYPE)
-    arm.register_reads(azure, TYPE)
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", path, planes.stamping(put), operation="batchAccounts.create")
     azure.route("PATCH", path, planes.stamping(patch), operation="batchAccounts.update")
     azure.route("DELETE", path, planes.stamping(delete), operation="batchAccounts.delete")
-    azure.operations.register("batchAccounts.create", _created, _failed)
-    azure.operations.register("batchAccounts.delete", arm.vanish)
+    azure.operations.register(
+        "batchAccounts.create", durations.Duration(typical=15, source="recorded"), _created, _failed
+    )
+    azure.operations.register(
+        "batchAccounts.delete", durations.Duration(typical=30, source="estimate"), arm.vanish
+    )
 
 
-def show(
-    azure: core.Simulator, account: store.Resource, request: model.Request
-) -> model.JsonObject:
+def show(azure: context.Azure, account: store.Resource, request: model.Request) -> model.JsonObject:
     """The account with its quotas; its endpoint is reached through the host that was asked."""
     endpoint = {"accountEndpoint": planes.endpoint(request, account.name)}
     properties = {**account.properties, **quotas.of_account(azure, account), **endpoint}
     return {**account.document, "properties": properties}
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """202 + Location for a new account. An existing one is answered with 200 and not changed."""
     body, existing = arm.prepare_put(azure, request)
     if existing is not None:
@@ -68,7 +75,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted_at_location(azure, request, operation)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the changed account: tags, identity, and the properties that may change."""
     account = arm.require(azure, request.resource_id)
     if account.properties["provisioningState"] != "Succeeded":
@@ -85,7 +92,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, azure.show(account, request))
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     """202 + Location, with everything in it; 204 when absent."""
     account = azure.store.find(request.resource_id)
     if account is None:
@@ -101,7 +108,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted_at_location(azure, request, operation)
 
 
-def name_problem(azure: core.Simulator, name: str, location: str) -> tuple[str, str] | None:
+def name_problem(azure: context.Azure, name: str, location: str) -> tuple[str, str] | None:
     """Why an account cannot have this name in this region: (reason, message); None if it can."""
     if not NAME.fullmatch(name):
         return "Invalid", NAME_RULE
@@ -113,7 +120,7 @@ def name_problem(azure: core.Simulator, name: str, location: str) -> tuple[str, 
 
 
 def _existing(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     operation = azure.operations.running(account)
     if account.properties["provisioningState"] == "Deleting":
@@ -123,7 +130,7 @@ def _existing(
     return model.json_response(200, azure.show(account, request))
 
 
-def _check_new(azure: core.Simulator, name: str, body: model.JsonObject) -> None:
+def _check_new(azure: context.Azure, name: str, body: model.JsonObject) -> None:
     problem = name_problem(azure, name, body["location"])
     if problem is not None:
         reason, message = problem
@@ -141,7 +148,7 @@ def _check_new(azure: core.Simulator, name: str, body: model.JsonObject) -> None
     _check_quota(azure, body["location"])
 
 
-def _check_quota(azure: core.Simulator, location: str) -> None:
+def _check_quota(azure: context.Azure, location: str) -> None:
     accounts = azure.store.of_type(TYPE)
     in_region = sum(locations.same(account.location, location) for account in accounts)
     quota = quotas.accounts_per_region(azure)
@@ -154,7 +161,7 @@ def _check_quota(azure: core.Simulator, location: str) -> None:
 
 
 def _properties(
-    azure: core.Simulator, account: store.Resource, given: model.JsonObject
+    azure: context.Azure, account: store.Resource, given: model.JsonObject
 ) -> model.JsonObject:
     """What a new account is made of, beside its quotas."""
     location = locations.canonical(account.location)
@@ -170,14 +177,14 @@ def _properties(
     }
 
 
-def _created(azure: core.Simulator, account: store.Resource, operation: store.Resource) -> None:
+def _created(azure: context.Azure, account: store.Resource, operation: store.Resource) -> None:
     arm.succeed(azure, account, operation)
     asked = model.Request(method="GET", path=account.id, host=account.state["host"])
     operation.state["result"] = show(azure, account, asked)
 
 
 def _failed(
-    azure: core.Simulator,
+    azure: context.Azure,
     account: store.Resource,
     operation: store.Resource,  # noqa: ARG001
     error: model.JsonObject,  # noqa: ARG001

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.batch import (
     autoscale,
     iso8601,
@@ -17,21 +15,18 @@ from local.azure_simulator.batch import (
     scheduling,
 )
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.on(planes.POOL_TYPE, "evaluate", _evaluate)
 
 
-def start(azure: core.Simulator, pool: store.Resource) -> None:
+def start(azure: context.Azure, pool: store.Resource) -> None:
     """Evaluate now and from now on at each interval."""
     pool.cancel("evaluate")
     _evaluate(azure, pool, {})
 
 
-def disable(azure: core.Simulator, pool: store.Resource) -> None:
+def disable(azure: context.Azure, pool: store.Resource) -> None:
     """Keep the size the pool has."""
     pool.cancel("evaluate")
     pool.properties["scaleSettings"] = {}
@@ -42,7 +37,7 @@ def is_enabled(pool: store.Resource) -> bool:
     return "autoScale" in pool.properties["scaleSettings"]
 
 
-def observed(azure: core.Simulator, pool: store.Resource) -> dict[str, float]:
+def observed(azure: context.Azure, pool: store.Resource) -> dict[str, float]:
     """The service's variables for this pool, as they are now."""
     dedicated, low_priority = nodes.counts(azure, pool)
     states = [
@@ -62,12 +57,12 @@ def observed(azure: core.Simulator, pool: store.Resource) -> dict[str, float]:
     }
 
 
-def run(azure: core.Simulator, pool: store.Resource, formula: str) -> autoscale.Evaluation:
+def run(azure: context.Azure, pool: store.Resource, formula: str) -> autoscale.Evaluation:
     """Evaluate a formula over the pool; refuses (400) what cannot be evaluated."""
     return pool_checks.evaluate(formula, observed(azure, pool))
 
 
-def _evaluate(azure: core.Simulator, pool: store.Resource, data: model.JsonObject) -> None:
+def _evaluate(azure: context.Azure, pool: store.Resource, data: model.JsonObject) -> None:
     settings = pool.properties["scaleSettings"]["autoScale"]
     shown: model.JsonObject = {"evaluationTime": iso8601.timestamp(azure.now)}
     pool.properties["autoScaleRun"] = shown
@@ -90,7 +85,7 @@ def _evaluate(azure: core.Simulator, pool: store.Resource, data: model.JsonObjec
         scaling.begin(azure, pool, targets)
 
 
-def _is_of_pool(azure: core.Simulator, task: store.Resource, pool: store.Resource) -> bool:
+def _is_of_pool(azure: context.Azure, task: store.Resource, pool: store.Resource) -> bool:
     job = azure.store.find(resource_ids.parent(task.id))
     assert job is not None  # tasks go with their job
     found = scheduling.pool_of_job(azure, job)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model
+from local.azure_simulator import context, model
 from local.azure_simulator.container_registry import image_names, public_images, pulls
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 # C library other than the one that NVIDIA's tools are made for.
 _WITHOUT_GLIBC = ("docker.io/library/alpine", "docker.io/library/busybox")
@@ -28,7 +25,7 @@ def missing_images(contents: model.JsonObject, configuration: Mapping[str, Any])
 
 
 def pull(
-    azure: core.Simulator,
+    azure: context.Azure,
     contents: model.JsonObject,
     configuration: Mapping[str, Any],
     reference: str,

@@ -7,34 +7,32 @@ the disk lacks has none: its machine did not pull them.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import nodes
 from local.azure_simulator.machine import interface
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local.azure_simulator import core
 
 _LOOK_SECONDS = 15.0
 _TASKS = "/mnt/batch/tasks"
 _OWN_FOLDER = "taskworkingdirectory"
 
 
-def has_machine(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> bool:
+def has_machine(azure: context.Azure, pool: store.Resource, node: store.Resource) -> bool:
     here, in_image = (_names(item.state["contents"]) for item in (node, pool))
     return bool(azure.machine.stand_in(node.state["contents"])) and here <= in_image
 
 
-def look_again_seconds(azure: core.Simulator) -> float:
-    """How long until a machine is asked again; what went by unasked is not made up for."""
+def look_again_seconds(azure: context.Azure) -> float:
+    """Seconds until the machine is asked again, counted from the present.
+
+    An event may run late; the looks that were missed in between are not repeated.
+    """
     return max(0.0, azure.clock.now() - azure.now) + _LOOK_SECONDS
 
 
 def task_run(
-    azure: core.Simulator,
+    azure: context.Azure,
     node: store.Resource,
     task: store.Resource,
     environment: Mapping[str, str],

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model
+from local.azure_simulator import context, model
 from local.azure_simulator.batch import iso8601, odata, planes, problems
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _RANGE = re.compile(r"bytes=(?P<first>\d+)-(?P<last>\d*)")
 _MODE = "0o100644"
 
 
 def download(
-    azure: core.Simulator, request: model.Request, files: Mapping[str, str]
+    azure: context.Azure, request: model.Request, files: Mapping[str, str]
 ) -> model.Response:
     """The content, or the part that `ocp-range: bytes=0-4095` asks for; 200 in both cases."""
     content = _find(request, files)
@@ -27,7 +23,7 @@ def download(
 
 
 def describe(
-    azure: core.Simulator, request: model.Request, files: Mapping[str, str]
+    azure: context.Azure, request: model.Request, files: Mapping[str, str]
 ) -> model.Response:
     """HEAD: size and times as headers."""
     content = _find(request, files)
@@ -36,7 +32,7 @@ def describe(
 
 
 def listing(
-    azure: core.Simulator, request: model.Request, files: Mapping[str, str]
+    azure: context.Azure, request: model.Request, files: Mapping[str, str]
 ) -> model.Response:
     base = request.path.strip("/").partition("/")[2]
     items = [
@@ -77,7 +73,7 @@ def _range(request: model.Request, content: bytes) -> bytes:
     return content[first : last + 1]
 
 
-def _headers(azure: core.Simulator, request: model.Request) -> dict[str, str]:
+def _headers(azure: context.Azure, request: model.Request) -> dict[str, str]:
     return {
         "Last-Modified": iso8601.http_date(azure.now),
         "ocp-creation-time": iso8601.http_date(azure.now),

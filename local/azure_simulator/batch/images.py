@@ -8,22 +8,19 @@ shows only later, as an error of the resize.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import pool_body, problems, resizing, supported_images
 from local.azure_simulator.compute import image_sources
 from local.azure_simulator.data import locations, skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _PATH = "properties.deploymentConfiguration.virtualMachineConfiguration.imageReference"
 # The management plane of Batch spells the types in camel case, compute in Pascal case.
 _COMPUTE_SECURITY_TYPES = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
 
 
-def check(azure: core.Simulator, configuration: Mapping[str, Any]) -> None:
+def check(azure: context.Azure, configuration: Mapping[str, Any]) -> None:
     """Refuse an image that can never make nodes with this agent (400)."""
     reference = configuration["imageReference"]
     agent = configuration["nodeAgentSkuId"]
@@ -41,7 +38,7 @@ def check(azure: core.Simulator, configuration: Mapping[str, Any]) -> None:
 
 
 def allocate(
-    azure: core.Simulator, properties: Mapping[str, Any], size: skus.Size, location: str
+    azure: context.Azure, properties: Mapping[str, Any], size: skus.Size, location: str
 ) -> model.JsonObject | resizing.Error:
     """The hidden contents that nodes of the pool begin with; or why compute makes none."""
     configuration = pool_body.machine(properties)
@@ -64,7 +61,7 @@ def has_secure_boot(properties: Mapping[str, Any]) -> bool:
     return is_trusted and bool(settings.get("secureBootEnabled", True))
 
 
-def _version(azure: core.Simulator, reference: Mapping[str, Any]) -> store.Resource:
+def _version(azure: context.Azure, reference: Mapping[str, Any]) -> store.Resource:
     image_id = str(reference.get("id") or reference)
     version = azure.store.find(image_id)
     if "/versions/" not in image_id.lower():

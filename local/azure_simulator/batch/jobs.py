@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import (
     iso8601,
     odata,
@@ -19,9 +19,6 @@ from local.azure_simulator.batch import (
     task_runs,
     task_states,
 )
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = scheduling.JOB_TYPE
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -39,7 +36,7 @@ _CHANGEABLE = frozenset(
 )
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.on(TYPE, "terminated", _terminated)
     azure.on(TYPE, "deleted", _deleted)
 
@@ -57,7 +54,7 @@ def serve(plane: planes.DataPlane) -> None:
 
 
 def require(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> store.Resource:
     """The job that the path names; 404 JobNotFound."""
     job = azure.store.find(f"{account.id}/jobs/{request.parameters['job']}")
@@ -66,9 +63,7 @@ def require(
     return job
 
 
-def create(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """201 without a body."""
     body = request.json()
     _check_new(azure, account, body)
@@ -99,19 +94,17 @@ def create(
 
 
 def list_jobs(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     items = [shown(job, request) for job in azure.store.children(account.id, TYPE)]
     return odata.listing(azure, request, "jobs", items)
 
 
-def get(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def get(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     return odata.entity(request, "jobs", shown(require(azure, request, account), request))
 
 
-def update(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def update(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """200; `onAllTasksComplete` set after the last task was added ends a job that is done."""
     job = require(azure, request, account)
     odata.check_conditions(request, job)
@@ -127,9 +120,7 @@ def update(
     return odata.done(request, 200)
 
 
-def delete(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def delete(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """202; the job is `deleting` for some seconds and then gone, with its tasks and files."""
     job = require(azure, request, account)
     if job.document["state"] == "deleting":
@@ -142,7 +133,7 @@ def delete(
 
 
 def terminate(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """202; running tasks end, active ones stay active and never run."""
     job = require(azure, request, account)
@@ -156,7 +147,7 @@ def terminate(
 
 
 def disable(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """202; running tasks go back to waiting."""
     job = require(azure, request, account)
@@ -167,9 +158,7 @@ def disable(
     return odata.done(request, 202)
 
 
-def enable(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def enable(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     job = require(azure, request, account)
     if job.document["state"] != "active":
         check_open(job)
@@ -179,7 +168,7 @@ def enable(
 
 
 def get_task_counts(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """Counts that lag some seconds behind."""
     job = require(azure, request, account)
@@ -205,7 +194,7 @@ def shown(job: store.Resource, request: model.Request) -> dict[str, Any]:
     return {**job.document, "url": url}
 
 
-def _check_new(azure: core.Simulator, account: store.Resource, body: model.JsonObject) -> None:
+def _check_new(azure: context.Azure, account: store.Resource, body: model.JsonObject) -> None:
     job_id = str(body.get("id", ""))
     if not ID.fullmatch(job_id):
         reason = "Job ids have 1 to 64 letters, digits, hyphens and underscores."
@@ -225,7 +214,7 @@ def _check_new(azure: core.Simulator, account: store.Resource, body: model.JsonO
         raise problems.conflict("ActiveJobAndScheduleQuotaReached", message)
 
 
-def _end_tasks(azure: core.Simulator, job: store.Resource) -> None:
+def _end_tasks(azure: context.Azure, job: store.Resource) -> None:
     """Stop what runs; what waits loses its place on a node."""
     for task in azure.store.children(job.id, scheduling.TASK_TYPE):
         if task.document["state"] in {"running", "preparing"}:
@@ -236,11 +225,11 @@ def _end_tasks(azure: core.Simulator, job: store.Resource) -> None:
             task.state.pop("node", None)
 
 
-def _terminated(azure: core.Simulator, job: store.Resource, data: model.JsonObject) -> None:
+def _terminated(azure: context.Azure, job: store.Resource, data: model.JsonObject) -> None:
     scheduling.set_job_state(azure, job, "completed")
     job.document["executionInfo"]["endTime"] = iso8601.timestamp(azure.now)
 
 
-def _deleted(azure: core.Simulator, job: store.Resource, data: model.JsonObject) -> None:
+def _deleted(azure: context.Azure, job: store.Resource, data: model.JsonObject) -> None:
     for item in [*azure.store.descendants(job.id), job]:
         azure.store.remove(item.id)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model
+from local.azure_simulator import arm, context, model
 from local.azure_simulator.batch import accounts, planes, problems, quotas
 from local.azure_simulator.data import locations, skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _PATH = "/subscriptions/{subscription}/providers/Microsoft.Batch/locations/{location}"
 _FAMILY_FILTER = re.compile(r"familyName eq '(?P<family>[^']*)'", re.IGNORECASE)
@@ -24,18 +20,18 @@ _ENDS: Mapping[str, str] = {
 _UNSUPPORTED_ARCHITECTURES = frozenset({"Arm64"})  # no agent for it is listed here
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", _PATH + "/quotas", planes.stamping(get_quotas))
     azure.route("GET", _PATH + "/virtualMachineSkus", planes.stamping(list_sizes))
     azure.route("POST", _PATH + "/checkNameAvailability", planes.stamping(check_name))
 
 
-def get_quotas(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_quotas(azure: context.Azure, request: model.Request) -> model.Response:
     _location(azure, request)
     return model.json_response(200, {"accountQuota": quotas.accounts_per_region(azure)})
 
 
-def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_sizes(azure: context.Azure, request: model.Request) -> model.Response:
     """`{name, familyName, capabilities[], batchSupportEndOfLife?}` of each size Batch takes."""
     location = _location(azure, request)
     wanted = _FAMILY_FILTER.fullmatch(request.query.get("$filter", "").strip())
@@ -52,7 +48,7 @@ def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, document)
 
 
-def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
+def check_name(azure: context.Azure, request: model.Request) -> model.Response:
     location = _location(azure, request)
     body = request.json()
     if str(body.get("type", "")).lower() != accounts.TYPE.lower():
@@ -83,7 +79,7 @@ def _shown(size: skus.Size) -> model.JsonObject:
     return shown
 
 
-def _location(azure: core.Simulator, request: model.Request) -> str:
+def _location(azure: context.Azure, request: model.Request) -> str:
     arm.check_registered(azure, "Microsoft.Batch")
     location = request.parameters["location"]
     if not locations.is_known(location):

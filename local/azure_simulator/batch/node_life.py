@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import (
     containers,
     iso8601,
@@ -26,15 +26,12 @@ from local.azure_simulator.batch import (
 from local.azure_simulator.container_registry import pulls
 from local.azure_simulator.network import subnets
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
 _AGENT_VERSION = "1.11.32"
 # States that the service lets a node be rebooted or reimaged in.
 _RESTARTABLE = frozenset({"idle", "running", "starttaskfailed", "unusable", "waitingforstarttask"})
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.on(nodes.TYPE, "created", _created)
     azure.on(nodes.TYPE, "started", _started)
     azure.on(nodes.TYPE, "restarted", _restarted)
@@ -46,7 +43,7 @@ def register(azure: core.Simulator) -> None:
 # --- coming and going ----------------------------------------------------------------------
 
 
-def create(azure: core.Simulator, pool: store.Resource, *, is_dedicated: bool) -> None:
+def create(azure: context.Azure, pool: store.Resource, *, is_dedicated: bool) -> None:
     """A machine was allocated: the node is listed from now."""
     number = azure.store.count(f"nodes|{pool.key}")
     kind = "d" if is_dedicated else "p"
@@ -77,26 +74,26 @@ def create(azure: core.Simulator, pool: store.Resource, *, is_dedicated: bool) -
     azure.schedule(node, "created", azure.duration("nodes.create", node))
 
 
-def leave(azure: core.Simulator, node: store.Resource) -> None:
+def leave(azure: context.Azure, node: store.Resource) -> None:
     """The node takes no more tasks; what ran on it waits for another node."""
     node.cancel()
     nodes.set_state(azure, node, "leavingpool")
     scheduling.requeue_tasks_of(azure, node)
 
 
-def remove_leaving(azure: core.Simulator, pool: store.Resource) -> None:
+def remove_leaving(azure: context.Azure, pool: store.Resource) -> None:
     for node in nodes.of_pool(azure, pool):
         if node.document["state"] == "leavingpool":
             _vanish(azure, node, {})
             azure.store.remove(node.id)
 
 
-def _vanish(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+def _vanish(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     """Alone or with its pool."""
     azure.machine.destroy(node.state["contents"])
 
 
-def restart(azure: core.Simulator, node: store.Resource, *, reimages: bool) -> None:
+def restart(azure: context.Azure, node: store.Resource, *, reimages: bool) -> None:
     """Reboot, or begin again from the image; the pool's present start task runs afterwards."""
     if node.document["state"] not in _RESTARTABLE:
         message = "The specified node is not in a state that allows the operation."
@@ -114,13 +111,13 @@ def restart(azure: core.Simulator, node: store.Resource, *, reimages: bool) -> N
 # --- booting -------------------------------------------------------------------------------
 
 
-def _created(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+def _created(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     """The machine is there and boots; images it lacks are pulled before it reports."""
     nodes.set_state(azure, node, "starting")
     _boot(azure, node, azure.duration("nodes.start", node))
 
 
-def _restarted(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+def _restarted(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     if data["reimages"]:
         azure.machine.destroy(node.state["contents"])
         _give_image(azure, nodes.pool_of(azure, node), node)
@@ -128,7 +125,7 @@ def _restarted(azure: core.Simulator, node: store.Resource, data: model.JsonObje
     _boot(azure, node, 0)
 
 
-def _boot(azure: core.Simulator, node: store.Resource, seconds: float) -> None:
+def _boot(azure: context.Azure, node: store.Resource, seconds: float) -> None:
     azure.machine.boot(node.state["contents"])
     configuration = pool_body.machine(nodes.pool_of(azure, node).properties)
     missing = containers.missing_images(node.state["contents"], configuration)
@@ -137,7 +134,7 @@ def _boot(azure: core.Simulator, node: store.Resource, seconds: float) -> None:
     azure.schedule(node, "started", seconds)
 
 
-def _started(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+def _started(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     """The agent reports: unusable, or on to the start task."""
     pool = nodes.pool_of(azure, node)
     node.document["lastBootTime"] = iso8601.timestamp(azure.now)
@@ -154,7 +151,7 @@ def _started(azure: core.Simulator, node: store.Resource, data: model.JsonObject
 
 
 def _boot_problem(
-    azure: core.Simulator, pool: store.Resource, node: store.Resource
+    azure: context.Azure, pool: store.Resource, node: store.Resource
 ) -> model.JsonObject | None:
     """Why the node never becomes usable, as an entry of its `errors`."""
     fault = azure.faults.failure("nodes.start", node)
@@ -173,7 +170,7 @@ def _boot_problem(
 
 
 def _prefetch(
-    azure: core.Simulator, node: store.Resource, configuration: Mapping[str, Any]
+    azure: context.Azure, node: store.Resource, configuration: Mapping[str, Any]
 ) -> model.JsonObject | None:
     contents = node.state["contents"]
     for reference in containers.missing_images(contents, configuration):
@@ -186,7 +183,7 @@ def _prefetch(
     return None
 
 
-def _has_way_out(azure: core.Simulator, pool: store.Resource) -> bool:
+def _has_way_out(azure: context.Azure, pool: store.Resource) -> bool:
     """A pool without public addresses depends on its subnet; others have the addresses' way."""
     network = pool.properties.get("networkConfiguration") or {}
     provision = (network.get("publicIPAddressConfiguration") or {}).get("provision", "")
@@ -198,7 +195,7 @@ def _has_way_out(azure: core.Simulator, pool: store.Resource) -> bool:
 # --- the start task ------------------------------------------------------------------------
 
 
-def _begin_start_task(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
+def _begin_start_task(azure: context.Azure, pool: store.Resource, node: store.Resource) -> None:
     start_task = pool.properties.get("startTask")
     node.document.pop("startTask", None)
     if not start_task:
@@ -217,7 +214,7 @@ def _begin_start_task(azure: core.Simulator, pool: store.Resource, node: store.R
     start_tasks.run(azure, pool, node)
 
 
-def _start_task_ended(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:
+def _start_task_ended(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     """One run of the start task is over: perhaps again, else the node is idle or failed."""
     pool = nodes.pool_of(azure, node)
     if data.get("crashes"):
@@ -233,14 +230,14 @@ def _start_task_ended(azure: core.Simulator, node: store.Resource, data: model.J
         nodes.set_state(azure, node, "starttaskfailed")
 
 
-def _become_idle(azure: core.Simulator, node: store.Resource) -> None:
+def _become_idle(azure: context.Azure, node: store.Resource) -> None:
     if node.document["state"] in {"idle", "running"}:
         return
     nodes.set_state(azure, node, "idle")
     scheduling.assign(azure, nodes.pool_of(azure, node))
 
 
-def _give_image(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
+def _give_image(azure: context.Azure, pool: store.Resource, node: store.Resource) -> None:
     """The node's disk is as the image was, on a machine of this size."""
     contents = copy.deepcopy(pool.state["contents"])
     contents["hasGpu"] = nodes.size_of(pool).gpus > 0

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import resource_ids, store
+from local.azure_simulator import context, resource_ids, store
 from local.azure_simulator.batch import iso8601
 from local.azure_simulator.data import skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "simulator.batchNode"
 _LOW_PRIORITY_SHARE = 0.2  # of the price of a dedicated node
 
 
-def of_pool(azure: core.Simulator, pool: store.Resource) -> list[store.Resource]:
+def of_pool(azure: context.Azure, pool: store.Resource) -> list[store.Resource]:
     """All nodes that are listed, oldest first."""
     return azure.store.children(pool.id, TYPE)
 
 
-def present(azure: core.Simulator, pool: store.Resource) -> list[store.Resource]:
+def present(azure: context.Azure, pool: store.Resource) -> list[store.Resource]:
     """The nodes that stay."""
     return [node for node in of_pool(azure, pool) if node.document["state"] != "leavingpool"]
 
 
-def counts(azure: core.Simulator, pool: store.Resource) -> tuple[int, int]:
+def counts(azure: context.Azure, pool: store.Resource) -> tuple[int, int]:
     """Staying nodes: dedicated and low priority."""
     kinds = [bool(node.document["isDedicated"]) for node in present(azure, pool)]
     return kinds.count(True), kinds.count(False)
 
 
-def pool_of(azure: core.Simulator, node: store.Resource) -> store.Resource:
+def pool_of(azure: context.Azure, node: store.Resource) -> store.Resource:
     pool = azure.store.find(resource_ids.parent(node.id))
     assert pool is not None  # nodes go with their pool
     return pool
@@ -43,13 +38,13 @@ def size_of(pool: store.Resource) -> skus.Size:
     return size
 
 
-def set_state(azure: core.Simulator, node: store.Resource, state: str) -> None:
+def set_state(azure: context.Azure, node: store.Resource, state: str) -> None:
     if node.document["state"] != state:
         node.document["state"] = state
         node.document["stateTransitionTime"] = iso8601.timestamp(azure.now)
 
 
-def count_cost(azure: core.Simulator, pool: store.Resource) -> None:
+def count_cost(azure: context.Azure, pool: store.Resource) -> None:
     """Nodes are paid for as long as they exist, whatever their state."""
     dedicated, low_priority = counts(azure, pool)
     price = size_of(pool).price_per_hour

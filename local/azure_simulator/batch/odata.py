@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, model, store
 from local.azure_simulator.batch import iso8601, planes, problems
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 Json = dict[str, Any]
 
@@ -24,7 +21,7 @@ _STARTS_WITH = re.compile(
 
 
 def listing(
-    azure: core.Simulator, request: model.Request, kind: str, items: Iterable[Json]
+    azure: context.Azure, request: model.Request, kind: str, items: Iterable[Json]
 ) -> model.Response:
     """One page: `value` and, if there is more, `odata.nextLink`. Honours `$filter`, `$select` and
     `maxresults` (1 to 1000)."""
@@ -61,13 +58,13 @@ def done(request: model.Request, status: int) -> model.Response:
     return model.empty_response(status, {"DataServiceId": f"{request.base_url}{request.path}"})
 
 
-def touch(azure: core.Simulator, resource: store.Resource) -> None:
+def touch(azure: context.Azure, resource: store.Resource) -> None:
     """Give a changed entity a new ETag and Last-Modified."""
     resource.document["eTag"] = new_etag(azure)
     resource.document["lastModified"] = iso8601.timestamp(azure.now)
 
 
-def new_etag(azure: core.Simulator) -> str:
+def new_etag(azure: context.Azure) -> str:
     return f"0x8D{azure.digest('etag')[:6].hex().upper()}"
 
 
@@ -97,7 +94,7 @@ def _select(item: Json, request: model.Request) -> Json:
     return {name: item[name] for name in names if name in item} if any(names) else item
 
 
-def _page_size(azure: core.Simulator, request: model.Request) -> int:
+def _page_size(azure: context.Azure, request: model.Request) -> int:
     text = request.query.get("maxresults")
     if text is None:
         return azure.page_size

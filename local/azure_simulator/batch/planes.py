@@ -8,27 +8,23 @@ without a scheme as on Azure.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, store, times
+from local.azure_simulator import context, model, store, times
 from local.azure_simulator.batch import problems
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 ACCOUNT_TYPE = "Microsoft.Batch/batchAccounts"
 POOL_TYPE = "Microsoft.Batch/batchAccounts/pools"
 # Recorded and in the SDK: the scope is https://batch.core.windows.net//.default.
 DATA_PLANE_AUDIENCES = frozenset({"batch.core.windows.net"})
 
-DataHandler = Callable[["core.Simulator", model.Request, store.Resource], model.Response]
+DataHandler = Callable[["context.Azure", model.Request, store.Resource], model.Response]
 """A handler of the data plane: also gets the account that the path names."""
 
 
 class DataPlane:
     """Registers routes below `/{account}` and gives their answers Batch's headers and envelope."""
 
-    def __init__(self, azure: core.Simulator) -> None:
+    def __init__(self, azure: context.Azure) -> None:
         self._azure = azure
         self._plane = model.Plane(
             name="batch",
@@ -40,7 +36,7 @@ class DataPlane:
     def route(self, method: str, path: str, handler: DataHandler, *, operation: str = "") -> None:
         """Answer `method /{account}path`; `operation` names it for faults."""
 
-        def serve(azure: core.Simulator, request: model.Request) -> model.Response:
+        def serve(azure: context.Azure, request: model.Request) -> model.Response:
             account = find_account(azure, request.parameters["account"])
             response = handler(azure, request, account)
             return response.with_headers({"request-id": _request_id(azure)})
@@ -65,10 +61,10 @@ class DataPlane:
         return body
 
 
-def stamping(handler: core.Handler) -> core.Handler:
+def stamping(handler: context.Handler) -> context.Handler:
     """The handler of a Resource Manager route whose refusals carry RequestId and Time."""
 
-    def serve(azure: core.Simulator, request: model.Request) -> model.Response:
+    def serve(azure: context.Azure, request: model.Request) -> model.Response:
         try:
             return handler(azure, request)
         except model.Refusal as refusal:
@@ -79,7 +75,7 @@ def stamping(handler: core.Handler) -> core.Handler:
     return serve
 
 
-def find_account(azure: core.Simulator, name: str) -> store.Resource:
+def find_account(azure: context.Azure, name: str) -> store.Resource:
     """The account whose data plane is meant; 404 where its host name would not resolve."""
     for account in azure.store.of_type(ACCOUNT_TYPE):
         if account.name.lower() == name.lower():
@@ -100,9 +96,9 @@ def service_url(request: model.Request, path: str) -> str:
     return f"{request.base_url}/{account}/{path}"
 
 
-def _stamped(azure: core.Simulator, message: str) -> str:
+def _stamped(azure: context.Azure, message: str) -> str:
     return f"{message}\nRequestId:{_request_id(azure)}\nTime:{times.zulu(azure.now)}"
 
 
-def _request_id(azure: core.Simulator) -> str:
+def _request_id(azure: context.Azure) -> str:
     return azure.new_guid("batch", "request")

@@ -124,7 +124,7 @@ def check_update(properties: Mapping[str, Any], *, has_nodes: bool) -> None:
     if not has_nodes:
         return
     for name in properties:
-        if name not in UPDATABLE_WITH_NODES | _READ_ONLY | {"displayName"}:
+        if name not in UPDATABLE_WITH_NODES | _READ_ONLY:
             raise problems.cannot_be_updated(name)
 
 
@@ -143,6 +143,18 @@ def with_defaults(properties: Mapping[str, Any]) -> Json:
     else:
         filled.pop("startTask", None)
     return filled
+
+
+# Members that a pool never shows again, though it was made with them, as in the specification's
+# examples: PoolCreate_VirtualMachineConfiguration.json (osDisk), PoolGet.json (the others).
+_NOT_SHOWN = frozenset({"osDisk", "nodeDeallocationOption", "password"})
+
+
+def shown(value: Any) -> Any:
+    """What Azure shows of what was written."""
+    if isinstance(value, Mapping):
+        return {name: shown(each) for name, each in value.items() if name not in _NOT_SHOWN}
+    return [shown(each) for each in value] if isinstance(value, list) else value
 
 
 def _scale_with_defaults(scale: Mapping[str, Any]) -> Json:

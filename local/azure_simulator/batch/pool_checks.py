@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import resource_ids, store
+from local.azure_simulator import context, resource_ids, store
 from local.azure_simulator.batch import autoscale, images, locations, pool_body, problems
 from local.azure_simulator.data import locations as regions
 from local.azure_simulator.data import skus
 from local.azure_simulator.network import subnets
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 # The service's variables that formulas may read.
 VARIABLES = (
@@ -30,7 +27,7 @@ VARIABLES = (
 )
 
 
-def check(azure: core.Simulator, account: store.Resource, body: Mapping[str, Any]) -> None:
+def check(azure: context.Azure, account: store.Resource, body: Mapping[str, Any]) -> None:
     """Refuse a whole pool body: 400 with the first thing that is wrong."""
     properties = body.get("properties") or {}
     pool_body.check(body)
@@ -71,7 +68,7 @@ def evaluate(formula: str, observed: Mapping[str, float]) -> autoscale.Evaluatio
         raise problems.refusal(400, "AutoScalingFormulaSyntaxError", message, values) from error
 
 
-def _check_identities(azure: core.Simulator, body: Mapping[str, Any]) -> None:
+def _check_identities(azure: context.Azure, body: Mapping[str, Any]) -> None:
     for identity_id in pool_body.identity_ids(body):
         if azure.store.find(identity_id) is None:
             reason = "The specified managed identity is not found."
@@ -79,7 +76,7 @@ def _check_identities(azure: core.Simulator, body: Mapping[str, Any]) -> None:
 
 
 def _check_subnet(
-    azure: core.Simulator, account: store.Resource, network: Mapping[str, Any]
+    azure: context.Azure, account: store.Resource, network: Mapping[str, Any]
 ) -> None:
     """A subnet must exist, in a network of the account's region."""
     subnet_id = network.get("subnetId")

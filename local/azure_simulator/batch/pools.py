@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.batch import (
     autoscaling,
     iso8601,
@@ -23,14 +23,11 @@ from local.azure_simulator.batch import (
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import writing
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
 TYPE = planes.POOL_TYPE
 RETRY_AFTER_SECONDS = (15,)
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     path = arm.path_of(TYPE)
     azure.shows(TYPE, show)
     azure.route("GET", path.rpartition("/")[0], list_pools)
@@ -41,23 +38,28 @@ def register(azure: core.Simulator) -> None:
     azure.route("POST", path + "/stopResize", planes.stamping(stop), operation="pools.stop")
     disable = planes.stamping(disable_auto_scale)
     azure.route("POST", path + "/disableAutoScale", disable, operation="pools.disableAutoScale")
-    azure.operations.register("pools.delete", arm.vanish)
+    azure.operations.register(
+        "pools.delete", durations.Duration(typical=75, source="estimate"), arm.vanish
+    )
 
 
 def show(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     request: model.Request,  # noqa: ARG001
 ) -> model.JsonObject:
-    """The pool with its present number of nodes, and its identities with their ids."""
+    """The pool with its present number of nodes, and its identities with their ids. Not all that
+    was written is shown.
+    """
     dedicated, low_priority = nodes.counts(azure, pool)
     counted = {"currentDedicatedNodes": dedicated, "currentLowPriorityNodes": low_priority}
-    document = {**pool.document, "properties": {**pool.properties, **counted}}
+    shown = pool_body.shown(pool.properties)
+    document = {**pool.document, "properties": {**shown, **counted}}
     identity = user_identities.shown(azure, document)
     return document if identity is None else {**document, "identity": identity}
 
 
-def list_pools(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_pools(azure: context.Azure, request: model.Request) -> model.Response:
     account = arm.require(azure, resource_ids.without_action(request.resource_id))
     pools = azure.store.children(account.id, TYPE)
     return arm.page(
@@ -75,13 +77,13 @@ def _selected(document: model.JsonObject, request: model.Request) -> model.JsonO
     return {**document, "properties": wanted}
 
 
-def get(azure: core.Simulator, request: model.Request) -> model.Response:
+def get(azure: context.Azure, request: model.Request) -> model.Response:
     pool = _require(azure, request.resource_id)
     headers = {"ETag": pool.document["etag"]}
     return model.json_response(200, azure.show(pool, request), headers)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the pool, `Resizing`. A second PUT replaces it, within the rules of updates."""
     arm.check_writable(azure, request.resource_id)
     account = arm.require(azure, resource_ids.parent(request.resource_id))
@@ -98,7 +100,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return _answer(azure, request, _create(azure, request.resource_id, account, body))
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the pool. With nodes, only scale, start task, metadata and packages change."""
     pool = _require(azure, request.resource_id)
     _check_staying(pool)
@@ -113,7 +115,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     return _answer(azure, request, pool)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     """202 + Location; the nodes leave at once. 204 when absent."""
     pool = azure.store.find(request.resource_id)
     if pool is None:
@@ -122,7 +124,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted_at_location(azure, request, begin_delete(azure, pool))
 
 
-def stop(azure: core.Simulator, request: model.Request) -> model.Response:
+def stop(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the pool, `Stopping`."""
     pool = _require(azure, resource_ids.without_action(request.resource_id))
     _check_staying(pool)
@@ -130,7 +132,7 @@ def stop(azure: core.Simulator, request: model.Request) -> model.Response:
     return _answer(azure, request, pool)
 
 
-def disable_auto_scale(azure: core.Simulator, request: model.Request) -> model.Response:
+def disable_auto_scale(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the pool, which keeps its present targets as a fixed scale."""
     pool = _require(azure, resource_ids.without_action(request.resource_id))
     _check_staying(pool)
@@ -139,7 +141,7 @@ def disable_auto_scale(azure: core.Simulator, request: model.Request) -> model.R
     return _answer(azure, request, pool)
 
 
-def begin_delete(azure: core.Simulator, pool: store.Resource) -> store.Resource:
+def begin_delete(azure: context.Azure, pool: store.Resource) -> store.Resource:
     """The operation that removes the pool; the same one if it is already under way."""
     operation = azure.operations.running(pool)
     if operation is not None:
@@ -155,7 +157,7 @@ def begin_delete(azure: core.Simulator, pool: store.Resource) -> store.Resource:
 
 
 def _create(
-    azure: core.Simulator, pool_id: str, account: store.Resource, body: Mapping[str, Any]
+    azure: context.Azure, pool_id: str, account: store.Resource, body: Mapping[str, Any]
 ) -> store.Resource:
     now = iso8601.timestamp(azure.now)
     copied: model.JsonObject = json.loads(json.dumps(body))
@@ -184,24 +186,30 @@ def _create(
 
 
 def _replace(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     account: store.Resource,
     pool: store.Resource,
     body: Mapping[str, Any],
 ) -> model.Response:
-    """A PUT on an existing pool: what it changes must be changeable now."""
+    """A PUT on an existing pool: what it changes must be changeable now, and what it leaves out
+    takes its default.
+    """
     _check_staying(pool)
     pool_checks.check(azure, account, body)
     given = pool_body.with_defaults(body.get("properties") or {})
-    changed = {name: value for name, value in given.items() if value != pool.properties.get(name)}
-    pool_body.check_update(changed, has_nodes=_has_nodes(azure, pool))
+    before = pool_body.with_defaults(pool.properties)
+    changed = {name: value for name, value in given.items() if value != before.get(name)}
+    gone = dict.fromkeys(before.keys() - given.keys())
+    pool_body.check_update({**changed, **gone}, has_nodes=_has_nodes(azure, pool))
+    for name in gone:
+        del pool.properties[name]
     _change(azure, pool, body, changed)
     return _answer(azure, request, pool)
 
 
 def _change(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     body: Mapping[str, Any],
     given: Mapping[str, Any],
@@ -226,7 +234,7 @@ def _change(
         _apply_scale(azure, pool)
 
 
-def _apply_scale(azure: core.Simulator, pool: store.Resource) -> None:
+def _apply_scale(azure: context.Azure, pool: store.Resource) -> None:
     pool.cancel("evaluate")
     if autoscaling.is_enabled(pool):
         autoscaling.start(azure, pool)
@@ -234,7 +242,7 @@ def _apply_scale(azure: core.Simulator, pool: store.Resource) -> None:
         scaling.begin(azure, pool, pool_body.targets(pool.properties))
 
 
-def _answer(azure: core.Simulator, request: model.Request, pool: store.Resource) -> model.Response:
+def _answer(azure: context.Azure, request: model.Request, pool: store.Resource) -> model.Response:
     """200 with the changed pool and its new ETag."""
     pool.properties["lastModified"] = iso8601.timestamp(azure.now)
     pool.document["etag"] = f'W/"{odata.new_etag(azure)}"'
@@ -242,7 +250,7 @@ def _answer(azure: core.Simulator, request: model.Request, pool: store.Resource)
     return model.json_response(200, azure.show(pool, request), headers)
 
 
-def _require(azure: core.Simulator, pool_id: str) -> store.Resource:
+def _require(azure: context.Azure, pool_id: str) -> store.Resource:
     """The pool; Batch itself says PoolNotFound where the account is there."""
     pool = azure.store.find(pool_id)
     if pool is None:
@@ -251,7 +259,7 @@ def _require(azure: core.Simulator, pool_id: str) -> store.Resource:
     return pool
 
 
-def _has_nodes(azure: core.Simulator, pool: store.Resource) -> bool:
+def _has_nodes(azure: context.Azure, pool: store.Resource) -> bool:
     """Nodes that are there, leaving, or on their way."""
     is_steady = pool.properties["allocationState"] == "Steady"
     return bool(nodes.of_pool(azure, pool)) or not is_steady
@@ -262,7 +270,7 @@ def _check_staying(pool: store.Resource) -> None:
         raise problems.conflict("PoolBeingDeleted", "The specified pool is being deleted.")
 
 
-def _check_pool_quota(azure: core.Simulator, account: store.Resource) -> None:
+def _check_pool_quota(azure: context.Azure, account: store.Resource) -> None:
     quota = quotas.of_account(azure, account)["poolQuota"]
     if len(azure.store.children(account.id, TYPE)) >= quota:
         message = f"The Batch account has reached its pool quota of {quota}."

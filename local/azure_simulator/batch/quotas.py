@@ -11,12 +11,8 @@ Defaults and ceilings: https://learn.microsoft.com/azure/batch/batch-quota-limit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, model, store
 
 ACCOUNTS_PER_REGION = 3  # recorded: {"accountQuota": 3}
 POOLS = 100
@@ -98,11 +94,11 @@ _REFUSED = (
 FAMILY_CORES: Mapping[str, int] = {**_GRANTED, **dict.fromkeys(_REFUSED, 0)}
 
 
-def accounts_per_region(azure: core.Simulator) -> int:
+def accounts_per_region(azure: context.Azure) -> int:
     return int(azure.setting("batchQuota:accounts", ACCOUNTS_PER_REGION))
 
 
-def of_account(azure: core.Simulator, account: store.Resource) -> model.JsonObject:
+def of_account(azure: context.Azure, account: store.Resource) -> model.JsonObject:
     """The quota properties of an account. Where its pools live in the subscription, compute's
     quotas count and those of cores are null."""
     mode = str(account.properties["poolAllocationMode"]).lower()
@@ -122,5 +118,5 @@ def of_account(azure: core.Simulator, account: store.Resource) -> model.JsonObje
     }
 
 
-def _limit(azure: core.Simulator, name: str, default: int) -> int:
+def _limit(azure: context.Azure, name: str, default: int) -> int:
     return int(azure.setting(f"batchQuota:{name}", default))

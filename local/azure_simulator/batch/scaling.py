@@ -9,9 +9,8 @@ quota; it is told when it ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.batch import (
     images,
     iso8601,
@@ -23,20 +22,17 @@ from local.azure_simulator.batch import (
     quotas,
     resizing,
 )
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-    from local.azure_simulator.data import skus
+from local.azure_simulator.data import skus
 
 Errors = Sequence[resizing.Error]
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.on(planes.POOL_TYPE, "resized", _resized)
     azure.on(planes.POOL_TYPE, "stopped", _stopped)
 
 
-def account_of(azure: core.Simulator, pool: store.Resource) -> store.Resource:
+def account_of(azure: context.Azure, pool: store.Resource) -> store.Resource:
     account = azure.store.find(resource_ids.parent(pool.id))
     assert account is not None  # pools go with their account
     return account
@@ -55,7 +51,7 @@ def set_targets(pool: store.Resource, dedicated: int, low_priority: int) -> None
 
 
 def begin(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     targets: tuple[int, int],
     *,
@@ -85,7 +81,7 @@ def begin(
     azure.schedule(pool, "resized", seconds, {"errors": told})
 
 
-def stop(azure: core.Simulator, pool: store.Resource) -> None:
+def stop(azure: context.Azure, pool: store.Resource) -> None:
     """End a resize where it is: `Stopping`, then `Steady` with ResizeStopped."""
     if pool.properties["allocationState"] != "Resizing":
         raise problems.invalid_for_state("The pool is not being resized.")
@@ -96,7 +92,7 @@ def stop(azure: core.Simulator, pool: store.Resource) -> None:
 
 
 def cores_used(
-    azure: core.Simulator, account: store.Resource, size: skus.Size
+    azure: context.Azure, account: store.Resource, size: skus.Size
 ) -> tuple[int, int, int]:
     """Cores that the account's pools hold: dedicated, low priority, dedicated of this family."""
     dedicated = low_priority = family = 0
@@ -109,7 +105,7 @@ def cores_used(
 
 
 def _growth(
-    azure: core.Simulator, pool: store.Resource, targets: tuple[int, int]
+    azure: context.Azure, pool: store.Resource, targets: tuple[int, int]
 ) -> resizing.Growth:
     account = account_of(azure, pool)
     size = pool_checks.size_of(pool.properties, account)
@@ -127,7 +123,7 @@ def _growth(
     )
 
 
-def _free_quota(azure: core.Simulator, account: store.Resource, size: skus.Size) -> resizing.Quota:
+def _free_quota(azure: context.Azure, account: store.Resource, size: skus.Size) -> resizing.Quota:
     properties = quotas.of_account(azure, account)
     used = cores_used(azure, account, size)
     limits = (properties["dedicatedCoreQuota"], properties["lowPriorityCoreQuota"])
@@ -150,7 +146,7 @@ def _free_quota(azure: core.Simulator, account: store.Resource, size: skus.Size)
     )
 
 
-def _refusals(azure: core.Simulator, pool: store.Resource, size: skus.Size) -> Errors:
+def _refusals(azure: context.Azure, pool: store.Resource, size: skus.Size) -> Errors:
     """Why no machine can be made at all: an injected failure, or the image."""
     fault = azure.faults.failure("pools.allocate", pool)
     if fault is not None:
@@ -164,7 +160,7 @@ def _refusals(azure: core.Simulator, pool: store.Resource, size: skus.Size) -> E
 
 
 def _duration(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     growth: resizing.Growth,
     grant: resizing.Grant,
@@ -187,7 +183,7 @@ def _duration(
 
 
 def _let_leave(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     targets: tuple[int, int],
     named: Sequence[str],
@@ -208,7 +204,7 @@ def _let_leave(
     return bool(leaving)
 
 
-def _resized(azure: core.Simulator, pool: store.Resource, data: model.JsonObject) -> None:
+def _resized(azure: context.Azure, pool: store.Resource, data: model.JsonObject) -> None:
     _end(azure, pool, data["errors"])
     wanted = pool.state["granted"]
     for is_dedicated, count, there in zip(
@@ -219,19 +215,19 @@ def _resized(azure: core.Simulator, pool: store.Resource, data: model.JsonObject
     nodes.count_cost(azure, pool)
 
 
-def _stopped(azure: core.Simulator, pool: store.Resource, data: model.JsonObject) -> None:
+def _stopped(azure: context.Azure, pool: store.Resource, data: model.JsonObject) -> None:
     _end(azure, pool, [resizing.resize_stopped().to_resource_manager()])
     nodes.count_cost(azure, pool)
 
 
-def _end(azure: core.Simulator, pool: store.Resource, errors: list[model.JsonObject]) -> None:
+def _end(azure: context.Azure, pool: store.Resource, errors: list[model.JsonObject]) -> None:
     node_life.remove_leaving(azure, pool)
     _set_allocation(azure, pool, "Steady")
     if errors:
         pool.properties["resizeOperationStatus"]["errors"] = errors
 
 
-def _set_allocation(azure: core.Simulator, pool: store.Resource, state: str) -> None:
+def _set_allocation(azure: context.Azure, pool: store.Resource, state: str) -> None:
     pool.properties["allocationState"] = state
     pool.properties["allocationStateTransitionTime"] = iso8601.timestamp(azure.now)
 

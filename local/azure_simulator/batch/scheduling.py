@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import resource_ids, store
+from local.azure_simulator import context, resource_ids, store
 from local.azure_simulator.batch import nodes, odata, task_states
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 JOB_TYPE = "simulator.batchJob"
 TASK_TYPE = "simulator.batchTask"
 
 
-def assign(azure: core.Simulator, pool: store.Resource) -> None:
+def assign(azure: context.Azure, pool: store.Resource) -> None:
     """Give waiting tasks to nodes with room, by the job's priority and the task's age.
 
     A task begins a moment later (event `begin`); until then it is still `active`.
@@ -26,20 +21,20 @@ def assign(azure: core.Simulator, pool: store.Resource) -> None:
             azure.schedule(task, "begin", azure.duration("tasks.schedule", task))
 
 
-def assign_for_job(azure: core.Simulator, job: store.Resource) -> None:
+def assign_for_job(azure: context.Azure, job: store.Resource) -> None:
     """Assign on the pool of a job, if there is such a pool."""
     pool = pool_of_job(azure, job)
     if pool is not None:
         assign(azure, pool)
 
 
-def pool_of_job(azure: core.Simulator, job: store.Resource) -> store.Resource | None:
+def pool_of_job(azure: context.Azure, job: store.Resource) -> store.Resource | None:
     """The pool by name: it may be made after the job, and deleted before it."""
     pool_id = job.document["poolInfo"].get("poolId", "")
     return azure.store.find(f"{resource_ids.parent(job.id)}/pools/{pool_id}")
 
 
-def tasks_on(azure: core.Simulator, node: store.Resource) -> list[store.Resource]:
+def tasks_on(azure: context.Azure, node: store.Resource) -> list[store.Resource]:
     """Tasks that occupy slots of the node."""
     return [
         task
@@ -48,7 +43,7 @@ def tasks_on(azure: core.Simulator, node: store.Resource) -> list[store.Resource
     ]
 
 
-def requeue_tasks_of(azure: core.Simulator, node: store.Resource) -> None:
+def requeue_tasks_of(azure: context.Azure, node: store.Resource) -> None:
     """The node takes no tasks any more: those it has go to others."""
     for task in tasks_on(azure, node):
         requeue(azure, task)
@@ -56,7 +51,7 @@ def requeue_tasks_of(azure: core.Simulator, node: store.Resource) -> None:
     assign(azure, nodes.pool_of(azure, node))
 
 
-def requeue(azure: core.Simulator, task: store.Resource) -> None:
+def requeue(azure: context.Azure, task: store.Resource) -> None:
     """Take an unfinished task from its node; what had begun begins anew, and says so."""
     if task.document["state"] == "completed":
         return
@@ -69,7 +64,7 @@ def requeue(azure: core.Simulator, task: store.Resource) -> None:
         task_states.move(azure, task, "active")
 
 
-def release(azure: core.Simulator, task: store.Resource) -> None:
+def release(azure: context.Azure, task: store.Resource) -> None:
     """The task needs its node no more: let the next one have the slot."""
     node = azure.store.find(task.state.get("node", ""))
     if node is not None:
@@ -77,7 +72,7 @@ def release(azure: core.Simulator, task: store.Resource) -> None:
         assign(azure, nodes.pool_of(azure, node))
 
 
-def note_running(azure: core.Simulator, node: store.Resource) -> None:
+def note_running(azure: context.Azure, node: store.Resource) -> None:
     """Let the node show what runs on it: `idle` and `running` follow from that."""
     running = [t for t in tasks_on(azure, node) if t.document["state"] != "active"]
     node.document["runningTasksCount"] = len(running)
@@ -86,7 +81,7 @@ def note_running(azure: core.Simulator, node: store.Resource) -> None:
         nodes.set_state(azure, node, "running" if running else "idle")
 
 
-def finish_empty_job(azure: core.Simulator, job: store.Resource) -> None:
+def finish_empty_job(azure: context.Azure, job: store.Resource) -> None:
     """A job that ends with its last task begins to end now."""
     wants_end = str(job.document.get("onAllTasksComplete")).lower() == "terminatejob"
     tasks = azure.store.children(job.id, TASK_TYPE)
@@ -97,12 +92,12 @@ def finish_empty_job(azure: core.Simulator, job: store.Resource) -> None:
         azure.schedule(job, "terminated", azure.duration("jobs.terminate", job))
 
 
-def set_job_state(azure: core.Simulator, job: store.Resource, state: str) -> None:
+def set_job_state(azure: context.Azure, job: store.Resource, state: str) -> None:
     task_states.move(azure, job, state)
     odata.touch(azure, job)
 
 
-def _waiting(azure: core.Simulator, pool: store.Resource) -> list[store.Resource]:
+def _waiting(azure: context.Azure, pool: store.Resource) -> list[store.Resource]:
     account_id = resource_ids.parent(pool.id)
     jobs = [
         job
@@ -120,7 +115,7 @@ def _waiting(azure: core.Simulator, pool: store.Resource) -> list[store.Resource
 
 
 def _choose(
-    azure: core.Simulator, pool: store.Resource, task: store.Resource
+    azure: context.Azure, pool: store.Resource, task: store.Resource
 ) -> store.Resource | None:
     """The node with room that the task asks for, else the fullest (pack) or emptiest (spread)."""
     slots = int(pool.properties["taskSlotsPerNode"])

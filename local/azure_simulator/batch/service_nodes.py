@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import (
     files,
     node_life,
@@ -16,9 +16,6 @@ from local.azure_simulator.batch import (
     scheduling,
     service_pools,
 )
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 REMOVED_MAX = 100  # nodes in one request
 _UNREADABLE = frozenset({"creating", "starting", "rebooting", "reimaging", "unusable"})
@@ -41,7 +38,7 @@ def serve(plane: planes.DataPlane) -> None:
 
 
 def require(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> store.Resource:
     """The node that the path names; 404 PoolNotFound or NodeNotFound."""
     pool = service_pools.require(azure, request, account)
@@ -52,21 +49,19 @@ def require(
 
 
 def list_nodes(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     pool = service_pools.require(azure, request, account)
     items = [shown(azure, node, request) for node in nodes.of_pool(azure, pool)]
     return odata.listing(azure, request, "nodes", items)
 
 
-def get(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def get(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     node = require(azure, request, account)
     return odata.entity(request, "nodes", shown(azure, node, request))
 
 
-def remove(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def remove(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """202: the pool shrinks by exactly these nodes."""
     pool = service_pools.require(azure, request, account)
     service_pools.check_resizable(pool)
@@ -88,22 +83,20 @@ def remove(
     return odata.done(request, 202)
 
 
-def reboot(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def reboot(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     node_life.restart(azure, require(azure, request, account), reimages=False)
     return odata.done(request, 202)
 
 
 def reimage(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     node_life.restart(azure, require(azure, request, account), reimages=True)
     return odata.done(request, 202)
 
 
 def disable_scheduling(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     node = require(azure, request, account)
     node.document["schedulingState"] = "disabled"
@@ -112,7 +105,7 @@ def disable_scheduling(
 
 
 def enable_scheduling(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     node = require(azure, request, account)
     node.document["schedulingState"] = "enabled"
@@ -121,7 +114,7 @@ def enable_scheduling(
 
 
 def upload_logs(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """Where the agent's logs would be found; nothing is really uploaded."""
     node = require(azure, request, account)
@@ -136,24 +129,24 @@ def upload_logs(
 
 
 def list_files(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.listing(azure, request, _files(azure, request, account))
 
 
 def download_file(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.download(azure, request, _files(azure, request, account))
 
 
 def describe_file(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.describe(azure, request, _files(azure, request, account))
 
 
-def shown(azure: core.Simulator, node: store.Resource, request: model.Request) -> dict[str, Any]:
+def shown(azure: context.Azure, node: store.Resource, request: model.Request) -> dict[str, Any]:
     """The node with its URL and its latest tasks."""
     pool = nodes.pool_of(azure, node)
     url = planes.service_url(request, f"pools/{pool.name}/nodes/{node.name}")
@@ -171,9 +164,7 @@ def shown(azure: core.Simulator, node: store.Resource, request: model.Request) -
     return {**item, "recentTasks": recent[-10:]} if recent else item
 
 
-def _files(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> dict[str, str]:
+def _files(azure: context.Azure, request: model.Request, account: store.Resource) -> dict[str, str]:
     node = require(azure, request, account)
     if node.document["state"] in _UNREADABLE:
         message = "The specified node is not in a state that allows its files to be read."

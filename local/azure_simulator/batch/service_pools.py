@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import (
     autoscaling,
     iso8601,
@@ -18,9 +18,6 @@ from local.azure_simulator.batch import (
     start_tasks,
     supported_images,
 )
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _STATES = {
     "creating": "creating",
@@ -58,7 +55,7 @@ def serve(plane: planes.DataPlane) -> None:
 
 
 def require(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> store.Resource:
     """The pool that the path names; 404 PoolNotFound."""
     pool = azure.store.find(f"{account.id}/pools/{request.parameters['pool']}")
@@ -68,7 +65,7 @@ def require(
 
 
 def list_supported_images(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     account: store.Resource,  # noqa: ARG001
 ) -> model.Response:
@@ -77,7 +74,7 @@ def list_supported_images(
 
 
 def list_node_counts(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     items = [
         {
@@ -91,24 +88,22 @@ def list_node_counts(
 
 
 def list_pools(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     found = azure.store.children(account.id, planes.POOL_TYPE)
     return odata.listing(azure, request, "pools", [shown(azure, pool, request) for pool in found])
 
 
-def get(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def get(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     return odata.entity(request, "pools", shown(azure, require(azure, request, account), request))
 
 
-def head(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def head(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     require(azure, request, account)
     return model.empty_response(200)
 
 
-def delete(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def delete(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """202; 409 PoolBeingDeleted the second time."""
     pool = require(azure, request, account)
     _check_staying(pool)
@@ -116,9 +111,7 @@ def delete(
     return odata.done(request, 202)
 
 
-def resize(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def resize(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """202; only a steady pool of fixed scale can be resized."""
     pool = require(azure, request, account)
     check_resizable(pool)
@@ -136,7 +129,7 @@ def resize(
     return odata.done(request, 202)
 
 
-def stop(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def stop(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     pool = require(azure, request, account)
     _check_staying(pool)
     scaling.stop(azure, pool)
@@ -144,7 +137,7 @@ def stop(azure: core.Simulator, request: model.Request, account: store.Resource)
 
 
 def enable_auto_scale(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     pool = require(azure, request, account)
     _check_staying(pool)
@@ -164,7 +157,7 @@ def enable_auto_scale(
 
 
 def disable_auto_scale(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     pool = require(azure, request, account)
     _check_staying(pool)
@@ -174,7 +167,7 @@ def disable_auto_scale(
 
 
 def evaluate_auto_scale(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """What a formula would decide now; nothing changes."""
     pool = require(azure, request, account)
@@ -195,7 +188,7 @@ def check_resizable(pool: store.Resource) -> None:
         raise problems.conflict("PoolBeingResized", "The specified pool is being resized.")
 
 
-def shown(azure: core.Simulator, pool: store.Resource, request: model.Request) -> dict[str, Any]:
+def shown(azure: context.Azure, pool: store.Resource, request: model.Request) -> dict[str, Any]:
     """The pool in the data plane's own shape: flat, with enumerations in lower case."""
     properties = pool.properties
     dedicated, low_priority = nodes.counts(azure, pool)
@@ -251,7 +244,7 @@ def _resize_error(error: dict[str, Any]) -> dict[str, Any]:
     return {"code": error["code"], "message": error["message"], "values": values}
 
 
-def _counts(azure: core.Simulator, pool: store.Resource, is_dedicated: bool) -> dict[str, int]:
+def _counts(azure: context.Azure, pool: store.Resource, is_dedicated: bool) -> dict[str, int]:
     number = dict.fromkeys(_STATES.values(), 0)
     for node in nodes.of_pool(azure, pool):
         if node.document["isDedicated"] == is_dedicated:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.batch import commands, executing, images, iso8601, verification
 from local.azure_simulator.data import skus
 from local.azure_simulator.machine import interface
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 STEP = "verify"
 _RETRIES_MAX = 100  # for maxTaskRetryCount -1, which means without limit
 _KILLED = 137
 
 
-def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> None:
+def run(azure: context.Azure, pool: store.Resource, node: store.Resource) -> None:
     """Run the start task once; `startTaskEnded` happens to the node when it is over."""
     node.state["runs"] = node.state.get("runs", 0) + 1
     command, environment = node.document["startTask"]["commandLine"], environment_of(node)
@@ -37,21 +34,21 @@ def run(azure: core.Simulator, pool: store.Resource, node: store.Resource) -> No
         _end_later(azure, node, _imitate(azure, pool, node, fault, is_verification=is_verification))
 
 
-def look(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
+def look(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
     """Ask a real machine again."""
     pool = azure.store.find(resource_ids.parent(node.id))
     assert pool is not None  # a node goes with its pool
     _go_on(azure, node, azure.machine.look(_script_run(azure, pool, node)))
 
 
-def _go_on(azure: core.Simulator, node: store.Resource, outcome: interface.Outcome | None) -> None:
+def _go_on(azure: context.Azure, node: store.Resource, outcome: interface.Outcome | None) -> None:
     if outcome is None:
         azure.schedule(node, "startTaskLook", executing.look_again_seconds(azure))
     else:
         _end_later(azure, node, outcome)
 
 
-def note_end(azure: core.Simulator, node: store.Resource, data: model.JsonObject) -> bool:
+def note_end(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> bool:
     """Write down how a run ended. True if it must be run again."""
     info = node.document["startTaskInfo"]
     node.state["files"] = {
@@ -117,7 +114,7 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
 
 
 def _imitate(
-    azure: core.Simulator,
+    azure: context.Azure,
     pool: store.Resource,
     node: store.Resource,
     fault: model.JsonObject | None,
@@ -167,7 +164,7 @@ def _faulty(outcome: interface.Outcome, fault: model.JsonObject) -> interface.Ou
 
 
 def _script_run(
-    azure: core.Simulator, pool: store.Resource, node: store.Resource
+    azure: context.Azure, pool: store.Resource, node: store.Resource
 ) -> interface.ScriptRun:
     """The command as the node's agent starts it: no shell reads it but the one that it names."""
     words = commands.words_of(node.document["startTask"]["commandLine"])
@@ -182,7 +179,7 @@ def _script_run(
     )
 
 
-def _end_later(azure: core.Simulator, node: store.Resource, outcome: interface.Outcome) -> None:
+def _end_later(azure: context.Azure, node: store.Resource, outcome: interface.Outcome) -> None:
     node.state["contents"].update(outcome.changes)
     data = {
         "exitCode": outcome.exit_code,

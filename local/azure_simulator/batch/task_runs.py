@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.batch import (
     commands,
     containers,
@@ -28,20 +28,17 @@ from local.azure_simulator.batch import (
 from local.azure_simulator.container_registry import image_names, pulls
 from local.azure_simulator.machine import interface
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
 TYPE = scheduling.TASK_TYPE
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.on(TYPE, "begin", _begin)
     azure.on(TYPE, "ready", _ready)
     azure.on(TYPE, "finish", _finish)
     azure.on(TYPE, "look", _look)
 
 
-def end(azure: core.Simulator, task: store.Resource, outcome: Mapping[str, Any]) -> None:
+def end(azure: context.Azure, task: store.Resource, outcome: Mapping[str, Any]) -> None:
     """Complete the task with `exitCode`, `result` and `failureInfo`, and free its slots."""
     information = task.document["executionInfo"]
     information.update(outcome)
@@ -68,7 +65,7 @@ def failure(category: str, code: str, message: str, **details: str) -> model.Jso
     return {"result": "failure", "failureInfo": information}
 
 
-def _begin(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+def _begin(azure: context.Azure, task: store.Resource, data: model.JsonObject) -> None:
     """The node takes the task: straight to running, or first a pull (`preparing`)."""
     node = _node_of(azure, task)
     pool = nodes.pool_of(azure, node)
@@ -89,7 +86,7 @@ def _begin(azure: core.Simulator, task: store.Resource, data: model.JsonObject) 
     _ready(azure, task, {})
 
 
-def _ready(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+def _ready(azure: context.Azure, task: store.Resource, data: model.JsonObject) -> None:
     """The container's image is there, or cannot be; the command starts."""
     node = _node_of(azure, task)
     settings = task.document.get("containerSettings") or {}
@@ -109,7 +106,7 @@ def _ready(azure: core.Simulator, task: store.Resource, data: model.JsonObject) 
     _run(azure, task)
 
 
-def _run(azure: core.Simulator, task: store.Resource) -> None:
+def _run(azure: context.Azure, task: store.Resource) -> None:
     """Let the command end after its time, or at the task's wall-clock limit."""
     task.state["fault"] = azure.faults.on_script(["task"], task)
     limit = iso8601.seconds(task.document["constraints"]["maxWallClockTime"])
@@ -122,19 +119,19 @@ def _run(azure: core.Simulator, task: store.Resource) -> None:
     azure.schedule(task, "finish", min(seconds, limit), {"timedOut": seconds > limit})
 
 
-def _real_run(azure: core.Simulator, task: store.Resource) -> interface.ScriptRun | None:
+def _real_run(azure: context.Azure, task: store.Resource) -> interface.ScriptRun | None:
     if task.state["fault"] is not None:
         return None
     return executing.task_run(azure, _node_of(azure, task), task, _environment(azure, task))
 
 
-def _look(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+def _look(azure: context.Azure, task: store.Resource, data: model.JsonObject) -> None:
     run = _real_run(azure, task)
     assert run is not None  # it was started
     _go_on(azure, task, azure.machine.look(run))
 
 
-def _go_on(azure: core.Simulator, task: store.Resource, outcome: interface.Outcome | None) -> None:
+def _go_on(azure: context.Azure, task: store.Resource, outcome: interface.Outcome | None) -> None:
     """Look again at what really runs, or conclude."""
     if outcome is None:
         azure.schedule(task, "look", executing.look_again_seconds(azure))
@@ -145,7 +142,7 @@ def _go_on(azure: core.Simulator, task: store.Resource, outcome: interface.Outco
     _conclude(azure, task, ran, {"standIn": system})
 
 
-def _finish(azure: core.Simulator, task: store.Resource, data: model.JsonObject) -> None:
+def _finish(azure: context.Azure, task: store.Resource, data: model.JsonObject) -> None:
     if not data["timedOut"]:
         _conclude(azure, task, _imitated(azure, task), {"scripted": True})
         return
@@ -157,7 +154,7 @@ def _finish(azure: core.Simulator, task: store.Resource, data: model.JsonObject)
 
 
 def _conclude(
-    azure: core.Simulator, task: store.Resource, ran: commands.Ran, told: model.JsonObject
+    azure: context.Azure, task: store.Resource, ran: commands.Ran, told: model.JsonObject
 ) -> None:
     """Keep what it printed; begin again or complete it. `told` says how real that was."""
     task.state["files"] = {"stdout.txt": ran.stdout, "stderr.txt": ran.stderr}
@@ -175,7 +172,7 @@ def _conclude(
     end(azure, task, outcome)
 
 
-def _imitated(azure: core.Simulator, task: store.Resource) -> commands.Ran:
+def _imitated(azure: context.Azure, task: store.Resource) -> commands.Ran:
     """What the command would print; an injected script fault decides before anything else."""
     fault = task.state["fault"]
     if fault is not None:
@@ -190,7 +187,7 @@ def _imitated(azure: core.Simulator, task: store.Resource) -> commands.Ran:
     return commands.run(task.document["commandLine"], _environment(azure, task), gpus)
 
 
-def _environment(azure: core.Simulator, task: store.Resource) -> dict[str, str]:
+def _environment(azure: context.Azure, task: store.Resource) -> dict[str, str]:
     job, name = resource_ids.name(resource_ids.parent(task.id)), str(task.document["id"])
     return {
         "AZ_BATCH_JOB_ID": job,
@@ -243,7 +240,7 @@ def _container_problem(
     return None
 
 
-def _node_of(azure: core.Simulator, task: store.Resource) -> store.Resource:
+def _node_of(azure: context.Azure, task: store.Resource) -> store.Resource:
     node = azure.store.find(task.state["node"])
     assert node is not None  # tasks of a leaving node are requeued
     return node
@@ -261,7 +258,7 @@ def _node_info(
     }
 
 
-def _count_on_node(azure: core.Simulator, task: store.Resource) -> None:
+def _count_on_node(azure: context.Azure, task: store.Resource) -> None:
     node = azure.store.find(task.state.get("node", ""))
     if node is not None:
         has_succeeded = task.document["executionInfo"]["result"] == "success"

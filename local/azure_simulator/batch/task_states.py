@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import iso8601, timing
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def move(azure: core.Simulator, entity: store.Resource, state: str) -> None:
+def move(azure: context.Azure, entity: store.Resource, state: str) -> None:
     """Change a job's or a task's state, remembering the one before."""
     document = entity.document
     if "state" in document:
@@ -23,7 +19,7 @@ def move(azure: core.Simulator, entity: store.Resource, state: str) -> None:
     entity.state.setdefault("history", []).append([azure.now, state])
 
 
-def counts(azure: core.Simulator, tasks: Iterable[store.Resource]) -> model.JsonObject:
+def counts(azure: context.Azure, tasks: Iterable[store.Resource]) -> model.JsonObject:
     """`taskCounts` and `taskSlotCounts`, as they were some seconds ago."""
     number = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
     slots = dict(number)

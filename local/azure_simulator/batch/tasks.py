@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.batch import (
     files,
     iso8601,
@@ -19,9 +19,6 @@ from local.azure_simulator.batch import (
     task_runs,
     task_states,
 )
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = scheduling.TASK_TYPE
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -43,7 +40,7 @@ def serve(plane: planes.DataPlane) -> None:
 
 
 def require(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> store.Resource:
     """The task that the path names; 404 JobNotFound or TaskNotFound."""
     job = jobs.require(azure, request, account)
@@ -53,9 +50,7 @@ def require(
     return task
 
 
-def create(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """201 without a body."""
     job = jobs.require(azure, request, account)
     jobs.check_open(job)
@@ -65,7 +60,7 @@ def create(
 
 
 def create_many(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """200 with one result for each task: `success`, or `clienterror` with its own error."""
     job = jobs.require(azure, request, account)
@@ -80,20 +75,18 @@ def create_many(
 
 
 def list_tasks(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     job = jobs.require(azure, request, account)
     items = [shown(task, request) for task in azure.store.children(job.id, TYPE)]
     return odata.listing(azure, request, "tasks", items)
 
 
-def get(azure: core.Simulator, request: model.Request, account: store.Resource) -> model.Response:
+def get(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     return odata.entity(request, "tasks", shown(require(azure, request, account), request))
 
 
-def delete(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> model.Response:
+def delete(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """200; the task and its files are gone at once."""
     task = require(azure, request, account)
     azure.store.remove(task.id)
@@ -102,7 +95,7 @@ def delete(
 
 
 def terminate(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     """204; 409 TaskCompleted when there is nothing left to end."""
     task = require(azure, request, account)
@@ -114,19 +107,19 @@ def terminate(
 
 
 def list_files(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.listing(azure, request, _files(azure, request, account))
 
 
 def download_file(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.download(azure, request, _files(azure, request, account))
 
 
 def describe_file(
-    azure: core.Simulator, request: model.Request, account: store.Resource
+    azure: context.Azure, request: model.Request, account: store.Resource
 ) -> model.Response:
     return files.describe(azure, request, _files(azure, request, account))
 
@@ -137,7 +130,7 @@ def shown(task: store.Resource, request: model.Request) -> dict[str, Any]:
     return {**task.document, "url": url}
 
 
-def _add(azure: core.Simulator, job: store.Resource, body: Mapping[str, Any]) -> store.Resource:
+def _add(azure: context.Azure, job: store.Resource, body: Mapping[str, Any]) -> store.Resource:
     """File a new active task with the service's defaults."""
     _check(azure, job, body)
     retries = job.document["constraints"]["maxTaskRetryCount"]
@@ -164,7 +157,7 @@ def _add(azure: core.Simulator, job: store.Resource, body: Mapping[str, Any]) ->
     return task
 
 
-def _check(azure: core.Simulator, job: store.Resource, body: Mapping[str, Any]) -> None:
+def _check(azure: context.Azure, job: store.Resource, body: Mapping[str, Any]) -> None:
     task_id = str(body.get("id", ""))
     if not ID.fullmatch(task_id):
         reason = "Task ids have 1 to 64 letters, digits, hyphens and underscores."
@@ -179,7 +172,7 @@ def _check(azure: core.Simulator, job: store.Resource, body: Mapping[str, Any]) 
 
 
 def _result(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     job: store.Resource,
     body: Mapping[str, Any],
@@ -202,9 +195,7 @@ def _result(
     }
 
 
-def _files(
-    azure: core.Simulator, request: model.Request, account: store.Resource
-) -> dict[str, str]:
+def _files(azure: context.Azure, request: model.Request, account: store.Resource) -> dict[str, str]:
     """The files lie on the node: none before the task ran, none after the node has gone."""
     task = require(azure, request, account)
     if "nodeInfo" not in task.document or task.document["state"] == "active":

@@ -1,4 +1,4 @@
-"""How long things take in Batch, as rows of the duration table.
+"""How long the events of Batch take. Operations have their durations where they are registered.
 
 A pool is ready in 5 to 10 minutes: machines are allocated (2.5), boot (3), and run a start task.
 Where nothing is published, the figure is an estimate within that total, and says so.
@@ -6,12 +6,7 @@ Where nothing is published, the figure is an estimate within that total, and say
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import durations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import context, durations
 
 TASK_COUNTS_LAG_SECONDS = 5.0
 """Recorded: no active task two seconds after one was added."""
@@ -19,14 +14,11 @@ TASK_COUNTS_LAG_SECONDS = 5.0
 _POOL = "estimate, within the 5 to 10 minutes of a pool"
 
 ROWS = {
-    "batchAccounts.create": durations.Duration(typical=15, source="recorded"),
-    "batchAccounts.delete": durations.Duration(typical=30, source="estimate"),
     "pools.allocate": durations.Duration(typical=150, source=_POOL),
     "pools.refuse": durations.Duration(typical=45, source="estimate: no machine was allocated"),
     "pools.shrink": durations.Duration(typical=45, source="estimate"),
     "pools.settle": durations.Duration(typical=3, source="estimate: nothing to allocate"),
     "pools.stop": durations.Duration(typical=10, source="estimate"),
-    "pools.delete": durations.Duration(typical=75, source="estimate"),
     "nodes.create": durations.Duration(typical=30, source=_POOL),
     "nodes.start": durations.Duration(typical=150, source=_POOL),
     "nodes.pullImage": durations.Duration(typical=25, source="estimate, per image"),
@@ -40,5 +32,5 @@ ROWS = {
 }
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.durations.add(ROWS)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from local.azure_simulator import context
 from local.azure_simulator.compute import (
     boot_diagnostics,
     catalogue,
@@ -20,11 +19,8 @@ from local.azure_simulator.compute import (
     vm_deletion,
 )
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     for module in (
         catalogue,
         disks,

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 from urllib import parse
 
-from local.azure_simulator import arm, model, resource_ids, store, times
+from local.azure_simulator import arm, context, model, resource_ids, store, times
 from local.azure_simulator.compute import placement, power
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _PATH = "/_storage/bootdiagnostics/{vm}/{file}"
 _LINK_MINUTES = 120
 """Default lifetime of the links."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     path = arm.path_of(placement.VM_TYPE) + "/retrieveBootDiagnosticsData"
     azure.route("POST", path, retrieve)
     azure.route("GET", _PATH, serve, plane=model.OPEN)
 
 
-def retrieve(azure: core.Simulator, request: model.Request) -> model.Response:
+def retrieve(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     profile = (vm.properties.get("diagnosticsProfile") or {}).get("bootDiagnostics") or {}
     if not profile.get("enabled"):
@@ -40,7 +36,7 @@ def retrieve(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def serve(azure: core.Simulator, request: model.Request) -> model.Response:
+def serve(azure: context.Azure, request: model.Request) -> model.Response:
     """The serial console's text; 403 for a wrong or expired signature, 404 for a lost machine."""
     name = request.parameters["vm"]
     expires = request.query.get("se", "")

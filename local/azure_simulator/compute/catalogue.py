@@ -5,14 +5,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model
+from local.azure_simulator import arm, context, model
 from local.azure_simulator.compute import placement
 from local.azure_simulator.data import images, locations, skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
 _PUBLISHERS = _COMPUTE + "/locations/{location}/publishers"
@@ -22,7 +18,7 @@ _VERSIONS = _SKUS + "/{sku}/versions"
 _LOCATION_FILTER = re.compile(r"location eq '([^']*)'")
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", _COMPUTE + "/skus", list_sizes)
     azure.route("GET", _COMPUTE + "/locations/{location}/usages", list_usages)
     azure.route("GET", _PUBLISHERS, list_publishers)
@@ -35,7 +31,7 @@ def register(azure: core.Simulator) -> None:
 # --- sizes and usage -----------------------------------------------------------------------
 
 
-def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_sizes(azure: context.Azure, request: model.Request) -> model.Response:
     """Every size in every region, or with `location eq 'x'` (the only filter) in one."""
     found = _LOCATION_FILTER.fullmatch(request.query.get("$filter", "").strip())
     wanted = [locations.canonical(found[1])] if found else list(locations.NAMES)
@@ -52,7 +48,7 @@ def list_sizes(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, document)
 
 
-def list_usages(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_usages(azure: context.Azure, request: model.Request) -> model.Response:
     location = locations.canonical(request.parameters["location"])
     value = [
         {
@@ -66,7 +62,7 @@ def list_usages(azure: core.Simulator, request: model.Request) -> model.Response
     return model.json_response(200, {"value": value})
 
 
-def _size_in(azure: core.Simulator, size: skus.Size, location: str) -> model.JsonObject:
+def _size_in(azure: context.Azure, size: skus.Size, location: str) -> model.JsonObject:
     zones = ["1", "2", "3"]
     restrictions = []
     if placement.is_restricted(azure, size, location):
@@ -101,19 +97,19 @@ def _restriction(kind: str, values: list[str], information: model.JsonObject) ->
 # --- marketplace images --------------------------------------------------------------------
 
 
-def list_publishers(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_publishers(azure: context.Azure, request: model.Request) -> model.Response:
     return _names(request, [image.publisher for image in images.IMAGES])
 
 
-def list_offers(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_offers(azure: context.Azure, request: model.Request) -> model.Response:
     return _names(request, [image.offer for image in _matching(request, "publisher")])
 
 
-def list_skus(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_skus(azure: context.Azure, request: model.Request) -> model.Response:
     return _names(request, [image.sku for image in _matching(request, "publisher", "offer")])
 
 
-def list_versions(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_versions(azure: context.Azure, request: model.Request) -> model.Response:
     """`$orderby=name desc` and `$top` work, as for the newest version."""
     found = _matching(request, "publisher", "offer", "sku")
     versions = sorted(version for image in found for version in image.versions)
@@ -123,7 +119,7 @@ def list_versions(azure: core.Simulator, request: model.Request) -> model.Respon
     return _names(request, versions[:top])
 
 
-def get_version(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_version(azure: context.Azure, request: model.Request) -> model.Response:
     found = _matching(request, "publisher", "offer", "sku")
     version = request.parameters["version"]
     image = next((image for image in found if version in (*image.versions, "latest")), None)

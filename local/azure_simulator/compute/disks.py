@@ -4,31 +4,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, resource_ids, store, times
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import (
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 
 TYPE = "Microsoft.Compute/disks"
 COST_PER_GB_HOUR = {"Premium_LRS": 0.000198, "StandardSSD_LRS": 0.000103, "Standard_LRS": 0.00006}
 """US dollars; a premium disk of 64 GiB costs about 9 a month."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("disks.delete", check=_check_delete, retry_after=(2, 10)),
-        operation="disks.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register_reads(azure, TYPE)
+    takes = durations.Duration(typical=5, source="recorded Retry-After 2")
+    resource_types.register_delete(
+        azure, TYPE, "disks", takes, check=_check_delete, retry_after=(2, 10)
     )
-    azure.operations.register("disks.delete", arm.vanish)
 
 
 def create(
-    azure: core.Simulator, vm: store.Resource, disk_id: str, size_gb: int, kind: str
+    azure: context.Azure, vm: store.Resource, disk_id: str, size_gb: int, kind: str
 ) -> store.Resource:
     """The OS disk of a machine."""
     document = {
@@ -57,7 +57,7 @@ def detach(disk: store.Resource) -> None:
     disk.properties["diskState"] = "Unattached"
 
 
-def _check_delete(azure: core.Simulator, disk: store.Resource) -> None:
+def _check_delete(azure: context.Azure, disk: store.Resource) -> None:
     owner = disk.document.get("managedBy")
     if owner:
         message = f"Disk {disk.name} is attached to VM {owner}."

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+)
 
 TYPE = "Microsoft.Compute/galleries"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
 """Up to 80 letters, digits, underscores and periods, alphanumeric at both ends; no hyphens."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="galleries.write")
-    azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleries.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleries.delete", check=check_no_children, retry_after=(10,)),
-        operation="galleries.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "galleries",
+        put=put,
+        write=durations.Duration(typical=12, source="estimate"),
+        delete=durations.Duration(typical=20, source="estimate"),
+        patch=patch,
+        check_delete=check_no_children,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("galleries.write", arm.succeed)
-    azure.operations.register("galleries.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
     if not _NAME.fullmatch(request.parameters["name"]):
         refuse_name("gallery", request.parameters["name"], "alphanumerics, underscores, periods")
@@ -38,7 +42,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return write(azure, request, gallery, "galleries.write", created=existing is None)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     gallery = arm.require(azure, request.resource_id)
     change = request.json()
     gallery.document["tags"] = change.get("tags", gallery.tags)
@@ -47,7 +51,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
 
 
 def write(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     resource: store.Resource,
     operation_name: str,
@@ -55,12 +59,12 @@ def write(
     created: bool,
 ) -> model.Response:
     """Begin the write of a gallery or definition."""
-    resource.properties["provisioningState"] = "Creating" if created else "Updating"
-    operation = azure.operations.begin(operation_name, resource, retry_after=(10,))
-    return operations.put_started(azure, request, resource, operation, created=created)
+    return arm.start_write(
+        azure, request, resource, operation_name, created=created, retry_after=(10,)
+    )
 
 
-def check_parent_stays(azure: core.Simulator, resource_id: str) -> None:
+def check_parent_stays(azure: context.Azure, resource_id: str) -> None:
     """What is being deleted takes nothing new."""
     parent = azure.store.find(resource_ids.parent(resource_id))
     if parent is not None and parent.properties.get("provisioningState") == "Deleting":
@@ -68,7 +72,7 @@ def check_parent_stays(azure: core.Simulator, resource_id: str) -> None:
         model.refuse(409, "Conflict", message)
 
 
-def check_no_children(azure: core.Simulator, resource: store.Resource) -> None:
+def check_no_children(azure: context.Azure, resource: store.Resource) -> None:
     """Versions before definitions, definitions before galleries."""
     if azure.store.children(resource.id):
         model.refuse(

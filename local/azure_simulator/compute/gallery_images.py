@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.compute import galleries
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Compute/galleries/images"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9])?")
@@ -29,21 +33,21 @@ DEFAULT_SECURITY = "TrustedLaunchSupported"
 """Since gallery API 2025-03-03, for definitions that name no security type."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="galleryImages.write")
-    azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleryImages.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleryImages.delete", check=galleries.check_no_children, retry_after=(10,)),
-        operation="galleryImages.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "galleryImages",
+        put=put,
+        write=durations.Duration(typical=12, source="estimate"),
+        delete=durations.Duration(typical=20, source="estimate"),
+        patch=patch,
+        check_delete=galleries.check_no_children,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("galleryImages.write", arm.succeed)
-    azure.operations.register("galleryImages.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
     galleries.check_parent_stays(azure, request.resource_id)
     if not _NAME.fullmatch(request.parameters["name"]):
@@ -59,7 +63,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     definition = arm.require(azure, request.resource_id)
     change = request.json()
     properties = change.get("properties", {})
@@ -94,7 +98,7 @@ def _check(properties: model.JsonObject) -> None:
 
 
 def _check_identifier(
-    azure: core.Simulator, definition_id: str, identifier: model.JsonObject
+    azure: context.Azure, definition_id: str, identifier: model.JsonObject
 ) -> None:
     """Publisher, offer and SKU together are unique within a gallery."""
     for other in azure.store.children(resource_ids.parent(definition_id), TYPE):

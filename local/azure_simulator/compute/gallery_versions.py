@@ -11,40 +11,57 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 from local.azure_simulator.compute import galleries, version_sources
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Compute/galleries/images/versions"
 _NAME = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 _INT32_MAX = 2**31 - 1
 _COST_PER_GB_HOUR = 0.05 / 730
 """One replica on standard storage, US dollars."""
+_PARTS = {
+    "galleryVersions.createShallow": durations.Duration(typical=60, source="estimate: no copy"),
+    "galleryVersions.replicate": durations.Duration(
+        typical=240, source="estimate, per further region"
+    ),
+}
+"""What a version takes when it is not copied, and per further region when it is."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
+def register(azure: context.Azure) -> None:
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", arm.path_of(TYPE), put, operation="galleryVersions.create")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="galleryVersions.update")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("galleryVersions.delete", retry_after=(10,)),
-        operation="galleryVersions.delete",
-    )
     azure.on(TYPE, "vanish", _vanish)
-    azure.operations.register("galleryVersions.create", _created)
-    azure.operations.register("galleryVersions.update", arm.succeed)
-    azure.operations.register("galleryVersions.delete", arm.vanish)
+    azure.operations.register(
+        "galleryVersions.create",
+        durations.Duration(typical=450, source="recorded exchange with the service, one region"),
+        _created,
+    )
+    azure.operations.register(
+        "galleryVersions.update",
+        durations.Duration(typical=20, source="estimate, without new regions"),
+        arm.succeed,
+    )
+    azure.durations.add(_PARTS)
+    takes = durations.Duration(typical=40, source="estimate")
+    resource_types.register_delete(azure, TYPE, "galleryVersions", takes, retry_after=(10,))
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
     galleries.check_parent_stays(azure, request.resource_id)
     _check_name(request.parameters["name"])
@@ -70,7 +87,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.put_started(azure, request, version, operation, created=existing is None)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     version = arm.require(azure, request.resource_id)
     change = request.json()
     profile = {
@@ -84,9 +101,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     return _update(azure, request, version, body)
 
 
-def show(
-    azure: core.Simulator, version: store.Resource, request: model.Request
-) -> model.JsonObject:
+def show(azure: context.Azure, version: store.Resource, request: model.Request) -> model.JsonObject:
     """Regions by their display names; with `$expand=ReplicationStatus` how far the copies are."""
     document: model.JsonObject = json.loads(json.dumps(version.document))
     for region in document["properties"]["publishingProfile"]["targetRegions"]:
@@ -96,12 +111,12 @@ def show(
     return document
 
 
-def _vanish(azure: core.Simulator, version: store.Resource, data: model.JsonObject) -> None:
+def _vanish(azure: context.Azure, version: store.Resource, data: model.JsonObject) -> None:
     azure.machine.discard(version.state["contents"])
 
 
 def _created(
-    azure: core.Simulator, version: store.Resource, operation: store.Resource
+    azure: context.Azure, version: store.Resource, operation: store.Resource
 ) -> model.JsonObject | None:
     """The source must have lasted until the copy was made."""
     if azure.store.find(version.state["source"]) is None:
@@ -121,7 +136,7 @@ def _created(
 
 
 def _update(
-    azure: core.Simulator, request: model.Request, version: store.Resource, body: model.JsonObject
+    azure: context.Azure, request: model.Request, version: store.Resource, body: model.JsonObject
 ) -> model.Response:
     running = azure.operations.running(version)
     if running is not None:
@@ -140,7 +155,7 @@ def _update(
 # --- replication ---------------------------------------------------------------------------
 
 
-def _replicate(azure: core.Simulator, version: store.Resource, *, is_new: bool) -> float:
+def _replicate(azure: context.Azure, version: store.Resource, *, is_new: bool) -> float:
     """Start the copies that are missing, forget those not wanted. Seconds until all are there."""
     profile = version.properties["publishingProfile"]
     is_shallow = profile.get("replicationMode") == "Shallow"
@@ -160,7 +175,7 @@ def _replicate(azure: core.Simulator, version: store.Resource, *, is_new: bool) 
     return float(max(ends_at - azure.now, 0 if is_new else base))
 
 
-def _replication(azure: core.Simulator, version: store.Resource) -> model.JsonObject:
+def _replication(azure: context.Azure, version: store.Resource) -> model.JsonObject:
     has_failed = version.properties["provisioningState"] == "Failed"
     summary = [
         _region_status(azure.now, name, span, has_failed=has_failed)
@@ -232,7 +247,7 @@ def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:
             galleries.refuse_change(f"{stem}.publishingProfile.targetRegions.storageAccountType")
 
 
-def _completed(azure: core.Simulator, profile: model.JsonObject) -> model.JsonObject:
+def _completed(azure: context.Azure, profile: model.JsonObject) -> model.JsonObject:
     """The publishing profile with its defaults."""
     completed: model.JsonObject = json.loads(json.dumps(profile))
     completed.setdefault("replicationMode", "Full")

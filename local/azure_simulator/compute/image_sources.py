@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.compute import placement
 from local.azure_simulator.data import images, locations, skus
 from local.azure_simulator.machine import contents
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 VERSION_TYPE = "Microsoft.Compute/galleries/images/versions"
 DEFINITION_TYPE = "Microsoft.Compute/galleries/images"
@@ -42,7 +39,7 @@ class Source:
     """See `machine.contents`; a copy."""
 
 
-def resolve(azure: core.Simulator, reference: model.JsonObject, location: str) -> Source:
+def resolve(azure: context.Azure, reference: model.JsonObject, location: str) -> Source:
     """The image in that region; refuses what does not exist or is not replicated there."""
     image_id = reference.get("id") or reference.get("sharedGalleryImageId")
     if not image_id:
@@ -59,7 +56,7 @@ def resolve(azure: core.Simulator, reference: model.JsonObject, location: str) -
 
 
 def latest_version(
-    azure: core.Simulator, definition: store.Resource, location: str
+    azure: context.Azure, definition: store.Resource, location: str
 ) -> store.Resource | None:
     """The highest number that is not excluded and is replicated to the region."""
     found = [
@@ -71,14 +68,14 @@ def latest_version(
     return max(found, key=lambda version: _numbers(version.name), default=None)
 
 
-def is_replicated(azure: core.Simulator, version: store.Resource, location: str) -> bool:
+def is_replicated(azure: context.Azure, version: store.Resource, location: str) -> bool:
     """Whether the region has its copy. The hidden state `regions` says when each is complete."""
     ends_at = version.state["regions"].get(locations.canonical(location))
     is_usable = version.properties["provisioningState"] in {"Succeeded", "Updating"}
     return is_usable and ends_at is not None and ends_at["end"] <= azure.now
 
 
-def check_replicated(azure: core.Simulator, version: store.Resource, location: str) -> None:
+def check_replicated(azure: context.Azure, version: store.Resource, location: str) -> None:
     if not is_replicated(azure, version, location):
         _refuse_gallery_image(version.id, location)
 
@@ -194,7 +191,7 @@ def _marketplace(reference: model.JsonObject) -> Source:
     )
 
 
-def _version(azure: core.Simulator, version: store.Resource) -> Source:
+def _version(azure: context.Azure, version: store.Resource) -> Source:
     definition = azure.store.find(resource_ids.parent(version.id))
     assert definition is not None  # a definition outlives its versions
     properties = definition.properties

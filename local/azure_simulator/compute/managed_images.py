@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.compute import placement
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Compute/images"
 _COST_PER_GB_HOUR = 0.05 / 730
 """Standard storage, US dollars."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="images.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("images.delete", retry_after=(10,)),
-        operation="images.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "images",
+        put=put,
+        write=durations.Duration(typical=60, source="estimate"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        delete_retry_after=(10,),
     )
     azure.on(TYPE, "vanish", _vanish)
-    azure.operations.register("images.write", arm.succeed)
-    azure.operations.register("images.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
     source = (body.get("properties", {}).get("sourceVirtualMachine") or {}).get("id", "")
     vm = _require_source(azure, source)
@@ -42,13 +36,13 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
         model.refuse(400, "InvalidParameter", message, target="hyperVGeneration")
     image = arm.file(azure, request, TYPE, body, existing)
     image.properties["hyperVGeneration"] = generation
-    image.properties["provisioningState"] = "Creating" if existing is None else "Updating"
     _capture(azure, image, vm)
-    operation = azure.operations.begin("images.write", image, retry_after=(10,))
-    return operations.put_started(azure, request, image, operation, created=existing is None)
+    return arm.start_write(
+        azure, request, image, "images.write", created=existing is None, retry_after=(10,)
+    )
 
 
-def _require_source(azure: core.Simulator, source: str) -> store.Resource:
+def _require_source(azure: context.Azure, source: str) -> store.Resource:
     vm = azure.store.find(source) if source else None
     if vm is None or not vm.is_type(placement.VM_TYPE):
         message = f"The source virtual machine '{source}' was not found."
@@ -69,11 +63,11 @@ def _require_source(azure: core.Simulator, source: str) -> store.Resource:
     return vm
 
 
-def _vanish(azure: core.Simulator, image: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
+def _vanish(azure: context.Azure, image: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
     azure.machine.discard(image.state["contents"])
 
 
-def _capture(azure: core.Simulator, image: store.Resource, vm: store.Resource) -> None:
+def _capture(azure: context.Azure, image: store.Resource, vm: store.Resource) -> None:
     if "contents" in image.state:
         azure.machine.discard(image.state["contents"])
     image.state.update(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local.azure_simulator import faults, model, store
+from local.azure_simulator import context, faults, model, store
 from local.azure_simulator.data import locations, quotas, skus
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 VM_TYPE = "Microsoft.Compute/virtualMachines"
 
@@ -41,13 +38,13 @@ def require_size(name: str, location: str) -> skus.Size:
     return size
 
 
-def is_restricted(azure: core.Simulator, size: skus.Size, location: str) -> bool:
+def is_restricted(azure: context.Azure, size: skus.Size, location: str) -> bool:
     is_listed = locations.canonical(location) in size.restricted_regions
     return bool(azure.setting(f"restricted:{size.name}", is_listed))
 
 
 def check_available(
-    azure: core.Simulator, size: skus.Size, location: str, zones: Sequence[str] = ()
+    azure: context.Azure, size: skus.Size, location: str, zones: Sequence[str] = ()
 ) -> None:
     """409 where the subscription may not use the size in the region, or in a zone asked for."""
     if is_restricted(azure, size, location) or set(zones) & set(size.restricted_zones):
@@ -62,7 +59,7 @@ def check_available(
 
 
 def check_quota(
-    azure: core.Simulator, size: skus.Size, location: str, *, is_spot: bool, freed: int = 0
+    azure: context.Azure, size: skus.Size, location: str, *, is_spot: bool, freed: int = 0
 ) -> None:
     """409 OperationNotAllowed when the cores do not fit; `freed` cores of the family come back."""
     known = {usage.name: usage for usage in usages(azure, locations.canonical(location))}
@@ -79,7 +76,7 @@ def check_quota(
             model.refuse(409, "OperationNotAllowed", faults.quota_text(quota))
 
 
-def usages(azure: core.Simulator, location: str) -> list[Usage]:
+def usages(azure: context.Azure, location: str) -> list[Usage]:
     """Quota and use in a region. Stopped and deallocated machines count, as in Azure."""
     machines = [
         item for item in azure.store.of_type(VM_TYPE) if locations.same(item.location, location)

@@ -10,14 +10,11 @@ creating ─▶ running ─▶ stopped ─▶ deallocated          CHANGES is th
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.compute import placement
 from local.azure_simulator.network import interfaces
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = placement.VM_TYPE
 
@@ -29,7 +26,8 @@ class Change:
     allowed: frozenset[str]
     during: str
     then: str
-    retry_after: tuple[int, ...]
+    takes: durations.Duration
+    retry_after: tuple[int, ...] = (10,)
 
 
 _ON = frozenset({"running", "starting"})
@@ -37,30 +35,49 @@ _OFF = frozenset({"stopped", "deallocated"})
 _ANY = _ON | _OFF | {"stopping", "deallocating", ""}
 
 CHANGES = {
-    "start": Change(allowed=_ON | _OFF, during="starting", then="running", retry_after=(10,)),
-    "restart": Change(allowed=_ON, during="starting", then="running", retry_after=(10,)),
+    "start": Change(
+        allowed=_ON | _OFF,
+        during="starting",
+        then="running",
+        takes=durations.Duration(typical=40, source="estimate"),
+    ),
+    "restart": Change(
+        allowed=_ON,
+        during="starting",
+        then="running",
+        takes=durations.Duration(typical=35, source="estimate"),
+    ),
     "powerOff": Change(
-        allowed=_ON | {"stopped"}, during="stopping", then="stopped", retry_after=(10,)
+        allowed=_ON | {"stopped"},
+        during="stopping",
+        then="stopped",
+        takes=durations.Duration(typical=25, source="estimate"),
     ),
     "deallocate": Change(
-        allowed=_ANY, during="deallocating", then="deallocated", retry_after=(36,)
+        allowed=_ANY,
+        during="deallocating",
+        then="deallocated",
+        takes=durations.Duration(typical=45, source="recorded Retry-After 36"),
+        retry_after=(36,),
     ),
 }
 _PAID = _ON | {"stopped", "stopping"}
 """A machine that only its guest switched off still costs; deallocation ends that."""
 
 
-def register(azure: core.Simulator) -> None:
-    for action in CHANGES:
+def register(azure: context.Azure) -> None:
+    for action, change in CHANGES.items():
         path = f"{arm.path_of(TYPE)}/{action}"
         azure.route("POST", path, act, operation=f"virtualMachines.{action}")
-        azure.operations.register(f"virtualMachines.{action}", _acted)
+        azure.operations.register(f"virtualMachines.{action}", change.takes, _acted)
     azure.route("POST", arm.path_of(TYPE) + "/generalize", generalize)
     azure.on(TYPE, "agentReady", _agent_ready)
     azure.on(TYPE, "guest", _guest_event)
+    ready = durations.Duration(typical=20, source="estimate, after running")
+    azure.durations.add({"virtualMachines.agentReady": ready})
 
 
-def act(azure: core.Simulator, request: model.Request) -> model.Response:
+def act(azure: context.Azure, request: model.Request) -> model.Response:
     """202 with both headers; the same action under way is joined, another is a conflict."""
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     look_inside(azure, vm)
@@ -76,7 +93,7 @@ def act(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, running)
 
 
-def generalize(azure: core.Simulator, request: model.Request) -> model.Response:
+def generalize(azure: context.Azure, request: model.Request) -> model.Response:
     """200 at once; only marks the machine. Repeating it changes nothing."""
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     check_not_deleting(vm, "generalize")
@@ -107,7 +124,7 @@ def _check_allowed(vm: store.Resource, action: str) -> None:
         )
 
 
-def _begin(azure: core.Simulator, vm: store.Resource, action: str) -> store.Resource:
+def _begin(azure: context.Azure, vm: store.Resource, action: str) -> store.Resource:
     change = CHANGES[action]
     vm.properties["provisioningState"] = "Updating"
     if not (action == "start" and vm.state["power"] == "running"):
@@ -118,7 +135,7 @@ def _begin(azure: core.Simulator, vm: store.Resource, action: str) -> store.Reso
     )
 
 
-def _acted(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+def _acted(azure: context.Azure, vm: store.Resource, operation: store.Resource) -> None:
     change = CHANGES[operation.state["data"]["action"]]
     vm.properties["provisioningState"] = "Succeeded"
     was_running = vm.state["power"] == "running"
@@ -134,7 +151,7 @@ def set_power(vm: store.Resource, power: str) -> None:
     vm.cost_per_hour = vm.state["price"] if power in _PAID else 0.0
 
 
-def boot(azure: core.Simulator, vm: store.Resource) -> None:
+def boot(azure: context.Azure, vm: store.Resource) -> None:
     """The machine runs; its agent is ready some seconds later, if it reaches the internet."""
     set_power(vm, "running")
     azure.machine.boot(vm.state["machine"])
@@ -146,7 +163,7 @@ def boot(azure: core.Simulator, vm: store.Resource) -> None:
         azure.schedule(vm, "agentReady", azure.duration("virtualMachines.agentReady", vm))
 
 
-def go_down(azure: core.Simulator, vm: store.Resource) -> None:
+def go_down(azure: context.Azure, vm: store.Resource) -> None:
     """The guest ends: no agent, no pending doings, and every running script is lost."""
     vm.state["agent"] = False
     vm.cancel("agentReady")
@@ -155,7 +172,7 @@ def go_down(azure: core.Simulator, vm: store.Resource) -> None:
     azure.machine.shut_down(vm.state["machine"])
 
 
-def look_inside(azure: core.Simulator, vm: store.Resource) -> None:
+def look_inside(azure: context.Azure, vm: store.Resource) -> None:
     """Learn what a machine that really executes has done by itself."""
     if vm.state["power"] == "running":
         seen = azure.machine.observe(vm.state["machine"])
@@ -188,12 +205,12 @@ def refuse_conflict() -> NoReturn:
     )
 
 
-def _agent_ready(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+def _agent_ready(azure: context.Azure, vm: store.Resource, data: model.JsonObject) -> None:
     vm.state["agent"] = True
     azure.emit(vm, "agentCame")
 
 
-def _guest_event(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+def _guest_event(azure: context.Azure, vm: store.Resource, data: model.JsonObject) -> None:
     """What a script left behind: a console line, changes inside, switching itself off."""
     if data["console"]:
         write_console(vm, data["console"])
@@ -202,7 +219,7 @@ def _guest_event(azure: core.Simulator, vm: store.Resource, data: model.JsonObje
         stop_from_inside(azure, vm)
 
 
-def stop_from_inside(azure: core.Simulator, vm: store.Resource) -> None:
+def stop_from_inside(azure: context.Azure, vm: store.Resource) -> None:
     """Power off by the guest: stopped, and still paid for."""
     go_down(azure, vm)
     set_power(vm, "stopped")

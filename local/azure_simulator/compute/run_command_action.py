@@ -8,27 +8,27 @@ sample script of its own and succeeds too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.compute import placement, script_runs
 from local.azure_simulator.machine import interface, scripts
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = placement.VM_TYPE
 TIMEOUT_SECONDS = 90 * 60
 OUTPUT_BYTES_MAX = 4096
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     path = arm.path_of(TYPE) + "/runCommand"
     azure.route("POST", path, post, operation="runCommand.action")
-    azure.operations.register("runCommand.action", _ended, _failed)
+    azure.operations.register(
+        "runCommand.action",
+        durations.Duration(typical=30, source="documented overhead of at least 20 s"),
+        _ended,
+        _failed,
+    )
 
 
-def post(azure: core.Simulator, request: model.Request) -> model.Response:
+def post(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     if vm.state["power"] != "running":
         message = "The operation requires the VM to be running (or set to run)."
@@ -55,9 +55,7 @@ def post(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, operation)
 
 
-def _outcome(
-    azure: core.Simulator, vm: store.Resource, body: model.JsonObject
-) -> interface.Outcome:
+def _outcome(azure: context.Azure, vm: store.Resource, body: model.JsonObject) -> interface.Outcome:
     if body.get("commandId") != "RunShellScript":
         return interface.Outcome(seconds=0)
     lines = body.get("script") or ['echo "This is a sample script with parameters $1 $2"']
@@ -72,7 +70,7 @@ def _outcome(
     return azure.machine.run(run) or interface.Outcome(seconds=0)
 
 
-def _ended(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+def _ended(azure: context.Azure, vm: store.Resource, operation: store.Resource) -> None:
     data = operation.state["data"]
     vm.state["actionRunning"] = False
     vm.state["machine"].update(data["changes"])
@@ -88,7 +86,7 @@ def _ended(azure: core.Simulator, vm: store.Resource, operation: store.Resource)
 
 
 def _failed(
-    azure: core.Simulator,
+    azure: context.Azure,
     vm: store.Resource,
     operation: store.Resource,
     error: model.JsonObject,

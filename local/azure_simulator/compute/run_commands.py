@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.compute import power, script_runs
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Compute/virtualMachines/runCommands"
 COMMANDS_MAX = 25
@@ -26,29 +31,35 @@ SCRIPT_BYTES_MAX = 64 * 1024
 _SOURCES = ("script", "scriptUri", "commandId", "galleryScriptReferenceId")
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
+def register(azure: context.Azure) -> None:
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, show)
     azure.route("PUT", arm.path_of(TYPE), put, operation="runCommands.start")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="runCommands.start")
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="runCommands.delete")
-    azure.operations.register("runCommands.start", arm.succeed)
-    azure.operations.register("runCommands.delete", arm.vanish)
+    azure.operations.register(
+        "runCommands.start",
+        durations.Duration(typical=20, source="documented overhead of at least 20 s"),
+        arm.succeed,
+    )
+    azure.operations.register(
+        "runCommands.delete", durations.Duration(typical=12, source="estimate"), arm.vanish
+    )
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = arm.prepare_put(azure, request)
     return _write(azure, request, body, existing)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     existing = arm.require(azure, request.resource_id)
     properties = {**existing.state["requested"], **request.json().get("properties", {})}
     body = {"location": existing.location, "tags": existing.tags, "properties": properties}
     return _write(azure, request, body, existing)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     """Deleting a running command kills its script: that is how to cancel it."""
     run = azure.store.find(request.resource_id)
     if run is None:
@@ -64,7 +75,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, operation)
 
 
-def show(azure: core.Simulator, run: store.Resource, request: model.Request) -> model.JsonObject:
+def show(azure: context.Azure, run: store.Resource, request: model.Request) -> model.JsonObject:
     if request.query.get("$expand", "").lower() != "instanceview":
         return run.document
     properties = {**run.properties, "instanceView": run.state["view"]}
@@ -72,7 +83,7 @@ def show(azure: core.Simulator, run: store.Resource, request: model.Request) -> 
 
 
 def _write(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     body: model.JsonObject,
     existing: store.Resource | None,
@@ -99,7 +110,7 @@ def _write(
     return operations.put_started(azure, request, run, operation, created=existing is None)
 
 
-def _check_machine(azure: core.Simulator, run_id: str, operation: str) -> store.Resource:
+def _check_machine(azure: context.Azure, run_id: str, operation: str) -> store.Resource:
     vm = arm.require(azure, resource_ids.parent(run_id))
     power.check_not_deleting(vm, operation)
     if vm.state["power"] not in {"running", "starting", "creating"}:

@@ -19,15 +19,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, output_blobs, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    output_blobs,
+    resource_ids,
+    store,
+    times,
+)
 from local.azure_simulator.compute import placement, power
 from local.azure_simulator.container_registry import pulls
 from local.azure_simulator.machine import interface, scripts, steps
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Compute/virtualMachines/runCommands"
 TIMEOUT_SECONDS = 90 * 60
@@ -40,7 +45,11 @@ LOOK_SECONDS = 5
 """How often a machine that really executes is asked for the outcome."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
+    report = durations.Duration(
+        typical=7.5, source="the handler reports every 15 s", band=(0.1, 1.9)
+    )
+    azure.durations.add({"runCommands.report": report})
     azure.on(TYPE, "start", _start)
     azure.on(TYPE, "end", _end)
     azure.on(TYPE, "look", _look)
@@ -52,7 +61,7 @@ def register(azure: core.Simulator) -> None:
     azure.on(placement.VM_TYPE, "wentDown", _lose_all)
 
 
-def begin(azure: core.Simulator, run: store.Resource) -> store.Resource:
+def begin(azure: context.Azure, run: store.Resource) -> store.Resource:
     """Hand the command to the machine's agent. Returns the operation of the PUT."""
     run.state.update(phase="waiting", outcome=None, number=run.state.get("number", 0) + 1)
     run.state["view"] = _view("Pending")
@@ -61,7 +70,7 @@ def begin(azure: core.Simulator, run: store.Resource) -> store.Resource:
     return azure.operations.begin("runCommands.start", run, is_open_ended=True, retry_after=(10,))
 
 
-def kill(azure: core.Simulator, run: store.Resource) -> None:
+def kill(azure: context.Azure, run: store.Resource) -> None:
     """End the script without a trace; its children live on, as in a real machine."""
     if run.state["phase"] == "running":
         azure.machine.kill(_script_run(azure, run))
@@ -72,7 +81,7 @@ def kill(azure: core.Simulator, run: store.Resource) -> None:
 # --- the script's life ---------------------------------------------------------------------
 
 
-def _start(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _start(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     vm = _machine_of(azure, run)
     if not vm.state["agent"]:
         return  # `agentCame` will start it
@@ -88,11 +97,11 @@ def _start(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -
     _go_on(azure, run, azure.machine.run(_script_run(azure, run)))
 
 
-def _look(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _look(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     _go_on(azure, run, azure.machine.look(_script_run(azure, run)))
 
 
-def _go_on(azure: core.Simulator, run: store.Resource, outcome: interface.Outcome | None) -> None:
+def _go_on(azure: context.Azure, run: store.Resource, outcome: interface.Outcome | None) -> None:
     """Wait for the known end, or look again later."""
     if outcome is None:
         until_now = max(0.0, azure.clock.now() - azure.now)
@@ -105,12 +114,12 @@ def _go_on(azure: core.Simulator, run: store.Resource, outcome: interface.Outcom
     azure.schedule(run, "end", outcome.seconds * slowness)
 
 
-def _progress(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _progress(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     """A part of the script is done."""
     _machine_of(azure, run).state["machine"].update(data["changes"])
 
 
-def _end(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _end(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     """The script is over; its result travels. Meanwhile the view may say Running with an end."""
     vm = _machine_of(azure, run)
     outcome = run.state["outcome"]
@@ -126,7 +135,7 @@ def _end(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> 
     azure.schedule(run, "report", azure.duration("runCommands.report", run))
 
 
-def _time_out(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _time_out(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     azure.machine.kill(_script_run(azure, run))
     run.cancel()
     run.state["outcome"] = {"exit_code": -1, "stdout": "", "stderr": ""}
@@ -135,7 +144,7 @@ def _time_out(azure: core.Simulator, run: store.Resource, data: model.JsonObject
     azure.schedule(run, "report", azure.duration("runCommands.report", run))
 
 
-def _report(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _report(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     outcome = run.state["outcome"]
     exit_code = outcome["exit_code"]
     state = "Succeeded" if exit_code == 0 else "Failed"
@@ -166,14 +175,14 @@ def _failure(run: store.Resource, message: str) -> model.JsonObject | None:
 # --- the machine around it -----------------------------------------------------------------
 
 
-def _start_waiting(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+def _start_waiting(azure: context.Azure, vm: store.Resource, data: model.JsonObject) -> None:
     for run in azure.store.children(vm.id, TYPE):
         is_late = not any(item["event"] == "start" for item in run.due)
         if run.state["phase"] == "waiting" and is_late:
             azure.schedule(run, "start", 1)
 
 
-def _lose_all(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+def _lose_all(azure: context.Azure, vm: store.Resource, data: model.JsonObject) -> None:
     """Runs that had started are lost and never report; those that wait go on waiting."""
     for run in azure.store.children(vm.id, TYPE):
         if run.state["phase"] in {"running", "reporting"}:
@@ -185,7 +194,7 @@ def _lose_all(azure: core.Simulator, vm: store.Resource, data: model.JsonObject)
             _end_operation(azure, run, error)
 
 
-def _agent_missing(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _agent_missing(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     vm_name = resource_ids.name(resource_ids.parent(run.id))
     message = (
         f"VM '{vm_name}' has not reported status for VM agent or extensions. Verify that the OS is "
@@ -196,9 +205,7 @@ def _agent_missing(azure: core.Simulator, run: store.Resource, data: model.JsonO
     _end_operation(azure, run, model.error_object("VMAgentStatusCommunicationError", message))
 
 
-def schedule_later(
-    azure: core.Simulator, vm: store.Resource, later: list[model.JsonObject]
-) -> None:
+def schedule_later(azure: context.Azure, vm: store.Resource, later: list[model.JsonObject]) -> None:
     """What the script set in motion happens to the machine by itself (`power`)."""
     for item in later:
         data = {
@@ -210,7 +217,7 @@ def schedule_later(
 
 
 def _end_operation(
-    azure: core.Simulator, run: store.Resource, error: model.JsonObject | None
+    azure: context.Azure, run: store.Resource, error: model.JsonObject | None
 ) -> None:
     operation = azure.operations.running(run)
     if operation is not None:
@@ -220,7 +227,7 @@ def _end_operation(
 # --- what the machine is given -------------------------------------------------------------
 
 
-def _script_run(azure: core.Simulator, run: store.Resource) -> interface.ScriptRun:
+def _script_run(azure: context.Azure, run: store.Resource) -> interface.ScriptRun:
     """Named parameters become environment variables; empty values are dropped."""
     requested = run.state["requested"]
     given = [*(requested.get("parameters") or []), *(requested.get("protectedParameters") or [])]
@@ -240,7 +247,7 @@ def _script_run(azure: core.Simulator, run: store.Resource) -> interface.ScriptR
 
 
 def pull_from(
-    azure: core.Simulator, vm: store.Resource, environment: Mapping[str, str]
+    azure: context.Azure, vm: store.Resource, environment: Mapping[str, str]
 ) -> interface.Pull:
     """Pulling from inside a machine: with the identity that was named, if the machine has it."""
     client_id = environment.get("IDENTITY_CLIENT_ID", "")
@@ -269,7 +276,7 @@ def _script(run: store.Resource) -> str:
     return str((run.state["requested"].get("source") or {}).get("script") or "")
 
 
-def _machine_of(azure: core.Simulator, run: store.Resource) -> store.Resource:
+def _machine_of(azure: context.Azure, run: store.Resource) -> store.Resource:
     return arm.require(azure, resource_ids.parent(run.id))
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local.azure_simulator import model, store
+from local.azure_simulator import context, model, store
 from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _LAUNCH = "TrustedLaunch"
 
@@ -32,9 +29,7 @@ class VersionSource:
     security_type: str
 
 
-def find(
-    azure: core.Simulator, definition: store.Resource, body: model.JsonObject
-) -> VersionSource:
+def find(azure: context.Azure, definition: store.Resource, body: model.JsonObject) -> VersionSource:
     """The source of a version's body, checked against its definition."""
     resource = _resource(azure, body)
     if resource.is_type(placement.VM_TYPE):
@@ -45,7 +40,7 @@ def find(
     return source
 
 
-def _resource(azure: core.Simulator, body: model.JsonObject) -> store.Resource:
+def _resource(azure: context.Azure, body: model.JsonObject) -> store.Resource:
     """Exactly one form, an existing source, in the region of the version."""
     source = (body.get("properties", {}).get("storageProfile") or {}).get("source") or {}
     given = [value for name in ("id", "virtualMachineId") if (value := source.get(name))]
@@ -84,7 +79,7 @@ def _virtual_machine(vm: store.Resource) -> VersionSource:
     )
 
 
-def _image(azure: core.Simulator, resource: store.Resource) -> VersionSource:
+def _image(azure: context.Azure, resource: store.Resource) -> VersionSource:
     found = image_sources.resolve(azure, {"id": resource.id}, resource.location)
     return VersionSource(
         id=found.id,

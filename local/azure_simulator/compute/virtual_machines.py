@@ -18,36 +18,49 @@ Hidden state of a machine:
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 from local.azure_simulator.compute import disks, placement, power, vm_checks, vm_views
 from local.azure_simulator.data import locations
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
 TYPE = placement.VM_TYPE
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
+def register(azure: context.Azure) -> None:
+    resource_types.register_reads(azure, TYPE)
     azure.shows(TYPE, vm_views.show)
     azure.route("GET", arm.path_of(TYPE) + "/instanceView", get_instance_view)
     azure.route("PUT", arm.path_of(TYPE), put, operation="virtualMachines.create")
     azure.route("PATCH", arm.path_of(TYPE), patch, operation="virtualMachines.update")
-    azure.operations.register("virtualMachines.create", _created, _failed)
-    azure.operations.register("virtualMachines.update", arm.succeed)
+    azure.operations.register(
+        "virtualMachines.create",
+        durations.Duration(typical=150, source="recorded exchange with the service"),
+        _created,
+        _failed,
+    )
+    azure.operations.register(
+        "virtualMachines.update", durations.Duration(typical=10, source="estimate"), arm.succeed
+    )
 
 
-def get_instance_view(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_instance_view(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
     return model.json_response(200, vm_views.instance_view(azure, vm))
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 for a new machine; 200 for an update, which the same body is too."""
     body, existing = arm.prepare_put(azure, request)
     if existing is not None:
@@ -83,13 +96,13 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.put_started(azure, request, vm, operation, created=True)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, request.resource_id)
     return _update(azure, request, vm, request.json())
 
 
 def _update(
-    azure: core.Simulator, request: model.Request, vm: store.Resource, body: model.JsonObject
+    azure: context.Azure, request: model.Request, vm: store.Resource, body: model.JsonObject
 ) -> model.Response:
     power.check_not_deleting(vm, "update")
     vm_checks.check_unchanged(vm, body)
@@ -111,7 +124,7 @@ def _update(
     return operations.put_started(azure, request, vm, operation, created=False)
 
 
-def _check_resize(azure: core.Simulator, vm: store.Resource, body: model.JsonObject) -> None:
+def _check_resize(azure: context.Azure, vm: store.Resource, body: model.JsonObject) -> None:
     wanted = body.get("properties", {}).get("hardwareProfile", {}).get("vmSize")
     if not wanted or wanted.lower() == vm.properties["hardwareProfile"]["vmSize"].lower():
         return
@@ -126,14 +139,14 @@ def _check_resize(azure: core.Simulator, vm: store.Resource, body: model.JsonObj
 # --- how a creation ends -------------------------------------------------------------------
 
 
-def _created(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+def _created(azure: context.Azure, vm: store.Resource, operation: store.Resource) -> None:
     _create_disk(azure, vm)
     vm.properties["provisioningState"] = "Succeeded"
     power.boot(azure, vm)
 
 
 def _failed(
-    azure: core.Simulator,
+    azure: context.Azure,
     vm: store.Resource,
     operation: store.Resource,
     error: model.JsonObject,
@@ -148,7 +161,7 @@ def _failed(
         power.set_power(vm, "")
 
 
-def _create_disk(azure: core.Simulator, vm: store.Resource) -> None:
+def _create_disk(azure: context.Azure, vm: store.Resource) -> None:
     disk = vm.properties["storageProfile"]["osDisk"]
     name = disk.get("name") or f"{vm.name}_OsDisk_1_{azure.new_guid('disk', vm.key)[:8]}"
     group = resource_ids.group_id(vm.id)
@@ -168,7 +181,7 @@ def _create_disk(azure: core.Simulator, vm: store.Resource) -> None:
 # --- documents -----------------------------------------------------------------------------
 
 
-def _furnish_machine(azure: core.Simulator, vm: store.Resource, *, has_gpu: bool) -> None:
+def _furnish_machine(azure: context.Azure, vm: store.Resource, *, has_gpu: bool) -> None:
     """What the new machine adds to what its image contains."""
     inside = vm.state["machine"]
     inside["user"] = vm.properties["osProfile"]["adminUsername"]
@@ -180,7 +193,7 @@ def _furnish_machine(azure: core.Simulator, vm: store.Resource, *, has_gpu: bool
 
 
 def _complete_document(
-    azure: core.Simulator, vm: store.Resource, exact_version: str | None = None
+    azure: context.Azure, vm: store.Resource, exact_version: str | None = None
 ) -> None:
     properties = vm.properties
     properties.setdefault("vmId", azure.new_guid("vm", vm.key))
@@ -195,7 +208,7 @@ def _complete_document(
     _create_interfaces(azure, vm)
 
 
-def _create_interfaces(azure: core.Simulator, vm: store.Resource) -> None:
+def _create_interfaces(azure: context.Azure, vm: store.Resource) -> None:
     """Turn inline configurations into interfaces of their own."""
     profile = vm.properties["networkProfile"]
     inline = profile.pop("networkInterfaceConfigurations", [])

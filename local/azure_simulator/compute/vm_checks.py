@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.azure_simulator import model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, store
 from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import skus
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 IMMUTABLE = (
     "properties.storageProfile.imageReference",
@@ -39,7 +36,7 @@ class Checked:
     plan_problem: model.JsonObject | None
 
 
-def check_new(azure: core.Simulator, vm_id: str, body: model.JsonObject) -> Checked:
+def check_new(azure: context.Azure, vm_id: str, body: model.JsonObject) -> Checked:
     """Refuses a body that cannot become a machine: sizes, image, disk, login, network, quota."""
     properties = body.get("properties", {})
     location = body["location"]
@@ -126,7 +123,7 @@ def _check_login(profile: model.JsonObject | None) -> None:
 
 
 def _check_network(
-    azure: core.Simulator, vm_id: str, location: str, profile: model.JsonObject
+    azure: context.Azure, vm_id: str, location: str, profile: model.JsonObject
 ) -> None:
     inline = profile.get("networkInterfaceConfigurations") or []
     given = profile.get("networkInterfaces") or []

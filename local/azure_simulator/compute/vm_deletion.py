@@ -4,26 +4,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator import arm, context, durations, model, operations, store
 from local.azure_simulator.compute import disks, placement, power
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
-
 TYPE = placement.VM_TYPE
-_NAMES = ("virtualMachines.delete", "virtualMachines.forceDelete")
+_TAKES = {
+    "virtualMachines.delete": durations.Duration(typical=60, source="estimate"),
+    "virtualMachines.forceDelete": durations.Duration(typical=25, source="estimate"),
+}
+_NAMES = tuple(_TAKES)
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="virtualMachines.delete")
     azure.on(TYPE, "vanish", _vanish)
-    for name in _NAMES:
-        azure.operations.register(name, _deleted)
+    for name, takes in _TAKES.items():
+        azure.operations.register(name, takes, _deleted)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     """204 when absent; 202 otherwise. `forceDeletion=true` skips the graceful shutdown."""
     vm = azure.store.find(request.resource_id)
     if vm is None:
@@ -40,12 +39,12 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, running)
 
 
-def _vanish(azure: core.Simulator, vm: store.Resource, data: model.JsonObject) -> None:
+def _vanish(azure: context.Azure, vm: store.Resource, data: model.JsonObject) -> None:
     """However it goes, alone or with its group."""
     azure.machine.destroy(vm.state["machine"])
 
 
-def _deleted(azure: core.Simulator, vm: store.Resource, operation: store.Resource) -> None:
+def _deleted(azure: context.Azure, vm: store.Resource, operation: store.Resource) -> None:
     arm.vanish(azure, vm, operation)
     for reference in vm.properties["networkProfile"]["networkInterfaces"]:
         if reference.get("properties", {}).get("deleteOption") == "Delete":

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import model, store, times
+from local.azure_simulator import context, model, store, times
 from local.azure_simulator.compute import power as power_changes
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 _POWER_TEXT = {
     "starting": "VM starting",
@@ -20,7 +15,7 @@ _POWER_TEXT = {
 }
 
 
-def show(azure: core.Simulator, vm: store.Resource, request: model.Request) -> model.JsonObject:
+def show(azure: context.Azure, vm: store.Resource, request: model.Request) -> model.JsonObject:
     """The document; with `$expand=instanceView` (any case) the view inside it."""
     if request.query.get("$expand", "").lower() != "instanceview":
         return vm.document
@@ -28,7 +23,7 @@ def show(azure: core.Simulator, vm: store.Resource, request: model.Request) -> m
     return {**vm.document, "properties": properties}
 
 
-def instance_view(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+def instance_view(azure: context.Azure, vm: store.Resource) -> model.JsonObject:
     power_changes.look_inside(azure, vm)
     statuses = [_provisioning_status(azure, vm)]
     if vm.state["generalized"]:
@@ -47,7 +42,7 @@ def instance_view(azure: core.Simulator, vm: store.Resource) -> model.JsonObject
     return view
 
 
-def _provisioning_status(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+def _provisioning_status(azure: context.Azure, vm: store.Resource) -> model.JsonObject:
     state = vm.properties["provisioningState"]
     status = {
         "code": f"ProvisioningState/{state.lower()}",
@@ -63,7 +58,7 @@ def _provisioning_status(azure: core.Simulator, vm: store.Resource) -> model.Jso
     return status
 
 
-def _agent(azure: core.Simulator, vm: store.Resource) -> model.JsonObject:
+def _agent(azure: context.Azure, vm: store.Resource) -> model.JsonObject:
     is_ready = vm.state["agent"]
     ready = (
         "ProvisioningState/succeeded",

@@ -6,14 +6,10 @@ yield or which words it would fail with. Effect `allocation` on `runs.build` fai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from local.azure_simulator import context
 from local.azure_simulator.container_registry import builds, protocol, registries, uploads
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     for module in (registries, builds, uploads, protocol):
         module.register(azure)

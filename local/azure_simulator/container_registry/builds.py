@@ -8,14 +8,10 @@ read: an upload that never came, no archive, no Dockerfile in it, or a git host 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib import parse
 
-from local.azure_simulator import arm, durations, model, store, times
+from local.azure_simulator import arm, context, durations, model, store, times
 from local.azure_simulator.container_registry import image_names, registries, uploads
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "simulator.registryRun"
 TIMEOUT_SECONDS = (300, 28_800)  # documented: 5 minutes to 8 hours
@@ -27,7 +23,7 @@ ROWS = {
 }
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.durations.add(ROWS)
     registry, run = arm.path_of(registries.TYPE), arm.path_of(registries.TYPE) + "/runs/{run}"
     azure.route("POST", registry + "/scheduleRun", schedule, operation="registries.scheduleRun")
@@ -40,7 +36,7 @@ def register(azure: core.Simulator) -> None:
     azure.on(TYPE, "finish", _finish)
 
 
-def schedule(azure: core.Simulator, request: model.Request) -> model.Response:
+def schedule(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the run: `status` Queued, `provisioningState` Succeeded."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
     body = request.json()
@@ -73,23 +69,23 @@ def schedule(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, run.document)
 
 
-def list_runs(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_runs(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
     return arm.page(azure, request, azure.store.children(registry.id, TYPE))
 
 
-def get(azure: core.Simulator, request: model.Request) -> model.Response:
+def get(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, arm.require(azure, request.resource_id).document)
 
 
-def list_log_url(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_log_url(azure: context.Azure, request: model.Request) -> model.Response:
     run = arm.require(azure, request.resource_id.rpartition("/")[0])
     signature = azure.digest("signature", run.key).hex()
     url = f"{request.base_url}/_registry/logs/{run.state['key']}?sv=2024-11-04&sig={signature}"
     return model.json_response(200, {"logLink": url})
 
 
-def get_log(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_log(azure: context.Azure, request: model.Request) -> model.Response:
     """What the signed URL yields, without credentials: text."""
     for run in azure.store.of_type(TYPE):
         if run.state["key"] == request.parameters["log"] and "sig" in request.query:
@@ -98,7 +94,7 @@ def get_log(azure: core.Simulator, request: model.Request) -> model.Response:
     raise model.Refusal(404, "BlobNotFound", "The specified blob does not exist.")
 
 
-def cancel(azure: core.Simulator, request: model.Request) -> model.Response:
+def cancel(azure: context.Azure, request: model.Request) -> model.Response:
     run = arm.require(azure, request.resource_id.rpartition("/")[0])
     if run.properties["status"] not in _FINAL:
         run.cancel()
@@ -147,7 +143,7 @@ def _image_names(
 
 
 def _start(
-    azure: core.Simulator,
+    azure: context.Azure,
     run: store.Resource,
     data: model.JsonObject,  # noqa: ARG001
 ) -> None:
@@ -159,7 +155,7 @@ def _start(
     azure.schedule(run, "finish", min(seconds, timeout), outcome)
 
 
-def _finish(azure: core.Simulator, run: store.Resource, data: model.JsonObject) -> None:
+def _finish(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     registry = azure.store.find(run.id.rpartition("/runs/")[0])
     if registry is None:
         return
@@ -174,7 +170,7 @@ def _finish(azure: core.Simulator, run: store.Resource, data: model.JsonObject) 
         _end(azure, run, "Succeeded", "")
 
 
-def _end(azure: core.Simulator, run: store.Resource, status: str, problem: str) -> None:
+def _end(azure: context.Azure, run: store.Resource, status: str, problem: str) -> None:
     properties = run.properties
     properties["status"] = status
     properties["finishTime"] = properties["lastUpdatedTime"] = times.zulu(azure.now)
@@ -190,7 +186,7 @@ def _end(azure: core.Simulator, run: store.Resource, status: str, problem: str) 
     run.state["log"] = "\n".join(lines) + "\n"
 
 
-def _push(azure: core.Simulator, registry: store.Resource, run: store.Resource) -> None:
+def _push(azure: context.Azure, registry: store.Resource, run: store.Resource) -> None:
     body = run.state["body"]
     if not body.get("isPushEnabled", True):
         return
@@ -214,7 +210,7 @@ def _shown(image: model.JsonObject) -> str:
     return f"{image['registry']}/{image['repository']}:{image['tag']} {image['digest']}"
 
 
-def _source_problem(azure: core.Simulator, registry: store.Resource, body: model.JsonObject) -> str:
+def _source_problem(azure: context.Azure, registry: store.Resource, body: model.JsonObject) -> str:
     """Why the source cannot be built; "" if it can."""
     location = str(body["sourceLocation"])
     if _REMOTE.match(location):

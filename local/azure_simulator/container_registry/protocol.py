@@ -9,14 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib import parse
 
-from local.azure_simulator import model, store, tokens
+from local.azure_simulator import context, model, store, tokens
 from local.azure_simulator.container_registry import image_names, pulls, registries
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "simulator.registryToken"
 REFRESH_SECONDS = 3 * 3600  # documented: about three hours
@@ -41,7 +38,7 @@ _ENTRA = model.Plane(
 """Checks the token that comes in for exchange; no route lies on it."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("POST", "/oauth2/exchange", exchange, plane=_REGISTRY)
     azure.route("POST", "/oauth2/token", issue, plane=_REGISTRY)
     azure.route("GET", "/v2", check, plane=_REGISTRY)
@@ -52,7 +49,7 @@ def register(azure: core.Simulator) -> None:
             azure.route(method, path + "/manifests/{reference}", manifest, plane=_REGISTRY)
 
 
-def exchange(azure: core.Simulator, request: model.Request) -> model.Response:
+def exchange(azure: context.Azure, request: model.Request) -> model.Response:
     """An Entra token for a refresh token: `grant_type=access_token&service=…&access_token=…`."""
     form = _form(request)
     registry = _registry(azure, request, form.get("service", ""))
@@ -64,7 +61,7 @@ def exchange(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, {"refresh_token": refresh_token})
 
 
-def issue(azure: core.Simulator, request: model.Request) -> model.Response:
+def issue(azure: context.Azure, request: model.Request) -> model.Response:
     """A refresh token for an access token to one repository."""
     form = _form(request)
     registry = _registry(azure, request, form.get("service", ""))
@@ -75,13 +72,13 @@ def issue(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def check(azure: core.Simulator, request: model.Request) -> model.Response:
+def check(azure: context.Azure, request: model.Request) -> model.Response:
     """`GET /v2/`: 200 with a token, else 401 and where to get one."""
     _authenticated(azure, request)
     return model.json_response(200, {}, {"Docker-Distribution-Api-Version": "registry/2.0"})
 
 
-def manifest(azure: core.Simulator, request: model.Request) -> model.Response:
+def manifest(azure: context.Azure, request: model.Request) -> model.Response:
     """A manifest by tag or digest; 404 MANIFEST_UNKNOWN."""
     registry = _authenticated(azure, request)
     parts = [value for name, value in request.parameters.items() if name.startswith("part")]
@@ -101,7 +98,7 @@ def _manifest_response(request: model.Request, image: model.JsonObject) -> model
     return model.Response(status=200, headers=headers, body=body)
 
 
-def _authenticated(azure: core.Simulator, request: model.Request) -> store.Resource:
+def _authenticated(azure: context.Azure, request: model.Request) -> store.Resource:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     granted = _grants(azure, token, "access") if scheme.lower() == "bearer" else None
     registry = None if granted is None else azure.store.find(granted)
@@ -113,7 +110,7 @@ def _authenticated(azure: core.Simulator, request: model.Request) -> store.Resou
     return registry
 
 
-def _is_open(azure: core.Simulator, registry: store.Resource) -> bool:
+def _is_open(azure: context.Azure, registry: store.Resource) -> bool:
     try:
         pulls.check_may_pull(azure, registry, ())
     except pulls.NotAuthorizedError:
@@ -121,7 +118,7 @@ def _is_open(azure: core.Simulator, registry: store.Resource) -> bool:
     return True
 
 
-def _registry(azure: core.Simulator, request: model.Request, service: str) -> store.Resource:
+def _registry(azure: context.Azure, request: model.Request, service: str) -> store.Resource:
     registry = registries.find_by_login_server(azure, request.host)
     registry = registry or registries.find_by_login_server(azure, service)
     if registry is None:
@@ -133,14 +130,14 @@ def _form(request: model.Request) -> dict[str, str]:
     return dict(parse.parse_qsl(request.body.decode("utf-8", "replace")))
 
 
-def _new_token(azure: core.Simulator, registry: store.Resource, kind: str, seconds: int) -> str:
+def _new_token(azure: context.Azure, registry: store.Resource, kind: str, seconds: int) -> str:
     token = f"{kind}.{azure.digest('registry token', registry.key).hex()}"
     document = {"registry": registry.id, "kind": kind, "expires": azure.now + seconds}
     azure.store.add(store.Resource(id=_token_id(token), type=TYPE, document=document))
     return token
 
 
-def _grants(azure: core.Simulator, token: str, kind: str) -> str | None:
+def _grants(azure: context.Azure, token: str, kind: str) -> str | None:
     """Id of the registry that a live token of this kind opens."""
     known = azure.store.find(_token_id(token))
     if known is None or known.document["kind"] != kind or known.document["expires"] < azure.now:

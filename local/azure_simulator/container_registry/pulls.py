@@ -7,14 +7,10 @@ scripts and people tell causes apart by them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import store
+from local.azure_simulator import context, store
 from local.azure_simulator.container_registry import image_names, public_images, registries
 from local.azure_simulator.identity import role_assignments, user_identities
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 # Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -37,7 +33,7 @@ class NotAuthorizedError(PullError):
 
 
 def find(
-    azure: core.Simulator, reference: str, identity_ids: Iterable[str] = ()
+    azure: context.Azure, reference: str, identity_ids: Iterable[str] = ()
 ) -> public_images.StoredImage:
     """What a pull of `reference` yields for a machine with these user-assigned identities.
 
@@ -58,7 +54,7 @@ def find(
 
 
 def check_may_pull(
-    azure: core.Simulator, registry: store.Resource, identity_ids: Iterable[str]
+    azure: context.Azure, registry: store.Resource, identity_ids: Iterable[str]
 ) -> None:
     """Raise NotAuthorizedError unless the registry is open or an identity has a role that works."""
     if registry.properties["anonymousPullEnabled"]:
@@ -77,7 +73,7 @@ def check_may_pull(
     )
 
 
-def identities_of_client(azure: core.Simulator, client_id: str) -> list[str]:
+def identities_of_client(azure: context.Azure, client_id: str) -> list[str]:
     """Resource ids of the identity with this client id: none, or one."""
     return [
         identity.id
@@ -98,7 +94,7 @@ def _find_public(name: image_names.ImageName) -> public_images.StoredImage:
 
 
 def _find_private(
-    azure: core.Simulator, registry: store.Resource, name: image_names.ImageName
+    azure: context.Azure, registry: store.Resource, name: image_names.ImageName
 ) -> public_images.StoredImage:
     for image in registries.images(azure, registry):
         found = image.document

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, durations, model, operations, resource_ids, store, times
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    resource_ids,
+    resource_types,
+    store,
+    times,
+)
 from local.azure_simulator.container_registry import public_images
 from local.azure_simulator.identity import user_identities
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 IMAGE_TYPE = "simulator.registryImage"
@@ -19,27 +24,26 @@ _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a da
 _INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
 _PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
-ROWS = {
-    "registries.write": durations.Duration(typical=10, source="estimate"),
-    "registries.delete": durations.Duration(typical=15, source="estimate"),
-}
 
 
-def register(azure: core.Simulator) -> None:
-    azure.durations.add(ROWS)
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "registries",
+        put=put,
+        write=durations.Duration(typical=10, source="estimate"),
+        delete=durations.Duration(typical=15, source="estimate"),
+        written=_succeed,
+    )
     path = arm.path_of(TYPE)
-    arm.register_reads(azure, TYPE)
     check_path = f"/subscriptions/{{subscription}}/providers/{TYPE.partition('/')[0]}"
     azure.route("POST", check_path + "/checkNameAvailability", check_name)
-    azure.route("PUT", path, put, operation="registries.write")
     azure.route("PATCH", path, patch, operation="registries.update")
-    azure.route("DELETE", path, arm.delete("registries.delete"), operation="registries.delete")
     azure.route("GET", path + "/listUsages", list_usages)
-    azure.operations.register("registries.write", _succeed)
-    azure.operations.register("registries.delete", arm.vanish)
 
 
-def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
+def check_name(azure: context.Azure, request: model.Request) -> model.Response:
     problem = _name_problem(azure, str(request.json().get("name", "")))
     document: model.JsonObject = {"nameAvailable": problem is None}
     if problem is not None:
@@ -47,7 +51,7 @@ def check_name(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, document)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 (200 on an update) with Azure-AsyncOperation."""
     body, existing = arm.prepare_put(azure, request)
     _check(azure, request, body, is_new=existing is None)
@@ -65,14 +69,12 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
         **known,
         **(body.get("properties") or {}),
         "loginServer": f"{registry.name.lower()}.azurecr.io",
-        "provisioningState": "Creating" if existing is None else "Updating",
     }
     registry.cost_per_hour = _SKUS[sku.lower()] / 24
-    operation = azure.operations.begin("registries.write", registry)
-    return operations.put_started(azure, request, registry, operation, created=existing is None)
+    return arm.start_write(azure, request, registry, "registries.write", created=existing is None)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id)
     body = request.json()
     given = body.get("properties") or {}
@@ -82,7 +84,7 @@ def patch(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, registry.document)
 
 
-def list_usages(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_usages(azure: context.Azure, request: model.Request) -> model.Response:
     """How much its images take, of what the tier includes."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
     taken = sum(int(image.document["sizeBytes"]) for image in images(azure, registry))
@@ -90,7 +92,7 @@ def list_usages(azure: core.Simulator, request: model.Request) -> model.Response
     return model.json_response(200, {"value": [size]})
 
 
-def find_by_login_server(azure: core.Simulator, host: str) -> store.Resource | None:
+def find_by_login_server(azure: context.Azure, host: str) -> store.Resource | None:
     """The registry that answers at this host, once it is made."""
     for registry in azure.store.of_type(TYPE):
         if registry.properties["loginServer"] == host.lower() and is_ready(registry):
@@ -103,7 +105,7 @@ def is_ready(registry: store.Resource) -> bool:
 
 
 def push(
-    azure: core.Simulator, registry: store.Resource, repository: str, tag: str, digest: str
+    azure: context.Azure, registry: store.Resource, repository: str, tag: str, digest: str
 ) -> store.Resource:
     """Put an image into the registry; the tag moves to it if it was there before."""
     size = (150 + int(digest[-2:], 16) * 4) * public_images.MEBIBYTE
@@ -118,11 +120,11 @@ def image_id(registry: store.Resource, repository: str, tag: str) -> str:
     return f"{registry.id}/images/{repository.replace('/', '%2F')}:{tag}"
 
 
-def images(azure: core.Simulator, registry: store.Resource) -> list[store.Resource]:
+def images(azure: context.Azure, registry: store.Resource) -> list[store.Resource]:
     return azure.store.children(registry.id, IMAGE_TYPE)
 
 
-def _succeed(azure: core.Simulator, registry: store.Resource, operation: store.Resource) -> None:
+def _succeed(azure: context.Azure, registry: store.Resource, operation: store.Resource) -> None:
     arm.succeed(azure, registry, operation)
     registry.properties["status"] = {
         "displayStatus": "Ready",
@@ -132,7 +134,7 @@ def _succeed(azure: core.Simulator, registry: store.Resource, operation: store.R
 
 
 def _check(
-    azure: core.Simulator, request: model.Request, body: model.JsonObject, *, is_new: bool
+    azure: context.Azure, request: model.Request, body: model.JsonObject, *, is_new: bool
 ) -> None:
     sku = str((body.get("sku") or {}).get("name", ""))
     if sku.lower() not in _SKUS:
@@ -148,7 +150,7 @@ def _check(
         model.refuse(status, "InvalidResourceName" if status == 400 else "AlreadyInUse", message)
 
 
-def _name_problem(azure: core.Simulator, name: str) -> tuple[str, str] | None:
+def _name_problem(azure: context.Azure, name: str) -> tuple[str, str] | None:
     """(reason, message) why no new registry can have this name; None if one can."""
     if not NAME.fullmatch(name):
         return "Invalid", (

@@ -8,26 +8,22 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, store, times
+from local.azure_simulator import arm, context, model, store, times
 from local.azure_simulator.container_registry import registries
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "simulator.buildSource"
 _PATH = "/_registry/sources/{source}"
 _NAMES_MAX = 2000
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     path = arm.path_of(registries.TYPE) + "/listBuildSourceUploadUrl"
     azure.route("POST", path, list_upload_url)
     azure.route("PUT", _PATH, put, plane=model.OPEN, operation="registries.upload")
 
 
-def list_upload_url(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_upload_url(azure: context.Azure, request: model.Request) -> model.Response:
     """`{uploadUrl, relativePath}`: a signed URL for one archive, and its name for scheduleRun."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
     identifier = azure.new_guid("source", registry.key)
@@ -44,7 +40,7 @@ def list_upload_url(azure: core.Simulator, request: model.Request) -> model.Resp
     return model.json_response(200, {"uploadUrl": url, "relativePath": relative_path})
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """A block blob in one request, as Azure Storage takes it; 201."""
     source = azure.store.find(f"/simulator/sources/{request.parameters['source']}")
     if source is None or "sig" not in request.query:
@@ -63,7 +59,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.empty_response(201, headers)
 
 
-def find(azure: core.Simulator, registry: store.Resource, path: str) -> store.Resource | None:
+def find(azure: context.Azure, registry: store.Resource, path: str) -> store.Resource | None:
     """The context that was really uploaded under this relative path for this registry."""
     for source in azure.store.of_type(TYPE):
         document = source.document

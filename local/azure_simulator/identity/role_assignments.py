@@ -6,13 +6,8 @@ only known to the directory when the request says what type it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, durations, model, resource_ids, store, times
+from local.azure_simulator import arm, context, durations, model, resource_ids, store, times
 from local.azure_simulator.identity import user_identities
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Authorization/roleAssignments"
 _COLLECTION = "{scope}/providers/Microsoft.Authorization/roleAssignments"
@@ -20,7 +15,7 @@ _DIRECTORY_LAG_SECONDS = 120
 """Replication of a new principal in the directory takes a minute or two."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.durations.add(
         {
             "roleAssignments.propagate": durations.Duration(
@@ -34,7 +29,7 @@ def register(azure: core.Simulator) -> None:
     azure.route("DELETE", f"/{_COLLECTION}/{{name}}", delete, operation="roleAssignments.delete")
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     scope = request.parameters["scope"]
     if azure.store.find(scope) is None and len(resource_ids.segments(scope)) > 2:
         arm.require(azure, scope)
@@ -55,7 +50,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(201, document)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     assignment = azure.store.find(request.resource_id)
     if assignment is None:
         return model.empty_response(204)
@@ -63,7 +58,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, assignment.document)
 
 
-def list_assignments(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_assignments(azure: context.Azure, request: model.Request) -> model.Response:
     """Those at the scope, above and below; `$filter`: `atScope()`, `principalId eq '…'`."""
     scope = resource_ids.key(request.parameters["scope"])
     text = request.query.get("$filter", "")
@@ -78,7 +73,7 @@ def list_assignments(azure: core.Simulator, request: model.Request) -> model.Res
     return arm.page(azure, request, found)
 
 
-def holds(azure: core.Simulator, principal_id: str, role_definition: str, scope: str) -> bool:
+def holds(azure: context.Azure, principal_id: str, role_definition: str, scope: str) -> bool:
     """Whether a principal has a role (its GUID) at a scope by now, propagation included."""
     return any(
         item.properties["principalId"] == principal_id
@@ -93,7 +88,7 @@ def _covers(outer: str, inner: str) -> bool:
     return f"{resource_ids.key(inner)}/".startswith(f"{resource_ids.key(outer)}/")
 
 
-def _check_principal(azure: core.Simulator, properties: model.JsonObject) -> None:
+def _check_principal(azure: context.Azure, properties: model.JsonObject) -> None:
     principal_id = properties.get("principalId", "")
     if properties.get("principalType"):
         return
@@ -111,7 +106,7 @@ def _check_principal(azure: core.Simulator, properties: model.JsonObject) -> Non
             )
 
 
-def _check_unique(azure: core.Simulator, scope: str, properties: model.JsonObject) -> None:
+def _check_unique(azure: context.Azure, scope: str, properties: model.JsonObject) -> None:
     for item in azure.store.of_type(TYPE):
         is_same = (
             resource_ids.same(item.properties["scope"], scope)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import arm, context, model, resource_types
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 TENANT = "00000000-0000-0000-0000-0000000000aa"
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
+def register(azure: context.Azure) -> None:
+    resource_types.register_reads(azure, TYPE)
     azure.route("PUT", arm.path_of(TYPE), put, operation="userAssignedIdentities.write")
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="userAssignedIdentities.delete")
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 with new principal and client ids; 200 and the same ids for an existing one."""
     body, existing = arm.prepare_put(azure, request)
     known = {} if existing is None else dict(existing.properties)
@@ -33,20 +28,20 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(201 if existing is None else 200, identity.document)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     if azure.store.find(request.resource_id) is None:
         return model.empty_response(204)
     azure.store.remove(request.resource_id)
     return model.empty_response(200)
 
 
-def client_id(azure: core.Simulator, identity_id: str) -> str | None:
+def client_id(azure: context.Azure, identity_id: str) -> str | None:
     """Client id of an identity that exists."""
     identity = azure.store.find(identity_id)
     return None if identity is None else str(identity.properties["clientId"])
 
 
-def check_attached(azure: core.Simulator, body: model.JsonObject) -> None:
+def check_attached(azure: context.Azure, body: model.JsonObject) -> None:
     """400 when a resource's `identity` names user-assigned identities that do not exist."""
     for identity_id in (body.get("identity") or {}).get("userAssignedIdentities") or {}:
         if azure.store.find(identity_id) is None:
@@ -58,7 +53,7 @@ def check_attached(azure: core.Simulator, body: model.JsonObject) -> None:
             )
 
 
-def shown(azure: core.Simulator, body: model.JsonObject) -> model.JsonObject | None:
+def shown(azure: context.Azure, body: model.JsonObject) -> model.JsonObject | None:
     """The `identity` of a resource as answers carry it: with principal and client ids."""
     given = body.get("identity")
     if not given:

@@ -39,6 +39,7 @@ class ScriptedMachine:
     """See `interface.Machine`. Everything is computed when a run starts."""
 
     def __init__(self, times: durations.Durations) -> None:
+        times.add(steps.DURATIONS)
         self._times = times
 
     def stand_in(self, vm: model.JsonObject) -> str:

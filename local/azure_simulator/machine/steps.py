@@ -59,6 +59,26 @@ class Done:
     """A bill of materials, printed on the line before the result."""
 
 
+_ESTIMATE = "estimate, within the total of 20 to 25 minutes for an image"
+DURATIONS = {
+    "script.prepare": durations.Duration(typical=60, source=_ESTIMATE),
+    "script.docker": durations.Duration(typical=50, source=_ESTIMATE),
+    "script.driver": durations.Duration(
+        typical=230, source="driver built by DKMS: 117 s on two cores"
+    ),
+    "script.preload": durations.Duration(typical=10, source=_ESTIMATE + ", beside the images"),
+    "script.preloadImage": durations.Duration(typical=25, source=_ESTIMATE + ", per image"),
+    "script.check": durations.Duration(typical=15, source=_ESTIMATE),
+    "script.seal": durations.Duration(typical=3, source=_ESTIMATE),
+    "script.sealing": durations.Duration(
+        typical=12, source="sealing took 8 and 13 s in real machines"
+    ),
+    "script.other": durations.Duration(
+        typical=100, source="recorded exchange with the service, with the overhead"
+    ),
+}
+"""What scripts take on a machine where nothing is really executed."""
+
 Part = Callable[[interface.ScriptRun, durations.Durations], Done | None]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from local.azure_simulator import context
 from local.azure_simulator.network import (
     interfaces,
     nat_gateways,
@@ -12,10 +11,7 @@ from local.azure_simulator.network import (
     virtual_networks,
 )
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     for module in (public_addresses, nat_gateways, virtual_networks, subnets, interfaces):
         module.register(azure)

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import (
+    arm,
+    context,
+    durations,
+    model,
+    operations,
+    resource_ids,
+    resource_types,
+    store,
+)
 from local.azure_simulator.network import subnets, writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/networkInterfaces"
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="networkInterfaces.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("networkInterfaces.delete", check=_check_delete, retry_after=(10,)),
-        operation="networkInterfaces.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "networkInterfaces",
+        put=put,
+        write=durations.Duration(typical=1, source="recorded as finished at once"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        written=writing.finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("networkInterfaces.write", writing.finish)
-    azure.operations.register("networkInterfaces.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 and already Succeeded, with the operation's header all the same."""
     body, existing = writing.require_put(azure, request)
     check_configurations(azure, request.resource_id, body, existing)
@@ -37,7 +42,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
 
 
 def create_inline(
-    azure: core.Simulator, interface_id: str, location: str, configuration: model.JsonObject
+    azure: context.Azure, interface_id: str, location: str, configuration: model.JsonObject
 ) -> store.Resource:
     """The interface that a virtual machine brings with it, at once."""
     document = {
@@ -52,7 +57,7 @@ def create_inline(
     return interface
 
 
-def complete(azure: core.Simulator, interface: store.Resource) -> None:
+def complete(azure: context.Azure, interface: store.Resource) -> None:
     """Fill in what Azure decides, and note what the interface uses."""
     for index, configuration in enumerate(interface.properties.get("ipConfigurations", [])):
         configuration["id"] = f"{interface.id}/ipConfigurations/{configuration['name']}"
@@ -66,7 +71,7 @@ def complete(azure: core.Simulator, interface: store.Resource) -> None:
 
 
 def check_configurations(
-    azure: core.Simulator,
+    azure: context.Azure,
     interface_id: str,
     body: model.JsonObject,
     existing: store.Resource | None = None,
@@ -81,7 +86,7 @@ def check_configurations(
             writing.check_reference(azure, address_id, interface_id, location)
 
 
-def has_outbound(azure: core.Simulator, interface: store.Resource) -> bool:
+def has_outbound(azure: context.Azure, interface: store.Resource) -> bool:
     """By its own public address, or by what its subnet offers."""
     return any(
         bool(address_id) or (bool(subnet_id) and subnets.has_outbound(azure, subnet_id or ""))
@@ -100,7 +105,7 @@ def _references(document: model.JsonObject) -> list[tuple[str | None, str | None
     return found
 
 
-def _check_delete(azure: core.Simulator, interface: store.Resource) -> None:
+def _check_delete(azure: context.Azure, interface: store.Resource) -> None:
     message = (
         "Network Interface {name} is used by existing resource {user}. In order to delete the "
         "network interface, it must be dissociated from the resource. To learn more, see "

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/natGateways"
 COST_PER_HOUR = 0.045
 """US dollars, without data."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="natGateways.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("natGateways.delete", check=_check_delete, retry_after=(10,)),
-        operation="natGateways.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "natGateways",
+        put=put,
+        write=durations.Duration(typical=15, source="recorded Retry-After 10"),
+        delete=durations.Duration(typical=15, source="estimate"),
+        written=writing.finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("natGateways.write", writing.finish)
-    azure.operations.register("natGateways.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = writing.require_put(azure, request)
     if body.get("sku", {}).get("name") not in {"Standard", "StandardV2"}:
         message = f"NAT gateway {request.resource_id} must have the sku Standard."
@@ -49,7 +45,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def _check_address(azure: core.Simulator, gateway_id: str, address_id: str, location: str) -> None:
+def _check_address(azure: context.Azure, gateway_id: str, address_id: str, location: str) -> None:
     """The exact code of this refusal is not documented."""
     address = writing.check_reference(azure, address_id, gateway_id, location)
     if address is not None and address.document.get("sku", {}).get("name") != "Standard":
@@ -57,7 +53,7 @@ def _check_address(azure: core.Simulator, gateway_id: str, address_id: str, loca
         model.refuse(400, "NatGatewayPublicIpSkuMismatch", message)
 
 
-def _check_delete(azure: core.Simulator, gateway: store.Resource) -> None:
+def _check_delete(azure: context.Azure, gateway: store.Resource) -> None:
     """The exact code of this refusal is not documented."""
     message = "NAT gateway {name} cannot be deleted because it is in use by {user}."
     writing.check_unused(azure, gateway, "InUseNatGatewayCannotBeDeleted", message)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/publicIPAddresses"
 COST_PER_HOUR = 0.005
 """Standard static address, US dollars."""
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="publicIPAddresses.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("publicIPAddresses.delete", check=_check_delete, retry_after=(10,)),
-        operation="publicIPAddresses.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "publicIPAddresses",
+        put=put,
+        write=durations.Duration(typical=4, source="recorded Retry-After 1"),
+        delete=durations.Duration(typical=10, source="estimate"),
+        written=_finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("publicIPAddresses.write", _finish)
-    azure.operations.register("publicIPAddresses.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = writing.require_put(azure, request)
     properties = body.get("properties", {})
     is_standard = body.get("sku", {}).get("name") == "Standard"
@@ -51,13 +47,13 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def _finish(azure: core.Simulator, address: store.Resource, operation: store.Resource) -> None:
+def _finish(azure: context.Azure, address: store.Resource, operation: store.Resource) -> None:
     digest = azure.durations.chance("address", address.key)
     address.properties["ipAddress"] = f"20.{int(digest * 240)}.{int(digest * 1e5) % 250}.10"
     writing.finish(azure, address, operation)
 
 
-def _check_delete(azure: core.Simulator, address: store.Resource) -> None:
+def _check_delete(azure: context.Azure, address: store.Resource) -> None:
     message = (
         "Public IP address {name} can not be deleted since it is still allocated to resource "
         "{user}. In order to delete the public IP, disassociate/detach the Public IP address from "

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import TYPE_CHECKING
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, model, operations, resource_ids, store
 from local.azure_simulator.network import writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/virtualNetworks/subnets"
 RESERVED_ADDRESSES = 5
 """Azure keeps the first four addresses and the last of each subnet."""
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     collection = arm.path_of(TYPE).rpartition("/")[0]
     azure.route("GET", collection, list_subnets)
     azure.route("GET", arm.path_of(TYPE), get)
@@ -25,12 +21,12 @@ def register(azure: core.Simulator) -> None:
     azure.route("DELETE", arm.path_of(TYPE), delete, operation="subnets.delete")
 
 
-def list_subnets(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_subnets(azure: context.Azure, request: model.Request) -> model.Response:
     network = arm.require(azure, resource_ids.without_action(request.resource_id))
     return model.json_response(200, {"value": network.properties["subnets"]})
 
 
-def get(azure: core.Simulator, request: model.Request) -> model.Response:
+def get(azure: context.Azure, request: model.Request) -> model.Response:
     subnet = find(azure, request.resource_id)
     if subnet is None:
         arm.require(azure, resource_ids.parent(request.resource_id))
@@ -38,7 +34,7 @@ def get(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(200, subnet)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     arm.check_writable(azure, request.resource_id)
     network = arm.require(azure, resource_ids.parent(request.resource_id))
     writing.check_idle(azure, network)
@@ -56,7 +52,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(answer.status, shown, answer.headers)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     subnet = find(azure, request.resource_id)
     if subnet is None:
         return model.empty_response(204)
@@ -69,7 +65,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted(azure, request, operation)
 
 
-def find(azure: core.Simulator, subnet_id: str) -> model.JsonObject | None:
+def find(azure: context.Azure, subnet_id: str) -> model.JsonObject | None:
     """The subnet's document inside its network, or None."""
     network = azure.store.find(resource_ids.parent(subnet_id))
     subnets = [] if network is None else network.properties.get("subnets", [])
@@ -80,7 +76,7 @@ def find(azure: core.Simulator, subnet_id: str) -> model.JsonObject | None:
     return None
 
 
-def has_outbound(azure: core.Simulator, subnet_id: str) -> bool:
+def has_outbound(azure: context.Azure, subnet_id: str) -> bool:
     """Whether a machine without a public address reaches the internet from this subnet."""
     subnet = find(azure, subnet_id) or {"properties": {}}
     properties = subnet["properties"]
@@ -88,7 +84,7 @@ def has_outbound(azure: core.Simulator, subnet_id: str) -> bool:
 
 
 def check(
-    azure: core.Simulator,
+    azure: context.Azure,
     network_id: str,
     subnet: model.JsonObject,
     prefixes: list[str],
@@ -108,7 +104,7 @@ def check(
     writing.check_reference(azure, gateway, f"{network_id}/subnets/{subnet['name']}", location)
 
 
-def check_room(azure: core.Simulator, subnet_id: str, by: str) -> model.JsonObject:
+def check_room(azure: context.Azure, subnet_id: str, by: str) -> model.JsonObject:
     """The subnet, which must exist and have a free address for one more interface."""
     subnet = find(azure, subnet_id)
     if subnet is None:
@@ -125,7 +121,7 @@ def check_room(azure: core.Simulator, subnet_id: str, by: str) -> model.JsonObje
     return subnet
 
 
-def check_unused(azure: core.Simulator, subnet_id: str) -> None:
+def check_unused(azure: context.Azure, subnet_id: str) -> None:
     users = writing.users_of(azure, subnet_id)
     if users:
         model.refuse(

@@ -6,31 +6,27 @@ reaches the internet (network API 2025-07-01 and later).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, durations, model, resource_types, store
 from local.azure_simulator.network import subnets, writing
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "Microsoft.Network/virtualNetworks"
 
 
-def register(azure: core.Simulator) -> None:
-    arm.register_reads(azure, TYPE)
-    azure.route("PUT", arm.path_of(TYPE), put, operation="virtualNetworks.write")
-    azure.route(
-        "DELETE",
-        arm.path_of(TYPE),
-        arm.delete("virtualNetworks.delete", check=_check_delete, retry_after=(10,)),
-        operation="virtualNetworks.delete",
+def register(azure: context.Azure) -> None:
+    resource_types.register(
+        azure,
+        TYPE,
+        "virtualNetworks",
+        put=put,
+        write=durations.Duration(typical=6, source="recorded Retry-After 3, then 10"),
+        delete=durations.Duration(typical=12, source="estimate"),
+        written=_finish,
+        check_delete=_check_delete,
+        delete_retry_after=(10,),
     )
-    azure.operations.register("virtualNetworks.write", _finish)
-    azure.operations.register("virtualNetworks.delete", arm.vanish)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     body, existing = writing.require_put(azure, request)
     properties = body.get("properties", {})
     prefixes = properties.get("addressSpace", {}).get("addressPrefixes", [])
@@ -56,7 +52,7 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     )
 
 
-def _finish(azure: core.Simulator, network: store.Resource, operation: store.Resource) -> None:
+def _finish(azure: context.Azure, network: store.Resource, operation: store.Resource) -> None:
     writing.finish(azure, network, operation)
     for subnet in network.properties["subnets"]:
         subnet["properties"]["provisioningState"] = "Succeeded"
@@ -64,7 +60,7 @@ def _finish(azure: core.Simulator, network: store.Resource, operation: store.Res
 
 
 def _check_removed(
-    azure: core.Simulator, network: store.Resource, wanted: list[model.JsonObject]
+    azure: context.Azure, network: store.Resource, wanted: list[model.JsonObject]
 ) -> None:
     """A PUT without a subnet removes it, which must not be in use."""
     kept = {item["name"].lower() for item in wanted}
@@ -73,7 +69,7 @@ def _check_removed(
             subnets.check_unused(azure, subnet["id"])
 
 
-def _check_delete(azure: core.Simulator, network: store.Resource) -> None:
+def _check_delete(azure: context.Azure, network: store.Resource) -> None:
     writing.check_idle(azure, network)
     for subnet in network.properties.get("subnets", []):
         subnets.check_unused(azure, subnet["id"])

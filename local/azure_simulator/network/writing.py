@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from local.azure_simulator import arm, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, model, operations, resource_ids, store
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 
 def start(
-    azure: core.Simulator,
+    azure: context.Azure,
     request: model.Request,
     resource: store.Resource,
     operation_name: str,
@@ -30,17 +27,17 @@ def start(
     return operations.put_started(azure, request, resource, operation, created=created)
 
 
-def stamp(azure: core.Simulator, resource: store.Resource) -> None:
+def stamp(azure: context.Azure, resource: store.Resource) -> None:
     """Give the resource a new etag."""
     resource.document["etag"] = f'W/"{azure.new_guid("etag", resource.key)}"'
 
 
-def finish(azure: core.Simulator, resource: store.Resource, operation: store.Resource) -> None:
+def finish(azure: context.Azure, resource: store.Resource, operation: store.Resource) -> None:
     resource.properties["provisioningState"] = "Succeeded"
     stamp(azure, resource)
 
 
-def check_idle(azure: core.Simulator, resource: store.Resource | None) -> None:
+def check_idle(azure: context.Azure, resource: store.Resource | None) -> None:
     """409 while another operation works on the resource."""
     running = None if resource is None else azure.operations.running(resource)
     if running is not None:
@@ -53,7 +50,7 @@ def check_idle(azure: core.Simulator, resource: store.Resource | None) -> None:
 
 
 def check_reference(
-    azure: core.Simulator, referenced_id: str | None, by: str, location: str
+    azure: context.Azure, referenced_id: str | None, by: str, location: str
 ) -> store.Resource | None:
     """The referenced resource, which must exist in the same region; None for no reference."""
     if not referenced_id:
@@ -73,7 +70,7 @@ def refuse_reference(referenced_id: str, by: str) -> NoReturn:
     )
 
 
-def users_of(azure: core.Simulator, resource_id: str) -> list[store.Resource]:
+def users_of(azure: context.Azure, resource_id: str) -> list[store.Resource]:
     """Resources whose hidden `uses` names this id: interfaces and pools in a subnet, and so on."""
     key = resource_ids.key(resource_id)
     return [item for item in azure.store.everything() if key in item.state.get("uses", ())]
@@ -84,7 +81,7 @@ def set_uses(resource: store.Resource, *used_ids: str | None) -> None:
     resource.state["uses"] = [resource_ids.key(item) for item in used_ids if item]
 
 
-def check_unused(azure: core.Simulator, resource: store.Resource, code: str, message: str) -> None:
+def check_unused(azure: context.Azure, resource: store.Resource, code: str, message: str) -> None:
     """400 while something uses the resource; `{user}` in the message names it."""
     check_idle(azure, resource)
     users = users_of(azure, resource.id)
@@ -93,7 +90,7 @@ def check_unused(azure: core.Simulator, resource: store.Resource, code: str, mes
 
 
 def require_put(
-    azure: core.Simulator, request: model.Request
+    azure: context.Azure, request: model.Request
 ) -> tuple[model.JsonObject, store.Resource | None]:
     """`arm.prepare_put`, and nothing else may be at work on the resource."""
     body, existing = arm.prepare_put(azure, request)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from local.azure_simulator import context
 from local.azure_simulator.resources import groups, listing, subscriptions
 
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
-
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     for module in (subscriptions, groups, listing):
         module.register(azure)

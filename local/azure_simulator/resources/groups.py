@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, operations, store
+from local.azure_simulator import arm, context, durations, model, operations, store
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = arm.GROUP_TYPE
 _PATH = "/subscriptions/{subscription}/resourceGroups/{group}"
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/subscriptions/{subscription}/resourceGroups", list_groups)
     azure.route("GET", _PATH, get)
     azure.route("HEAD", _PATH, head)
     azure.route("PUT", _PATH, put, operation="resourceGroups.write")
     azure.route("PATCH", _PATH, patch, operation="resourceGroups.write")
     azure.route("DELETE", _PATH, delete, operation="resourceGroups.delete")
-    azure.operations.register("resourceGroups.delete", arm.vanish)
+    takes = durations.Duration(typical=75, source="estimate, beside what it contains")
+    azure.operations.register("resourceGroups.delete", takes, arm.vanish)
 
 
-def list_groups(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_groups(azure: context.Azure, request: model.Request) -> model.Response:
     wanted = arm.filter_by_tag(request.query.get("$filter", ""))
     groups = [group for group in azure.store.of_type(TYPE) if wanted(group)]
     return arm.page(azure, request, groups)
 
 
-def get(azure: core.Simulator, request: model.Request) -> model.Response:
+def get(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, _require(azure, request).document)
 
 
-def head(azure: core.Simulator, request: model.Request) -> model.Response:
+def head(azure: context.Azure, request: model.Request) -> model.Response:
     exists = azure.store.find(request.resource_id) is not None
     return model.empty_response(204 if exists else 404)
 
 
-def put(azure: core.Simulator, request: model.Request) -> model.Response:
+def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 for a new group, 200 for an existing one; 409 in another location."""
     body = request.json()
     existing = azure.store.find(request.resource_id)
@@ -57,13 +53,13 @@ def put(azure: core.Simulator, request: model.Request) -> model.Response:
     return model.json_response(201 if existing is None else 200, group.document)
 
 
-def patch(azure: core.Simulator, request: model.Request) -> model.Response:
+def patch(azure: context.Azure, request: model.Request) -> model.Response:
     group = _require(azure, request)
     group.document["tags"] = request.json().get("tags", group.tags)
     return model.json_response(200, group.document)
 
 
-def delete(azure: core.Simulator, request: model.Request) -> model.Response:
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
     """202 + Location. Everything inside stays visible, and paid for, until it is gone."""
     group = _require(azure, request)
     operation = azure.operations.running(group)
@@ -73,7 +69,7 @@ def delete(azure: core.Simulator, request: model.Request) -> model.Response:
     return operations.accepted_at_location(azure, request, operation)
 
 
-def _require(azure: core.Simulator, request: model.Request) -> store.Resource:
+def _require(azure: context.Azure, request: model.Request) -> store.Resource:
     group = arm.require_group(azure, request.resource_id)
     assert group is not None  # the path of these routes names one
     return group

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
+from local.azure_simulator import arm, context, model, store
 
 _FIELDS = (
     "id", "name", "type", "location", "tags", "sku", "kind", "identity", "plan", "managedBy",
 )  # fmt: skip
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/subscriptions/{subscription}/resources", list_all)
     path = "/subscriptions/{subscription}/resourceGroups/{group}/resources"
     azure.route("GET", path, list_in_group)
 
 
-def list_all(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_all(azure: context.Azure, request: model.Request) -> model.Response:
     return _list(azure, request, azure.store.everything())
 
 
-def list_in_group(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_in_group(azure: context.Azure, request: model.Request) -> model.Response:
     """Nested ones, too: an image definition is listed beside its gallery."""
     group = arm.require_group(azure, request.resource_id)
     inside = f"{group.key}/" if group else ""
@@ -33,7 +28,7 @@ def list_in_group(azure: core.Simulator, request: model.Request) -> model.Respon
 
 
 def _list(
-    azure: core.Simulator, request: model.Request, resources: list[store.Resource]
+    azure: context.Azure, request: model.Request, resources: list[store.Resource]
 ) -> model.Response:
     """Tracked resources only: those with a location, as Resource Manager indexes them."""
     wanted = arm.filter_by_tag(request.query.get("$filter", ""))

@@ -4,13 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from local.azure_simulator import arm, model, store
+from local.azure_simulator import arm, context, durations, model, store
 from local.azure_simulator.data import locations
-
-if TYPE_CHECKING:
-    from local.azure_simulator import core
 
 TYPE = "simulator.provider"
 NAMESPACES = (
@@ -27,7 +22,7 @@ NAMESPACES = (
 _PATH = "/subscriptions/{subscription}/providers/{namespace}"
 
 
-def register(azure: core.Simulator) -> None:
+def register(azure: context.Azure) -> None:
     azure.route("GET", "/subscriptions/{subscription}", get_subscription)
     azure.route("GET", "/subscriptions/{subscription}/locations", list_locations)
     azure.route("GET", "/subscriptions/{subscription}/providers", list_providers)
@@ -35,12 +30,13 @@ def register(azure: core.Simulator) -> None:
     azure.route("POST", _PATH + "/register", register_provider, operation="providers.register")
     azure.route("POST", _PATH + "/unregister", unregister_provider)
     azure.on(TYPE, "registered", _finish_registration)
+    azure.durations.add({"providers.register": durations.Duration(typical=45, source="estimate")})
     for namespace in NAMESPACES:
         if azure.store.find(_provider_id(azure, namespace)) is None:
             _add_provider(azure, namespace)
 
 
-def get_subscription(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_subscription(azure: context.Azure, request: model.Request) -> model.Response:
     document = {
         "id": f"/subscriptions/{azure.subscription}",
         "subscriptionId": azure.subscription,
@@ -50,7 +46,7 @@ def get_subscription(azure: core.Simulator, request: model.Request) -> model.Res
     return model.json_response(200, document)
 
 
-def list_locations(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_locations(azure: context.Azure, request: model.Request) -> model.Response:
     value = [
         {
             "id": f"/subscriptions/{azure.subscription}/locations/{name}",
@@ -62,15 +58,15 @@ def list_locations(azure: core.Simulator, request: model.Request) -> model.Respo
     return model.json_response(200, {"value": value})
 
 
-def list_providers(azure: core.Simulator, request: model.Request) -> model.Response:
+def list_providers(azure: context.Azure, request: model.Request) -> model.Response:
     return arm.page(azure, request, azure.store.of_type(TYPE))
 
 
-def get_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+def get_provider(azure: context.Azure, request: model.Request) -> model.Response:
     return model.json_response(200, _require(azure, request).document)
 
 
-def register_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+def register_provider(azure: context.Azure, request: model.Request) -> model.Response:
     """200 at once with `Registering`; `Registered` some time later."""
     provider = _require(azure, request)
     if provider.document["registrationState"] != "Registered":
@@ -80,7 +76,7 @@ def register_provider(azure: core.Simulator, request: model.Request) -> model.Re
     return model.json_response(200, provider.document)
 
 
-def unregister_provider(azure: core.Simulator, request: model.Request) -> model.Response:
+def unregister_provider(azure: context.Azure, request: model.Request) -> model.Response:
     provider = _require(azure, request)
     provider.cancel()
     provider.document["registrationState"] = "NotRegistered"
@@ -88,14 +84,14 @@ def unregister_provider(azure: core.Simulator, request: model.Request) -> model.
 
 
 def _finish_registration(
-    azure: core.Simulator,
+    azure: context.Azure,
     provider: store.Resource,
     data: model.JsonObject,
 ) -> None:
     provider.document["registrationState"] = "Registered"
 
 
-def _require(azure: core.Simulator, request: model.Request) -> store.Resource:
+def _require(azure: context.Azure, request: model.Request) -> store.Resource:
     namespace = request.parameters["namespace"]
     provider = azure.store.find(_provider_id(azure, namespace))
     if provider is None:
@@ -104,11 +100,11 @@ def _require(azure: core.Simulator, request: model.Request) -> store.Resource:
     return provider
 
 
-def _provider_id(azure: core.Simulator, namespace: str) -> str:
+def _provider_id(azure: context.Azure, namespace: str) -> str:
     return f"/subscriptions/{azure.subscription}/providers/{namespace}"
 
 
-def _add_provider(azure: core.Simulator, namespace: str) -> None:
+def _add_provider(azure: context.Azure, namespace: str) -> None:
     provider_id = _provider_id(azure, namespace)
     document = {
         "id": provider_id,

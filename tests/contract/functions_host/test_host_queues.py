@@ -1,37 +1,20 @@
 """The queue trigger and the output binding on a real queue service, Azurite."""
 
 import os
-import re
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from azure.storage.queue import QueueClient
 from host_world import PATIENCE_SECONDS, Client, HostThread
 
-AZURITE = Path(__file__).parents[3] / "node_modules" / ".bin" / "azurite-queue"
-# The account that every Azurite knows.
-ACCOUNT = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1"
-    "OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-)
 SETTING = "AzureWebJobsStorage"
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
-def storage(tmp_path_factory):
+def storage(emulator):
     """A connection string to a queue service of its own."""
-    folder = tmp_path_factory.mktemp("azurite")
-    options = ["--queueHost", "127.0.0.1", "--queuePort", "0", "--location", str(folder)]
-    quiet = ["--skipApiVersionCheck", "--disableTelemetry"]
-    azurite = subprocess.Popen([AZURITE, *options, *quiet], stdout=subprocess.PIPE, text=True)
-    url = next(m[1] for line in azurite.stdout if (m := re.search(r"listens on (\S+)", line)))
-    yield f"{ACCOUNT}QueueEndpoint={url}/devstoreaccount1;"
-    azurite.terminate()
-    azurite.wait(PATIENCE_SECONDS)
-    azurite.stdout.close()
+    return emulator.account().connection
 
 
 @pytest.fixture(scope="module")

@@ -6,23 +6,23 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
-from simulated_world import World
+from azure_sandbox import AzureSandbox
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
+def world() -> Iterator[AzureSandbox]:
+    world = AzureSandbox()
     yield world
     world.close()
 
 
 @pytest.fixture
-def make_world(tmp_path: pathlib.Path) -> Iterator[type[World]]:
-    """For worlds with options of their own; all are closed at the end."""
-    made: list[World] = []
+def make_world(tmp_path: pathlib.Path) -> Iterator[type[AzureSandbox]]:
+    """Makes worlds with options of their own, and closes all of them at the end."""
+    made: list[AzureSandbox] = []
 
-    def make(**options: object) -> World:
-        made.append(World(**options))
+    def make(**options: object) -> AzureSandbox:
+        made.append(AzureSandbox(**options))
         return made[-1]
 
     yield make
@@ -31,8 +31,8 @@ def make_world(tmp_path: pathlib.Path) -> Iterator[type[World]]:
 
 
 @pytest.fixture
-def sealed(world: World) -> World:
-    """A world with a sealed, generalized builder and a definition that fits it."""
+def sealed(world: AzureSandbox) -> AzureSandbox:
+    """The world, with a sealed, generalized builder and a definition that fits it."""
     world.make_sealed_vm()
     world.make_definition()
     return world

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from simulated_world import GROUP, LOCATION, World, run_body, step_script
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, run_body, step_script
+from scripted_steps import console
 
 
-def test_a_build_leaves_its_version_and_nothing_that_costs_more(world: World) -> None:
+def test_a_build_leaves_its_version_and_nothing_that_costs_more(world: AzureSandbox) -> None:
     """Network with NAT gateway, machine, steps, seal, version, removal; by the real SDK clients."""
     make_nat_network(world)
     finish(world, world.compute.virtual_machines, "builder", world.vm_body())
@@ -35,7 +36,7 @@ def test_a_build_leaves_its_version_and_nothing_that_costs_more(world: World) ->
     assert [image["name"] for image in contents["images"]] == ["busybox:1.36"]
 
 
-def make_nat_network(world: World) -> None:
+def make_nat_network(world: AzureSandbox) -> None:
     world.make_group()
     standard = {"location": LOCATION, "sku": {"name": "Standard"}}
     finish(world, world.network.public_ip_addresses, "address", standard)
@@ -54,13 +55,8 @@ def make_nat_network(world: World) -> None:
     finish(world, world.network.virtual_networks, "net", network)
 
 
-def finish(world: World, operations: Any, name: str, body: dict[str, Any]) -> None:
+def finish(world: AzureSandbox, operations: Any, name: str, body: dict[str, Any]) -> None:
     operations.begin_create_or_update(GROUP, name, body).result()
-
-
-def console(world: World) -> str:
-    data = world.compute.virtual_machines.retrieve_boot_diagnostics_data(GROUP, "builder")
-    return world.send("GET", data.serial_console_log_blob_uri, token=None).body.decode()
 
 
 def test_a_build_takes_as_long_as_the_old_script_said(make_world: Any) -> None:
@@ -70,7 +66,7 @@ def test_a_build_takes_as_long_as_the_old_script_said(make_world: Any) -> None:
     assert 20 * 60 <= gpu_build_seconds(world) <= 25 * 60
 
 
-def gpu_build_seconds(world: World) -> float:
+def gpu_build_seconds(world: AzureSandbox) -> float:
     """One build whose every wait ends within a second: preloading runs beside the driver."""
     machines, begun = world.compute.virtual_machines, world.now()
     world.make_network()
@@ -98,22 +94,22 @@ def gpu_build_seconds(world: World) -> float:
     return world.now() - begun
 
 
-def finish_soon(world: World, begin: Any, *arguments: Any) -> None:
+def finish_soon(world: AzureSandbox, begin: Any, *arguments: Any) -> None:
     begin(*arguments, polling_interval=1).result()
 
 
-def await_agent(world: World) -> None:
+def await_agent(world: AzureSandbox) -> None:
     while world.agent() != "Ready":
         world.wait(1)
 
 
-def start_step(world: World, name: str, **parameters: str) -> None:
+def start_step(world: AzureSandbox, name: str, **parameters: str) -> None:
     body = run_body(step_script(name), NONCE="n1", BUILD_ID="b1", **parameters)
     commands = world.compute.virtual_machine_run_commands
     commands.begin_create_or_update(GROUP, "builder", name, body, polling=False)
 
 
-def step(world: World, name: str, **parameters: str) -> None:
+def step(world: AzureSandbox, name: str, **parameters: str) -> None:
     start_step(world, name, **parameters)
     while (view := world.run_view(name)).execution_state in {"Pending", "Running"}:
         world.wait(1)

@@ -1,10 +1,10 @@
 """What compute offers: sizes, usage, marketplace images."""
 
 import pytest
-from simulated_world import LOCATION, World, put_vm, refused
+from azure_sandbox import LOCATION, AzureSandbox, put_vm, refused
 
 
-def sizes(world: World, location: str = LOCATION) -> dict:
+def sizes(world: AzureSandbox, location: str = LOCATION) -> dict:
     listed = world.compute.resource_skus.list(filter=f"location eq '{location}'")
     return {item.name: item for item in listed}
 
@@ -13,7 +13,7 @@ def capabilities(size) -> dict[str, str]:
     return {item.name: item.value for item in size.capabilities}
 
 
-def test_sizes_say_what_they_can_do(world: World) -> None:
+def test_sizes_say_what_they_can_do(world: AzureSandbox) -> None:
     """All values are strings."""
     size = sizes(world)["Standard_NC4as_T4_v3"]
 
@@ -23,18 +23,18 @@ def test_sizes_say_what_they_can_do(world: World) -> None:
     assert found["HyperVGenerations"] == "V1,V2"
 
 
-def test_retired_sizes_are_absent(world: World) -> None:
+def test_retired_sizes_are_absent(world: AzureSandbox) -> None:
     """NC6 and its kind."""
     assert not {"Standard_NC6", "Standard_NC12", "Standard_NV6"} & set(sizes(world))
 
 
-def test_sizes_are_missing_in_some_regions(world: World) -> None:
+def test_sizes_are_missing_in_some_regions(world: AzureSandbox) -> None:
     """GPU sizes in many."""
     assert "Standard_NC24ads_A100_v4" in sizes(world, "swedencentral")
     assert "Standard_NC24ads_A100_v4" not in sizes(world, "francecentral")
 
 
-def test_a_restriction_of_the_location_makes_a_size_unusable(world: World) -> None:
+def test_a_restriction_of_the_location_makes_a_size_unusable(world: AzureSandbox) -> None:
     """It is listed all the same."""
     (restriction,) = sizes(world)["Standard_ND96isr_H100_v5"].restrictions
 
@@ -42,7 +42,7 @@ def test_a_restriction_of_the_location_makes_a_size_unusable(world: World) -> No
     assert restriction.reason_code == "NotAvailableForSubscription"
 
 
-def test_a_restriction_of_a_zone_is_another_thing(world: World) -> None:
+def test_a_restriction_of_a_zone_is_another_thing(world: AzureSandbox) -> None:
     """The size works regionally."""
     (restriction,) = sizes(world)["Standard_D16ds_v5"].restrictions
 
@@ -50,14 +50,14 @@ def test_a_restriction_of_a_zone_is_another_thing(world: World) -> None:
     assert restriction.restriction_info.zones == ["3"]
 
 
-def test_the_whole_list_has_all_regions(world: World) -> None:
+def test_the_whole_list_has_all_regions(world: AzureSandbox) -> None:
     """And comes in pages."""
     regions = {item.locations[0] for item in world.compute.resource_skus.list()}
 
     assert {"swedencentral", "eastus", "francecentral"} <= regions
 
 
-def test_usage_counts_the_machines(world: World) -> None:
+def test_usage_counts_the_machines(world: AzureSandbox) -> None:
     """Family names match those of the sizes."""
     world.make_vm()
 
@@ -70,7 +70,7 @@ def test_usage_counts_the_machines(world: World) -> None:
     assert usage["lowPriorityCores"].limit > 0
 
 
-def test_spot_machines_count_elsewhere(world: World) -> None:
+def test_spot_machines_count_elsewhere(world: AzureSandbox) -> None:
     """In one figure for all families."""
     world.make_network()
     body = world.vm_body()
@@ -83,7 +83,7 @@ def test_spot_machines_count_elsewhere(world: World) -> None:
     assert usage["cores"].current_value == usage["standardDSv5Family"].current_value == 0
 
 
-def test_usage_is_counted_by_region(world: World) -> None:
+def test_usage_is_counted_by_region(world: AzureSandbox) -> None:
     """Another region has its own."""
     world.make_vm()
 
@@ -92,7 +92,7 @@ def test_usage_is_counted_by_region(world: World) -> None:
     assert usage["cores"].current_value == 0
 
 
-def test_images_are_found_from_publisher_to_version(world: World) -> None:
+def test_images_are_found_from_publisher_to_version(world: AzureSandbox) -> None:
     """What a person needs who misspelt one."""
     images = world.compute.virtual_machine_images
     offer = ("Canonical", "ubuntu-24_04-lts")
@@ -104,7 +104,7 @@ def test_images_are_found_from_publisher_to_version(world: World) -> None:
     assert [item.name for item in newest] == ["24.04.202611010"]
 
 
-def test_an_image_says_what_it_is(world: World) -> None:
+def test_an_image_says_what_it_is(world: AzureSandbox) -> None:
     """Generation, architecture, plan."""
     images = world.compute.virtual_machine_images
 
@@ -127,7 +127,7 @@ def test_an_image_says_what_it_is(world: World) -> None:
     ],
 )
 def test_an_unknown_image_is_not_found(
-    world: World, publisher: str, offer: str, sku: str, version: str, code: str
+    world: AzureSandbox, publisher: str, offer: str, sku: str, version: str, code: str
 ) -> None:
     """404."""
     images = world.compute.virtual_machine_images

@@ -2,20 +2,20 @@
 
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
-from simulated_world import GROUP, LOCATION, World, refused, result_line, step_script
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, refused, result_line, step_script
 
 ADDRESS = "Microsoft.Network/publicIPAddresses"
 
 
-def get_group(world: World):
+def get_group(world: AzureSandbox):
     return world.resources.resource_groups.get(GROUP)
 
 
-def put_group(world: World):
+def put_group(world: AzureSandbox):
     return world.resources.resource_groups.create_or_update(GROUP, {"location": LOCATION})
 
 
-def test_throttling_answers_429_with_a_wait(world: World) -> None:
+def test_throttling_answers_429_with_a_wait(world: AzureSandbox) -> None:
     """Once by default; then all is well again."""
     world.make_group()
     world.add_fault(effect="throttle", retryAfter=17)
@@ -27,7 +27,7 @@ def test_throttling_answers_429_with_a_wait(world: World) -> None:
     assert get_group(world).name == GROUP
 
 
-def test_throttling_may_leave_the_wait_out(world: World) -> None:
+def test_throttling_may_leave_the_wait_out(world: AzureSandbox) -> None:
     """Retry-After is usual, not certain."""
     world.make_group()
     world.add_fault(effect="throttle", retryAfter=None)
@@ -35,7 +35,7 @@ def test_throttling_may_leave_the_wait_out(world: World) -> None:
     assert "Retry-After" not in refused(get_group, world).response.headers
 
 
-def test_any_status_can_be_injected(world: World) -> None:
+def test_any_status_can_be_injected(world: AzureSandbox) -> None:
     """With its code and message."""
     world.make_group()
     world.add_fault(effect="status", status=504, code="GatewayTimeout", message="late")
@@ -49,7 +49,7 @@ def test_any_status_can_be_injected(world: World) -> None:
     )
 
 
-def test_a_refused_request_has_no_effect(world: World) -> None:
+def test_a_refused_request_has_no_effect(world: AzureSandbox) -> None:
     """The fault stands before the handler."""
     world.add_fault(effect="status", status=500)
 
@@ -58,7 +58,7 @@ def test_a_refused_request_has_no_effect(world: World) -> None:
     assert world.listed() == {}
 
 
-def test_a_dropped_connection_before_the_effect(world: World) -> None:
+def test_a_dropped_connection_before_the_effect(world: AzureSandbox) -> None:
     """Nothing was done; the SDK says that the request was not sent."""
     world.add_fault(effect="drop", when="before")
 
@@ -68,7 +68,7 @@ def test_a_dropped_connection_before_the_effect(world: World) -> None:
     assert world.listed() == {}
 
 
-def test_a_dropped_connection_after_the_effect(world: World) -> None:
+def test_a_dropped_connection_after_the_effect(world: AzureSandbox) -> None:
     """It was done, and nobody was told."""
     world.add_fault(effect="drop", when="after")
 
@@ -79,7 +79,7 @@ def test_a_dropped_connection_after_the_effect(world: World) -> None:
     assert world.ledger()[-1]["status"] == 0
 
 
-def test_a_quota_refusal_has_its_numbers(world: World) -> None:
+def test_a_quota_refusal_has_its_numbers(world: AzureSandbox) -> None:
     """The same words as the real rule."""
     world.make_network()
     world.add_fault(method="PUT", effect="quota", name="Total Regional Cores", limit=50, usage=50)
@@ -121,7 +121,7 @@ def test_a_slow_script_takes_longer(make_world) -> None:
 # --- scripts -------------------------------------------------------------------------------
 
 
-def test_a_step_can_be_made_to_fail(world: World) -> None:
+def test_a_step_can_be_made_to_fail(world: AzureSandbox) -> None:
     """Only the step that is named; its result line tells."""
     world.make_vm()
     world.add_fault(effect="script", step="preload", exitCode=21, message="manifest unknown")
@@ -133,7 +133,7 @@ def test_a_step_can_be_made_to_fail(world: World) -> None:
     assert world.azure.store.find(world.vm_id()).state["machine"]["images"] == []
 
 
-def test_a_step_can_print_something_else(world: World) -> None:
+def test_a_step_can_print_something_else(world: AzureSandbox) -> None:
     """A cut result line, for instance."""
     world.make_vm()
     world.add_fault(effect="script", step="docker", exitCode=0, stdout='batch-prep-result {"v":1,')
@@ -143,7 +143,7 @@ def test_a_step_can_print_something_else(world: World) -> None:
     assert view.output == 'batch-prep-result {"v":1,'
 
 
-def test_a_step_can_lose_its_result_line(world: World) -> None:
+def test_a_step_can_lose_its_result_line(world: AzureSandbox) -> None:
     """Exit code 0 without the line is unknown, never success."""
     world.make_vm()
     world.add_fault(effect="silent", step="docker")
@@ -153,7 +153,7 @@ def test_a_step_can_lose_its_result_line(world: World) -> None:
     assert (view.exit_code, result_line(view.output)) == (0, {})
 
 
-def test_a_machine_can_crash_in_a_step(world: World) -> None:
+def test_a_machine_can_crash_in_a_step(world: AzureSandbox) -> None:
     """It looks stopped, as a sealed one does, without the mark."""
     world.make_vm()
     world.add_fault(effect="crash", step="docker")
@@ -166,7 +166,7 @@ def test_a_machine_can_crash_in_a_step(world: World) -> None:
     assert (inside["docker"], inside["sealed"]) == ("", False)
 
 
-def test_sealing_can_fail_after_its_script(world: World) -> None:
+def test_sealing_can_fail_after_its_script(world: AzureSandbox) -> None:
     """The line on the console says why; the machine stays on."""
     world.make_vm()
     world.add_fault(effect="sealFails", message="host keys remain")
@@ -196,7 +196,7 @@ def test_sealing_can_fail_after_its_script(world: World) -> None:
     ],
 )
 def test_a_fault_meets_whom_it_describes(
-    world: World, condition: dict[str, str], strikes: bool
+    world: AzureSandbox, condition: dict[str, str], strikes: bool
 ) -> None:
     """Each condition narrows it."""
     world.make_group()
@@ -207,14 +207,14 @@ def test_a_fault_meets_whom_it_describes(
     assert (answer.status == 418) == strikes
 
 
-def test_writes_are_met_by_their_operation_s_name(world: World) -> None:
+def test_writes_are_met_by_their_operation_s_name(world: AzureSandbox) -> None:
     """The names of the duration table."""
     world.add_fault(effect="status", status=418, operation="^resourceGroups.write$")
 
     assert refused(put_group, world).status_code == 418
 
 
-def test_a_fault_strikes_as_often_as_it_says(world: World) -> None:
+def test_a_fault_strikes_as_often_as_it_says(world: AzureSandbox) -> None:
     """And lets some go by first."""
     world.make_group()
     world.add_fault(effect="status", status=418, times=2, after=1)
@@ -238,7 +238,7 @@ def test_chance_is_decided_by_the_seed(make_world) -> None:
     assert 15 < strikes(1).count(418) < 45
 
 
-def test_faults_are_listed_and_cleared(world: World) -> None:
+def test_faults_are_listed_and_cleared(world: AzureSandbox) -> None:
     """With how often each struck."""
     world.make_group()
     world.add_fault(effect="throttle", times=3)
@@ -253,14 +253,14 @@ def test_faults_are_listed_and_cleared(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", [{"effect": "explode"}, {"effect": "drop", "whne": "after"}])
-def test_a_misspelt_fault_is_refused(world: World, fault: dict[str, str]) -> None:
+def test_a_misspelt_fault_is_refused(world: AzureSandbox, fault: dict[str, str]) -> None:
     """A fault that never strikes tests nothing."""
     answer = world.send("POST", "/_simulator/faults", fault, token=None)
 
     assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidFault")
 
 
-def test_several_faults_can_be_added_at_once(world: World) -> None:
+def test_several_faults_can_be_added_at_once(world: AzureSandbox) -> None:
     """A list, as in a file."""
     faults = [{"effect": "throttle"}, {"effect": "drop"}]
 
@@ -269,14 +269,14 @@ def test_several_faults_can_be_added_at_once(world: World) -> None:
     assert [item["id"] for item in answer.json()] == ["1", "2"]
 
 
-def test_the_simulator_s_own_api_is_never_met(world: World) -> None:
+def test_the_simulator_s_own_api_is_never_met(world: AzureSandbox) -> None:
     """A fault must be removable."""
     world.add_fault(effect="status", status=418, times=99)
 
     assert world.send("GET", "/_simulator/resources", token=None).status == 200
 
 
-def test_the_identity_endpoint_can_be_met(world: World) -> None:
+def test_the_identity_endpoint_can_be_met(world: AzureSandbox) -> None:
     """Tokens fail as well in the real world."""
     world.add_fault(effect="status", status=500, path="/msi/token")
 
@@ -285,7 +285,7 @@ def test_the_identity_endpoint_can_be_met(world: World) -> None:
     assert answer.status == 500
 
 
-def test_settings_are_listed(world: World) -> None:
+def test_settings_are_listed(world: AzureSandbox) -> None:
     """What a test or a person changed."""
     world.set(**{"quota:cores": 7})
 

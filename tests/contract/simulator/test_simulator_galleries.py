@@ -3,18 +3,18 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, LOCATION, World, definition_body, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, definition_body, refused
 
 STANDARD = [{"name": "SecurityType", "value": "Standard"}]
 BOTH = {"name": "DiskControllerTypes", "value": "SCSI, NVMe"}
 
 
-def put_gallery(world: World, name: str = "gallery") -> Any:
+def put_gallery(world: AzureSandbox, name: str = "gallery") -> Any:
     begin = world.compute.galleries.begin_create_or_update
     return begin(GROUP, name, {"location": LOCATION}).result()
 
 
-def put_definition(world: World, name: str = "image", **changes: Any) -> Any:
+def put_definition(world: AzureSandbox, name: str = "image", **changes: Any) -> Any:
     begin = world.compute.gallery_images.begin_create_or_update
     return begin(GROUP, "gallery", name, definition_body(**changes)).result()
 
@@ -23,7 +23,7 @@ def put_definition(world: World, name: str = "image", **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["my-gallery", "_gallery", "gallery.", "g" * 81])
-def test_a_gallery_s_name_has_no_hyphens(world: World, name: str) -> None:
+def test_a_gallery_s_name_has_no_hyphens(world: AzureSandbox, name: str) -> None:
     """Letters, digits, underscores, periods; alphanumeric at both ends; 80 at most."""
     world.make_group()
 
@@ -33,7 +33,7 @@ def test_a_gallery_s_name_has_no_hyphens(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["batchImageGallery", "a.b_c", "g" * 80, "g"])
-def test_a_good_gallery_name_is_taken(world: World, name: str) -> None:
+def test_a_good_gallery_name_is_taken(world: AzureSandbox, name: str) -> None:
     """The default of the old script among them."""
     world.make_group()
 
@@ -41,7 +41,7 @@ def test_a_good_gallery_name_is_taken(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["-image", "image-", "i" * 81])
-def test_a_definition_s_name_is_checked(world: World, name: str) -> None:
+def test_a_definition_s_name_is_checked(world: AzureSandbox, name: str) -> None:
     """Hyphens only inside."""
     world.make_group()
     put_gallery(world)
@@ -52,7 +52,7 @@ def test_a_definition_s_name_is_checked(world: World, name: str) -> None:
 @pytest.mark.parametrize(
     "version", ["1.0", "1.0.0.0", "v1.0.0", "01.0.0", "1.0.2147483648", "a.b.c"]
 )
-def test_a_version_is_three_numbers(sealed: World, version: str) -> None:
+def test_a_version_is_three_numbers(sealed: AzureSandbox, version: str) -> None:
     """Each an int32, without leading zeros."""
     error = refused(sealed.make_version, version)
 
@@ -63,7 +63,7 @@ def test_a_version_is_three_numbers(sealed: World, version: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["osType", "osState", "identifier"])
-def test_a_definition_is_complete(world: World, missing: str) -> None:
+def test_a_definition_is_complete(world: AzureSandbox, missing: str) -> None:
     """400 names what is missing."""
     world.make_group()
     put_gallery(world)
@@ -79,7 +79,7 @@ def test_a_definition_is_complete(world: World, missing: str) -> None:
         {"publisher": "p", "offer": "o", "sku": ""},
     ],
 )
-def test_an_identifier_has_its_lengths(world: World, identifier: dict[str, str]) -> None:
+def test_an_identifier_has_its_lengths(world: AzureSandbox, identifier: dict[str, str]) -> None:
     """128, 64 and 64, none empty."""
     world.make_group()
     put_gallery(world)
@@ -87,7 +87,7 @@ def test_an_identifier_has_its_lengths(world: World, identifier: dict[str, str])
     assert refused(put_definition, world, identifier=identifier).status_code == 400
 
 
-def test_an_identifier_is_unique_in_its_gallery(world: World) -> None:
+def test_an_identifier_is_unique_in_its_gallery(world: AzureSandbox) -> None:
     """Two definitions may not share publisher, offer and SKU."""
     world.make_group()
     put_gallery(world)
@@ -101,7 +101,7 @@ def test_an_identifier_is_unique_in_its_gallery(world: World) -> None:
     put_definition(world, "second", identifier=other)
 
 
-def test_the_same_definition_again_changes_nothing(world: World) -> None:
+def test_the_same_definition_again_changes_nothing(world: AzureSandbox) -> None:
     """A retried activity may put it again."""
     world.make_group()
     put_gallery(world)
@@ -122,7 +122,9 @@ def test_the_same_definition_again_changes_nothing(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_a_definition_never_changes(world: World, name: str, value: Any, method: str) -> None:
+def test_a_definition_never_changes(
+    world: AzureSandbox, name: str, value: Any, method: str
+) -> None:
     """So get and compare; do not put blindly."""
     world.make_group()
     put_gallery(world)
@@ -139,7 +141,7 @@ def test_a_definition_never_changes(world: World, name: str, value: Any, method:
     assert f"galleryImage.properties.{name}" in error.error.message
 
 
-def test_a_definition_without_a_security_type_gets_one(world: World) -> None:
+def test_a_definition_without_a_security_type_gets_one(world: AzureSandbox) -> None:
     """TrustedLaunchSupported and V2, since 2025-03-03: the trap."""
     world.make_group()
     put_gallery(world)
@@ -151,7 +153,7 @@ def test_a_definition_without_a_security_type_gets_one(world: World) -> None:
     ]
 
 
-def test_disk_controllers_come_back_in_azure_s_order(world: World) -> None:
+def test_disk_controllers_come_back_in_azure_s_order(world: AzureSandbox) -> None:
     """Then the same PUT again is a change."""
     world.make_group()
     put_gallery(world)
@@ -162,7 +164,7 @@ def test_disk_controllers_come_back_in_azure_s_order(world: World) -> None:
     assert made.features[1].value == "SCSI, NVMe"
 
 
-def test_a_description_can_be_patched(world: World) -> None:
+def test_a_description_can_be_patched(world: AzureSandbox) -> None:
     """What is not immutable."""
     world.make_group()
     put_gallery(world)
@@ -174,7 +176,7 @@ def test_a_description_can_be_patched(world: World) -> None:
     assert begin(GROUP, "gallery", "image", change).result().description == "new"
 
 
-def test_a_gallery_can_be_patched(world: World) -> None:
+def test_a_gallery_can_be_patched(world: AzureSandbox) -> None:
     """Its tags, for instance."""
     world.make_group()
     put_gallery(world)
@@ -186,7 +188,7 @@ def test_a_gallery_can_be_patched(world: World) -> None:
     assert patched.description == "new"
 
 
-def test_a_gallery_says_whether_it_is_new(world: World) -> None:
+def test_a_gallery_says_whether_it_is_new(world: AzureSandbox) -> None:
     """201 and Creating, then 200 and Updating."""
     world.make_group()
     path = f"{world.id('Microsoft.Compute/galleries', 'gallery')}?api-version=2026-03-03"
@@ -203,7 +205,7 @@ def test_a_gallery_says_whether_it_is_new(world: World) -> None:
 # --- deletion ------------------------------------------------------------------------------
 
 
-def test_deletion_goes_from_the_inside_out(sealed: World) -> None:
+def test_deletion_goes_from_the_inside_out(sealed: AzureSandbox) -> None:
     """Versions, then the definition, then the gallery."""
     sealed.make_version()
     compute = sealed.compute
@@ -222,7 +224,7 @@ def test_deletion_goes_from_the_inside_out(sealed: World) -> None:
 # --- managed images ------------------------------------------------------------------------
 
 
-def test_a_gallery_that_is_deleted_takes_nothing_new(world: World) -> None:
+def test_a_gallery_that_is_deleted_takes_nothing_new(world: AzureSandbox) -> None:
     """What came after the deletion began would vanish with it."""
     world.make_group()
     put_gallery(world)
@@ -231,17 +233,17 @@ def test_a_gallery_that_is_deleted_takes_nothing_new(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "Conflict")
 
 
-def image_body(world: World, generation: str = "V2") -> dict[str, Any]:
+def image_body(world: AzureSandbox, generation: str = "V2") -> dict[str, Any]:
     source = {"id": world.vm_id()}
     properties = {"sourceVirtualMachine": source, "hyperVGeneration": generation}
     return {"location": LOCATION, "properties": properties}
 
 
-def put_image(world: World, body: dict[str, Any]) -> Any:
+def put_image(world: AzureSandbox, body: dict[str, Any]) -> Any:
     return world.compute.images.begin_create_or_update(GROUP, "managed", body).result()
 
 
-def test_a_managed_image_can_be_a_source_too(sealed: World) -> None:
+def test_a_managed_image_can_be_a_source_too(sealed: AzureSandbox) -> None:
     """The older way, on request."""
     put_image(sealed, image_body(sealed))
     source = {"id": sealed.id("Microsoft.Compute/images", "managed")}
@@ -253,7 +255,7 @@ def test_a_managed_image_can_be_a_source_too(sealed: World) -> None:
     sealed.compute.images.begin_delete(GROUP, "managed").result()
 
 
-def test_a_managed_image_needs_a_generalized_machine(world: World) -> None:
+def test_a_managed_image_needs_a_generalized_machine(world: AzureSandbox) -> None:
     """409."""
     world.make_vm()
 
@@ -262,21 +264,21 @@ def test_a_managed_image_needs_a_generalized_machine(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
 
 
-def test_a_managed_image_needs_its_machine(world: World) -> None:
+def test_a_managed_image_needs_its_machine(world: AzureSandbox) -> None:
     """404."""
     world.make_group()
 
     assert refused(put_image, world, image_body(world)).status_code == 404
 
 
-def test_a_managed_image_has_the_machine_s_generation(sealed: World) -> None:
+def test_a_managed_image_has_the_machine_s_generation(sealed: AzureSandbox) -> None:
     """V1 is the default, and wrong here."""
     error = refused(put_image, sealed, image_body(sealed, "V1"))
 
     assert error.error.target == "hyperVGeneration"
 
 
-def test_trusted_launch_makes_no_managed_images(world: World) -> None:
+def test_trusted_launch_makes_no_managed_images(world: AzureSandbox) -> None:
     """Only gallery versions."""
     world.make_sealed_vm(security="TrustedLaunch")
 

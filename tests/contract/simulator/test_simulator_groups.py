@@ -1,17 +1,17 @@
 """Resource groups, resource providers, and lists across types."""
 
 import pytest
-from simulated_world import GROUP, LOCATION, World, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, refused
 
 TYPE = "Microsoft.Network/publicIPAddresses"
 
 
-def make_address(world: World, name: str, **more) -> None:
+def make_address(world: AzureSandbox, name: str, **more) -> None:
     body = {"location": LOCATION, "sku": {"name": "Standard"}, **more}
     world.network.public_ip_addresses.begin_create_or_update(GROUP, name, body).result()
 
 
-def test_a_group_is_created_once_and_updated_later(world: World) -> None:
+def test_a_group_is_created_once_and_updated_later(world: AzureSandbox) -> None:
     """PUT is plain: 201 the first time, 200 later, no operation."""
     path = f"{world.group_id()}?api-version=2025-04-01"
     body = {"location": LOCATION, "tags": {"a": "1"}}
@@ -22,7 +22,7 @@ def test_a_group_is_created_once_and_updated_later(world: World) -> None:
     assert answers[0].json()["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_existence_is_asked_with_head(world: World) -> None:
+def test_existence_is_asked_with_head(world: AzureSandbox) -> None:
     """HEAD answers 204 or 404."""
     exists = world.resources.resource_groups.check_existence
 
@@ -31,7 +31,7 @@ def test_existence_is_asked_with_head(world: World) -> None:
     assert exists(GROUP)
 
 
-def test_a_group_does_not_move(world: World) -> None:
+def test_a_group_does_not_move(world: AzureSandbox) -> None:
     """The same name in another location is a conflict."""
     world.make_group()
 
@@ -42,14 +42,14 @@ def test_a_group_does_not_move(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "InvalidResourceGroupLocation")
 
 
-def test_a_group_lies_in_a_region_that_exists(world: World) -> None:
+def test_a_group_lies_in_a_region_that_exists(world: AzureSandbox) -> None:
     """A misspelt region is refused."""
     error = refused(world.resources.resource_groups.create_or_update, GROUP, {"location": "sweden"})
 
     assert error.error.code == "LocationNotAvailableForResourceGroup"
 
 
-def test_deleting_a_group_takes_everything_with_it(world: World) -> None:
+def test_deleting_a_group_takes_everything_with_it(world: AzureSandbox) -> None:
     """It is the most robust cleanup; until it ends everything exists and costs."""
     world.make_group()
     make_address(world, "address")
@@ -61,7 +61,7 @@ def test_deleting_a_group_takes_everything_with_it(world: World) -> None:
     assert world.listed() == {}
 
 
-def test_a_group_being_deleted_refuses_writes(world: World) -> None:
+def test_a_group_being_deleted_refuses_writes(world: AzureSandbox) -> None:
     """A build that starts again at the wrong moment meets this."""
     world.make_group()
     world.resources.resource_groups.begin_delete(GROUP, polling=False)
@@ -73,7 +73,7 @@ def test_a_group_being_deleted_refuses_writes(world: World) -> None:
     assert again.error.code == "ResourceGroupBeingDeleted"
 
 
-def test_a_second_delete_joins_the_first(world: World) -> None:
+def test_a_second_delete_joins_the_first(world: AzureSandbox) -> None:
     """Deleting twice is harmless."""
     world.make_group()
     begin = world.resources.resource_groups.begin_delete
@@ -83,14 +83,14 @@ def test_a_second_delete_joins_the_first(world: World) -> None:
     assert refused(begin, GROUP).error.code == "ResourceGroupNotFound"
 
 
-def test_writes_need_a_group_that_exists(world: World) -> None:
+def test_writes_need_a_group_that_exists(world: AzureSandbox) -> None:
     """404 names the group, not the resource."""
     error = refused(make_address, world, "address")
 
     assert (error.status_code, error.error.code) == (404, "ResourceGroupNotFound")
 
 
-def test_reads_say_what_is_missing(world: World) -> None:
+def test_reads_say_what_is_missing(world: AzureSandbox) -> None:
     """First the group, then the resource."""
     get = world.network.public_ip_addresses.get
     without_group = refused(get, GROUP, "address")
@@ -102,7 +102,7 @@ def test_reads_say_what_is_missing(world: World) -> None:
     assert f"'{TYPE}/address' under resource group '{GROUP}'" in without_resource.error.message
 
 
-def test_lists_and_deletes_need_their_group_too(world: World) -> None:
+def test_lists_and_deletes_need_their_group_too(world: AzureSandbox) -> None:
     """An empty list, or a success, would hide a misspelt group."""
     addresses = world.network.public_ip_addresses
 
@@ -121,7 +121,7 @@ def test_lists_and_deletes_need_their_group_too(world: World) -> None:
         ({"location": "atlantis"}, "LocationNotAvailableForResourceType"),
     ],
 )
-def test_a_resource_needs_a_region_that_exists(world: World, body: dict, code: str) -> None:
+def test_a_resource_needs_a_region_that_exists(world: AzureSandbox, body: dict, code: str) -> None:
     """Both mistakes are 400."""
     world.make_group()
     begin = world.network.public_ip_addresses.begin_create_or_update
@@ -129,7 +129,7 @@ def test_a_resource_needs_a_region_that_exists(world: World, body: dict, code: s
     assert refused(begin, GROUP, "address", body).error.code == code
 
 
-def test_a_resource_does_not_move(world: World) -> None:
+def test_a_resource_does_not_move(world: AzureSandbox) -> None:
     """The same name in another region is a conflict."""
     world.make_group()
     make_address(world, "address")
@@ -139,7 +139,7 @@ def test_a_resource_does_not_move(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "InvalidResourceLocation")
 
 
-def test_a_child_needs_its_parent(world: World) -> None:
+def test_a_child_needs_its_parent(world: AzureSandbox) -> None:
     """A definition without its gallery is refused by the parent's name."""
     world.make_group()
     begin = world.compute.gallery_images.begin_create_or_update
@@ -149,7 +149,7 @@ def test_a_child_needs_its_parent(world: World) -> None:
     assert (error.status_code, error.error.code) == (404, "ParentResourceNotFound")
 
 
-def test_a_create_only_request_meets_what_exists(world: World) -> None:
+def test_a_create_only_request_meets_what_exists(world: AzureSandbox) -> None:
     """If-None-Match: * makes a PUT create-only."""
     world.make_network()
     path = f"{world.id('Microsoft.Network/virtualNetworks', 'net')}?api-version=2025-05-01"
@@ -159,7 +159,7 @@ def test_a_create_only_request_meets_what_exists(world: World) -> None:
     assert answer.status == 412
 
 
-def test_an_update_can_insist_on_the_version_it_knows(world: World) -> None:
+def test_an_update_can_insist_on_the_version_it_knows(world: AzureSandbox) -> None:
     """If-Match compares etags."""
     world.make_network()
     path = f"{world.id('Microsoft.Network/virtualNetworks', 'net')}?api-version=2025-05-01"
@@ -175,7 +175,7 @@ def test_an_update_can_insist_on_the_version_it_knows(world: World) -> None:
 # --- providers -----------------------------------------------------------------------------
 
 
-def test_an_unregistered_provider_refuses_writes(world: World) -> None:
+def test_an_unregistered_provider_refuses_writes(world: AzureSandbox) -> None:
     """409, with the namespace as target, so that a client may register it."""
     world.make_group()
     world.resources.providers.unregister("Microsoft.Network")
@@ -188,7 +188,7 @@ def test_an_unregistered_provider_refuses_writes(world: World) -> None:
     assert error["details"][0]["target"] == "Microsoft.Network"
 
 
-def test_registering_takes_a_while(world: World) -> None:
+def test_registering_takes_a_while(world: AzureSandbox) -> None:
     """The answer comes at once and says Registering."""
     world.resources.providers.unregister("Microsoft.Batch")
 
@@ -199,7 +199,7 @@ def test_registering_takes_a_while(world: World) -> None:
     assert world.resources.providers.get("Microsoft.Batch").registration_state == "Registered"
 
 
-def test_an_unknown_namespace_is_refused(world: World) -> None:
+def test_an_unknown_namespace_is_refused(world: AzureSandbox) -> None:
     """A typing error in a namespace."""
     error = refused(world.resources.providers.get, "Microsoft.Bach")
 
@@ -209,7 +209,7 @@ def test_an_unknown_namespace_is_refused(world: World) -> None:
 # --- lists ---------------------------------------------------------------------------------
 
 
-def test_resources_are_found_by_their_tag(world: World) -> None:
+def test_resources_are_found_by_their_tag(world: AzureSandbox) -> None:
     """The sweep finds what a lost build left by its tags."""
     world.make_group()
     make_address(world, "mine", tags={"build": "b1"})
@@ -226,7 +226,7 @@ def test_resources_are_found_by_their_tag(world: World) -> None:
     assert sorted(item.name for item in both) == ["mine", "other"]
 
 
-def test_resources_are_found_by_their_type(world: World) -> None:
+def test_resources_are_found_by_their_type(world: AzureSandbox) -> None:
     """The other filter that is supported."""
     world.make_network()
     make_address(world, "address")
@@ -236,14 +236,14 @@ def test_resources_are_found_by_their_type(world: World) -> None:
     assert [item.name for item in found] == ["address"]
 
 
-def test_another_filter_is_refused(world: World) -> None:
+def test_another_filter_is_refused(world: AzureSandbox) -> None:
     """Never the whole list instead."""
     error = refused(lambda: list(world.resources.resources.list(filter="color eq 'red'")))
 
     assert (error.status_code, error.error.code) == (400, "InvalidFilterInQueryString")
 
 
-def test_groups_are_found_by_their_tag(world: World) -> None:
+def test_groups_are_found_by_their_tag(world: AzureSandbox) -> None:
     """Groups are listed by their own route."""
     groups = world.resources.resource_groups
     groups.create_or_update("mine", {"location": LOCATION, "tags": {"build": "b1"}})
@@ -254,7 +254,7 @@ def test_groups_are_found_by_their_tag(world: World) -> None:
     assert [group.name for group in found] == ["mine"]
 
 
-def test_a_subscription_lists_a_type_across_its_groups(world: World) -> None:
+def test_a_subscription_lists_a_type_across_its_groups(world: AzureSandbox) -> None:
     """Beside the list of each group."""
     world.make_group("other")
     body = {"location": LOCATION, "sku": {"name": "Standard"}}
@@ -268,7 +268,7 @@ def test_a_subscription_lists_a_type_across_its_groups(world: World) -> None:
     assert names == ["there", "here"]
 
 
-def test_a_group_lists_what_is_in_it(world: World) -> None:
+def test_a_group_lists_what_is_in_it(world: AzureSandbox) -> None:
     """Only its own, and not itself."""
     world.make_group()
     world.make_group("other")

@@ -3,21 +3,25 @@
 from typing import Any
 
 from azure.mgmt.authorization import models
-from simulated_world import GROUP, LOCATION, World, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, refused
 
 from local.azure_simulator.identity import role_assignments
 
 PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
-def make_identity(world: World) -> Any:
+def make_identity(world: AzureSandbox) -> Any:
     world.make_group()
     identities = world.identities.user_assigned_identities
     return identities.create_or_update(GROUP, "pull", {"location": LOCATION})
 
 
 def assign(
-    world: World, principal: str, name: str = "1" * 8, *, kind: str | None = "ServicePrincipal"
+    world: AzureSandbox,
+    principal: str,
+    name: str = "1" * 8,
+    *,
+    kind: str | None = "ServicePrincipal",
 ) -> Any:
     role = f"/subscriptions/{world.azure.subscription}/providers/Microsoft.Authorization"
     parameters = models.RoleAssignmentCreateParameters(
@@ -29,7 +33,7 @@ def assign(
     return world.authorization.role_assignments.create(world.group_id(), guid, parameters)
 
 
-def test_an_identity_keeps_its_ids(world: World) -> None:
+def test_an_identity_keeps_its_ids(world: AzureSandbox) -> None:
     """PUT is plain and repeatable."""
     first = make_identity(world)
     second = make_identity(world)
@@ -38,7 +42,7 @@ def test_an_identity_keeps_its_ids(world: World) -> None:
     assert (first.principal_id, first.client_id) == (second.principal_id, second.client_id)
 
 
-def test_a_deleted_identity_is_gone(world: World) -> None:
+def test_a_deleted_identity_is_gone(world: AzureSandbox) -> None:
     """Twice is harmless."""
     make_identity(world)
     identities = world.identities.user_assigned_identities
@@ -49,7 +53,7 @@ def test_a_deleted_identity_is_gone(world: World) -> None:
     assert refused(identities.get, GROUP, "pull").error.code == "ResourceNotFound"
 
 
-def test_a_role_is_assigned_once(world: World) -> None:
+def test_a_role_is_assigned_once(world: AzureSandbox) -> None:
     """409 RoleAssignmentExists means that all is well."""
     identity = make_identity(world)
     made = assign(world, identity.principal_id)
@@ -60,7 +64,7 @@ def test_a_role_is_assigned_once(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "RoleAssignmentExists")
 
 
-def test_a_fresh_principal_needs_its_type(world: World) -> None:
+def test_a_fresh_principal_needs_its_type(world: AzureSandbox) -> None:
     """The directory does not know it yet; later it does."""
     identity = make_identity(world)
 
@@ -71,7 +75,7 @@ def test_a_fresh_principal_needs_its_type(world: World) -> None:
     assign(world, identity.principal_id, kind=None)
 
 
-def test_a_role_works_after_a_while(world: World) -> None:
+def test_a_role_works_after_a_while(world: AzureSandbox) -> None:
     """Propagation takes minutes; then it holds for everything below the scope."""
     identity = make_identity(world)
     assign(world, identity.principal_id)
@@ -87,7 +91,7 @@ def test_a_role_works_after_a_while(world: World) -> None:
     assert not holds(world.group_id("other"))
 
 
-def test_assignments_are_listed_by_scope_and_principal(world: World) -> None:
+def test_assignments_are_listed_by_scope_and_principal(world: AzureSandbox) -> None:
     """As the app looks before it assigns."""
     identity = make_identity(world)
     assign(world, identity.principal_id)
@@ -100,7 +104,7 @@ def test_assignments_are_listed_by_scope_and_principal(world: World) -> None:
     assert list(other) == []
 
 
-def test_a_removed_assignment_holds_no_more(world: World) -> None:
+def test_a_removed_assignment_holds_no_more(world: AzureSandbox) -> None:
     """DELETE is plain; a second one is harmless."""
     identity = make_identity(world)
     made = assign(world, identity.principal_id)
@@ -112,6 +116,6 @@ def test_a_removed_assignment_holds_no_more(world: World) -> None:
     assert list(world.authorization.role_assignments.list_for_scope(world.group_id())) == []
 
 
-def test_a_scope_must_exist(world: World) -> None:
+def test_a_scope_must_exist(world: AzureSandbox) -> None:
     """Roles on what is not there help nobody."""
     assert refused(assign, world, "principal").error.code == "ResourceGroupNotFound"

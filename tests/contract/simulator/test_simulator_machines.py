@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, World, refused, run_body
+from azure_sandbox import GROUP, AzureSandbox, refused, run_body
 
 from local.azure_simulator import model
 from local.azure_simulator.machine import interface
@@ -51,9 +51,9 @@ def machine() -> SlowMachine:
 
 
 @pytest.fixture
-def running(make_world: Any, machine: SlowMachine) -> World:
+def running(make_world: Any, machine: SlowMachine) -> AzureSandbox:
     """A world in which a script runs on that machine."""
-    world: World = make_world(machine=machine, throttled=False)
+    world: AzureSandbox = make_world(machine=machine, throttled=False)
     world.make_vm()
     commands = world.compute.virtual_machine_run_commands
     body = run_body("#!/bin/bash\n", A="1")
@@ -61,7 +61,7 @@ def running(make_world: Any, machine: SlowMachine) -> World:
     return world
 
 
-def test_the_machine_is_asked_until_it_knows(running: World, machine: SlowMachine) -> None:
+def test_the_machine_is_asked_until_it_knows(running: AzureSandbox, machine: SlowMachine) -> None:
     """Each request looks again; the outcome then travels as any other."""
     running.wait(600)
     assert running.run_view("one").execution_state == "Running"
@@ -73,7 +73,7 @@ def test_the_machine_is_asked_until_it_knows(running: World, machine: SlowMachin
     assert machine.heard[:3] == ["boot", "run {'A': '1'}", "look"]
 
 
-def test_a_long_silence_is_not_made_up_for(running: World, machine: SlowMachine) -> None:
+def test_a_long_silence_is_not_made_up_for(running: AzureSandbox, machine: SlowMachine) -> None:
     """One look after an hour, not one for each five seconds of it."""
     machine.heard.clear()
     running.wait(3000)
@@ -83,7 +83,9 @@ def test_a_long_silence_is_not_made_up_for(running: World, machine: SlowMachine)
 
 
 @pytest.mark.parametrize("end", ["delete the command", "delete the machine", "delete the group"])
-def test_the_machine_learns_of_every_end(running: World, machine: SlowMachine, end: str) -> None:
+def test_the_machine_learns_of_every_end(
+    running: AzureSandbox, machine: SlowMachine, end: str
+) -> None:
     """What really runs must really be ended."""
     match end:
         case "delete the command":
@@ -100,7 +102,7 @@ def test_the_machine_learns_of_every_end(running: World, machine: SlowMachine, e
 
 def test_a_timeout_kills_what_really_runs(make_world: Any, machine: SlowMachine) -> None:
     """Not only its record."""
-    world: World = make_world(machine=machine, throttled=False)
+    world: AzureSandbox = make_world(machine=machine, throttled=False)
     world.make_vm()
 
     view = world.run("one", "#!/bin/bash\n", timeout=30)
@@ -109,7 +111,7 @@ def test_a_timeout_kills_what_really_runs(make_world: Any, machine: SlowMachine)
     assert "kill" in machine.heard
 
 
-def test_a_machine_may_switch_itself_off(running: World, machine: SlowMachine) -> None:
+def test_a_machine_may_switch_itself_off(running: AzureSandbox, machine: SlowMachine) -> None:
     """As sealing does; who looks, learns of it, and reads its last words."""
     machine.seen = interface.Observation(console=("sealed",), is_off=True)
 
@@ -120,7 +122,7 @@ def test_a_machine_may_switch_itself_off(running: World, machine: SlowMachine) -
     assert resource.state["console"][-1] == "sealed"
 
 
-def test_whoever_acts_on_a_machine_looks_first(running: World, machine: SlowMachine) -> None:
+def test_whoever_acts_on_a_machine_looks_first(running: AzureSandbox, machine: SlowMachine) -> None:
     """One that switched itself off can be generalized at once, and not restarted."""
     machine.seen = interface.Observation(is_off=True)
     machines = running.compute.virtual_machines
@@ -132,14 +134,16 @@ def test_whoever_acts_on_a_machine_looks_first(running: World, machine: SlowMach
     assert "OSState/generalized" in running.codes()
 
 
-def test_generalizing_looks_as_well(running: World, machine: SlowMachine) -> None:
+def test_generalizing_looks_as_well(running: AzureSandbox, machine: SlowMachine) -> None:
     """Nobody had asked for the machine since."""
     machine.seen = interface.Observation(is_off=True)
 
     running.compute.virtual_machines.generalize(GROUP, "builder")
 
 
-def test_power_from_outside_reaches_the_machine(running: World, machine: SlowMachine) -> None:
+def test_power_from_outside_reaches_the_machine(
+    running: AzureSandbox, machine: SlowMachine
+) -> None:
     """Down, and up again."""
     machine.heard.clear()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, LOCATION, World, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, refused
 
 ADDRESSES = "Microsoft.Network/publicIPAddresses"
 GATEWAYS = "Microsoft.Network/natGateways"
@@ -11,7 +11,7 @@ NETWORKS = "Microsoft.Network/virtualNetworks"
 INTERFACES = "Microsoft.Network/networkInterfaces"
 
 
-def make_address(world: World, name: str = "address", sku: str = "Standard") -> str:
+def make_address(world: AzureSandbox, name: str = "address", sku: str = "Standard") -> str:
     body = {
         "location": LOCATION,
         "sku": {"name": sku},
@@ -27,7 +27,7 @@ def gateway_body(*address_ids: str, sku: str = "Standard") -> dict[str, Any]:
     return {"location": LOCATION, "sku": {"name": sku}, "properties": properties}
 
 
-def make_gateway(world: World) -> str:
+def make_gateway(world: AzureSandbox) -> str:
     begin = world.network.nat_gateways.begin_create_or_update
     begin(GROUP, "nat", gateway_body(make_address(world))).result()
     return world.id(GATEWAYS, "nat")
@@ -50,7 +50,7 @@ def interface_body(subnet_id: str, **more: Any) -> dict[str, Any]:
     return {"location": LOCATION, "properties": {"ipConfigurations": configurations}}
 
 
-def make_interface(world: World, subnet_id: str, name: str = "nic") -> None:
+def make_interface(world: AzureSandbox, subnet_id: str, name: str = "nic") -> None:
     begin = world.network.network_interfaces.begin_create_or_update
     begin(GROUP, name, interface_body(subnet_id)).result()
 
@@ -58,7 +58,7 @@ def make_interface(world: World, subnet_id: str, name: str = "nic") -> None:
 # --- addresses and gateways ----------------------------------------------------------------
 
 
-def test_an_address_gets_its_number_when_it_is_ready(world: World) -> None:
+def test_an_address_gets_its_number_when_it_is_ready(world: AzureSandbox) -> None:
     """And costs from the beginning."""
     world.make_group()
     make_address(world)
@@ -70,7 +70,7 @@ def test_an_address_gets_its_number_when_it_is_ready(world: World) -> None:
     assert world.listed()["address"]["costPerHour"] > 0
 
 
-def test_a_standard_address_is_static(world: World) -> None:
+def test_a_standard_address_is_static(world: AzureSandbox) -> None:
     """Azure refuses a dynamic one."""
     world.make_group()
     body = {
@@ -86,7 +86,7 @@ def test_a_standard_address_is_static(world: World) -> None:
     assert error.error.code == "StandardSkuPublicIPAddressesMustBeStatic"
 
 
-def test_a_gateway_is_standard(world: World) -> None:
+def test_a_gateway_is_standard(world: AzureSandbox) -> None:
     """There is no basic NAT gateway."""
     world.make_group()
     begin = world.network.nat_gateways.begin_create_or_update
@@ -94,7 +94,7 @@ def test_a_gateway_is_standard(world: World) -> None:
     assert refused(begin, GROUP, "nat", gateway_body(sku="Basic")).status_code == 400
 
 
-def test_a_gateway_needs_a_standard_address(world: World) -> None:
+def test_a_gateway_needs_a_standard_address(world: AzureSandbox) -> None:
     """A basic address does not fit."""
     world.make_group()
     address = make_address(world, sku="Basic")
@@ -103,7 +103,7 @@ def test_a_gateway_needs_a_standard_address(world: World) -> None:
     assert refused(begin, GROUP, "nat", gateway_body(address)).status_code == 400
 
 
-def test_a_gateway_needs_an_address_that_exists(world: World) -> None:
+def test_a_gateway_needs_an_address_that_exists(world: AzureSandbox) -> None:
     """The usual answer to a dangling reference."""
     world.make_group()
     begin = world.network.nat_gateways.begin_create_or_update
@@ -113,7 +113,7 @@ def test_a_gateway_needs_an_address_that_exists(world: World) -> None:
     assert (error.status_code, error.error.code) == (400, "InvalidResourceReference")
 
 
-def test_an_address_in_use_stays(world: World) -> None:
+def test_an_address_in_use_stays(world: AzureSandbox) -> None:
     """First the gateway, then its address."""
     world.make_group()
     make_gateway(world)
@@ -126,7 +126,7 @@ def test_an_address_in_use_stays(world: World) -> None:
     addresses.begin_delete(GROUP, "address").result()
 
 
-def test_a_gateway_in_use_stays(world: World) -> None:
+def test_a_gateway_in_use_stays(world: AzureSandbox) -> None:
     """First the subnet that uses it."""
     world.make_group()
     gateway = make_gateway(world)
@@ -142,7 +142,7 @@ def test_a_gateway_in_use_stays(world: World) -> None:
 # --- networks and subnets ------------------------------------------------------------------
 
 
-def test_new_subnets_are_private(world: World) -> None:
+def test_new_subnets_are_private(world: AzureSandbox) -> None:
     """Network API 2025-07-01 and later: no outbound access unless it is asked for."""
     world.make_network(outbound=False)
 
@@ -152,7 +152,7 @@ def test_new_subnets_are_private(world: World) -> None:
     assert found.provisioning_state == "Succeeded"
 
 
-def test_a_subnet_lies_within_its_network(world: World) -> None:
+def test_a_subnet_lies_within_its_network(world: AzureSandbox) -> None:
     """Else its addresses lead nowhere."""
     world.make_group()
     begin = world.network.virtual_networks.begin_create_or_update
@@ -162,7 +162,7 @@ def test_a_subnet_lies_within_its_network(world: World) -> None:
     assert (error.status_code, error.error.code) == (400, "NetcfgSubnetRangeOutsideVnet")
 
 
-def test_a_network_has_addresses(world: World) -> None:
+def test_a_network_has_addresses(world: AzureSandbox) -> None:
     """An empty address space is refused."""
     world.make_group()
     begin = world.network.virtual_networks.begin_create_or_update
@@ -170,7 +170,7 @@ def test_a_network_has_addresses(world: World) -> None:
     assert refused(begin, GROUP, "net", {"location": LOCATION}).status_code == 400
 
 
-def test_a_subnet_refers_to_a_gateway_that_exists(world: World) -> None:
+def test_a_subnet_refers_to_a_gateway_that_exists(world: AzureSandbox) -> None:
     """In the same region."""
     world.make_group()
     begin = world.network.virtual_networks.begin_create_or_update
@@ -179,7 +179,7 @@ def test_a_subnet_refers_to_a_gateway_that_exists(world: World) -> None:
     assert refused(begin, GROUP, "net", body).error.code == "InvalidResourceReference"
 
 
-def test_a_network_at_work_takes_no_second_write(world: World) -> None:
+def test_a_network_at_work_takes_no_second_write(world: AzureSandbox) -> None:
     """409 AnotherOperationInProgress; time cures it."""
     world.make_group()
     begin = world.network.virtual_networks.begin_create_or_update
@@ -192,7 +192,7 @@ def test_a_network_at_work_takes_no_second_write(world: World) -> None:
     begin(GROUP, "net", network_body(subnet())).result()
 
 
-def test_a_network_at_work_is_not_deleted(world: World) -> None:
+def test_a_network_at_work_is_not_deleted(world: AzureSandbox) -> None:
     """Nor anything that its operation touches."""
     world.make_group()
     networks = world.network.virtual_networks
@@ -203,7 +203,7 @@ def test_a_network_at_work_is_not_deleted(world: World) -> None:
     assert error.error.code == "AnotherOperationInProgress"
 
 
-def test_a_network_in_use_stays(world: World) -> None:
+def test_a_network_in_use_stays(world: AzureSandbox) -> None:
     """First the interfaces, then the network."""
     subnet_id = world.make_network()
     make_interface(world, subnet_id)
@@ -216,7 +216,7 @@ def test_a_network_in_use_stays(world: World) -> None:
     networks.begin_delete(GROUP, "net").result()
 
 
-def test_a_put_without_a_used_subnet_is_refused(world: World) -> None:
+def test_a_put_without_a_used_subnet_is_refused(world: AzureSandbox) -> None:
     """PUT replaces: what it leaves out would be deleted."""
     subnet_id = world.make_network()
     make_interface(world, subnet_id)
@@ -227,7 +227,7 @@ def test_a_put_without_a_used_subnet_is_refused(world: World) -> None:
     assert error.error.code == "InUseSubnetCannotBeDeleted"
 
 
-def test_subnets_have_routes_of_their_own(world: World) -> None:
+def test_subnets_have_routes_of_their_own(world: AzureSandbox) -> None:
     """Created, listed and deleted beside those of the network's body."""
     world.make_network()
     subnets = world.network.subnets
@@ -242,7 +242,7 @@ def test_subnets_have_routes_of_their_own(world: World) -> None:
     assert refused(subnets.get, GROUP, "net", "pool").error.code == "ResourceNotFound"
 
 
-def test_a_used_subnet_is_not_deleted(world: World) -> None:
+def test_a_used_subnet_is_not_deleted(world: AzureSandbox) -> None:
     """The same rule on its own route."""
     make_interface(world, world.make_network())
 
@@ -251,7 +251,7 @@ def test_a_used_subnet_is_not_deleted(world: World) -> None:
     assert error.error.code == "InUseSubnetCannotBeDeleted"
 
 
-def test_a_subnet_write_waits_for_the_network(world: World) -> None:
+def test_a_subnet_write_waits_for_the_network(world: AzureSandbox) -> None:
     """They share one operation at a time."""
     world.make_group()
     begin = world.network.virtual_networks.begin_create_or_update
@@ -268,7 +268,7 @@ def test_a_subnet_write_waits_for_the_network(world: World) -> None:
 # --- interfaces ----------------------------------------------------------------------------
 
 
-def test_an_interface_is_ready_at_once(world: World) -> None:
+def test_an_interface_is_ready_at_once(world: AzureSandbox) -> None:
     """201 and Succeeded, with the operation's header all the same."""
     subnet_id = world.make_network()
     path = f"{world.id(INTERFACES, 'nic')}?api-version=2025-05-01"
@@ -280,7 +280,7 @@ def test_an_interface_is_ready_at_once(world: World) -> None:
     assert "Azure-AsyncOperation" in answer.headers
 
 
-def test_an_interface_needs_its_subnet(world: World) -> None:
+def test_an_interface_needs_its_subnet(world: AzureSandbox) -> None:
     """A dangling reference again."""
     world.make_group()
     begin = world.network.network_interfaces.begin_create_or_update
@@ -289,7 +289,7 @@ def test_an_interface_needs_its_subnet(world: World) -> None:
     assert refused(begin, GROUP, "nic", body).error.code == "InvalidResourceReference"
 
 
-def test_an_interface_needs_its_public_address(world: World) -> None:
+def test_an_interface_needs_its_public_address(world: AzureSandbox) -> None:
     """The other reference."""
     subnet_id = world.make_network()
     begin = world.network.network_interfaces.begin_create_or_update
@@ -298,7 +298,7 @@ def test_an_interface_needs_its_public_address(world: World) -> None:
     assert refused(begin, GROUP, "nic", body).error.code == "InvalidResourceReference"
 
 
-def test_a_subnet_fills_up(world: World) -> None:
+def test_a_subnet_fills_up(world: AzureSandbox) -> None:
     """Azure keeps five addresses of each: a /29 holds three."""
     subnet_id = world.make_network(prefix="10.20.0.0/29")
     for number in range(3):
@@ -309,7 +309,7 @@ def test_a_subnet_fills_up(world: World) -> None:
     assert (error.status_code, error.error.code) == (400, "SubnetIsFull")
 
 
-def test_writing_an_interface_again_needs_no_more_room(world: World) -> None:
+def test_writing_an_interface_again_needs_no_more_room(world: AzureSandbox) -> None:
     """An update of the third is not a fourth."""
     subnet_id = world.make_network(prefix="10.20.0.0/29")
     for number in range(3):
@@ -319,7 +319,7 @@ def test_writing_an_interface_again_needs_no_more_room(world: World) -> None:
     make_interface(world, subnet_id, "nic2")
 
 
-def test_an_interface_in_use_stays(world: World) -> None:
+def test_an_interface_in_use_stays(world: AzureSandbox) -> None:
     """First the machine."""
     world.make_vm()
     (name,) = [item.name for item in world.network.network_interfaces.list(GROUP)]
@@ -330,7 +330,7 @@ def test_an_interface_in_use_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["address", "nat"])
-def test_every_paid_thing_is_listed_with_its_cost(world: World, kind: str) -> None:
+def test_every_paid_thing_is_listed_with_its_cost(world: AzureSandbox, kind: str) -> None:
     """What a failed cleanup costs must be seen."""
     world.make_group()
     make_gateway(world)

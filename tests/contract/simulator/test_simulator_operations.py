@@ -2,24 +2,24 @@
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from simulated_world import GROUP, LOCATION, Unwatched, World, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, Unwatched, refused
 
 ADDRESS = "Microsoft.Network/publicIPAddresses"
 VERSION = "?api-version=2025-05-01"
 BODY = {"location": LOCATION, "sku": {"name": "Standard"}}
 
 
-def put_address(world: World, **headers: str):
+def put_address(world: AzureSandbox, **headers: str):
     world.make_group()
     return world.send("PUT", f"{world.id(ADDRESS, 'address')}{VERSION}", BODY, **headers)
 
 
-def start_deallocation(world: World):
+def start_deallocation(world: AzureSandbox):
     world.make_vm()
     return world.send("POST", f"{world.vm_id()}/deallocate?api-version=2026-04-01")
 
 
-def test_a_put_answers_with_the_resource_and_where_to_ask(world: World) -> None:
+def test_a_put_answers_with_the_resource_and_where_to_ask(world: AzureSandbox) -> None:
     """201 with the body, Azure-AsyncOperation, no Location; 200 for an update."""
     created = put_address(world)
     world.wait(60)
@@ -31,7 +31,7 @@ def test_a_put_answers_with_the_resource_and_where_to_ask(world: World) -> None:
     assert "Location" not in created.headers
 
 
-def test_compute_says_creating_where_network_says_updating(world: World) -> None:
+def test_compute_says_creating_where_network_says_updating(world: AzureSandbox) -> None:
     """Both are not yet Succeeded; a client must not know all the words."""
     world.make_network()
     body = world.vm_body()
@@ -41,7 +41,7 @@ def test_compute_says_creating_where_network_says_updating(world: World) -> None
     assert answer.json()["properties"]["provisioningState"] == "Creating"
 
 
-def test_an_action_answers_202_with_both_headers(world: World) -> None:
+def test_an_action_answers_202_with_both_headers(world: AzureSandbox) -> None:
     """POST and DELETE in compute and network; no body."""
     answer = start_deallocation(world)
 
@@ -49,7 +49,7 @@ def test_an_action_answers_202_with_both_headers(world: World) -> None:
     assert {"Azure-AsyncOperation", "Location", "Retry-After"} <= set(answer.headers)
 
 
-def test_compute_s_location_is_its_monitor_with_a_flag(world: World) -> None:
+def test_compute_s_location_is_its_monitor_with_a_flag(world: AzureSandbox) -> None:
     """The same operation URL with monitor=true."""
     answer = start_deallocation(world)
 
@@ -58,7 +58,7 @@ def test_compute_s_location_is_its_monitor_with_a_flag(world: World) -> None:
     assert status_url.partition("?")[0] == location.partition("?")[0]
 
 
-def test_network_s_location_is_a_url_of_its_own(world: World) -> None:
+def test_network_s_location_is_a_url_of_its_own(world: AzureSandbox) -> None:
     """operationResults beside operations."""
     put_address(world)
     world.wait(60)
@@ -69,7 +69,7 @@ def test_network_s_location_is_a_url_of_its_own(world: World) -> None:
     assert "/operations/" in answer.headers["Azure-AsyncOperation"]
 
 
-def test_a_group_delete_has_a_location_only(world: World) -> None:
+def test_a_group_delete_has_a_location_only(world: AzureSandbox) -> None:
     """202 + Location; polled 202 … 200."""
     world.make_group()
 
@@ -82,7 +82,7 @@ def test_a_group_delete_has_a_location_only(world: World) -> None:
     assert [answer.status, polled.status, ended.status] == [202, 202, 200]
 
 
-def test_the_monitor_answers_200_while_running(world: World) -> None:
+def test_the_monitor_answers_200_while_running(world: AzureSandbox) -> None:
     """Only the document says how it stands."""
     answer = start_deallocation(world)
 
@@ -97,7 +97,7 @@ def test_the_monitor_answers_200_while_running(world: World) -> None:
     assert "endTime" in ended.json()
 
 
-def test_the_monitor_answers_200_when_failed(world: World) -> None:
+def test_the_monitor_answers_200_when_failed(world: AzureSandbox) -> None:
     """The SDK's error then has status code 200 and the operation's code."""
     world.make_network()
     world.add_fault(operation="virtualMachines.create", effect="allocation")
@@ -108,7 +108,7 @@ def test_the_monitor_answers_200_when_failed(world: World) -> None:
     assert (error.status_code, error.error.code) == (200, "AllocationFailed")
 
 
-def test_a_location_monitor_fails_with_a_status(world: World) -> None:
+def test_a_location_monitor_fails_with_a_status(world: AzureSandbox) -> None:
     """409 with the error in ARM's envelope."""
     put_address(world)
     world.wait(60)
@@ -121,7 +121,7 @@ def test_a_location_monitor_fails_with_a_status(world: World) -> None:
     assert (ended.status, ended.json()["error"]["code"]) == (409, "Stuck")
 
 
-def test_network_s_monitor_says_its_status_only(world: World) -> None:
+def test_network_s_monitor_says_its_status_only(world: AzureSandbox) -> None:
     """No times, no name."""
     answer = put_address(world)
 
@@ -130,7 +130,7 @@ def test_network_s_monitor_says_its_status_only(world: World) -> None:
     assert document == {"status": "InProgress"}
 
 
-def test_monitor_urls_follow_the_request_s_host(world: World) -> None:
+def test_monitor_urls_follow_the_request_s_host(world: AzureSandbox) -> None:
     """A recording proxy may stand between; all traffic follows it."""
     answer = put_address(world, Host="127.0.0.1:9000", X_Forwarded_Proto="http")
 
@@ -138,7 +138,7 @@ def test_monitor_urls_follow_the_request_s_host(world: World) -> None:
     assert url.startswith("http://127.0.0.1:9000/subscriptions/")
 
 
-def test_monitor_urls_are_long_and_change_with_each_answer(world: World) -> None:
+def test_monitor_urls_are_long_and_change_with_each_answer(world: AzureSandbox) -> None:
     """Signed, nearly 4,000 characters; the newest is to be followed, the first stays valid."""
     answer = start_deallocation(world)
 
@@ -157,7 +157,7 @@ def test_short_urls_can_be_asked_for(make_world) -> None:
     assert len(put_address(world).headers["Azure-AsyncOperation"]) < 400
 
 
-def test_retry_after_changes_from_answer_to_answer(world: World) -> None:
+def test_retry_after_changes_from_answer_to_answer(world: AzureSandbox) -> None:
     """VM creation: 10, then 50; a client must not assume its own interval."""
     world.make_network()
     answer = world.send("PUT", f"{world.vm_id()}?api-version=2026-04-01", world.vm_body())
@@ -175,7 +175,7 @@ def test_retry_after_can_be_left_out(make_world) -> None:
     assert "Retry-After" not in put_address(world).headers
 
 
-def test_an_operation_is_forgotten_after_a_day(world: World) -> None:
+def test_an_operation_is_forgotten_after_a_day(world: AzureSandbox) -> None:
     """404; then only the resource can tell."""
     url = put_address(world).headers["Azure-AsyncOperation"]
     world.wait(27 * 3600)
@@ -185,7 +185,7 @@ def test_an_operation_is_forgotten_after_a_day(world: World) -> None:
     assert (answer.status, answer.json()["error"]["code"]) == (404, "NotFound")
 
 
-def test_an_operation_resumes_from_its_continuation_token(world: World) -> None:
+def test_an_operation_resumes_from_its_continuation_token(world: AzureSandbox) -> None:
     """Another process goes on polling: the token is plain text with the monitor's URL."""
     world.make_network()
     begin = world.compute.virtual_machines.begin_create_or_update
@@ -196,7 +196,7 @@ def test_an_operation_resumes_from_its_continuation_token(world: World) -> None:
     assert resumed.result().provisioning_state == "Succeeded"
 
 
-def test_a_delete_preempts_what_is_at_work(world: World) -> None:
+def test_a_delete_preempts_what_is_at_work(world: AzureSandbox) -> None:
     """The creation ends as Canceled; the machine goes."""
     world.make_network()
     machines = world.compute.virtual_machines
@@ -216,7 +216,7 @@ def test_a_delete_preempts_what_is_at_work(world: World) -> None:
     assert "Canceled" in statuses
 
 
-def test_deleting_what_is_absent_is_success(world: World) -> None:
+def test_deleting_what_is_absent_is_success(world: AzureSandbox) -> None:
     """204, for every type."""
     world.make_group()
 
@@ -225,7 +225,7 @@ def test_deleting_what_is_absent_is_success(world: World) -> None:
     assert answer.status == 204
 
 
-def test_a_second_delete_joins_the_first(world: World) -> None:
+def test_a_second_delete_joins_the_first(world: AzureSandbox) -> None:
     """The same operation, not another one."""
     put_address(world)
     world.wait(60)
@@ -237,7 +237,7 @@ def test_a_second_delete_joins_the_first(world: World) -> None:
     assert first == second
 
 
-def test_a_failed_operation_marks_its_resource(world: World) -> None:
+def test_a_failed_operation_marks_its_resource(world: AzureSandbox) -> None:
     """provisioningState Failed stays until the next write."""
     world.make_group()
     world.add_fault(operation="publicIPAddresses.write", effect="allocation")
@@ -248,7 +248,7 @@ def test_a_failed_operation_marks_its_resource(world: World) -> None:
     assert world.listed()["address"]["state"] == "Failed"
 
 
-def test_an_old_operation_does_not_end_on_a_new_resource(world: World) -> None:
+def test_an_old_operation_does_not_end_on_a_new_resource(world: AzureSandbox) -> None:
     """The group went while a machine was created; another one of its name is its own."""
     world.make_network()
     machines, groups = world.compute.virtual_machines, world.resources.resource_groups

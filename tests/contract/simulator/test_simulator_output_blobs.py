@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient
-from simulated_world import GROUP, World, run_body
+from azure_sandbox import GROUP, AzureSandbox, run_body
 
 from local.azure_simulator import output_blobs
 
@@ -44,7 +44,7 @@ def storage(tmp_path: pathlib.Path) -> Iterator[str]:
     process.communicate()
 
 
-def run_with_log(world: World, uri: str) -> Any:
+def run_with_log(world: AzureSandbox, uri: str) -> Any:
     body = run_body("#!/bin/bash\necho\n")
     body["properties"]["outputBlobUri"] = uri
     world.compute.virtual_machine_run_commands.begin_create_or_update(
@@ -83,7 +83,9 @@ def test_storage_that_does_not_answer_fails_no_script(
     assert "could not write logs/docker.log" in caplog.text
 
 
-def test_without_storage_nothing_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_storage_nothing_is_written(
+    world: AzureSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The default."""
     monkeypatch.setattr(output_blobs, "_append", pytest.fail)
     world.make_vm()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceResponseError
-from simulated_world import GROUP, World, refused, run_body, step_script
+from azure_sandbox import GROUP, AzureSandbox, refused, run_body, step_script
 
 from local.azure_simulator import times
 
@@ -15,7 +15,9 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "azure.sqlite"
 
 
-def reopened(make_world: Any, world: World, path: pathlib.Path, after: float = 0) -> World:
+def reopened(
+    make_world: Any, world: AzureSandbox, path: pathlib.Path, after: float = 0
+) -> AzureSandbox:
     """A new process over what the old one left; the old one was never closed."""
     return make_world(start=world.now() + after, path=path)
 

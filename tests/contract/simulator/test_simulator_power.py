@@ -1,10 +1,10 @@
 """Power, cost, generalizing, and the serial console."""
 
 import pytest
-from simulated_world import GROUP, World, refused
+from azure_sandbox import GROUP, AzureSandbox, refused
 
 
-def do(world: World, action: str) -> None:
+def do(world: AzureSandbox, action: str) -> None:
     getattr(world.compute.virtual_machines, f"begin_{action}")(GROUP, "builder").result()
 
 
@@ -22,7 +22,7 @@ def do(world: World, action: str) -> None:
     ],
 )
 def test_power_and_cost_follow_the_actions(
-    world: World, actions: list[str], power: str, is_paid: bool
+    world: AzureSandbox, actions: list[str], power: str, is_paid: bool
 ) -> None:
     """Stopped still costs; only deallocation ends that."""
     world.make_vm()
@@ -41,7 +41,7 @@ def test_power_and_cost_follow_the_actions(
         ("deallocate", "deallocating"),
     ],
 )
-def test_an_action_shows_while_it_lasts(world: World, action: str, during: str) -> None:
+def test_an_action_shows_while_it_lasts(world: AzureSandbox, action: str, during: str) -> None:
     """Polling sees the state in between."""
     world.make_vm()
 
@@ -50,7 +50,7 @@ def test_an_action_shows_while_it_lasts(world: World, action: str, during: str) 
     assert world.codes() == ["ProvisioningState/updating", f"PowerState/{during}"]
 
 
-def test_a_restart_takes_the_agent_down_and_up(world: World) -> None:
+def test_a_restart_takes_the_agent_down_and_up(world: AzureSandbox) -> None:
     """Whoever sends a script right after a restart waits for it."""
     world.make_vm()
     do(world, "restart")
@@ -75,7 +75,7 @@ def test_an_agent_on_its_way_is_forgotten_with_its_boot(make_world) -> None:
     assert world.agent() == "Not Ready"
 
 
-def test_a_deallocated_machine_has_no_agent(world: World) -> None:
+def test_a_deallocated_machine_has_no_agent(world: AzureSandbox) -> None:
     """The instance view leaves it out."""
     world.make_vm()
     do(world, "deallocate")
@@ -84,7 +84,7 @@ def test_a_deallocated_machine_has_no_agent(world: World) -> None:
 
 
 @pytest.mark.parametrize("action", ["restart", "power_off"])
-def test_a_deallocated_machine_cannot_be(world: World, action: str) -> None:
+def test_a_deallocated_machine_cannot_be(world: AzureSandbox, action: str) -> None:
     """409 OperationNotAllowed names the state."""
     world.make_vm()
     do(world, "deallocate")
@@ -95,7 +95,7 @@ def test_a_deallocated_machine_cannot_be(world: World, action: str) -> None:
     assert "since the VM is deallocated" in error.error.message
 
 
-def test_one_action_at_a_time(world: World) -> None:
+def test_one_action_at_a_time(world: AzureSandbox) -> None:
     """Another one meanwhile is a conflict; the same one joins."""
     world.make_vm()
     machines = world.compute.virtual_machines
@@ -108,7 +108,7 @@ def test_one_action_at_a_time(world: World) -> None:
     assert world.codes()[-1] == "PowerState/stopped"
 
 
-def test_an_update_during_an_action_is_a_conflict(world: World) -> None:
+def test_an_update_during_an_action_is_a_conflict(world: AzureSandbox) -> None:
     """Writes on one machine come one after the other."""
     world.make_vm()
     machines = world.compute.virtual_machines
@@ -119,7 +119,7 @@ def test_an_update_during_an_action_is_a_conflict(world: World) -> None:
     assert error.error.code == "Conflict"
 
 
-def test_starting_a_running_machine_changes_nothing(world: World) -> None:
+def test_starting_a_running_machine_changes_nothing(world: AzureSandbox) -> None:
     """Its agent stays ready."""
     world.make_vm()
     do(world, "start")
@@ -130,7 +130,7 @@ def test_starting_a_running_machine_changes_nothing(world: World) -> None:
 # --- generalize ----------------------------------------------------------------------------
 
 
-def test_a_running_machine_cannot_be_generalized(world: World) -> None:
+def test_a_running_machine_cannot_be_generalized(world: AzureSandbox) -> None:
     """409; first it must be off."""
     world.make_vm()
 
@@ -141,7 +141,7 @@ def test_a_running_machine_cannot_be_generalized(world: World) -> None:
 
 @pytest.mark.parametrize("action", ["power_off", "deallocate"])
 def test_a_machine_that_is_off_can_be_generalized_again_and_again(
-    world: World, action: str
+    world: AzureSandbox, action: str
 ) -> None:
     """No operation; repeating it is harmless."""
     world.make_vm()
@@ -152,7 +152,7 @@ def test_a_machine_that_is_off_can_be_generalized_again_and_again(
     assert "OSState/generalized" in world.codes()
 
 
-def test_a_generalized_machine_never_starts_again(world: World) -> None:
+def test_a_generalized_machine_never_starts_again(world: AzureSandbox) -> None:
     """Kept builders stay deallocated."""
     world.make_vm()
     world.generalize()
@@ -165,7 +165,7 @@ def test_a_generalized_machine_never_starts_again(world: World) -> None:
 # --- console -------------------------------------------------------------------------------
 
 
-def test_the_serial_console_is_read_without_credentials(world: World) -> None:
+def test_the_serial_console_is_read_without_credentials(world: AzureSandbox) -> None:
     """Signed URLs under the same host."""
     world.make_vm()
     machines = world.compute.virtual_machines
@@ -179,7 +179,7 @@ def test_the_serial_console_is_read_without_credentials(world: World) -> None:
     assert data.console_screenshot_blob_uri != data.serial_console_log_blob_uri
 
 
-def test_a_forged_or_old_link_is_refused(world: World) -> None:
+def test_a_forged_or_old_link_is_refused(world: AzureSandbox) -> None:
     """403, as blob storage does."""
     world.make_vm()
     data = world.compute.virtual_machines.retrieve_boot_diagnostics_data(GROUP, "builder")
@@ -190,7 +190,7 @@ def test_a_forged_or_old_link_is_refused(world: World) -> None:
     assert world.send("GET", link, token=None).status == 403
 
 
-def test_the_console_of_a_lost_machine_is_gone(world: World) -> None:
+def test_the_console_of_a_lost_machine_is_gone(world: AzureSandbox) -> None:
     """404 behind a link that is still valid."""
     world.make_vm()
     machines = world.compute.virtual_machines
@@ -200,7 +200,7 @@ def test_the_console_of_a_lost_machine_is_gone(world: World) -> None:
     assert world.send("GET", data.serial_console_log_blob_uri, token=None).status == 404
 
 
-def test_boot_diagnostics_must_be_enabled(world: World) -> None:
+def test_boot_diagnostics_must_be_enabled(world: AzureSandbox) -> None:
     """A machine created without it has no console to read."""
     world.make_network()
     body = world.vm_body()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from simulated_world import World
+from azure_sandbox import AzureSandbox
 
 from local.azure_simulator import model
 
 LIST = "/api/retail/prices"
 
 
-def listed(world: World, terms: str = "", *, url: str = "") -> dict:
+def listed(world: AzureSandbox, terms: str = "", *, url: str = "") -> dict:
     query = {"$filter": terms} if terms else {}
     request = model.Request(method="GET", path=LIST, query=query, host="prices.azure.com")
     if url:
@@ -21,7 +21,7 @@ def listed(world: World, terms: str = "", *, url: str = "") -> dict:
     return dict(json.loads(answer.body))
 
 
-def test_the_terms_of_a_filter_all_hold(world: World) -> None:
+def test_the_terms_of_a_filter_all_hold(world: AzureSandbox) -> None:
     """A size has a line for every way to pay for it; one of them is what a Linux machine costs."""
     terms = "armSkuName eq 'Standard_D4s_v5' and armRegionName eq 'westeurope'"
     items = listed(world, f"{terms} and priceType eq 'Consumption'")["Items"]
@@ -36,13 +36,13 @@ def test_the_terms_of_a_filter_all_hold(world: World) -> None:
     assert "Reservation" in {i["type"] for i in listed(world, terms)["Items"]}
 
 
-def test_values_are_case_sensitive_and_unknown_ones_find_nothing(world: World) -> None:
+def test_values_are_case_sensitive_and_unknown_ones_find_nothing(world: AzureSandbox) -> None:
     """As the newer versions of the list are."""
     for value in ("standard_d4s_v5", "Standard_Z1"):
         assert listed(world, f"armSkuName eq '{value}'")["Items"] == []
 
 
-def test_pages_are_linked(world: World) -> None:
+def test_pages_are_linked(world: AzureSandbox) -> None:
     """Nobody gets the whole list at once, and no line is on two pages."""
     page = listed(world)
     seen = [json.dumps(item, sort_keys=True) for item in page["Items"]]
@@ -53,7 +53,7 @@ def test_pages_are_linked(world: World) -> None:
     assert len(set(seen)) == len(seen) > 1000
 
 
-def test_what_is_no_filter_is_refused(world: World) -> None:
+def test_what_is_no_filter_is_refused(world: AzureSandbox) -> None:
     """Its language is small."""
     request = model.Request(method="GET", path=LIST, query={"$filter": "armSkuName like 'x'"})
     assert world.azure.handle(request).status == 400

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from azure.identity import ManagedIdentityCredential
-from simulated_world import GROUP, LOCATION, World
+from azure_sandbox import GROUP, LOCATION, AzureSandbox
 
 from local.azure_simulator import tokens
 
@@ -16,7 +16,7 @@ def code_of(answer) -> str:
     return answer.json()["error"]["code"]
 
 
-def test_a_request_without_a_token_is_refused(world: World) -> None:
+def test_a_request_without_a_token_is_refused(world: AzureSandbox) -> None:
     """Resource Manager is never anonymous, and says where to get a token."""
     answer = world.send("GET", f"{GROUPS}{VERSION}", token=None)
 
@@ -24,14 +24,14 @@ def test_a_request_without_a_token_is_refused(world: World) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_a_token_that_was_never_issued_is_refused(world: World) -> None:
+def test_a_token_that_was_never_issued_is_refused(world: AzureSandbox) -> None:
     """Only what the identity endpoint handed out counts."""
     answer = world.send("GET", f"{GROUPS}{VERSION}", token="made.up")
 
     assert (answer.status, code_of(answer)) == (401, "InvalidAuthenticationToken")
 
 
-def test_an_expired_token_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_token_is_refused(world: AzureSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Expiry is wall-clock time, because the client library compares it with its own clock."""
     token, expires_on = tokens.new_token(world.azure, "https://management.azure.com/")
     monkeypatch.setattr(time, "time", lambda: expires_on + 1)
@@ -50,7 +50,7 @@ def test_an_expired_token_is_refused(world: World, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_token_opens_only_the_service_it_was_issued_for(
-    world: World, audience: str, status: int
+    world: AzureSandbox, audience: str, status: int
 ) -> None:
     """A token for Batch does not open Resource Manager."""
     token, _ = tokens.new_token(world.azure, audience)
@@ -58,7 +58,9 @@ def test_a_token_opens_only_the_service_it_was_issued_for(
     assert world.send("GET", f"{GROUPS}{VERSION}", token=token).status == status
 
 
-def test_the_simulator_s_own_address_is_an_audience_of_resource_manager(world: World) -> None:
+def test_the_simulator_s_own_address_is_an_audience_of_resource_manager(
+    world: AzureSandbox,
+) -> None:
     """A client of another cloud asks for a token for its endpoint."""
     token, _ = tokens.new_token(world.azure, "http://127.0.0.1:7072/")
 
@@ -68,7 +70,7 @@ def test_the_simulator_s_own_address_is_an_audience_of_resource_manager(world: W
 
 
 def test_managed_identity_gets_tokens_from_the_identity_endpoint(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: AzureSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app uses ManagedIdentityCredential; its endpoint is one environment variable."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:7072/msi/token")
@@ -89,7 +91,7 @@ def test_managed_identity_gets_tokens_from_the_identity_endpoint(
     ],
 )
 def test_the_identity_endpoint_wants_its_header_and_a_resource(
-    world: World, query: str, headers: dict[str, str], status: int
+    world: AzureSandbox, query: str, headers: dict[str, str], status: int
 ) -> None:
     """Its header protects it from requests that something else was tricked into."""
     answer = world.send("GET", f"/msi/token{query}", token=None, **headers)
@@ -101,28 +103,28 @@ def test_the_identity_endpoint_wants_its_header_and_a_resource(
     ("query", "code"),
     [("", "MissingApiVersionParameter"), ("?api-version=v1", "InvalidApiVersionParameter")],
 )
-def test_each_request_names_its_api_version(world: World, query: str, code: str) -> None:
+def test_each_request_names_its_api_version(world: AzureSandbox, query: str, code: str) -> None:
     """A forgotten api-version is a mistake that must not survive a test."""
     answer = world.send("GET", f"{GROUPS}{query}")
 
     assert (answer.status, code_of(answer)) == (400, code)
 
 
-def test_another_subscription_is_unknown(world: World) -> None:
+def test_another_subscription_is_unknown(world: AzureSandbox) -> None:
     """A wrong setting shows at once."""
     answer = world.send("GET", f"/subscriptions/other/resourceGroups{VERSION}")
 
     assert (answer.status, code_of(answer)) == (404, "SubscriptionNotFound")
 
 
-def test_an_unknown_resource_type_is_an_error_of_azure_s_shape(world: World) -> None:
+def test_an_unknown_resource_type_is_an_error_of_azure_s_shape(world: AzureSandbox) -> None:
     """What nobody simulated must not look like an absent resource."""
     answer = world.send("GET", f"{GROUPS}/{GROUP}/providers/Microsoft.Web/sites/x{VERSION}")
 
     assert (answer.status, code_of(answer)) == (404, "InvalidResourceType")
 
 
-def test_paths_compare_without_case(world: World) -> None:
+def test_paths_compare_without_case(world: AzureSandbox) -> None:
     """Clients write resourcegroups and resourceGroups; both are one."""
     world.make_group()
 
@@ -133,7 +135,7 @@ def test_paths_compare_without_case(world: World) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]"])
-def test_a_body_that_is_no_json_object_is_refused(world: World, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_refused(world: AzureSandbox, body: bytes) -> None:
     """The refusal is a 400, not a crash."""
     from local.azure_simulator import model
 
@@ -146,7 +148,7 @@ def test_a_body_that_is_no_json_object_is_refused(world: World, body: bytes) -> 
     assert (answer.status, code_of(answer)) == (400, "InvalidRequestContent")
 
 
-def test_each_answer_has_its_own_request_id(world: World) -> None:
+def test_each_answer_has_its_own_request_id(world: AzureSandbox) -> None:
     """Support cases and error messages quote it."""
     answers = [world.send("GET", f"{GROUPS}{VERSION}") for _ in range(2)]
 
@@ -154,7 +156,7 @@ def test_each_answer_has_its_own_request_id(world: World) -> None:
     assert first != second
 
 
-def test_the_ledger_holds_every_request_but_its_own(world: World) -> None:
+def test_the_ledger_holds_every_request_but_its_own(world: AzureSandbox) -> None:
     """Benchmarks count requests there."""
     world.send("PUT", f"{GROUPS}/{GROUP}{VERSION}", {"location": LOCATION})
     world.send("GET", f"{GROUPS}/none{VERSION}")

@@ -3,25 +3,25 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, World, refused, result_line, run_body, step_script
+from azure_sandbox import GROUP, AzureSandbox, refused, result_line, run_body, step_script
 
 SCRIPT = "#!/bin/bash\necho hello\n"
 
 
-def start(world: World, name: str = "one", script: str = SCRIPT, **options: Any) -> Any:
+def start(world: AzureSandbox, name: str = "one", script: str = SCRIPT, **options: Any) -> Any:
     """Begin a command and wait for its operation only."""
     begin = world.compute.virtual_machine_run_commands.begin_create_or_update
     return begin(GROUP, "builder", name, run_body(script, **options)).result()
 
 
-def begin(world: World, name: str = "one", script: str = SCRIPT, **options: Any) -> None:
+def begin(world: AzureSandbox, name: str = "one", script: str = SCRIPT, **options: Any) -> None:
     """Begin a command and do not wait."""
     commands = world.compute.virtual_machine_run_commands
     body = run_body(script, **options)
     commands.begin_create_or_update(GROUP, "builder", name, body, polling=False)
 
 
-def test_an_asynchronous_command_only_starts(world: World) -> None:
+def test_an_asynchronous_command_only_starts(world: AzureSandbox) -> None:
     """Its operation ends when the script runs; the script's end shows in the instance view."""
     world.make_vm()
     command = start(world)
@@ -33,7 +33,7 @@ def test_an_asynchronous_command_only_starts(world: World) -> None:
     assert view.end_time > view.start_time
 
 
-def test_a_synchronous_command_ends_with_its_script(world: World) -> None:
+def test_a_synchronous_command_ends_with_its_script(world: AzureSandbox) -> None:
     """The operation lasts as long."""
     world.make_vm()
     start(world, asynchronous=False)
@@ -41,7 +41,7 @@ def test_a_synchronous_command_ends_with_its_script(world: World) -> None:
     assert world.run_view("one").execution_state == "Succeeded"
 
 
-def test_results_are_shown_on_request_only(world: World) -> None:
+def test_results_are_shown_on_request_only(world: AzureSandbox) -> None:
     """Without expand=instanceView there is none."""
     world.make_vm()
     start(world)
@@ -67,7 +67,7 @@ def test_the_end_shows_before_the_result(make_world) -> None:
     assert ("Running", True) in seen
 
 
-def test_a_failed_script_is_a_successful_operation(world: World) -> None:
+def test_a_failed_script_is_a_successful_operation(world: AzureSandbox) -> None:
     """The truth is in the instance view."""
     world.make_vm()
     world.add_fault(effect="script", exitCode=3)
@@ -80,7 +80,7 @@ def test_a_failed_script_is_a_successful_operation(world: World) -> None:
     assert view.execution_message == "command terminated with exit status=3"
 
 
-def test_a_failed_script_can_be_made_to_fail_the_operation(world: World) -> None:
+def test_a_failed_script_can_be_made_to_fail_the_operation(world: AzureSandbox) -> None:
     """treatFailureAsDeploymentFailure, for synchronous commands."""
     world.make_vm()
     world.add_fault(effect="script", exitCode=3)
@@ -93,7 +93,7 @@ def test_a_failed_script_can_be_made_to_fail_the_operation(world: World) -> None
     assert (error.status_code, error.error.code) == (200, "VMExtensionProvisioningError")
 
 
-def test_a_timeout_kills_the_script(world: World) -> None:
+def test_a_timeout_kills_the_script(world: AzureSandbox) -> None:
     """Failed with -1, never TimedOut, and no output."""
     world.make_vm()
 
@@ -104,7 +104,7 @@ def test_a_timeout_kills_the_script(world: World) -> None:
     assert view.output == ""
 
 
-def test_a_killed_script_leaves_no_changes(world: World) -> None:
+def test_a_killed_script_leaves_no_changes(world: AzureSandbox) -> None:
     """A Docker installation that was killed has not happened."""
     world.make_vm()
 
@@ -113,7 +113,7 @@ def test_a_killed_script_leaves_no_changes(world: World) -> None:
     assert world.azure.store.find(world.vm_id()).state["machine"]["docker"] == ""
 
 
-def test_the_same_body_again_is_no_new_run(world: World) -> None:
+def test_the_same_body_again_is_no_new_run(world: AzureSandbox) -> None:
     """Names per attempt make retries harmless."""
     world.make_vm()
     first = world.run("one", SCRIPT)
@@ -124,7 +124,7 @@ def test_the_same_body_again_is_no_new_run(world: World) -> None:
     assert world.run_view("one").start_time == first.start_time
 
 
-def test_another_body_under_the_same_name_starts_anew(world: World) -> None:
+def test_another_body_under_the_same_name_starts_anew(world: AzureSandbox) -> None:
     """And kills what ran."""
     world.make_vm()
     first = world.run("one", SCRIPT)
@@ -134,7 +134,7 @@ def test_another_body_under_the_same_name_starts_anew(world: World) -> None:
     assert second.start_time > first.end_time
 
 
-def test_a_patch_with_another_parameter_starts_anew(world: World) -> None:
+def test_a_patch_with_another_parameter_starts_anew(world: AzureSandbox) -> None:
     """PATCH keeps the rest of the definition."""
     world.make_vm()
     first = world.run("one", SCRIPT)
@@ -146,7 +146,7 @@ def test_a_patch_with_another_parameter_starts_anew(world: World) -> None:
     assert world.await_run("one").start_time > first.end_time
 
 
-def test_deleting_a_command_kills_its_script(world: World) -> None:
+def test_deleting_a_command_kills_its_script(world: AzureSandbox) -> None:
     """That is how a script is cancelled."""
     world.make_vm()
     start(world, "docker", step_script("docker"))
@@ -157,7 +157,7 @@ def test_deleting_a_command_kills_its_script(world: World) -> None:
     assert world.azure.store.find(world.vm_id()).state["machine"]["docker"] == ""
 
 
-def test_deleting_an_absent_command_is_success(world: World) -> None:
+def test_deleting_an_absent_command_is_success(world: AzureSandbox) -> None:
     """204."""
     world.make_vm()
 
@@ -168,7 +168,9 @@ def test_deleting_an_absent_command_is_success(world: World) -> None:
     ("action", "state"),
     [("restart", "Unknown"), ("power_off", "Unknown"), ("deallocate", "Unknown")],
 )
-def test_a_machine_that_goes_down_loses_its_runs(world: World, action: str, state: str) -> None:
+def test_a_machine_that_goes_down_loses_its_runs(
+    world: AzureSandbox, action: str, state: str
+) -> None:
     """They are not resumed and never report."""
     world.make_vm()
     start(world, "docker", step_script("docker"))
@@ -180,7 +182,7 @@ def test_a_machine_that_goes_down_loses_its_runs(world: World, action: str, stat
     assert world.azure.store.find(world.vm_id()).state["machine"]["docker"] == ""
 
 
-def test_a_command_waits_for_the_agent(world: World) -> None:
+def test_a_command_waits_for_the_agent(world: AzureSandbox) -> None:
     """Sent during a restart, it starts when the agent is ready."""
     world.make_vm()
     world.compute.virtual_machines.begin_restart(GROUP, "builder", polling=False)
@@ -190,7 +192,7 @@ def test_a_command_waits_for_the_agent(world: World) -> None:
     assert view.execution_state == "Succeeded"
 
 
-def test_without_an_agent_a_command_fails_in_the_end(world: World) -> None:
+def test_without_an_agent_a_command_fails_in_the_end(world: AzureSandbox) -> None:
     """A machine that reaches nobody: the operation says so after twenty minutes."""
     world.make_network(outbound=False)
     machines = world.compute.virtual_machines
@@ -204,7 +206,7 @@ def test_without_an_agent_a_command_fails_in_the_end(world: World) -> None:
 
 
 @pytest.mark.parametrize("write", ["put", "delete"])
-def test_commands_need_a_running_machine(world: World, write: str) -> None:
+def test_commands_need_a_running_machine(world: AzureSandbox, write: str) -> None:
     """409, with the words about extensions."""
     world.make_vm()
     start(world)
@@ -221,7 +223,7 @@ def test_commands_need_a_running_machine(world: World, write: str) -> None:
     assert "when the VM is not running" in error.error.message
 
 
-def test_commands_run_side_by_side(world: World) -> None:
+def test_commands_run_side_by_side(world: AzureSandbox) -> None:
     """Driver and preloading do not wait for each other."""
     world.make_vm()
     start(world, "one")
@@ -251,7 +253,7 @@ def test_a_machine_holds_25_commands(make_world) -> None:
     ],
     ids=["no source", "two sources", "long script", "no time"],
 )
-def test_a_wrong_definition_is_refused(world: World, properties: dict[str, Any]) -> None:
+def test_a_wrong_definition_is_refused(world: AzureSandbox, properties: dict[str, Any]) -> None:
     """400 InvalidParameter."""
     world.make_vm()
     body = {"location": "swedencentral", "properties": properties}
@@ -261,7 +263,7 @@ def test_a_wrong_definition_is_refused(world: World, properties: dict[str, Any])
     assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidParameter")
 
 
-def test_output_is_cut_to_its_last_4_kib(world: World) -> None:
+def test_output_is_cut_to_its_last_4_kib(world: AzureSandbox) -> None:
     """A result line at the end survives."""
     world.make_vm()
     world.add_fault(effect="script", exitCode=0, stdout="x" * 5000 + "the end")
@@ -272,7 +274,7 @@ def test_output_is_cut_to_its_last_4_kib(world: World) -> None:
     assert view.output.endswith("the end")
 
 
-def test_protected_parameters_reach_the_script_and_nobody_else(world: World) -> None:
+def test_protected_parameters_reach_the_script_and_nobody_else(world: AzureSandbox) -> None:
     """They are not returned, and still part of the definition."""
     world.make_vm()
     body = run_body(step_script("prepare"))
@@ -287,7 +289,7 @@ def test_protected_parameters_reach_the_script_and_nobody_else(world: World) -> 
     assert result_line(view.output)["ok"] is True
 
 
-def test_empty_parameters_are_dropped(world: World) -> None:
+def test_empty_parameters_are_dropped(world: AzureSandbox) -> None:
     """A script under set -u sees them as unset."""
     world.make_vm()
 
@@ -297,7 +299,7 @@ def test_empty_parameters_are_dropped(world: World) -> None:
     assert "NAME: unbound variable" in view.error
 
 
-def test_an_async_operation_never_waits_for_the_script(world: World) -> None:
+def test_an_async_operation_never_waits_for_the_script(world: AzureSandbox) -> None:
     """Polling the operation of a long script ends soon."""
     world.make_vm()
     before = world.now()
@@ -306,7 +308,7 @@ def test_an_async_operation_never_waits_for_the_script(world: World) -> None:
     assert world.now() - before < 60
 
 
-def test_a_rewritten_command_is_the_new_one_only(world: World) -> None:
+def test_a_rewritten_command_is_the_new_one_only(world: AzureSandbox) -> None:
     """The old script is killed in the middle; what it would have done does not happen."""
     world.make_vm()
     start(world, "one", step_script("docker"))
@@ -324,7 +326,7 @@ def test_a_rewritten_command_is_the_new_one_only(world: World) -> None:
     assert world.azure.store.find(world.vm_id()).state["machine"]["docker"] == ""
 
 
-def test_a_rewritten_start_ends_its_operation(world: World) -> None:
+def test_a_rewritten_start_ends_its_operation(world: AzureSandbox) -> None:
     """Whoever polls the first PUT learns that another came."""
     world.make_vm()
     first = world.send("PUT", run_path(world), run_body(SCRIPT))
@@ -333,7 +335,7 @@ def test_a_rewritten_start_ends_its_operation(world: World) -> None:
     assert world.send("GET", first.headers["Azure-AsyncOperation"]).json()["status"] == "Canceled"
 
 
-def test_a_deleted_start_ends_its_operation(world: World) -> None:
+def test_a_deleted_start_ends_its_operation(world: AzureSandbox) -> None:
     """The same for a deletion."""
     world.make_vm()
     first = world.send("PUT", run_path(world), run_body(SCRIPT))
@@ -342,7 +344,7 @@ def test_a_deleted_start_ends_its_operation(world: World) -> None:
     assert world.send("GET", first.headers["Azure-AsyncOperation"]).json()["status"] == "Canceled"
 
 
-def test_a_command_has_its_defaults(world: World) -> None:
+def test_a_command_has_its_defaults(world: AzureSandbox) -> None:
     """Synchronous, and a limit of some length."""
     world.make_vm()
     body = {"location": "swedencentral", "properties": {"source": {"script": SCRIPT}}}
@@ -352,7 +354,7 @@ def test_a_command_has_its_defaults(world: World) -> None:
     assert (properties["asyncExecution"], properties["timeoutInSeconds"]) == (False, 5400)
 
 
-def test_commands_belong_to_a_machine(world: World) -> None:
+def test_commands_belong_to_a_machine(world: AzureSandbox) -> None:
     """404 for one that is not there, when deleting as well."""
     world.make_group()
     commands = world.compute.virtual_machine_run_commands
@@ -374,7 +376,7 @@ def test_a_long_script_is_not_mistaken_for_a_missing_agent(make_world) -> None:
     assert world.run("one", SCRIPT).execution_state == "Succeeded"
 
 
-def test_a_finished_script_is_not_timed_out_later(world: World) -> None:
+def test_a_finished_script_is_not_timed_out_later(world: AzureSandbox) -> None:
     """Its limit ends with it."""
     world.make_vm()
     world.run("one", SCRIPT, timeout=300)
@@ -383,5 +385,5 @@ def test_a_finished_script_is_not_timed_out_later(world: World) -> None:
     assert world.run_view("one").execution_state == "Succeeded"
 
 
-def run_path(world: World) -> str:
+def run_path(world: AzureSandbox) -> str:
     return f"{world.vm_id()}/runCommands/one?api-version=2026-04-01"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from azure_sandbox import GROUP, AzureSandbox
 from scripted_steps import IMAGES, console, inside, prepared, restart, worlds_where_the_kernel
-from simulated_world import GROUP, World
 
 # --- check ---------------------------------------------------------------------------------
 
@@ -12,7 +12,7 @@ def failed_checks(result: dict[str, Any]) -> list[str]:
     return [check["code"] for check in result["data"]["checks"] if check["status"] == "fail"]
 
 
-def test_a_finished_machine_passes(world: World) -> None:
+def test_a_finished_machine_passes(world: AzureSandbox) -> None:
     """With everything that a GPU image needs, built on a machine without a GPU."""
     world.make_vm()
     prepared(world)
@@ -27,7 +27,7 @@ def test_a_finished_machine_passes(world: World) -> None:
     assert result["data"]["driverVersion"]
 
 
-def test_an_image_for_hpc_comes_with_docker_and_driver(world: World) -> None:
+def test_an_image_for_hpc_comes_with_docker_and_driver(world: AzureSandbox) -> None:
     """Nothing to install, everything there."""
     image = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2404"}
     world.make_vm(image={**image, "version": "latest"})
@@ -38,7 +38,7 @@ def test_an_image_for_hpc_comes_with_docker_and_driver(world: World) -> None:
     assert result["data"]["dockerVersion"]
 
 
-def test_an_empty_machine_fails_its_checks(world: World) -> None:
+def test_an_empty_machine_fails_its_checks(world: AzureSandbox) -> None:
     """30, with every failure named."""
     world.make_vm()
     prepared(world)
@@ -59,7 +59,7 @@ def test_a_waiting_kernel_fails_the_check(make_world) -> None:
     assert failed_checks(world.step("check")) == ["KERNEL_PENDING"]
 
 
-def test_a_toolkit_is_missed_where_a_gpu_is_expected(world: World) -> None:
+def test_a_toolkit_is_missed_where_a_gpu_is_expected(world: AzureSandbox) -> None:
     """Containers would not see the GPU."""
     world.make_vm()
     prepared(world)
@@ -71,7 +71,7 @@ def test_a_toolkit_is_missed_where_a_gpu_is_expected(world: World) -> None:
     assert failed_checks(result) == ["NVIDIA_RUNTIME_MISSING"]
 
 
-def test_a_gpu_is_missed_on_a_size_without_one(world: World) -> None:
+def test_a_gpu_is_missed_on_a_size_without_one(world: AzureSandbox) -> None:
     """A number means that it must be there."""
     world.make_vm()
     prepared(world)
@@ -82,7 +82,7 @@ def test_a_gpu_is_missed_on_a_size_without_one(world: World) -> None:
     assert failed_checks(world.step("check", EXPECT_GPU="1")) == ["GPU_ABSENT"]
 
 
-def test_a_driver_works_after_a_restart_only(world: World) -> None:
+def test_a_driver_works_after_a_restart_only(world: AzureSandbox) -> None:
     """On a GPU size, where it can be tried."""
     world.make_vm(size="Standard_NC4as_T4_v3")
     prepared(world)
@@ -98,7 +98,7 @@ def test_a_driver_works_after_a_restart_only(world: World) -> None:
 # --- seal ----------------------------------------------------------------------------------
 
 
-def test_sealing_powers_the_machine_off_and_leaves_its_mark(world: World) -> None:
+def test_sealing_powers_the_machine_off_and_leaves_its_mark(world: AzureSandbox) -> None:
     """Detached: the script returns first, and reports."""
     world.make_vm()
 
@@ -122,7 +122,7 @@ def test_sealing_takes_its_delay(make_world) -> None:
     assert world.codes()[-1] == "PowerState/stopped"
 
 
-def test_a_user_that_remains_fails_the_sealing(world: World) -> None:
+def test_a_user_that_remains_fails_the_sealing(world: AzureSandbox) -> None:
     """The machine stays on and says why on its console."""
     world.make_vm()
     world.step("seal", BUILDER_USER="somebody")
@@ -132,7 +132,7 @@ def test_a_user_that_remains_fails_the_sealing(world: World) -> None:
     assert "batch-prep seal-failed b1 n1 user builder remains" in console(world)
 
 
-def test_a_restart_prevents_the_sealing(world: World) -> None:
+def test_a_restart_prevents_the_sealing(world: AzureSandbox) -> None:
     """What was scheduled inside is lost."""
     world.make_vm()
     world.step("seal", BUILDER_USER="builder", SEAL_DELAY_SECONDS="300")
@@ -143,7 +143,7 @@ def test_a_restart_prevents_the_sealing(world: World) -> None:
     assert "sealed" not in console(world)
 
 
-def test_a_sealed_machine_that_boots_again_is_sealed_no_more(world: World) -> None:
+def test_a_sealed_machine_that_boots_again_is_sealed_no_more(world: AzureSandbox) -> None:
     """It gets host keys and a machine id of its own."""
     world.make_vm()
     world.step("seal", BUILDER_USER="builder")

@@ -1,11 +1,11 @@
 """The scripted machine: what each step needs, prints and leaves behind."""
 
 import pytest
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, result_line, run_body, step_script
 from scripted_steps import IMAGES, inside, restart, worlds_where_the_kernel
-from simulated_world import GROUP, LOCATION, World, result_line, run_body, step_script
 
 
-def test_a_result_line_has_the_form_of_the_contract(world: World) -> None:
+def test_a_result_line_has_the_form_of_the_contract(world: AzureSandbox) -> None:
     """And says that nothing was executed."""
     world.make_vm()
 
@@ -29,7 +29,7 @@ def test_a_result_line_has_the_form_of_the_contract(world: World) -> None:
     }
 
 
-def test_other_scripts_end_well_and_say_nothing(world: World) -> None:
+def test_other_scripts_end_well_and_say_nothing(world: AzureSandbox) -> None:
     """The simulator does not pretend."""
     world.make_vm()
 
@@ -47,7 +47,9 @@ def test_other_scripts_end_well_and_say_nothing(world: World) -> None:
         ("echo no interpreter named\n", 0),
     ],
 )
-def test_the_first_line_decides_the_interpreter(world: World, script: str, exit_code: int) -> None:
+def test_the_first_line_decides_the_interpreter(
+    world: AzureSandbox, script: str, exit_code: int
+) -> None:
     """A script saved with Windows line ends does not start."""
     world.make_vm()
 
@@ -65,14 +67,16 @@ def test_the_first_line_decides_the_interpreter(world: World, script: str, exit_
         ('echo "$HOME"', 0),
     ],
 )
-def test_a_missing_parameter_is_fatal_under_set_u(world: World, line: str, exit_code: int) -> None:
+def test_a_missing_parameter_is_fatal_under_set_u(
+    world: AzureSandbox, line: str, exit_code: int
+) -> None:
     """Unless the script has a default for it."""
     world.make_vm()
 
     assert world.run("one", f"#!/bin/bash\nset -euo pipefail\n{line}\n").exit_code == exit_code
 
 
-def test_a_missing_parameter_is_empty_without_set_u(world: World) -> None:
+def test_a_missing_parameter_is_empty_without_set_u(world: AzureSandbox) -> None:
     """The ordinary shell."""
     world.make_vm()
 
@@ -90,7 +94,7 @@ def test_a_missing_parameter_is_empty_without_set_u(world: World) -> None:
     ],
 )
 def test_a_step_refuses_wrong_parameters(
-    world: World, step: str, parameters: dict[str, str]
+    world: AzureSandbox, step: str, parameters: dict[str, str]
 ) -> None:
     """Exit code 11, in the result line and as the process's own."""
     world.make_vm()
@@ -101,7 +105,9 @@ def test_a_step_refuses_wrong_parameters(
     assert result_line(view.output)["exitCode"] == 11
 
 
-def test_a_step_that_uses_a_missing_parameter_bare_dies_without_a_result(world: World) -> None:
+def test_a_step_that_uses_a_missing_parameter_bare_dies_without_a_result(
+    world: AzureSandbox,
+) -> None:
     """As bash does under set -u: no line means unknown."""
     world.make_vm()
     script = step_script("prepare") + 'echo "$BUILDER_USER"\n'
@@ -128,7 +134,7 @@ def test_preparing_may_find_everything_in_order(make_world) -> None:
     assert not inside(world)["kernelPending"]
 
 
-def test_an_unsupported_system_is_refused(world: World) -> None:
+def test_an_unsupported_system_is_refused(world: AzureSandbox) -> None:
     """Exit code 10."""
     image = {
         "publisher": "Canonical",
@@ -141,7 +147,7 @@ def test_an_unsupported_system_is_refused(world: World) -> None:
     assert world.step("prepare", BUILDER_USER="builder")["exitCode"] == 10
 
 
-def test_a_repeated_step_changes_nothing(world: World) -> None:
+def test_a_repeated_step_changes_nothing(world: AzureSandbox) -> None:
     """The stored result comes back at once, under the new nonce."""
     world.make_vm()
     first = world.step("docker", nonce="n1")
@@ -160,14 +166,14 @@ def test_a_repeated_step_still_wants_its_restart(make_world) -> None:
     assert world.step("prepare", nonce="n2", BUILDER_USER="builder")["rebootRequired"]
 
 
-def test_a_step_keeps_its_own_deadline(world: World) -> None:
+def test_a_step_keeps_its_own_deadline(world: AzureSandbox) -> None:
     """124 with a result line, before the run command's timeout."""
     world.make_vm()
 
     assert world.step("docker", DEADLINE_SECONDS="5")["exitCode"] == 124
 
 
-def test_the_toolkit_comes_with_docker_on_request(world: World) -> None:
+def test_the_toolkit_comes_with_docker_on_request(world: AzureSandbox) -> None:
     """GPU=true."""
     world.make_vm()
 
@@ -185,7 +191,7 @@ def test_some_drivers_need_the_final_kernel(make_world) -> None:
     assert inside(world)["driverLoaded"]
 
 
-def test_debian_gets_no_driver(world: World) -> None:
+def test_debian_gets_no_driver(world: AzureSandbox) -> None:
     """10."""
     image = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2", "version": "latest"}
     world.make_vm(image=image)
@@ -193,7 +199,7 @@ def test_debian_gets_no_driver(world: World) -> None:
     assert world.step("driver", DRIVER_KIND="datacenter-open")["exitCode"] == 10
 
 
-def test_preloading_waits_for_docker(world: World) -> None:
+def test_preloading_waits_for_docker(world: AzureSandbox) -> None:
     """Sent beside the script that installs it, it pulls once Docker is there."""
     world.make_vm()
     begin = world.compute.virtual_machine_run_commands.begin_create_or_update
@@ -211,7 +217,7 @@ def test_preloading_waits_for_docker(world: World) -> None:
     assert (driver_was_there, bool(inside(world)["driver"])) == (False, True)
 
 
-def test_preloading_ends_where_docker_is_never_installed(world: World) -> None:
+def test_preloading_ends_where_docker_is_never_installed(world: AzureSandbox) -> None:
     """75 once the installation has failed, else 124 at the deadline."""
     world.make_vm()
     assert world.step("preload", IMAGES=IMAGES, DEADLINE_SECONDS="60")["exitCode"] == 124
@@ -222,7 +228,7 @@ def test_preloading_ends_where_docker_is_never_installed(world: World) -> None:
     assert world.step("preload", nonce="n2", IMAGES=IMAGES)["exitCode"] == 75
 
 
-def test_preloaded_images_are_listed_with_their_digests(world: World) -> None:
+def test_preloaded_images_are_listed_with_their_digests(world: AzureSandbox) -> None:
     """And take longer the more they are."""
     world.make_vm()
     world.step("docker")
@@ -236,7 +242,7 @@ def test_preloaded_images_are_listed_with_their_digests(world: World) -> None:
     assert result["seconds"] > 25
 
 
-def test_an_image_that_does_not_exist_cannot_be_pulled(world: World) -> None:
+def test_an_image_that_does_not_exist_cannot_be_pulled(world: AzureSandbox) -> None:
     """21 with Docker's words."""
     world.make_vm()
     world.step("docker")
@@ -247,7 +253,7 @@ def test_an_image_that_does_not_exist_cannot_be_pulled(world: World) -> None:
     assert "pull access denied" in result["message"]
 
 
-def test_a_full_disk_ends_preloading(world: World) -> None:
+def test_a_full_disk_ends_preloading(world: AzureSandbox) -> None:
     """20."""
     world.make_vm(disk_gb=30)
     world.step("docker")
@@ -255,7 +261,7 @@ def test_a_full_disk_ends_preloading(world: World) -> None:
     assert world.step("preload", IMAGES="nvcr.io/nvidia/pytorch:25.01-py3")["exitCode"] == 20
 
 
-def make_registry(world: World) -> str:
+def make_registry(world: AzureSandbox) -> str:
     body = {"location": LOCATION, "sku": {"name": "Basic"}, "properties": {}}
     path = world.id("Microsoft.ContainerRegistry/registries", "myacr")
     world.send("PUT", f"{path}?api-version=2025-11-01", body)
@@ -263,7 +269,7 @@ def make_registry(world: World) -> str:
     return path
 
 
-def test_a_private_registry_needs_the_machine_s_identity(world: World) -> None:
+def test_a_private_registry_needs_the_machine_s_identity(world: AzureSandbox) -> None:
     """22: the identity was not attached, whatever roles it has."""
     make_identity(world)
     registry = grant_pull(world)
@@ -275,7 +281,7 @@ def test_a_private_registry_needs_the_machine_s_identity(world: World) -> None:
     assert result["exitCode"] == 22
 
 
-def test_with_identity_and_role_the_registry_is_asked(world: World) -> None:
+def test_with_identity_and_role_the_registry_is_asked(world: AzureSandbox) -> None:
     """Then only the image may be missing: 21, manifest unknown."""
     identity = make_identity(world)
     registry = grant_pull(world)
@@ -287,7 +293,7 @@ def test_with_identity_and_role_the_registry_is_asked(world: World) -> None:
     assert (result["exitCode"], "manifest unknown" in result["message"]) == (21, True)
 
 
-def test_a_role_that_does_not_work_yet_is_waited_for(world: World) -> None:
+def test_a_role_that_does_not_work_yet_is_waited_for(world: AzureSandbox) -> None:
     """The script tries for five minutes; a fresh role needs some of them."""
     identity = make_identity(world)
     world.make_vm(identity=identity)
@@ -299,7 +305,7 @@ def test_a_role_that_does_not_work_yet_is_waited_for(world: World) -> None:
     assert (result["exitCode"], "manifest unknown" in result["message"]) == (21, True)
 
 
-def make_identity(world: World) -> str:
+def make_identity(world: AzureSandbox) -> str:
     world.make_group()
     world.identities.user_assigned_identities.create_or_update(
         GROUP, "pull", {"location": LOCATION}
@@ -307,7 +313,7 @@ def make_identity(world: World) -> str:
     return world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "pull")
 
 
-def grant_pull(world: World, wait: float = 900) -> str:
+def grant_pull(world: AzureSandbox, wait: float = 900) -> str:
     """Registry, role, and the time it takes to work; returns the login server."""
     registry_id = make_registry(world)
     identity = world.identities.user_assigned_identities.get(GROUP, "pull")
@@ -327,6 +333,6 @@ def grant_pull(world: World, wait: float = 900) -> str:
     return str(registry["properties"]["loginServer"])
 
 
-def login(world: World, registry: str) -> dict[str, str]:
+def login(world: AzureSandbox, registry: str) -> dict[str, str]:
     identity = world.identities.user_assigned_identities.get(GROUP, "pull")
     return {"REGISTRY_LOGIN_SERVER": registry, "IDENTITY_CLIENT_ID": identity.client_id}

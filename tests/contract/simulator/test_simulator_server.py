@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
-from simulated_world import START
+from azure_sandbox import START
 
 from local import clock
 from local.azure_simulator import core, server

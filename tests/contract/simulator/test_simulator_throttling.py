@@ -1,12 +1,14 @@
 """Azure's own limits: token buckets that refill with simulated time."""
 
 import pytest
-from simulated_world import GROUP, LOCATION, World, refused
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, refused
 
 GROUPS = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
 
 
-def statuses(world: World, method: str, path: str, count: int, body: object = None) -> list[int]:
+def statuses(
+    world: AzureSandbox, method: str, path: str, count: int, body: object = None
+) -> list[int]:
     url = f"{path}?api-version=2026-04-01"
     return [world.send(method, url, body).status for _ in range(count)]
 
@@ -15,7 +17,9 @@ def statuses(world: World, method: str, path: str, count: int, body: object = No
     ("method", "body", "burst"),
     [("GET", None, 250), ("PUT", {"location": LOCATION}, 200), ("DELETE", None, 200)],
 )
-def test_resource_manager_s_buckets(world: World, method: str, body: object, burst: int) -> None:
+def test_resource_manager_s_buckets(
+    world: AzureSandbox, method: str, body: object, burst: int
+) -> None:
     """Reads 250 at once, writes and deletes 200."""
     path = GROUPS if method == "GET" else world.group_id()
 
@@ -25,7 +29,7 @@ def test_resource_manager_s_buckets(world: World, method: str, body: object, bur
     assert answers[burst] == 429
 
 
-def test_a_full_bucket_says_how_long_to_wait(world: World) -> None:
+def test_a_full_bucket_says_how_long_to_wait(world: AzureSandbox) -> None:
     """After that, it is enough."""
     statuses(world, "GET", GROUPS, 250)
 
@@ -53,7 +57,7 @@ def test_a_full_bucket_says_how_long_to_wait(world: World) -> None:
     ],
 )
 def test_compute_s_buckets_are_per_machine(
-    world: World, method: str, suffix: str, burst: int
+    world: AzureSandbox, method: str, suffix: str, burst: int
 ) -> None:
     """Even what fails is counted; another machine has its own."""
     world.make_group()
@@ -66,7 +70,7 @@ def test_compute_s_buckets_are_per_machine(
     assert statuses(world, method, world.vm_id("other") + suffix, 1, body) != [429]
 
 
-def test_polling_an_operation_has_a_bucket_of_its_own(world: World) -> None:
+def test_polling_an_operation_has_a_bucket_of_its_own(world: AzureSandbox) -> None:
     """45 at once."""
     world.make_network()
     body = world.vm_body()
@@ -78,7 +82,7 @@ def test_polling_an_operation_has_a_bucket_of_its_own(world: World) -> None:
     assert answers == [200] * 45 + [429]
 
 
-def test_compute_says_it_in_its_own_words(world: World) -> None:
+def test_compute_says_it_in_its_own_words(world: AzureSandbox) -> None:
     """OperationNotAllowed once more, with TooManyRequests in the details."""
     world.make_group()
     statuses(world, "GET", world.vm_id(), 36)
@@ -90,7 +94,7 @@ def test_compute_says_it_in_its_own_words(world: World) -> None:
     assert int(error.response.headers["Retry-After"]) <= 5
 
 
-def test_polling_every_15_seconds_is_within_the_limits(world: World) -> None:
+def test_polling_every_15_seconds_is_within_the_limits(world: AzureSandbox) -> None:
     """As the documentation advises."""
     world.make_vm()
     for _ in range(100):
@@ -105,7 +109,7 @@ def test_throttling_can_be_switched_off(make_world) -> None:
     assert 429 not in statuses(world, "GET", GROUPS, 300)
 
 
-def test_answers_tell_what_is_left(world: World) -> None:
+def test_answers_tell_what_is_left(world: AzureSandbox) -> None:
     """For the subscription, and compute's own."""
     world.make_vm()
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, LOCATION, UBUNTU, World, refused
+from azure_sandbox import GROUP, LOCATION, UBUNTU, AzureSandbox, refused
 
 STANDARD = [{"name": "SecurityType", "value": "Standard"}]
 BOTH = {"name": "DiskControllerTypes", "value": "SCSI, NVMe"}
 
 
-def get_version(world: World, version: str = "1.0.0", **options: Any) -> Any:
+def get_version(world: AzureSandbox, version: str = "1.0.0", **options: Any) -> Any:
     versions = world.compute.gallery_image_versions
     return versions.get(GROUP, "gallery", "image", version, **options)
 
@@ -17,7 +17,7 @@ def get_version(world: World, version: str = "1.0.0", **options: Any) -> Any:
 # --- versions from a machine ---------------------------------------------------------------
 
 
-def test_a_version_is_made_from_a_generalized_machine(sealed: World) -> None:
+def test_a_version_is_made_from_a_generalized_machine(sealed: AzureSandbox) -> None:
     """It knows what the machine contained."""
     made = sealed.make_version()
 
@@ -28,7 +28,7 @@ def test_a_version_is_made_from_a_generalized_machine(sealed: World) -> None:
     assert resource.state["contents"]["docker"]
 
 
-def test_a_machine_that_is_not_generalized_is_refused(world: World) -> None:
+def test_a_machine_that_is_not_generalized_is_refused(world: AzureSandbox) -> None:
     """The definition says Generalized."""
     world.make_vm()
     world.make_definition()
@@ -48,7 +48,7 @@ def test_a_machine_that_is_not_generalized_is_refused(world: World) -> None:
     ],
 )
 def test_a_version_has_one_source_that_exists(
-    sealed: World, source: dict[str, str], words: str
+    sealed: AzureSandbox, source: dict[str, str], words: str
 ) -> None:
     """Neither none nor two."""
     error = refused(sealed.make_version, source=source)
@@ -56,7 +56,7 @@ def test_a_version_has_one_source_that_exists(
     assert words in error.error.message
 
 
-def test_a_source_lies_in_the_version_s_region(sealed: World) -> None:
+def test_a_source_lies_in_the_version_s_region(sealed: AzureSandbox) -> None:
     """Else it is "not found"."""
     error = refused(sealed.make_version, location="eastus", regions=["eastus"])
 
@@ -64,7 +64,7 @@ def test_a_source_lies_in_the_version_s_region(sealed: World) -> None:
     assert "in the same region" in error.error.message
 
 
-def test_generations_agree(world: World) -> None:
+def test_generations_agree(world: AzureSandbox) -> None:
     """A V1 machine does not fit a V2 definition."""
     world.make_sealed_vm(image={**UBUNTU, "sku": "server-gen1"})
     world.make_definition()
@@ -72,7 +72,7 @@ def test_generations_agree(world: World) -> None:
     assert "different Hypervisor generation ['V1']" in refused(world.make_version).error.message
 
 
-def test_architectures_agree(world: World) -> None:
+def test_architectures_agree(world: AzureSandbox) -> None:
     """Nor an Arm64 machine an x64 definition."""
     image = {**UBUNTU, "sku": "server-arm64"}
     world.make_sealed_vm(image=image, size="Standard_D4ps_v5")
@@ -81,7 +81,7 @@ def test_architectures_agree(world: World) -> None:
     assert "different architecture ['Arm64']" in refused(world.make_version).error.message
 
 
-def test_plans_agree(world: World) -> None:
+def test_plans_agree(world: AzureSandbox) -> None:
     """An image derived from one with a plan keeps the requirement."""
     image = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base"}
     plan = {"name": "9-base", "publisher": "resf", "product": "rockylinux-x86_64"}
@@ -101,7 +101,9 @@ def test_plans_agree(world: World) -> None:
         ("TrustedLaunch", "Standard", False),
     ],
 )
-def test_security_types_agree(world: World, vm: str, definition: str, is_taken: bool) -> None:
+def test_security_types_agree(
+    world: AzureSandbox, vm: str, definition: str, is_taken: bool
+) -> None:
     """The machine's and the definition's; "supported" is for other sources."""
     world.make_sealed_vm(security=vm)
     world.make_definition(features=[{"name": "SecurityType", "value": definition}])
@@ -114,7 +116,7 @@ def test_security_types_agree(world: World, vm: str, definition: str, is_taken: 
         assert "security type" in error.error.message
 
 
-def test_an_nvme_machine_needs_the_feature(world: World) -> None:
+def test_an_nvme_machine_needs_the_feature(world: AzureSandbox) -> None:
     """DiskControllerTypes, in Azure's order."""
     world.make_sealed_vm(size="Standard_D4s_v6")
     world.make_definition("image")
@@ -122,7 +124,7 @@ def test_an_nvme_machine_needs_the_feature(world: World) -> None:
     assert "DiskControllerTypes" in refused(world.make_version).error.message
 
 
-def test_an_nvme_machine_with_the_feature_is_taken(world: World) -> None:
+def test_an_nvme_machine_with_the_feature_is_taken(world: AzureSandbox) -> None:
     """Both together."""
     world.make_sealed_vm(size="Standard_D4s_v6")
     world.make_definition(features=[*STANDARD, BOTH])
@@ -130,7 +132,7 @@ def test_an_nvme_machine_with_the_feature_is_taken(world: World) -> None:
     assert world.make_version().provisioning_state == "Succeeded"
 
 
-def test_an_ephemeral_disk_cannot_be_captured(world: World) -> None:
+def test_an_ephemeral_disk_cannot_be_captured(world: AzureSandbox) -> None:
     """The message says so."""
     world.make_network()
     body = world.vm_body(size="Standard_D4ds_v5")
@@ -142,7 +144,7 @@ def test_an_ephemeral_disk_cannot_be_captured(world: World) -> None:
     assert "cannot contain an ephemeral OS disk" in refused(world.make_version).error.message
 
 
-def test_the_source_must_last_until_the_copy_is_made(sealed: World) -> None:
+def test_the_source_must_last_until_the_copy_is_made(sealed: AzureSandbox) -> None:
     """Deleting the builder too early fails the version; afterwards it may go."""
     versions = sealed.compute.gallery_image_versions
     body = sealed.version_body()
@@ -153,7 +155,7 @@ def test_the_source_must_last_until_the_copy_is_made(sealed: World) -> None:
     assert get_version(sealed).provisioning_state == "Failed"
 
 
-def test_a_failed_version_can_be_put_again(sealed: World) -> None:
+def test_a_failed_version_can_be_put_again(sealed: AzureSandbox) -> None:
     """The same source, more luck."""
     sealed.add_fault(operation="galleryVersions.create", effect="allocation", code="InternalError")
     refused(sealed.make_version)
@@ -173,14 +175,14 @@ def test_a_failed_version_can_be_put_again(sealed: World) -> None:
         ([LOCATION, "atlantis"], "'atlantis' is not available"),
     ],
 )
-def test_target_regions_are_checked(sealed: World, regions: list[str], words: str) -> None:
+def test_target_regions_are_checked(sealed: AzureSandbox, regions: list[str], words: str) -> None:
     """The own one among them, none twice, all known."""
     error = refused(sealed.make_version, regions=regions)
 
     assert (error.status_code, words in error.error.message) == (400, True)
 
 
-def test_regions_come_back_by_their_display_names(sealed: World) -> None:
+def test_regions_come_back_by_their_display_names(sealed: AzureSandbox) -> None:
     """While the location stays as it was."""
     made = sealed.make_version(regions=[LOCATION, "eastus2"])
 
@@ -188,7 +190,7 @@ def test_regions_come_back_by_their_display_names(sealed: World) -> None:
     assert (names, made.location) == (["Sweden Central", "East US 2"], LOCATION)
 
 
-def test_replication_is_told_by_region(sealed: World) -> None:
+def test_replication_is_told_by_region(sealed: AzureSandbox) -> None:
     """Progress while it goes on, Completed at its end; only on request."""
     versions = sealed.compute.gallery_image_versions
     body = sealed.version_body(regions=[LOCATION, "eastus2"])
@@ -205,7 +207,7 @@ def test_replication_is_told_by_region(sealed: World) -> None:
     assert get_version(sealed).replication_status is None
 
 
-def test_a_failed_version_says_so_for_its_regions(sealed: World) -> None:
+def test_a_failed_version_says_so_for_its_regions(sealed: AzureSandbox) -> None:
     """Nobody waits for a copy that never comes."""
     sealed.add_fault(operation="galleryVersions.create", effect="allocation", code="InternalError")
     refused(sealed.make_version)
@@ -231,7 +233,7 @@ def test_more_regions_take_longer(make_world) -> None:
     assert 450 <= one < 520
 
 
-def test_the_same_put_again_needs_no_source(sealed: World) -> None:
+def test_the_same_put_again_needs_no_source(sealed: AzureSandbox) -> None:
     """A version that is there is updated, not captured once more."""
     sealed.make_version()
     sealed.compute.virtual_machines.begin_delete(GROUP, "builder").result()
@@ -239,7 +241,7 @@ def test_the_same_put_again_needs_no_source(sealed: World) -> None:
     assert sealed.make_version().provisioning_state == "Succeeded"
 
 
-def test_the_same_put_during_creation_joins_it(sealed: World) -> None:
+def test_the_same_put_during_creation_joins_it(sealed: AzureSandbox) -> None:
     """One operation, one copy."""
     version = sealed.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
     path = f"{version}?api-version=2026-03-03"
@@ -251,7 +253,7 @@ def test_the_same_put_during_creation_joins_it(sealed: World) -> None:
     assert first == second
 
 
-def test_deleting_a_version_ends_its_creation(sealed: World) -> None:
+def test_deleting_a_version_ends_its_creation(sealed: AzureSandbox) -> None:
     """Whoever polls the creation learns of it."""
     version = sealed.id("Microsoft.Compute/galleries", "gallery/images/image/versions/1.0.0")
     path = f"{version}?api-version=2026-03-03"
@@ -264,7 +266,7 @@ def test_deleting_a_version_ends_its_creation(sealed: World) -> None:
     assert (document["status"], document["error"]["code"]) == ("Canceled", "OperationPreempted")
 
 
-def test_a_version_has_its_defaults(sealed: World) -> None:
+def test_a_version_has_its_defaults(sealed: AzureSandbox) -> None:
     """Full copies on standard storage, one replica, not excluded."""
     body = sealed.version_body()
     body["properties"]["publishingProfile"] = {"targetRegions": [{"name": LOCATION}]}
@@ -278,7 +280,7 @@ def test_a_version_has_its_defaults(sealed: World) -> None:
     assert (region.regional_replica_count, region.storage_account_type) == (1, "Standard_LRS")
 
 
-def test_a_region_can_be_added_later(sealed: World) -> None:
+def test_a_region_can_be_added_later(sealed: AzureSandbox) -> None:
     """The version is updated; the source is not needed any more."""
     sealed.make_version()
     sealed.compute.virtual_machines.begin_delete(GROUP, "builder").result()
@@ -293,7 +295,7 @@ def test_a_region_can_be_added_later(sealed: World) -> None:
     assert status.aggregated_state == "Completed"
 
 
-def test_replicas_cost(sealed: World) -> None:
+def test_replicas_cost(sealed: AzureSandbox) -> None:
     """Per region."""
     sealed.make_version("1.0.0")
     sealed.make_version("1.0.1", regions=[LOCATION, "eastus2"])
@@ -308,7 +310,7 @@ def test_replicas_cost(sealed: World) -> None:
 # --- what never changes --------------------------------------------------------------------
 
 
-def test_a_version_number_is_used_once(sealed: World) -> None:
+def test_a_version_number_is_used_once(sealed: AzureSandbox) -> None:
     """Another source under the same number is refused; the same one is an update."""
     sealed.make_version()
     other = sealed.vm_id("other")
@@ -320,7 +322,7 @@ def test_a_version_number_is_used_once(sealed: World) -> None:
     assert sealed.make_version().provisioning_state == "Succeeded"
 
 
-def test_the_replication_mode_never_changes(sealed: World) -> None:
+def test_the_replication_mode_never_changes(sealed: AzureSandbox) -> None:
     """Nor does the storage of a region."""
     sealed.make_version()
 
@@ -341,7 +343,9 @@ def test_the_replication_mode_never_changes(sealed: World) -> None:
         ({"replicationMode": "Shallow"}, "PropertyChangeNotAllowed"),
     ],
 )
-def test_a_patch_obeys_the_same_rules(sealed: World, profile: dict[str, Any], code: str) -> None:
+def test_a_patch_obeys_the_same_rules(
+    sealed: AzureSandbox, profile: dict[str, Any], code: str
+) -> None:
     """What PUT refuses, PATCH refuses."""
     sealed.make_version()
     change = {"properties": {"publishingProfile": profile}}
@@ -354,7 +358,7 @@ def test_a_patch_obeys_the_same_rules(sealed: World, profile: dict[str, Any], co
 # --- latest --------------------------------------------------------------------------------
 
 
-def test_the_latest_version_is_the_highest_that_is_not_excluded(sealed: World) -> None:
+def test_the_latest_version_is_the_highest_that_is_not_excluded(sealed: AzureSandbox) -> None:
     """Numbers compare as numbers, whatever was made last."""
     from local.azure_simulator.compute import image_sources
 

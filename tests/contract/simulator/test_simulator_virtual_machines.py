@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, LOCATION, UBUNTU, World, changed, put_vm, refused
+from azure_sandbox import GROUP, LOCATION, UBUNTU, AzureSandbox, changed, put_vm, refused
 
 ROCKY = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base", "version": "latest"}
 ROCKY_PLAN = {"name": "9-base", "publisher": "resf", "product": "rockylinux-x86_64"}
 
 
-def test_a_machine_runs_and_then_its_agent_is_ready(world: World) -> None:
+def test_a_machine_runs_and_then_its_agent_is_ready(world: AzureSandbox) -> None:
     """Run commands need the agent, which comes some seconds after the operation has ended."""
     world.make_network()
     put_vm(world, world.vm_body()).result()
@@ -33,7 +33,7 @@ def test_the_agent_is_not_ready_at_once(make_world) -> None:
     assert world.agent() == "Not Ready"
 
 
-def test_a_machine_without_a_way_out_never_reports(world: World) -> None:
+def test_a_machine_without_a_way_out_never_reports(world: AzureSandbox) -> None:
     """A private subnet without NAT gateway: the agent reaches nobody."""
     world.make_network(outbound=False)
     put_vm(world, world.vm_body()).result()
@@ -43,7 +43,7 @@ def test_a_machine_without_a_way_out_never_reports(world: World) -> None:
     assert world.agent() == "Not Ready"
 
 
-def test_a_nat_gateway_is_a_way_out(world: World) -> None:
+def test_a_nat_gateway_is_a_way_out(world: AzureSandbox) -> None:
     """The way the app chooses by default."""
     world.make_group()
     address = {"location": LOCATION, "sku": {"name": "Standard"}}
@@ -66,7 +66,7 @@ def test_a_nat_gateway_is_a_way_out(world: World) -> None:
     assert world.agent() == "Ready"
 
 
-def test_the_answer_says_which_image_and_disk_it_became(world: World) -> None:
+def test_the_answer_says_which_image_and_disk_it_became(world: AzureSandbox) -> None:
     """exactVersion at once; the disk's name and id once it exists."""
     world.make_network()
     path = f"{world.vm_id()}?api-version=2026-04-01"
@@ -81,7 +81,7 @@ def test_the_answer_says_which_image_and_disk_it_became(world: World) -> None:
     assert later["osDisk"]["managedDisk"]["id"].endswith(later["osDisk"]["name"])
 
 
-def test_secrets_never_come_back(world: World) -> None:
+def test_secrets_never_come_back(world: AzureSandbox) -> None:
     """Neither password nor custom data."""
     world.make_network()
     body = world.vm_body()
@@ -125,7 +125,7 @@ def test_secrets_never_come_back(world: World) -> None:
     ],
 )
 def test_a_wrong_body_is_refused_at_once(
-    world: World, path: str, value: Any, code: str, target: str | None
+    world: AzureSandbox, path: str, value: Any, code: str, target: str | None
 ) -> None:
     """400, and nothing exists afterwards."""
     world.make_network()
@@ -137,7 +137,7 @@ def test_a_wrong_body_is_refused_at_once(
     assert "builder" not in world.listed()
 
 
-def test_an_image_that_does_not_exist_is_refused(world: World) -> None:
+def test_an_image_that_does_not_exist_is_refused(world: AzureSandbox) -> None:
     """404 with the URN, so that a person sees what is misspelt."""
     world.make_network()
 
@@ -148,7 +148,7 @@ def test_an_image_that_does_not_exist_is_refused(world: World) -> None:
     assert error.error.target == "imageReference"
 
 
-def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
+def test_a_version_that_does_not_exist_is_refused(world: AzureSandbox) -> None:
     """As an image that does not exist."""
     world.make_network()
 
@@ -157,7 +157,7 @@ def test_a_version_that_does_not_exist_is_refused(world: World) -> None:
     assert error.error.code == "PlatformImageNotFound"
 
 
-def test_image_and_size_agree_on_the_generation(world: World) -> None:
+def test_image_and_size_agree_on_the_generation(world: AzureSandbox) -> None:
     """A Gen1 image does not boot on a Gen2-only size."""
     world.make_network()
     image = {**UBUNTU, "sku": "server-gen1"}
@@ -168,7 +168,7 @@ def test_image_and_size_agree_on_the_generation(world: World) -> None:
     assert "cannot boot Hypervisor Generation '1'" in error.error.message
 
 
-def test_trusted_launch_needs_a_second_generation_image(world: World) -> None:
+def test_trusted_launch_needs_a_second_generation_image(world: AzureSandbox) -> None:
     """And a size that can do it."""
     world.make_network()
     gen1 = world.vm_body(image={**UBUNTU, "sku": "server-gen1"}, security="TrustedLaunch")
@@ -178,7 +178,7 @@ def test_trusted_launch_needs_a_second_generation_image(world: World) -> None:
     assert put_vm(world, capable).result().provisioning_state == "Succeeded"
 
 
-def test_a_subnet_must_exist(world: World) -> None:
+def test_a_subnet_must_exist(world: AzureSandbox) -> None:
     """The usual answer to a dangling reference."""
     world.make_group()
 
@@ -187,7 +187,7 @@ def test_a_subnet_must_exist(world: World) -> None:
     assert (error.status_code, error.error.code) == (400, "InvalidResourceReference")
 
 
-def test_an_interface_serves_one_machine(world: World) -> None:
+def test_an_interface_serves_one_machine(world: AzureSandbox) -> None:
     """A second machine may not take it."""
     world.make_vm()
     (name,) = [item.name for item in world.network.network_interfaces.list(GROUP)]
@@ -198,7 +198,7 @@ def test_an_interface_serves_one_machine(world: World) -> None:
     assert refused(put_vm, world, body, "second").error.code == "NetworkInterfaceInUse"
 
 
-def test_an_interface_must_exist(world: World) -> None:
+def test_an_interface_must_exist(world: AzureSandbox) -> None:
     """In the other form of the network profile."""
     world.make_network()
     body = world.vm_body()
@@ -208,7 +208,7 @@ def test_an_interface_must_exist(world: World) -> None:
     assert refused(put_vm, world, body).error.code == "InvalidResourceReference"
 
 
-def test_an_attached_identity_must_exist(world: World) -> None:
+def test_an_attached_identity_must_exist(world: AzureSandbox) -> None:
     """Else the builder could never log in to the registry."""
     world.make_network()
     identity = world.id("Microsoft.ManagedIdentity/userAssignedIdentities", "none")
@@ -218,7 +218,7 @@ def test_an_attached_identity_must_exist(world: World) -> None:
     assert error.error.code == "FailedIdentityOperation"
 
 
-def test_an_attached_identity_is_shown_with_its_ids(world: World) -> None:
+def test_an_attached_identity_is_shown_with_its_ids(world: AzureSandbox) -> None:
     """The scripts need the client id."""
     world.make_network()
     world.identities.user_assigned_identities.create_or_update(GROUP, "id", {"location": LOCATION})
@@ -232,7 +232,7 @@ def test_an_attached_identity_is_shown_with_its_ids(world: World) -> None:
 # --- capacity and quota --------------------------------------------------------------------
 
 
-def test_a_family_s_quota_is_told_by_its_message_only(world: World) -> None:
+def test_a_family_s_quota_is_told_by_its_message_only(world: AzureSandbox) -> None:
     """409 OperationNotAllowed has many meanings; this text has numbers."""
     world.make_network()
     world.set(**{"quota:standardDSv5Family": 2})
@@ -247,7 +247,7 @@ def test_a_family_s_quota_is_told_by_its_message_only(world: World) -> None:
     ) in error.error.message
 
 
-def test_the_region_s_quota_counts_all_families(world: World) -> None:
+def test_the_region_s_quota_counts_all_families(world: AzureSandbox) -> None:
     """Both limits hold."""
     world.make_vm()
     world.set(**{"quota:cores": 6})
@@ -258,7 +258,7 @@ def test_the_region_s_quota_counts_all_families(world: World) -> None:
     assert "Current Usage: 4" in error.error.message
 
 
-def test_spot_machines_have_their_own_quota(world: World) -> None:
+def test_spot_machines_have_their_own_quota(world: AzureSandbox) -> None:
     """All families together."""
     world.make_network()
     world.set(**{"quota:cores": 0, "quota:lowPriorityCores": 2})
@@ -267,7 +267,7 @@ def test_spot_machines_have_their_own_quota(world: World) -> None:
     assert "Low-priority Cores" in refused(put_vm, world, body).error.message
 
 
-def test_spot_machines_cost_less(world: World) -> None:
+def test_spot_machines_cost_less(world: AzureSandbox) -> None:
     """That is their point."""
     world.make_network()
     put_vm(world, world.vm_body(), "regular").result()
@@ -277,7 +277,7 @@ def test_spot_machines_cost_less(world: World) -> None:
     assert 0 < costs["spot"] < costs["regular"] / 2
 
 
-def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
+def test_a_deleted_machine_gives_its_quota_back(world: AzureSandbox) -> None:
     """A deallocated one does not."""
     world.set(**{"quota:standardDSv5Family": 4})
     world.make_vm()
@@ -290,7 +290,7 @@ def test_a_deleted_machine_gives_its_quota_back(world: World) -> None:
     put_vm(world, world.vm_body(), "second").result()
 
 
-def test_a_restricted_size_is_refused(world: World) -> None:
+def test_a_restricted_size_is_refused(world: AzureSandbox) -> None:
     """SkuNotAvailable, synchronous."""
     world.make_network()
     world.set(**{"restricted:Standard_D4s_v5": True})
@@ -300,7 +300,7 @@ def test_a_restricted_size_is_refused(world: World) -> None:
     assert (error.status_code, error.error.code) == (409, "SkuNotAvailable")
 
 
-def test_a_restricted_zone_is_refused(world: World) -> None:
+def test_a_restricted_zone_is_refused(world: AzureSandbox) -> None:
     """The size works in the other zones, and without one."""
     world.make_network()
     body = world.vm_body(size="Standard_D16ds_v5")
@@ -311,7 +311,7 @@ def test_a_restricted_zone_is_refused(world: World) -> None:
     put_vm(world, {**body, "zones": ["1"]}).result()
 
 
-def test_a_machine_that_was_not_allocated_costs_nothing(world: World) -> None:
+def test_a_machine_that_was_not_allocated_costs_nothing(world: AzureSandbox) -> None:
     """AllocationFailed comes at the end; the machine stays, Failed."""
     world.make_network()
     world.add_fault(operation="virtualMachines.create", effect="allocation")
@@ -323,7 +323,7 @@ def test_a_machine_that_was_not_allocated_costs_nothing(world: World) -> None:
     assert world.codes() == ["ProvisioningState/failed/AllocationFailed"]
 
 
-def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: World) -> None:
+def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: AzureSandbox) -> None:
     """OSProvisioningTimedOut: it must be deleted."""
     world.make_network()
     world.add_fault(
@@ -337,7 +337,7 @@ def test_a_machine_whose_system_does_not_come_up_runs_and_costs(world: World) ->
     assert len(list(world.compute.disks.list_by_resource_group(GROUP))) == 1
 
 
-def test_putting_an_unallocated_machine_again_tries_again(world: World) -> None:
+def test_putting_an_unallocated_machine_again_tries_again(world: AzureSandbox) -> None:
     """The same body, more luck."""
     world.make_network()
     world.add_fault(operation="virtualMachines.create", effect="allocation")
@@ -351,7 +351,7 @@ def test_putting_an_unallocated_machine_again_tries_again(world: World) -> None:
 # --- purchase plans ------------------------------------------------------------------------
 
 
-def test_a_missing_plan_fails_asynchronously(world: World) -> None:
+def test_a_missing_plan_fails_asynchronously(world: AzureSandbox) -> None:
     """The PUT succeeds; the operation does not."""
     world.make_network()
 
@@ -360,7 +360,7 @@ def test_a_missing_plan_fails_asynchronously(world: World) -> None:
     assert (error.status_code, error.error.code) == (200, "VMMarketplaceInvalidInput")
 
 
-def test_the_right_plan_is_accepted(world: World) -> None:
+def test_the_right_plan_is_accepted(world: AzureSandbox) -> None:
     """It equals the image's."""
     world.make_network()
 
@@ -369,7 +369,7 @@ def test_the_right_plan_is_accepted(world: World) -> None:
     assert vm.provisioning_state == "Succeeded"
 
 
-def test_a_plan_that_nobody_asks_for_fails(world: World) -> None:
+def test_a_plan_that_nobody_asks_for_fails(world: AzureSandbox) -> None:
     """The other mistake has the same code."""
     world.make_network()
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from simulated_world import GROUP, UBUNTU, World, changed, put_vm, refused
+from azure_sandbox import GROUP, UBUNTU, AzureSandbox, changed, put_vm, refused
 
 # --- updates -------------------------------------------------------------------------------
 
 
-def test_the_same_put_again_changes_nothing(world: World) -> None:
+def test_the_same_put_again_changes_nothing(world: AzureSandbox) -> None:
     """Activities run at least once: 200, the same machine, the same interfaces."""
     world.make_vm()
     before = world.compute.virtual_machines.get(GROUP, "builder")
@@ -20,7 +20,7 @@ def test_the_same_put_again_changes_nothing(world: World) -> None:
     assert len(list(world.network.network_interfaces.list(GROUP))) == 1
 
 
-def test_the_same_put_during_creation_joins_it(world: World) -> None:
+def test_the_same_put_during_creation_joins_it(world: AzureSandbox) -> None:
     """One operation, one machine."""
     world.make_network()
     path = f"{world.vm_id()}?api-version=2026-04-01"
@@ -41,7 +41,7 @@ def test_the_same_put_during_creation_joins_it(world: World) -> None:
         ("priority", "Spot"),
     ],
 )
-def test_immutable_properties_stay(world: World, path: str, value: Any) -> None:
+def test_immutable_properties_stay(world: AzureSandbox, path: str, value: Any) -> None:
     """409 PropertyChangeNotAllowed."""
     world.make_vm()
     body = changed(world.vm_body(), f"properties.{path}", value)
@@ -51,7 +51,7 @@ def test_immutable_properties_stay(world: World, path: str, value: Any) -> None:
     assert (error.status_code, error.error.code) == (409, "PropertyChangeNotAllowed")
 
 
-def test_tags_can_be_patched(world: World) -> None:
+def test_tags_can_be_patched(world: AzureSandbox) -> None:
     """An expiry is prolonged this way."""
     world.make_vm()
 
@@ -60,7 +60,7 @@ def test_tags_can_be_patched(world: World) -> None:
     assert world.listed()["builder"]["tags"] == {"a": "b"}
 
 
-def test_a_machine_can_be_resized_within_its_quota(world: World) -> None:
+def test_a_machine_can_be_resized_within_its_quota(world: AzureSandbox) -> None:
     """The old size's cores come back first."""
     world.make_vm()
     world.set(**{"quota:standardDSv5Family": 8})
@@ -76,7 +76,7 @@ def test_a_machine_can_be_resized_within_its_quota(world: World) -> None:
     assert "Current Limit: 8, Current Usage: 8" in error.error.message
 
 
-def test_a_resize_meets_restrictions_too(world: World) -> None:
+def test_a_resize_meets_restrictions_too(world: AzureSandbox) -> None:
     """As a creation does."""
     world.make_vm()
     world.set(**{"restricted:Standard_D8s_v5": True})
@@ -87,7 +87,7 @@ def test_a_resize_meets_restrictions_too(world: World) -> None:
     assert error.error.code == "SkuNotAvailable"
 
 
-def test_identity_and_place_of_a_machine_never_change(world: World) -> None:
+def test_identity_and_place_of_a_machine_never_change(world: AzureSandbox) -> None:
     """Whatever a body says of its name."""
     world.make_vm()
 
@@ -99,7 +99,7 @@ def test_identity_and_place_of_a_machine_never_change(world: World) -> None:
 # --- deletion ------------------------------------------------------------------------------
 
 
-def test_deletion_takes_what_was_created_with_it(world: World) -> None:
+def test_deletion_takes_what_was_created_with_it(world: AzureSandbox) -> None:
     """deleteOption Delete on disk and interface."""
     world.make_vm()
     assert len(list(world.compute.disks.list_by_resource_group(GROUP))) == 1
@@ -109,7 +109,7 @@ def test_deletion_takes_what_was_created_with_it(world: World) -> None:
     assert set(world.listed()) == {GROUP, "net"}
 
 
-def test_deletion_leaves_what_was_not(world: World) -> None:
+def test_deletion_leaves_what_was_not(world: AzureSandbox) -> None:
     """Without deleteOption the disk and the interface remain, and cost."""
     world.make_network()
     body = changed(world.vm_body(), "properties.storageProfile.osDisk.deleteOption", None)
@@ -128,7 +128,7 @@ def test_deletion_leaves_what_was_not(world: World) -> None:
     world.network.network_interfaces.begin_delete(GROUP, interface.name).result()
 
 
-def test_an_attached_disk_stays(world: World) -> None:
+def test_an_attached_disk_stays(world: AzureSandbox) -> None:
     """409 with the machine's name."""
     world.make_vm()
     (disk,) = world.compute.disks.list_by_resource_group(GROUP)
@@ -153,7 +153,7 @@ def test_forced_deletion_is_faster(make_world) -> None:
     assert spent[1] < spent[0]
 
 
-def test_a_machine_being_deleted_refuses_everything_else(world: World) -> None:
+def test_a_machine_being_deleted_refuses_everything_else(world: AzureSandbox) -> None:
     """Only the deletion may be repeated."""
     world.make_vm()
     machines = world.compute.virtual_machines
@@ -174,7 +174,7 @@ def test_a_machine_being_deleted_refuses_everything_else(world: World) -> None:
 # --- machines from custom images -----------------------------------------------------------
 
 
-def test_a_machine_can_be_made_from_a_gallery_version(world: World) -> None:
+def test_a_machine_can_be_made_from_a_gallery_version(world: AzureSandbox) -> None:
     """Or from the definition, which means its latest version; contents come along."""
     world.make_sealed_vm()
     world.make_definition()
@@ -189,7 +189,7 @@ def test_a_machine_can_be_made_from_a_gallery_version(world: World) -> None:
     assert resource.state["machine"]["docker"]
 
 
-def test_an_image_that_is_not_in_the_region_is_refused(world: World) -> None:
+def test_an_image_that_is_not_in_the_region_is_refused(world: AzureSandbox) -> None:
     """404: replicate it first."""
     world.make_sealed_vm()
     world.make_definition()
@@ -203,7 +203,7 @@ def test_an_image_that_is_not_in_the_region_is_refused(world: World) -> None:
     assert "is not available in eastus region" in error.error.message
 
 
-def test_an_image_that_does_not_exist_is_not_available(world: World) -> None:
+def test_an_image_that_does_not_exist_is_not_available(world: AzureSandbox) -> None:
     """The same words, whatever is missing."""
     world.make_network()
     version = world.id("Microsoft.Compute/galleries", "none/images/none/versions/1.0.0")
@@ -213,7 +213,7 @@ def test_an_image_that_does_not_exist_is_not_available(world: World) -> None:
     assert (error.status_code, error.error.code) == (404, "GalleryImageNotFound")
 
 
-def test_a_trusted_launch_image_makes_trusted_launch_machines_only(world: World) -> None:
+def test_a_trusted_launch_image_makes_trusted_launch_machines_only(world: AzureSandbox) -> None:
     """The security type belongs to the definition."""
     world.make_sealed_vm(security="TrustedLaunch")
     world.make_definition(features=[{"name": "SecurityType", "value": "TrustedLaunch"}])
@@ -227,7 +227,7 @@ def test_a_trusted_launch_image_makes_trusted_launch_machines_only(world: World)
     )
 
 
-def test_an_nvme_size_needs_an_image_that_knows_nvme(world: World) -> None:
+def test_an_nvme_size_needs_an_image_that_knows_nvme(world: AzureSandbox) -> None:
     """Custom images say so in a feature of their definition."""
     world.make_sealed_vm()
     world.make_definition()
@@ -238,7 +238,7 @@ def test_an_nvme_size_needs_an_image_that_knows_nvme(world: World) -> None:
     assert "disk controller types" in refused(put_vm, world, body, "second").error.message
 
 
-def test_an_ephemeral_disk_needs_room(world: World) -> None:
+def test_an_ephemeral_disk_needs_room(world: AzureSandbox) -> None:
     """A size without temporary disk has none."""
     world.make_network()
     body = world.vm_body()

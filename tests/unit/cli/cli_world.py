@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.surroundings import Surroundings
+from tests import openapi_checks
 
 KEY = "the-function-key"
 
@@ -49,8 +50,14 @@ class FakeService:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def answers(self, route: str, *answers: tuple[int, Any] | None) -> None:
-        """`route` is such as `POST builds`; each answer is (status, JSON)."""
+    def answers(self, route: str, *answers: tuple[int, Any] | None, described: bool = True) -> None:
+        """`route` is such as `POST builds`; each answer is (status, JSON), as /api/openapi.json
+        describes it unless `described` is false. Text stands for what is between here and there.
+        """
+        method, _, path = route.partition(" ")
+        for status, body in filter(None, answers):
+            if described and not isinstance(body, str):
+                assert openapi_checks.problems(method, path, status, body) == []
         self._answers[route] = [(0, None) if answer is None else answer for answer in answers]
 
     def sent(self, route: str) -> list[Any]:
@@ -128,7 +135,20 @@ class CommandLine:
 
 
 def a_step(name: str, state: str = "succeeded", **more: Any) -> dict[str, Any]:
-    return {"name": name, "state": state, "seconds": 60, "percent": None, "error": None, **more}
+    return {
+        "name": name,
+        "pool": None,
+        "state": state,
+        "startedAt": "2026-01-31T10:00:00Z",
+        "seconds": 60,
+        "percent": 100 if state == "succeeded" else 0,
+        "note": None,
+        "scripted": False,
+        "scriptedParts": [],
+        "standIn": None,
+        "error": None,
+        **more,
+    }
 
 
 def an_image(**more: Any) -> dict[str, Any]:
@@ -143,6 +163,9 @@ def an_image(**more: Any) -> dict[str, Any]:
         "location": "westeurope",
         "baseOs": "ubuntu 24.04",
         "gpuEnabled": True,
+        "resourceGroup": "images-rg",
+        "buildId": "b1",
+        "createdAt": "2026-01-31T10:24:00Z",
         **more,
     }
 
@@ -154,7 +177,11 @@ def a_pool(pool_id: str, **more: Any) -> dict[str, Any]:
         "imageId": an_image()["imageId"],
         "vmSize": "Standard_NC4as_T4_v3",
         "nodes": 2,
-        "state": "steady",
+        "state": "ready",
+        "resourceGroup": "images-rg",
+        "location": "westeurope",
+        "buildId": "b1",
+        "changedAt": "2026-01-31T10:24:00Z",
         "verified": True,
         "checks": [],
         "error": None,
@@ -165,15 +192,31 @@ def a_pool(pool_id: str, **more: Any) -> dict[str, Any]:
 def a_build(
     state: str = "succeeded", *, steps: Sequence[dict[str, Any]] = (), **more: Any
 ) -> dict[str, Any]:
+    build = {
+        **a_summary(state),
+        "steps": list(steps),
+        "image": None,
+        "pools": [],
+        "error": None,
+        "leftovers": [],
+        "resumable": False,
+        **more,
+    }
+    assert openapi_checks.of_schema("BuildDocument", build) == []
+    return build
+
+
+def a_summary(state: str = "succeeded") -> dict[str, Any]:
+    """A build as the list shows it."""
     return {
         "buildId": "b1",
         "mode": "full",
         "state": state,
         "createdAt": "2026-01-31T10:00:00Z",
         "seconds": 1453,
-        "steps": list(steps),
-        "image": None,
-        "pools": [],
-        "error": None,
-        **more,
     }
+
+
+def accepted(build_id: str) -> tuple[int, dict[str, Any]]:
+    """The answer to what goes on as a build."""
+    return 202, {"buildId": build_id, "statusUrl": f"http://app/api/builds/{build_id}"}

@@ -9,11 +9,12 @@ import signal
 import socket
 import tarfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from cli_world import KEY, CommandLine, FakeService, a_build, a_pool, a_step, an_image
+from cli_world import KEY, CommandLine, FakeService, a_build, a_pool, a_step, accepted, an_image
 
-ACCEPTED = (202, {"buildId": "b1", "statusUrl": "/api/builds/b1"})
+ACCEPTED = accepted("b1")
 RETIRED = {
     "field": "pools[1].vmSize",
     "code": "RetiredVmSize",
@@ -22,7 +23,7 @@ RETIRED = {
 }
 
 
-def refusal(*details: dict[str, object], code: str = "RequestRefused") -> dict[str, object]:
+def refusal(*details: dict[str, object], code: str = "RequestRefused") -> dict[str, Any]:
     return {"error": {"code": code, "message": "refused", "details": list(details)}}
 
 
@@ -155,7 +156,9 @@ def test_an_answer_that_is_no_batch_prep_exits_3(service: FakeService, line: Com
     assert "welcome" in ended.err
 
 
-@pytest.mark.parametrize("endpoint", ["http://example.org", "ftp://127.0.0.1", "somewhere"])
+@pytest.mark.parametrize(
+    "endpoint", ["http://example.org", "http://127.0.0.1.example.org", "ftp://127.0.0.1", "x"]
+)
 def test_the_key_goes_nowhere_it_could_be_read(line: CommandLine, endpoint: str) -> None:
     """Plain http is for this machine only."""
     assert line.run("--endpoint", endpoint).code == 2
@@ -173,7 +176,9 @@ def test_a_running_build_of_the_same_image_is_offered_to_watch(
     service: FakeService, line: CommandLine
 ) -> None:
     """The second person joins the first one's build instead of starting another."""
-    service.answers("POST builds", (409, refusal(code="BuildRunning") | {"buildId": "b7"}))
+    body = refusal(code="BuildRunning")
+    body["error"]["buildId"] = "b7"
+    service.answers("POST builds", (409, body))
     ended = line.run("--image-only")
     assert ended.code == 2
     assert "./batch-prep.sh builds watch b7" in ended.err
@@ -256,8 +261,11 @@ def test_json_of_a_sub_command_tells_its_errors_in_json(
 def test_a_plan_starts_nothing(service: FakeService, line: CommandLine) -> None:
     """Steps, names, minutes and cost are shown; only /api/plan is asked."""
     answer = {
-        "steps": [{"name": "docker", "minutes": 2}],
-        "names": {"builderVm": "bp-1"},
+        "mode": "full",
+        "steps": [
+            {"name": "install", "state": "pending", "seconds": 120, "endsAfterSeconds": 270},
+        ],
+        "names": {"gallery": "gallery1"},
         "blockers": [],
         "minutes": 24,
         "cost": {
@@ -271,7 +279,7 @@ def test_a_plan_starts_nothing(service: FakeService, line: CommandLine) -> None:
     ended = line.run("--plan", "--gpu")
     assert ended.code == 0
     prices = ("0.10 USD", "1,234.50 USD an hour", "disks are not in it")
-    for told in ("docker", "bp-1", "24", *prices, "Nothing stands in the way"):
+    for told in ("install", "2.0", "gallery1", "24", *prices, "Nothing stands in the way"):
         assert told in ended.out
     assert [call.path for call in service.calls] == ["plan"]
 
@@ -283,7 +291,8 @@ def test_a_plan_with_blockers_exits_2(service: FakeService, line: CommandLine) -
         "code": "QuotaExceeded",
         "message": "8 cores left, 40 needed",
     }
-    service.answers("POST plan", (200, {"steps": [], "blockers": [blocker]}))
+    answer = {"mode": "full", "steps": [], "names": {}, "minutes": 0, "cost": {"note": "none"}}
+    service.answers("POST plan", (200, {**answer, "blockers": [blocker]}))
     ended = line.run("--plan")
     assert ended.code == 2
     assert "pools[0].nodes: 8 cores left, 40 needed" in ended.out
@@ -291,7 +300,8 @@ def test_a_plan_with_blockers_exits_2(service: FakeService, line: CommandLine) -
 
 def test_a_recipe_can_be_made_from_flags(service: FakeService, line: CommandLine) -> None:
     """Nobody writes the JSON of a recipe by hand."""
-    service.answers("PUT recipes/weekly", (200, {}))
+    recipe = {"name": "weekly", "enabled": True, "request": {"mode": "image-only"}}
+    service.answers("PUT recipes/weekly", (200, recipe))
     ended = line.run("--image-only", "--gpu", "--save-recipe", "weekly")
     assert ended.code == 0
     request = {"mode": "image-only", "image": {"gpu": True}}

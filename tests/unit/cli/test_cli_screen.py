@@ -81,7 +81,7 @@ def test_a_frame_shows_steps_pools_percent_and_time() -> None:
     """One look tells what runs and how far it is."""
     steps = [
         a_step("docker"),
-        a_step("driver", "running", percent=62.4, seconds=30, note="compiling"),
+        a_step("driver", "running", percent=62, seconds=30, note="compiling"),
         a_step("create", "pending", pool="dev", seconds=None),
     ]
     frame = text_of(progress.picture(build("running", steps=steps, seconds=700), height=40))
@@ -111,7 +111,7 @@ def test_a_frame_fits_the_screen_and_keeps_what_runs(height: int) -> None:
 
 def test_unknown_states_are_shown_as_they_are() -> None:
     """A newer service may know states that this command does not."""
-    strange = build("running", steps=[a_step("a", "hibernating")])
+    strange = documents.Build.from_wire(a_build() | {"steps": [a_step("a", "hibernating")]})
     assert "?" in text_of(progress.picture(strange, height=20))
     assert "hibernating" in summary_of(strange)
 
@@ -145,8 +145,7 @@ def test_the_summary_has_everything_a_person_wants_to_know() -> None:
             steps=[a_step("docker", seconds=90), a_step("create", pool="dev")],
             image=an_image(),
             pools=[a_pool("dev")],
-            leftovers=[{"id": "/subscriptions/s/vm1", "expiresAt": "2026-01-31T14:00:00Z"}],
-            nextAction="submit jobs",
+            leftovers=["/subscriptions/s/vm1"],
         )
     )
     for told in (
@@ -157,9 +156,8 @@ def test_the_summary_has_everything_a_person_wants_to_know() -> None:
         "batch.node.ubuntu 24.04",
         "1.0.3",
         "Standard_NC4as_T4_v3",
-        "/subscriptions/s/vm1 (until 2026-01-31T14:00:00Z)",
+        "/subscriptions/s/vm1",
         "Build b1 (full) succeeded in 24m 13s: image version 1.0.3, 1 pool.",
-        "Next: submit jobs",
         "./batch-prep.sh builds show b1",
     ):
         assert told in " ".join(text.split()) or told in text

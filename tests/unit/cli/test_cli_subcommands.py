@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_world import CommandLine, FakeService, a_build, a_pool, a_step, an_image
+from cli_world import (
+    CommandLine,
+    FakeService,
+    a_build,
+    a_pool,
+    a_step,
+    a_summary,
+    accepted,
+    an_image,
+)
 
 RECIPE = {
     "name": "weekly",
@@ -26,9 +35,9 @@ LEFTOVER = {
 @pytest.mark.parametrize(
     ("words", "route", "answer", "told"),
     [
-        ("builds list", "GET builds", {"builds": [a_build()]}, ["b1", "succeeded", "24m 13s"]),
-        ("builds list", "GET builds", [a_build()], ["b1", "2026-01-31 10:00:00"]),
-        ("builds list", "GET builds", [], ["No builds yet."]),
+        ("builds list", "GET builds", {"builds": [a_summary()]}, ["b1", "succeeded", "24m 13s"]),
+        ("builds list", "GET builds", {"builds": [a_summary()]}, ["b1", "2026-01-31 10:00:00"]),
+        ("builds list", "GET builds", {"builds": []}, ["No builds yet."]),
         (
             "builds show b1",
             "GET builds/b1",
@@ -67,9 +76,9 @@ LEFTOVER = {
             a_pool("dev", expiresAt="2026-01-31T10:20:30Z"),
             ["deleted at", "2026-01-31 10:20:30"],
         ),
-        ("pools list", "GET pools", [a_pool("dev")], ["dev", "steady", "batchCustomImage 1.0.3"]),
-        ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "steady"]),
-        ("recipes list", "GET recipes", [RECIPE], ["weekly", "yes", "ubuntu"]),
+        ("pools list", "GET pools", {"pools": [a_pool("dev")]}, ["dev", "batchCustomImage 1.0.3"]),
+        ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "ready"]),
+        ("recipes list", "GET recipes", {"recipes": [RECIPE]}, ["weekly", "yes", "ubuntu"]),
         ("leftovers", "GET leftovers", {"leftovers": [LEFTOVER]}, ["vm-b1", "b1", "it was kept"]),
         ("leftovers", "GET leftovers", {"leftovers": []}, ["left nothing behind"]),
         ("recipes show weekly", "GET recipes/weekly", RECIPE, ['"enabled": true']),
@@ -100,14 +109,14 @@ def test_json_of_a_list_is_the_services_answer(
     service: FakeService, line: CommandLine, words: str
 ) -> None:
     """Programs get what the service says, unchanged."""
-    service.answers(f"GET {words.split(maxsplit=1)[0]}", (200, [{"any": "thing"}]))
+    service.answers(f"GET {words.split(maxsplit=1)[0]}", (200, [{"any": "thing"}]), described=False)
     assert line.run(*words.split(), "--json").document == [{"any": "thing"}]
 
 
 def test_documents_are_printed_as_they_are(service: FakeService, line: CommandLine) -> None:
     """Neither colour markup nor emoji codes nor long lines may change what a program reads."""
     answer = {"id": "a:key:b [bold]c[/bold] " + "x" * 300}
-    service.answers("GET builds", (200, answer))
+    service.answers("GET builds", (200, answer), described=False)
     assert line.run("builds", "list", "--json").document == answer
 
 
@@ -121,7 +130,7 @@ def test_watch_ends_as_the_build_ended(service: FakeService, line: CommandLine) 
 
 def test_cancel_asks_and_returns(service: FakeService, line: CommandLine) -> None:
     """Cleaning up takes minutes; whoever wants to see it watches."""
-    service.answers("DELETE builds/b1", (202, {"buildId": "b1"}))
+    service.answers("DELETE builds/b1", accepted("b1"))
     ended = line.run("builds", "cancel", "b1")
     assert ended.code == 0
     assert "builds watch b1" in ended.err
@@ -129,14 +138,14 @@ def test_cancel_asks_and_returns(service: FakeService, line: CommandLine) -> Non
 
 def test_resume_follows_the_build(service: FakeService, line: CommandLine) -> None:
     """It goes on as if it had never failed."""
-    service.answers("POST builds/b1/resume", (202, {"buildId": "b1"}))
+    service.answers("POST builds/b1/resume", accepted("b1"))
     service.answers("GET builds/b1", (200, a_build()))
     assert line.run("builds", "resume", "b1").code == 0
 
 
 def test_resize_sends_only_what_was_given(service: FakeService, line: CommandLine) -> None:
     """Spot nodes that nobody mentioned stay as they are."""
-    service.answers("PATCH pools/acc/dev", (202, {"buildId": "b2"}))
+    service.answers("PATCH pools/acc/dev", accepted("b2"))
     service.answers("GET builds/b2", (200, a_build(mode="resize-pool")))
     ended = line.run("pools", "resize", "acc", "dev", "--nodes", "0")
     assert ended.code == 0, ended.err
@@ -153,7 +162,7 @@ def test_resize_to_nothing_in_particular_is_refused(
 
 def test_delete_can_return_at_once(service: FakeService, line: CommandLine) -> None:
     """Deleting nodes takes minutes."""
-    service.answers("DELETE pools/acc/dev", (202, {"buildId": "b2"}))
+    service.answers("DELETE pools/acc/dev", accepted("b2"))
     ended = line.run("pools", "delete", "acc", "dev", "--no-wait")
     assert ended.code == 0
     assert "Pool dev is being deleted." in ended.out
@@ -164,7 +173,7 @@ def test_a_bare_request_file_makes_an_enabled_recipe(
 ) -> None:
     """The file that --request takes serves recipes too."""
     (line.folder / "r.json").write_text(json.dumps({"mode": "image-only"}))
-    service.answers("PUT recipes/weekly", (200, {}))
+    service.answers("PUT recipes/weekly", (200, RECIPE))
     line.run("recipes", "put", "weekly", "r.json")
     line.run("recipes", "put", "weekly", "r.json", "--disabled")
     enabled, disabled = service.sent("PUT recipes/weekly")
@@ -175,7 +184,7 @@ def test_a_bare_request_file_makes_an_enabled_recipe(
 def test_what_show_prints_can_be_put_back(service: FakeService, line: CommandLine) -> None:
     """Edit and put: the name in the file is no field of a recipe."""
     service.answers("GET recipes/weekly", (200, RECIPE))
-    service.answers("PUT recipes/weekly", (200, {}))
+    service.answers("PUT recipes/weekly", (200, RECIPE))
     (line.folder / "r.json").write_text(line.run("recipes", "show", "weekly").out)
     line.run("recipes", "put", "weekly", "r.json")
     [sent] = service.sent("PUT recipes/weekly")
@@ -198,7 +207,7 @@ def test_the_endpoint_may_stand_before_the_sub_command(
     service: FakeService, line: CommandLine
 ) -> None:
     """Shell aliases put it there."""
-    service.answers("GET builds", (200, []))
+    service.answers("GET builds", (200, {"builds": []}))
     line.environment.pop("BATCH_PREP_ENDPOINT")
     assert line.run("--endpoint", f"{service.url}/api/", "builds", "list").code == 0
     assert line.run("builds", "list", "--endpoint", service.url).code == 0

@@ -5,31 +5,20 @@ from __future__ import annotations
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError
-from batch_world import (
+from azure_sandbox import GROUP, refused
+from batch_sandbox import (
     ACCOUNT,
     BUSYBOX,
     CPU,
-    BatchWorld,
+    BatchSandbox,
     details,
+    fixed_scale,
+    patch_pool,
     pool_body,
     start_task,
 )
-from simulated_world import GROUP, refused
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
-
-
-def _patch(world: BatchWorld, **properties: object):
-    return world.batch.pool.update(GROUP, ACCOUNT, "dev", {"properties": properties})
-
-
-def _scale(nodes: int, **changes: object) -> dict[str, object]:
-    return {"fixedScale": {"targetDedicatedNodes": nodes, **changes}}
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- creation -----------------------------------------------------------------------------------
@@ -70,7 +59,7 @@ def test_an_old_etag_refuses_a_patch(world):
     """A pool that was changed in between is not overwritten."""
     before = world.make_pool(nodes=0).etag
     world.await_steady()
-    _patch(world, metadata=[{"name": "a", "value": "b"}])
+    patch_pool(world, metadata=[{"name": "a", "value": "b"}])
     condition = {"etag": before, "match_condition": MatchConditions.IfNotModified}
     body = {"properties": {"metadata": []}}
     assert (
@@ -92,11 +81,11 @@ _INVALID = [
     ("imageReference", {"image": {"id": "/x", "publisher": "p"}}),
     ("imageReference", {"image": _DEBIAN}),
     ("type", {"containers": {"type": "Podman"}}),
-    ("resizeTimeout", {"scale": _scale(1, resizeTimeout="PT1M")}),
-    ("duration", {"scale": _scale(1, resizeTimeout="15 minutes")}),
-    ("fixedScale", {"scale": _scale(-1)}),
+    ("resizeTimeout", {"scale": fixed_scale(1, resizeTimeout="PT1M")}),
+    ("duration", {"scale": fixed_scale(1, resizeTimeout="15 minutes")}),
+    ("fixedScale", {"scale": fixed_scale(-1)}),
     ("evaluationInterval", {"scale": {"autoScale": {**_FORMULA, "evaluationInterval": "PT1M"}}}),
-    ("scaleSettings", {"scale": {"autoScale": _FORMULA, **_scale(1)}}),
+    ("scaleSettings", {"scale": {"autoScale": _FORMULA, **fixed_scale(1)}}),
     ("taskSlotsPerNode", {"taskSlotsPerNode": 17}),
     ("subnetId", {"networkConfiguration": {"subnetId": _NETWORK}}),
     ("metadata", {"metadata": [{"name": str(number), "value": ""} for number in range(51)]}),
@@ -177,7 +166,7 @@ def test_with_nodes_most_properties_cannot_be_updated(world, properties):
     """Recorded: 400 PropertyCannotBeUpdated names the property, even if its value is the same."""
     world.make_pool()
     world.await_steady()
-    error = refused(_patch, world, **properties)
+    error = refused(patch_pool, world, **properties)
     name = next(iter(properties))
     assert (error.status_code, error.error.code) == (400, "PropertyCannotBeUpdated")
     assert details(error)["PropertyPath"] == f"properties.{name}"
@@ -196,9 +185,9 @@ def test_with_nodes_scale_start_task_and_metadata_can_be_updated(world):
     """PATCH answers 200 with the changed pool."""
     world.make_pool()
     world.await_steady()
-    _patch(world, metadata=[{"name": "image", "value": "1.0.1"}])
-    _patch(world, startTask=start_task("echo hello"))
-    pool = _patch(world, scaleSettings=_scale(2))
+    patch_pool(world, metadata=[{"name": "image", "value": "1.0.1"}])
+    patch_pool(world, startTask=start_task("echo hello"))
+    pool = patch_pool(world, scaleSettings=fixed_scale(2))
     assert pool.allocation_state == "Resizing"
     assert pool.metadata[0].value == "1.0.1"
     assert pool.start_task.command_line == "echo hello"
@@ -209,18 +198,18 @@ def test_an_empty_start_task_removes_it(world):
     """There is no other way to say it in a PATCH."""
     world.make_pool(start_task=start_task("echo hello"), nodes=0)
     world.await_steady()
-    assert _patch(world, startTask={}).start_task is None
+    assert patch_pool(world, startTask={}).start_task is None
 
 
 def test_an_empty_pool_takes_a_new_image(world):
     """The way to update a pool in place: to zero, new image, back."""
     world.make_pool(image=world.make_image("old"))
     world.await_steady()
-    _patch(world, scaleSettings=_scale(0))
+    patch_pool(world, scaleSettings=fixed_scale(0))
     assert world.await_steady().current_dedicated_nodes == 0
     deployment = pool_body(image=world.make_image("new"))["properties"]["deploymentConfiguration"]
-    _patch(world, deploymentConfiguration=deployment)
-    _patch(world, scaleSettings=_scale(1))
+    patch_pool(world, deploymentConfiguration=deployment)
+    patch_pool(world, scaleSettings=fixed_scale(1))
     assert world.resize_errors() == []
     machine = world.pool().deployment_configuration.virtual_machine_configuration
     assert "/images/new/" in machine.image_reference.id
@@ -230,9 +219,11 @@ def test_a_change_must_be_possible_too(world):
     """A PATCH of an empty pool is checked like a new pool."""
     world.make_pool(nodes=0)
     world.await_steady()
-    assert details(refused(_patch, world, vmSize="Standard_NC6"))["PropertyName"] == "vmSize"
-    scale = _scale(1, resizeTimeout="PT1M")
-    assert details(refused(_patch, world, scaleSettings=scale))["PropertyName"] == "resizeTimeout"
+    assert details(refused(patch_pool, world, vmSize="Standard_NC6"))["PropertyName"] == "vmSize"
+    scale = fixed_scale(1, resizeTimeout="PT1M")
+    assert (
+        details(refused(patch_pool, world, scaleSettings=scale))["PropertyName"] == "resizeTimeout"
+    )
 
 
 def test_tags_are_patched(world):
@@ -246,11 +237,11 @@ def test_tags_are_patched(world):
 def test_while_a_pool_resizes_its_scale_cannot_change(world):
     """409 OperationInvalidForCurrentState, and time cures it; other properties may change."""
     world.make_pool()
-    error = refused(_patch, world, scaleSettings=_scale(2))
+    error = refused(patch_pool, world, scaleSettings=fixed_scale(2))
     assert (error.status_code, error.error.code) == (409, "OperationInvalidForCurrentState")
-    _patch(world, metadata=[])
+    patch_pool(world, metadata=[])
     world.await_steady()
-    _patch(world, scaleSettings=_scale(2))
+    patch_pool(world, scaleSettings=fixed_scale(2))
 
 
 def test_a_second_put_replaces_what_may_change(world):
@@ -262,6 +253,35 @@ def test_a_second_put_replaces_what_may_change(world):
     world.await_steady()
     error = refused(world.make_pool, nodes=2, image=world.make_image())
     assert error.error.code == "PropertyCannotBeUpdated"
+
+
+def test_a_put_gives_what_it_leaves_out_its_default(world):
+    """A pool of zero nodes: the subnet and the start task go, the slots are one again."""
+    body = pool_body(nodes=0, taskSlotsPerNode=2, startTask={"commandLine": "true"})
+    world.batch.pool.create(GROUP, ACCOUNT, "dev", body)
+    world.await_steady()
+    world.batch.pool.create(GROUP, ACCOUNT, "dev", pool_body(nodes=0))
+    pool = world.pool()
+    assert (pool.task_slots_per_node, pool.start_task) == (1, None)
+
+
+def test_the_display_name_needs_an_empty_pool(world):
+    """As all properties do that the documentation does not except."""
+    world.make_pool(nodes=1)
+    world.await_steady()
+    error = refused(patch_pool, world, displayName="other")
+    assert error.error.code == "PropertyCannotBeUpdated"
+
+
+def test_not_all_that_was_written_is_shown(world):
+    """The specification's examples show neither `osDisk` nor `nodeDeallocationOption` again."""
+    machine = pool_body(nodes=0)["properties"]["deploymentConfiguration"]
+    machine["virtualMachineConfiguration"]["osDisk"] = {"caching": "ReadWrite"}
+    scale = fixed_scale(0, nodeDeallocationOption="Requeue")
+    body = pool_body(nodes=0, deploymentConfiguration=machine, scaleSettings=scale)
+    shown = world.batch.pool.create(GROUP, ACCOUNT, "dev", body).as_dict()["properties"]
+    assert "osDisk" not in shown["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert "nodeDeallocationOption" not in shown["scaleSettings"]["fixedScale"]
 
 
 # --- deletion and lists -------------------------------------------------------------------------
@@ -279,7 +299,7 @@ def test_a_pool_is_deleted_by_location(world):
     monitors = [answer.headers["Location"].partition("?")[0] for answer in (started, again)]
     assert monitors[0] == monitors[1]
     assert world.pool().provisioning_state == "Deleting"
-    assert refused(_patch, world, metadata=[]).error.code == "PoolBeingDeleted"
+    assert refused(patch_pool, world, metadata=[]).error.code == "PoolBeingDeleted"
     world.batch.pool.begin_delete(GROUP, ACCOUNT, "dev").result()
     assert refused(world.pool).status_code == 404
     assert world.send("DELETE", f"{path}?api-version=2025-06-01").status == 204
@@ -297,7 +317,7 @@ def test_a_gateway_timeout_of_a_delete_is_cured_by_trying_again(world):
 
 def test_pools_are_listed_in_pages():
     """The SDK follows nextLink."""
-    world = BatchWorld(page_size=2)
+    world = BatchSandbox(page_size=2)
     world.make_account()
     for number in range(5):
         world.make_pool(f"p{number}", nodes=0)
@@ -324,7 +344,7 @@ def test_a_subnet_with_a_pool_in_it_cannot_be_deleted(world):
 
 def test_a_subnet_must_be_in_the_accounts_region():
     """Region of the network and of the account must be one."""
-    world = BatchWorld()
+    world = BatchSandbox()
     world.make_account(location="westeurope")
     network = {"subnetId": world.make_network()}
     error = refused(world.make_pool, networkConfiguration=network)

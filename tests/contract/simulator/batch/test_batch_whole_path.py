@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from batch_world import BUSYBOX, T4, BatchWorld, containers_of, start_task
-from simulated_world import result_line
+from azure_sandbox import result_line
+from batch_sandbox import BUSYBOX, T4, BatchSandbox, containers_of, start_task
 
 
 def test_an_image_that_was_really_built_makes_verified_nodes():
     """What the build's steps put into the machine is what the nodes find."""
-    world = BatchWorld()
+    world = BatchSandbox()
     world.make_account()
     world.make_vm(size=T4)
     world.step("prepare", BUILDER_USER="builder")
@@ -29,6 +29,6 @@ def test_an_image_that_was_really_built_makes_verified_nodes():
     assert (node.state, result["ok"], result["message"]) == ("idle", True, "")
 
 
-def _restart(world: BatchWorld) -> None:
+def _restart(world: BatchSandbox) -> None:
     world.compute.virtual_machines.begin_restart("batch-images-rg", "builder").result()
     world.wait(60)

@@ -6,8 +6,8 @@ import shlex
 from typing import Any
 
 import pytest
-from batch_world import BUSYBOX, T4, BatchWorld, as_preloaded, containers_of, start_task
-from simulated_world import result_line
+from azure_sandbox import result_line
+from batch_sandbox import BUSYBOX, T4, BatchSandbox, as_preloaded, containers_of, start_task
 
 from local.azure_simulator import durations
 from local.azure_simulator.machine import interface, scripted
@@ -42,9 +42,9 @@ class ExecutingMachine(scripted.ScriptedMachine):
         self.killed.append(run.id)
 
 
-def a_world(machine: ExecutingMachine | None = None, **pool: Any) -> BatchWorld:
+def a_world(machine: ExecutingMachine | None = None, **pool: Any) -> BatchSandbox:
     """A pool whose image has busybox, and an empty job."""
-    world = BatchWorld(machine=machine)
+    world = BatchSandbox(machine=machine)
     world.make_account()
     image = world.make_image(inside={"images": [as_preloaded(BUSYBOX)]})
     world.make_ready_pool(**{"image": image, "containers": containers_of(BUSYBOX), **pool})

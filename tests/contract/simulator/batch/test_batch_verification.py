@@ -6,27 +6,22 @@ import base64
 import gzip
 
 import pytest
-from batch_world import (
+from azure_sandbox import result_line
+from batch_sandbox import (
     BUSYBOX,
     CPU,
     CUDA,
     T4,
-    BatchWorld,
+    BatchSandbox,
     as_preloaded,
     failed_codes,
     start_task,
     verified,
 )
-from simulated_world import result_line
 
 from local.azure_simulator.machine import interface
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- verification -------------------------------------------------------------------------------
@@ -125,7 +120,7 @@ def test_the_step_is_found_however_it_was_packed():
         "gzip": start_task(f"/bin/bash -c 'echo {packed} | base64 -d | gunzip | bash'"),
         "variable": start_task("/bin/bash -c 'echo $S | base64 -d | gunzip | bash'", S=packed),
     }
-    world = BatchWorld()
+    world = BatchSandbox()
     world.make_account()
     image = world.make_image()
     for name, task in forms.items():
@@ -200,7 +195,7 @@ class _RealMachine:
 @pytest.mark.parametrize("looks", [0, 1, 3])
 def test_a_machine_that_really_executes_is_asked_until_it_is_done(looks):
     """The start task's outcome is then its own, not judged."""
-    world = BatchWorld(machine=_RealMachine(looks=looks))
+    world = BatchSandbox(machine=_RealMachine(looks=looks))
     world.make_account()
     world.make_pool(image=world.make_image(), start_task=start_task(NONCE="n5"))
     (node,) = world.await_nodes()

@@ -1,6 +1,6 @@
-"""The world of these tests: one simulator, a virtual clock, and the SDK's own clients.
+"""A simulator for one test, with a virtual clock and the SDK's own clients on top of it.
 
-Nothing waits: the pollers' sleep moves the virtual clock.
+Nothing waits: the sleep of the SDK's pollers moves the virtual clock.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Unwatched(ARMPolling):  # type: ignore[misc]
     def run(self) -> None: ...
 
 
-class World:
+class AzureSandbox:
+    """Options are those of `core.Simulator`, and `start`: the time at which the clock begins."""
+
     def __init__(self, **options: Any) -> None:
         self.clock = clock.VirtualClock(options.pop("start", START))
         self.azure = core.Simulator(clock=self.clock, **options)
@@ -327,7 +329,7 @@ def refused(call: Any, *arguments: Any, **options: Any) -> HttpResponseError:
     raise AssertionError("the call was not refused")
 
 
-def put_vm(world: World, body: dict[str, Any], name: str = "builder") -> Any:
+def put_vm(world: AzureSandbox, body: dict[str, Any], name: str = "builder") -> Any:
     begin = world.compute.virtual_machines.begin_create_or_update
     return begin(GROUP, name, body)
 

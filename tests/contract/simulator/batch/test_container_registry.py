@@ -8,8 +8,9 @@ import tarfile
 
 import pytest
 from azure.storage.blob import BlobClient
-from batch_world import BatchWorld
-from registry_world import (
+from azure_sandbox import GROUP, LOCATION, refused
+from batch_sandbox import BatchSandbox
+from registry_requests import (
     REGISTRY,
     SERVER,
     assign_role,
@@ -19,15 +20,8 @@ from registry_world import (
     run_build,
     try_pull,
 )
-from simulated_world import GROUP, LOCATION, refused
 
 from local.azure_simulator.container_registry import pulls
-
-
-@pytest.fixture
-def world() -> BatchWorld:
-    return BatchWorld()
-
 
 # --- registries --------------------------------------------------------------------------------
 
@@ -222,7 +216,7 @@ def _archive(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def _upload(world: BatchWorld, content: bytes) -> str:
+def _upload(world: BatchSandbox, content: bytes) -> str:
     """Put a context where the registry wants it, with the storage SDK."""
     source = world.registry_tasks.registries.get_build_source_upload_url(GROUP, REGISTRY)
     BlobClient.from_blob_url(source.upload_url, transport=world.wire).upload_blob(content)

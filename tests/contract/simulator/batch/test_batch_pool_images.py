@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from batch_world import (
+from azure_sandbox import GROUP, LOCATION, refused
+from batch_sandbox import (
     ACCOUNT,
     AGENT,
     CPU,
-    BatchWorld,
+    BatchSandbox,
     containers_of,
     details,
+    fixed_scale,
     inner_error,
+    patch_pool,
     pool_body,
     reference,
 )
-from simulated_world import GROUP, LOCATION, refused
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
-
-
-def _patch(world: BatchWorld, **properties: object):
-    return world.batch.pool.update(GROUP, ACCOUNT, "dev", {"properties": properties})
-
-
-def _scale(nodes: int, **changes: object) -> dict[str, object]:
-    return {"fixedScale": {"targetDedicatedNodes": nodes, **changes}}
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -133,7 +122,7 @@ def test_a_pool_cannot_grow_after_its_image_was_deleted(world):
     world.make_pool(image=image)
     world.await_steady()
     world.azure.store.remove(image)
-    _patch(world, scaleSettings=_scale(2))
+    patch_pool(world, scaleSettings=fixed_scale(2))
     (error,) = world.resize_errors()
     assert error.code == "AllocationFailed"
     assert world.pool().current_dedicated_nodes == 1
@@ -142,7 +131,7 @@ def test_a_pool_cannot_grow_after_its_image_was_deleted(world):
 # --- identities ---------------------------------------------------------------------------------
 
 
-def _identity(world: BatchWorld, name: str = "pull") -> str:
+def _identity(world: BatchSandbox, name: str = "pull") -> str:
     body = {"location": LOCATION}
     return str(world.identities.user_assigned_identities.create_or_update(GROUP, name, body).id)
 

@@ -1,4 +1,4 @@
-"""A world with a Batch account, an image that pools can use, and the clients of both planes."""
+"""`AzureSandbox` for Batch and container registries: their clients, images, pools and tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from azure.mgmt.authorization.models import RoleAssignmentCreateParameters
 from azure.mgmt.batch import BatchManagementClient
 from azure.mgmt.containerregistry import ContainerRegistryManagementClient
 from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
-from simulated_world import GROUP, LOCATION, World, result_line
+from azure_sandbox import GROUP, LOCATION, AzureSandbox, result_line
 
 from local.azure_simulator import store
 from local.azure_simulator.container_registry import registries
@@ -26,7 +26,9 @@ CUDA = "docker.io/nvidia/cuda:12.4.1-base-ubuntu22.04"
 VERIFY = "/bin/bash -c '#!/bin/bash\n# batch-prep step: verify\nrun_step verify verify_node\n'"
 
 
-class BatchWorld(World):
+class BatchSandbox(AzureSandbox):
+    """Has a resource group from the start, and no Batch account."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.batch = self._client(BatchManagementClient)
@@ -223,6 +225,15 @@ def pool_body(**changes: Any) -> dict[str, Any]:
     return body
 
 
+def patch_pool(world: BatchSandbox, **properties: object) -> Any:
+    """Change properties of the pool `dev`, by PATCH."""
+    return world.batch.pool.update(GROUP, ACCOUNT, "dev", {"properties": properties})
+
+
+def fixed_scale(nodes: int, **changes: object) -> dict[str, object]:
+    return {"fixedScale": {"targetDedicatedNodes": nodes, **changes}}
+
+
 def reference(image: Any) -> dict[str, Any]:
     """An image reference: the id of a version, a whole reference, or (None) the marketplace's."""
     if isinstance(image, str):
@@ -246,7 +257,7 @@ def start_task(command: str = VERIFY, **environment: str) -> dict[str, Any]:
     }
 
 
-def verified(world: BatchWorld, **changes: Any) -> tuple[str, dict[str, Any]]:
+def verified(world: BatchSandbox, **changes: Any) -> tuple[str, dict[str, Any]]:
     """State of the one node of a new pool, and the result line of its start task."""
     environment = changes.pop("environment", {})
     changes.setdefault("start_task", start_task(**environment))

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from batch_world import (
+from azure_sandbox import GROUP, refused
+from batch_sandbox import (
     ACCOUNT,
     T4,
-    BatchWorld,
+    BatchSandbox,
+    fixed_scale,
     inner_error,
+    patch_pool,
 )
-from simulated_world import GROUP, refused
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
-
-
-def _patch(world: BatchWorld, **properties: object):
-    return world.batch.pool.update(GROUP, ACCOUNT, "dev", {"properties": properties})
-
-
-def _scale(nodes: int, **changes: object) -> dict[str, object]:
-    return {"fixedScale": {"targetDedicatedNodes": nodes, **changes}}
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- quota and capacity -------------------------------------------------------------------------
@@ -134,14 +123,14 @@ def test_nodes_cost_money_from_allocation_to_removal(world):
     assert world.listed()["dev"]["costPerHour"] == 0
     world.await_steady()
     assert world.listed()["dev"]["costPerHour"] == pytest.approx(2 * 0.192)
-    _patch(world, scaleSettings=_scale(0))
+    patch_pool(world, scaleSettings=fixed_scale(0))
     world.await_steady()
     assert world.listed()["dev"]["costPerHour"] == 0
 
 
 def test_refusals_and_removals_are_quicker_than_allocations():
     """Typical seconds until a pool is steady again."""
-    world = BatchWorld(duration_band=(1, 1))
+    world = BatchSandbox(duration_band=(1, 1))
     world.make_account()
 
     def seconds(**changes: object) -> float:
@@ -177,7 +166,7 @@ def test_a_formula_sizes_the_pool(world):
     assert "$TargetDedicatedNodes=2" in pool.auto_scale_run.results
     assert world.await_steady().current_dedicated_nodes == 2
     changed = {"autoScale": {**scale["autoScale"], "formula": "$TargetDedicatedNodes = 1 + 2;"}}
-    _patch(world, scaleSettings=changed)
+    patch_pool(world, scaleSettings=changed)
     assert world.await_steady().current_dedicated_nodes == 3
 
 
@@ -203,7 +192,7 @@ def test_a_formula_that_sets_one_target_keeps_the_other(world):
     world.make_pool(nodes=1)
     world.await_steady()
     scale = {"autoScale": {"formula": "$TargetLowPriorityNodes = 1;"}}
-    _patch(world, scaleSettings=scale)
+    patch_pool(world, scaleSettings=scale)
     pool = world.await_steady()
     assert (pool.current_dedicated_nodes, pool.current_low_priority_nodes) == (1, 1)
 

@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 from azure.batch import models as batch_models
 from azure.core import MatchConditions
-from batch_world import (
-    BatchWorld,
-)
-from simulated_world import refused
+from azure_sandbox import refused
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def test_a_job_is_made_once(world):

@@ -5,30 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from batch_world import (
+from azure_sandbox import GROUP, LOCATION
+from batch_sandbox import (
     BUSYBOX,
     CUDA,
     T4,
-    BatchWorld,
+    BatchSandbox,
     as_preloaded,
     containers_of,
     stored_image,
 )
-from simulated_world import GROUP, LOCATION
 
 from local.azure_simulator.container_registry import pulls
 
 CONTAINER = {"containerSettings": {"imageName": CUDA}}
 
 
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
-def _gpu_pool(world: BatchWorld, **changes: Any) -> None:
+def _gpu_pool(world: BatchSandbox, **changes: Any) -> None:
     image = changes.pop("image", None) or world.make_gpu_image()
     options = {"size": T4, "image": image, "containers": containers_of(CUDA)}
     world.make_ready_pool(**{**options, **changes})

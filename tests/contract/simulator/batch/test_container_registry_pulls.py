@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib import parse
 
 import pytest
-from batch_world import BatchWorld, containers_of
-from registry_world import (
+from batch_sandbox import BatchSandbox, containers_of
+from registry_requests import (
     REGISTRY,
     SERVER,
     assign_role,
@@ -18,12 +18,6 @@ from registry_world import (
 
 from local.azure_simulator import model, tokens
 from local.azure_simulator.container_registry import image_names, pulls
-
-
-@pytest.fixture
-def world() -> BatchWorld:
-    return BatchWorld()
-
 
 # --- who may pull ------------------------------------------------------------------------------
 
@@ -133,13 +127,13 @@ def test_nodes_prefetch_with_the_pools_identity(world):
 # --- the registry's own protocol ---------------------------------------------------------------
 
 
-def _form(world: BatchWorld, path: str, host: str = SERVER, **fields: str) -> model.Response:
+def _form(world: BatchSandbox, path: str, host: str = SERVER, **fields: str) -> model.Response:
     url = f"https://{host}{path}"
     body = parse.urlencode(fields).encode()
     return world.azure.handle(model.Request.from_url("POST", url, body=body))
 
 
-def _access_token(world: BatchWorld) -> str:
+def _access_token(world: BatchSandbox) -> str:
     entra, _ = tokens.new_token(world.azure, "https://containerregistry.azure.net")
     fields = {"grant_type": "access_token", "service": SERVER, "access_token": entra}
     refresh = _form(world, "/oauth2/exchange", **fields).json()["refresh_token"]

@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from batch_world import ACCOUNT, BatchWorld
-from simulated_world import GROUP, LOCATION, refused
+from azure_sandbox import GROUP, LOCATION, refused
+from batch_sandbox import ACCOUNT, BatchSandbox
 
 
-@pytest.fixture
-def world() -> BatchWorld:
-    return BatchWorld()
-
-
-def _put(world: BatchWorld, name: str = ACCOUNT, **body: object):
+def _put(world: BatchSandbox, name: str = ACCOUNT, **body: object):
     path = world.id("Microsoft.Batch/batchAccounts", name)
     full = {"location": LOCATION, **body}
     return world.send("PUT", f"{path}?api-version=2025-06-01", full)
@@ -231,7 +226,7 @@ def test_sizes_that_batch_takes_name_their_family_and_their_end(world):
 
 def test_sizes_are_filtered_by_family_and_paged():
     """A long list comes in pages that the SDK follows."""
-    world = BatchWorld(page_size=5)
+    world = BatchSandbox(page_size=5)
     found = list(world.batch.location.list_supported_virtual_machine_skus(LOCATION))
     assert len(found) > 20
     text = "familyName eq 'standardDSv5Family'"

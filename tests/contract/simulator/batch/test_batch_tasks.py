@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 from azure.batch import models as batch_models
-from batch_world import BatchWorld, code_of
-from simulated_world import refused
+from azure_sandbox import refused
+from batch_sandbox import code_of
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- tasks on nodes -----------------------------------------------------------------------------

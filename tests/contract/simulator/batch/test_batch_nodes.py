@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from batch_world import (
+from azure_sandbox import GROUP, LOCATION, refused, result_line
+from batch_sandbox import (
     ACCOUNT,
     BUSYBOX,
     CPU,
     T4,
     VERIFY,
-    BatchWorld,
+    BatchSandbox,
     as_preloaded,
     code_of,
     containers_of,
@@ -20,18 +21,13 @@ from batch_world import (
     stored_image,
     verified,
 )
-from simulated_world import GROUP, LOCATION, refused, result_line
 
 # Left out, these options make the SDK raise ValueError before it sends anything.
 REBOOT = {"nodeRebootOption": "requeue"}
 REIMAGE = {"nodeReimageOption": "requeue"}
 
 
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
 # --- the life of a node -------------------------------------------------------------------------
@@ -239,7 +235,7 @@ def test_a_reimaged_node_begins_again_from_the_image(world):
 
 def test_reimaging_takes_longer_than_a_reboot():
     """Three minutes against one and a half, typically."""
-    world = BatchWorld(duration_band=(1, 1))
+    world = BatchSandbox(duration_band=(1, 1))
     world.make_account()
     world.make_pool(nodes=2)
     first, second = world.await_nodes()
@@ -297,7 +293,7 @@ def test_a_run_of_the_simulator_repeats_with_its_seed():
     """Node names and times depend on the seed alone."""
 
     def run(seed: int) -> list[tuple[str, float]]:
-        world = BatchWorld(seed=seed)
+        world = BatchSandbox(seed=seed)
         world.make_account()
         world.make_pool(nodes=2, start_task=start_task(VERIFY))
         return [(node.id, world.now()) for node in world.await_nodes()]
@@ -308,13 +304,13 @@ def test_a_run_of_the_simulator_repeats_with_its_seed():
 
 def test_nodes_survive_a_restart_of_the_simulator(tmp_path):
     """Everything is in the store: killed in the middle of a boot, it goes on."""
-    first = BatchWorld(path=tmp_path / "azure.sqlite")
+    first = BatchSandbox(path=tmp_path / "azure.sqlite")
     first.make_account()
     first.make_pool(start_task=start_task(EXPECT_IMAGES=BUSYBOX))
     first.await_steady()
     now = first.now()
     first.close()
-    second = BatchWorld(path=tmp_path / "azure.sqlite", start=now)
+    second = BatchSandbox(path=tmp_path / "azure.sqlite", start=now)
     (node,) = second.await_nodes()
     assert failed_codes(result_line(second.node_output("dev", node.id))) == [
         "DOCKER_DOWN",

@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from batch_world import ACCOUNT, T4, BatchWorld
-from simulated_world import refused
+from azure_sandbox import refused
+from batch_sandbox import ACCOUNT, T4
 
-
-@pytest.fixture
-def world() -> BatchWorld:
-    world = BatchWorld()
-    world.make_account()
-    return world
+pytestmark = pytest.mark.usefixtures("account")
 
 
 def test_supported_images_name_agent_capabilities_and_end(world):

@@ -1,11 +1,11 @@
-"""A registry in a Batch world: made, built in, pulled from."""
+"""Requests to a container registry: make it, build an image in it, pull from it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from batch_world import BatchWorld
-from simulated_world import GROUP, LOCATION
+from azure_sandbox import GROUP, LOCATION
+from batch_sandbox import BatchSandbox
 
 from local.azure_simulator.container_registry import pulls
 
@@ -14,7 +14,7 @@ SERVER = "myacr.azurecr.io"
 ACR_PULL = pulls.ACR_PULL
 
 
-def make_registry(world: BatchWorld, sku: str = "Basic", **properties: Any) -> Any:
+def make_registry(world: BatchSandbox, sku: str = "Basic", **properties: Any) -> Any:
     body = {"location": LOCATION, "sku": {"name": sku}, "properties": properties}
     return world.registries.registries.begin_create(GROUP, REGISTRY, body).result()
 
@@ -31,7 +31,7 @@ def quick_build(**changes: Any) -> dict[str, Any]:
     }
 
 
-def run_build(world: BatchWorld, **changes: Any) -> Any:
+def run_build(world: BatchSandbox, **changes: Any) -> Any:
     """A quick build at its end."""
     registries, runs = world.registry_tasks.registries, world.registry_tasks.runs
     run = registries.schedule_run(GROUP, REGISTRY, quick_build(**changes))
@@ -43,16 +43,16 @@ def run_build(world: BatchWorld, **changes: Any) -> Any:
     raise AssertionError("the build does not end")
 
 
-def make_identity(world: BatchWorld, name: str = "pull") -> Any:
+def make_identity(world: BatchSandbox, name: str = "pull") -> Any:
     body = {"location": LOCATION}
     return world.identities.user_assigned_identities.create_or_update(GROUP, name, body)
 
 
-def assign_role(world: BatchWorld, identity: Any, role: str = ACR_PULL, scope: str = "") -> None:
+def assign_role(world: BatchSandbox, identity: Any, role: str = ACR_PULL, scope: str = "") -> None:
     own_scope = world.id("Microsoft.ContainerRegistry/registries", REGISTRY)
     world.assign_role(identity, scope or own_scope, role)
 
 
-def try_pull(world: BatchWorld, reference: str, *identities: Any) -> Any:
+def try_pull(world: BatchSandbox, reference: str, *identities: Any) -> Any:
     world.azure.settle()
     return pulls.find(world.azure, reference, [identity.id for identity in identities])

@@ -1,0 +1,109 @@
+"""Exit codes of the scripts under `provisioning/`, and what a person can do about each."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from shared.base.errors import Failure, Kind
+
+
+class ScriptExit(IntEnum):
+    """Exit codes of the scripts; `provisioning/exit_codes.sh` names the same ones (a test
+    compares).
+    """
+
+    OK = 0
+    UNSUPPORTED_OS = 10
+    BAD_PARAMETER = 11
+    NO_SPACE = 20
+    IMAGE_PULL = 21
+    REGISTRY_LOGIN = 22
+    PACKAGE_MANAGER = 23
+    DOWNLOAD = 24
+    CHECK_FAILED = 30
+    DRIVER_BUILD = 40
+    TOOLKIT = 41
+    SEAL = 50
+    INTERNAL = 70
+    RETRY_LATER = 75
+    DEADLINE = 124
+
+
+_ADVICE: dict[ScriptExit, tuple[str, str]] = {
+    ScriptExit.UNSUPPORTED_OS: (
+        "the operating system is not supported",
+        "Choose ubuntu 24.04 or 22.04, debian 12 (no GPU), or almalinux, rocky or rhel 9 or 8.",
+    ),
+    ScriptExit.BAD_PARAMETER: (
+        "a parameter is missing or malformed",
+        "Correct the request; a value that the app made itself is a bug worth reporting.",
+    ),
+    ScriptExit.NO_SPACE: (
+        "the disk is too small",
+        "Preload fewer or smaller images, or use a base image with a larger disk.",
+    ),
+    ScriptExit.IMAGE_PULL: (
+        "a container image could not be pulled",
+        "Check the image's name and tag, and that its registry may be read from the builder.",
+    ),
+    ScriptExit.REGISTRY_LOGIN: (
+        "the registry refused the managed identity",
+        "Give the pull identity AcrPull on the registry; a new role takes up to ten minutes.",
+    ),
+    ScriptExit.PACKAGE_MANAGER: (
+        "the package manager failed",
+        "Look at the log's last lines; try again if a mirror was down.",
+    ),
+    ScriptExit.DOWNLOAD: (
+        "a download failed or its checksum is wrong",
+        "Try again; if the checksum stays wrong, the vendor changed the file: pin the new version.",
+    ),
+    ScriptExit.CHECK_FAILED: (
+        "the finished system did not pass its checks",
+        "Read the failed checks in the error's details.",
+    ),
+    ScriptExit.DRIVER_BUILD: (
+        "the NVIDIA driver could not be installed",
+        "Keep the VM (keepVm) and read the driver's log on it, or pin another driver version.",
+    ),
+    ScriptExit.TOOLKIT: (
+        "the NVIDIA container toolkit could not be installed",
+        "Look at the log's last lines; try again if a repository was down.",
+    ),
+    ScriptExit.SEAL: (
+        "the system could not be sealed",
+        "Read the serial console of the builder; nothing was published.",
+    ),
+    ScriptExit.INTERNAL: (
+        "the script itself broke",
+        "Report the log's last lines: this is a bug.",
+    ),
+    ScriptExit.RETRY_LATER: (
+        "something outside the machine was not ready",
+        "Start the build again.",
+    ),
+    ScriptExit.DEADLINE: (
+        "the script reached its own deadline",
+        "Look at the log's last lines for what hung.",
+    ),
+}
+
+
+def failure(*, step: str, resource: str, exit_code: int, message: str, log: str) -> Failure:
+    """The failure of a script: the meaning of its exit code, its message, its last lines."""
+    known = exit_code in ScriptExit.__members__.values()
+    meaning, advice = (
+        _ADVICE[ScriptExit(exit_code)]
+        if known and exit_code
+        else ("it ended in an unknown way", "Look at the log's last lines.")
+    )
+    said = f": {message}" if message else ""
+    tail = f"\nLast lines of its log:\n{log}" if log else ""
+    return Failure(
+        code="ScriptFailed",
+        kind=Kind.SCRIPT,
+        message=f"The script '{step}' exited with {exit_code} ({meaning}){said}.{tail}",
+        resource=resource,
+        azure_code=ScriptExit(exit_code).name if known else None,
+        next_action=advice,
+    )

@@ -1,0 +1,85 @@
+"""Adds to a plan what becomes known while a build runs: tags, facts of Azure, the image. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.base import names
+from shared.base.wire import replace
+from shared.model import catalogue
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import AccountPlan, BuildPlan, GroupPlan, PoolPlan
+from shared.model.results import Findings
+
+
+def stamped(plan: BuildPlan, now: datetime) -> BuildPlan:
+    """The plan with the tags that everything it creates carries: build, creation, expiry."""
+    hours = plan.image.keep_hours if plan.image else 4.0
+    tags = {
+        names.TAG_BUILD: plan.build_id,
+        names.TAG_CREATED: _iso(now),
+        names.TAG_EXPIRES: _iso(now + timedelta(hours=hours)),
+    }
+    image = plan.image
+    if image is not None:
+        registry = image.registry
+        if registry is not None:
+            registry = replace(registry, tags=tags)
+        image = replace(image, tags=tags, registry=registry)
+    account = replace(plan.account, tags=tags) if plan.account else None
+    pools = [replace(pool, tags=tags, account=account or pool.account) for pool in plan.pools]
+    return replace(plan, image=image, account=account, pools=pools)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def group_of(account: AccountPlan) -> GroupPlan:
+    """The resource group of a Batch account."""
+    return GroupPlan(name=account.resource_group, location=account.location, tags=account.tags)
+
+
+def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
+    """The plan with what the checks found: the marketplace image and the builder sizes that Azure
+    offers, and the endpoint of a Batch account that exists.
+    """
+    if facts.endpoint:
+        plan = with_endpoint(plan, facts.endpoint)
+    if plan.image is None or facts.base is None:
+        return plan
+    size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
+    image = replace(plan.image, base=facts.base, size=size, other_sizes=others)
+    return replace(plan, image=image)
+
+
+def with_endpoint(plan: BuildPlan, endpoint: str) -> BuildPlan:
+    """The plan with the endpoint of its Batch account."""
+    assert plan.account is not None
+    account = replace(plan.account, endpoint=endpoint)
+    pools = [replace(pool, account=account) for pool in plan.pools]
+    return replace(plan, account=account, pools=pools)
+
+
+def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
+    """The pool's plan once its image is known."""
+    private = image.registry_login_server is not None
+    return replace(
+        pool,
+        endpoint=pool.account.endpoint or "",
+        image_id=image.image_id,
+        node_agent=image.node_agent_sku,
+        security_type=image.security_type,
+        container_images=[i.name for i in image.container_images],
+        gpu_count=pool.gpu_count if image.gpu_enabled else 0,
+        pending=image.pending,
+        registry_login_server=image.registry_login_server if private else None,
+        pull_identity_id=image.pull_identity_id if private else None,
+    )
+
+
+def in_size(pool: PoolPlan, size: str) -> PoolPlan:
+    """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
+    gpu = catalogue.gpu_of(size)
+    count = gpu.count if gpu and pool.gpu_count else 0
+    return replace(pool, size=size, gpu_count=count)

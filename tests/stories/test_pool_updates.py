@@ -1,0 +1,190 @@
+"""A pool that is asked for again becomes what the new request says, the whole of it.
+
+What is left out takes its default. Nodes are thrown away only where Azure insists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.world import World, a_pool, a_request
+
+ACCOUNT = "mybatch12345"
+FORMULA = "$TargetDedicatedNodes=2;"
+
+
+def a_subnet(world: World) -> str:
+    """A subnet of the owner's, in the account's region."""
+    network = world.services.azure.network.virtual_networks
+    prefixes = {"addressPrefixes": ["10.9.0.0/16"]}
+    subnet = {"name": "nodes", "properties": {"addressPrefix": "10.9.1.0/24"}}
+    properties = {"addressSpace": prefixes, "subnets": [subnet]}
+    body = {"location": world.services.azure.config.default_location, "properties": properties}
+    network.begin_create_or_update("images", "owners", body, polling=False)
+    world.azure.settle()
+    made = network.get("images", "owners").as_dict()
+    return str(made["properties"]["subnets"][0]["id"])
+
+
+def ask(world: World, request_id: str, **pool: object) -> dict[str, Any]:
+    """Ask for pool `dev` and wait; the writes that this took are under `writes`."""
+    before = len(world.ledger())
+    request = a_request(mode="batch-only", requestId=request_id, pools=[a_pool("dev", **pool)])
+    build = world.build(request)
+    assert build["state"] == "succeeded", build["error"]
+    return {**build, "writes": writes(world, before)}
+
+
+def writes(world: World, since: int) -> list[str]:
+    """The methods of the writes to pool `dev`."""
+    asked = [r for r in world.ledger()[since:] if r["url"].partition("?")[0].endswith("/pools/dev")]
+    return [r["method"] for r in asked if r["method"] != "GET"]
+
+
+def shown(world: World) -> dict[str, Any]:
+    """The pool's properties as Azure has them."""
+    found: dict[str, Any] = world.services.azure.batch.pool.get("images", ACCOUNT, "dev").as_dict()
+    return dict(found["properties"])
+
+
+def change_outside(world: World, properties: dict[str, Any], *, empty: bool = False) -> None:
+    """Somebody changes the pool in the portal, with no nodes in it where Azure insists."""
+    batch = world.services.azure.batch.pool
+    scale = shown(world)["scaleSettings"]
+    if empty:
+        none = {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0}}}
+        batch.update("images", ACCOUNT, "dev", {"properties": none})
+        world.engine.advance(1800)
+        world.azure.settle()
+    batch.update("images", ACCOUNT, "dev", {"properties": properties})
+    if empty:
+        batch.update("images", ACCOUNT, "dev", {"properties": {"scaleSettings": scale}})
+        world.engine.advance(1800)
+        world.azure.settle()
+
+
+EMPTIED = ["PATCH", "PUT"]  # to zero nodes, then the whole pool anew
+IN_PLACE = ["PATCH"]
+
+
+def test_a_subnet_that_is_left_out_is_removed(built: World) -> None:
+    """The nodes leave the network: a request describes the whole pool."""
+    ask(built, "r1", subnetId=a_subnet(built))
+    assert "subnetId" in shown(built)["networkConfiguration"]
+    build = ask(built, "r2")
+    assert "subnetId" not in shown(built).get("networkConfiguration", {})
+    assert build["writes"] == EMPTIED
+
+
+def test_task_slots_that_are_left_out_are_one_again(built: World) -> None:
+    """As every other field with a default."""
+    ask(built, "r1", taskSlotsPerNode=2)
+    build = ask(built, "r2")
+    assert shown(built)["taskSlotsPerNode"] == 1
+    assert build["writes"] == EMPTIED
+
+
+def test_the_step_says_why_the_pool_is_emptied(built: World) -> None:
+    """Jobs may run on these nodes: whoever looks is told the cause by name."""
+    ask(built, "r1", taskSlotsPerNode=2, subnetId=a_subnet(built))
+    request = a_request(mode="batch-only", requestId="r2", pools=[a_pool("dev")])
+    build = built.start(request)
+    notes = set()
+    while built.show(build)["state"] not in {"succeeded", "failed"}:
+        notes |= {str(s.get("note")) for s in built.show(build)["steps"] if s["pool"] == "dev"}
+        built.engine.advance(10)
+    (note,) = [n for n in notes if "emptied" in n]
+    assert "networkConfiguration (the request leaves it out now)" in note
+    assert "taskSlotsPerNode (the request asks for another value now)" in note
+
+
+def test_a_start_task_is_changed_in_place(built: World) -> None:
+    """No node is thrown away; nodes that come later run it."""
+    ask(built, "r1", startTask={"commandLine": "/bin/true"})
+    created = shown(built)["creationTime"]
+    build = ask(built, "r2", startTask={"commandLine": "/bin/echo hello"})
+    found = shown(built)
+    settings = {s["name"]: s["value"] for s in found["startTask"]["environmentSettings"]}
+    assert settings["USER_START_TASK"] == "/bin/echo hello"
+    assert (build["writes"], found["creationTime"]) == (IN_PLACE, created)
+    ask(built, "r3")
+    settings = {s["name"] for s in shown(built)["startTask"]["environmentSettings"]}
+    assert "USER_START_TASK" not in settings
+
+
+def test_a_formula_takes_over_and_leaves_again(built: World) -> None:
+    """Both ways in place."""
+    ask(built, "r1")
+    auto = {"autoscaleFormula": FORMULA, "nodes": None}
+    request = {k: v for k, v in {**a_pool("dev"), **auto}.items() if v is not None}
+    before = len(built.ledger())
+    build = built.build(a_request(mode="batch-only", requestId="r2", pools=[request]))
+    assert build["state"] == "succeeded", build["error"]
+    assert shown(built)["scaleSettings"]["autoScale"]["formula"] == FORMULA
+    assert writes(built, before) == IN_PLACE
+    built.engine.advance(1800)
+    assert ask(built, "r3")["writes"] == IN_PLACE
+    assert shown(built)["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 1
+
+
+def test_the_same_request_again_throws_no_node_away(built: World) -> None:
+    """Azure never shows some of what was asked for: that is no difference. The one write is the
+    new build's name on the pool.
+    """
+    ask(built, "r1", taskSlotsPerNode=2, subnetId=a_subnet(built))
+    modified = shown(built)
+    build = ask(
+        built, "r2", taskSlotsPerNode=2, subnetId=modified["networkConfiguration"]["subnetId"]
+    )
+    assert build["writes"] == IN_PLACE
+    same = ("startTask", "scaleSettings", "allocationStateTransitionTime")
+    assert {k: shown(built)[k] for k in same} == {k: modified[k] for k in same}
+
+
+def test_the_same_build_again_writes_nothing(built: World) -> None:
+    """A build that failed elsewhere and is resumed finds its pool as it left it."""
+    bad = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
+    pools = [a_pool("dev"), a_pool("bad", checks=[bad])]
+    build = built.build(a_request(mode="batch-only", requestId="r1", pools=pools))
+    assert build["state"] == "failed"
+    before = len(built.ledger())
+    built.resume(build["buildId"])
+    assert writes(built, before) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "empty", "expected"),
+    [
+        ({"taskSchedulingPolicy": {"nodeFillType": "Spread"}}, True, EMPTIED),
+        ({"displayName": "somebody's"}, True, EMPTIED),
+        ({"startTask": {"commandLine": "/bin/false"}}, False, IN_PLACE),
+        ({"startTask": {}}, False, IN_PLACE),
+        ({"scaleSettings": {"autoScale": {"formula": FORMULA}}}, False, IN_PLACE),
+    ],
+    ids=["policy", "name", "start task", "no start task", "formula"],
+)
+def test_what_somebody_changed_outside_is_changed_back(
+    built: World, properties: dict[str, Any], empty: bool, expected: list[str]
+) -> None:
+    """Wherever Azure shows it, of whatever property."""
+    ask(built, "r1")
+    before = shown(built)
+    change_outside(built, properties, empty=empty)
+    built.engine.advance(1800)
+    assert ask(built, "r2")["writes"] == expected
+    after = shown(built)
+    for found in (before, after):
+        del found["startTask"]["environmentSettings"]  # they name the build
+    assert {k: after[k] for k in properties} == {k: before[k] for k in properties}
+
+
+def test_a_pool_of_an_older_version_is_taken_over_as_it_is(built: World) -> None:
+    """It keeps no record of what was asked: what Azure shows decides, and no node is lost."""
+    ask(built, "r1")
+    ours = [m for m in shown(built)["metadata"] if m["name"] == "batch-prep-build"]
+    change_outside(built, {"metadata": ours})
+    assert ask(built, "r2")["writes"] == IN_PLACE
+    change_outside(built, {"metadata": ours})
+    assert ask(built, "r3", taskSlotsPerNode=2)["writes"] == EMPTIED
