@@ -46,12 +46,9 @@ _BY_MODULE = {
         "create_managed_image",
         "publish_image_version",
     ],
-    # what nobody needs any more
-    "giving_up": ["close_build", "give_up_build", "settle_build"],
-    "made": ["list_made", "remove_made"],
-    "leftovers": ["list_leftovers", "remove_leftover"],
-    "expired_pools": ["list_expired_pools", "delete_expired_pool", "settle_expired_pool"],
-    "left_pools": ["hand_over_pools", "list_left_pools", "empty_left_pool", "settle_left_pool"],
+    # cleanup
+    "cleanup": ["list_cleanup", "list_made", "remove_made", "clean_pool", "record_cleanup"],
+    "closing": ["close_build", "give_up_build", "hand_over_pools"],
     # the pools
     "batch_account": ["ensure_batch_account"],
     "batch_pool": ["ensure_pool", "empty_pool"],

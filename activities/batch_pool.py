@@ -107,7 +107,7 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     return sdk.send(calls.create, *path(plan), body, **_as_seen(poll))
 
 
-def _empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
+def empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """To zero nodes: most properties can be changed only then."""
     body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
     return update(services, plan, body, poll)
@@ -141,7 +141,7 @@ def shaped_by(observed: Json) -> str | None:
 
 
 def is_expired(observed: Json) -> bool:
-    """Whether its deletion has begun: it was marked, so that nobody takes it over any more."""
+    """Whether its deletion has begun: the sweep has marked it, so no build takes it over."""
     return names.TAG_EXPIRED in _metadata(observed)
 
 
@@ -161,7 +161,7 @@ def is_empty(observed: Json) -> bool:
 
 def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolReady]:
     """Create, leave, change, empty and change, or delete and create: what the request's `ifExists`
-    allows. The result tells whether the pool is `fresh`: its nodes have only begun to come.
+    allows. The result is `fresh` where the pool was created now: its nodes have only begun to come.
     """
     if observed is None:
         return Start(action="create")
@@ -252,7 +252,7 @@ ensure_pool = Reconciler(
         "create": _create,
         "change": _change,
         "reshape": _reshape,
-        "empty": _empty,
+        "empty": empty,
         "delete": delete,
     },
 )
@@ -263,7 +263,7 @@ def is_steady(observed: Json) -> bool:
     return str(resource_state.properties(observed).get("allocationState", "")).lower() == "steady"
 
 
-# -- nobody pays for nodes that cannot be used ----------------------------------------------------
+# -- shrink a pool whose nodes cannot be used -----------------------------------------------------
 
 
 def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolEmptied]:
@@ -287,5 +287,5 @@ empty_pool = Reconciler(
     subject=lambda plan: plan.resource,
     observe=observe,
     decide=decide_emptied,
-    actions={"empty": _empty},
+    actions={"empty": empty},
 )

@@ -24,7 +24,7 @@ _BARE_WORKER = "import azure.functions, azure.durable_functions"
 _APP = "import function_app"
 # What the app imports later, each room when it is first called.
 _EVERYTHING = f"""{_APP}
-import activities, orchestrators, shared.binding, shared.services
+import activities, orchestrators, shared.engine.activity_runner, shared.engine.services
 from triggers import intake, routes, timers
 for name in activities.ACTIVITIES: activities.find(name)
 for name in orchestrators.ORCHESTRATORS: orchestrators.find(name)

@@ -166,7 +166,7 @@ def _existing_image(
     group = re.search(r"/resourceGroups/([^/]+)/", str(known.get("imageId", "")), re.IGNORECASE)
     os, _, os_version = str(known.get("baseOs") or "").partition(" ")
     return {
-        # Where the image is, that file knows; the flag then tells where the account is.
+        # That file says where the image is, so the flag says where the account is.
         "resourceGroup": group.group(1) if group else flags.resource_group,
         "location": flags.location or known.get("location"),
         "gallery": flags.gallery or known.get("galleryName"),

@@ -81,7 +81,7 @@ def watch_build(
     metadata_dir: MetadataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a build to its end; the exit code tells how it ended."""
+    """Watch a build to its end; the exit code says how it ended."""
     as_json = json_wanted(context, as_json)
     around, client = connected(context, endpoint)
     folder = Path(metadata_dir) if metadata_dir else None

@@ -111,8 +111,8 @@ class Client:
 
     def _nonsense(self, response: httpx.Response, body: Any) -> str:
         error = _error(response, body).get("error")
-        told = error.get("message") if isinstance(error, dict) else error
-        return f"{response.request.url} answered {response.status_code}: {told}"
+        message = error.get("message") if isinstance(error, dict) else error
+        return f"{response.request.url} answered {response.status_code}: {message}"
 
 
 def _body(response: httpx.Response) -> Any:

@@ -67,7 +67,7 @@ def connected(context: typer.Context, endpoint: str | None) -> tuple[Surrounding
 
 
 def json_wanted(context: typer.Context, as_json: bool) -> bool:
-    """Whether --json was given, here or before the sub-command; errors are told that way too."""
+    """Whether --json was given, here or before the sub-command; errors are JSON then, too."""
     wanted = as_json or bool(context.find_root().params.get("as_json"))
     context.meta["cli.as_json"] = wanted
     return wanted

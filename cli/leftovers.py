@@ -25,12 +25,12 @@ def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = Fa
         return
     rows = [
         (
-            row.get("verdict"),
+            row.get("action"),
             str(row.get("id")).rpartition("/")[2],
             str(row.get("type")).rpartition("/")[2],
             row.get("buildId"),
-            wording.moment(row.get("until")) if row.get("verdict") == "keep" else "now",
-            row.get("why"),
+            wording.moment(row.get("until")) if row.get("action") == "keep" else "now",
+            row.get("reason"),
         )
         for row in listed(answer, "leftovers")
     ]

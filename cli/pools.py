@@ -76,8 +76,8 @@ def show(
     if answer.get("pending"):
         facts["not proved"] = " ".join(map(str, answer["pending"]))
     for line in summary.proof_lines(answer.get("proofs") or []):
-        check, _, told = line.partition(" ")
-        facts[f"check {check}"] = told
+        check, _, verdict = line.partition(" ")
+        facts[f"check {check}"] = verdict
     summary.facts_lines(around.out, facts)
 
 
@@ -138,7 +138,7 @@ def delete(
 
 
 def _end(
-    around: Surroundings, client: Client, answer: Any, told: str, *, as_json: bool, no_wait: bool
+    around: Surroundings, client: Client, answer: Any, message: str, *, as_json: bool, no_wait: bool
 ) -> None:
     """Follow the build that the service made of it, if it named one."""
     build_id = answer.get("buildId") if isinstance(answer, dict) else None
@@ -148,4 +148,4 @@ def _end(
     elif as_json:
         around.print_json(answer)
     else:
-        around.out.print(told, markup=False)
+        around.out.print(message, markup=False)

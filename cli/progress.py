@@ -1,6 +1,6 @@
 """A running build on the screen: a live view on a terminal, plain lines elsewhere.
 
-What is shown is a pure function of the build as the service tells it. Times are the service's own:
+The screen is a pure function of the build as the service returns it. Times are the service's own:
 a local stack whose clock runs fast shows the minutes that the build would take in Azure.
 """
 
@@ -45,7 +45,7 @@ class View(Protocol):
     ) -> None: ...
 
     def show(self, build: Build) -> None:
-        """The build as the service tells it now."""
+        """The build as the service returns it now."""
 
     def note(self, text: str) -> None:
         """Something beside the build: the service does not answer, say."""

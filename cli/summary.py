@@ -53,10 +53,10 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
 
 
 def _footnotes(build: Build) -> Iterator[str]:
-    told: list[Step | Pool] = [*build.steps, *build.pools]
+    items: list[Step | Pool] = [*build.steps, *build.pools]
     notes = {
-        _SCRIPTED: any(item.scripted for item in told),
-        _STAND_IN: any(item.stand_in for item in told),
+        _SCRIPTED: any(item.scripted for item in items),
+        _STAND_IN: any(item.stand_in for item in items),
     }
     if any(notes.values()):
         yield ""
@@ -119,8 +119,8 @@ def proof_lines(proofs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if proof.get("seconds") is not None:
             made.append(f"in {wording.duration(proof['seconds'])}")
         seen = proof.get("evidence") or {}
-        told = ", ".join(f"{k} {wording.value(v)}" for k, v in seen.items() if _is_short(v))
-        yield " ".join(made) + (f" ({told})" if told else "")
+        facts = ", ".join(f"{k} {wording.value(v)}" for k, v in seen.items() if _is_short(v))
+        yield " ".join(made) + (f" ({facts})" if facts else "")
 
 
 def _is_short(value: object) -> bool:
@@ -157,13 +157,13 @@ def _show_pools(console: Console, pools: Sequence[Pool]) -> None:
 
 
 def _verified(pool: Pool) -> str:
-    told = wording.value(pool.verified)
+    verdict = wording.value(pool.verified)
     if pool.pending:
-        told += f", not proved: {' '.join(pool.pending)}"
+        verdict += f", not proved: {' '.join(pool.pending)}"
     how = wording.execution(
         scripted=pool.scripted, parts=pool.scripted_parts, stand_in=pool.stand_in
     )
-    return f"{told}, {how}" if how else told
+    return f"{verdict}, {how}" if how else verdict
 
 
 def _is_bad(pool: Pool) -> bool:
@@ -180,9 +180,9 @@ def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
                 yield f"    Next: {pool.error.next_action}"
         for check in pool.checks:
             if check.get("status") in {"fail", "warn"}:
-                told = check.get("message") or check.get("code") or ""
+                reason = check.get("message") or check.get("code") or ""
                 place = f" on {check['node']}" if check.get("node") else ""
-                yield f"  {pool.id}: check {check.get('id')} {check.get('status')}{place}: {told}"
+                yield f"  {pool.id}: check {check.get('id')} {check.get('status')}{place}: {reason}"
 
 
 def _what_next(build: Build) -> Iterator[str]:

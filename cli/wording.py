@@ -38,10 +38,10 @@ def value(of: object) -> str:
 
 def execution(*, scripted: bool, parts: Sequence[str] = (), stand_in: str = "") -> str:
     """`scripted`, `on debian 12`, `on debian 12, scripted: gpu`; empty for the real thing."""
-    told = [f"on {stand_in}"] if stand_in else []
+    marks = [f"on {stand_in}"] if stand_in else []
     if scripted:
-        told.append(f"scripted: {', '.join(parts)}" if parts else "scripted")
-    return ", ".join(told)
+        marks.append(f"scripted: {', '.join(parts)}" if parts else "scripted")
+    return ", ".join(marks)
 
 
 PROGRAM = "./batch-prep.sh"  # how people call this command

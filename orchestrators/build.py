@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from activities import left_pools, pool_preflight, preflight, records
+from activities import closing, pool_preflight, preflight, records
 from orchestrators import account, image_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
+from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, remove_builder
 from orchestrators.create_pool import PoolWork, create_pool
-from orchestrators.remove_builder import BuilderRemoval, BuilderRemoved, remove_builder
 from shared.base.errors import Failure, StepFailed
 from shared.engine import workflow
 from shared.engine.activity import Activity
@@ -147,9 +147,7 @@ def _pools(
         outcome = outcomes[creation]
         ended.append(outcome)
     if any(isinstance(outcome, Failure) for outcome in ended):
-        yield from workflow.call(
-            context, left_pools.hand_over_pools, BuildRef(build_id=plan.build_id)
-        )
+        yield from workflow.call(context, closing.hand_over_pools, BuildRef(build_id=plan.build_id))
     now = workflow.now(context)
     made = {p.pool_id: pool_records.or_died(p, e, now) for p, e in zip(pools, ended, strict=True)}
     everything = [(made | ready)[pool.pool_id] for pool in plan.pools]

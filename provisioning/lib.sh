@@ -70,7 +70,7 @@ run_body() { # FUNCTION...
   trap - TERM INT HUP
   trap 'note_failure "$LINENO" "$BASH_COMMAND"' ERR
   exec 3>&-
-  [[ $STEP == verify ]] || exec 4>&- # the stderr of whoever called: the pool owner's start task writes there
+  [[ $STEP == verify ]] || exec 4>&- # the caller's stderr, for the pool owner's start task
   local entry
   for entry in "$@"; do # nothing has happened yet when a parameter is refused, whichever function reads it
     if declare -F "${entry}_parameters" >/dev/null; then "${entry}_parameters"; fi
@@ -81,7 +81,7 @@ run_body() { # FUNCTION...
 watch_deadline() { # SECONDS PROCESS_GROUP
   local never
   trap - TERM INT HUP EXIT ERR
-  exec {never}<> <(:) 3>&- 4>&- # reading what nobody writes: a sleep that leaves no process behind
+  exec {never}<> <(:) 3>&- 4>&- # a read without a writer: a sleep that leaves no process behind
   read -r -t "$1" -u "$never" || true
   : >"$WORK/deadline"
   kill -TERM -- "-$2" || true

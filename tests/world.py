@@ -254,7 +254,7 @@ class World:
     def sweep(self) -> Json:
         """The timer fires; what the sweep did."""
         self.begin_sweep()
-        return dict(self.engine.run_until_complete("sweep").output)
+        return dict(self.engine.run_until_complete("clean_up").output)
 
     def begin_sweep(self) -> None:
         """The timer fires."""

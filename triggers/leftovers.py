@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from activities import dry_run
+from activities import cleanup_facts
 from shared.azure import failures
-from shared.model.documents import LeftoverList, SweepAccepted
+from shared.model import cleanup
+from shared.model.cleanup import Action
+from shared.model.documents import Leftover, LeftoverList, SweepAccepted
 from triggers import http, timers
 from triggers.http import Answer, Call
 
@@ -16,11 +18,14 @@ def list_leftovers(call: Call) -> Answer:
     from azure.core.exceptions import AzureError
 
     try:
-        found = dry_run.of(call.services)
-        return Answer(document=LeftoverList.from_wire(found.to_wire()))
+        facts, now = cleanup_facts.of_everything(call.services)
     except AzureError as error:
         failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)
+    items = cleanup.plan_cleanup(facts, now)
+    shown = [item for item in items if item.action is Action.KEEP or not item.is_done]
+    leftovers = [Leftover.from_wire(item.to_wire()) for item in shown]
+    return Answer(document=LeftoverList(at=now, leftovers=leftovers))
 
 
 def begin_sweep(call: Call) -> Answer:

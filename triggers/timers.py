@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.base import names
 from shared.engine.activity import NoInput, Services
-from shared.model.cleanup_plans import SweepPlan
+from shared.model.plans import SweepPlan
 from shared.model.requests import Build, Mode
 from shared.store import acceptance
 from triggers import http
@@ -40,7 +40,7 @@ async def begin_sweep(services: Services, client: Any) -> None:
             continue
         if not await _goes_on(client, row.key):
             dead.append(row.key)
-    name = names.Orchestrator.SWEEP_LEFTOVERS.value
+    name = names.Orchestrator.CLEAN_UP.value
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
 
 

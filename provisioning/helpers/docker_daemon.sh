@@ -19,7 +19,7 @@ print(text if new == old else json.dumps(new, indent=2, sort_keys=True), end="")
   write_if_changed "$DAEMON_JSON" <"$WORK/daemon.json"
 }
 
-restart_docker() { # aborts pulls, so nobody may take it for ready before
+restart_docker() { # aborts pulls, so Docker is announced as ready only afterwards
   rm -f -- "$DOCKER_READY"
   systemctl restart docker.service
   wait_for_docker

@@ -11,7 +11,7 @@ check_gpu() {
   scan_pci
   if [[ $expected == auto ]]; then
     expected=$(gpus_of_size "$VM_SIZE")
-    if [[ -z $expected ]]; then # a size nobody knows: what is there must work, how many it are is not judged
+    if [[ -z $expected ]]; then # a size that is not in the table: its GPUs must work, their number is not checked
       sure=false
       expected=$((GPU_DEVICES > 0))
     fi

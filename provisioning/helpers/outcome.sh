@@ -25,7 +25,7 @@ fail() { # EXIT_CODE MESSAGE; ends the step, also from a subshell
   exit "$1"
 }
 
-note_failure() { # LINE COMMAND; of a command that nobody expected to fail
+note_failure() { # LINE COMMAND; of a command that failed unexpectedly
   [[ ! -f $WORK/result/message ]] || return 0
   set_field message "line $1: $2"
   log "FAILED: line $1: $2"

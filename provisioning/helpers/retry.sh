@@ -28,7 +28,7 @@ attempt() {
   done
 }
 
-passes() { # RC OUTPUT_FILE; whether waiting may help; what nobody knows is taken as final
+passes() { # RC OUTPUT_FILE; whether waiting may help; an unknown error counts as final
   [[ $1 -ne 126 && $1 -ne 127 ]] || return 1
   [[ -z $RETRY_ALSO ]] || ! grep -qiE "$RETRY_ALSO" "$2" || return 0
   ! grep -qiE "$FINAL_FAULT" "$2" && grep -qiE "$PASSING_FAULT" "$2"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/packages.sh helpers/repositories.sh helpers/docker.sh
 # needs: helpers/docker_daemon.sh
-# NVIDIA's container toolkit, pinned and held, and Docker told of its runtime (which stays not the default).
+# Install NVIDIA's container toolkit, pinned and held, and register its runtime with Docker, not as the default.
 
 readonly TOOLKIT_PACKAGES=(nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools
   libnvidia-container1) # all four, or the others come in their newest version

@@ -53,8 +53,8 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
             "startTask": _start_task(plan, start_task),
         },
     }
-    told = {names.TAG_BUILD: plan.build_id, names.TAG_ASKED: pool_difference.record(body)}
-    body["properties"]["metadata"] = metadata(told)
+    values = {names.TAG_BUILD: plan.build_id, names.TAG_ASKED: pool_difference.record(body)}
+    body["properties"]["metadata"] = metadata(values)
     return body
 
 
@@ -75,13 +75,13 @@ def _machine(plan: PoolPlan) -> Json:
 
 def expired(build_id: str) -> Json:
     """A change by which everybody sees that a pool is about to be deleted."""
-    told = {names.TAG_BUILD: build_id, names.TAG_EXPIRED: "true"}
-    return {"properties": {"metadata": metadata(told)}}
+    values = {names.TAG_BUILD: build_id, names.TAG_EXPIRED: "true"}
+    return {"properties": {"metadata": metadata(values)}}
 
 
-def metadata(told: dict[str, str]) -> list[Json]:
+def metadata(values: dict[str, str]) -> list[Json]:
     """As Batch keeps it."""
-    return [{"name": name, "value": value} for name, value in told.items()]
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def scale_settings(plan: PoolPlan) -> Json:

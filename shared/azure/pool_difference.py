@@ -37,8 +37,8 @@ IN_PLACE = frozenset({"applicationPackages", "metadata", "scaleSettings", "start
 _NOT_COMPARED = frozenset({"tags", "properties", "metadata"})
 # Settings of the start task that differ in each build and change nothing that a node does.
 _OF_THE_BUILD = frozenset({"BUILD_ID", "NONCE"})
-# Members that Azure never shows again, as in the specification's examples. Where there is a record,
-# nobody needs this list.
+# Members that Azure never shows again, as in the specification's examples. The list matters only
+# for pools without a record.
 _NEVER_SHOWN = frozenset({"osDisk", "nodeDeallocationOption", "password"})
 
 ASKED = "the request asks for another value now"

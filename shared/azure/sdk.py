@@ -38,7 +38,7 @@ class Started:
 
     status: int
     body: Json | None
-    operation: str | None  # where a long operation tells why it failed
+    operation: str | None  # URL at which a long operation reports why it failed
     retry_after: float | None  # seconds
 
 
@@ -98,7 +98,7 @@ def listed_at(call: Callable[..., Any], **options: Any) -> tuple[list[Json], str
 
 def tail(length: int, call: Callable[..., Iterable[bytes]], *args: str) -> str:
     """The last `length` bytes of a file on a Batch node; nothing where there is none, or where the
-    node's state lets nobody read it.
+    node's state does not allow reading it.
     """
     from azure.core.exceptions import HttpResponseError
 
@@ -127,7 +127,7 @@ def delete_job(service: Any, job: str) -> None:
 
 def restart_node(service: Any, pool: str, node: str, how: str) -> None:
     """Start a `reboot` or `reimage` of a Batch node. One that is gone, or whose state does not
-    allow it, is fine: the next look tells. The SDK's own `begin_*` would poll, as above.
+    allow it, is fine: the next poll shows its state. The SDK's own `begin_*` would poll, as above.
     """
     from azure.core.rest import HttpRequest
 

@@ -77,7 +77,7 @@ class Failure(Wire):
         return self.model_dump(mode="json", by_alias=True, exclude={"kind", "retry_after"})
 
 
-class StepFailed(Exception):  # noqa: N818  it reads as the story tells it
+class StepFailed(Exception):  # noqa: N818
     """A step of an orchestration ended badly; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
@@ -163,7 +163,7 @@ _PERMISSION_CODES = {
     "TasksOperationsNotAllowed",
 }
 # Compute's quota refusals share the code OperationNotAllowed with other refusals; only the message
-# tells them apart: "... exceeding approved standardDSv5Family Cores quota ...".
+# distinguishes them: "... exceeding approved standardDSv5Family Cores quota ...".
 _QUOTA_MESSAGE = re.compile(r"approved .* quota", re.IGNORECASE)
 _THROTTLE_MESSAGE = re.compile(r"being throttled|too many requests", re.IGNORECASE)
 # 412: another writer came between our look and our request, which we made depend on it.

@@ -30,17 +30,20 @@ class Orchestrator(StrEnum):
 
     BUILD = "build"
     BUILD_IMAGE = "build_image"
-    CLEAR_BUILD = "clear_build"
+    CLEAN = "clean"
+    CLEAN_UP = "clean_up"
     CREATE_POOL = "create_pool"
     CHANGE_POOL = "change_pool"
-    EXPIRE_POOL = "expire_pool"
-    SWEEP_POOLS = "sweep_pools"
     REBUILD_GROUP = "rebuild_group"
     REBUILD_IMAGES = "rebuild_images"
     REMOVE_BUILDER = "remove_builder"
     RUN_OPERATION = "run_operation"
-    SWEEP_LEFTOVERS = "sweep"
+    # Of sweeps that 0.1.0 began: they end at once (`orchestrators/cleanup.py` says until when).
+    CLEAR_BUILD = "clear_build"
+    EXPIRE_POOL = "expire_pool"
     SHRINK_LEFT_POOL = "shrink_left_pool"
+    SWEEP = "sweep"
+    SWEEP_POOLS = "sweep_pools"
 
 
 def digest(*parts: str, length: int = 12) -> str:

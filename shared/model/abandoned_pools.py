@@ -62,20 +62,14 @@ def cut_off(plan: PoolPlan) -> Failure:
     )
 
 
-def plan_of(record: PoolRecord, subscription: str) -> PoolPlan:
-    """As much of a recorded pool's plan as a sweep needs."""
-    account = AccountPlan(
-        build_id=record.build_id,
+def plan_of(resource: str, build: str) -> PoolPlan:
+    """As much of a pool's plan as its removal needs, from the pool's resource id."""
+    _, _, subscription, _, group, _, _, _, account, _, pool = resource.split("/")
+    of = AccountPlan(
+        build_id=build,
         subscription_id=subscription,
-        name=record.batch_account,
-        resource_group=record.resource_group,
-        location=record.location,
+        name=account,
+        resource_group=group,
+        location="",
     )
-    pool = Pool(id=record.pool_id, nodes=record.nodes, low_priority_nodes=record.low_priority_nodes)
-    return PoolPlan(
-        build_id=record.build_id,
-        account=account,
-        pool_id=record.pool_id,
-        pool=pool,
-        size=record.vm_size,
-    )
+    return PoolPlan(build_id=build, account=of, pool_id=pool, pool=Pool(id=pool), size="")

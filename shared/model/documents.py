@@ -243,15 +243,15 @@ class RecipeDeleted(Document):
 
 
 class Leftover(Document):
-    """A resource of a build that is over."""
+    """A resource of a build, as the list of cleanup has it."""
 
     id: str = Field(description="The Azure resource id.")
     type: str = Field(description="The Azure resource type.")
     build_id: BuildId
-    verdict: Annotated[str, _one_of("remove", "shrink", "keep")] = Field(
+    action: Annotated[str, _one_of("delete", "shrink", "keep")] = Field(
         description="What a sweep does with the resource; a pool is shrunk to zero nodes."
     )
-    why: str = Field(description="Why the sweep does that.")
+    reason: str = Field(description="Why the sweep does that.")
     until: str | None = Field(
         default=None, description="When it is removed or shrunk, if that is known; ISO 8601, UTC."
     )

@@ -70,7 +70,7 @@ class ImagePlan(Wire):
     definition: str
     version: str | None = None  # None: the next free one
     system: OperatingSystem
-    base: BaseImage | None = None  # once Azure has told
+    base: BaseImage | None = None  # None until the checks have found it
     gpu: bool
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
@@ -255,7 +255,7 @@ class ImageReference(Wire):
     gallery: str
     definition: str
     version: str  # a number, or latest
-    node_agent: str  # what its system needs, where no record tells
+    node_agent: str  # of its system, where there is no record
     os: str
     gpu: bool = False
 
@@ -306,3 +306,31 @@ class PoolChange(Wire):
     def resource(self) -> str:
         """The pool's resource id."""
         return f"{self.account.account_id}/pools/{self.pool_id}"
+
+
+class SweepPlan(Wire):
+    """Builds whose orchestration is over although their record says that they run."""
+
+    dead: list[str] = []
+
+
+class MadeIn(Wire):
+    """The resource group in which a build made what lasts."""
+
+    build_id: str
+    subscription_id: str
+    resource_group: str
+
+    @property
+    def group_id(self) -> str:
+        """The group's resource id."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+
+
+class MadePlan(Wire):
+    """A resource that a build made and that is to be removed."""
+
+    id: str
+    type: str
+    build_id: str
+    resource_group: str

@@ -120,7 +120,7 @@ def _pool_problems(build: Build) -> list[Problem]:
 
 
 def _version_problems(build: Build) -> list[Problem]:
-    """In mode batch-only, whoever names a version names the same one: a request has one image."""
+    """In mode batch-only, all versions that a request names are the same: it has one image."""
     if build.mode is not Mode.BATCH_ONLY:
         return []
     image = build.image

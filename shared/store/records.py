@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names, timing
-from shared.base.wire import Wire
+from shared.base.wire import Wire, replace
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.requests import Mode
 
@@ -71,8 +71,8 @@ def _ended(outcome: BuildOutcome, now: str) -> Json:
 
 def outcome_of(row: Row) -> BuildOutcome | None:
     """How the build of this row ended, or None while it runs, also again."""
-    told = row.get("Outcome") if row["State"] in ENDED else None
-    return BuildOutcome.from_wire(told) if told else None
+    outcome = row.get("Outcome") if row["State"] in ENDED else None
+    return BuildOutcome.from_wire(outcome) if outcome else None
 
 
 class Records:
@@ -118,7 +118,7 @@ class Records:
         self._tables.put(BUILDS, "build", outcome.build_id, _ended(outcome, now))
 
     def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
-        """Write the outcome of a build that died, unless it told one itself meanwhile."""
+        """Write the outcome of a build that died, unless the build itself wrote one meanwhile."""
         row = self.build(outcome.build_id)
         if row is not None and row["State"] not in ENDED:
             self._tables.replace(BUILDS, row, _ended(outcome, now))
@@ -170,12 +170,9 @@ class Records:
         row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
         self._tables.put(STEPS, mark.build, row, values)
         if reply["state"] == "done" and mark.then is not None:
-            told = {"name": mark.then.name, "typical": mark.then.typical, "started_at": now}
-            self.mark_step(
-                mark.model_copy(update={**told, "then": None}),
-                now,
-                {"state": "wait", "note": _UNSEEN},
-            )
+            step, typical = mark.then.name, mark.then.typical
+            begun = replace(mark, name=step, typical=typical, started_at=now, then=None)
+            self.mark_step(begun, now, {"state": "wait", "note": _UNSEEN})
 
     def steps(self, build: str) -> list[Row]:
         """The steps of a build in the order in which they began; the story's, where that is one
@@ -241,18 +238,35 @@ class Records:
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
         return str(row["Build"]) or None if row else None
 
-    def builder_of_pool(self, resource: str) -> str | None:
-        """A build that runs and has claimed this pool (`resource` is its id)."""
-        holder = self.holder("pool", resource.lower())
-        return holder if holder is not None and self._still_runs(holder) else None
-
     def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
         """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
-        if builder := self.builder_of_pool(resource):
-            return builder
-        change = {"account": account, "pool": pool}
-        running = (r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING)
-        return next((r.key for r in running if r["Request"] == change), None)
+        holder = self.holder("pool", resource.lower())
+        if holder is not None and self._still_runs(holder):
+            return holder
+        return self._changing(self._running()).get(_pool_key(account, pool))
+
+    def pools_at_work(self) -> dict[tuple[str, str], str]:
+        """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
+        running = self._running()
+        claims = self._tables.query(CLAIMS, "pool")
+        claimed = {
+            (path[-3], path[-1]): str(claim["Build"])
+            for claim in claims
+            if claim["Build"] in running and (path := str(claim["Name"]).split("/"))
+        }
+        return self._changing(running) | claimed
+
+    def _running(self) -> dict[str, Row]:
+        return {r.key: r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING}
+
+    def _changing(self, running: dict[str, Row]) -> dict[tuple[str, str], str]:
+        """The pools that running builds resize or delete."""
+        wanted = {build: row["Request"] for build, row in running.items()}
+        return {
+            _pool_key(request["account"], request["pool"]): build
+            for build, request in wanted.items()
+            if request.keys() == {"account", "pool"}
+        }
 
     def _still_runs(self, build: str) -> bool:
         row = self.build(build)
@@ -367,7 +381,7 @@ class Records:
 
 
 def _pool_key(account: str, pool: str) -> tuple[str, str]:
-    """Azure takes names in any case, and so does whoever asks."""
+    """Keys in lower case: Azure ignores the case of names."""
     return account.lower(), pool.lower()
 
 

@@ -1,7 +1,7 @@
 """The few ways in which rows are read and written, whatever they hold.
 
 A value that is an object or a list is kept as JSON; where it is longer than one column may be, it
-goes on in further columns (`Outcome`, `Outcome_1` ...; `Outcome_Parts` tells how many).
+goes on in further columns (`Outcome`, `Outcome_1` ...; `Outcome_Parts` is their number).
 """
 
 from __future__ import annotations

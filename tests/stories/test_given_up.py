@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.base.names import Orchestrator
-from shared.model.cleanup_plans import SweepPlan
+from shared.model.plans import SweepPlan
 from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
@@ -51,7 +51,7 @@ def test_a_builder_that_was_kept_on_request_goes_at_its_expiry(world: World) -> 
 def test_a_build_is_resumed_or_swept_and_never_both(world: World, steps: int) -> None:
     """Somebody resumes it while the sweep has begun already."""
     build = kept(world)
-    world.engine.start(Orchestrator.SWEEP_LEFTOVERS.value, SweepPlan().to_wire(), "sweep")
+    world.engine.start(Orchestrator.CLEAN_UP.value, SweepPlan().to_wire(), "clean_up")
     for _ in range(steps):
         world.engine.step()
     answer = world.ask(builds.resume_build, id=build)
@@ -76,6 +76,23 @@ def test_what_the_sweep_cannot_remove_the_next_one_tries(world: World) -> None:
 
     assert world.sweep()["failed"] == []
     assert (world.resources(), world.show(build)["leftovers"]) == ([], [])
+
+
+def test_what_azure_does_not_list_the_next_sweep_tries(world: World) -> None:
+    """The group is not the build's and stays; what the build made in it goes."""
+    groups = world.services.azure.resources.resource_groups
+    groups.create_or_update("images", {"location": "swedencentral"})
+    build = kept(world)
+    forbidden = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 99}
+    world.fault({**forbidden, "method": "GET", "path": "resourceGroups/images/resources$"})
+    refused = world.sweep()
+    assert [i.rpartition("/")[2] for i in refused["failed"]] == ["images"]
+    assert world.show(build)["leftovers"] == refused["failed"]
+
+    world.azure.faults.clear()
+    assert world.sweep()["failed"] == []
+    assert [r["type"] for r in world.resources()] == ["Microsoft.Resources/resourceGroups"]
+    assert world.show(build)["leftovers"] == []
 
 
 def test_an_image_that_another_build_published_there_stays(world: World) -> None:

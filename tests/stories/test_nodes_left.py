@@ -11,8 +11,8 @@ import pytest
 from local.functions_host.store import Query
 from shared.azure import batch_bodies
 from shared.base.names import Orchestrator
-from shared.model.cleanup_plans import SweepPlan
 from shared.model.outcomes import PoolRecord
+from shared.model.plans import SweepPlan
 from tests.world import World, a_pool, pools_only
 from triggers import builds, catalogue, leftovers
 
@@ -42,7 +42,7 @@ def azure_pool(world: World, pool: str = POOL) -> dict:
 def said(world: World) -> list[tuple[str, str]]:
     """What a dry run says of pools: verdict and reason."""
     told = world.ask(leftovers.list_leftovers).body["leftovers"]
-    return [(f["verdict"], f["why"]) for f in told if f["type"].endswith("/pools")]
+    return [(f["action"], f["reason"]) for f in told if f["type"].endswith("/pools")]
 
 
 def refuse_shrinking(world: World) -> None:
@@ -73,13 +73,13 @@ def test_the_sweep_removes_what_azure_would_not_for_an_hour(built: World) -> Non
     ]
 
     refused = built.sweep()
-    assert (refused["emptied"], len(refused["failed"]), nodes(built)) == ([], 1, 1)
+    assert (refused["shrunk"], len(refused["failed"]), nodes(built)) == ([], 1, 1)
     assert built.pool(ACCOUNT, POOL)["nodesLeft"] is True
 
     built.azure.faults.clear()
     swept = built.sweep()
 
-    assert [each.rpartition("/")[2] for each in swept["emptied"]] == [POOL]
+    assert [each.rpartition("/")[2] for each in swept["shrunk"]] == [POOL]
     assert nodes(built) == 0
     record = built.pool(ACCOUNT, POOL)
     assert (record["state"], record["nodesLeft"], record["nodes"]) == ("failed", False, 0)
@@ -87,7 +87,7 @@ def test_the_sweep_removes_what_azure_would_not_for_an_hour(built: World) -> Non
     assert "may still cost money" not in record["error"]["nextAction"]
     assert "zero nodes" in record["error"]["nextAction"]
     assert said(built) == []
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
 
 
 def test_a_dry_run_changes_nothing(built: World) -> None:
@@ -96,7 +96,7 @@ def test_a_dry_run_changes_nothing(built: World) -> None:
     built.azure.faults.clear()
     record, before = built.pool(ACCOUNT, POOL), azure_pool(built)
     assert [verdict for verdict, _ in said(built)] == ["shrink"]
-    built.fault({"effect": "status", "status": 403, "method": "GET", "path": "/pools/dev"})
+    built.fault({"effect": "status", "status": 403, "method": "GET", "path": "/pools$"})
     ((verdict, why),) = said(built)
     assert verdict == "shrink"
     assert "injected" in why
@@ -119,7 +119,7 @@ def test_a_pool_that_is_gone_is_left_at_that(built: World) -> None:
     built.engine.advance(HOUR)
     built.azure.settle()
     assert said(built) == []
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     assert built.pool(ACCOUNT, POOL)["nodesLeft"] is False
 
 
@@ -130,7 +130,7 @@ def test_what_an_older_version_has_recorded_is_read(built: World) -> None:
     old = {key: value for key, value in pool.items() if key not in {"nodesLeft", "error"}}
     built.records.put_pool(PoolRecord.from_wire({**old, "state": "failed"}))
     assert said(built) == []
-    assert (built.sweep()["emptied"], nodes(built)) == ([], 1)
+    assert (built.sweep()["shrunk"], nodes(built)) == ([], 1)
 
 
 # -- somebody has taken the pool over -------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_a_pool_that_another_build_has_made_its_own_is_left_alone(built: World) 
     with_dead_nodes(built)
     built.azure.faults.clear()
     assert built.build(of_pools("again"))["state"] == "succeeded"
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     assert (nodes(built), built.pool(ACCOUNT, POOL)["state"]) == (1, "ready")
 
 
@@ -153,7 +153,7 @@ def test_a_pool_that_a_build_is_at_work_on_is_left_alone(built: World, seconds: 
     again = built.start(of_pools("again"))
     built.engine.advance(seconds)
     assert said(built) == [("keep", f"build {again} is at work on it")]
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     built.engine.run_until_complete(again)
     assert (built.show(again)["state"], nodes(built)) == ("succeeded", 1)
 
@@ -164,7 +164,7 @@ def test_a_resumed_build_keeps_its_own_pool(built: World) -> None:
     built.azure.faults.clear()
     assert built.ask(builds.resume_build, id=build).status == 202
     built.engine.advance(30)
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     built.engine.run_until_complete(build)
     assert built.show(build)["state"] == "succeeded"
     record = built.pool(ACCOUNT, POOL)
@@ -177,7 +177,7 @@ def test_a_build_that_may_not_have_the_pool_does_not_hide_it(built: World) -> No
     built.azure.faults.clear()
     assert built.build(of_pools("other", ifExists="fail"))["error"]["code"] == "PoolExists"
     assert built.pool(ACCOUNT, POOL)["buildId"] == first
-    assert len(built.sweep()["emptied"]) == 1
+    assert len(built.sweep()["shrunk"]) == 1
     assert nodes(built) == 0
 
 
@@ -202,10 +202,10 @@ def test_a_pool_that_a_person_resizes_is_left_alone(built: World) -> None:
     answer = built.ask(catalogue.resize_pool, {"nodes": 2}, account=ACCOUNT, pool=POOL)
     change = answer.body["buildId"]
     assert said(built) == [("keep", f"build {change} is at work on it")]
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     built.engine.run_until_complete(change)
     assert (nodes(built), said(built)) == (2, [])
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     assert nodes(built) == 2
     assert "may still cost money" not in built.pool(ACCOUNT, POOL)["error"]["nextAction"]
 
@@ -217,7 +217,7 @@ def test_a_pool_that_a_person_resized_on_azure_is_left_alone(built: World) -> No
     resize(built, 3)
     built.engine.advance(HOUR)
     assert said(built) == [("keep", "somebody has resized it since")]
-    assert built.sweep()["emptied"] == []
+    assert built.sweep()["shrunk"] == []
     assert nodes(built) == 3
     assert said(built) == []
 
@@ -251,7 +251,7 @@ def test_who_comes_between_the_sweeps_look_and_its_request_wins(built: World) ->
     built.azure.handle = race  # type: ignore[method-assign]
     swept = built.sweep()
     assert raced == [200, 412]
-    assert swept["emptied"] == []
+    assert swept["shrunk"] == []
     built.engine.advance(HOUR)
     assert nodes(built) == 3
 
@@ -278,7 +278,7 @@ def test_an_unproved_pool_of_a_dead_build_is_shrunk(built: World) -> None:
 
     swept = built.sweep()
 
-    assert (swept["closed"], len(swept["emptied"])) == ([build], 1)
+    assert (swept["closed"], len(swept["shrunk"])) == ([build], 1)
     assert nodes(built) == 0
     shown = built.show(build)
     assert (shown["state"], shown["error"]["code"]) == ("failed", "Bug")
@@ -299,7 +299,7 @@ def test_a_dead_build_is_closed_when_nothing_of_it_runs_any_more(built: World) -
 
     swept = built.sweep()
 
-    assert (swept["closed"], swept["emptied"]) == ([build], [])
+    assert (swept["closed"], swept["shrunk"]) == ([build], [])
     assert (nodes(built), built.pool(ACCOUNT, POOL)["verified"]) == (1, True)
     assert [p["state"] for p in built.show(build)["pools"]] == ["ready"]
 
@@ -329,7 +329,7 @@ def test_a_dead_build_takes_nothing_that_was_anothers(built: World) -> None:
     die(built, build)
     built.azure.faults.clear()
     swept = built.sweep()
-    assert (swept["closed"], swept["emptied"]) == ([build], [])
+    assert (swept["closed"], swept["shrunk"]) == ([build], [])
     assert (nodes(built), built.pool(ACCOUNT, POOL)) == (1, before)
 
 
@@ -344,7 +344,7 @@ def test_a_resumed_build_that_died_has_not_told_of_its_new_nodes(built: World) -
     die(built, build)
     built.engine.advance(HOUR)
     assert nodes(built) == 1
-    assert len(built.sweep()["emptied"]) == 1
+    assert len(built.sweep()["shrunk"]) == 1
     assert (nodes(built), built.pool(ACCOUNT, POOL)["error"]["code"]) == (0, "Bug")
 
 
@@ -360,7 +360,7 @@ def test_a_resumed_build_that_died_early_takes_nothing_back(built: World) -> Non
     die(built, build)
     built.azure.faults.clear()
     swept = built.sweep()
-    assert (swept["closed"], swept["emptied"]) == ([build], [])
+    assert (swept["closed"], swept["shrunk"]) == ([build], [])
     assert (nodes(built), built.pool(ACCOUNT, POOL)) == (1, before)
 
 
@@ -374,7 +374,7 @@ def test_a_pool_whose_own_orchestration_died_is_the_sweeps(built: World) -> None
     shown = built.show(build)
     assert (shown["state"], shown["pools"][0]["nodesLeft"]) == ("failed", True)
     built.engine.advance(HOUR)
-    assert len(built.sweep()["emptied"]) == 1
+    assert len(built.sweep()["shrunk"]) == 1
     assert (nodes(built), built.pool(ACCOUNT, POOL)["nodesLeft"]) == (0, False)
 
 
@@ -382,6 +382,6 @@ def test_a_build_that_ended_while_the_sweep_looked_keeps_its_pool(built: World) 
     """The sweep took it for dead; by then it had told of its pool."""
     build = built.build(of_pools())["buildId"]
     plan = SweepPlan(dead=[build]).to_wire()
-    built.engine.start(Orchestrator.SWEEP_LEFTOVERS.value, plan, "late-sweep")
+    built.engine.start(Orchestrator.CLEAN_UP.value, plan, "late-sweep")
     built.engine.run_until_complete("late-sweep")
     assert (nodes(built), built.pool(ACCOUNT, POOL)["state"]) == (1, "ready")

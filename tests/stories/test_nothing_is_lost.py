@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.base.names import Orchestrator
-from shared.model.cleanup_plans import SweepPlan
+from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
 from tests.world import World, a_pool, a_request, image_only
 from triggers import builds, leftovers
@@ -164,13 +164,13 @@ def test_what_is_kept_goes_when_its_time_is_over(world: World) -> None:
     """Four hours by default; then the sweep removes it."""
     world.fault({**NO_CAPACITY, "operation": VERSION})
     world.build(image_only())
-    assert world.sweep()["removed"] == []
+    assert world.sweep()["deleted"] == []
 
     world.engine.advance(5 * 3600)
     before = len(world.ledger())
     swept = world.sweep()
 
-    assert len(swept["removed"]) >= 4
+    assert len(swept["deleted"]) >= 4
     looks = [r for r in world.ledger()[before:] if "virtualMachines/" in r["url"]]
     assert len(looks) <= 6  # a VM takes its time to go
     assert world.resources("virtualMachines") + world.resources("Microsoft.Network") == []
@@ -181,7 +181,7 @@ def verdicts(world: World) -> dict[str, tuple[str, str | None]]:
     answer = world.ask(leftovers.list_leftovers)
     assert answer.status == 200, answer.body
     told = answer.body["leftovers"]
-    return {r["type"].rpartition("/")[2]: (r["verdict"], r.get("until")) for r in told}
+    return {r["type"].rpartition("/")[2]: (r["action"], r.get("until")) for r in told}
 
 
 def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
@@ -200,12 +200,12 @@ def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
     world.engine.advance(5 * 3600)
     before = world.resources()
     found = verdicts(world)
-    assert {verdict for verdict, _ in found.values()} == {"remove"}
+    assert {verdict for verdict, _ in found.values()} == {"delete"}
     assert {"galleries", "resourceGroups"} <= set(found)  # nothing came of the build
     assert world.resources() == before
 
     assert world.ask(leftovers.begin_sweep).status == 202
-    world.engine.run_until_complete("sweep")
+    world.engine.run_until_complete("clean_up")
     assert verdicts(world) == {}
     assert world.resources() == []
 
@@ -222,7 +222,7 @@ def test_a_dry_run_tells_what_is_not_ours(world: World) -> None:
     networks = world.services.azure.network.virtual_networks
     networks.begin_create_or_update("theirs", "net", body, polling=False)
     (found,) = world.ask(leftovers.list_leftovers).body["leftovers"]
-    assert (found["verdict"], found["why"]) == ("keep", "no such build is on record")
+    assert (found["action"], found["reason"]) == ("keep", "no such build is on record")
 
 
 def test_a_build_whose_orchestration_died_is_closed_and_cleaned_up(world: World) -> None:
@@ -275,7 +275,7 @@ def test_the_sweep_touches_nothing_of_others_and_nothing_that_runs(world: World)
     running = world.start(image_only())
     world.engine.advance(300)
 
-    assert world.sweep()["removed"] == []
+    assert world.sweep()["deleted"] == []
     assert world.records.build(running)["Mode"] == Mode.IMAGE_ONLY  # type: ignore[index]
     assert len(world.resources("virtualNetworks")) == 2
 
@@ -314,7 +314,7 @@ def test_a_build_that_ends_while_the_sweep_looks_keeps_its_outcome(world: World)
     build = world.build(image_only())["buildId"]
     seen_before = SweepPlan(dead=[build])
 
-    world.engine.start(Orchestrator.SWEEP_LEFTOVERS.value, seen_before.to_wire(), "late-sweep")
+    world.engine.start(Orchestrator.CLEAN_UP.value, seen_before.to_wire(), "late-sweep")
     world.engine.run_until_complete("late-sweep")
 
     assert world.show(build)["state"] == "succeeded"

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from bench import page, rounds, running, scenarios, table, targets
+from bench import page, rounds, running, scenarios, startup, table, targets
 from bench.measured_world import Asked, Happening, Look
 from bench.scenarios import Measured
 from bench.startup import Start
@@ -151,3 +151,8 @@ def test_a_missing_feature_is_not_reached() -> None:
     verdicts = targets.judge({"unchanged_rebuild": missing}, NO_START)
     [rebuild] = [v for v in verdicts if "unchanged" in v.target]
     assert rebuild.reached is False
+
+
+def test_the_start_of_the_app_is_measured_in_real_processes() -> None:
+    """A module that was renamed fails here, not at the next measurement."""
+    assert startup.measure(times=1).seconds > 0

@@ -27,8 +27,8 @@ LEFTOVER = {
     "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm-b1",
     "type": "Microsoft.Compute/virtualMachines",
     "buildId": "b1",
-    "verdict": "remove",
-    "why": "it was kept until 2026-01-31T14:00:00Z",
+    "action": "delete",
+    "reason": "it was kept until 2026-01-31T14:00:00Z",
 }
 
 

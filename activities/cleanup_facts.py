@@ -1,0 +1,255 @@
+"""The facts from which cleanup is planned: records, and what Azure shows of resources and pools."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from activities import batch_pool
+from shared.azure import failures, resource_state, sdk
+from shared.base import names
+from shared.engine.activity import Json, Services
+from shared.model import cleanup
+from shared.model.cleanup import BuildFacts, Facts, GroupFacts, PoolFacts, ResourceFacts
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import MadePlan
+from shared.store.records import ENDED
+
+if TYPE_CHECKING:
+    from shared.store.tables import Row
+
+T = TypeVar("T")
+# The API version with which a resource is named by id: that of the SDK's own sdk.
+_VERSIONS = {
+    **dict.fromkeys(cleanup.TEMPORARY, "2026-03-01"),
+    **dict.fromkeys(cleanup.LASTING, "2026-03-03"),
+    cleanup.VM: "2026-04-01",
+    cleanup.DISK: "2026-03-02",
+    cleanup.REGISTRY: "2025-11-01",
+    cleanup.IDENTITY: "2024-11-30",
+    cleanup.GROUP: "2025-04-01",
+}
+
+
+def version_of(type_: str) -> str:
+    """The API version for a resource of a type that builds make."""
+    return _VERSIONS[type_.lower()]
+
+
+def fetch(services: Services, id_: str) -> Json | None:
+    """A resource of a type that builds make, by its id, or None."""
+    get = services.azure.resources.resources.get_by_id
+    return sdk.fetch(get, id_.lstrip("/"), api_version=version_of(names.type_of(id_)))
+
+
+def is_of(services: Services, id_: str, build: str) -> bool:
+    """Whether a resource that `build` made is still there and still that build's."""
+    return build_of(fetch(services, id_)) == build
+
+
+def build_of(resource: Json | None) -> str:
+    """The build that a resource's tag names."""
+    return str(((resource or {}).get("tags") or {}).get(names.TAG_BUILD, ""))
+
+
+def of_everything(services: Services) -> tuple[Facts, str]:
+    """All facts, and the time by Azure's clock."""
+    facts, now = of_builds(services)
+    return dataclasses.replace(facts, pools=of_pools(services, now)), now
+
+
+# -- of builds ------------------------------------------------------------------------------------
+
+
+def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> tuple[Facts, str]:
+    """All facts but those of pools, and `now` or else the time by Azure's clock. `closed` are
+    builds that the sweep has just closed.
+    """
+    listing = services.azure.resources.resources.list
+    listed, at = sdk.listed_at(listing, filter=f"tagName eq '{names.TAG_BUILD}'")
+    builds = builds_of(services, closed)
+    resources = [_resource(each, build_of(each)) for each in listed]
+    known = {resource.id.lower() for resource in resources}
+    unlisted = [(id_, left) for id_, b in builds.items() for left in b.leftovers]
+    resources += [_recorded(services, *each) for each in unlisted if each[1].lower() not in known]
+    facts = Facts(resources=tuple(resources), builds=builds)
+    now = now or at or ""
+    groups = {}
+    for build in cleanup.ending_builds(facts, now):
+        if group := made_in(services, build):
+            groups[build] = _listed_group(services, build, group, builds)
+    found = {build: group for build, group in groups.items() if group}
+    return dataclasses.replace(facts, groups=found), now
+
+
+def builds_of(services: Services, closed: Sequence[str] = ()) -> dict[str, BuildFacts]:
+    """The records of all builds, by id."""
+    default = services.azure.config.default_resource_group
+    return {row.key: _build(row, default, closed) for row in services.records.builds()}
+
+
+def _build(row: Row, default: str, closed: Sequence[str]) -> BuildFacts:
+    """A failed build that may be resumed still needs its resource group."""
+    outcome = (row.get("Outcome") or {}) if row["State"] in ENDED else {}
+    failed_for_good = row["State"] in {"failed", "cancelled"} and not outcome.get("resumable")
+    request = row.get("Request") or {}
+    parts = [request.get("image") or {}, request.get("batchAccount") or {}]
+    groups = tuple(part.get("resourceGroup") or default for part in parts)
+    return BuildFacts(
+        state=row["State"],
+        is_over=bool(outcome),
+        may_need=() if failed_for_good else groups,
+        leftovers=tuple(outcome.get("leftovers") or ()),
+        is_closed_now=row.key in closed,
+    )
+
+
+def made_in(services: Services, build: str) -> str | None:
+    """The resource group of an ended build's image; None if the build has an image or pools, which
+    need what is in it. The outcome of a build that died lists none: the image's record does.
+    """
+    row = services.records.build(build)
+    image, outcome = (row["Request"].get("image"), row["Outcome"]) if row else (None, {})
+    has_any = outcome.get("image") or outcome.get("pools")
+    if not image or has_any or any(i.build_id == build for i in services.records.images()):
+        return None
+    return str(image.get("resourceGroup") or services.azure.config.default_resource_group)
+
+
+def _resource(found: Json, build: str, *, is_used: bool = False) -> ResourceFacts:
+    expires = str((found.get("tags") or {}).get(names.TAG_EXPIRES, ""))
+    of = {"id": found["id"], "type": found["type"], "build": build}
+    return ResourceFacts(**of, expires=expires, is_used=is_used)
+
+
+def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
+    """A resource that only a record lists: Azure's list may leave it out for a moment."""
+    type_ = names.type_of(id_)
+    found = _or_refusal(lambda: fetch(services, id_), id_)
+    if isinstance(found, str):
+        return ResourceFacts(id=id_, type=type_, build=build, refused=found)
+    if found is None or build_of(found) != build:
+        return ResourceFacts(id=id_, type=type_, build=build, is_gone=True)
+    return _resource({**found, "type": type_}, build)
+
+
+def _listed_group(
+    services: Services, build: str, name: str, builds: dict[str, BuildFacts]
+) -> GroupFacts | None:
+    id_ = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/{name}"
+    found = _or_refusal(lambda: group_of(services, build, name, builds), id_)
+    return GroupFacts(id=id_, refused=found) if isinstance(found, str) else found
+
+
+def group_of(
+    services: Services, build: str, name: str, builds: dict[str, BuildFacts]
+) -> GroupFacts | None:
+    """The resource group in which `build` made what lasts; None if it is gone or still needed."""
+    if cleanup.is_needed(name, build, builds):
+        return None
+    group = sdk.fetch(services.azure.resources.resource_groups.get, name)
+    return None if group is None else _with_contents(services, group, build)
+
+
+def group_around(services: Services, plan: MadePlan, observed: Json) -> GroupFacts:
+    """The group of one resource that Azure shows as `observed`, with that alone; or with all its
+    contents, if the resource is the group itself.
+    """
+    if plan.type.lower() == cleanup.GROUP:
+        return _with_contents(services, observed, plan.build_id)
+    is_used = _is_used(services, plan.resource_group, observed)
+    resource = _resource(observed, build_of(observed), is_used=is_used)
+    return GroupFacts(id=plan.resource_group, contents=(resource,))
+
+
+def _with_contents(services: Services, group: Json, build: str) -> GroupFacts:
+    found = []
+    listing = services.azure.resources.resources.list_by_resource_group
+    for each in sdk.listed(listing, group["name"]):
+        is_used = build_of(each) == build and _is_used(services, group["name"], each)
+        found.append(_resource(each, build_of(each), is_used=is_used))
+    return GroupFacts(id=group["id"], build=build_of(group), contents=tuple(found))
+
+
+def _is_used(services: Services, group: str, resource: Json) -> bool:
+    """Whether it is an image version that did not fail, or a registry that is not empty."""
+    if names.same(resource["type"], cleanup.VERSION):
+        version = resource_state.properties(fetch(services, resource["id"]))
+        return version.get("provisioningState") != "Failed"
+    if not names.same(resource["type"], cleanup.REGISTRY):
+        return False
+    usages = services.azure.registries.registries.list_usages
+    found = (sdk.fetch(usages, group, resource["name"]) or {}).get("value") or []
+    return [usage.get("currentValue") for usage in found if usage.get("name") == "Size"] != [0]
+
+
+def _or_refusal(ask: Callable[[], T], id_: str) -> T | str:
+    """What Azure answers, or why it refuses: one refusal must not hide the rest of the list."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return ask()
+    except AzureError as error:
+        return failures.translate(error, attempted="look at it", resource=id_).message
+
+
+# -- of pools -------------------------------------------------------------------------------------
+
+_SHOWN = "metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes"
+_SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
+
+
+def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
+    """The recorded pools. Azure lists those of an account if a sweep has to look at one of them."""
+    records = services.records.pools()
+    due = {record.batch_account: record for record in records if cleanup.is_due(record, now)}
+    at_work = services.records.pools_at_work() if due else {}
+    listed = {account: _pools_in(services, record) for account, record in due.items()}
+    found = []
+    for record in records:
+        id_ = _pool_id(services, record)
+        key = (record.batch_account.lower(), record.pool_id.lower())
+        pools = listed.get(record.batch_account)
+        if pools is None or isinstance(pools, str):
+            found.append(PoolFacts(id=id_, record=record, refused=pools or ""))
+        else:
+            found.append(pool_facts(id_, record, pools.get(key[1]), at_work.get(key)))
+    return tuple(found)
+
+
+def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json] | str:
+    """The pools of the record's account by name in lower case, or why Azure does not list them."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    def ask() -> dict[str, Json]:
+        call, path = services.azure.batch.pool.list_by_batch_account, record.resource_group
+        try:
+            pools = sdk.listed(call, path, record.batch_account, select=_SELECT)
+        except ResourceNotFoundError:  # the account is gone, and its pools with it
+            return {}
+        return {str(pool["name"]).lower(): pool for pool in pools}
+
+    return _or_refusal(ask, record.batch_account)
+
+
+def pool_facts(
+    id_: str, record: PoolRecord, observed: Json | None, at_work: str | None
+) -> PoolFacts:
+    """The facts of a pool that Azure shows as `observed`."""
+    known = PoolFacts(id=id_, record=record, at_work=at_work, is_gone=observed is None)
+    if observed is None:
+        return known
+    return dataclasses.replace(
+        known,
+        build=batch_pool.shaped_by(observed),
+        is_marked=batch_pool.is_expired(observed),
+        is_empty=batch_pool.is_empty(observed),
+        target=batch_pool.target_nodes(observed),
+    )
+
+
+def _pool_id(services: Services, record: PoolRecord) -> str:
+    path = (record.batch_account, "pools", record.pool_id)
+    subscription, kind = services.azure.config.subscription_id, "Microsoft.Batch/batchAccounts"
+    return names.resource_id(subscription, record.resource_group, kind, *path)

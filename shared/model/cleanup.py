@@ -1,0 +1,347 @@
+"""What cleanup deletes, shrinks or keeps, why and until when: one list, made from facts. Pure.
+
+GET /api/leftovers prints the list and the sweep carries it out. Right before a removal the item is
+planned again from fresh facts, and is carried out only if the plan is still the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from shared.base import names
+from shared.base.wire import Wire, replace
+from shared.model.outcomes import PoolRecord
+from shared.model.plans import MadePlan
+from shared.model.results import Removal
+
+POOL = "microsoft.batch/batchaccounts/pools"
+GROUP = names.GROUP_TYPE.lower()
+VM, DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
+VERSION = "microsoft.compute/galleries/images/versions"
+REGISTRY = "microsoft.containerregistry/registries"
+IDENTITY = "microsoft.managedidentity/userassignedidentities"
+# Both in the order of removal: what uses a resource, or is inside it, goes before it. A Batch
+# account is in neither: more quota is asked for at the account, and it costs nothing.
+_NETWORK = ("virtualnetworks", "natgateways", "publicipaddresses")
+TEMPORARY = (VM, DISK, *(f"microsoft.network/{kind}" for kind in _NETWORK))
+LASTING = {  # and the step that removes it
+    VERSION: "remove_image_version",
+    "microsoft.compute/galleries/images": "remove_image_definition",
+    "microsoft.compute/galleries": "remove_gallery",
+    REGISTRY: "remove_registry",
+    IDENTITY: "remove_pull_identity",
+    GROUP: "remove_resource_group",
+}
+_ORDER = (*TEMPORARY, *LASTING)
+_UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
+
+
+class Action(StrEnum):
+    """What cleanup does with a resource; a pool is shrunk to zero nodes."""
+
+    DELETE = "delete"
+    SHRINK = "shrink"
+    KEEP = "keep"
+
+
+class CleanupItem(Wire):
+    """One resource, what cleanup does with it, and why."""
+
+    id: str
+    type: str
+    build_id: str
+    action: Action
+    reason: str
+    until: str | None = None  # when it goes, if that is known; ISO 8601
+    is_done: bool = False  # Azure is as it should be: only the record must follow
+
+    @property
+    def kind(self) -> str:
+        """The type in lower case."""
+        return self.type.lower()
+
+
+class CleanupPart(Wire):
+    """A part of the list: pools, or what builds left. `closed` are builds closed just now."""
+
+    pools: bool = False
+    closed: list[str] = []
+
+
+class CleanupList(Wire):
+    """A part of the list."""
+
+    items: list[CleanupItem] = []
+
+
+class CleanupWork(Wire):
+    """What one orchestration carries out: a build's items in order of removal, or some pools. A
+    build that is given up keeps nothing, so it cannot be resumed from now on.
+    """
+
+    key: str
+    items: list[CleanupItem]
+    gives_up: bool = False
+
+
+class CleanupDone(Wire):
+    """How items ended, by id: done, failed, or kept because the plan had changed."""
+
+    items: list[CleanupItem] = []
+    ended: dict[str, str] = {}
+
+
+# -- the facts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceFacts:
+    """A resource that carries a build's tag, or that a build's record lists."""
+
+    id: str
+    type: str
+    build: str
+    expires: str = ""  # a tag; what lasts has none
+    is_used: bool = False  # an image version that did not fail, a registry that is not empty
+    is_gone: bool = False
+    refused: str = ""  # why Azure does not show it
+
+    @property
+    def kind(self) -> str:
+        """The type in lower case."""
+        return self.type.lower()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildFacts:
+    """A build's record."""
+
+    state: str
+    is_over: bool = True
+    may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
+    leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
+    is_closed_now: bool = False  # this sweep has closed it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupFacts:
+    """The resource group of a build without an image; `refused` is why Azure does not list it."""
+
+    id: str
+    build: str = ""
+    contents: tuple[ResourceFacts, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolFacts:
+    """A pool's record, and the pool on Azure; `refused` is why Azure does not show it."""
+
+    id: str
+    record: PoolRecord
+    at_work: str | None = None  # a running build that has claimed or changes it
+    refused: str = ""
+    is_gone: bool = False
+    build: str | None = None  # that shaped it last
+    is_marked: bool = False  # its deletion has begun (decision 0005)
+    is_empty: bool = False
+    target: tuple[int, int] | None = None  # nodes that it wants; None where a formula decides
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Everything that the list is made from; builds and groups by the build's id."""
+
+    resources: tuple[ResourceFacts, ...] = ()
+    builds: Mapping[str, BuildFacts] = field(default_factory=dict)
+    groups: Mapping[str, GroupFacts] = field(default_factory=dict)
+    pools: tuple[PoolFacts, ...] = ()
+
+
+# -- the list -------------------------------------------------------------------------------------
+
+
+def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
+    """One item per resource, in the order of removal; what lasts goes after what used it."""
+    items = [item for pool in facts.pools if (item := plan_pool(pool, now))]
+    items += _plan_temporary(facts, now)
+    for build in ending_builds(facts, now):
+        if group := facts.groups.get(build):
+            items += plan_group(build, group, facts.builds, now)
+    return items
+
+
+def divide(items: list[CleanupItem], pools: int = 50) -> list[CleanupWork]:
+    """What one orchestration carries out each: all of a build, or so many pools."""
+    to_do = [item for item in items if item.is_done or item.action is not Action.KEEP]
+    keeping = {i.build_id for i in items if i.kind != POOL and i.action is Action.KEEP}
+    works: dict[str, list[CleanupItem]] = {}
+    seen = 0
+    for item in to_do:
+        key = f"pools-{seen // pools}" if item.kind == POOL else item.build_id
+        works.setdefault(key, []).append(item)
+        seen += item.kind == POOL
+    return [
+        CleanupWork(key=key, items=work, gives_up=work[0].kind != POOL and key not in keeping)
+        for key, work in works.items()
+    ]
+
+
+def removals(items: Iterable[CleanupItem]) -> list[Removal]:
+    """The items with the names that their steps have in a build's record."""
+    found = []
+    for number, item in enumerate(items, 1):
+        step = LASTING.get(item.kind, f"sweep_{number}")
+        of = {"id": item.id, "type": item.type, "build_id": item.build_id}
+        plan = MadePlan(**of, resource_group=item.id.split("/")[4])
+        found.append(Removal(step=step, plan=plan))
+    return found
+
+
+# -- what builds made -----------------------------------------------------------------------------
+
+
+def ending_builds(facts: Facts, now: str) -> list[str]:
+    """Builds that are over, keep nothing any more, and left something or were closed just now."""
+    items = _plan_temporary(facts, now)
+    left = {item.build_id for item in items}
+    keeping = {item.build_id for item in items if item.action is Action.KEEP}
+    return [
+        id_
+        for id_, build in facts.builds.items()
+        if build.is_over
+        and id_ not in keeping
+        and (id_ in left or build.leftovers or build.is_closed_now)
+    ]
+
+
+def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
+    """What builds needed only while they ran. A disk goes with its VM."""
+    with_vm = {r.build for r in facts.resources if r.kind == VM and not r.is_gone}
+    found = [
+        r
+        for r in facts.resources
+        if (r.kind in TEMPORARY and r.expires and not (r.kind == DISK and r.build in with_vm))
+        or (r.is_gone or r.refused)
+    ]
+    found.sort(key=lambda r: (_ORDER.index(r.kind), r.id))
+    return [_plan_resource(r, facts.builds.get(r.build), now) for r in found]
+
+
+def _plan_resource(resource: ResourceFacts, build: BuildFacts | None, now: str) -> CleanupItem:
+    """Removable when its build has ended, unless that keeps it; then after its expiry."""
+    if resource.is_gone:
+        return _item(resource, Action.DELETE, "it is gone", now, is_done=True)
+    if resource.refused:
+        return _item(resource, Action.KEEP, f"Azure does not show it: {resource.refused}")
+    if build is None:
+        return _item(resource, Action.KEEP, "no such build is on record")
+    if not build.is_over:
+        reason = "its build is at work; if that has died, the next sweep closes it first"
+        return _item(resource, Action.KEEP, reason)
+    if not any(names.same(resource.id, left) for left in build.leftovers):
+        return _item(resource, Action.DELETE, f"its build {build.state}", now)
+    if resource.expires < now:
+        return _item(resource, Action.DELETE, f"it was kept until {resource.expires}", now)
+    reason = f"its build {build.state} and keeps it for a while"
+    return _item(resource, Action.KEEP, reason, resource.expires)
+
+
+def _item(
+    of: ResourceFacts, action: Action, why: str, until: str | None = None, *, is_done: bool = False
+) -> CleanupItem:
+    item = CleanupItem(id=of.id, type=of.type, build_id=of.build, action=action, reason=why)
+    return replace(item, until=until, is_done=is_done)
+
+
+def plan_group(
+    build: str,
+    group: GroupFacts,
+    builds: Mapping[str, BuildFacts],
+    now: str,
+    *,
+    is_cleared: bool = False,
+) -> list[CleanupItem]:
+    """Gallery, registry, identity and group of a build that made neither image nor pools. Unless
+    `is_cleared`, what it needed only while it ran is still there, and counts as gone.
+    """
+    if is_needed(group.id, build, builds):
+        return []
+    own = ResourceFacts(id=group.id, type=names.GROUP_TYPE, build=build)
+    if group.refused:
+        return [_item(own, Action.DELETE, f"{_UNUSED}; now: {group.refused}", now)]
+    contents = [r for r in group.contents if is_cleared or not _is_of_builder(r, build)]
+    goes = _unused(build, contents)
+    if group.build == build and len(goes) == len(contents):
+        goes.append(own)
+    return [_item(resource, Action.DELETE, _UNUSED, now) for resource in goes]
+
+
+def is_needed(group: str, build: str, builds: Mapping[str, BuildFacts]) -> bool:
+    """Whether a build other than `build` may need a resource group (by its id or name)."""
+    name = group.rpartition("/")[2]
+    others = (facts for id_, facts in builds.items() if id_ != build)
+    return any(names.same(name, needed) for other in others for needed in other.may_need)
+
+
+def _is_of_builder(resource: ResourceFacts, build: str) -> bool:
+    """What Azure makes along with a builder has no tags; its name begins with the builder's."""
+    return resource.kind not in LASTING and build.lower() in resource.id.lower()
+
+
+def _unused(build: str, contents: list[ResourceFacts]) -> list[ResourceFacts]:
+    """What the build made of the contents, in order, if everything inside it goes as well."""
+    goes: list[ResourceFacts] = []
+    own = (r for r in contents if r.build == build and r.kind in LASTING)
+    for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
+        inside = [r for r in contents if r.id.lower().startswith(f"{resource.id.lower()}/")]
+        if not resource.is_used and all(r in goes for r in inside):
+            goes.append(resource)
+    return goes
+
+
+# -- pools ----------------------------------------------------------------------------------------
+
+
+def is_due(record: PoolRecord, now: str) -> bool:
+    """Whether a sweep looks at the pool."""
+    return record.nodes_left or is_over(record, now)
+
+
+def is_over(record: PoolRecord, now: str) -> bool:
+    """Whether the pool's `ttlHours` are over."""
+    return record.expires_at is not None and record.expires_at <= now
+
+
+def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
+    """Deletion beats shrinking. None for a pool that has no end and is in order."""
+    record = pool.record
+    of = ResourceFacts(id=pool.id, type=names.type_of(pool.id), build=record.build_id)
+    action, why = Action.DELETE, f"it was asked for until {record.expires_at}"
+    if not is_over(record, now):
+        action, why = Action.SHRINK, f"its build {of.build} failed and could not remove its nodes"
+        if not record.nodes_left:
+            until = record.expires_at
+            return _item(of, Action.KEEP, "it was asked for until then", until) if until else None
+    if pool.refused:
+        return _item(of, action, f"{why}; now: {pool.refused}", now)
+    if pool.is_marked and action is Action.DELETE:
+        return _item(of, action, why, now)
+    if pool.at_work:
+        return _item(of, Action.KEEP, f"build {pool.at_work} is at work on it")
+    if not pool.is_gone and (taken := _taken_over(pool, action)):
+        return _item(of, Action.KEEP, taken, is_done=True)
+    is_shrunk = action is Action.SHRINK and pool.is_empty and pool.target == (0, 0)
+    return _item(of, action, why, now, is_done=pool.is_gone or is_shrunk)
+
+
+def _taken_over(pool: PoolFacts, action: Action) -> str | None:
+    """Why the pool is not its build's any more. A resize is for nodes, and not for more time."""
+    record = pool.record
+    if pool.build != record.build_id:
+        return f"it is of {pool.build or 'somebody else'} by now"
+    expected = {None, (0, 0), (record.nodes, record.low_priority_nodes)}
+    is_resized = action is Action.SHRINK and pool.target not in expected
+    return "somebody has resized it since" if is_resized else None

@@ -1,0 +1,119 @@
+"""The dry run prints the list that the sweep carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from local.functions_host.store import Query
+from shared.base.names import Orchestrator
+from tests.world import World, a_pool, image_only, pools_only
+from triggers import leftovers
+
+HOUR = 3600.0
+NO_VERSION = {"effect": "allocation", "operation": "galleryVersions.create"}
+BAD_NODES = {"effect": "allocation", "operation": "nodes.start", "code": "DiskFull", "times": 9}
+
+
+def nothing(world: World) -> None:
+    """A build that succeeded has left nothing."""
+    world.build(image_only("image"))
+
+
+def kept_builder(world: World) -> None:
+    """A build is sealed and could not publish: it may be resumed."""
+    world.fault(NO_VERSION)
+    world.build(image_only("kept"))
+
+
+def expired_builder(world: World) -> None:
+    """The same, and the time to resume it is over."""
+    kept_builder(world)
+    world.engine.advance(5 * HOUR)
+
+
+def needed_group(world: World) -> None:
+    """The same, and another build has published an image in the group."""
+    expired_builder(world)
+    world.build(image_only("other", name="other"))
+
+
+def locked_gallery(world: World) -> None:
+    """A build could not remove its gallery and lists it."""
+    world.fault({"effect": "allocation", "operation": "virtualMachines.create", "times": 9})
+    locked = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
+    world.fault({**locked, "method": "DELETE", "path": "galleries/batchImageGallery$"})
+    world.build(image_only("locked"))
+    world.azure.faults.clear()
+
+
+def pools(world: World) -> None:
+    """One pool's time is over, one has an end, one has none, one failed and has a node."""
+    world.build(image_only("image"))
+    world.fault({**BAD_NODES, "path": "/pools/left"})
+    refusal = {"effect": "status", "status": 503, "method": "PATCH", "path": "/pools/left"}
+    world.fault({**refusal, "times": 1000})
+    short, long = a_pool("short", ttlHours=1), a_pool("long", ttlHours=100)
+    world.build(pools_only("pools", short, long, a_pool("stays"), a_pool("left")))
+    world.azure.faults.clear()
+    world.engine.advance(2 * HOUR)
+
+
+def everything(world: World) -> None:
+    """All of them, and a pool whose time is over while a build changes it."""
+    pools(world)
+    world.build(pools_only("busy", a_pool("busy", ttlHours=1)))
+    world.fault(NO_VERSION)
+    world.build(image_only("kept", name="other"))
+    world.engine.advance(5 * HOUR)
+    world.start(pools_only("again", a_pool("busy", nodes=2)))
+    world.engine.advance(5)
+
+
+WORLDS = [nothing, kept_builder, expired_builder, needed_group, locked_gallery, pools, everything]
+
+
+@pytest.mark.parametrize("happened", WORLDS, ids=lambda f: f.__name__)
+def test_the_sweep_does_what_the_dry_run_lists(
+    world: World, happened: Callable[[World], None]
+) -> None:
+    """Exactly that, resource by resource; what is kept is as it was."""
+    happened(world)
+    listed = world.ask(leftovers.list_leftovers).body["leftovers"]
+    by_action = {
+        action: sorted(each["id"].lower() for each in listed if each["action"] == action)
+        for action in ("delete", "shrink", "keep")
+    }
+    swept = world.sweep()
+
+    assert sorted(id_.lower() for id_ in swept["deleted"]) == by_action["delete"]
+    assert sorted(id_.lower() for id_ in swept["shrunk"]) == by_action["shrink"]
+    assert swept["failed"] == []
+    there = {resource["id"].lower() for resource in world.resources()}
+    assert not there & set(by_action["delete"])
+    assert there >= set(by_action["keep"])
+
+
+def test_the_worlds_hold_every_action(world: World) -> None:
+    """Otherwise the test above compares less than it says."""
+    everything(world)
+    listed = world.ask(leftovers.list_leftovers).body["leftovers"]
+    assert {each["action"] for each in listed} == {"delete", "shrink", "keep"}
+    assert all(each["reason"] for each in listed)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sweep", "clear_build", "sweep_pools", "shrink_left_pool", "expire_pool"],
+)
+def test_a_sweep_that_0_1_0_began_ends_at_once(world: World, name: str) -> None:
+    """It does nothing, and the next sweep is an instance of another name."""
+    expired_builder(world)
+    before = len(world.ledger())
+    world.engine.start(name, {"dead": [], "buildId": "b1", "child": "expire_pool"}, "sweep")
+    assert world.engine.run_until_complete("sweep").output == {}
+    assert len(world.ledger()) == before
+    assert world.sweep()["deleted"]
+    instances = world.engine.store.select(Query())
+    assert Orchestrator.CLEAN_UP.value in {each.id for each in instances}

@@ -1,0 +1,247 @@
+"""The list of cleanup, from facts alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.base.errors import Failure, Kind
+from shared.model import cleanup
+from shared.model.cleanup import (
+    Action,
+    BuildFacts,
+    CleanupItem,
+    Facts,
+    GroupFacts,
+    PoolFacts,
+    ResourceFacts,
+)
+from shared.model.outcomes import PoolRecord
+
+NOW, LATER, EARLIER = "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"
+GROUP = "/subscriptions/s/resourceGroups/images"
+POOL = f"{GROUP}/providers/Microsoft.Batch/batchAccounts/a/pools/p"
+
+
+def id_of(type_: str, name: str) -> str:
+    """A resource id in the group."""
+    return f"{GROUP}/providers/{type_}/{name}"
+
+
+def vm(build: str = "b1", expires: str = EARLIER, **changes: Any) -> ResourceFacts:
+    """A builder."""
+    type_ = "Microsoft.Compute/virtualMachines"
+    known = {"id": id_of(type_, f"vm-{build}"), "type": type_, "build": build}
+    return ResourceFacts(**known, expires=expires, **changes)
+
+
+def lasting(type_: str, name: str, build: str = "b1", **changes: Any) -> ResourceFacts:
+    """Something that lasts."""
+    return ResourceFacts(id=id_of(type_, name), type=type_, build=build, **changes)
+
+
+GALLERY = lasting("Microsoft.Compute/galleries", "g")
+IMAGE = ResourceFacts(
+    id=f"{GALLERY.id}/images/i", type="Microsoft.Compute/galleries/images", build="b1"
+)
+FAILED = BuildFacts(state="failed")
+
+
+def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
+    """The last part of each id, and what is done with it."""
+    return [(item.id.rpartition("/")[2], str(item.action)) for item in items]
+
+
+# -- what builds made -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("build", "expires", "action", "until"),
+    [
+        (None, EARLIER, Action.KEEP, None),
+        (BuildFacts(state="running", is_over=False), EARLIER, Action.KEEP, None),
+        (FAILED, LATER, Action.DELETE, NOW),
+        (BuildFacts(state="failed", leftovers=(vm().id.upper(),)), LATER, Action.KEEP, LATER),
+        (BuildFacts(state="failed", leftovers=(vm().id,)), EARLIER, Action.DELETE, NOW),
+    ],
+    ids=["no record", "runs", "is over", "keeps it", "kept it"],
+)
+def test_a_builder(
+    build: BuildFacts | None, expires: str, action: Action, until: str | None
+) -> None:
+    """It goes when its build is over, or at its expiry if the build keeps it."""
+    facts = Facts(resources=(vm(expires=expires),), builds={"b1": build} if build else {})
+    (item,) = cleanup.plan_cleanup(facts, NOW)
+    assert (item.action, item.until, item.build_id) == (action, until, "b1")
+    assert item.reason
+
+
+def test_the_order_of_removal() -> None:
+    """What uses a resource goes before it, the group last; the disk goes with its VM."""
+    disk, network = "Microsoft.Compute/disks", "Microsoft.Network/virtualNetworks"
+    temporary = (
+        lasting(network, "net-b1", expires=EARLIER),
+        lasting(disk, "disk-b1", expires=EARLIER),
+        vm(),
+    )
+    card = lasting("Microsoft.Network/networkInterfaces", "vm-b1-nic", "")
+    contents = (*temporary, card, GALLERY, IMAGE)
+    facts = Facts(
+        resources=(*temporary, GALLERY, IMAGE),
+        builds={"b1": FAILED},
+        groups={"b1": GroupFacts(id=GROUP, build="b1", contents=contents)},
+    )
+    items = cleanup.plan_cleanup(facts, NOW)
+    assert [name for name, _ in planned(items)] == ["vm-b1", "net-b1", "i", "g", "images"]
+    assert {action for _, action in planned(items)} == {"delete"}
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ((GALLERY, IMAGE), ["i", "g", "images"]),
+        ((), ["images"]),
+        ((GALLERY, lasting("Microsoft.Web/sites", "theirs", "")), ["g"]),
+        ((GALLERY, lasting("Microsoft.Compute/galleries/images", "x", "b2")), ["g"]),
+        ((lasting("Microsoft.ContainerRegistry/registries", "r", is_used=True),), []),
+        ((GALLERY, ResourceFacts(id=f"{GALLERY.id}/images/x", type=IMAGE.type, build="b2")), []),
+    ],
+    ids=[
+        "all its own",
+        "empty",
+        "an untagged one beside",
+        "another build's beside",
+        "used",
+        "inside",
+    ],
+)
+def test_what_lasts(contents: tuple[ResourceFacts, ...], expected: list[str]) -> None:
+    """Only what this build made, with nothing of others inside."""
+    group = GroupFacts(id=GROUP, build="b1", contents=contents)
+    items = cleanup.plan_group("b1", group, {"b1": FAILED}, NOW, is_cleared=True)
+    assert [item.id.rpartition("/")[2] for item in items] == expected
+
+
+def test_what_a_dead_build_made_goes_with_its_closing() -> None:
+    """Nothing temporary may be left of it, and its record lists nothing."""
+    closed = BuildFacts(state="failed", is_closed_now=True)
+    group = GroupFacts(id=GROUP, build="b1", contents=(GALLERY,))
+    facts = Facts(builds={"b1": closed, "b2": FAILED}, groups={"b1": group, "b2": group})
+    assert planned(cleanup.plan_cleanup(facts, NOW)) == [("g", "delete"), ("images", "delete")]
+
+
+def test_what_another_build_may_need_stays() -> None:
+    """Azure takes a group's name in any case."""
+    group = GroupFacts(id=GROUP, build="b1", contents=(GALLERY,))
+    other = BuildFacts(state="running", is_over=False, may_need=("IMAGES",))
+    assert cleanup.plan_group("b1", group, {"b1": FAILED, "b2": other}, NOW) == []
+
+
+def test_what_is_temporary_must_be_gone_before_the_group() -> None:
+    """The list counts it as gone; the look right before the removal does not."""
+    group = GroupFacts(id=GROUP, build="b1", contents=(vm(),))
+    assert cleanup.plan_group("b1", group, {}, NOW)
+    assert cleanup.plan_group("b1", group, {}, NOW, is_cleared=True) == []
+
+
+def test_a_group_that_azure_does_not_list_is_tried() -> None:
+    """The reason says what Azure answered."""
+    (item,) = cleanup.plan_group("b1", GroupFacts(id=GROUP, refused="no right"), {}, NOW)
+    assert "no right" in item.reason
+
+
+def test_a_build_that_keeps_something_is_not_given_up() -> None:
+    """It may be resumed until then."""
+    gone = vm(is_gone=True)
+    kept = ResourceFacts(
+        id=id_of("Microsoft.Compute/disks", "d"),
+        type="Microsoft.Compute/disks",
+        build="b1",
+        expires=LATER,
+    )
+    build = BuildFacts(state="failed", leftovers=(gone.id, kept.id))
+    facts = Facts(resources=(gone, kept), builds={"b1": build})
+    items = cleanup.plan_cleanup(facts, NOW)
+    assert cleanup.ending_builds(facts, NOW) == []
+    (work,) = cleanup.divide(items)
+    assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
+        False, [("vm-b1", "delete")], True,
+    )  # fmt: skip
+
+
+def test_what_azure_does_not_show_is_kept() -> None:
+    """It may be what a build needs to be resumed."""
+    refused = vm(expires="", refused="no right")
+    facts = Facts(resources=(refused,), builds={"b1": BuildFacts(state="failed", leftovers=("x",))})
+    (item,) = cleanup.plan_cleanup(facts, NOW)
+    assert (item.action, "no right" in item.reason) == (Action.KEEP, True)
+    assert cleanup.ending_builds(facts, NOW) == []
+
+
+# -- pools ----------------------------------------------------------------------------------------
+
+
+def record(**changes: Any) -> PoolRecord:
+    """A pool of one node."""
+    known = {"batch_account": "a", "pool_id": "p", "image_id": "", "vm_size": "s", "nodes": 1}
+    rest = {"resource_group": "images", "location": "l", "build_id": "b1", "changed_at": EARLIER}
+    return PoolRecord(**{**known, **rest, "state": "ready", **changes})
+
+
+def left(**changes: Any) -> PoolRecord:
+    """A failed pool with a node."""
+    error = Failure(code="NodesUnusable", kind=Kind.SCRIPT, message="bad")
+    return record(state="failed", error=error, nodes_left=True, **changes)
+
+
+OVER = record(expires_at=EARLIER)
+SEEN: dict[str, Any] = {"build": "b1", "target": (1, 0)}
+
+
+@pytest.mark.parametrize(
+    ("of", "seen", "expected"),
+    [
+        (record(), SEEN, None),
+        (record(expires_at=LATER), SEEN, ("keep", LATER, False)),
+        (OVER, SEEN, ("delete", NOW, False)),
+        (OVER, {"is_gone": True}, ("delete", NOW, True)),
+        (OVER, {"refused": "503"}, ("delete", NOW, False)),
+        (OVER, {**SEEN, "at_work": "b2"}, ("keep", None, False)),
+        (OVER, {"is_gone": True, "at_work": "b2"}, ("keep", None, False)),
+        (OVER, {**SEEN, "at_work": "b2", "is_marked": True}, ("delete", NOW, False)),
+        (OVER, {**SEEN, "build": "b2"}, ("keep", None, True)),
+        (OVER, {**SEEN, "build": None}, ("keep", None, True)),
+        (OVER, {**SEEN, "target": (5, 0)}, ("delete", NOW, False)),
+        (left(), SEEN, ("shrink", NOW, False)),
+        (left(), {**SEEN, "target": None}, ("shrink", NOW, False)),
+        (left(), {**SEEN, "target": (0, 0)}, ("shrink", NOW, False)),
+        (left(), {**SEEN, "target": (0, 0), "is_empty": True}, ("shrink", NOW, True)),
+        (left(), {**SEEN, "target": (5, 0)}, ("keep", None, True)),
+        (left(), {"is_gone": True}, ("shrink", NOW, True)),
+        (left(expires_at=EARLIER), SEEN, ("delete", NOW, False)),
+        (left(expires_at=LATER), SEEN, ("shrink", NOW, False)),
+    ],
+)
+def test_a_pool(
+    of: PoolRecord, seen: dict[str, Any], expected: tuple[str, str | None, bool] | None
+) -> None:
+    """One item per pool: what is done with it, when, and whether only the record is behind."""
+    item = cleanup.plan_pool(PoolFacts(id=POOL, record=of, **seen), NOW)
+    assert (item and (item.action, item.until, item.is_done)) == expected
+    assert item is None or (item.reason and item.build_id == "b1")
+
+
+def test_pools_are_carried_out_in_groups() -> None:
+    """What is only kept is carried out by none."""
+    pools = [PoolFacts(id=f"{POOL}{n}", record=OVER, **SEEN) for n in range(120)]
+    kept = PoolFacts(id=POOL, record=record(expires_at=LATER))
+    works = cleanup.divide(cleanup.plan_cleanup(Facts(pools=(kept, *pools)), NOW))
+    assert [len(work.items) for work in works] == [50, 50, 20]
+    assert len({work.key for work in works}) == 3
+
+
+def test_the_same_facts_give_the_same_list() -> None:
+    """The plan depends on nothing else."""
+    facts = Facts(resources=(vm(), vm("b2")), builds={"b1": FAILED})
+    assert cleanup.plan_cleanup(facts, NOW) == cleanup.plan_cleanup(facts, NOW)
