@@ -52,23 +52,32 @@ class Flags:
             "--save-recipe",
             value="NAME",
             panel=_MODE,
-            help="Keep the request as a recipe for the weekly rebuild; start nothing.",
+            help="Store the request as a recipe for the weekly rebuild; start nothing.",
         ),
     ] = None
 
-    gpu: Annotated[Switch, _option("--gpu", panel=_IMAGE, help="With the NVIDIA driver.")] = False
-    cpu: Annotated[Switch, _option("--cpu", panel=_IMAGE, help="Without.")] = False
+    gpu: Annotated[Switch, _option("--gpu", panel=_IMAGE, help="Install the NVIDIA driver.")] = (
+        False
+    )
+    cpu: Annotated[
+        Switch,
+        _option("--cpu", panel=_IMAGE, help="Build without the NVIDIA driver (default)."),
+    ] = False
     os: Annotated[
         Text, _option("--os", value="OS", panel=_IMAGE, help="ubuntu (default), almalinux, ...")
     ] = None
     os_version: Annotated[
-        Text, _option("--version", value="VERSION", panel=_IMAGE, help="Of the OS, such as 24.04.")
+        Text,
+        _option(
+            "--version", value="VERSION", panel=_IMAGE, help="Version of the OS, such as 24.04."
+        ),
     ] = None
     gallery: Annotated[
-        Text, _option("--gallery", value="NAME", panel=_IMAGE, help="The gallery.")
+        Text, _option("--gallery", value="NAME", panel=_IMAGE, help="Name of the gallery.")
     ] = None
     image_name: Annotated[
-        Text, _option("--image-name", value="NAME", panel=_IMAGE, help="The image definition.")
+        Text,
+        _option("--image-name", value="NAME", panel=_IMAGE, help="Name of the image definition."),
     ] = None
     image_version: Annotated[
         Text,
@@ -76,16 +85,19 @@ class Flags:
             "--image-version",
             value="X.Y.Z",
             panel=_IMAGE,
-            help="To build (default: the next), or with --batch-only to use (default: latest).",
+            help="Version to build (default: the next one), or with --batch-only the version to "
+            "use (default: latest).",
         ),
     ] = None
     builder_vm_size: Annotated[
         Text,
-        _option("--builder-vm-size", value="SIZE", panel=_IMAGE, help="Of the VM it is made on."),
+        _option("--builder-vm-size", value="SIZE", panel=_IMAGE, help="Size of the builder VM."),
     ] = None
     keep_vm: Annotated[
         Switch,
-        _option("--keep-vm", panel=_IMAGE, help="Keep the builder VM, deallocated, for a while."),
+        _option(
+            "--keep-vm", panel=_IMAGE, help="Keep the builder VM, deallocated, until its expiry."
+        ),
     ] = False
     force: Annotated[
         Switch, _option("--force", panel=_IMAGE, help="Build although nothing changed.")
@@ -102,7 +114,10 @@ class Flags:
         ),
     ] = None
     acr: Annotated[
-        Text, _option("--acr", value="NAME", panel=_REGISTRY, help="The Azure container registry.")
+        Text,
+        _option(
+            "--acr", value="NAME", panel=_REGISTRY, help="Name of the Azure container registry."
+        ),
     ] = None
     docker_context: Annotated[
         Text,
@@ -124,19 +139,28 @@ class Flags:
     ] = None
 
     resource_group: Annotated[
-        Text, _option("--resource-group", value="NAME", panel=_POOLS, help="Of everything made.")
+        Text,
+        _option(
+            "--resource-group",
+            value="NAME",
+            panel=_POOLS,
+            help="Resource group of everything that is created.",
+        ),
     ] = None
     location: Annotated[
         Text,
         _option(
-            "--location", value="REGION", panel=_POOLS, help="Azure region of everything made."
+            "--location",
+            value="REGION",
+            panel=_POOLS,
+            help="Azure region of everything that is created.",
         ),
     ] = None
     account: Annotated[
-        Text, _option("--account", value="NAME", panel=_POOLS, help="The Batch account.")
+        Text, _option("--account", value="NAME", panel=_POOLS, help="Name of the Batch account.")
     ] = None
     pool_id: Annotated[
-        Many, _option("--pool-id", value="ID", panel=_POOLS, help="A pool; may be repeated.")
+        Many, _option("--pool-id", value="ID", panel=_POOLS, help="Id of a pool; may be repeated.")
     ] = None
     vm_size: Annotated[
         Many,
@@ -144,18 +168,23 @@ class Flags:
             "--vm-size",
             value="SIZE",
             panel=_POOLS,
-            help="Of the nodes: once for all pools, or once per --pool-id in its order. "
-            "NC6 means Standard_NC6. With --image-only: of the builder VM.",
+            help="Size of the nodes: once for all pools, or once per --pool-id in its order. "
+            "NC6 means Standard_NC6. With --image-only: size of the builder VM.",
         ),
     ] = None
     nodes: Annotated[
         Many,
-        _option("--nodes", value="N", panel=_POOLS, help="Dedicated nodes: once, or per pool."),
+        _option(
+            "--nodes", value="N", panel=_POOLS, help="Number of dedicated nodes: once, or per pool."
+        ),
     ] = None
     low_priority_nodes: Annotated[
         Many,
         _option(
-            "--low-priority-nodes", value="N", panel=_POOLS, help="Spot nodes: once, or per pool."
+            "--low-priority-nodes",
+            value="N",
+            panel=_POOLS,
+            help="Number of Spot nodes: once, or per pool.",
         ),
     ] = None
     autoscale_formula: Annotated[
@@ -164,7 +193,7 @@ class Flags:
             "--autoscale-formula",
             value="TEXT",
             panel=_POOLS,
-            help="Instead of --nodes: once, or per pool.",
+            help="Formula that sets the number of nodes, instead of --nodes: once, or per pool.",
         ),
     ] = None
     if_exists: Annotated[
@@ -173,7 +202,7 @@ class Flags:
             "--if-exists",
             value="WHAT",
             panel=_POOLS,
-            help="fail, update (default) or replace a pool of that id.",
+            help="What to do if the pool exists: fail, update (default) or replace.",
         ),
     ] = None
     ttl_hours: Annotated[
@@ -182,12 +211,12 @@ class Flags:
             "--ttl-hours",
             value="HOURS",
             panel=_POOLS,
-            help="Delete the pools so many hours after they are ready (default: never).",
+            help="Delete the pools this many hours after they are ready (default: never).",
         ),
     ] = None
     verify: Annotated[
         bool | None,
-        _option("--verify/--no-verify", panel=_POOLS, help="Run the verification on every pool."),
+        _option("--verify/--no-verify", panel=_POOLS, help="Verify every pool."),
     ] = None
 
     request: Annotated[
@@ -196,12 +225,17 @@ class Flags:
             "--request",
             value="FILE",
             panel=_RUN,
-            help="JSON request with any further field; flags have the last word.",
+            help="JSON request with any field; flags override its values.",
         ),
     ] = None
     request_id: Annotated[
         Text,
-        _option("--request-id", value="ID", panel=_RUN, help="Makes repeating the command safe."),
+        _option(
+            "--request-id",
+            value="ID",
+            panel=_RUN,
+            help="Id that makes it safe to repeat the command.",
+        ),
     ] = None
     accept_successor: Annotated[
         Switch,
@@ -224,11 +258,11 @@ class Flags:
             "--metadata-dir",
             value="DIR",
             panel=_RUN,
-            help="Where image_metadata.json and batch_metadata.json are.",
+            help="Folder of image_metadata.json and batch_metadata.json.",
         ),
     ] = "."
     no_wait: Annotated[
-        Switch, _option("--no-wait", panel=_RUN, help="Return once the build is accepted.")
+        Switch, _option("--no-wait", panel=_RUN, help="Return as soon as the build is accepted.")
     ] = False
     as_json: Annotated[
         Switch,

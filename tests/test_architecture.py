@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -210,11 +211,30 @@ def test_files_and_functions_stay_small(package: str) -> None:
                 assert lines <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {lines} lines"
 
 
-def test_the_readme_names_every_route() -> None:
+def test_the_documentation_names_every_route() -> None:
     """A route that nobody can find does not exist."""
-    readme = (ROOT / "README.md").read_text()
-    missing = [r.path for r in routes.ROUTES if f"`/api/{r.path}" not in readme]
+    page = (ROOT / "docs" / "api.md").read_text()
+    missing = [r.path for r in routes.ROUTES if f"`/api/{r.path}`" not in page]
     assert missing == []
+
+
+def test_the_readme_is_short_and_begins_with_two_commands() -> None:
+    """A newcomer reads one screen before the first command, and ten minutes in all."""
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.split()) <= 700
+    first_screen = "\n".join(readme.splitlines()[:20])
+    assert "make run" in first_screen
+    assert "make test" in first_screen
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=lambda p: p.name
+)
+def test_a_link_leads_to_a_file(page: Path) -> None:
+    """Documents move; the links to them must move as well."""
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    files = [link for link in links if not link.startswith("http")]
+    assert [link for link in files if not (page.parent / link).exists()] == []
 
 
 def test_these_rules_are_not_vacuous() -> None:
