@@ -11,7 +11,7 @@ from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.wire import replace
 from shared.engine import decisions
-from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import abandoned_pools, cleanup
 from shared.model.cleanup import Action, CleanupDone, CleanupItem, CleanupList, CleanupPart
@@ -23,7 +23,13 @@ from shared.store.records import outcome_of
 # -- the list -------------------------------------------------------------------------------------
 
 
-def _list(services: Services, part: CleanupPart, poll: PollState) -> CleanupList:
+@short_activity(
+    CleanupPart,
+    CleanupList,
+    verb="list what is to be cleaned up",
+    subject=lambda part: "pools" if part.pools else "subscription",
+)
+def list_cleanup(services: Services, part: CleanupPart, poll: PollState) -> CleanupList:
     if part.pools:
         facts = cleanup.Facts(pools=cleanup_facts.of_pools(services, poll.now))
     else:
@@ -31,33 +37,16 @@ def _list(services: Services, part: CleanupPart, poll: PollState) -> CleanupList
     return CleanupList(items=cleanup.plan_cleanup(facts, poll.now))
 
 
-list_cleanup = ShortActivity(
-    name="list_cleanup",
-    plan=CleanupPart,
-    result=CleanupList,
-    verb="list what is to be cleaned up",
-    subject=lambda part: "pools" if part.pools else "subscription",
-    act=_list,
+@short_activity(
+    MadeIn, RemovalList, verb="list what the build made", subject=lambda plan: plan.group_id
 )
-
-
-def _list_made(services: Services, plan: MadeIn, poll: PollState) -> RemovalList:
+def list_made(services: Services, plan: MadeIn, poll: PollState) -> RemovalList:
     builds = cleanup_facts.builds_of(services)
     group = cleanup_facts.group_of(services, plan.build_id, plan.resource_group, builds)
     if group is None:
         return RemovalList()
     items = cleanup.plan_group(plan.build_id, group, builds, poll.now, is_cleared=True)
     return RemovalList(made=cleanup.removals(items))
-
-
-list_made = ShortActivity(
-    name="list_made",
-    plan=MadeIn,
-    result=RemovalList,
-    verb="list what the build made",
-    subject=lambda plan: plan.group_id,
-    act=_list_made,
-)
 
 
 # -- what builds made -----------------------------------------------------------------------------
@@ -173,7 +162,10 @@ clean_pool = Reconciler(
 # -- the record -----------------------------------------------------------------------------------
 
 
-def _record(services: Services, work: CleanupDone, poll: PollState) -> NoResult:
+@short_activity(
+    CleanupDone, NoResult, verb="record what was cleaned up", subject=lambda _: "records"
+)
+def record_cleanup(services: Services, work: CleanupDone, poll: PollState) -> NoResult:
     ended = [item for item in work.items if item.id in work.ended]
     for item in ended:
         if item.kind == cleanup.POOL and work.ended[item.id] != "failed":
@@ -218,13 +210,3 @@ def _record_pool(services: Services, pool: PoolPlan, poll: PollState) -> None:
         return replace(new, expires_at=None) if cleanup.is_over(record, poll.now) else new
 
     services.records.change_pool(pool.account.name, pool.pool_id, change)
-
-
-record_cleanup = ShortActivity(
-    name="record_cleanup",
-    plan=CleanupDone,
-    result=NoResult,
-    verb="record what was cleaned up",
-    subject=lambda _: "records",
-    act=_record,
-)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from activities import cleanup_facts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
-from shared.engine.activity import NoResult, PollState, Services, ShortActivity
+from shared.engine.activity import NoResult, PollState, Services, short_activity
 from shared.model import abandoned_pools, planning, pool_records
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
@@ -20,13 +20,19 @@ _CLEANUP_STEPS = ("|empty_pool", "|remove_pool")  # they say nothing of what the
 _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}
 
 
-def _close(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
+@short_activity(
+    BuildRef,
+    NoResult,
+    verb="close the record of a build that died",
+    subject=lambda plan: plan.build_id,
+)
+def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     """A build whose orchestration died gets its outcome after all, with the pools on record."""
     build = plan.build_id
     row = services.records.build(build)
     if row is None or row["State"] in ENDED:
         return NoResult()
-    _hand_over(services, plan, poll)
+    _hand_over(services, build, poll.now)
     error = Failure(
         code="Bug",
         kind=Kind.BUG,
@@ -41,26 +47,26 @@ def _close(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     return NoResult()
 
 
-close_build = ShortActivity(
-    name="close_build",
-    plan=BuildRef,
-    result=NoResult,
-    verb="close the record of a build that died",
+@short_activity(
+    BuildRef,
+    NoResult,
+    verb="record the pools that were cut off",
     subject=lambda plan: plan.build_id,
-    act=_close,
 )
-
-
-def _hand_over(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
+def hand_over_pools(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     """Mark pools that the build began and never reported as failed; the sweep removes their
     nodes.
     """
-    for pool in _pools(services, plan.build_id):
-        if _is_unreported(services, pool):
-            record = pool_records.failed(pool, abandoned_pools.cut_off(pool), poll.now)
-            why = "it was not proved, and nothing makes it any more"
-            services.records.put_pool(abandoned_pools.handed_over(record, why))
+    _hand_over(services, plan.build_id, poll.now)
     return NoResult()
+
+
+def _hand_over(services: Services, build: str, now: str) -> None:
+    for pool in _pools(services, build):
+        if _is_unreported(services, pool):
+            record = pool_records.failed(pool, abandoned_pools.cut_off(pool), now)
+            why = "it was not verified, and no build creates it any more"
+            services.records.put_pool(abandoned_pools.handed_over(record, why))
 
 
 def _pools(services: Services, build: str) -> list[PoolPlan]:
@@ -85,17 +91,13 @@ def _is_unreported(services: Services, plan: PoolPlan) -> bool:
     return record.changed_at < max(seen)
 
 
-hand_over_pools = ShortActivity(
-    name="hand_over_pools",
-    plan=BuildRef,
-    result=NoResult,
-    verb="record the pools that were cut off",
+@short_activity(
+    BuildRef,
+    GivenUp,
+    verb="record that a build cannot be resumed any more",
     subject=lambda plan: plan.build_id,
-    act=_hand_over,
 )
-
-
-def _give_up(services: Services, plan: BuildRef, _: PollState) -> GivenUp:
+def give_up_build(services: Services, plan: BuildRef, _: PollState) -> GivenUp:
     row = services.records.build(plan.build_id)
     outcome = outcome_of(row) if row else None
     if row is None or outcome is None:
@@ -109,13 +111,3 @@ def _give_up(services: Services, plan: BuildRef, _: PollState) -> GivenUp:
         if not services.records.correct_outcome(row, given_up):
             return GivenUp()
     return GivenUp(over=True)
-
-
-give_up_build = ShortActivity(
-    name="give_up_build",
-    plan=BuildRef,
-    result=GivenUp,
-    verb="record that a build cannot be resumed any more",
-    subject=lambda plan: plan.build_id,
-    act=_give_up,
-)

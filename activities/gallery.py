@@ -8,7 +8,7 @@ from shared.azure.sdk import Started
 from shared.base import errors, names
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import ImagePlan, VersionPlan
 from shared.model.results import ManagedImageReady, VersionClaimed, VersionPublished
@@ -64,7 +64,13 @@ create_image_definition = creation(
 # -- the version ----------------------------------------------------------------------------------
 
 
-def _claim(services: Services, plan: ImagePlan, _: PollState) -> VersionClaimed:
+@short_activity(
+    ImagePlan,
+    VersionClaimed,
+    verb="choose a version number",
+    subject=lambda plan: _id(plan, "images", plan.definition),
+)
+def claim_version(services: Services, plan: ImagePlan, _: PollState) -> VersionClaimed:
     """Claim a number that no other build has or had; a repeated call returns the same number."""
     versions = services.azure.compute.gallery_image_versions
     path = (plan.resource_group, plan.gallery, plan.definition)
@@ -85,16 +91,6 @@ def _version_taken(plan: ImagePlan, version: str) -> Failure:
         resource=_id(plan, "images", plan.definition, "versions", version),
         next_action="Leave the version out, and the next free one is taken.",
     )
-
-
-claim_version = ShortActivity(
-    name="claim_version",
-    plan=ImagePlan,
-    result=VersionClaimed,
-    verb="choose a version number",
-    subject=lambda plan: _id(plan, "images", plan.definition),
-    act=_claim,
-)
 
 
 _PROGRESS_MIN = 10  # percent

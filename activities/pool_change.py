@@ -8,7 +8,7 @@ from shared.azure.sdk import Started
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine import decisions
-from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import PoolChange
@@ -93,7 +93,13 @@ resize_pool = Reconciler(
 )
 
 
-def _record_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
+@short_activity(
+    PoolChange,
+    NoResult,
+    verb="record the nodes that the pool has",
+    subject=lambda plan: plan.resource,
+)
+def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
     """Record the nodes that the pool has or is getting, if the record's build owns the pool."""
     observed = _observe_change(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
@@ -107,16 +113,6 @@ def _record_size(services: Services, plan: PoolChange, poll: PollState) -> NoRes
 
     services.records.change_pool(plan.account.name, plan.pool_id, change)
     return NoResult()
-
-
-record_pool_size = ShortActivity(
-    name="record_pool_size",
-    plan=PoolChange,
-    result=NoResult,
-    verb="record the nodes that the pool has",
-    subject=lambda plan: plan.resource,
-    act=_record_size,
-)
 
 
 def _present(observed: Json) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
-from shared.engine.activity import Json, PollState, Services, ShortActivity
+from shared.engine.activity import Json, PollState, Services, short_activity
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, ImageReference, PoolPlan
 from shared.model.requests import IfExists
@@ -18,7 +18,13 @@ from shared.model.results import Findings
 # -- the Batch account ----------------------------------------------------------------------------
 
 
-def _check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
+@short_activity(
+    BuildPlan,
+    Findings,
+    verb="look up the Batch account and its quotas",
+    subject=lambda plan: plan.account.account_id if plan.account else "",
+)
+def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Check the sizes that Batch accepts and, where the account exists, its quotas and the node
     agents that it supports.
     """
@@ -138,20 +144,16 @@ def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set
     return services.cache.get(("node agents", endpoint), poll.now, ask)
 
 
-check_batch = ShortActivity(
-    name="check_batch",
-    plan=BuildPlan,
-    result=Findings,
-    verb="look up the Batch account and its quotas",
-    subject=lambda plan: plan.account.account_id if plan.account else "",
-    act=_check_batch,
-)
-
-
 # -- an existing image (batch-only) ---------------------------------------------------------------
 
 
-def _check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
+@short_activity(
+    BuildPlan,
+    Findings,
+    verb="find the image",
+    subject=lambda plan: plan.image_ref.definition if plan.image_ref else "",
+)
+def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Find the image to use on Azure, and its contents in the records."""
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
@@ -267,13 +269,3 @@ def _describe(
         created_at="",
         target_regions=regions,
     )
-
-
-check_image = ShortActivity(
-    name="check_image",
-    plan=BuildPlan,
-    result=Findings,
-    verb="find the image",
-    subject=lambda plan: plan.image_ref.definition if plan.image_ref else "",
-    act=_check_image,
-)

@@ -10,7 +10,7 @@ from shared.azure.quotas import Size
 from shared.azure.sdk import Started
 from shared.base.errors import Problem
 from shared.base.wire import replace
-from shared.engine.activity import Json, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import grid_driver
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
@@ -85,7 +85,8 @@ check_providers = Reconciler(
 # -- the base image and the gallery ---------------------------------------------------------------
 
 
-def _check_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
+@short_activity(BuildPlan, Findings, verb="look up the base image", subject=_subscription)
+def check_image_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
     """Find the base image's newest version, and check the gallery's definition and version."""
     image = plan.image
     assert image is not None
@@ -134,20 +135,11 @@ def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> 
     return problems
 
 
-check_image_source = ShortActivity(
-    name="check_image_source",
-    plan=BuildPlan,
-    result=Findings,
-    verb="look up the base image",
-    subject=_subscription,
-    act=_check_source,
-)
-
-
 # -- the builder's size and quota -----------------------------------------------------------------
 
 
-def _check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
+@short_activity(BuildPlan, Findings, verb="look up sizes and compute quotas", subject=_subscription)
+def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Keep the builder sizes that Azure offers and whose quota suffices; one of them is enough."""
     image = plan.image
     assert image is not None
@@ -197,13 +189,3 @@ def size_mismatch(size: Size, security: SecurityType) -> str | None:
     if security is SecurityType.TRUSTED_LAUNCH and not size.trusted_launch:
         return f"{size.name} does not support TrustedLaunch"
     return None
-
-
-check_builder = ShortActivity(
-    name="check_builder",
-    plan=BuildPlan,
-    result=Findings,
-    verb="look up sizes and compute quotas",
-    subject=_subscription,
-    act=_check_builder,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.base.errors import RequestRefused
 from shared.base.wire import replace
-from shared.engine.activity import NoInput, NoResult, PollState, Services, ShortActivity
+from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 from shared.model import abandoned_pools
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
 from shared.model.plans import BuildRef, PoolChange, RecipePlan
@@ -12,53 +12,33 @@ from shared.model.results import BuildBegun, PoolChanged, RecipeAccepted, Recipe
 from shared.store import acceptance
 
 
-def _begin(services: Services, plan: BuildRef, poll: PollState) -> BuildBegun:
+@short_activity(
+    BuildRef, BuildBegun, verb="record that the build runs", subject=lambda plan: plan.build_id
+)
+def begin_build(services: Services, plan: BuildRef, poll: PollState) -> BuildBegun:
     services.records.begin_build(plan.build_id, poll.now)
     return BuildBegun(pace=services.records.pace())
 
 
-begin_build = ShortActivity(
-    name="begin_build",
-    plan=BuildRef,
-    result=BuildBegun,
-    verb="record that the build runs",
-    subject=lambda plan: plan.build_id,
-    act=_begin,
+@short_activity(
+    BuildOutcome, NoResult, verb="record how the build ended", subject=lambda plan: plan.build_id
 )
-
-
-def _end(services: Services, plan: BuildOutcome, poll: PollState) -> NoResult:
+def end_build(services: Services, plan: BuildOutcome, poll: PollState) -> NoResult:
     services.records.end_build(plan, poll.now)
     services.records.learn_pace(plan.build_id)
     return NoResult()
 
 
-end_build = ShortActivity(
-    name="end_build",
-    plan=BuildOutcome,
-    result=NoResult,
-    verb="record how the build ended",
-    subject=lambda plan: plan.build_id,
-    act=_end,
-)
-
-
-def _put_image(services: Services, plan: ImageRecord, _: PollState) -> NoResult:
+@short_activity(ImageRecord, NoResult, verb="record the image", subject=lambda plan: plan.image_id)
+def record_image(services: Services, plan: ImageRecord, _: PollState) -> NoResult:
     services.records.put_image(plan)
     return NoResult()
 
 
-record_image = ShortActivity(
-    name="record_image",
-    plan=ImageRecord,
-    result=NoResult,
-    verb="record the image",
-    subject=lambda plan: plan.image_id,
-    act=_put_image,
+@short_activity(
+    PoolReport, NoResult, verb="record the pool", subject=lambda plan: plan.record.pool_id
 )
-
-
-def _put_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
+def record_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
     """Write only if this build owns the pool or no record exists."""
     record = plan.record
     if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
@@ -66,17 +46,10 @@ def _put_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
     return NoResult()
 
 
-record_pool = ShortActivity(
-    name="record_pool",
-    plan=PoolReport,
-    result=NoResult,
-    verb="record the pool",
-    subject=lambda plan: plan.record.pool_id,
-    act=_put_pool,
+@short_activity(
+    PoolChange, PoolChanged, verb="record the pool's change", subject=lambda plan: plan.resource
 )
-
-
-def _change_pool(services: Services, plan: PoolChange, poll: PollState) -> PoolChanged:
+def record_pool_change(services: Services, plan: PoolChange, poll: PollState) -> PoolChanged:
     """The record after a resize or a deletion."""
     old = services.records.pool(plan.account.name, plan.pool_id)
     if plan.nodes is None and plan.low_priority_nodes is None:
@@ -100,33 +73,17 @@ def _deleted(record: PoolRecord, now: str) -> PoolRecord:
     return replace(settled, state="deleted", nodes=0, low_priority_nodes=0, changed_at=now)
 
 
-record_pool_change = ShortActivity(
-    name="record_pool_change",
-    plan=PoolChange,
-    result=PoolChanged,
-    verb="record the pool's change",
-    subject=lambda plan: plan.resource,
-    act=_change_pool,
-)
-
-
-def _recipes(services: Services, _plan: NoInput, _: PollState) -> Recipes:
+@short_activity(NoInput, Recipes, verb="read the recipes", subject=lambda _: "recipes")
+def list_recipes(services: Services, _plan: NoInput, _: PollState) -> Recipes:
     stored = services.records.recipes().items()
     recipes = {name: StoredRecipe.from_wire(recipe) for name, recipe in stored}
     return Recipes(recipes=recipes, width=services.azure.config.rebuild_width)
 
 
-list_recipes = ShortActivity(
-    name="list_recipes",
-    plan=NoInput,
-    result=Recipes,
-    verb="read the recipes",
-    subject=lambda _: "recipes",
-    act=_recipes,
+@short_activity(
+    RecipePlan, RecipeAccepted, verb="accept the recipe's request", subject=lambda plan: plan.name
 )
-
-
-def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> RecipeAccepted:
+def accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> RecipeAccepted:
     """Accept one build per recipe and day; a second rebuild on that day finds the first one."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
@@ -141,13 +98,3 @@ def _accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> Recipe
     if accepted.is_new:
         return RecipeAccepted(plan=accepted.plan)
     return RecipeAccepted(skipped=f"it was built already, as {accepted.plan.build_id}")
-
-
-accept_recipe = ShortActivity(
-    name="accept_recipe",
-    plan=RecipePlan,
-    result=RecipeAccepted,
-    verb="accept the recipe's request",
-    subject=lambda plan: plan.name,
-    act=_accept_recipe,
-)

@@ -9,7 +9,7 @@ from shared.azure import bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.errors import Failure, Kind, StepFailed
-from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import RegistryPlan
 from shared.model.results import ContainerImageBuilt, PullIdentity, RegistryReady
@@ -49,7 +49,13 @@ create_registry = creation_of(
 )
 
 
-def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
+@short_activity(
+    RegistryPlan,
+    PullIdentity,
+    verb="create the identity that pulls images",
+    subject=lambda _: names.PULL_IDENTITY,
+)
+def ensure_pull_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
     """Create the identity with which builders and pools pull, where it does not exist."""
     calls = services.azure.identities.user_assigned_identities
     path = (plan.resource_group, names.PULL_IDENTITY)
@@ -63,17 +69,8 @@ def _ensure_identity(services: Services, plan: RegistryPlan, _: PollState) -> Pu
     return PullIdentity(client_id=found["clientId"], principal_id=found["principalId"])
 
 
-ensure_pull_identity = ShortActivity(
-    name="ensure_pull_identity",
-    plan=RegistryPlan,
-    result=PullIdentity,
-    verb="create the identity that pulls images",
-    subject=lambda _: names.PULL_IDENTITY,
-    act=_ensure_identity,
-)
-
-
-def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
+@short_activity(RegistryPlan, NoResult, verb="let the identity pull from the registry", subject=_id)
+def grant_pull(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
     """Grant AcrPull to the identity. The assignment's name derives from scope, identity and role,
     so a repeated grant is the same assignment.
     """
@@ -93,16 +90,6 @@ def _grant(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
     if sdk.fetch(calls.get, scope, name) is None:
         sdk.send(calls.create, scope, name, body)
     return NoResult()
-
-
-grant_pull = ShortActivity(
-    name="grant_pull",
-    plan=RegistryPlan,
-    result=NoResult,
-    verb="let the identity pull from the registry",
-    subject=_id,
-    act=_grant,
-)
 
 
 # -- building inside the registry -----------------------------------------------------------------

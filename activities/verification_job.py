@@ -10,7 +10,7 @@ from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, sdk
 from shared.azure.sdk import Started
 from shared.base import timing
-from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, ShortActivity
+from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import simulation_marks
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
@@ -24,7 +24,13 @@ _TASKS_PER_REQUEST = 100  # Batch's limit
 # -- first half: the start task of every node -----------------------------------------------------
 
 
-def _read_nodes(services: Services, plan: ReportPlan, _: PollState) -> NodeReport:
+@short_activity(
+    ReportPlan,
+    NodeReport,
+    verb="read what the nodes' start tasks found",
+    subject=lambda plan: plan.pool.resource,
+)
+def read_node_reports(services: Services, plan: ReportPlan, _: PollState) -> NodeReport:
     """Read the checks that each node's start task printed. A node without a report has failed."""
     nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
@@ -71,16 +77,6 @@ def node_checks(node: str, result: Json | None) -> list[CheckResult]:
         )
         for check in found
     ]
-
-
-read_node_reports = ShortActivity(
-    name="read_node_reports",
-    plan=ReportPlan,
-    result=NodeReport,
-    verb="read what the nodes' start tasks found",
-    subject=lambda plan: plan.pool.resource,
-    act=_read_nodes,
-)
 
 
 # -- second half: container tasks -----------------------------------------------------------------
@@ -211,17 +207,13 @@ run_verification_job = Reconciler(
 )
 
 
-def _remove_job(services: Services, plan: PoolPlan, _: PollState) -> NoResult:
+@short_activity(
+    PoolPlan,
+    NoResult,
+    verb="remove the verification job",
+    subject=lambda plan: f"{plan.resource}/jobs/{plan.job_id}",
+)
+def remove_verification_job(services: Services, plan: PoolPlan, _: PollState) -> NoResult:
     service = services.azure.batch_service(plan.endpoint)
     sdk.delete_job(service, plan.job_id)
     return NoResult()
-
-
-remove_verification_job = ShortActivity(
-    name="remove_verification_job",
-    plan=PoolPlan,
-    result=NoResult,
-    verb="remove the verification job",
-    subject=lambda plan: f"{plan.resource}/jobs/{plan.job_id}",
-    act=_remove_job,
-)

@@ -103,3 +103,16 @@ class ShortActivity(Activity[P, R]):
     """An activity that ends with its first call; `act` returns the result or raises StepFailed."""
 
     act: Callable[[Services, P, PollState], R]
+
+
+def short_activity(
+    plan: type[P], result: type[R], *, verb: str, subject: Callable[[P], str]
+) -> Callable[[Callable[[Services, P, PollState], R]], ShortActivity[P, R]]:
+    """Declare a short activity; the function's name becomes its registered name."""
+
+    def declare(act: Callable[[Services, P, PollState], R]) -> ShortActivity[P, R]:
+        return ShortActivity(
+            name=act.__name__, plan=plan, result=result, verb=verb, subject=subject, act=act
+        )
+
+    return declare
