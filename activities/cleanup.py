@@ -18,7 +18,7 @@ from shared.model.cleanup import Action, CleanupDone, CleanupItem, CleanupList, 
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import MadeIn, MadePlan, PoolPlan
 from shared.model.results import RemovalList, Removed
-from shared.store.records import outcome_of
+from shared.store.builds import outcome_of
 
 # -- the list -------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from shared.model import cleanup
 from shared.model.cleanup import BuildFacts, Facts, GroupFacts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import MadePlan
-from shared.store.records import ENDED
+from shared.store.builds import ENDED
 
 if TYPE_CHECKING:
     from shared.store.tables import Row

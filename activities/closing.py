@@ -13,7 +13,7 @@ from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
 from shared.model.requests import Build, Mode
 from shared.model.results import GivenUp
-from shared.store.records import ENDED, outcome_of
+from shared.store.builds import ENDED, outcome_of
 
 _ADVICE = "Start the request again: what the build had kept has been removed."
 _CLEANUP_STEPS = ("|empty_pool", "|remove_pool")  # they say nothing of what the build makes

@@ -63,7 +63,7 @@ LATE = {
     "azure.batch", "azure.core", "azure.data", "azure.identity", "azure.mgmt", "cryptography",
     "pydantic",
 }  # fmt: skip
-FILE_LINES_MAX = 400
+FILE_LINES_MAX = {**dict.fromkeys(ALLOWED, 400), **dict.fromkeys(APP, 350), "tests": 400}
 FUNCTION_LINES_MAX = 60
 
 
@@ -204,7 +204,7 @@ def test_files_and_functions_stay_small(package: str) -> None:
     """What does not fit a screen or two is two things."""
     for path in sources(package):
         text = path.read_text()
-        assert len(text.splitlines()) <= FILE_LINES_MAX, path
+        assert len(text.splitlines()) <= FILE_LINES_MAX[package], path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1

@@ -37,7 +37,7 @@ from shared.engine.activity import (
     ShortActivity,
 )
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.store.records import StepMark
+from shared.store.builds import StepMark
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError

@@ -10,7 +10,8 @@ from local.memory_tables import MemoryTableService
 from shared.base.errors import Failure
 from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
-from shared.store.records import Records, StepMark
+from shared.store.builds import StepMark
+from shared.store.records import Records
 from shared.store.tables import Tables, TooLong
 
 NOW = "2026-01-01T00:00:00.000000Z"

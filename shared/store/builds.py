@@ -1,0 +1,191 @@
+"""Records of builds: the builds themselves, their steps, and what steps took."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.base import timing
+from shared.base.wire import Wire, replace
+from shared.model.outcomes import BuildOutcome
+from shared.model.requests import Mode
+
+if TYPE_CHECKING:
+    from shared.store.tables import Row, Tables
+
+Json = dict[str, Any]
+
+BUILDS = "batchprepBuilds"
+STEPS = "batchprepSteps"
+PACE = "batchprepPace"
+
+RUNNING = {"accepted", "running"}  # states of a build
+ENDED = {"succeeded", "failed", "cancelled"}
+_UNSEEN = "it has begun, and its first poll is still to come"
+
+
+class NextStep(Wire):
+    """The step that runs from the moment at which another is done."""
+
+    name: str
+    typical: float  # seconds
+
+
+class StepMark(Wire):
+    """Which step an activity call belongs to."""
+
+    build: str
+    name: str
+    pool: str | None = None
+    started_at: str
+    typical: float = 0.0  # seconds
+    cancellable: bool = True
+    then: NextStep | None = None
+
+
+def _ended(outcome: BuildOutcome, now: str) -> Json:
+    return {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
+
+
+def outcome_of(row: Row) -> BuildOutcome | None:
+    """How the build of this row ended, or None while it runs, also again."""
+    outcome = row.get("Outcome") if row["State"] in ENDED else None
+    return BuildOutcome.from_wire(outcome) if outcome else None
+
+
+class Builds:
+    """Builds, steps and durations."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    # -- builds ------------------------------------------------------------------------------------
+
+    def accept_build(self, build: str, mode: Mode, request: Json) -> Row | None:
+        """Insert a build's row. Returns None, or the row that is there already."""
+        values = {"State": "accepted", "Mode": mode.value, "Request": request}
+        if self._tables.insert(BUILDS, "build", build, values):
+            return None
+        return self.build(build)
+
+    def withdraw_build(self, build: str) -> None:
+        """Forget a build that could not be accepted after all."""
+        self._tables.remove(BUILDS, "build", build)
+
+    def begin_build(self, build: str, now: str) -> None:
+        """The orchestration has taken the build up."""
+        row = self.build(build)
+        values = {"State": "running", "EndedAt": "", "Cancel": bool(row and row.get("Cancel"))}
+        if row is None or not row.get("CreatedAt"):  # a resumed build keeps its beginning
+            values["CreatedAt"] = now
+        self._tables.put(BUILDS, "build", build, values)
+
+    def reopen_build(self, build: str) -> bool:
+        """Let an ended build go on; False if it has not ended."""
+        row = self.build(build)
+        if row is None or row["State"] not in {"failed", "cancelled"}:
+            return False
+        return self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
+
+    def close_again(self, row: Row) -> None:
+        """Undo `reopen_build` where nothing came of it."""
+        self._tables.replace(BUILDS, row, {"State": row["Outcome"]["state"]})
+
+    def end_build(self, outcome: BuildOutcome, now: str) -> None:
+        """Write the outcome."""
+        self._tables.put(BUILDS, "build", outcome.build_id, _ended(outcome, now))
+
+    def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
+        """Write the outcome of a build that died, unless the build itself wrote one meanwhile."""
+        row = self.build(outcome.build_id)
+        if row is not None and row["State"] not in ENDED:
+            self._tables.replace(BUILDS, row, _ended(outcome, now))
+
+    def correct_outcome(self, row: Row, outcome: BuildOutcome) -> bool:
+        """Write what became of an ended build since; False if another writer was first."""
+        return self._tables.replace(BUILDS, row, {"Outcome": outcome.to_wire()})
+
+    def outcome(self, build: str) -> BuildOutcome | None:
+        """How a build ended, or None while it runs (also while it goes on after a failure)."""
+        row = self.build(build)
+        return outcome_of(row) if row else None
+
+    def build(self, build: str) -> Row | None:
+        """One build's row, or None."""
+        return self._tables.get(BUILDS, "build", build)
+
+    def builds(self) -> list[Row]:
+        """All builds, newest first; those that have not begun come first of all."""
+        rows = self._tables.query(BUILDS, "build")
+        return sorted(rows, key=lambda r: str(r.get("CreatedAt", "9")), reverse=True)
+
+    def cancel_build(self, build: str) -> None:
+        """Ask a build to stop; its next look sees it."""
+        self._tables.put(BUILDS, "build", build, {"Cancel": True})
+
+    def is_cancelled(self, build: str) -> bool:
+        """Whether a person asked this build to stop."""
+        row = self.build(build)
+        return bool(row and row.get("Cancel"))
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def mark_step(self, mark: StepMark, now: str, reply: Json) -> None:
+        """Record what one call of a step's activity answered."""
+        state = {"done": "succeeded", "wait": "running", "failed": "failed"}[reply["state"]]
+        values: Json = {
+            "State": state,
+            "StartedAt": mark.started_at,
+            "SeenAt": now,
+            "Typical": mark.typical,
+            "Note": str(reply.get("note") or ""),
+        }
+        if reply["state"] == "failed":
+            values["Error"] = reply["error"]
+        if reply["state"] == "done":
+            values |= {"Result": reply["result"], "Error": {}}
+            values["Scripted"] = bool(reply["result"].get("scripted"))
+        row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
+        self._tables.put(STEPS, mark.build, row, values)
+        if reply["state"] == "done" and mark.then is not None:
+            step, typical = mark.then.name, mark.then.typical
+            begun = replace(mark, name=step, typical=typical, started_at=now, then=None)
+            self.mark_step(begun, now, {"state": "wait", "note": _UNSEEN})
+
+    def steps(self, build: str) -> list[Row]:
+        """The steps of a build in the order in which they began; the story's, where that is one
+        moment.
+        """
+        order = {step: place for place, step in enumerate(timing.known_steps())}
+
+        def place(row: Row) -> tuple[str, str, int, str]:
+            pool, _, step = row.key.rpartition("|")
+            return str(row["StartedAt"]), pool, order.get(step, len(order)), step
+
+        return sorted(self._tables.query(STEPS, build), key=place)
+
+    def results(self, build: str) -> dict[str, Json]:
+        """What the finished steps of a build's image answered: what `resume` goes on from."""
+        steps = self._tables.query(STEPS, build)
+        return {s.key: s["Result"] for s in steps if s["State"] == "succeeded" and "|" not in s.key}
+
+    # -- durations ---------------------------------------------------------------------------------
+
+    def pace(self) -> dict[str, float]:
+        """What earlier builds took: seconds by step."""
+        row = self._tables.get(PACE, "pace", "all")
+        return {} if row is None else dict(row["Seconds"])
+
+    def learn_pace(self, build: str) -> None:
+        """Fold in the durations of a finished build. They are hints: the last writer wins."""
+        known = self.pace()
+        for step in self.steps(build):
+            if step["State"] == "succeeded":
+                name = step.key.rpartition("|")[2]
+                seconds = _seconds_between(str(step["StartedAt"]), str(step["SeenAt"]))
+                known[name] = timing.learn(name, known.get(name), seconds)
+        self._tables.put(PACE, "pace", "all", {"Seconds": known})
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

@@ -1,0 +1,111 @@
+"""Claims: names that a build holds, such as an image, a pool or a version number.
+
+Two builds never hold one name at a time: a claim's row is inserted, or replaced under its ETag.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.base import names
+from shared.store.builds import BUILDS, RUNNING, Builds
+
+if TYPE_CHECKING:
+    from shared.store.tables import Row
+
+CLAIMS = "batchprepClaims"
+_RACES_MAX = 5  # after losing that many in a row, another build has the name
+
+
+class Claims(Builds):
+    """The claims of builds; a claim ends when its build does."""
+
+    def claim(self, kind: str, key: str, build: str) -> str:
+        """Take a name for a build. Returns the build that has it: this one, or one that runs."""
+        row_key = names.digest(kind, key, length=32)
+        for _ in range(_RACES_MAX):
+            if self._tables.insert(CLAIMS, kind, row_key, {"Build": build, "Name": key}):
+                return build
+            row = self._tables.get(CLAIMS, kind, row_key)
+            if row is None:
+                continue
+            holder = str(row["Build"])
+            if holder == build or self._still_runs(holder):
+                return holder
+            if self._tables.replace(CLAIMS, row, {"Build": build, "Name": key}):
+                return build
+        row = self._tables.get(CLAIMS, kind, row_key)
+        return str(row["Build"]) if row else build
+
+    def release(self, kind: str, key: str, build: str) -> None:
+        """Give up a name that a build has, or had last; one that another build has stays."""
+        row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
+        if row is not None and row["Build"] == build:
+            self._tables.replace(CLAIMS, row, {"Build": "", "Name": key})
+
+    def holder(self, kind: str, key: str) -> str | None:
+        """The build that has a name, or had it last and did not give it up."""
+        row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
+        return str(row["Build"]) or None if row else None
+
+    def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
+        """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
+        holder = self.holder("pool", resource.lower())
+        if holder is not None and self._still_runs(holder):
+            return holder
+        return self._changing(self._running()).get(pool_key(account, pool))
+
+    def pools_at_work(self) -> dict[tuple[str, str], str]:
+        """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
+        running = self._running()
+        claims = self._tables.query(CLAIMS, "pool")
+        claimed = {
+            (path[-3], path[-1]): str(claim["Build"])
+            for claim in claims
+            if claim["Build"] in running and (path := str(claim["Name"]).split("/"))
+        }
+        return self._changing(running) | claimed
+
+    def _running(self) -> dict[str, Row]:
+        return {r.key: r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING}
+
+    def _changing(self, running: dict[str, Row]) -> dict[tuple[str, str], str]:
+        """The pools that running builds resize or delete."""
+        wanted = {build: row["Request"] for build, row in running.items()}
+        return {
+            pool_key(request["account"], request["pool"]): build
+            for build, request in wanted.items()
+            if request.keys() == {"account", "pool"}
+        }
+
+    def _still_runs(self, build: str) -> bool:
+        row = self.build(build)
+        return row is not None and row["State"] in RUNNING
+
+    def claim_version(
+        self, image: str, build: str, wanted: str | None, taken: list[str]
+    ) -> str | None:
+        """Take a version number of an image (its partition) for a build, once for ever.
+
+        Returns None if the wanted one is taken.
+        """
+        partition = f"version|{image}"
+        rows = self._tables.query(CLAIMS, partition)
+        own = next((r.key for r in rows if r["Build"] == build), None)
+        if own is not None:
+            return own
+        if wanted is not None:
+            free = wanted not in taken
+            return wanted if free and self._take(partition, wanted, build) else None
+        claimed = [*taken, *(r.key for r in rows)]
+        while not self._take(partition, version := names.next_version(claimed), build):
+            claimed.append(version)
+        return version
+
+    def _take(self, partition: str, version: str, build: str) -> bool:
+        return self._tables.insert(CLAIMS, partition, version, {"Build": build})
+
+
+def pool_key(account: str, pool: str) -> tuple[str, str]:
+    """Keys in lower case: Azure ignores the case of names."""
+    return account.lower(), pool.lower()
