@@ -39,7 +39,7 @@ def show(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = Fa
 
 @app.command()
 def sweep(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
-    """Remove now what nobody needs, dead nodes too; the timer would do so within the half hour."""
+    """Remove leftovers and shrink failed pools now, instead of at the next scheduled sweep."""
     around, answer = asked(
         context, endpoint, as_json, lambda client: client.post("leftovers/sweep")
     )

@@ -2,7 +2,7 @@
 # Sealing itself. These functions, and nothing else of the step, are written into a script that runs detached from
 # the agent: deprovisioning stops the agent, and whatever the agent has started dies with it.
 #
-# The order is: stop, forget, assert, mark, power off. Powering off means "sealed" to whoever waits for it, so it is
+# The order is: stop, forget, assert, mark, power off. The app takes the power-off for "sealed", so it is
 # the last thing and happens only if everything before it worked.
 
 sealing_main() {

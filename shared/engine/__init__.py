@@ -48,7 +48,7 @@ other, and `run_children` for whole orchestrations side by side.
 
 **The quirk of `task_any`.** The Durable extension learns of the tasks that an orchestrator yields,
 and wakes the orchestrator when one of them ends. Where `task_any` gets some tasks that it had
-before and some new ones, the extension is told of the new ones only, and wakes the orchestrator
+before and some new ones, the extension learns of the new ones only, and wakes the orchestrator
 for none of the old ones until a new one ends. `workflow.wait_for_any` therefore adds a timer that
 is due at once; when it fires, a second `task_any` has no new task, and whichever task ends first
 wakes it.
