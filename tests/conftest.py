@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests import azurite
+from tests import azurite, memory
 from tests.world import World, image_only, world_after
+
+memory.use()
 
 # No test depends on timing: neither on how fast examples are made, nor on how fast they run.
 hypothesis.settings.register_profile(
