@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import os
 from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests import azurite, memory
-from tests.world import World, image_only, world_after
+
+if TYPE_CHECKING:
+    from tests.world import World
 
 memory.use()
 
@@ -48,23 +53,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
+def worlds() -> ModuleType:
+    """The module `tests.world`. It imports the app and Azure's SDKs, which takes seconds: a process
+    that runs no test of a world, such as the one that hands out the tests, need not wait for it.
+    """
+    return importlib.import_module("tests.world")
+
+
 @pytest.fixture
 def world() -> World:
     """A fresh Azure with the app beside it."""
-    return World()
+    return worlds().World()
 
 
 @pytest.fixture
 def built() -> World:
     """A world in which an image is already there."""
-    return world_after(image_only("image"))
+    return worlds().world_after(worlds().image_only("image"))
 
 
 @pytest.fixture
 def built_gpu() -> World:
     """A world in which a GPU image with one preloaded container image is already there."""
     busybox = "docker.io/library/busybox:1.36"
-    return world_after(image_only("image", gpu=True, containerImages=[busybox]))
+    request = worlds().image_only("image", gpu=True, containerImages=[busybox])
+    return worlds().world_after(request)
 
 
 @pytest.fixture(scope="session")
