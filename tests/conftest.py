@@ -30,14 +30,23 @@ hypothesis.settings.load_profile("unhurried")
 # the end for one of them.
 _LONGEST = (
     "test_simulation.py",
-    "test_essential_lines.py",
-    "test_real_paths.py",
     "test_kills.py",
-    "test_real_stack.py",
+    "test_real_paths.py",
     "test_host_process.py",
+    "test_essential_lines.py",
     "test_undone.py",
+    "test_nodes_left.py",
+    "test_pools.py",
     "test_step_install.py",
+    "test_scripts.py",
     "test_stack.py",
+    "test_real_stack.py",
+    "test_image_builds.py",
+    "test_expired_pools.py",
+    "test_nodes.py",
+    "test_given_up.py",
+    "test_upgrade.py",
+    "test_step_seal.py",
 )
 
 
