@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import os
 from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
-from tests import azurite
-from tests.world import World, image_only, world_after
+from tests import azurite, memory
+
+if TYPE_CHECKING:
+    from tests.world import World
+
+memory.use()
 
 # No test depends on timing: neither on how fast examples are made, nor on how fast they run.
 hypothesis.settings.register_profile(
@@ -23,14 +30,23 @@ hypothesis.settings.load_profile("unhurried")
 # the end for one of them.
 _LONGEST = (
     "test_simulation.py",
-    "test_essential_lines.py",
-    "test_real_paths.py",
     "test_kills.py",
-    "test_real_stack.py",
+    "test_real_paths.py",
     "test_host_process.py",
+    "test_essential_lines.py",
     "test_undone.py",
+    "test_nodes_left.py",
+    "test_pools.py",
     "test_step_install.py",
+    "test_scripts.py",
     "test_stack.py",
+    "test_real_stack.py",
+    "test_image_builds.py",
+    "test_expired_pools.py",
+    "test_nodes.py",
+    "test_given_up.py",
+    "test_upgrade.py",
+    "test_step_seal.py",
 )
 
 
@@ -46,23 +62,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
+def worlds() -> ModuleType:
+    """The module `tests.world`. It imports the app and Azure's SDKs, which takes seconds: a process
+    that runs no test of a world, such as the one that hands out the tests, need not wait for it.
+    """
+    return importlib.import_module("tests.world")
+
+
 @pytest.fixture
 def world() -> World:
     """A fresh Azure with the app beside it."""
-    return World()
+    return worlds().World()
 
 
 @pytest.fixture
 def built() -> World:
     """A world in which an image is already there."""
-    return world_after(image_only("image"))
+    return worlds().world_after(worlds().image_only("image"))
 
 
 @pytest.fixture
 def built_gpu() -> World:
     """A world in which a GPU image with one preloaded container image is already there."""
     busybox = "docker.io/library/busybox:1.36"
-    return world_after(image_only("image", gpu=True, containerImages=[busybox]))
+    request = worlds().image_only("image", gpu=True, containerImages=[busybox])
+    return worlds().world_after(request)
 
 
 @pytest.fixture(scope="session")

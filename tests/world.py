@@ -10,7 +10,6 @@ import asyncio
 import copy
 import functools
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,6 @@ SETTINGS = {
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001",
     "AzureWebJobsStorage": "in memory",
 }
-# The SDK reads this one itself; it is set wherever the app runs (`local.settings.sample.json`).
-os.environ["AZURE_FUNCTIONS_DURABLE_STRICT_TYPING"] = "1"
 _START = 1_767_225_600.0  # 1 January 2026
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
 

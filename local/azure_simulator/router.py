@@ -8,6 +8,7 @@ resource: it applies to the id of any other resource, as role assignments do.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 from urllib import parse
@@ -43,17 +44,18 @@ class Router(Generic[HandlerT]):
 
     def add(self, route: Route[HandlerT]) -> None:
         """Add a route; the same method and template twice is a bug."""
-        segments = _segments(route.template)
+        parts = _parts(route.template)
         node = self._root
-        if segments[0] == "{scope}":
-            namespace = segments[2].lower()
+        if parts[0] == ("scope", True):
+            namespace, _ = parts[2]
             node = self._extensions.setdefault(namespace, _Node())
-            segments = segments[3:]
-        for segment in segments:
-            is_placeholder = segment.startswith("{")
+            parts = parts[3:]
+        for key, is_placeholder in parts:
             branches = node.placeholders if is_placeholder else node.literals
-            key = segment.strip("{}") if is_placeholder else segment.lower()
-            node = branches.setdefault(key, _Node())
+            found = branches.get(key)
+            if found is None:
+                found = branches[key] = _Node()
+            node = found
         if route.method in node.routes:
             raise ValueError(f"{route.method} {route.template} is registered twice")
         node.routes[route.method] = route
@@ -81,6 +83,15 @@ class Router(Generic[HandlerT]):
                     scope = "/" + "/".join(segments[:index])
                     yield from _walk(node, segments[index + 2 :], {"scope": scope})
                 return
+
+
+@functools.cache  # every simulator of a process has the same routes
+def _parts(template: str) -> tuple[tuple[str, bool], ...]:
+    """The segments of a template, ready to compare, and whether each is a placeholder."""
+    return tuple(
+        (segment.strip("{}"), True) if segment.startswith("{") else (segment.lower(), False)
+        for segment in _segments(template)
+    )
 
 
 def _segments(path: str) -> list[str]:

@@ -4,6 +4,7 @@ headers of the files. It is a second opinion: it shares no code with the app's a
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,22 @@ BROKEN: dict[str, tuple[str, str]] = {}
 """Lines that are replaced on purpose, by file: see test_essential_lines.py. Empty otherwise."""
 
 
-def replaced(file: str, text: str) -> str:
+@functools.cache
+def as_written(file: str) -> str:
+    """The text of a file, read once."""
+    return (PROVISIONING / file).read_text()
+
+
+def replaced(file: str) -> str:
     """The text of a file, broken where a test asks for it."""
     line, instead = BROKEN.get(file, ("", ""))
-    return text.replace(line, instead)
+    return as_written(file).replace(line, instead)
 
 
+@functools.cache
 def needs(file: str) -> list[str]:
     """What the header of a file names."""
-    lines = (PROVISIONING / file).read_text().splitlines()
+    lines = as_written(file).splitlines()
     headers = [line.removeprefix(HEADER) for line in lines if line.startswith(HEADER)]
     return " ".join(headers).split()
 
@@ -40,7 +48,12 @@ def with_needs(files: list[str]) -> list[str]:
 
 def steps() -> dict[str, dict[str, Any]]:
     """The table, each step with its files: the frame, the helpers, the parts."""
-    table = json.loads(replaced(TABLE, (PROVISIONING / TABLE).read_text()))
+    return _steps_of(replaced(TABLE))
+
+
+@functools.cache
+def _steps_of(text: str) -> dict[str, dict[str, Any]]:
+    table = json.loads(text)
     for name, step in table.items():
         parts = [f"parts/{function}.sh" for function in step["functions"]]
         helpers = with_needs([needed for part in parts for needed in needs(part)])
@@ -72,8 +85,9 @@ def assemble_files(
     """Any files as a step; `extra` stands between them and the last line."""
     lines = ["#!/bin/bash", f"# batch-prep step: {step}"]
     for file in files:
-        text = replaced(file, (PROVISIONING / file).read_text())
         lines += [
-            line for line in text.splitlines() if keep_comments or not line.lstrip().startswith("#")
+            line
+            for line in replaced(file).splitlines()
+            if keep_comments or not line.lstrip().startswith("#")
         ]
     return "\n".join([*lines, extra, f"run_step {step} {' '.join(functions)}", ""])

@@ -21,9 +21,14 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, str]:
-    """How each guarding test ended on its broken line: PASSED, FAILED or ERROR, by its name."""
+    """How each guarding test ended on its broken line: PASSED, FAILED or ERROR, by its name.
+
+    The run loads neither the conftest.py above this folder, which imports the app, nor Hypothesis:
+    it needs none of them, and each takes seconds.
+    """
+    options = ["-rA", "--tb=no", f"--confcutdir={HERE}", "-p", "no:hypothesispytest"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "--tb=no", *(f"{HERE / x.test}" for x in LINES)],
+        [sys.executable, "-m", "pytest", *options, *(f"{HERE / x.test}" for x in LINES)],
         env={**os.environ, essential_lines.BREAK_THEM: "1"},
         cwd=HERE.parents[1],
         capture_output=True,

@@ -72,8 +72,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ready.client.close()
     finally:
         process.terminate()
-        process.wait(60)
+        code = process.wait(60)
         proxy.close()
+    assert code == 0
+
+
+def test_the_stack_serves_and_is_healthy(stack: Stack) -> None:
+    """Every dependency of the app answers."""
+    answer = stack.client.get("/api/health")
+    assert answer.status_code == 200, answer.text
 
 
 def test_one_image_then_three_pools_as_the_old_documentation_types_them(stack: Stack) -> None:
