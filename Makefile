@@ -14,6 +14,8 @@ ROOTS ?= .batch-prep/roots
 SHELL_FILES = batch-prep.sh .ci/run .ci/find-python $(shell find provisioning tests -name '*.sh' | sort)
 SHFMT := $(VENV)/bin/shfmt -i 2 -ci
 export BATCH_PREP_VENV := $(VENV)
+# Each process would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
