@@ -242,3 +242,15 @@ def test_the_same_facts_give_the_same_list() -> None:
     """The plan depends on nothing else."""
     facts = Facts(resources=(vm(), vm("b2")), builds={"b1": FAILED})
     assert cleanup.plan_cleanup(facts, NOW) == cleanup.plan_cleanup(facts, NOW)
+
+
+# -- what 0.1.0 has begun -------------------------------------------------------------------------
+
+
+def test_a_removal_that_0_1_0_planned_is_scheduled_as_it_was() -> None:
+    """A build that runs during an upgrade schedules it again at each replay."""
+    plan = {"id": GALLERY.id, "type": "Microsoft.Compute/galleries"}
+    plan |= {"buildId": "b1", "resourceGroup": "images"}
+    found = cleanup.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
+    (item,) = (each.plan for each in found.made)
+    assert (item.step(1), item.to_wire()) == ("remove_gallery", plan)
