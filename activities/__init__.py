@@ -47,7 +47,7 @@ _BY_MODULE = {
         "publish_image_version",
     ],
     # cleanup
-    "cleanup": ["list_cleanup", "list_made", "remove_made", "clean_pool", "record_cleanup"],
+    "cleanup": ["list_left", "list_pools", "list_made", "remove_made", "record_cleanup"],
     "closing": ["close_build", "give_up_build", "hand_over_pools"],
     # the pools
     "batch_account": ["ensure_batch_account"],

@@ -11,128 +11,96 @@ from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.wire import replace
 from shared.engine import decisions
-from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
+from shared.engine.activity import (
+    Json,
+    NoInput,
+    NoResult,
+    PollState,
+    Reconciler,
+    Services,
+    short_activity,
+)
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import abandoned_pools, cleanup
-from shared.model.cleanup import Action, CleanupDone, CleanupItem, CleanupList, CleanupPart
+from shared.model.cleanup import Action, Cleanup, CleanupItem, Made, MadeList
 from shared.model.outcomes import PoolRecord
-from shared.model.plans import MadeIn, MadePlan, PoolPlan
-from shared.model.results import RemovalList, Removed
+from shared.model.plans import MadeIn, PoolPlan, SweepPlan
+from shared.model.results import Removed
 from shared.store.builds import outcome_of
 
 # -- the list -------------------------------------------------------------------------------------
 
 
+@short_activity(SweepPlan, Cleanup, verb="list what builds left", subject=lambda _: "subscription")
+def list_left(services: Services, plan: SweepPlan, poll: PollState) -> Cleanup:
+    facts, _ = cleanup_facts.of_builds(services, poll.now, plan.dead)
+    return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
+
+
+@short_activity(NoInput, Cleanup, verb="list the pools to clean up", subject=lambda _: "pools")
+def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
+    facts = cleanup.Facts(pools=cleanup_facts.of_pools(services, poll.now))
+    return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
+
+
 @short_activity(
-    CleanupPart,
-    CleanupList,
-    verb="list what is to be cleaned up",
-    subject=lambda part: "pools" if part.pools else "subscription",
+    MadeIn, MadeList, verb="list what the build made", subject=lambda plan: plan.group_id
 )
-def list_cleanup(services: Services, part: CleanupPart, poll: PollState) -> CleanupList:
-    if part.pools:
-        facts = cleanup.Facts(pools=cleanup_facts.of_pools(services, poll.now))
+def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
+    build, builds = plan.build_id, cleanup_facts.builds_of(services)
+    found = cleanup_facts.in_group(services, build, plan.resource_group, builds)
+    facts = cleanup.Facts(builds=builds, groups={build: found})
+    items = cleanup.plan_lasting(build, facts, poll.now, is_cleared=True)
+    return MadeList(made=[Made(plan=item) for item in items])
+
+
+# -- the removal of one resource ------------------------------------------------------------------
+
+
+def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | None:
+    """The resource, and why it is kept, if the plan is another one by now. A build that changes a
+    pool later changes its ETag, on which the sweep's own change depends.
+    """
+    if item.kind == cleanup.POOL:
+        observed = batch_pool.observe(services, _pool(item), poll)
     else:
-        facts, _ = cleanup_facts.of_builds(services, poll.now, part.closed)
-    return CleanupList(items=cleanup.plan_cleanup(facts, poll.now))
-
-
-@short_activity(
-    MadeIn, RemovalList, verb="list what the build made", subject=lambda plan: plan.group_id
-)
-def list_made(services: Services, plan: MadeIn, poll: PollState) -> RemovalList:
-    builds = cleanup_facts.builds_of(services)
-    group = cleanup_facts.group_of(services, plan.build_id, plan.resource_group, builds)
-    if group is None:
-        return RemovalList()
-    items = cleanup.plan_group(plan.build_id, group, builds, poll.now, is_cleared=True)
-    return RemovalList(made=cleanup.removals(items))
-
-
-# -- what builds made -----------------------------------------------------------------------------
-
-
-def _observe(services: Services, plan: MadePlan, poll: PollState) -> Json | None:
-    """The resource, and why it is kept. Azure refuses to delete a gallery or a definition that is
-    not empty, so only the group's contents are listed again.
-    """
-    observed = cleanup_facts.fetch(services, plan.id)
-    if observed is None or poll.started is not None or plan.type.lower() not in cleanup.LASTING:
+        observed = cleanup_facts.fetch(services, item.id)
+    if observed is None or _is_marked(item, observed):
         return observed
-    builds = cleanup_facts.builds_of(services)
-    group = cleanup_facts.group_around(services, plan, observed)
-    planned = cleanup.plan_group(plan.build_id, group, builds, poll.now, is_cleared=True)
-    is_planned = any(names.same(item.id, plan.id) for item in planned)
-    return observed if is_planned else {**observed, "kept": "another build may need it"}
+    again = _plan_again(services, item, observed, poll)
+    if again and again.action is item.action:
+        return observed
+    return {
+        **observed,
+        "kept": again.reason if again else "another build has it or needs it by now",
+    }
 
 
-def _decide(plan: MadePlan, observed: Json | None, poll: PollState) -> Decision[Removed]:
-    if observed is not None and cleanup_facts.build_of(observed) != plan.build_id:
-        return Done(result=Removed(kept="its tag names another build"))
-    if observed is not None and "kept" in observed:
-        return Done(result=Removed(kept=observed["kept"]))
-    return decisions.removed(plan.id, observed, started=poll.started, result=Removed())
-
-
-def _delete(services: Services, plan: MadePlan, _: PollState) -> Started:
-    call = services.azure.resources.resources.begin_delete_by_id
-    version = cleanup_facts.version_of(plan.type)
-    return sdk.send_delete(call, plan.id.lstrip("/"), api_version=version)
-
-
-remove_made = Reconciler(
-    name="remove_made",
-    plan=MadePlan,
-    result=Removed,
-    verb="remove what the build made",
-    subject=lambda plan: plan.id,
-    observe=_observe,
-    decide=_decide,
-    actions={"delete": _delete},
-)
-
-
-# -- pools ----------------------------------------------------------------------------------------
-
-
-def _plan_pool(
-    services: Services, pool: PoolPlan, observed: Json | None, now: str
+def _plan_again(
+    services: Services, item: CleanupItem, observed: Json | None, poll: PollState
 ) -> CleanupItem | None:
-    record = services.records.pool(pool.account.name, pool.pool_id)
-    if record is None or record.build_id != pool.build_id:
-        return None
-    at_work = services.records.at_work_on(pool.account.name, pool.pool_id, pool.resource)
-    facts = cleanup_facts.pool_facts(pool.resource, record, observed, at_work)
-    return cleanup.plan_pool(facts, now)
-
-
-def _pool(item: CleanupItem) -> PoolPlan:
-    return abandoned_pools.plan_of(item.id, item.build_id)
-
-
-def _observe_pool(services: Services, item: CleanupItem, poll: PollState) -> Json | None:
-    """The pool, and why it is kept. A build that changes the pool later changes its ETag, and the
-    request that marks or shrinks the pool depends on the ETag.
-    """
-    observed = batch_pool.observe(services, _pool(item), poll)
-    if observed is None:
-        return None
-    planned = _plan_pool(services, _pool(item), observed, poll.now)
-    if _is_marked(item, observed) or (planned and planned.action is item.action):
-        return observed
-    return {**observed, "kept": planned.reason if planned else "its record has changed"}
+    """The item as the facts of this moment have it; None if it is not on the list any more."""
+    if item.kind == cleanup.POOL:
+        pool = cleanup_facts.of_pool(services, item, observed)
+        return cleanup.plan_pool(pool, poll.now) if pool else None
+    if observed is None or item.kind not in cleanup.LASTING or poll.started is not None:
+        return item if cleanup_facts.build_of(observed) == item.build_id else None
+    facts = cleanup_facts.around(services, item, observed)
+    planned = cleanup.plan_lasting(item.build_id, facts, poll.now, is_cleared=True)
+    return next((each for each in planned if names.same(each.id, item.id)), None)
 
 
 def _is_marked(item: CleanupItem, observed: Json) -> bool:
-    return item.action is Action.REMOVE and batch_pool.is_expired(observed)
+    is_pool = item.kind == cleanup.POOL and item.action is Action.REMOVE
+    return is_pool and batch_pool.is_expired(observed)
 
 
-def _decide_pool(item: CleanupItem, observed: Json | None, poll: PollState) -> Decision[Removed]:
+def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decision[Removed]:
     """A pool is marked under its ETag before it is deleted (decision 0005)."""
-    if observed is None or _is_marked(item, observed):
-        return decisions.removed(item.id, observed, started=poll.started, result=Removed())
-    if "kept" in observed:
+    if observed is not None and "kept" in observed:
         return Done(result=Removed(kept=observed["kept"]))
+    if observed is None or item.kind != cleanup.POOL or _is_marked(item, observed):
+        return decisions.removed(item.id, observed, started=poll.started, result=Removed())
     if item.action is Action.REMOVE:
         return Start(action="mark", memory=batch_pool.seen(observed))
     if batch_pool.target_nodes(observed) != (0, 0):
@@ -141,41 +109,51 @@ def _decide_pool(item: CleanupItem, observed: Json | None, poll: PollState) -> D
     return Done(result=Removed()) if is_empty else Wait(note="the nodes are leaving")
 
 
-clean_pool = Reconciler(
-    name="clean_pool",
+def _delete(services: Services, item: CleanupItem, poll: PollState) -> Started:
+    if item.kind == cleanup.POOL:
+        return batch_pool.delete(services, _pool(item), poll)
+    call = services.azure.resources.resources.begin_delete_by_id
+    version = cleanup_facts.VERSIONS[item.kind]
+    return sdk.send_delete(call, item.id.lstrip("/"), api_version=version)
+
+
+remove_made = Reconciler(
+    name="remove_made",
     plan=CleanupItem,
     result=Removed,
-    verb="delete or shrink the pool",
+    verb="remove what the build made",
     subject=lambda item: item.id,
-    observe=_observe_pool,
-    decide=_decide_pool,
+    observe=_observe,
+    decide=_decide,
     actions={
+        "delete": _delete,
         "mark": lambda services, item, poll: batch_pool.update(
             services, _pool(item), batch_bodies.expired(item.build_id), poll
         ),
-        "delete": lambda services, item, poll: batch_pool.delete(services, _pool(item), poll),
         "empty": lambda services, item, poll: batch_pool.empty(services, _pool(item), poll),
     },
 )
 
 
+def _pool(item: CleanupItem) -> PoolPlan:
+    return abandoned_pools.plan_of(item.id, item.build_id)
+
+
 # -- the record -----------------------------------------------------------------------------------
 
 
-@short_activity(
-    CleanupDone, NoResult, verb="record what was cleaned up", subject=lambda _: "records"
-)
-def record_cleanup(services: Services, work: CleanupDone, poll: PollState) -> NoResult:
-    ended = [item for item in work.items if item.id in work.ended]
-    for item in ended:
-        if item.kind == cleanup.POOL and work.ended[item.id] != "failed":
-            _record_pool(services, _pool(item), poll)
-    for build in {item.build_id for item in ended if item.kind != cleanup.POOL}:
-        _record_build(services, build, work.ended)
+@short_activity(Cleanup, NoResult, verb="record what was cleaned up", subject=lambda _: "records")
+def record_cleanup(services: Services, work: Cleanup, poll: PollState) -> NoResult:
+    pools = [item for item in work.items if item.kind == cleanup.POOL]
+    for pool in pools:
+        if pool.ended != "failed":
+            _record_pool(services, pool, poll)
+    if work.items and not pools:
+        _record_build(services, work.items[0].build_id, work.items)
     return NoResult()
 
 
-def _record_build(services: Services, build: str, ended: dict[str, str]) -> None:
+def _record_build(services: Services, build: str, ended: list[CleanupItem]) -> None:
     """The build lists what could not be removed, so that the next sweep tries again, and nothing
     that is gone.
     """
@@ -183,30 +161,32 @@ def _record_build(services: Services, build: str, ended: dict[str, str]) -> None
     outcome = outcome_of(row) if row else None
     if row is None or outcome is None:
         return
-    failed = [id_ for id_, how in ended.items() if how == "failed"]
-    known = {id_.lower() for id_, how in ended.items() if how != "kept"}
+    failed = [item.id for item in ended if item.ended == "failed"]
+    known = {item.id.lower() for item in ended if item.ended != "kept"}
     rest = [id_ for id_ in outcome.leftovers if id_.lower() not in known]
-    stays = [id_ for id_ in rest if cleanup_facts.is_of(services, id_, build)]
+    found = {id_: cleanup_facts.fetch(services, id_) for id_ in rest}
+    stays = [id_ for id_, shown in found.items() if cleanup_facts.build_of(shown) == build]
     services.records.correct_outcome(row, replace(outcome, leftovers=[*stays, *failed]))
 
 
-def _record_pool(services: Services, pool: PoolPlan, poll: PollState) -> None:
+def _record_pool(services: Services, item: CleanupItem, poll: PollState) -> None:
     """A pool's record follows the pool as it is now: gone, without nodes, or another build's."""
-    observed = batch_pool.observe(services, pool, poll)
-    planned = _plan_pool(services, pool, observed, poll.now)
+    observed = batch_pool.observe(services, _pool(item), poll)
+    planned = _plan_again(services, item, observed, poll)
     if planned is None or not planned.is_done:
         return
+    account, name = _pool(item).account.name, _pool(item).pool_id
     if planned.action is Action.REMOVE:
-        services.records.release("pool", pool.resource.lower(), pool.build_id)
-        services.records.remove_pool(pool.account.name, pool.pool_id)
+        services.records.release("pool", item.id.lower(), item.build_id)
+        services.records.remove_pool(account, name)
         return
 
     def change(record: PoolRecord) -> PoolRecord:
-        if record.build_id != pool.build_id:
+        if record.build_id != item.build_id:
             return record
         new = replace(abandoned_pools.settled(record), changed_at=poll.now)
         if planned.action is Action.SHRINK and observed is not None and record.nodes_left:
             return abandoned_pools.without_nodes(new)
         return replace(new, expires_at=None) if cleanup.is_over(record, poll.now) else new
 
-    services.records.change_pool(pool.account.name, pool.pool_id, change)
+    services.records.change_pool(account, name, change)

@@ -11,9 +11,8 @@ from shared.azure import failures, resource_state, sdk
 from shared.base import names
 from shared.engine.activity import Json, Services
 from shared.model import cleanup
-from shared.model.cleanup import BuildFacts, Facts, GroupFacts, PoolFacts, ResourceFacts
+from shared.model.cleanup import BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
-from shared.model.plans import MadePlan
 from shared.store.builds import ENDED
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # The API version with which a resource is named by id: that of the SDK's own sdk.
-_VERSIONS = {
+VERSIONS = {
     **dict.fromkeys(cleanup.TEMPORARY, "2026-03-01"),
     **dict.fromkeys(cleanup.LASTING, "2026-03-03"),
     cleanup.VM: "2026-04-01",
@@ -32,20 +31,10 @@ _VERSIONS = {
 }
 
 
-def version_of(type_: str) -> str:
-    """The API version for a resource of a type that builds make."""
-    return _VERSIONS[type_.lower()]
-
-
 def fetch(services: Services, id_: str) -> Json | None:
     """A resource of a type that builds make, by its id, or None."""
     get = services.azure.resources.resources.get_by_id
-    return sdk.fetch(get, id_.lstrip("/"), api_version=version_of(names.type_of(id_)))
-
-
-def is_of(services: Services, id_: str, build: str) -> bool:
-    """Whether a resource that `build` made is still there and still that build's."""
-    return build_of(fetch(services, id_)) == build
+    return sdk.fetch(get, id_.lstrip("/"), api_version=VERSIONS[names.type_of(id_).lower()])
 
 
 def build_of(resource: Json | None) -> str:
@@ -68,28 +57,25 @@ def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> 
     """
     listing = services.azure.resources.resources.list
     listed, at = sdk.listed_at(listing, filter=f"tagName eq '{names.TAG_BUILD}'")
-    builds = builds_of(services, closed)
-    resources = [_resource(each, build_of(each)) for each in listed]
+    builds = builds_of(services)
+    resources = [_resource(each) for each in listed]
     known = {resource.id.lower() for resource in resources}
     unlisted = [(id_, left) for id_, b in builds.items() for left in b.leftovers]
     resources += [_recorded(services, *each) for each in unlisted if each[1].lower() not in known]
-    facts = Facts(resources=tuple(resources), builds=builds)
+    facts = Facts(resources=tuple(resources), builds=builds, closed=tuple(closed))
     now = now or at or ""
-    groups = {}
-    for build in cleanup.ending_builds(facts, now):
-        if group := made_in(services, build):
-            groups[build] = _listed_group(services, build, group, builds)
-    found = {build: group for build, group in groups.items() if group}
-    return dataclasses.replace(facts, groups=found), now
+    ending = cleanup.ending_builds(facts, now)
+    groups = {build: _made_by(services, build, builds) for build in ending}
+    return dataclasses.replace(facts, groups=groups), now
 
 
-def builds_of(services: Services, closed: Sequence[str] = ()) -> dict[str, BuildFacts]:
+def builds_of(services: Services) -> dict[str, BuildFacts]:
     """The records of all builds, by id."""
     default = services.azure.config.default_resource_group
-    return {row.key: _build(row, default, closed) for row in services.records.builds()}
+    return {row.key: _build(row, default) for row in services.records.builds()}
 
 
-def _build(row: Row, default: str, closed: Sequence[str]) -> BuildFacts:
+def _build(row: Row, default: str) -> BuildFacts:
     """A failed build that may be resumed still needs its resource group."""
     outcome = (row.get("Outcome") or {}) if row["State"] in ENDED else {}
     failed_for_good = row["State"] in {"failed", "cancelled"} and not outcome.get("resumable")
@@ -101,7 +87,6 @@ def _build(row: Row, default: str, closed: Sequence[str]) -> BuildFacts:
         is_over=bool(outcome),
         may_need=() if failed_for_good else groups,
         leftovers=tuple(outcome.get("leftovers") or ()),
-        is_closed_now=row.key in closed,
     )
 
 
@@ -117,71 +102,72 @@ def made_in(services: Services, build: str) -> str | None:
     return str(image.get("resourceGroup") or services.azure.config.default_resource_group)
 
 
-def _resource(found: Json, build: str, *, is_used: bool = False) -> ResourceFacts:
+def _resource(found: Json) -> ResourceFacts:
     expires = str((found.get("tags") or {}).get(names.TAG_EXPIRES, ""))
-    of = {"id": found["id"], "type": found["type"], "build": build}
-    return ResourceFacts(**of, expires=expires, is_used=is_used)
+    return ResourceFacts(id=found["id"], build=build_of(found), expires=expires)
 
 
 def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
     """A resource that only a record lists: Azure's list may leave it out for a moment."""
-    type_ = names.type_of(id_)
     found = _or_refusal(lambda: fetch(services, id_), id_)
     if isinstance(found, str):
-        return ResourceFacts(id=id_, type=type_, build=build, refused=found)
+        return ResourceFacts(id=id_, build=build, refused=found)
     if found is None or build_of(found) != build:
-        return ResourceFacts(id=id_, type=type_, build=build, is_gone=True)
-    return _resource({**found, "type": type_}, build)
+        return ResourceFacts(id=id_, build=build, is_gone=True)
+    return _resource(found)
 
 
-def _listed_group(
-    services: Services, build: str, name: str, builds: dict[str, BuildFacts]
-) -> GroupFacts | None:
+def _made_by(
+    services: Services, build: str, builds: dict[str, BuildFacts]
+) -> tuple[ResourceFacts, ...]:
+    """The resource group of an ended build's image, with its contents, or why Azure refuses it."""
+    name = made_in(services, build)
+    if name is None:
+        return ()
     id_ = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/{name}"
-    found = _or_refusal(lambda: group_of(services, build, name, builds), id_)
-    return GroupFacts(id=id_, refused=found) if isinstance(found, str) else found
+    found = _or_refusal(lambda: in_group(services, build, name, builds), id_)
+    return (ResourceFacts(id=id_, build=build, refused=found),) if isinstance(found, str) else found
 
 
-def group_of(
+def in_group(
     services: Services, build: str, name: str, builds: dict[str, BuildFacts]
-) -> GroupFacts | None:
-    """The resource group in which `build` made what lasts; None if it is gone or still needed."""
+) -> tuple[ResourceFacts, ...]:
+    """A resource group and its contents; none if it is gone, or if another build needs it."""
     if cleanup.is_needed(name, build, builds):
-        return None
+        return ()
     group = sdk.fetch(services.azure.resources.resource_groups.get, name)
-    return None if group is None else _with_contents(services, group, build)
+    return () if group is None else _with_contents(services, group, build)
 
 
-def group_around(services: Services, plan: MadePlan, observed: Json) -> GroupFacts:
-    """The group of one resource that Azure shows as `observed`, with that alone; or with all its
-    contents, if the resource is the group itself.
+def around(services: Services, item: CleanupItem, observed: Json) -> Facts:
+    """What decides about one resource that lasts: the resource alone, as Azure refuses to delete a
+    gallery or a definition that is not empty; a group with its contents.
     """
-    if plan.type.lower() == cleanup.GROUP:
-        return _with_contents(services, observed, plan.build_id)
-    is_used = _is_used(services, plan.resource_group, observed)
-    resource = _resource(observed, build_of(observed), is_used=is_used)
-    return GroupFacts(id=plan.resource_group, contents=(resource,))
+    if item.kind == cleanup.GROUP:
+        found = _with_contents(services, observed, item.build_id)
+    else:
+        found = (_with_use(services, _resource(observed)),)
+    return Facts(builds=builds_of(services), groups={item.build_id: found})
 
 
-def _with_contents(services: Services, group: Json, build: str) -> GroupFacts:
-    found = []
+def _with_contents(services: Services, group: Json, build: str) -> tuple[ResourceFacts, ...]:
     listing = services.azure.resources.resources.list_by_resource_group
-    for each in sdk.listed(listing, group["name"]):
-        is_used = build_of(each) == build and _is_used(services, group["name"], each)
-        found.append(_resource(each, build_of(each), is_used=is_used))
-    return GroupFacts(id=group["id"], build=build_of(group), contents=tuple(found))
+    contents = [_resource(each) for each in sdk.listed(listing, group["name"])]
+    looked_into = (_with_use(services, r) if r.build == build else r for r in contents)
+    return (_resource(group), *looked_into)
 
 
-def _is_used(services: Services, group: str, resource: Json) -> bool:
-    """Whether it is an image version that did not fail, or a registry that is not empty."""
-    if names.same(resource["type"], cleanup.VERSION):
-        version = resource_state.properties(fetch(services, resource["id"]))
-        return version.get("provisioningState") != "Failed"
-    if not names.same(resource["type"], cleanup.REGISTRY):
-        return False
-    usages = services.azure.registries.registries.list_usages
-    found = (sdk.fetch(usages, group, resource["name"]) or {}).get("value") or []
-    return [usage.get("currentValue") for usage in found if usage.get("name") == "Size"] != [0]
+def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
+    """The resource with `is_used`: of a version that did not fail, a registry that is not empty."""
+    is_used = False
+    if resource.kind == cleanup.VERSION:
+        version = resource_state.properties(fetch(services, resource.id))
+        is_used = version.get("provisioningState") != "Failed"
+    elif resource.kind == cleanup.REGISTRY:
+        ask, name = services.azure.registries.registries.list_usages, resource.id.rpartition("/")[2]
+        found = (sdk.fetch(ask, resource.group, name) or {}).get("value") or []
+        is_used = [u.get("currentValue") for u in found if u.get("name") == "Size"] != [0]
+    return dataclasses.replace(resource, is_used=is_used)
 
 
 def _or_refusal(ask: Callable[[], T], id_: str) -> T | str:
@@ -208,14 +194,22 @@ def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
     listed = {account: _pools_in(services, record) for account, record in due.items()}
     found = []
     for record in records:
-        id_ = _pool_id(services, record)
-        key = (record.batch_account.lower(), record.pool_id.lower())
-        pools = listed.get(record.batch_account)
-        if pools is None or isinstance(pools, str):
-            found.append(PoolFacts(id=id_, record=record, refused=pools or ""))
+        pools = listed.get(record.batch_account, "")
+        if isinstance(pools, str):
+            found.append(PoolFacts(id=_pool_id(services, record), record=record, refused=pools))
         else:
-            found.append(pool_facts(id_, record, pools.get(key[1]), at_work.get(key)))
+            key = (record.batch_account.lower(), record.pool_id.lower())
+            found.append(_pool(services, record, pools.get(key[1]), at_work.get(key)))
     return tuple(found)
+
+
+def of_pool(services: Services, item: CleanupItem, observed: Json | None) -> PoolFacts | None:
+    """A pool that Azure shows as `observed`; None if its record has become another build's."""
+    account, name = item.id.split("/")[-3], item.id.split("/")[-1]
+    record = services.records.pool(account, name)
+    if record is None or record.build_id != item.build_id:
+        return None
+    return _pool(services, record, observed, services.records.at_work_on(account, name, item.id))
 
 
 def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json] | str:
@@ -233,15 +227,15 @@ def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json] | str:
     return _or_refusal(ask, record.batch_account)
 
 
-def pool_facts(
-    id_: str, record: PoolRecord, observed: Json | None, at_work: str | None
+def _pool(
+    services: Services, record: PoolRecord, observed: Json | None, at_work: str | None
 ) -> PoolFacts:
-    """The facts of a pool that Azure shows as `observed`."""
-    known = PoolFacts(id=id_, record=record, at_work=at_work, is_gone=observed is None)
+    id_ = _pool_id(services, record)
+    facts = PoolFacts(id=id_, record=record, at_work=at_work, is_gone=observed is None)
     if observed is None:
-        return known
+        return facts
     return dataclasses.replace(
-        known,
+        facts,
         build=batch_pool.shaped_by(observed),
         is_marked=batch_pool.is_expired(observed),
         is_empty=batch_pool.is_empty(observed),

@@ -8,11 +8,11 @@ from activities import cleanup_facts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine.activity import NoResult, PollState, Services, short_activity
-from shared.model import abandoned_pools, planning, pool_records
+from shared.model import planning, pool_records
+from shared.model.cleanup import LASTING, Cleanup
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
 from shared.model.requests import Build, Mode
-from shared.model.results import GivenUp
 from shared.store.builds import ENDED, outcome_of
 
 _ADVICE = "Start the request again: what the build had kept has been removed."
@@ -21,10 +21,7 @@ _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}
 
 
 @short_activity(
-    BuildRef,
-    NoResult,
-    verb="close the record of a build that died",
-    subject=lambda plan: plan.build_id,
+    BuildRef, NoResult, verb="close a dead build's record", subject=lambda plan: plan.build_id
 )
 def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     """A build whose orchestration died gets its outcome after all, with the pools on record."""
@@ -33,25 +30,15 @@ def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult
     if row is None or row["State"] in ENDED:
         return NoResult()
     _hand_over(services, build, poll.now)
-    error = Failure(
-        code="Bug",
-        kind=Kind.BUG,
-        message="The build's orchestration died without an outcome; what only it needed goes.",
-        resource=build,
-        next_action="Start the request again under a new id, and report this with the build's id.",
-    )
     recorded = [services.records.pool(p.account.name, p.pool_id) for p in _pools(services, build)]
     own = [replace(r, checks=[]) for r in recorded if r and r.build_id == build]
-    outcome = BuildOutcome(build_id=build, state="failed", pools=own, error=error)
+    outcome = BuildOutcome(build_id=build, state="failed", pools=own, error=_died(build))
     services.records.end_dead_build(outcome, poll.now)
     return NoResult()
 
 
 @short_activity(
-    BuildRef,
-    NoResult,
-    verb="record the pools that were cut off",
-    subject=lambda plan: plan.build_id,
+    BuildRef, NoResult, verb="record pools that were cut off", subject=lambda plan: plan.build_id
 )
 def hand_over_pools(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
     """Mark pools that the build began and never reported as failed; the sweep removes their
@@ -64,9 +51,17 @@ def hand_over_pools(services: Services, plan: BuildRef, poll: PollState) -> NoRe
 def _hand_over(services: Services, build: str, now: str) -> None:
     for pool in _pools(services, build):
         if _is_unreported(services, pool):
-            record = pool_records.failed(pool, abandoned_pools.cut_off(pool), now)
-            why = "it was not verified, and no build creates it any more"
-            services.records.put_pool(abandoned_pools.handed_over(record, why))
+            services.records.put_pool(pool_records.or_died(pool, _died(pool.resource), now))
+
+
+def _died(resource: str) -> Failure:
+    return Failure(
+        code="Bug",
+        kind=Kind.BUG,
+        message="The orchestration died without an outcome; what only it needed goes.",
+        resource=resource,
+        next_action="Start the request again under a new id, and report this with the build's id.",
+    )
 
 
 def _pools(services: Services, build: str) -> list[PoolPlan]:
@@ -91,23 +86,21 @@ def _is_unreported(services: Services, plan: PoolPlan) -> bool:
     return record.changed_at < max(seen)
 
 
-@short_activity(
-    BuildRef,
-    GivenUp,
-    verb="record that a build cannot be resumed any more",
-    subject=lambda plan: plan.build_id,
-)
-def give_up_build(services: Services, plan: BuildRef, _: PollState) -> GivenUp:
-    row = services.records.build(plan.build_id)
+@short_activity(Cleanup, Cleanup, verb="give the build up", subject=lambda work: work.key)
+def give_up_build(services: Services, work: Cleanup, _: PollState) -> Cleanup:
+    """Returns what goes now: nothing if the build was resumed; nothing that lasts if it made an
+    image or pools.
+    """
+    row = services.records.build(work.key)
     outcome = outcome_of(row) if row else None
     if row is None or outcome is None:
-        return GivenUp()
-    if cleanup_facts.made_in(services, plan.build_id) is None:
-        return GivenUp(over=True, has_results=True)
+        return Cleanup()
+    if cleanup_facts.made_in(services, work.key) is None:
+        return Cleanup(items=[item for item in work.items if item.kind not in LASTING])
     was_kept = outcome.resumable or row["Request"]["image"].get("keepVm")
     if was_kept and outcome.error is not None:
         error = replace(outcome.error, next_action=_ADVICE)
         given_up = replace(outcome, resumable=False, error=error)
         if not services.records.correct_outcome(row, given_up):
-            return GivenUp()
-    return GivenUp(over=True)
+            return Cleanup()
+    return work

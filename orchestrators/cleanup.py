@@ -20,15 +20,12 @@ from shared.model.cleanup import (
     POOL,
     VM,
     Action,
-    CleanupDone,
+    Cleanup,
     CleanupItem,
-    CleanupPart,
-    CleanupWork,
-    divide,
-    removals,
+    by_build,
+    in_groups,
 )
 from shared.model.plans import BuildRef, ImagePlan, MadeIn, SweepPlan
-from shared.model.results import Removal
 
 _BUILDS_WIDTH = 10
 # Groups of 50 pools: 200 at once use half of what Azure lets one identity write in a subscription.
@@ -50,7 +47,6 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
     """The sweep: builds that died, what builds left, pools. A part that fails stops no other."""
     closed: list[str] = []
     items: list[CleanupItem] = []
-    ended: dict[str, str] = {}
     error: Failure | None = None
     try:
         for build in plan.dead:
@@ -58,110 +54,97 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
             closed.append(build)
     except StepFailed as failed:
         error = failed.failure
-    left, pools = CleanupPart(closed=plan.dead), CleanupPart(pools=True)
-    for part, width in ((left, _BUILDS_WIDTH), (pools, _POOLS_WIDTH)):
+    parts = (
+        (workflow.call(context, cleanup.list_left, plan), by_build, _BUILDS_WIDTH),
+        (workflow.call(context, cleanup.list_pools, NoInput()), in_groups, _POOLS_WIDTH),
+    )
+    for listing, divide, width in parts:
         try:
-            found = yield from workflow.call(context, cleanup.list_cleanup, part)
-            items += found.items
-            ended |= yield from _side_by_side(context, divide(found.items), width)
+            found = yield from listing
+            items += yield from _side_by_side(context, divide(found.items), width)
         except StepFailed as failed:
             error = error or failed.failure
-    done = [item for item in items if ended.get(item.id) == "done" and not item.is_done]
+    done = [item for item in items if item.ended == "done" and not item.is_done]
     return Swept(
         closed=closed,
         deleted=[item.id for item in done if item.action is Action.REMOVE],
         shrunk=[item.id for item in done if item.action is Action.SHRINK],
-        failed=[id_ for id_, how in ended.items() if how == "failed"],
+        failed=[item.id for item in items if item.ended == "failed"],
         error=error,
     )
 
 
 def _side_by_side(
-    context: Context, works: Sequence[CleanupWork], width: int
-) -> Workflow[dict[str, str]]:
+    context: Context, works: Sequence[Cleanup], width: int
+) -> Workflow[list[CleanupItem]]:
     children = [Child(orchestration=clean, identity=work.key, input=work) for work in works]
     outcomes = yield from workflow.run_children(context, children, width)
-    ended: dict[str, str] = {}
+    ended: list[CleanupItem] = []
     for child in children:
         outcome = outcomes[child]
-        if isinstance(outcome, Failure):
-            ended |= {item.id: "failed" for item in child.input.items}
-        else:
-            ended |= outcome.ended
+        ended += _failed(child.input) if isinstance(outcome, Failure) else outcome.items
     return ended
 
 
-@orchestration(CleanupWork, CleanupDone)
-def clean(context: Context, work: CleanupWork) -> Workflow[CleanupDone]:
-    """A build's items one after another, or one pool; several pools side by side as children."""
-    first, items = work.items[0], work.items
-    if first.kind == POOL and len(items) > 1:
-        ended = yield from _side_by_side(context, divide(items, pools=1), len(items))
-        return CleanupDone(ended=ended)
+def _failed(work: Cleanup) -> list[CleanupItem]:
+    return [replace(item, ended="failed") for item in work.items]
+
+
+@orchestration(Cleanup, Cleanup)
+def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
+    """A build's items one after another, or one pool; several pools side by side as children. A
+    build is given up first, so that it is resumed or cleaned up and never both.
+    """
+    first = work.items[0]
+    if first.kind == POOL and len(work.items) > 1:
+        pools = in_groups(work.items, 1)
+        return Cleanup(items=(yield from _side_by_side(context, pools, len(pools))))
     step_context = StepContext(build=first.build_id, cancellable=False)
     try:
-        remove = _clean_pool if first.kind == POOL else _clean_build
-        ended = yield from remove(context, step_context, work)
-        done = CleanupDone(items=items, ended=ended)
-        yield from workflow.call(context, cleanup.record_cleanup, done)
+        goes = work
+        if work.gives_up:
+            goes = yield from workflow.call(context, closing.give_up_build, work)
+        ended = Cleanup(items=(yield from _carry_out(context, step_context, goes.items)))
+        yield from workflow.call(context, cleanup.record_cleanup, ended)
     except StepFailed:
-        ended = {item.id: "failed" for item in items}
-    return CleanupDone(ended=ended)
+        return Cleanup(items=_failed(work))
+    return ended
 
 
-def _clean_pool(
-    context: Context, step_context: StepContext, work: CleanupWork
-) -> Workflow[dict[str, str]]:
-    (item,) = work.items
-    if item.is_done:
-        return {item.id: "done"}
-    step_context = step_context.of_pool(item.id.rpartition("/")[2])
-    step = "empty_pool" if item.action is Action.SHRINK else "remove_pool"
-    removed = yield from workflow.run_step(context, step_context, step, cleanup.clean_pool, item)
-    return {item.id: "kept" if removed.kept else "done"}
-
-
-def _clean_build(
-    context: Context, step_context: StepContext, work: CleanupWork
-) -> Workflow[dict[str, str]]:
-    """Give the build up, so that it is resumed or cleaned up and never both, then remove its items.
-    What lasts stays if the build has an image or pools by then.
+def _carry_out(
+    context: Context, step_context: StepContext, items: Sequence[CleanupItem]
+) -> Workflow[list[CleanupItem]]:
+    """Remove or shrink one after another; returns what was tried, and how it ended. What lasts is
+    left alone once anything temporary failed, and the group once anything did.
     """
-    items = work.items
-    if work.gives_up:
-        build = BuildRef(build_id=step_context.build)
-        given_up = yield from workflow.call(context, closing.give_up_build, build)
-        if not given_up.over:
-            return {}
-        items = [i for i in items if not given_up.has_results or i.kind not in LASTING]
-    ended = yield from _remove(context, step_context, removals(i for i in items if not i.is_done))
-    return {**{item.id: "done" for item in items if item.is_done}, **ended}
+    ended: list[CleanupItem] = []
+    for number, item in enumerate(items, 1):
+        failed = [each.kind for each in ended if each.ended == "failed"]
+        is_blocked = failed and (item.kind == GROUP or failed[0] not in LASTING)
+        if item.is_done:
+            ended.append(replace(item, ended="done"))
+        elif item.kind not in LASTING or not is_blocked:
+            how = yield from _remove(context, step_context, item, number)
+            ended.append(replace(item, ended=how))
+    return ended
 
 
 def _remove(
-    context: Context, step_context: StepContext, found: Sequence[Removal]
-) -> Workflow[dict[str, str]]:
-    """Remove one resource after another; returns whether each is done, kept or failed. What lasts
-    is left alone once anything temporary failed, and the group once anything did.
-    """
-    ended: dict[str, str] = {}
-    failed: list[str] = []
-    for removal in found:
-        kind = removal.plan.type.lower()
-        if failed and (kind == GROUP or (kind in LASTING and failed[0] not in LASTING)):
-            continue
-        if kind == VM:  # takes its time, and is not polled every few seconds meanwhile
-            typical = {removal.step: timing.pace_of("remove_builder_vm").typical}
-            step_context = replace(step_context, pace=typical)
-        try:
-            removed = yield from workflow.run_step(
-                context, step_context, removal.step, cleanup.remove_made, removal.plan
-            )
-            ended[removal.plan.id] = "kept" if removed.kept else "done"
-        except StepFailed:
-            ended[removal.plan.id] = "failed"
-            failed.append(kind)
-    return ended
+    context: Context, step_context: StepContext, item: CleanupItem, number: int
+) -> Workflow[str]:
+    """Remove or shrink one resource; returns how that ended."""
+    step = item.step(number)
+    if item.kind == POOL:
+        step_context = step_context.of_pool(item.id.rpartition("/")[2])
+    if item.kind == VM:  # takes its time, and is not polled every few seconds meanwhile
+        typical = {step: timing.pace_of("remove_builder_vm").typical}
+        step_context = replace(step_context, pace=typical)
+    try:
+        activity = cleanup.remove_made
+        removed = yield from workflow.run_step(context, step_context, step, activity, item)
+    except StepFailed:
+        return "failed"
+    return "kept" if removed.kept else "done"
 
 
 # -- the end of a build ---------------------------------------------------------------------------
@@ -240,14 +223,14 @@ def _undo(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
         found = yield from workflow.call(context, cleanup.list_made, where)
     except StepFailed:
         return [where.group_id]
-    ended = yield from _remove(context, work.scope, found.made)
-    return [id_ for id_, how in ended.items() if how == "failed"]
+    ended = yield from _carry_out(context, work.scope, [each.plan for each in found.made])
+    return [item.id for item in ended if item.ended == "failed"]
 
 
 # -- the sweeps of 0.1.0 --------------------------------------------------------------------------
 
 
-def _end(_context: Context, _: NoInput) -> Workflow[NoResult]:
+def _end_at_once(_context: Context, _: NoInput) -> Workflow[NoResult]:
     """End a sweep, or a part of one, that 0.1.0 began: the next `clean_up` does its work. Remove
     these names once no app is upgraded from 0.1.0 any more.
     """
@@ -256,6 +239,6 @@ def _end(_context: Context, _: NoInput) -> Workflow[NoResult]:
 
 
 sweep, clear_build, sweep_pools, shrink_left_pool, expire_pool = (
-    Orchestration(name=name, input=NoInput, output=NoResult, body=_end)
+    Orchestration(name=name, input=NoInput, output=NoResult, body=_end_at_once)
     for name in ("sweep", "clear_build", "sweep_pools", "shrink_left_pool", "expire_pool")
 )

@@ -6,15 +6,14 @@ planned again from fresh facts, and is carried out only if the plan is still the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from shared.base import names
-from shared.base.wire import Wire, replace
+from shared.base.wire import Wire
 from shared.model.outcomes import PoolRecord
-from shared.model.plans import MadePlan
-from shared.model.results import Removal
 
 POOL = "microsoft.batch/batchaccounts/pools"
 GROUP = names.GROUP_TYPE.lower()
@@ -47,50 +46,59 @@ class Action(StrEnum):
 
 
 class CleanupItem(Wire):
-    """One resource, what cleanup does with it, and why."""
+    """One resource, what cleanup does with it, why, and how that ended."""
 
     id: str
     type: str
     build_id: str
-    action: Action
-    reason: str
+    resource_group: str
+    action: Action = Action.REMOVE
+    reason: str = ""
     until: str | None = None  # when it goes, if that is known; ISO 8601
     is_done: bool = False  # Azure is as it should be: only the record must follow
+    ended: str | None = None  # done, failed, or kept because the plan had changed
+
+    def to_wire(self) -> dict[str, Any]:
+        """Without defaults: 0.1.0 knew the first four fields only, and a replay compares."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @property
     def kind(self) -> str:
         """The type in lower case."""
         return self.type.lower()
 
+    @property
+    def is_to_do(self) -> bool:
+        """Whether a sweep does anything about it."""
+        return self.is_done or self.action is not Action.KEEP
 
-class CleanupPart(Wire):
-    """A part of the list: pools, or what builds left. `closed` are builds closed just now."""
-
-    pools: bool = False
-    closed: list[str] = []
-
-
-class CleanupList(Wire):
-    """A part of the list."""
-
-    items: list[CleanupItem] = []
+    def step(self, number: int) -> str:
+        """The name of its step in the build's record; `number` tells similar ones apart."""
+        if self.kind == POOL:
+            return "empty_pool" if self.action is Action.SHRINK else "remove_pool"
+        return LASTING.get(self.kind, f"sweep_{number}")
 
 
-class CleanupWork(Wire):
-    """What one orchestration carries out: a build's items in order of removal, or some pools. A
-    build that is given up keeps nothing, so it cannot be resumed from now on.
+class Cleanup(Wire):
+    """A part of the list: what one orchestration carries out, and later how it ended. A build that
+    is given up keeps nothing, so it cannot be resumed from now on.
     """
 
-    key: str
-    items: list[CleanupItem]
+    key: str = ""
+    items: list[CleanupItem] = []
     gives_up: bool = False
 
 
-class CleanupDone(Wire):
-    """How items ended, by id: done, failed, or kept because the plan had changed."""
+class Made(Wire):
+    """An item as `list_made` has returned it since 0.1.0."""
 
-    items: list[CleanupItem] = []
-    ended: dict[str, str] = {}
+    plan: CleanupItem
+
+
+class MadeList(Wire):
+    """What a failed build made for good and no other build needs, in the order of removal."""
+
+    made: list[Made] = []
 
 
 # -- the facts ------------------------------------------------------------------------------------
@@ -101,7 +109,6 @@ class ResourceFacts:
     """A resource that carries a build's tag, or that a build's record lists."""
 
     id: str
-    type: str
     build: str
     expires: str = ""  # a tag; what lasts has none
     is_used: bool = False  # an image version that did not fail, a registry that is not empty
@@ -111,7 +118,12 @@ class ResourceFacts:
     @property
     def kind(self) -> str:
         """The type in lower case."""
-        return self.type.lower()
+        return names.type_of(self.id).lower()
+
+    @property
+    def group(self) -> str:
+        """The name of the resource group that it is in, or is."""
+        return self.id.split("/")[4]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,17 +134,6 @@ class BuildFacts:
     is_over: bool = True
     may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
     leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
-    is_closed_now: bool = False  # this sweep has closed it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupFacts:
-    """The resource group of a build without an image; `refused` is why Azure does not list it."""
-
-    id: str
-    build: str = ""
-    contents: tuple[ResourceFacts, ...] = ()
-    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,11 +153,14 @@ class PoolFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """Everything that the list is made from; builds and groups by the build's id."""
+    """Everything that the list is made from. `groups` holds, by the build's id, the resource group
+    of a build without an image, and its contents.
+    """
 
     resources: tuple[ResourceFacts, ...] = ()
     builds: Mapping[str, BuildFacts] = field(default_factory=dict)
-    groups: Mapping[str, GroupFacts] = field(default_factory=dict)
+    groups: Mapping[str, tuple[ResourceFacts, ...]] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()  # builds that this sweep has closed
     pools: tuple[PoolFacts, ...] = ()
 
 
@@ -168,36 +172,25 @@ def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
     items = [item for pool in facts.pools if (item := plan_pool(pool, now))]
     items += _plan_temporary(facts, now)
     for build in ending_builds(facts, now):
-        if group := facts.groups.get(build):
-            items += plan_group(build, group, facts.builds, now)
+        items += plan_lasting(build, facts, now)
     return items
 
 
-def divide(items: list[CleanupItem], pools: int = 50) -> list[CleanupWork]:
-    """What one orchestration carries out each: all of a build, or so many pools."""
-    to_do = [item for item in items if item.is_done or item.action is not Action.KEEP]
-    keeping = {i.build_id for i in items if i.kind != POOL and i.action is Action.KEEP}
+def by_build(items: list[CleanupItem]) -> list[Cleanup]:
+    """What one orchestration carries out each: all of a build, in order of removal."""
+    keeping = {item.build_id for item in items if item.action is Action.KEEP}
     works: dict[str, list[CleanupItem]] = {}
-    seen = 0
-    for item in to_do:
-        key = f"pools-{seen // pools}" if item.kind == POOL else item.build_id
-        works.setdefault(key, []).append(item)
-        seen += item.kind == POOL
-    return [
-        CleanupWork(key=key, items=work, gives_up=work[0].kind != POOL and key not in keeping)
-        for key, work in works.items()
-    ]
+    for item in items:
+        if item.is_to_do:
+            works.setdefault(item.build_id, []).append(item)
+    return [Cleanup(key=k, items=own, gives_up=k not in keeping) for k, own in works.items()]
 
 
-def removals(items: Iterable[CleanupItem]) -> list[Removal]:
-    """The items with the names that their steps have in a build's record."""
-    found = []
-    for number, item in enumerate(items, 1):
-        step = LASTING.get(item.kind, f"sweep_{number}")
-        of = {"id": item.id, "type": item.type, "build_id": item.build_id}
-        plan = MadePlan(**of, resource_group=item.id.split("/")[4])
-        found.append(Removal(step=step, plan=plan))
-    return found
+def in_groups(pools: list[CleanupItem], size: int = 50) -> list[Cleanup]:
+    """What one orchestration carries out each: so many pools."""
+    to_do = [pool for pool in pools if pool.is_to_do]
+    starts = range(0, len(to_do), size)
+    return [Cleanup(key=f"pools-{n}", items=to_do[n : n + size]) for n in starts]
 
 
 # -- what builds made -----------------------------------------------------------------------------
@@ -213,7 +206,7 @@ def ending_builds(facts: Facts, now: str) -> list[str]:
         for id_, build in facts.builds.items()
         if build.is_over
         and id_ not in keeping
-        and (id_ in left or build.leftovers or build.is_closed_now)
+        and (id_ in left or build.leftovers or id_ in facts.closed)
     ]
 
 
@@ -252,54 +245,51 @@ def _plan_resource(resource: ResourceFacts, build: BuildFacts | None, now: str) 
 def _item(
     of: ResourceFacts, action: Action, why: str, until: str | None = None, *, is_done: bool = False
 ) -> CleanupItem:
-    item = CleanupItem(id=of.id, type=of.type, build_id=of.build, action=action, reason=why)
-    return replace(item, until=until, is_done=is_done)
+    return CleanupItem(
+        id=of.id,
+        type=names.type_of(of.id),
+        build_id=of.build,
+        resource_group=of.group,
+        action=action,
+        reason=why,
+        until=until,
+        is_done=is_done,
+    )
 
 
-def plan_group(
-    build: str,
-    group: GroupFacts,
-    builds: Mapping[str, BuildFacts],
-    now: str,
-    *,
-    is_cleared: bool = False,
+def plan_lasting(
+    build: str, facts: Facts, now: str, *, is_cleared: bool = False
 ) -> list[CleanupItem]:
-    """Gallery, registry, identity and group of a build that made neither image nor pools. Unless
-    `is_cleared`, what it needed only while it ran is still there, and counts as gone.
+    """Gallery, registry, identity and group of a build that made neither image nor pools: what it
+    made of them, if everything inside goes as well. Unless `is_cleared`, what it needed only while
+    it ran is still there, and counts as gone.
     """
-    if is_needed(group.id, build, builds):
+    found = facts.groups.get(build, ())
+    if not found or is_needed(found[0].group, build, facts.builds):
         return []
-    own = ResourceFacts(id=group.id, type=names.GROUP_TYPE, build=build)
-    if group.refused:
-        return [_item(own, Action.REMOVE, f"{_UNUSED}; now: {group.refused}", now)]
-    contents = [r for r in group.contents if is_cleared or not _is_of_builder(r, build)]
-    goes = _unused(build, contents)
-    if group.build == build and len(goes) == len(contents):
-        goes.append(own)
-    return [_item(resource, Action.REMOVE, _UNUSED, now) for resource in goes]
+    there = [r for r in found if is_cleared or not _is_of_builder(r, build)]
+    goes: list[ResourceFacts] = []
+    own = (r for r in there if r.build == build and r.kind in LASTING)
+    for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
+        inside = [r for r in there if r.id.lower().startswith(f"{resource.id.lower()}/")]
+        if not resource.is_used and all(r in goes for r in inside):
+            goes.append(resource)
+    return [_item(r, Action.REMOVE, _with_refusal(_UNUSED, r.refused), now) for r in goes]
+
+
+def _with_refusal(reason: str, refused: str) -> str:
+    return f"{reason}; now: {refused}" if refused else reason
 
 
 def is_needed(group: str, build: str, builds: Mapping[str, BuildFacts]) -> bool:
-    """Whether a build other than `build` may need a resource group (by its id or name)."""
-    name = group.rpartition("/")[2]
+    """Whether a build other than `build` may need a resource group (by its name)."""
     others = (facts for id_, facts in builds.items() if id_ != build)
-    return any(names.same(name, needed) for other in others for needed in other.may_need)
+    return any(names.same(group, needed) for other in others for needed in other.may_need)
 
 
 def _is_of_builder(resource: ResourceFacts, build: str) -> bool:
     """What Azure makes along with a builder has no tags; its name begins with the builder's."""
     return resource.kind not in LASTING and build.lower() in resource.id.lower()
-
-
-def _unused(build: str, contents: list[ResourceFacts]) -> list[ResourceFacts]:
-    """What the build made of the contents, in order, if everything inside it goes as well."""
-    goes: list[ResourceFacts] = []
-    own = (r for r in contents if r.build == build and r.kind in LASTING)
-    for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
-        inside = [r for r in contents if r.id.lower().startswith(f"{resource.id.lower()}/")]
-        if not resource.is_used and all(r in goes for r in inside):
-            goes.append(resource)
-    return goes
 
 
 # -- pools ----------------------------------------------------------------------------------------
@@ -318,17 +308,15 @@ def is_over(record: PoolRecord, now: str) -> bool:
 def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
     """Deletion beats shrinking. None for a pool that has no end and is in order."""
     record = pool.record
-    of = ResourceFacts(id=pool.id, type=names.type_of(pool.id), build=record.build_id)
+    of = ResourceFacts(id=pool.id, build=record.build_id)
     action, why = Action.REMOVE, f"it was asked for until {record.expires_at}"
     if not is_over(record, now):
         action, why = Action.SHRINK, f"its build {of.build} failed and could not remove its nodes"
         if not record.nodes_left:
             until = record.expires_at
             return _item(of, Action.KEEP, "it was asked for until then", until) if until else None
-    if pool.refused:
-        return _item(of, action, f"{why}; now: {pool.refused}", now)
-    if pool.is_marked and action is Action.REMOVE:
-        return _item(of, action, why, now)
+    if pool.refused or (pool.is_marked and action is Action.REMOVE):
+        return _item(of, action, _with_refusal(why, pool.refused), now)
     if pool.at_work:
         return _item(of, Action.KEEP, f"build {pool.at_work} is at work on it")
     if not pool.is_gone and (taken := _taken_over(pool, action)):

@@ -325,12 +325,3 @@ class MadeIn(Wire):
     def group_id(self) -> str:
         """The group's resource id."""
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
-
-
-class MadePlan(Wire):
-    """A resource that a build made and that is to be removed."""
-
-    id: str
-    type: str
-    build_id: str
-    resource_group: str

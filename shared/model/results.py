@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from shared.base.errors import Problem
 from shared.base.wire import Wire
 from shared.model.outcomes import ImageRecord, PoolRecord, PreloadedImage
-from shared.model.plans import BaseImage, BuildPlan, MadePlan
+from shared.model.plans import BaseImage, BuildPlan
 from shared.model.simulation_marks import Marks
 from shared.model.verification import CheckResult
 
@@ -183,26 +183,6 @@ class RecipeAccepted(Wire):
 
 # -------------------------------------------------------------------------------------------------
 # Cleanup
-
-
-class GivenUp(Wire):
-    """Whether the build is over (not if it was resumed), and whether it made an image or pools."""
-
-    over: bool = False
-    has_results: bool = False
-
-
-class Removal(Wire):
-    """A resource to remove, and the step that does it."""
-
-    step: str
-    plan: MadePlan
-
-
-class RemovalList(Wire):
-    """What a failed build made for good and no other build needs, in the order of removal."""
-
-    made: list[Removal] = []
 
 
 class Removed(Wire):

@@ -241,7 +241,7 @@ def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
     built.build(of_pools())
     built.engine.advance(9 * HOUR)
     item = item_of(built)
-    operation, mark, poll = seen_by(built, "clean_pool", item)
+    operation, mark, poll = seen_by(built, "remove_made", item)
     assert built.build(of_pools("again", a_pool("dev")))["state"] == "succeeded"
     with pytest.raises(ResourceModifiedError):
         operation.actions[mark.action](built.services, item, poll)
@@ -254,7 +254,7 @@ def test_a_build_that_was_slower_makes_a_new_pool(built: World) -> None:
     built.build(of_pools())
     built.engine.advance(9 * HOUR)
     item = item_of(built)
-    sweep, mark, poll = seen_by(built, "clean_pool", item)
+    sweep, mark, poll = seen_by(built, "remove_made", item)
     again = built.start(of_pools("again", a_pool("dev", nodes=2)))
     ensure, change, seen = seen_by(built, "ensure_pool", plan_of(built, again))
     sweep.actions[mark.action](built.services, item, poll)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from shared.model.cleanup import (
     BuildFacts,
     CleanupItem,
     Facts,
-    GroupFacts,
     PoolFacts,
     ResourceFacts,
 )
@@ -32,20 +32,23 @@ def id_of(type_: str, name: str) -> str:
 def vm(build: str = "b1", expires: str = EARLIER, **changes: Any) -> ResourceFacts:
     """A builder."""
     type_ = "Microsoft.Compute/virtualMachines"
-    known = {"id": id_of(type_, f"vm-{build}"), "type": type_, "build": build}
-    return ResourceFacts(**known, expires=expires, **changes)
+    return ResourceFacts(id=id_of(type_, f"vm-{build}"), build=build, expires=expires, **changes)
 
 
 def lasting(type_: str, name: str, build: str = "b1", **changes: Any) -> ResourceFacts:
     """Something that lasts."""
-    return ResourceFacts(id=id_of(type_, name), type=type_, build=build, **changes)
+    return ResourceFacts(id=id_of(type_, name), build=build, **changes)
 
 
 GALLERY = lasting("Microsoft.Compute/galleries", "g")
-IMAGE = ResourceFacts(
-    id=f"{GALLERY.id}/images/i", type="Microsoft.Compute/galleries/images", build="b1"
-)
+IMAGE = ResourceFacts(id=f"{GALLERY.id}/images/i", build="b1")
 FAILED = BuildFacts(state="failed")
+
+
+def in_group(*contents: ResourceFacts, **changes: Any) -> Facts:
+    """The group that the failed build has made, and what is in it."""
+    own = ResourceFacts(id=GROUP, build="b1", **changes)
+    return Facts(builds={"b1": FAILED}, groups={"b1": (own, *contents)})
 
 
 def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
@@ -87,11 +90,7 @@ def test_the_order_of_removal() -> None:
     )
     card = lasting("Microsoft.Network/networkInterfaces", "vm-b1-nic", "")
     contents = (*temporary, card, GALLERY, IMAGE)
-    facts = Facts(
-        resources=(*temporary, GALLERY, IMAGE),
-        builds={"b1": FAILED},
-        groups={"b1": GroupFacts(id=GROUP, build="b1", contents=contents)},
-    )
+    facts = dataclasses.replace(in_group(*contents), resources=(*temporary, GALLERY, IMAGE))
     items = cleanup.plan_cleanup(facts, NOW)
     assert [name for name, _ in planned(items)] == ["vm-b1", "net-b1", "i", "g", "images"]
     assert {action for _, action in planned(items)} == {"remove"}
@@ -105,7 +104,7 @@ def test_the_order_of_removal() -> None:
         ((GALLERY, lasting("Microsoft.Web/sites", "theirs", "")), ["g"]),
         ((GALLERY, lasting("Microsoft.Compute/galleries/images", "x", "b2")), ["g"]),
         ((lasting("Microsoft.ContainerRegistry/registries", "r", is_used=True),), []),
-        ((GALLERY, ResourceFacts(id=f"{GALLERY.id}/images/x", type=IMAGE.type, build="b2")), []),
+        ((GALLERY, ResourceFacts(id=f"{GALLERY.id}/images/x", build="b2")), []),
     ],
     ids=[
         "all its own",
@@ -118,36 +117,35 @@ def test_the_order_of_removal() -> None:
 )
 def test_what_lasts(contents: tuple[ResourceFacts, ...], expected: list[str]) -> None:
     """Only what this build made, with nothing of others inside."""
-    group = GroupFacts(id=GROUP, build="b1", contents=contents)
-    items = cleanup.plan_group("b1", group, {"b1": FAILED}, NOW, is_cleared=True)
+    items = cleanup.plan_lasting("b1", in_group(*contents), NOW, is_cleared=True)
     assert [item.id.rpartition("/")[2] for item in items] == expected
 
 
 def test_what_a_dead_build_made_goes_with_its_closing() -> None:
     """Nothing temporary may be left of it, and its record lists nothing."""
-    closed = BuildFacts(state="failed", is_closed_now=True)
-    group = GroupFacts(id=GROUP, build="b1", contents=(GALLERY,))
-    facts = Facts(builds={"b1": closed, "b2": FAILED}, groups={"b1": group, "b2": group})
+    group = in_group(GALLERY).groups["b1"]
+    facts = Facts(
+        builds={"b1": FAILED, "b2": FAILED}, groups={"b1": group, "b2": group}, closed=("b1",)
+    )
     assert planned(cleanup.plan_cleanup(facts, NOW)) == [("g", "remove"), ("images", "remove")]
 
 
 def test_what_another_build_may_need_stays() -> None:
     """Azure takes a group's name in any case."""
-    group = GroupFacts(id=GROUP, build="b1", contents=(GALLERY,))
     other = BuildFacts(state="running", is_over=False, may_need=("IMAGES",))
-    assert cleanup.plan_group("b1", group, {"b1": FAILED, "b2": other}, NOW) == []
+    facts = dataclasses.replace(in_group(GALLERY), builds={"b1": FAILED, "b2": other})
+    assert cleanup.plan_lasting("b1", facts, NOW) == []
 
 
 def test_what_is_temporary_must_be_gone_before_the_group() -> None:
     """The list counts it as gone; the look right before the removal does not."""
-    group = GroupFacts(id=GROUP, build="b1", contents=(vm(),))
-    assert cleanup.plan_group("b1", group, {}, NOW)
-    assert cleanup.plan_group("b1", group, {}, NOW, is_cleared=True) == []
+    assert cleanup.plan_lasting("b1", in_group(vm()), NOW)
+    assert cleanup.plan_lasting("b1", in_group(vm()), NOW, is_cleared=True) == []
 
 
 def test_a_group_that_azure_does_not_list_is_tried() -> None:
     """The reason says what Azure answered."""
-    (item,) = cleanup.plan_group("b1", GroupFacts(id=GROUP, refused="no right"), {}, NOW)
+    (item,) = cleanup.plan_lasting("b1", in_group(refused="no right"), NOW)
     assert "no right" in item.reason
 
 
@@ -156,7 +154,6 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
     gone = vm(is_gone=True)
     kept = ResourceFacts(
         id=id_of("Microsoft.Compute/disks", "d"),
-        type="Microsoft.Compute/disks",
         build="b1",
         expires=LATER,
     )
@@ -164,7 +161,7 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
     facts = Facts(resources=(gone, kept), builds={"b1": build})
     items = cleanup.plan_cleanup(facts, NOW)
     assert cleanup.ending_builds(facts, NOW) == []
-    (work,) = cleanup.divide(items)
+    (work,) = cleanup.by_build(items)
     assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
         False, [("vm-b1", "remove")], True,
     )  # fmt: skip
@@ -236,7 +233,7 @@ def test_pools_are_carried_out_in_groups() -> None:
     """What is only kept is carried out by none."""
     pools = [PoolFacts(id=f"{POOL}{n}", record=OVER, **SEEN) for n in range(120)]
     kept = PoolFacts(id=POOL, record=record(expires_at=LATER))
-    works = cleanup.divide(cleanup.plan_cleanup(Facts(pools=(kept, *pools)), NOW))
+    works = cleanup.in_groups(cleanup.plan_cleanup(Facts(pools=(kept, *pools)), NOW))
     assert [len(work.items) for work in works] == [50, 50, 20]
     assert len({work.key for work in works}) == 3
 
@@ -245,3 +242,15 @@ def test_the_same_facts_give_the_same_list() -> None:
     """The plan depends on nothing else."""
     facts = Facts(resources=(vm(), vm("b2")), builds={"b1": FAILED})
     assert cleanup.plan_cleanup(facts, NOW) == cleanup.plan_cleanup(facts, NOW)
+
+
+# -- what 0.1.0 has begun -------------------------------------------------------------------------
+
+
+def test_a_removal_that_0_1_0_planned_is_scheduled_as_it_was() -> None:
+    """A build that runs during an upgrade schedules it again at each replay."""
+    plan = {"id": GALLERY.id, "type": "Microsoft.Compute/galleries"}
+    plan |= {"buildId": "b1", "resourceGroup": "images"}
+    found = cleanup.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
+    (item,) = (each.plan for each in found.made)
+    assert (item.step(1), item.to_wire()) == ("remove_gallery", plan)
