@@ -218,6 +218,15 @@ def test_the_documentation_names_every_route() -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("package", [*APP, "cli"])
+def test_the_words_are_plain(package: str) -> None:
+    """Words that hide who does what to what: the sentence gets a subject and a verb instead."""
+    hiding = re.compile(r"\b(told|whoever|nobody)\b")
+    for path in sources(package):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert not hiding.search(line), f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+
+
 def test_the_readme_is_short_and_begins_with_two_commands() -> None:
     """A newcomer reads one screen before the first command, and ten minutes in all."""
     readme = (ROOT / "README.md").read_text()

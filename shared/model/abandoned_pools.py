@@ -1,4 +1,4 @@
-"""A failed pool whose nodes could not be removed: its record hands it over to the sweep. Pure."""
+"""Failed pools whose nodes could not be removed: their records name them to the sweep. Pure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ _STILL = "Its nodes may still cost money"  # where the advice about them begins
 
 
 def is_anothers(failure: Failure) -> bool:
-    """Whether a pool failed because it is another's: we refused to touch it. What Azure refuses
-    with a conflict is another matter.
+    """Whether batch-prep itself refused to change something that another build holds. A conflict
+    that Azure reports has an Azure code.
     """
     return failure.kind is Kind.CONFLICT and failure.azure_code is None
 
 
 def handed_over(record: PoolRecord, why: str) -> PoolRecord:
-    """The record of a failed pool whose nodes are there: from now on the sweep removes them."""
-    told = (
+    """The record of a failed pool that still has nodes: from now on the sweep removes them."""
+    advice = (
         f"{_STILL}: {why.rstrip('.')}. The sweep goes on trying to remove them; "
         "./batch-prep.sh leftovers shows whether they are gone."
     )
-    return replace(_advising(record, told), nodes_left=True)
+    return replace(_advising(record, advice), nodes_left=True)
 
 
 def settled(record: PoolRecord) -> PoolRecord:
-    """The record once nothing of its nodes is the sweep's any more."""
+    """The record of a pool whose nodes the sweep need not remove any more."""
     return replace(_advising(record, ""), nodes_left=False) if record.nodes_left else record
 
 
 def without_nodes(record: PoolRecord) -> PoolRecord:
     """The record of a failed pool that was shrunk to zero nodes."""
-    told = "The pool was shrunk to zero nodes meanwhile."
-    return replace(_advising(record, told), nodes=0, low_priority_nodes=0)
+    advice = "The pool was shrunk to zero nodes meanwhile."
+    return replace(_advising(record, advice), nodes=0, low_priority_nodes=0)
 
 
 def _advising(record: PoolRecord, about_nodes: str) -> PoolRecord:
@@ -47,7 +47,7 @@ def _advising(record: PoolRecord, about_nodes: str) -> PoolRecord:
 
 
 def plan_of(resource: str, build: str) -> PoolPlan:
-    """As much of a pool's plan as its removal needs, from the pool's resource id."""
+    """The part of a pool's plan that its removal needs, from the pool's resource id."""
     _, _, subscription, _, group, _, _, _, name, _, pool = resource.split("/")
     account = AccountPlan(
         build_id=build, subscription_id=subscription, name=name, resource_group=group, location=""
