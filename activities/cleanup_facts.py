@@ -55,10 +55,11 @@ def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> 
     """All facts but those of pools, and `now` or else the time by Azure's clock. `closed` are
     builds that the sweep has just closed.
     """
-    listing = services.azure.resources.resources.list
-    listed, at = sdk.listed_at(listing, filter=f"tagName eq '{names.TAG_BUILD}'")
+    # Without a filter: a list that Azure filters by a tag shows no tags, so no time of expiry.
+    # https://learn.microsoft.com/rest/api/resources/resources/list
+    listed, at = sdk.listed_at(services.azure.resources.resources.list)
     builds = builds_of(services)
-    resources = [_resource(each) for each in listed]
+    resources = [_resource(each) for each in listed if build_of(each)]
     known = {resource.id.lower() for resource in resources}
     unlisted = [(id_, left) for id_, b in builds.items() for left in b.leftovers]
     resources += [_recorded(services, *each) for each in unlisted if each[1].lower() not in known]

@@ -30,8 +30,12 @@ def list_in_group(azure: context.Azure, request: model.Request) -> model.Respons
 def _list(
     azure: context.Azure, request: model.Request, resources: list[store.Resource]
 ) -> model.Response:
-    """Tracked resources only: those with a location, as Resource Manager indexes them."""
-    wanted = arm.filter_by_tag(request.query.get("$filter", ""))
+    """Tracked resources only: those with a location, as Resource Manager indexes them. A list that
+    is filtered by a tag has no `tags`: https://learn.microsoft.com/rest/api/resources/resources/list
+    """
+    text = request.query.get("$filter", "")
+    wanted = arm.filter_by_tag(text)
+    shown = set(_FIELDS) - ({"tags"} if "tagname" in text.lower() else set())
     found = [
         resource
         for resource in resources
@@ -40,8 +44,8 @@ def _list(
         and resource.location
         and wanted(resource)
     ]
-    return arm.page(azure, request, found, show=_summary)
 
+    def summary(resource: store.Resource) -> model.JsonObject:
+        return {name: value for name, value in resource.document.items() if name in shown}
 
-def _summary(resource: store.Resource) -> model.JsonObject:
-    return {field: resource.document[field] for field in _FIELDS if field in resource.document}
+    return arm.page(azure, request, found, show=summary)

@@ -217,13 +217,26 @@ def test_resources_are_found_by_their_tag(world: AzureSandbox) -> None:
     make_address(world, "foreign")
 
     one = world.resources.resources.list(filter="tagName eq 'build' and tagValue eq 'b1'")
-    both = world.resources.resources.list(filter="tagName eq 'build'")
+    both = list(world.resources.resources.list(filter="tagName eq 'build'"))
 
     assert [item.name for item in one] == ["mine"]
-    assert (
-        next(iter(world.resources.resources.list(filter="tagName eq 'build'"))).properties is None
-    )
+    assert all(item.properties is None for item in both)
     assert sorted(item.name for item in both) == ["mine", "other"]
+
+
+def test_a_list_that_is_filtered_by_a_tag_shows_no_tags(world: AzureSandbox) -> None:
+    """As the SDK documents: the original tags are not returned in the results."""
+    world.make_group()
+    make_address(world, "mine", tags={"build": "b1"})
+    calls = world.resources.resources
+    by_tag = "tagName eq 'build'"
+
+    assert [item.tags for item in calls.list(filter=by_tag)] == [None]
+    assert [item.tags for item in calls.list_by_resource_group(GROUP, filter=by_tag)] == [None]
+    assert [item.tags for item in calls.list()] == [{"build": "b1"}]
+    assert [item.tags for item in calls.list(filter=f"resourceType eq '{TYPE}'")] == [
+        {"build": "b1"}
+    ]
 
 
 def test_resources_are_found_by_their_type(world: AzureSandbox) -> None:
