@@ -15,7 +15,7 @@ _COMMAND = Path(__file__).parents[1] / "node_modules" / ".bin" / "azurite"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _ACCOUNTS_MAX = 100
 _LISTENS = re.compile(
-    r"Azurite (\w+) service is successfully listening at (http://127\.0\.0\.1:\d+)"
+    r"Azurite (\w+) service is successfully listening at (https?://127\.0\.0\.1:\d+)"
 )
 
 
@@ -55,14 +55,14 @@ class Azurite:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Azurite]:
-    """Start it, on free ports; stop it at the end."""
+def running(*options: str) -> Iterator[Azurite]:
+    """Start it, on free ports and with further options; stop it at the end."""
     names = [f"testaccount{number}" for number in range(_ACCOUNTS_MAX)]
     accounts = ";".join(f"{name}:{KEY}" for name in names)
-    options = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
+    ports = ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
     quiet = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
     process = subprocess.Popen(
-        [str(_COMMAND), *options, *quiet],
+        [str(_COMMAND), *ports, *quiet, *options],
         env={**os.environ, "AZURITE_ACCOUNTS": accounts},
         stdout=subprocess.PIPE,
         text=True,

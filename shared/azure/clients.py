@@ -177,8 +177,8 @@ class Azure:
         return (code, message) if code else None
 
 
-def make_credential(config: settings.Settings) -> TokenCredential:
-    """The app's managed identity."""
+def make_credential(client_id: str | None) -> TokenCredential:
+    """The user-assigned managed identity with this client id; None: the system-assigned one."""
     from azure.identity import ManagedIdentityCredential
 
-    return ManagedIdentityCredential(client_id=config.client_id)
+    return ManagedIdentityCredential(client_id=client_id)

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -73,6 +72,19 @@ def is_loopback(url: str) -> bool:
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 _HTTPS = "an https URL; plain http is accepted on this machine only"
 _STORAGE = "AzureWebJobsStorage"
+_URIS = tuple(f"{_STORAGE}__{service}ServiceUri" for service in ("blob", "queue", "table"))
+_INSTEAD = f"It takes precedence over `{_STORAGE}__accountName`."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Storage:
+    """How the app opens its storage account: with a connection string, or as an identity."""
+
+    connection_string: str | None
+    blob_uri: str = ""
+    queue_uri: str = ""
+    table_uri: str = ""
+    client_id: str | None = None  # of a user-assigned identity; None: the system-assigned one
 
 
 class Settings(BaseModel):
@@ -82,10 +94,42 @@ class Settings(BaseModel):
         frozen=True, extra="ignore", loc_by_alias=False, validate_default=True
     )
 
-    storage: str = _setting(
+    # The Functions host and Durable read the same names, in the same order of precedence:
+    # https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+    storage_account: str | None = _setting(
+        f"{_STORAGE}__accountName",
+        "The name of the app's storage account, which the app opens as its identity.",
+        default=None,
+        pattern="^[a-z0-9]{3,24}$",
+        rule="3 to 24 lower-case letters and digits",
+    )
+    storage_credential: str | None = _setting(
+        f"{_STORAGE}__credential",
+        "How an identity is found: in Azure, as a managed identity.",
+        default=None,
+        pattern="(?i)^managedidentity$",
+        rule="managedidentity",
+    )
+    storage_client_id: str | None = _setting(
+        f"{_STORAGE}__clientId",
+        "The client id of the user-assigned identity that opens the storage account.",
+        default=None,
+        words="the system-assigned identity",
+    )
+    storage_blob_uri: Endpoint | None = _setting(
+        _URIS[0], f"The account's blob service, outside the public cloud. {_INSTEAD}", default=None
+    )
+    storage_queue_uri: Endpoint | None = _setting(
+        _URIS[1], f"The account's queue service, likewise. {_INSTEAD}", default=None
+    )
+    storage_table_uri: Endpoint | None = _setting(
+        _URIS[2], f"The account's table service, likewise. {_INSTEAD}", default=None
+    )
+    storage_connection_string: str | None = _setting(
         _STORAGE,
-        "The connection string of the app's storage account.",
-        validation_alias=AliasChoices(f"{_STORAGE}__tableServiceUri", _STORAGE),
+        "The connection string of the app's storage account, where it is not opened as an "
+        "identity. It takes precedence over all of the above.",
+        default=None,
     )
     subscription_id: str = _setting(
         "AZURE_SUBSCRIPTION_ID", "The subscription in which images and pools are made."
@@ -211,6 +255,22 @@ class Settings(BaseModel):
         words="the builder's own identity",
     )
 
+    @property
+    def storage(self) -> Storage:
+        """How the app opens its storage account, as the Functions host opens it."""
+        if self.storage_connection_string:
+            return Storage(connection_string=self.storage_connection_string)
+        named = f"https://{self.storage_account}.{{}}.core.windows.net"
+        return Storage(
+            connection_string=None,
+            blob_uri=self.storage_blob_uri or named.format("blob"),
+            queue_uri=self.storage_queue_uri or named.format("queue"),
+            table_uri=self.storage_table_uri or named.format("table"),
+            # Without `__credential` the host uses DefaultAzureCredential, which reads the other.
+            client_id=self.storage_client_id
+            or (None if self.storage_credential else self.client_id),
+        )
+
 
 # Not read by this module: where these are missing, nothing takes their place.
 _READ_ELSEWHERE = [
@@ -260,12 +320,26 @@ class SettingsInvalid(Exception):  # noqa: N818
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the environment. Raises SettingsInvalid naming every problem at once."""
-    values = os.environ if environment is None else environment
+    given = os.environ if environment is None else environment
+    values = {name: value for name, value in given.items() if value}
+    problems = _storage_problems(values)
     try:
-        return Settings.model_validate({name: value for name, value in values.items() if value})
+        found = Settings.model_validate(values)
     except ValidationError as error:
-        problems = [_problem(each) for each in error.errors(include_url=False)]
-        raise SettingsInvalid("; ".join(problems)) from None
+        problems += [_problem(each) for each in error.errors(include_url=False)]
+    if problems:
+        raise SettingsInvalid("; ".join(problems))
+    return found
+
+
+def _storage_problems(values: Mapping[str, str]) -> list[str]:
+    """One of three forms is needed: a connection string, the account's name, three addresses."""
+    missing = [name for name in _URIS if name not in values]
+    if _STORAGE in values or f"{_STORAGE}__accountName" in values or not missing:
+        return []
+    if len(missing) < len(_URIS):
+        return [f"{name} is not set" for name in missing]
+    return [f"{_STORAGE}__accountName is not set, nor is {_STORAGE}, a connection string"]
 
 
 def _problem(error: Any) -> str:

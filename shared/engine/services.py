@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import uuid
 from functools import cache
-from typing import TYPE_CHECKING
 
-from shared.azure import clients
+from shared.azure import clients, storage
 from shared.base import settings
 from shared.engine.activity import Services
 from shared.store.outbox import Outbox
 from shared.store.records import Records
-
-if TYPE_CHECKING:
-    from azure.data.tables import TableServiceClient
 
 
 @cache
@@ -22,22 +18,14 @@ def from_environment() -> Services:
     from shared.store.tables import Tables
 
     config = settings.load()
-    credential = clients.make_credential(config)
+    credential = clients.make_credential(config.client_id)
     return Services(
         azure=clients.Azure(config, credential),
-        records=Records(Tables(_table_service(config))),
+        records=Records(Tables(storage.tables(config.storage))),
         outbox=Outbox(config),
         new_public_key=new_public_key,
         new_id=lambda: uuid.uuid4().hex,
     )
-
-
-def _table_service(config: settings.Settings) -> TableServiceClient:
-    from azure.data.tables import TableServiceClient
-
-    if config.storage.startswith("https://"):
-        return TableServiceClient(config.storage, credential=clients.make_credential(config))
-    return TableServiceClient.from_connection_string(config.storage)
 
 
 def new_public_key() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from shared.azure import clients
+from shared.azure import clients, storage
 from shared.base import names
 from shared.base.settings import Settings
 
@@ -30,14 +30,8 @@ class Outbox:
     def put_pool_request(self, text: str) -> None:
         """Plain JSON, as every sender writes it."""
         from azure.core.exceptions import ResourceNotFoundError
-        from azure.storage.queue import QueueClient
 
-        name = names.POOL_REQUESTS_QUEUE
-        if self._is_remote():
-            url = self._config.storage.replace(".table.", ".queue.", 1)
-            queue = QueueClient(url, name, credential=clients.make_credential(self._config))
-        else:
-            queue = QueueClient.from_connection_string(self._config.storage, name)
+        queue = storage.queue(self._config.storage, names.POOL_REQUESTS_QUEUE)
         try:
             queue.send_message(text)
         except ResourceNotFoundError:
@@ -95,7 +89,7 @@ class Outbox:
     def read_log(self, url: str) -> bytes | None:
         """A blob that a script wrote, or None while it is not there. Raises AzureError.
 
-        Storage that the app's connection string opens is opened with it; any other as the app's
+        A blob in the app's own storage is read as the app reads that; any other as the app's
         identity.
         """
         from azure.core.exceptions import ResourceNotFoundError
@@ -106,7 +100,8 @@ class Outbox:
             container, _, name = path.partition("/")
             blob = self._container(container).get_blob_client(name)
         else:
-            blob = BlobClient.from_blob_url(url, credential=clients.make_credential(self._config))
+            credential = clients.make_credential(self._config.client_id)
+            blob = BlobClient.from_blob_url(url, credential=credential)
         try:
             return bytes(blob.download_blob().readall())
         except ResourceNotFoundError:
@@ -118,13 +113,5 @@ class Outbox:
         here, there = own.partition("//")[2], url.partition("//")[2]
         return there[len(here) :] if there.lower().startswith(here.lower()) else None
 
-    def _is_remote(self) -> bool:
-        return self._config.storage.startswith("https://")
-
     def _container(self, name: str) -> ContainerClient:
-        from azure.storage.blob import ContainerClient
-
-        if self._is_remote():
-            url = self._config.storage.replace(".table.", ".blob.", 1)
-            return ContainerClient(url, name, credential=clients.make_credential(self._config))
-        return ContainerClient.from_connection_string(self._config.storage, name)
+        return storage.container(self._config.storage, name)

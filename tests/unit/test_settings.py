@@ -12,6 +12,10 @@ from shared.base import settings
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = {"AZURE_SUBSCRIPTION_ID": "s", "AzureWebJobsStorage": "in memory"}
 
+NO_STORAGE = (
+    "AzureWebJobsStorage__accountName is not set, nor is AzureWebJobsStorage, a connection string"
+)
+
 
 def problems_of(**values: str) -> list[str]:
     """What is wrong with an environment."""
@@ -23,7 +27,7 @@ def problems_of(**values: str) -> list[str]:
 def test_every_problem_is_named_at_once() -> None:
     """A person corrects all of them, then starts the app once more."""
     found = problems_of(KEEP_HOURS="long", POOL_WIDTH="0", GRID_DRIVER_VERSION="570; reboot")
-    assert found[:2] == ["AzureWebJobsStorage is not set", "AZURE_SUBSCRIPTION_ID is not set"]
+    assert found[:2] == [NO_STORAGE, "AZURE_SUBSCRIPTION_ID is not set"]
     assert "KEEP_HOURS must be a number from 0 to 168, not 'long'" in found
     assert "POOL_WIDTH must be a whole number from 1 to 100, not '0'" in found
     assert any(text.startswith("GRID_DRIVER_VERSION must be a version such as") for text in found)
@@ -51,9 +55,7 @@ def test_an_empty_value_is_none() -> None:
     """The sample file and the portal leave what is not needed empty."""
     read = settings.load({**REQUIRED, "KEEP_HOURS": "", "AZURE_CLIENT_ID": ""})
     assert (read.keep_hours, read.client_id) == (4, None)
-    assert problems_of(**REQUIRED | {"AzureWebJobsStorage": ""}) == [
-        "AzureWebJobsStorage is not set"
-    ]
+    assert problems_of(**REQUIRED | {"AzureWebJobsStorage": ""}) == [NO_STORAGE]
 
 
 def test_endpoints_lose_their_last_slash_and_may_be_on_this_machine() -> None:
@@ -62,11 +64,59 @@ def test_endpoints_lose_their_last_slash_and_may_be_on_this_machine() -> None:
     assert read.resource_manager_endpoint == "http://127.0.0.1:7072"
 
 
-def test_the_table_service_takes_the_place_of_a_connection_string() -> None:
-    """Where the app has an identity, no key is stored."""
-    url = "https://account.table.core.windows.net"
-    both = {**REQUIRED, "AzureWebJobsStorage__tableServiceUri": url}
-    assert settings.load(both).storage == url
+STORAGE = "AzureWebJobsStorage"
+
+
+def storage_of(**values: str) -> settings.Storage:
+    named = {f"{STORAGE}__{name}": value for name, value in values.items()}
+    return settings.load({"AZURE_SUBSCRIPTION_ID": "s", **named}).storage
+
+
+def test_the_name_of_a_storage_account_is_enough() -> None:
+    """The normal form in Azure: no key is stored."""
+    storage = storage_of(accountName="mine", credential="managedidentity", clientId="c")
+
+    assert storage == settings.Storage(
+        connection_string=None,
+        blob_uri="https://mine.blob.core.windows.net",
+        queue_uri="https://mine.queue.core.windows.net",
+        table_uri="https://mine.table.core.windows.net",
+        client_id="c",
+    )
+
+
+def test_addresses_of_a_storage_account_are_complete_and_go_before_its_name() -> None:
+    """Another cloud has other addresses."""
+    cloud = "core.chinacloudapi.cn"
+    uris = {f"{s}ServiceUri": f"https://mine.{s}.{cloud}" for s in ("blob", "queue", "table")}
+
+    assert storage_of(**uris, accountName="other").queue_uri == f"https://mine.queue.{cloud}"
+    assert storage_of(tableServiceUri="https://t", accountName="other").blob_uri == (
+        "https://other.blob.core.windows.net"
+    )
+    with pytest.raises(settings.SettingsInvalid) as refused:
+        storage_of(tableServiceUri="https://mine.table.core.windows.net")
+    assert str(refused.value) == (
+        "AzureWebJobsStorage__blobServiceUri is not set; "
+        "AzureWebJobsStorage__queueServiceUri is not set"
+    )
+
+
+def test_a_connection_string_goes_before_an_identity() -> None:
+    """As in the Functions host, or the two would use different accounts."""
+    both = {**REQUIRED, f"{STORAGE}__accountName": "mine"}
+    assert settings.load(both).storage == settings.Storage(connection_string="in memory")
+
+
+def test_the_identity_of_the_storage_is_the_one_that_the_host_uses() -> None:
+    """`managedidentity` without a client id is the system-assigned identity, whatever
+    AZURE_CLIENT_ID says; without `__credential` the host reads AZURE_CLIENT_ID.
+    """
+    values = {"AZURE_SUBSCRIPTION_ID": "s", f"{STORAGE}__accountName": "mine"}
+    values["AZURE_CLIENT_ID"] = "app"
+    assert settings.load(values).storage.client_id == "app"
+    values[f"{STORAGE}__credential"] = "managedidentity"
+    assert settings.load(values).storage.client_id is None
 
 
 def test_each_setting_has_its_row_in_the_documentation() -> None:
