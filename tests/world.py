@@ -16,6 +16,7 @@ from typing import Any
 
 import activities
 import orchestrators
+from local.azure_simulator import storage_accounts
 from local.azure_simulator.core import Simulator
 from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
 from local.clock import VirtualClock
@@ -36,6 +37,13 @@ Json = dict[str, Any]
 SETTINGS = {
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001",
     "AzureWebJobsStorage": "in memory",
+}
+LOG_ACCOUNT = "batchpreplogs"
+LOGS = f"https://{LOG_ACCOUNT}.blob.core.windows.net/step-logs"
+WITH_LOGS = {
+    "STEP_LOG_CONTAINER_URL": LOGS,
+    "STEP_LOG_IDENTITY_ID": storage_accounts.log_identity_id(SETTINGS["AZURE_SUBSCRIPTION_ID"]),
+    "STEP_LOG_IDENTITY_CLIENT_ID": storage_accounts.LOG_CLIENT_ID,
 }
 _START = 1_767_225_600.0  # 1 January 2026
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
@@ -109,6 +117,8 @@ class World:
         self.outbox = MemoryOutbox()
         simulator = {"storage": self.outbox.append_log, **simulator}
         self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
+        if "STEP_LOG_IDENTITY_ID" in (own_settings or {}):
+            storage_accounts.deploy_log_account(self.azure, LOG_ACCOUNT)
         config = settings.load(SETTINGS | (own_settings or {}))
         clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
         self._ids = 0

@@ -10,7 +10,7 @@ import pathlib
 import time
 
 from local import clock
-from local.azure_simulator import core, server
+from local.azure_simulator import core, server, storage_accounts
 from local.azure_simulator.machine import nspawn
 from local.machines import features, kit
 
@@ -30,10 +30,17 @@ def main() -> None:
     faults = json.loads(options.faults.read_text()) if options.faults else []
     for number, fault in enumerate(faults, start=1):
         azure.faults.add_once({"id": f"file-{number}", **fault})
+    if options.storage:
+        storage_accounts.deploy_log_account(azure, _account_of(options.storage))
     azure.store.commit()
     asyncio.run(server.serve(azure, options.port))
     if machines is not None:
         machines.close()
+
+
+def _account_of(connection: str) -> str:
+    parts = dict(part.split("=", 1) for part in connection.split(";") if "=" in part)
+    return parts["AccountName"]
 
 
 def _machines(options: argparse.Namespace, azure: core.Simulator) -> nspawn.NspawnMachine:

@@ -17,6 +17,7 @@ from local.azure_simulator import (
     network,
     resources,
     retail_prices,
+    storage_accounts,
     tokens,
 )
 
@@ -29,5 +30,6 @@ MODULES: Sequence[context.Provider] = (
     compute,
     batch,
     container_registry,
+    storage_accounts,
     retail_prices,
 )

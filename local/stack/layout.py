@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local.azure_simulator import storage_accounts
+
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = ROOT / ".batch-prep"
 DEFAULT_PORT = 7071  # where `func start` serves, so that people's bookmarks work
@@ -220,4 +222,6 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
         "IDENTITY_ENDPOINT": f"{azure}/msi/token",
         "IDENTITY_HEADER": identity_secret,
         "STEP_LOG_CONTAINER_URL": f"{url(ports.blob)}/{_ACCOUNT}/{_STEP_LOGS}",
+        "STEP_LOG_IDENTITY_ID": storage_accounts.log_identity_id(_SUBSCRIPTION),
+        "STEP_LOG_IDENTITY_CLIENT_ID": storage_accounts.LOG_CLIENT_ID,
     }

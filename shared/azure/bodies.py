@@ -123,7 +123,7 @@ def _builder_identity(plan: ImagePlan) -> Json | None:
     """Whom the builder acts as: to pull from the registry, and to append its logs."""
     assigned = [i for i in (plan.pull_identity_id, plan.log_identity_id) if i]
     kinds = ["UserAssigned"] if assigned else []
-    if plan.log_container and not plan.log_identity_id:
+    if plan.log_container and not plan.log_identity_id:  # of a build that 0.1.0 has begun
         kinds.insert(0, "SystemAssigned")
     if not kinds:
         return None
@@ -176,7 +176,7 @@ def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
     if plan.image.log_container:
         blobs = (plan.image.log_container, plan.image.build_id, name)
         client = plan.image.log_identity_client_id
-        writer = {"clientId": client} if client else {}  # none: the builder's own identity
+        writer = {"clientId": client} if client else {}  # none: the builder's own, as above
         properties |= {
             "outputBlobUri": names.script_output(*blobs),
             "errorBlobUri": names.script_log(*blobs),

@@ -244,15 +244,14 @@ class Settings(BaseModel):
     )
     step_log_identity_id: str | None = _setting(
         "STEP_LOG_IDENTITY_ID",
-        "The resource id of the identity that may append to that container.",
+        "The resource id of the user-assigned identity with which the builder writes there; needed "
+        "with a container.",
         default=None,
-        words="the builder's own identity",
     )
     step_log_identity_client_id: str | None = _setting(
         "STEP_LOG_IDENTITY_CLIENT_ID",
         "The client id of the same identity.",
         default=None,
-        words="the builder's own identity",
     )
 
     @property

@@ -17,11 +17,10 @@ from shared.store.records import Records
 from shared.store.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
-from tests.world import World, an_image
+from tests.world import WITH_LOGS, World, an_image
 from triggers import builds, catalogue, http, timers
 
 Json = dict[str, Any]
-_LOGS = "https://logs.example.net/step-logs"
 _RETRY_SECONDS = 30  # until a client or the queue tries again after the app died
 _SWEEP_SECONDS = 1800
 _WATCHED = {"PUT", "PATCH", "POST", "DELETE"}
@@ -45,7 +44,7 @@ class SimulatedWorld(World):
     def __init__(
         self, story: Story, on_moment: Callable[[inline.Moment], bool] | None = None
     ) -> None:
-        super().__init__(seed=story.seed, own_settings={"STEP_LOG_CONTAINER_URL": _LOGS})
+        super().__init__(seed=story.seed, own_settings=WITH_LOGS)
         self.story = story
         self.began = self.clock.now()
         self.writes: list[Write] = []

@@ -13,11 +13,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests import openapi_checks
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import WITH_LOGS, World, a_pool, a_request, an_image
 from triggers import routes
 from triggers.http import Answer
 
-LOGS = "https://logs.example.net/step-logs"
 IMAGE = {"gallery": "batchImageGallery", "name": "batchCustomImage", "version": "latest"}
 NO_IMAGE = {**IMAGE, "name": "none"}
 POOL = {"account": "mybatch12345", "pool": "dev"}
@@ -56,7 +55,7 @@ class Caller:
 @pytest.fixture(scope="module")
 def caller() -> Caller:
     """Where every route was asked, with and without success."""
-    caller = Caller(World(own_settings={"STEP_LOG_CONTAINER_URL": LOGS}))
+    caller = Caller(World(own_settings=WITH_LOGS))
     _builds(caller)
     _failures(caller)
     _images_and_pools(caller)

@@ -9,10 +9,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from shared.base.script_exits import ScriptExit
-from tests.world import World, an_image
+from tests.world import LOGS, WITH_LOGS, World, an_image
 from triggers import catalogue
 
-LOGS = "https://logs.example.net/step-logs"
 BUSYBOX = "docker.io/library/busybox:1.36"
 PLACE = {"gallery": "batchImageGallery", "name": "batchCustomImage", "version": "latest"}
 REQUEST = {
@@ -25,7 +24,7 @@ REQUEST = {
 @pytest.fixture
 def logging_world() -> World:
     """Where the scripts' output is kept."""
-    return World(own_settings={"STEP_LOG_CONTAINER_URL": LOGS})
+    return World(own_settings=WITH_LOGS)
 
 
 # -- a script that fails --------------------------------------------------------------------------
@@ -176,6 +175,32 @@ def test_the_place_of_the_logs_is_seen_to_before_a_script_writes_there(
     logging_world.fault({**refusal, "method": "PUT", "path": "runCommands/install"})
     assert logging_world.build(REQUEST)["state"] == "failed"
     assert set(logging_world.outbox.log_containers) == {LOGS}
+
+
+def test_a_log_that_no_identity_may_write_is_a_blocker() -> None:
+    """The builder's own identity is new with each VM, so no script would ever start."""
+    world = World(own_settings={"STEP_LOG_CONTAINER_URL": LOGS})
+
+    build = world.build(REQUEST)
+
+    assert build["state"] == "failed"
+    assert [problem["code"] for problem in build["error"]["details"]] == ["StepLogIdentityMissing"]
+    assert "STEP_LOG_IDENTITY_CLIENT_ID" in build["error"]["details"][0]["message"]
+    assert world.azure.store.of_type("Microsoft.Compute/virtualMachines") == []
+
+
+def test_an_identity_without_the_role_is_told_with_the_words_of_the_agent() -> None:
+    """No script starts; the failed step says which blob could not be made, and why."""
+    world = World(own_settings=WITH_LOGS)
+    for role in world.azure.store.of_type("Microsoft.Authorization/roleAssignments"):
+        world.azure.store.remove(role.id)
+
+    build = world.build(REQUEST)
+
+    assert build["state"] == "failed"
+    assert build["error"]["code"] == "ScriptFailed"
+    assert "AuthorizationPermissionMismatch" in build["error"]["message"]
+    assert "step-logs/" in build["error"]["message"]
 
 
 def test_who_keeps_no_logs_gets_no_container(world: World) -> None:

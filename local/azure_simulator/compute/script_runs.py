@@ -91,6 +91,9 @@ def _start(azure: context.Azure, run: store.Resource, data: model.JsonObject) ->
     azure.schedule(run, "timeOut", int(run.properties["timeoutInSeconds"]))
     if run.properties["asyncExecution"]:
         _end_operation(azure, run, None)
+    if why := output_blobs.refusal(azure, vm, run.properties):
+        _stop(azure, run, output_blobs.NO_BLOB, why)
+        return
     script = _script(run)
     names = [scripts.step_of(script), *steps.parts_of(script)]
     run.state["fault"] = azure.faults.on_script(names, run)
@@ -137,8 +140,13 @@ def _end(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> N
 
 def _time_out(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> None:
     azure.machine.kill(_script_run(azure, run))
+    _stop(azure, run, -1)
+
+
+def _stop(azure: context.Azure, run: store.Resource, exit_code: int, why: str = "") -> None:
+    """Report a run whose script has not ended by itself."""
     run.cancel()
-    run.state["outcome"] = {"exit_code": -1, "stdout": "", "stderr": ""}
+    run.state["outcome"] = {"exit_code": exit_code, "stdout": "", "stderr": why}
     run.state["phase"] = "reporting"
     run.state["view"]["endTime"] = times.text(azure.now)
     azure.schedule(run, "report", azure.duration("runCommands.report", run))
@@ -149,6 +157,8 @@ def _report(azure: context.Azure, run: store.Resource, data: model.JsonObject) -
     exit_code = outcome["exit_code"]
     state = "Succeeded" if exit_code == 0 else "Failed"
     message = "" if exit_code == 0 else f"command terminated with exit status={exit_code}"
+    if exit_code == output_blobs.NO_BLOB:
+        message = outcome["stderr"]
     run.state["phase"] = "done"
     run.state["view"].update(
         executionState=state,
@@ -157,7 +167,8 @@ def _report(azure: context.Azure, run: store.Resource, data: model.JsonObject) -
         output=_tail(outcome["stdout"]),
         error=_tail(outcome["stderr"]),
     )
-    output_blobs.write(azure, run.properties, outcome["stdout"], outcome["stderr"])
+    if exit_code != output_blobs.NO_BLOB:
+        output_blobs.write(azure, run.properties, outcome["stdout"], outcome["stderr"])
     if not run.properties["asyncExecution"]:
         _end_operation(azure, run, _failure(run, message) if exit_code else None)
 
