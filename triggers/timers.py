@@ -52,7 +52,8 @@ async def _goes_on(client: Any, build: str) -> bool:
 
     running = [Status.Running, Status.Pending, Status.Suspended]
     prefix = names.child_instance(build, "")
-    return bool(await client.get_status_by(runtime_status=running, instance_id_prefix=prefix))
+    found = await client.get_status_by(runtime_status=running)  # version 2 knows no prefix
+    return any(str(status.instance_id).startswith(prefix) for status in found)
 
 
 async def _taken_up(services: Services, client: Any, row: Row) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Generic
 
 from shared.base.errors import Bug, Failure, Kind, StepFailed
 from shared.base.wire import Wire
-from shared.engine import workflow
+from shared.engine import durable_task, workflow
 from shared.engine.activity import Activity, P, R
 from shared.engine.polling_loop import Context, Json, StepContext, Workflow
 
@@ -161,8 +161,8 @@ class _Progress:
 
     def collect(self) -> None:
         """Take the outcomes of the steps that have ended."""
-        ended = [(step, task) for step, task in self.running if task.is_completed]
-        self.running = [(step, task) for step, task in self.running if not task.is_completed]
+        ended = [(step, task) for step, task in self.running if durable_task.has_ended(task)]
+        self.running = [each for each in self.running if each not in ended]
         for step, task in ended:
             outcome = workflow.outcome_of(task, step.name)
             if "result" in outcome:

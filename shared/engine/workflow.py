@@ -20,6 +20,7 @@ from typing import Any
 from shared.base import errors, names, timing
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.base.wire import Wire
+from shared.engine import durable_task
 from shared.engine.activity import Activity, P, R
 from shared.engine.orchestration import Child, In, Orchestration, Out
 from shared.engine.polling_loop import Context, Json, StepContext, Workflow, iso, until_done
@@ -196,10 +197,11 @@ def run_children(
         running = list(tasks.values())
         yield from wait_for_any(context, running, seen)
         seen = running
-        for child in [c for c, task in tasks.items() if task.is_completed]:
+        for child in [c for c, task in tasks.items() if durable_task.has_ended(task)]:
             task = tasks.pop(child)
-            if isinstance(task.result, dict):
-                ended[child] = child.orchestration.output.from_wire(task.result)
+            output = durable_task.result(task)
+            if isinstance(output, dict):
+                ended[child] = child.orchestration.output.from_wire(output)
             else:
                 ended[child] = died(task, child.identity)
     return Outcomes(ended)
@@ -216,14 +218,15 @@ def wait_for_any(context: Context, running: list[Any], seen: list[Any]) -> Workf
     new = [task for task in running if task not in seen]
     if 0 < len(new) < len(running):
         yield context.task_any([*running, context.create_timer(context.current_utc_datetime)])
-    if not any(task.is_completed for task in running):
+    if not any(durable_task.has_ended(task) for task in running):
         yield context.task_any(running)
 
 
 def outcome_of(task: Any, what: str) -> Json:
     """The outcome of a step's orchestration that has ended: `{"result"}` or `{"error"}`."""
-    if isinstance(task.result, dict):
-        return dict(task.result)
+    output = durable_task.result(task)
+    if isinstance(output, dict):
+        return dict(output)
     return {"error": died(task, what).to_wire()}
 
 
@@ -234,7 +237,7 @@ def died(task: Any, what: str) -> Failure:
     return Failure(
         code="Bug",
         kind=Kind.BUG,
-        message=f"Step {what} broke: {task.result}",
+        message=f"Step {what} broke: {durable_task.result(task)}",
         resource=what,
         next_action="This is a bug of batch-prep: report it with the build's id.",
     )
