@@ -34,6 +34,7 @@ class Azure(Protocol):
     clock: model.Clock
     now: float
     subscription: str
+    tenant: str
     store: store.Store
     durations: durations.Durations
     machine: interface.Machine

@@ -36,6 +36,7 @@ from local.azure_simulator import (
 from local.azure_simulator.machine import interface, scripted
 
 LOCAL_SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+LOCAL_TENANT = "00000000-0000-0000-0000-000000000002"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+|\.\d+\.\d+)?")
 
 
@@ -63,6 +64,7 @@ class Simulator:
         path: pathlib.Path | None = None,
         machine: interface.Machine | None = None,
         subscription: str = LOCAL_SUBSCRIPTION,
+        tenant: str = LOCAL_TENANT,
         throttled: bool = True,
         retry_after: bool = True,
         signed_urls: bool = True,
@@ -76,6 +78,7 @@ class Simulator:
         self.now = min(clock.now(), self.store.next_due() or clock.now())
         self.durations = durations.Durations(seed, duration_band)
         self.subscription = subscription
+        self.tenant = tenant
         self.sends_retry_after = retry_after
         self.signs_urls = signed_urls
         self.page_size = page_size

@@ -1,15 +1,18 @@
-"""The managed-identity endpoint, and the check of the tokens it issued.
+"""Tokens: JSON Web Tokens as Entra issues them, the managed-identity endpoint, and the check.
 
-Tokens are random-looking, one kind per audience, remembered, and checked at every route of a plane
-that asks for one. Their expiry is real wall-clock time, because the client library compares it with
-its own clock; simulated time may run faster.
+A token is remembered when it is issued and checked at every route of a plane that asks for one, so
+its signature, which is made up, need not be verified. Its expiry is real wall-clock time, because
+the client library compares it with its own clock; simulated time may run faster.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import secrets
 import time
+import uuid
 from typing import NoReturn
 from urllib import parse
 
@@ -18,6 +21,9 @@ from local.azure_simulator import context, model, store
 TYPE = "simulator.token"
 LIFETIME_SECONDS = 24 * 3600
 """Tokens of managed identities are valid for up to 24 hours."""
+OWN_CLIENT_ID = "00000000-0000-0000-0000-000000000003"
+"""The application of a token that names none: the identity of the machine itself."""
+_IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
 def register(azure: context.Azure) -> None:
@@ -31,21 +37,26 @@ def issue(azure: context.Azure, request: model.Request) -> model.Response:
     audience = request.query.get("resource", "")
     if not audience:
         model.refuse(400, "invalid_request", "The parameter 'resource' is missing.")
-    token, expires_on = new_token(azure, audience)
+    client_id = request.query.get("client_id", "")
+    token, expires_on = new_token(azure, audience, client_id or OWN_CLIENT_ID)
     document = {
         "access_token": token,
         "expires_on": str(expires_on),
         "resource": audience,
         "token_type": "Bearer",
-        "client_id": request.query.get("client_id", ""),
+        "client_id": client_id,
     }
     return model.json_response(200, document)
 
 
-def new_token(azure: context.Azure, audience: str) -> tuple[str, int]:
+def new_token(
+    azure: context.Azure, audience: str, client_id: str = OWN_CLIENT_ID
+) -> tuple[str, int]:
     """A token for an audience, and its expiry in real seconds since the epoch."""
-    token = f"{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(48)}.{secrets.token_urlsafe(32)}"
     expires_on = int(time.time()) + LIFETIME_SECONDS
+    header = {"typ": "JWT", "alg": "RS256", "kid": "simulated"}
+    claims = _claims(azure, audience, client_id, expires_on)
+    token = f"{_encoded(header)}.{_encoded(claims)}.{secrets.token_urlsafe(256)}"
     azure.store.add(
         store.Resource(
             id=_token_id(token),
@@ -54,6 +65,14 @@ def new_token(azure: context.Azure, audience: str) -> tuple[str, int]:
         )
     )
     return token, expires_on
+
+
+def object_id(azure: context.Azure, client_id: str) -> str:
+    """The principal of an application in the directory."""
+    for identity in azure.store.of_type(_IDENTITY_TYPE):
+        if identity.properties["clientId"] == client_id:
+            return str(identity.properties["principalId"])
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{azure.tenant}/{client_id}"))
 
 
 def check(azure: context.Azure, request: model.Request, plane: model.Plane) -> None:
@@ -80,6 +99,34 @@ def check(azure: context.Azure, request: model.Request, plane: model.Plane) -> N
 def audience_host(audience: str) -> str:
     """`https://batch.core.windows.net/` and `https://batch.core.windows.net//.default` alike."""
     return parse.urlsplit(audience).hostname or audience
+
+
+def _claims(
+    azure: context.Azure, audience: str, client_id: str, expires_on: int
+) -> model.JsonObject:
+    """https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference"""
+    issuer = f"https://sts.windows.net/{azure.tenant}/"
+    principal = object_id(azure, client_id)
+    began = expires_on - LIFETIME_SECONDS
+    return {
+        "aud": audience,
+        "iss": issuer,
+        "iat": began,
+        "nbf": began,
+        "exp": expires_on,
+        "appid": client_id,
+        "appidacr": "2",
+        "idp": issuer,
+        "idtyp": "app",
+        "oid": principal,
+        "sub": principal,
+        "tid": azure.tenant,
+        "ver": "1.0",
+    }
+
+
+def _encoded(part: model.JsonObject) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
 
 
 def _token_id(token: str) -> str:

@@ -79,8 +79,7 @@ def _selected(document: model.JsonObject, request: model.Request) -> model.JsonO
 
 def get(azure: context.Azure, request: model.Request) -> model.Response:
     pool = _require(azure, request.resource_id)
-    headers = {"ETag": pool.document["etag"]}
-    return model.json_response(200, azure.show(pool, request), headers)
+    return model.json_response(200, azure.show(pool, request), arm.version_headers(pool))
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
@@ -91,7 +90,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         raise problems.invalid_for_state("The Batch account is not ready.")
     existing = azure.store.find(request.resource_id)
     arm.check_preconditions(request, existing)
-    body = request.json()
+    body = request.json(pool_body.SHAPE)
     pool_body.check_name(resource_ids.name(request.resource_id))
     if existing is not None:
         return _replace(azure, request, account, existing, body)
@@ -105,7 +104,7 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     pool = _require(azure, request.resource_id)
     _check_staying(pool)
     arm.check_preconditions(request, pool)
-    body = request.json()
+    body = request.json(pool_body.SHAPE)
     given = dict(body.get("properties") or {})
     has_nodes = _has_nodes(azure, pool)
     pool_body.check_update(given, has_nodes=has_nodes)
@@ -246,8 +245,8 @@ def _answer(azure: context.Azure, request: model.Request, pool: store.Resource) 
     """200 with the changed pool and its new ETag."""
     pool.properties["lastModified"] = iso8601.timestamp(azure.now)
     pool.document["etag"] = f'W/"{odata.new_etag(azure)}"'
-    headers = {"ETag": pool.document["etag"]}
-    return model.json_response(200, azure.show(pool, request), headers)
+    pool.state["modified"] = azure.now
+    return model.json_response(200, azure.show(pool, request), arm.version_headers(pool))
 
 
 def _require(azure: context.Azure, pool_id: str) -> store.Resource:

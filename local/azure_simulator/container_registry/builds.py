@@ -15,6 +15,16 @@ from local.azure_simulator.container_registry import image_names, registries, up
 
 TYPE = "simulator.registryRun"
 TIMEOUT_SECONDS = (300, 28_800)  # documented: 5 minutes to 8 hours
+_BODY = {
+    "type": str,
+    "imageNames": [str],
+    "isPushEnabled": bool,
+    "dockerFilePath": str,
+    "sourceLocation": str,
+    "platform": {"os": str, "architecture": str},
+    "timeout": int,
+    "agentConfiguration": dict,
+}
 _REMOTE = re.compile(r"(https?://|git@|oci://)", re.IGNORECASE)
 _FINAL = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
 ROWS = {
@@ -39,7 +49,7 @@ def register(azure: context.Azure) -> None:
 def schedule(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the run: `status` Queued, `provisioningState` Succeeded."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
-    body = request.json()
+    body = request.json(_BODY)
     _check(registry, body)
     number = azure.store.count(f"runs|{registry.key}")
     run_id = f"cb{number}"

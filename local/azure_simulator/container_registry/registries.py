@@ -11,6 +11,7 @@ from local.azure_simulator import (
     model,
     resource_ids,
     resource_types,
+    shapes,
     store,
     times,
 )
@@ -23,6 +24,13 @@ NAME = re.compile(r"[A-Za-z0-9]{5,50}")
 _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a day
 _INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
+_PROPERTIES = {
+    "adminUserEnabled": bool,
+    "anonymousPullEnabled": bool,
+    "publicNetworkAccess": str,
+    "roleAssignmentMode": str,
+    "policies": dict,
+}
 _PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
 
 
@@ -53,7 +61,7 @@ def check_name(azure: context.Azure, request: model.Request) -> model.Response:
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 (200 on an update) with Azure-AsyncOperation."""
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     _check(azure, request, body, is_new=existing is None)
     user_identities.check_attached(azure, body)
     known = {} if existing is None else dict(existing.properties)
@@ -61,11 +69,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     sku = str(body["sku"]["name"])
     registry.document["sku"] = {"name": sku.capitalize(), "tier": sku.capitalize()}
     registry.document["properties"] = {
-        "adminUserEnabled": False,
-        "anonymousPullEnabled": False,
-        "publicNetworkAccess": "Enabled",
-        "roleAssignmentMode": "LegacyRegistryPermissions",
-        "creationDate": times.zulu(azure.now),
+        **_defaults(azure),
         **known,
         **(body.get("properties") or {}),
         "loginServer": f"{registry.name.lower()}.azurecr.io",
@@ -74,9 +78,38 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     return arm.start_write(azure, request, registry, "registries.write", created=existing is None)
 
 
+def _defaults(azure: context.Azure) -> model.JsonObject:
+    """https://github.com/Azure/azure-rest-api-specs, RegistryGet.json of 2025-11-01."""
+    return {
+        "adminUserEnabled": False,
+        "anonymousPullEnabled": False,
+        "publicNetworkAccess": "Enabled",
+        "roleAssignmentMode": "LegacyRegistryPermissions",
+        "creationDate": times.zulu(azure.now),
+        "policies": {
+            "quarantinePolicy": {"status": "disabled"},
+            "trustPolicy": {"type": "Notary", "status": "disabled"},
+            "retentionPolicy": {
+                "days": 7,
+                "lastUpdatedTime": times.text(azure.now),
+                "status": "disabled",
+            },
+            "exportPolicy": {"status": "enabled"},
+            "azureADAuthenticationAsArmPolicy": {"status": "enabled"},
+        },
+        "encryption": {"status": "disabled"},
+        "dataEndpointEnabled": False,
+        "dataEndpointHostNames": [],
+        "privateEndpointConnections": [],
+        "networkRuleBypassOptions": "AzureServices",
+        "networkRuleBypassAllowedForTasks": False,
+        "zoneRedundancy": "Disabled",
+    }
+
+
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id)
-    body = request.json()
+    body = request.json(shapes.resource(_PROPERTIES))
     given = body.get("properties") or {}
     registry.properties.update({name: given[name] for name in _PATCHABLE if name in given})
     if "tags" in body:

@@ -10,11 +10,14 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
 from local.azure_simulator.network import subnets, writing
 
 TYPE = "Microsoft.Network/networkInterfaces"
+_CONFIGURATION = {"subnet": shapes.REFERENCE, "publicIPAddress": shapes.REFERENCE}
+PROPERTIES = {"ipConfigurations": [{"name!": str, "properties!": _CONFIGURATION}]}
 
 
 def register(azure: context.Azure) -> None:
@@ -33,7 +36,7 @@ def register(azure: context.Azure) -> None:
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 and already Succeeded, with the operation's header all the same."""
-    body, existing = writing.require_put(azure, request)
+    body, existing = writing.require_put(azure, request, PROPERTIES)
     check_configurations(azure, request.resource_id, body, existing)
     interface = arm.file(azure, request, TYPE, body, existing)
     complete(azure, interface)
