@@ -280,17 +280,22 @@ def slice_page(
 _TAG_FILTER = re.compile(
     r"tagname eq '(?P<name>[^']*)'( and tagvalue eq '(?P<value>[^']*)')?", re.IGNORECASE
 )
+_GROUP_FILTER = re.compile(r"resourcegroup eq '(?P<group>[^']*)'", re.IGNORECASE)
 _TYPE_FILTER = re.compile(r"resourcetype eq '(?P<type>[^']*)'", re.IGNORECASE)
 
 
 def filter_by_tag(text: str) -> Callable[[store.Resource], bool]:
-    """`tagName eq 'x' and tagValue eq 'y'` or `resourceType eq 't'`; refuses other filters."""
+    """By tag (`tagName eq 'x' and tagValue eq 'y'`), `resourceType` or `resourceGroup`."""
     if not text:
         return lambda resource: True  # noqa: ARG005
     tag = _TAG_FILTER.fullmatch(text.strip())
     if tag is not None:
         name, value = tag["name"], tag["value"]
         return lambda resource: name in resource.tags and value in {None, resource.tags[name]}
+    inside = _GROUP_FILTER.fullmatch(text.strip())
+    if inside is not None:
+        group = inside["group"].lower()
+        return lambda item: resource_ids.part(item.id, "resourceGroups").lower() == group
     kind = _TYPE_FILTER.fullmatch(text.strip())
     if kind is None:
         model.refuse(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 import re
 import uuid
@@ -48,7 +49,7 @@ class Simulator:
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply
-    retry_after     whether answers carry Azure's Retry-After values (else none)
+    retry_after     whether answers carry Azure's Retry-After values, or the one that all carry
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
     storage         connection string for logs of scripts, or who takes URI and text; None: no one
@@ -66,7 +67,7 @@ class Simulator:
         subscription: str = LOCAL_SUBSCRIPTION,
         tenant: str = LOCAL_TENANT,
         throttled: bool = True,
-        retry_after: bool = True,
+        retry_after: bool | int = True,
         signed_urls: bool = True,
         page_size: int = 100,
         storage: str | Callable[[str, str], None] | None = None,
@@ -79,9 +80,10 @@ class Simulator:
         self.durations = durations.Durations(seed, duration_band)
         self.subscription = subscription
         self.tenant = tenant
-        self.sends_retry_after = retry_after
+        self.retry_after = retry_after
         self.signs_urls = signed_urls
         self.page_size = page_size
+        self.types: list[str] = []  # that can be read, by their whole names
         self.storage = storage
         self._stopwatch = stopwatch
         self.throttle = throttling.Throttle(enabled=throttled)
@@ -190,6 +192,22 @@ class Simulator:
         occasion = self.store.count(f"{operation}|{resource.key}")
         sampled = self.durations.sample(operation, resource.key, occasion)
         return sampled * self.faults.slowness(operation, resource)
+
+    def dispatch(self, method: str, url: str, body: model.JsonObject) -> model.Response:
+        """Answer a request that Azure itself makes, for a client who was let in already.
+
+        Raises model.Refusal.
+        """
+        request = model.Request.from_url(method, url, body=json.dumps(body).encode())
+        found = self._router.find(request.method, request.path)
+        if found is None:
+            _refuse_unknown(request)
+        route, parameters = found
+        self._check_subscription(parameters)
+        fault = self.faults.on_request(request, route.operation)
+        if fault is not None and fault["effect"] != "drop":
+            faults.answer(fault)
+        return route.handler(self, dataclasses.replace(request, parameters=parameters))
 
     def setting(self, name: str, default: Any = None) -> Any:
         """A fact about this simulated Azure that `/_simulator/settings` may change, by name."""

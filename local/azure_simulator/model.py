@@ -80,12 +80,12 @@ class Request:
         Refuses anything else with 400.
         """
         try:
-            document = shapes.without_nulls(json.loads(self.body or b"{}"))
-            shapes.check(document, shape)
+            given = shapes.without_nulls(json.loads(self.body or b"{}"))
+            document: JsonObject = shapes.shaped(given, shape)
         except ValueError as error:
             message = f"The request content was invalid and could not be deserialized: '{error}'."
             refuse(400, INVALID_CONTENT, message)
-        return dict(document)
+        return document
 
     def number(self, name: str, default: int) -> int:
         """A parameter of the query that is a number, not negative; 400 for anything else."""

@@ -9,6 +9,7 @@ A member that is null counts as absent, as Resource Manager and Batch read it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 ANY: dict[str, Any] = {}
@@ -47,41 +48,42 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def check(value: Any, shape: Any, path: str = "") -> None:
-    """Raises MisshapenError for the first place that has another shape."""
+def shaped(value: Any, shape: Any, path: str = "") -> Any:
+    """The value, numbers that were sent as text being numbers.
+
+    Raises MisshapenError for the first place that has another shape.
+    """
     if isinstance(shape, list):
         _expect(value, list, "an array", path)
-        for index, item in enumerate(value):
-            check(item, shape[0], f"{path}[{index}]")
-    elif shape is dict:
+        return [shaped(item, shape[0], f"{path}[{index}]") for index, item in enumerate(value)]
+    if shape is dict:
         _expect(value, dict, "an object", path)
-    elif isinstance(shape, dict):
+        return value
+    if isinstance(shape, dict):
         _expect(value, dict, "an object", path)
-        _check_members(value, shape, path)
-    elif shape is float:
-        _expect(value, int | float, _WORDS[float], path)
-    else:
-        _expect(value, shape, _WORDS[shape], path)
+        return _shaped_members(value, shape, path)
+    if shape is int and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
+        return int(value)
+    _expect(value, int | float if shape is float else shape, _WORDS[shape], path)
+    return value
 
 
-def _check_members(value: dict[str, Any], shape: dict[str, Any], path: str) -> None:
-    every = shape.get("*")
-    for name in value if every is not None else ():
-        check(value[name], every, _join(path, name))
-    for marked, inner in shape.items():
+def _shaped_members(value: dict[str, Any], shape: dict[str, Any], path: str) -> dict[str, Any]:
+    found = dict(value)
+    inner = dict.fromkeys(value, shape["*"]) if "*" in shape else {}
+    for marked, each in shape.items():
         name = marked.removesuffix("!")
         if name in value:
-            check(value[name], inner, _join(path, name))
+            inner[name] = each
         elif marked != name:
             text = f"Required property '{name}' not found in JSON. Path '{path}'."
             raise MisshapenError(text)
+    for name, each in inner.items():
+        found[name] = shaped(value[name], each, f"{path}.{name}" if path else name)
+    return found
 
 
 def _expect(value: Any, kind: Any, words: str, path: str) -> None:
     is_number_as_flag = isinstance(value, bool) and kind is not bool
     if is_number_as_flag or not isinstance(value, kind):
         raise MisshapenError(f"Error converting value {value!r} to {words}. Path '{path}'.")
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

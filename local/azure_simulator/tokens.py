@@ -50,12 +50,21 @@ def issue(azure: context.Azure, request: model.Request) -> model.Response:
 
 
 def new_token(
-    azure: context.Azure, audience: str, client_id: str = OWN_CLIENT_ID
+    azure: context.Azure,
+    audience: str,
+    client_id: str = OWN_CLIENT_ID,
+    lifetime: int = LIFETIME_SECONDS,
 ) -> tuple[str, int]:
     """A token for an audience, and its expiry in real seconds since the epoch."""
-    expires_on = int(time.time()) + LIFETIME_SECONDS
+    now = int(time.time())
+    expires_on = now + lifetime
     header = {"typ": "JWT", "alg": "RS256", "kid": "simulated"}
-    claims = _claims(azure, audience, client_id, expires_on)
+    claims = {
+        **_claims(azure, audience, client_id),
+        "iat": now,
+        "nbf": now,
+        "exp": expires_on,
+    }
     token = f"{_encoded(header)}.{_encoded(claims)}.{secrets.token_urlsafe(256)}"
     azure.store.add(
         store.Resource(
@@ -101,19 +110,13 @@ def audience_host(audience: str) -> str:
     return parse.urlsplit(audience).hostname or audience
 
 
-def _claims(
-    azure: context.Azure, audience: str, client_id: str, expires_on: int
-) -> model.JsonObject:
+def _claims(azure: context.Azure, audience: str, client_id: str) -> model.JsonObject:
     """https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference"""
     issuer = f"https://sts.windows.net/{azure.tenant}/"
     principal = object_id(azure, client_id)
-    began = expires_on - LIFETIME_SECONDS
     return {
         "aud": audience,
         "iss": issuer,
-        "iat": began,
-        "nbf": began,
-        "exp": expires_on,
         "appid": client_id,
         "appidacr": "2",
         "idp": issuer,

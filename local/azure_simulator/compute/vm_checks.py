@@ -102,7 +102,7 @@ def check_unchanged(vm: store.Resource, body: model.JsonObject) -> None:
 def _check_disk(disk: model.JsonObject, source: image_sources.Source, size: skus.Size) -> int:
     """The size of the OS disk in GiB."""
     wanted = int(disk.get("diskSizeGB") or source.disk_gb)
-    if disk.get("createOption") != "FromImage":
+    if disk.get("createOption", "").lower() != "fromimage":
         message = "Required parameter 'osDisk.createOption' must be FromImage for an image."
         model.refuse(400, "InvalidParameter", message, target="osDisk.createOption")
     if wanted < source.disk_gb:

@@ -25,6 +25,7 @@ _BODY = {
     "timeout": int,
     "agentConfiguration": dict,
 }
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _REMOTE = re.compile(r"(https?://|git@|oci://)", re.IGNORECASE)
 _FINAL = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
 ROWS = {
@@ -41,7 +42,8 @@ def register(azure: context.Azure) -> None:
     azure.route("GET", run, get)
     azure.route("POST", run + "/listLogSasUrl", list_log_url)
     azure.route("POST", run + "/cancel", cancel)
-    azure.route("GET", "/_registry/logs/{log}", get_log, plane=model.OPEN)
+    for method in ("GET", "HEAD"):
+        azure.route(method, "/_registry/logs/{log}", get_log, plane=model.OPEN)
     azure.on(TYPE, "start", _start)
     azure.on(TYPE, "finish", _finish)
 
@@ -96,12 +98,38 @@ def list_log_url(azure: context.Azure, request: model.Request) -> model.Response
 
 
 def get_log(azure: context.Azure, request: model.Request) -> model.Response:
-    """What the signed URL yields, without credentials: text."""
+    """What the signed URL yields, without credentials: an append blob of text, or a part of it.
+
+    Its metadata say when it is complete.
+    """
     for run in azure.store.of_type(TYPE):
         if run.state["key"] == request.parameters["log"] and "sig" in request.query:
-            content = {"Content-Type": "text/plain; charset=utf-8"}
-            return model.Response(status=200, headers=content, body=run.state["log"].encode())
+            return _blob(azure, request, run)
     raise model.Refusal(404, "BlobNotFound", "The specified blob does not exist.")
+
+
+def _blob(azure: context.Azure, request: model.Request, run: store.Resource) -> model.Response:
+    content: bytes = run.state["log"].encode()
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "ETag": f'"0x{len(content):X}"',
+        "Last-Modified": times.http_date(azure.now),
+        "x-ms-blob-type": "AppendBlob",
+    }
+    if run.properties["status"] in _FINAL:
+        is_good = run.properties["status"] == "Succeeded"
+        headers["x-ms-meta-Complete"] = "successful" if is_good else "failed"
+    if request.method == "HEAD":
+        return model.Response(status=200, headers={**headers, "Content-Length": f"{len(content)}"})
+    asked = _RANGE.fullmatch(request.headers.get("x-ms-range", ""))
+    if asked is None:
+        return model.Response(status=200, headers=headers, body=content)
+    first, end = int(asked[1]), min(int(asked[2] or len(content)) + 1, len(content))
+    if first >= len(content):
+        message = "The range specified is invalid for the current size of the resource."
+        raise model.Refusal(416, "InvalidRange", message)
+    headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(content)}"
+    return model.Response(status=206, headers=headers, body=content[first:end])
 
 
 def cancel(azure: context.Azure, request: model.Request) -> model.Response:
@@ -193,7 +221,7 @@ def _end(azure: context.Azure, run: store.Resource, status: str, problem: str) -
         *([f"failed to run step ID: build: {problem}"] if problem else []),
         f"Run ID: {properties['runId']} {status.lower()}",
     ]
-    run.state["log"] = "\n".join(lines) + "\n"
+    run.state["log"] = "".join(f"{line}\r\n" for line in lines)
 
 
 def _push(azure: context.Azure, registry: store.Resource, run: store.Resource) -> None:

@@ -44,6 +44,7 @@ def register(azure: context.Azure) -> None:
         delete=durations.Duration(typical=15, source="estimate"),
         written=_succeed,
     )
+    resource_types.register_reads(azure, TYPE + "/tasks")  # there are none
     path = arm.path_of(TYPE)
     check_path = f"/subscriptions/{{subscription}}/providers/{TYPE.partition('/')[0]}"
     azure.route("POST", check_path + "/checkNameAvailability", check_name)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from azure_sandbox import GROUP, LOCATION, definition_body, run_body
-from batch_sandbox import ACCOUNT, BatchSandbox, containers_of, pool_body, start_task
+from batch_sandbox import ACCOUNT, BatchSandbox, containers_of, pool_body, reference, start_task
 from registry_requests import make_identity, make_registry, quick_build
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
@@ -20,6 +20,45 @@ ACCOUNTS = f"{BELOW}/Microsoft.Batch/batchAccounts"
 SUBNET = f"{NETWORK}/virtualNetworks/net/subnets/build"
 PLACED = {"location": LOCATION, "tags": {"build": "b1"}}
 PAIRS = [{"name": "a", "value": "b"}]
+
+TEMPLATE: dict[str, Any] = {
+    "properties": {
+        "mode": "Incremental",
+        "parameters": {"prefix": {"value": "t"}},
+        "template": {
+            "parameters": {
+                "prefix": {"type": "string"},
+                "place": {"type": "string", "defaultValue": "[resourceGroup().location]"},
+            },
+            "variables": {"address": "[concat(parameters('prefix'), '-ip')]"},
+            "resources": [
+                {
+                    "type": "Microsoft.Network/networkInterfaces",
+                    "apiVersion": "2025-05-01",
+                    "name": "[format('{0}-nic', parameters('prefix'))]",
+                    "location": "[parameters('place')]",
+                    "dependsOn": [
+                        "[resourceId('Microsoft.Network/publicIPAddresses', variables('address'))]"
+                    ],
+                    "properties": {
+                        "ipConfigurations": [
+                            {"name": "ip", "properties": {"subnet": {"id": SUBNET}}}
+                        ]
+                    },
+                },
+                {
+                    "type": "Microsoft.Network/publicIPAddresses",
+                    "apiVersion": "2025-05-01",
+                    "name": "[variables('address')]",
+                    "location": "[parameters('place')]",
+                    "sku": {"name": "Standard"},
+                    "properties": {"publicIPAllocationMethod": "Static"},
+                },
+            ],
+            "outputs": {"name": {"type": "string", "value": "[variables('address')]"}},
+        },
+    }
+}
 
 Requests = dict[str, tuple[str, str, dict[str, Any]]]
 """Method, path and body by a name."""
@@ -64,12 +103,15 @@ def _basics() -> Requests:
         "principalId": "p",
         "principalType": "ServicePrincipal",
     }
+    deployment = f"{BELOW}/Microsoft.Resources/deployments/d"
     role_id = f"{BELOW}/Microsoft.Authorization/roleAssignments/r"
     return {
         "group": ("PUT", f"{SUBSCRIPTION}/resourceGroups/other", PLACED),
         "group tags": ("PATCH", f"{SUBSCRIPTION}/resourceGroups/{GROUP}", {"tags": {"a": "b"}}),
         "identity": ("PUT", f"{IDENTITY}2", PLACED),
         "role": ("PUT", role_id, {"properties": role}),
+        "deployment": ("PUT", deployment, TEMPLATE),
+        "validation": ("POST", f"{deployment}/validate", TEMPLATE),
     }
 
 
@@ -84,12 +126,15 @@ def _network() -> Requests:
         "subnets": [{"name": "a", "properties": {"addressPrefix": "10.21.0.0/25"}}],
     }
     subnet = {"addressPrefix": "10.20.0.128/26", "defaultOutboundAccess": True}
+    rule = {"access": "Allow", "direction": "Inbound", "priority": 100, "protocol": "Tcp"}
+    filters = {"securityRules": [{"name": "ssh", "properties": rule}]}
     nic = {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": SUBNET}}}]}
     networks = f"{NETWORK}/virtualNetworks"
     return {
         "ip": ("PUT", f"{NETWORK}/publicIPAddresses/ip", {**PLACED, **address}),
         "nat": ("PUT", f"{NETWORK}/natGateways/nat", {**PLACED, **gateway}),
         "network": ("PUT", f"{networks}/other", {**PLACED, "properties": network}),
+        "filters": ("PUT", f"{NETWORK}/networkSecurityGroups/g", {**PLACED, "properties": filters}),
         "subnet": ("PUT", f"{networks}/net/subnets/more", {"properties": subnet}),
         "nic": ("PUT", f"{NETWORK}/networkInterfaces/other", {**PLACED, "properties": nic}),
     }
@@ -162,6 +207,7 @@ def _batch() -> Requests:
     return {
         "account": ("PUT", f"{ACCOUNTS}/other", account),
         "account change": ("PATCH", f"{ACCOUNTS}/{ACCOUNT}", {"tags": {"a": "b"}}),
+        "keys": ("POST", f"{ACCOUNTS}/{ACCOUNT}/regenerateKeys", {"keyName": "Primary"}),
         "account name": ("POST", check, name),
         "pool": ("PUT", f"{pools}/other", pool),
         "pool again": ("PUT", f"{pools}/dev", pool),
@@ -185,8 +231,21 @@ def _service() -> Requests:
         "autoScaleFormula": "$TargetDedicatedNodes=0;",
         "autoScaleEvaluationInterval": "PT15M",
     }
+    new_pool = {
+        "id": "fromService",
+        "vmSize": "Standard_D4s_v5",
+        "virtualMachineConfiguration": {
+            "imageReference": reference(None),
+            "nodeAgentSKUId": "batch.node.ubuntu 24.04",
+        },
+        "startTask": {"commandLine": "true", "environmentSettings": PAIRS},
+        "enableInterNodeCommunication": True,
+        "targetDedicatedNodes": "1",
+        "metadata": PAIRS,
+    }
     resize = {"targetDedicatedNodes": 1, "resizeTimeout": "PT15M"}
     return {
+        "new pool": ("POST", f"/{ACCOUNT}/pools", new_pool),
         "resize": ("POST", f"{pool}/resize", resize),
         "auto scale": ("POST", f"{pool}/enableautoscale", formula),
         "nodes": ("POST", f"{pool}/removenodes", {"nodeList": ["a"]}),
