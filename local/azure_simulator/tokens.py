@@ -70,7 +70,7 @@ def new_token(
         store.Resource(
             id=_token_id(token),
             type=TYPE,
-            document={"audience": audience, "expiresOn": expires_on},
+            document={"audience": audience, "expiresOn": expires_on, "principal": claims["oid"]},
         )
     )
     return token, expires_on
@@ -82,6 +82,13 @@ def object_id(azure: context.Azure, client_id: str) -> str:
         if identity.properties["clientId"] == client_id:
             return str(identity.properties["principalId"])
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{azure.tenant}/{client_id}"))
+
+
+def caller(azure: context.Azure, request: model.Request) -> str:
+    """Object id of the principal whose token the request carries; "" without a known one."""
+    token = request.headers.get("authorization", "").partition(" ")[2]
+    known = azure.store.find(_token_id(token))
+    return "" if known is None else str(known.document.get("principal", ""))
 
 
 def check(azure: context.Azure, request: model.Request, plane: model.Plane) -> None:

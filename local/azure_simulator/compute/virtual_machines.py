@@ -171,6 +171,7 @@ def _name_disk(azure: context.Azure, vm: store.Resource) -> None:
 
 
 def _create_disk(azure: context.Azure, vm: store.Resource) -> None:
+    _name_disk(azure, vm)  # a machine of an older state has none yet
     disk = vm.properties["storageProfile"]["osDisk"]
     name = disk["name"]
     group = resource_ids.group_id(vm.id)

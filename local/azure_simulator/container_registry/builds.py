@@ -2,7 +2,8 @@
 
 A build fails, as HTTP 200 with `status` Failed and `runErrorMessage`, when its source cannot be
 read: an upload that never came, no archive, no Dockerfile in it, or a git host that cannot exist
-(RFC 2606: names under `.invalid`).
+(RFC 2606: names under `.invalid`). In a registry with repository roles it cannot push, unless the
+request says that it logs in as its caller, who has a role with which one pushes.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import re
 from urllib import parse
 
-from local.azure_simulator import arm, context, durations, model, store, times
-from local.azure_simulator.container_registry import image_names, registries, uploads
+from local.azure_simulator import arm, context, durations, model, store, times, tokens
+from local.azure_simulator.container_registry import image_names, pulls, registries, uploads
 
 TYPE = "simulator.registryRun"
 TIMEOUT_SECONDS = (300, 28_800)  # documented: 5 minutes to 8 hours
@@ -24,6 +25,7 @@ _BODY = {
     "platform": {"os": str, "architecture": str},
     "timeout": int,
     "agentConfiguration": dict,
+    "credentials": {"sourceRegistry": {"identity": str, "loginMode": str}},
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _REMOTE = re.compile(r"(https?://|git@|oci://)", re.IGNORECASE)
@@ -74,7 +76,12 @@ def schedule(azure: context.Azure, request: model.Request) -> model.Response:
                 "isArchiveEnabled": bool(body.get("isArchiveEnabled")),
             },
         },
-        state={"body": body, "log": "", "key": azure.new_guid("log", registry.key)},
+        state={
+            "body": body,
+            "log": "",
+            "key": azure.new_guid("log", registry.key),
+            "caller": tokens.caller(azure, request),
+        },
     )
     azure.store.add(run)
     azure.schedule(run, "start", azure.duration("runs.queue", run))
@@ -199,6 +206,7 @@ def _finish(azure: context.Azure, run: store.Resource, data: model.JsonObject) -
         return
     fault = azure.faults.failure("runs.build", run)
     problem = fault["message"] if fault else _source_problem(azure, registry, run.state["body"])
+    problem = problem or _push_problem(azure, registry, run)
     if data["status"]:
         _end(azure, run, data["status"], "The run exceeded its time-out.")
     elif problem:
@@ -246,6 +254,22 @@ def _push(azure: context.Azure, registry: store.Resource, run: store.Resource) -
 
 def _shown(image: model.JsonObject) -> str:
     return f"{image['registry']}/{image['repository']}:{image['tag']} {image['digest']}"
+
+
+def _push_problem(azure: context.Azure, registry: store.Resource, run: store.Resource) -> str:
+    """Why the run may not push; "" if it may."""
+    body = run.state["body"]
+    if not body.get("isPushEnabled", True) or not pulls.has_repository_roles(registry):
+        return ""
+    source = (body.get("credentials") or {}).get("sourceRegistry") or {}
+    is_caller = source.get("identity") == "[caller]"
+    if is_caller and pulls.may_push(azure, registry, run.state.get("caller", "")):
+        return ""
+    server = registry.properties["loginServer"]
+    return (
+        f"failed to push images: unauthorized: authentication required for {server}, visit "
+        "https://aka.ms/acr/authorization for more information."
+    )
 
 
 def _source_problem(azure: context.Azure, registry: store.Resource, body: model.JsonObject) -> str:

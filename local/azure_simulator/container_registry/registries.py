@@ -21,6 +21,8 @@ from local.azure_simulator.identity import user_identities
 TYPE = "Microsoft.ContainerRegistry/registries"
 IMAGE_TYPE = "simulator.registryImage"
 NAME = re.compile(r"[A-Za-z0-9]{5,50}")
+LEGACY, ABAC = "LegacyRegistryPermissions", "AbacRepositoryPermissions"
+"""How a registry reads role assignments: https://aka.ms/acr/auth/abac"""
 _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a day
 _INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
@@ -31,7 +33,13 @@ _PROPERTIES = {
     "roleAssignmentMode": str,
     "policies": dict,
 }
-_PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
+_PATCHABLE = (
+    "adminUserEnabled",
+    "anonymousPullEnabled",
+    "publicNetworkAccess",
+    "policies",
+    "roleAssignmentMode",
+)
 
 
 def register(azure: context.Azure) -> None:
@@ -85,7 +93,7 @@ def _defaults(azure: context.Azure) -> model.JsonObject:
         "adminUserEnabled": False,
         "anonymousPullEnabled": False,
         "publicNetworkAccess": "Enabled",
-        "roleAssignmentMode": "LegacyRegistryPermissions",
+        "roleAssignmentMode": azure.setting("registryRoleAssignmentMode", LEGACY),
         "creationDate": times.zulu(azure.now),
         "policies": {
             "quarantinePolicy": {"status": "disabled"},
@@ -112,6 +120,7 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id)
     body = request.json(shapes.resource(_PROPERTIES))
     given = body.get("properties") or {}
+    _check_mode(given)
     registry.properties.update({name: given[name] for name in _PATCHABLE if name in given})
     if "tags" in body:
         registry.document["tags"] = body["tags"]
@@ -174,6 +183,7 @@ def _check(
     if sku.lower() not in _SKUS:
         model.refuse(400, "InvalidSku", f"The SKU '{sku}' is not one of Basic, Standard, Premium.")
     properties = body.get("properties") or {}
+    _check_mode(properties)
     if properties.get("anonymousPullEnabled") and sku.lower() == "basic":
         message = "Anonymous pull is only supported for Standard and Premium registries."
         model.refuse(400, "AnonymousPullNotSupported", message)
@@ -182,6 +192,13 @@ def _check(
         reason, message = problem
         status = 400 if reason == "Invalid" else 409
         model.refuse(status, "InvalidResourceName" if status == 400 else "AlreadyInUse", message)
+
+
+def _check_mode(properties: model.JsonObject) -> None:
+    mode = properties.get("roleAssignmentMode", LEGACY)
+    if mode not in {LEGACY, ABAC}:
+        message = f"The role assignment mode '{mode}' is not one of {LEGACY}, {ABAC}."
+        model.refuse(400, "InvalidParameter", message, target="roleAssignmentMode")
 
 
 def _name_problem(azure: context.Azure, name: str) -> tuple[str, str] | None:
