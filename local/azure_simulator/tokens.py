@@ -23,6 +23,13 @@ LIFETIME_SECONDS = 24 * 3600
 """Tokens of managed identities are valid for up to 24 hours."""
 OWN_CLIENT_ID = "00000000-0000-0000-0000-000000000003"
 """The application of a token that names none: the identity of the machine itself."""
+_OF_CLOUD = {
+    ("management.usgovcloudapi.net", "arm"): frozenset[str](),
+    ("management.usgovcloudapi.net", "batch"): frozenset({"batch.core.usgovcloudapi.net"}),
+    ("management.chinacloudapi.cn", "arm"): frozenset[str](),
+    ("management.chinacloudapi.cn", "batch"): frozenset({"batch.chinacloudapi.cn"}),
+}
+"""Audiences besides Resource Manager's own host, in the clouds that are not the public one."""
 _IDENTITY_TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 
 
@@ -102,12 +109,14 @@ def check(azure: context.Azure, request: model.Request, plane: model.Plane) -> N
     if known is None or known.document["expiresOn"] < time.time():
         _refuse("InvalidAuthenticationToken", "The access token is invalid.")
     host = audience_host(known.document["audience"])
-    is_own_endpoint = plane is model.ARM and host == request.host.partition(":")[0]
-    if host not in plane.audiences and not is_own_endpoint:
+    own = request.host.partition(":")[0]
+    allowed = _OF_CLOUD.get((own, plane.name), plane.audiences)
+    is_own_endpoint = plane is model.ARM and host == own
+    if host not in allowed and not is_own_endpoint:
         message = (
             "The access token has been obtained for wrong audience or resource "
             f"'{known.document['audience']}'. It should exactly match with one of the allowed "
-            f"audiences {sorted(plane.audiences)}."
+            f"audiences {sorted(allowed)}."
         )
         _refuse("InvalidAuthenticationTokenAudience", message)
 
