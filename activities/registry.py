@@ -1,5 +1,9 @@
 """The container registry: create it with an identity that may pull from it, and build an image in
 it.
+
+A registry that was there before may have repository permissions (`AbacRepositoryPermissions`). Then
+it ignores the roles of registries, AcrPull among them, and a build in it has no access of its own.
+https://learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions
 """
 
 from __future__ import annotations
@@ -14,8 +18,9 @@ from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import RegistryPlan
 from shared.model.results import ContainerImageBuilt, PullIdentity, RegistryReady
 
-# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles (AcrPull)
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+_REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
 _BUILD_MINUTES = 60
 
 
@@ -26,6 +31,15 @@ def _id(plan: RegistryPlan) -> str:
 
 def _path(plan: RegistryPlan) -> tuple[str, str]:
     return plan.resource_group, plan.name
+
+
+def _observe_registry(services: Services, plan: RegistryPlan) -> Json | None:
+    return sdk.fetch(services.azure.registries.registries.get, *_path(plan))
+
+
+def _has_repository_permissions(registry: Json | None) -> bool:
+    mode = resource_state.properties(registry).get("roleAssignmentMode")
+    return mode == "AbacRepositoryPermissions"
 
 
 def _ready(observed: Json) -> RegistryReady | None:
@@ -71,21 +85,23 @@ def ensure_pull_identity(services: Services, plan: RegistryPlan, _: PollState) -
 
 @short_activity(RegistryPlan, NoResult, verb="let the identity pull from the registry", subject=_id)
 def grant_pull(services: Services, plan: RegistryPlan, _: PollState) -> NoResult:
-    """Grant AcrPull to the identity. The assignment's name derives from scope, identity and role,
-    so a repeated grant is the same assignment.
+    """Grant the identity the role with which one pulls from this registry. The assignment's name
+    derives from scope, identity and role, so a repeated grant is the same assignment.
     """
     from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
     principal = plan.principal_id
     assert principal is not None, "the identity comes before the grant"
+    registry = _observe_registry(services, plan)
+    role = _REPOSITORY_READER if _has_repository_permissions(registry) else _ACR_PULL
     scope = _id(plan)
     kind = "/providers/Microsoft.Authorization/roleDefinitions/"
     body = RoleAssignmentCreateParameters(
-        role_definition_id=f"/subscriptions/{plan.subscription_id}{kind}{_ACR_PULL}",
+        role_definition_id=f"/subscriptions/{plan.subscription_id}{kind}{role}",
         principal_id=principal,
         principal_type="ServicePrincipal",  # else a fresh identity is refused as not found
     )
-    name = names.role_assignment(scope, principal, _ACR_PULL)
+    name = names.role_assignment(scope, principal, role)
     calls = services.azure.authorization.role_assignments
     if sdk.fetch(calls.get, scope, name) is None:
         sdk.send(calls.create, scope, name, body)
@@ -96,21 +112,27 @@ def grant_pull(services: Services, plan: RegistryPlan, _: PollState) -> NoResult
 
 # Run states: https://learn.microsoft.com/rest/api/containerregistry/runs/get
 _GOING = {"queued", "started", "running"}
+_AS_CALLER = "asCaller"  # in the memory: the run logs in as the app
+_PUSH_ROLE = (
+    " This registry has repository permissions: a build pushes only if the app's identity has the "
+    "role Container Registry Repository Writer there."
+)
 
 
 def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Json | None:
-    """The run that this step has started. A repeated start builds the same image again, which does
-    no harm.
+    """The run that this step has started, and before that the registry. A repeated start builds the
+    same image again, which does no harm.
     """
     if not poll.operation:
-        return None
+        return _observe_registry(services, plan)
     return sdk.fetch(services.azure.registry_tasks.runs.get, *_path(plan), poll.operation)
 
 
-def _schedule(services: Services, plan: RegistryPlan, _: PollState) -> Started:
+def _schedule(services: Services, plan: RegistryPlan, poll: PollState) -> Started:
     calls = services.azure.registry_tasks.registries
     source = plan.build_source or _upload_context(services, plan)
-    body = bodies.registry_build(plan, source, _BUILD_MINUTES)
+    as_caller = bool(poll.memory.get(_AS_CALLER))
+    body = bodies.registry_build(plan, source, _BUILD_MINUTES, as_caller=as_caller)
     answer = sdk.send(calls.schedule_run, *_path(plan), body)
     run = ((answer.body or {}).get("properties") or {}).get("runId")
     if not run:
@@ -132,8 +154,11 @@ def _upload_context(services: Services, plan: RegistryPlan) -> str:
 def _decide_run(
     plan: RegistryPlan, observed: Json | None, poll: PollState
 ) -> Decision[ContainerImageBuilt]:
+    if not poll.operation:
+        memory = {_AS_CALLER: True} if _has_repository_permissions(observed) else None
+        return Wait() if poll.started else Start(action="build", memory=memory)
     if observed is None:
-        return Wait() if poll.started else Start(action="build")
+        return Wait()
     found = observed.get("properties") or {}
     status = str(found.get("status", "")).lower()
     if status in _GOING:
@@ -141,16 +166,17 @@ def _decide_run(
     if status == "succeeded":
         digest = next((i.get("digest") for i in found.get("outputImages") or []), None)
         return Done(result=ContainerImageBuilt(image=plan.build_image, digest=digest))
-    return Fail(failure=_build_failed(plan, f"{status}: {found.get('runErrorMessage') or ''}"))
+    why = f"{status}: {found.get('runErrorMessage') or ''}"
+    return Fail(failure=_build_failed(plan, why, _PUSH_ROLE if poll.memory.get(_AS_CALLER) else ""))
 
 
-def _build_failed(plan: RegistryPlan, why: str) -> Failure:
+def _build_failed(plan: RegistryPlan, why: str, advice: str = "") -> Failure:
     return Failure(
         code="ContainerBuildFailed",
         kind=Kind.REFUSED,
         message=f"Could not build {plan.build_image} in registry {plan.name}: {why}",
         resource=_id(plan),
-        next_action="Read the run's log in the registry and correct the source.",
+        next_action=f"Read the run's log in the registry and correct the source.{advice}",
     )
 
 

@@ -24,7 +24,7 @@ from cli.flags import Flags
 # What the service verifies nodes with where nothing is preloaded: its setting VERIFY_IMAGE.
 VERIFICATION_IMAGE = "docker.io/library/busybox:1.36"
 _YES, _NO = {"true", "1", "yes", "on"}, {"", "false", "0", "no", "off"}
-_ACR_SUFFIX = ".azurecr.io"
+_ACR_SUFFIX = re.compile(r"\.azurecr\.(io|us|cn)$", re.IGNORECASE)  # one of each cloud
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,13 +72,13 @@ def _problems(flags: Flags, preload: str) -> list[str]:
 
 def _registry_name(acr: str | None) -> str | None:
     """`myacr` and `myacr.azurecr.io` are the same registry."""
-    return acr.removesuffix(_ACR_SUFFIX) if acr else None
+    return _ACR_SUFFIX.sub("", acr) if acr else None
 
 
 def _registry_of(images: list[str]) -> str | None:
     """The one Azure registry that images are pulled from: the builder needs its permission to."""
     hosts = {image.partition("/")[0].lower() for image in images}
-    registries = {host.removesuffix(_ACR_SUFFIX) for host in hosts if host.endswith(_ACR_SUFFIX)}
+    registries = {_ACR_SUFFIX.sub("", host) for host in hosts if _ACR_SUFFIX.search(host)}
     return registries.pop() if len(registries) == 1 else None
 
 
@@ -96,7 +96,8 @@ def _in_registry(image: str, registry: str | None) -> str | None:
     """`myacr.azurecr.io/app:v1` and `app:v1` as `app:v1`; `None` for another registry's image."""
     host, _, rest = image.partition("/")
     if rest and ("." in host or ":" in host or host == "localhost"):
-        return rest if registry and host.lower() == f"{registry}{_ACR_SUFFIX}".lower() else None
+        owner, is_registry = _ACR_SUFFIX.subn("", host)
+        return rest if is_registry and registry and owner.lower() == registry.lower() else None
     return image or None
 
 

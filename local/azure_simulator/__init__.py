@@ -23,7 +23,8 @@ The map:
     store           resources, due events, SQLite   resource_types  registers a resource type
     operations      long operations, their URLs     arm             what handlers share
     durations       samples durations, by seed      faults          what tests inject
-    throttling      token buckets                   tokens          managed identity
+    throttling      token buckets                   tokens          issues and checks tokens
+    shapes          forms of bodies                 entra           endpoints, login
     providers       the list of modules             control         /_simulator/…
     resources/ identity/ network/ compute/ batch/ container_registry/   resource types
     machine/        what scripts do in a VM         data/           regions, sizes, images

@@ -10,7 +10,7 @@ import pathlib
 import time
 
 from local import clock
-from local.azure_simulator import core, server, storage_accounts
+from local.azure_simulator import certificate, core, server, storage_accounts
 from local.azure_simulator.machine import nspawn
 from local.machines import features, kit
 
@@ -25,6 +25,7 @@ def main() -> None:
         path=state / "azure.sqlite",
         storage=options.storage,
         stopwatch=time.perf_counter,
+        retry_after=True if options.retry_after is None else options.retry_after,
     )
     machines = _machines(options, azure) if options.machines == "nspawn" else None
     faults = json.loads(options.faults.read_text()) if options.faults else []
@@ -33,7 +34,7 @@ def main() -> None:
     if options.storage:
         storage_accounts.deploy_log_account(azure, _account_of(options.storage))
     azure.store.commit()
-    asyncio.run(server.serve(azure, options.port))
+    asyncio.run(server.serve(azure, options.port, _tls(options)))
     if machines is not None:
         machines.close()
 
@@ -41,6 +42,13 @@ def main() -> None:
 def _account_of(connection: str) -> str:
     parts = dict(part.split("=", 1) for part in connection.split(";") if "=" in part)
     return parts["AccountName"]
+
+
+def _tls(options: argparse.Namespace) -> server.Tls | None:
+    if options.tls_port is None:
+        return None
+    context = certificate.server_context(options.state / "tls")
+    return server.Tls(port=options.tls_port, context=context)
 
 
 def _machines(options: argparse.Namespace, azure: core.Simulator) -> nspawn.NspawnMachine:
@@ -60,6 +68,10 @@ def _machines(options: argparse.Namespace, azure: core.Simulator) -> nspawn.Nspa
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.azure_simulator")
     parser.add_argument("--port", type=int, required=True, help="on the loopback address")
+    parser.add_argument("--tls-port", type=int, help="a second port, for https")
+    parser.add_argument(
+        "--retry-after", type=int, help="seconds that each running operation asks to wait for"
+    )
     parser.add_argument("--state", type=pathlib.Path, required=True, help="directory of the state")
     parser.add_argument("--time-scale", type=float, default=1, help="simulated seconds per second")
     parser.add_argument("--faults", type=pathlib.Path, help="JSON list of faults, see `faults`")

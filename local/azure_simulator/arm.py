@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib import parse
 
-from local.azure_simulator import context, model, operations, resource_ids, store
+from local.azure_simulator import context, model, operations, resource_ids, shapes, store, times
 from local.azure_simulator.data import locations
 
 ItemT = TypeVar("ItemT")
@@ -33,8 +33,15 @@ def path_of(type_name: str) -> str:
 def get(azure: context.Azure, request: model.Request) -> model.Response:
     """The document of the resource whose id is the path."""
     resource = require(azure, request.resource_id)
-    headers = {"ETag": resource.document["etag"]} if "etag" in resource.document else {}
-    return model.json_response(200, azure.show(resource, request), headers)
+    return model.json_response(200, azure.show(resource, request), version_headers(resource))
+
+
+def version_headers(resource: store.Resource) -> dict[str, str]:
+    """`ETag`, of the document or hidden, and `Last-Modified`, where the resource has them."""
+    etag = resource.document.get("etag") or resource.state.get("etag")
+    modified = resource.state.get("modified")
+    headers = {} if etag is None else {"ETag": etag}
+    return headers if modified is None else {**headers, "Last-Modified": times.http_date(modified)}
 
 
 # --- finding -------------------------------------------------------------------------------
@@ -77,15 +84,16 @@ def refuse_not_found(resource_id: str) -> NoReturn:
 
 
 def prepare_put(
-    azure: context.Azure, request: model.Request
+    azure: context.Azure, request: model.Request, properties: Any = dict
 ) -> tuple[model.JsonObject, store.Resource | None]:
     """The body of a PUT and what exists under its id, after the checks that all types share.
 
-    Refuses: unregistered namespace, absent or vanishing group, absent parent, missing or unknown
-    location, a location other than the existing resource's, failed `If-Match`/`If-None-Match`.
+    `properties` is their shape (see `shapes`). Refuses: a body of another shape, unregistered
+    namespace, absent or vanishing group, absent parent, missing or unknown location, a location
+    other than the existing resource's, failed `If-Match`/`If-None-Match`.
     """
     check_writable(azure, request.resource_id)
-    body = request.json()
+    body = request.json(shapes.resource(properties))
     existing = azure.store.find(request.resource_id)
     check_preconditions(request, existing)
     check_location(body, existing, request.resource_id)
@@ -261,7 +269,7 @@ def slice_page(
     azure: context.Azure, request: model.Request, items: Sequence[ItemT], size: int | None = None
 ) -> tuple[Sequence[ItemT], str | None]:
     """The items of the page that the request's `$skiptoken` names, and the next page's URL."""
-    start = int(request.query.get("$skiptoken", "0"))
+    start = request.number("$skiptoken", 0)
     end = start + (size or azure.page_size)
     if end >= len(items):
         return items[start:], None
@@ -272,17 +280,22 @@ def slice_page(
 _TAG_FILTER = re.compile(
     r"tagname eq '(?P<name>[^']*)'( and tagvalue eq '(?P<value>[^']*)')?", re.IGNORECASE
 )
+_GROUP_FILTER = re.compile(r"resourcegroup eq '(?P<group>[^']*)'", re.IGNORECASE)
 _TYPE_FILTER = re.compile(r"resourcetype eq '(?P<type>[^']*)'", re.IGNORECASE)
 
 
 def filter_by_tag(text: str) -> Callable[[store.Resource], bool]:
-    """`tagName eq 'x' and tagValue eq 'y'` or `resourceType eq 't'`; refuses other filters."""
+    """By tag (`tagName eq 'x' and tagValue eq 'y'`), `resourceType` or `resourceGroup`."""
     if not text:
         return lambda resource: True  # noqa: ARG005
     tag = _TAG_FILTER.fullmatch(text.strip())
     if tag is not None:
         name, value = tag["name"], tag["value"]
         return lambda resource: name in resource.tags and value in {None, resource.tags[name]}
+    inside = _GROUP_FILTER.fullmatch(text.strip())
+    if inside is not None:
+        group = inside["group"].lower()
+        return lambda item: resource_ids.part(item.id, "resourceGroups").lower() == group
     kind = _TYPE_FILTER.fullmatch(text.strip())
     if kind is None:
         model.refuse(400, "InvalidFilterInQueryString", f"Invalid $filter '{text}' specified.")

@@ -34,11 +34,13 @@ class Azure(Protocol):
     clock: model.Clock
     now: float
     subscription: str
+    tenant: str
     store: store.Store
     durations: durations.Durations
     machine: interface.Machine
     page_size: int
-    sends_retry_after: bool
+    types: list[str]
+    retry_after: bool | int
     signs_urls: bool
     storage: str | Callable[[str, str], None] | None
 
@@ -77,6 +79,8 @@ class Azure(Protocol):
     ) -> None: ...
 
     def duration(self, operation: str, resource: Resource) -> float: ...
+
+    def dispatch(self, method: str, url: str, body: model.JsonObject) -> model.Response: ...
 
     def setting(self, name: str, default: Any = None) -> Any: ...
 

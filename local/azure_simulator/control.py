@@ -85,6 +85,7 @@ def change_settings(azure: context.Azure, settings: model.JsonObject) -> None:
     |---|---|
     | quota:FAMILY, quota:cores, quota:lowPriorityCores | compute quota in every region |
     | restricted:SIZE | true: the size is not available for this subscription |
+    | registryRoleAssignmentMode | of new registries that state none |
     """
     for name, value in settings.items():
         setting_id = f"/simulator/settings/{name}"

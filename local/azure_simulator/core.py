@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 import re
 import uuid
@@ -36,6 +37,7 @@ from local.azure_simulator import (
 from local.azure_simulator.machine import interface, scripted
 
 LOCAL_SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+LOCAL_TENANT = "00000000-0000-0000-0000-000000000002"
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+|\.\d+\.\d+)?")
 
 
@@ -47,7 +49,7 @@ class Simulator:
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply
-    retry_after     whether answers carry Azure's Retry-After values (else none)
+    retry_after     whether answers carry Azure's Retry-After values, or the one that all carry
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
     storage         connection string for logs of scripts, or who takes URI and text; None: no one
@@ -63,8 +65,9 @@ class Simulator:
         path: pathlib.Path | None = None,
         machine: interface.Machine | None = None,
         subscription: str = LOCAL_SUBSCRIPTION,
+        tenant: str = LOCAL_TENANT,
         throttled: bool = True,
-        retry_after: bool = True,
+        retry_after: bool | int = True,
         signed_urls: bool = True,
         page_size: int = 100,
         storage: str | Callable[[str, str], None] | None = None,
@@ -76,9 +79,11 @@ class Simulator:
         self.now = min(clock.now(), self.store.next_due() or clock.now())
         self.durations = durations.Durations(seed, duration_band)
         self.subscription = subscription
-        self.sends_retry_after = retry_after
+        self.tenant = tenant
+        self.retry_after = retry_after
         self.signs_urls = signed_urls
         self.page_size = page_size
+        self.types: list[str] = []  # that can be read, by their whole names
         self.storage = storage
         self._stopwatch = stopwatch
         self.throttle = throttling.Throttle(enabled=throttled)
@@ -187,6 +192,22 @@ class Simulator:
         occasion = self.store.count(f"{operation}|{resource.key}")
         sampled = self.durations.sample(operation, resource.key, occasion)
         return sampled * self.faults.slowness(operation, resource)
+
+    def dispatch(self, method: str, url: str, body: model.JsonObject) -> model.Response:
+        """Answer a request that Azure itself makes, for a client who was let in already.
+
+        Raises model.Refusal.
+        """
+        request = model.Request.from_url(method, url, body=json.dumps(body).encode())
+        found = self._router.find(request.method, request.path)
+        if found is None:
+            _refuse_unknown(request)
+        route, parameters = found
+        self._check_subscription(parameters)
+        fault = self.faults.on_request(request, route.operation)
+        if fault is not None and fault["effect"] != "drop":
+            faults.answer(fault)
+        return route.handler(self, dataclasses.replace(request, parameters=parameters))
 
     def setting(self, name: str, default: Any = None) -> Any:
         """A fact about this simulated Azure that `/_simulator/settings` may change, by name."""

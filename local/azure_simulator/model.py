@@ -13,7 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 from urllib import parse
 
+from local.azure_simulator import shapes
+
 JsonObject = dict[str, Any]
+
+INVALID_CONTENT = "InvalidRequestContent"
 
 
 class Clock(Protocol):
@@ -70,17 +74,26 @@ class Request:
         """The path as an ARM id: decoded, in the caller's case, without a trailing slash."""
         return parse.unquote(self.path).rstrip("/")
 
-    def json(self) -> JsonObject:
-        """The body as an object; `{}` when empty. Refuses anything else with 400."""
-        if not self.body:
-            return {}
+    def json(self, shape: Any = shapes.ANY) -> JsonObject:
+        """The body as an object of this shape (see `shapes`), without nulls; `{}` when empty.
+
+        Refuses anything else with 400.
+        """
         try:
-            document = json.loads(self.body)
+            given = shapes.without_nulls(json.loads(self.body or b"{}"))
+            document: JsonObject = shapes.shaped(given, shape)
         except ValueError as error:
-            refuse(400, "InvalidRequestContent", f"The request content was invalid: '{error}'.")
-        if not isinstance(document, dict):
-            refuse(400, "InvalidRequestContent", "The request content is not a JSON object.")
+            message = f"The request content was invalid and could not be deserialized: '{error}'."
+            refuse(400, INVALID_CONTENT, message)
         return document
+
+    def number(self, name: str, default: int) -> int:
+        """A parameter of the query that is a number, not negative; 400 for anything else."""
+        text = self.query.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            message = f"The value '{text}' of the query parameter '{name}' is invalid."
+            refuse(400, "InvalidQueryParameterValue", message, target=name)
+        return int(text)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

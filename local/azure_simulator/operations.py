@@ -280,7 +280,9 @@ def _expire(
 
 def _retry_after(azure: context.Azure, operation: store.Resource) -> Mapping[str, str]:
     values: list[int] = operation.state["retryAfter"]
-    if not azure.sends_retry_after or not values:
+    if not isinstance(azure.retry_after, bool):
+        return {"Retry-After": str(azure.retry_after)}
+    if not azure.retry_after or not values:
         return {}
     answers = operation.state.get("answers", 0)
     operation.state["answers"] = answers + 1

@@ -13,6 +13,7 @@ from local.azure_simulator import (
     container_registry,
     context,
     control,
+    entra,
     identity,
     network,
     resources,
@@ -24,6 +25,7 @@ from local.azure_simulator import (
 MODULES: Sequence[context.Provider] = (
     control,
     tokens,
+    entra,
     resources,
     identity,
     network,

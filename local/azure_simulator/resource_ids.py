@@ -51,8 +51,18 @@ def type_of(resource_id: str) -> str:
     lowered = [segment.lower() for segment in parts]
     if "providers" not in lowered:
         return "Microsoft.Resources/resourceGroups" if "resourcegroups" in lowered else ""
-    start = len(lowered) - 1 - lowered[::-1].index("providers")
-    return "/".join([parts[start + 1], *parts[start + 2 :: 2]])
+    start = len(lowered) - lowered[::-1].index("providers")
+    return "/".join([*parts[start : start + 1], *parts[start + 1 :: 2]])
+
+
+def relative_name(resource_id: str) -> str:
+    """`gallery/image` of an image definition: the names from the top-level resource down."""
+    parts = segments(resource_id)
+    lowered = [segment.lower() for segment in parts]
+    if "providers" not in lowered:
+        return name(resource_id)
+    start = len(lowered) - lowered[::-1].index("providers")
+    return "/".join(parts[start + 2 :: 2])
 
 
 def without_action(path: str) -> str:

@@ -44,6 +44,7 @@ def register(
 
 def register_reads(azure: context.Azure, type_name: str) -> None:
     """Serve GET of one, the list below its parent, and for top-level types the subscription's."""
+    azure.types.append(type_name)
     azure.route("GET", arm.path_of(type_name), arm.get)
     collection = arm.path_of(type_name).rpartition("/")[0]
 

@@ -28,7 +28,7 @@ def register(azure: context.Azure) -> None:
 def list_prices(azure: context.Azure, request: model.Request) -> model.Response:
     """Lines for which all terms of the filter hold; a filter is terms joined by `and`."""
     wanted = _terms(request.query.get("$filter", ""))
-    skip = int(request.query.get("$skip", 0))
+    skip = request.number("$skip", 0)
     found = [
         line
         for location in locations.NAMES

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import logging
 import signal
+import ssl
 import time
 
 from aiohttp import web
@@ -28,6 +29,7 @@ class RunningServer:
 
     port: int
     runner: web.AppRunner
+    tls_port: int | None = None
 
     @property
     def url(self) -> str:
@@ -37,7 +39,15 @@ class RunningServer:
         await self.runner.cleanup()
 
 
-async def start(azure: core.Simulator, port: int) -> RunningServer:
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Tls:
+    """A second port, on which the same simulator speaks https."""
+
+    port: int
+    context: ssl.SSLContext
+
+
+async def start(azure: core.Simulator, port: int, tls: Tls | None = None) -> RunningServer:
     """Listen on a port of the loopback address; 0 takes a free one."""
     application = web.Application(client_max_size=BODY_BYTES_MAX)
 
@@ -47,19 +57,22 @@ async def start(azure: core.Simulator, port: int) -> RunningServer:
     application.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, HOST, port)
-    await site.start()
-    return RunningServer(port=int(runner.addresses[0][1]), runner=runner)
+    await web.TCPSite(runner, HOST, port).start()
+    if tls is not None:
+        await web.TCPSite(runner, HOST, tls.port, ssl_context=tls.context).start()
+    ports = [int(address[1]) for address in runner.addresses]
+    return RunningServer(port=ports[0], runner=runner, tls_port=ports[1] if tls else None)
 
 
-async def serve(azure: core.Simulator, port: int) -> None:
+async def serve(azure: core.Simulator, port: int, tls: Tls | None = None) -> None:
     """Listen until SIGTERM or SIGINT, then close the simulator."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    running = await start(azure, port)
-    print(f"azure simulator: {running.url}", flush=True)
+    running = await start(azure, port, tls)
+    also = f" and https://{HOST}:{running.tls_port}" if running.tls_port else ""
+    print(f"azure simulator: {running.url}{also}", flush=True)
     await stopped.wait()
     await running.stop()
     azure.close()
@@ -68,7 +81,7 @@ async def serve(azure: core.Simulator, port: int) -> None:
 async def _answer(azure: core.Simulator, request: web.Request) -> web.StreamResponse:
     asked = model.Request.from_url(
         request.method,
-        f"{request.headers.get('X-Forwarded-Proto', 'http')}://{request.host}{request.raw_path}",
+        f"{request.headers.get('X-Forwarded-Proto', request.scheme)}://{request.host}{request.raw_path}",
         headers=dict(request.headers),
         body=await request.read(),
     )

@@ -59,7 +59,7 @@ def deploy_log_account(azure: context.Azure, account: str) -> None:
         f"{group}/providers/{TYPE}/{account}",
     )
     principal = azure.new_guid("principal", identity)
-    ids = {"principalId": principal, "clientId": LOG_CLIENT_ID, "tenantId": user_identities.TENANT}
+    ids = {"principalId": principal, "clientId": LOG_CLIENT_ID, "tenantId": azure.tenant}
     role = f"{account_id}/providers/{role_assignments.TYPE}/{azure.new_guid('role', identity)}"
     granted = {
         "principalId": principal,

@@ -258,7 +258,9 @@ def managed_image(plan: ImagePlan) -> Json:
 
 
 def registry(plan: RegistryPlan) -> Json:
-    """A container registry without an admin user."""
+    """A container registry without an admin user, which honours AcrPull, be Azure's default what it
+    may.
+    """
     return {
         "location": plan.location,
         "tags": lasting(plan.tags),
@@ -267,12 +269,18 @@ def registry(plan: RegistryPlan) -> Json:
             "adminUserEnabled": False,
             "anonymousPullEnabled": False,
             "publicNetworkAccess": "Enabled",
+            "roleAssignmentMode": "LegacyRegistryPermissions",
         },
     }
 
 
-def registry_build(plan: RegistryPlan, source: str, timeout_minutes: int) -> Json:
-    """A quick build inside the registry: from git, or from an uploaded context."""
+def registry_build(
+    plan: RegistryPlan, source: str, timeout_minutes: int, *, as_caller: bool = False
+) -> Json:
+    """A quick build inside the registry: from git, or from an uploaded context. It logs in to the
+    registry as the app where it has no access of its own.
+    """
+    login = {"credentials": {"sourceRegistry": {"identity": "[caller]"}}} if as_caller else {}
     return {
         "type": "DockerBuildRequest",
         "imageNames": [plan.build_image],
@@ -283,6 +291,7 @@ def registry_build(plan: RegistryPlan, source: str, timeout_minutes: int) -> Jso
         "sourceLocation": source,
         "timeout": timeout_minutes * 60,
         "agentConfiguration": {"cpu": 2},
+        **login,
     }
 
 

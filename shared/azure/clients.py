@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.azure import failures, sdk
-from shared.base import settings
+from shared.base import endpoints, settings
 
 if TYPE_CHECKING:
     from azure.core import PipelineClient
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import HttpTransport
 
 Json = dict[str, Any]
-
-# The audience of the Batch service; the double slash is intended (azure-batch, constants of the
-# client).
-_BATCH_SCOPE = "https://batch.core.windows.net//.default"
 
 
 class Azure:
@@ -46,12 +42,8 @@ class Azure:
         return pipeline.authorized(self._credential, scope, self._transport)
 
     def _management(self, client: Callable[..., Any], *args: str) -> Any:
-        # The scope is that of the public cloud's Resource Manager, or of the one that the settings
-        # name.
         endpoint = self._config.resource_manager_endpoint
-        public = "https://management.azure.com"
-        audience = public if settings.is_loopback(endpoint) else endpoint
-        options = self._options(f"{audience}/.default")
+        options = self._options(endpoints.resource_manager_scope(endpoint))
         return client(self._credential, *args, base_url=endpoint, **options)
 
     @cached_property
@@ -117,12 +109,12 @@ class Azure:
         if account_endpoint not in self._batch_services:
             from azure.batch import BatchClient
 
-            scheme = "http" if settings.is_loopback(account_endpoint) else "https"
+            scheme = "http" if endpoints.is_loopback(account_endpoint) else "https"
             self._batch_services[account_endpoint] = BatchClient(
                 endpoint=f"{scheme}://{account_endpoint}",
                 credential=self._credential,
                 api_version=sdk.BATCH_API_VERSION,
-                **self._options(_BATCH_SCOPE),
+                **self._options(endpoints.batch_scope(self._config.resource_manager_endpoint)),
             )
         return self._batch_services[account_endpoint]
 

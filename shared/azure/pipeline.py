@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline import PipelineRequest, policies
 
-from shared.base import settings
+from shared.base import endpoints
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -35,7 +35,7 @@ class LoopbackBearerPolicy(policies.BearerTokenCredentialPolicy[Any, Any]):
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Authorize one request."""
-        if settings.is_loopback(request.http_request.url):
+        if endpoints.is_loopback(request.http_request.url):
             request.context.options["enforce_https"] = False
         super().on_request(request)
 

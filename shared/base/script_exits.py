@@ -48,7 +48,10 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.REGISTRY_LOGIN: (
         "the registry refused the managed identity",
-        "Give the pull identity AcrPull on the registry; a new role takes up to ten minutes.",
+        (
+            "Give the pull identity AcrPull on the registry, or Container Registry Repository "
+            "Reader if it has repository permissions; a new role takes up to ten minutes."
+        ),
     ),
     ScriptExit.PACKAGE_MANAGER: (
         "the package manager failed",

@@ -6,12 +6,10 @@ obey, and what it is for. Tests compare the table in the documentation and the s
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +18,8 @@ from pydantic import (
     Field,
     ValidationError,
 )
+
+from shared.base import endpoints
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,7 @@ class Setting:
     default: str = ""  # the value, or words in place of one
     rule: str = ""  # completes "NAME must be ..."
     is_value: bool = True  # whether `default` is a value and not words
+    example: str = ""  # what the sample file says where there is no default
 
     def as_row(self) -> str:
         """The row of this setting in the documentation's table."""
@@ -52,24 +53,8 @@ def _setting(name: str, about: str, *, rule: str = "", words: str = "", **more: 
     )
 
 
-def _endpoint(url: str) -> str:
-    if urlsplit(url).scheme == "http" and not is_loopback(url):
-        raise ValueError("plain http leaves this machine")
-    return url.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` (with or without scheme) names this very machine: the one place where http is
-    accepted.
-    """
-    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, be it 127.0.0.1.example.org
-        return host == "localhost"
-
-
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Endpoint = Annotated[str, AfterValidator(endpoints.checked)]
+ResourceManager = Annotated[str, AfterValidator(endpoints.checked_resource_manager)]
 _HTTPS = "an https URL; plain http is accepted on this machine only"
 _STORAGE = "AzureWebJobsStorage"
 _URIS = tuple(f"{_STORAGE}__{service}ServiceUri" for service in ("blob", "queue", "table"))
@@ -134,11 +119,12 @@ class Settings(BaseModel):
     subscription_id: str = _setting(
         "AZURE_SUBSCRIPTION_ID", "The subscription in which images and pools are made."
     )
-    resource_manager_endpoint: Endpoint = _setting(
+    resource_manager_endpoint: ResourceManager = _setting(
         "AZURE_RESOURCE_MANAGER_ENDPOINT",
-        "The address of Azure Resource Manager; sovereign clouds have another one.",
-        default="https://management.azure.com",
-        rule=_HTTPS,
+        "The address of Azure Resource Manager, which says in which cloud the app works.",
+        default=f"https://{endpoints.PUBLIC}",
+        rule="that of the public cloud, https://management.usgovcloudapi.net or "
+        "https://management.chinacloudapi.cn; another one is accepted on this machine only",
     )
     retail_prices_endpoint: Endpoint = _setting(
         "AZURE_RETAIL_PRICES_ENDPOINT",
@@ -271,22 +257,23 @@ class Settings(BaseModel):
         )
 
 
-# Not read by this module: where these are missing, nothing takes their place.
+# Not read by this module. They have no default: where one is missing, nothing takes its place.
 _READ_ELSEWHERE = [
     Setting(
         name="WEEKLY_REBUILD_SCHEDULE",
-        default="0 0 3 * * 0",
-        about="When the recipes are rebuilt: six fields, in UTC; the Functions host reads it.",
+        example="0 0 3 * * 0",
+        about="When the recipes are rebuilt: six fields, in UTC, such as `0 0 3 * * 0`. The "
+        "Functions host reads it and does not start the timer without it.",
     ),
     Setting(
         name="SWEEP_SCHEDULE",
-        default="0 */30 * * * *",
+        example="0 */30 * * * *",
         about="When the leftovers of lost builds, the nodes of failed pools and expired pools are "
-        "removed; the Functions host reads it.",
+        "removed, such as `0 */30 * * * *`; read in the same way.",
     ),
     Setting(
         name="AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
-        default="1",
+        example="1",
         about="Read by the Durable SDK: `1` keeps it from looking for Python classes in stored "
         "values, which are plain JSON.",
     ),

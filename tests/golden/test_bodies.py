@@ -102,6 +102,9 @@ def cases() -> dict[str, Any]:
         "managed_image": bodies.managed_image(image),
         "registry": bodies.registry(registry),
         "registry_build": bodies.registry_build(registry, "https://example.org/app.git#main", 60),
+        "registry_build_as_caller": bodies.registry_build(
+            registry, "https://example.org/app.git#main", 60, as_caller=True
+        ),
         "batch_account": batch_bodies.batch_account(plan.account),
         "pool": batch_bodies.pool(dev, "COMMAND"),
         "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def test_every_problem_is_named_at_once() -> None:
         ("POOL_WIDTH", "1.5"),
         ("REBUILD_WIDTH", "51"),
         ("GRID_DRIVER_SHA256", "a" * 64 + "\n"),
-        ("AZURE_RESOURCE_MANAGER_ENDPOINT", "http://example.org"),
+        ("AZURE_RESOURCE_MANAGER_ENDPOINT", "http://management.azure.com"),
+        ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://management.example.org"),
         ("AZURE_RETAIL_PRICES_ENDPOINT", "http://127.0.0.1.example.org"),
     ],
 )
@@ -132,7 +134,8 @@ def test_the_sample_holds_every_setting_with_its_default() -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
     for setting in settings.described():
         if setting.name not in REQUIRED:
-            assert sample[setting.name] == (setting.default if setting.is_value else "")
+            default = setting.default if setting.is_value else ""
+            assert sample[setting.name] == (setting.example or default)
     assert set(sample) == {*settings.known(), "FUNCTIONS_WORKER_RUNTIME"}
     assert settings.load(sample)
 
@@ -142,3 +145,12 @@ def test_each_setting_is_described_by_a_sentence() -> None:
     for setting in settings.described():
         assert setting.about[0].isupper(), setting.name
         assert setting.about.endswith("."), setting.name
+
+
+def test_a_schedule_has_no_default() -> None:
+    """The trigger names the setting, and the Functions host puts nothing in its place."""
+    described = {setting.name: setting for setting in settings.described()}
+    schedules = re.findall(r'schedule="%(.+)%"', (ROOT / "function_app.py").read_text())
+
+    assert len(schedules) == 2
+    assert [described[name].default for name in schedules] == ["", ""]

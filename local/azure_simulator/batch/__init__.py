@@ -1,7 +1,7 @@
 """Azure Batch: accounts and pools (resource manager), and the service each account offers.
 
-accounts locations pools        routes of Resource Manager
-service_pools service_nodes jobs tasks files    routes of an account's data plane
+accounts account_keys locations pools   routes of Resource Manager
+service_pools service_creation service_nodes jobs tasks files   routes of an account's data plane
 pool_body pool_checks images    what a pool may say
 scaling resizing autoscaling autoscale          how many nodes it gets
 nodes node_life start_tasks containers          what becomes of a node
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from local.azure_simulator import context
 from local.azure_simulator.batch import (
+    account_keys,
     accounts,
     autoscaling,
     jobs,
@@ -23,6 +24,7 @@ from local.azure_simulator.batch import (
     planes,
     pools,
     scaling,
+    service_creation,
     service_nodes,
     service_pools,
     task_runs,
@@ -33,6 +35,7 @@ from local.azure_simulator.batch import (
 _PROVIDERS = (
     timing,
     accounts,
+    account_keys,
     locations,
     pools,
     scaling,
@@ -41,7 +44,7 @@ _PROVIDERS = (
     jobs,
     task_runs,
 )
-_SERVICES = (service_pools, service_nodes, jobs, tasks)
+_SERVICES = (service_pools, service_creation, service_nodes, jobs, tasks)
 
 
 def register(azure: context.Azure) -> None:

@@ -12,9 +12,10 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
-from local.azure_simulator.batch import planes, problems, quotas
+from local.azure_simulator.batch import odata, planes, problems, quotas
 from local.azure_simulator.data import locations
 
 TYPE = planes.ACCOUNT_TYPE
@@ -24,6 +25,13 @@ NAME_RULE = (
 )
 RETRY_AFTER_SECONDS = (15,)  # recorded
 _NAMES_OF_OTHERS = frozenset({"batch", "batchaccount", "demo", "mybatch", "test"})
+_PROPERTIES = {
+    "poolAllocationMode": str,
+    "keyVaultReference": {"id": str, "url": str},
+    "autoStorage": {"storageAccountId": str},
+    "encryption": dict,
+    "allowedAuthenticationModes": [str],
+}
 _PATCHABLE = frozenset(
     {
         "autoStorage",
@@ -60,7 +68,7 @@ def show(azure: context.Azure, account: store.Resource, request: model.Request) 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """202 + Location for a new account. An existing one is answered with 200 and not changed."""
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     if existing is not None:
         return _existing(azure, request, existing)
     name = resource_ids.name(request.resource_id)
@@ -69,6 +77,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     account.document["properties"] = _properties(azure, account, body.get("properties") or {})
     account.document.setdefault("identity", {"type": "None"})
     account.state["host"] = request.host
+    _stamp(azure, account)
     operation = azure.operations.begin(
         "batchAccounts.create", account, retry_after=RETRY_AFTER_SECONDS
     )
@@ -80,7 +89,7 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     account = arm.require(azure, request.resource_id)
     if account.properties["provisioningState"] != "Succeeded":
         raise problems.invalid_for_state("The account is being created or deleted.")
-    body = request.json()
+    body = request.json(shapes.resource(_PROPERTIES))
     given = body.get("properties") or {}
     for name in given:
         if name not in _PATCHABLE:
@@ -89,7 +98,8 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     for field in ("tags", "identity"):
         if field in body:
             account.document[field] = body[field]
-    return model.json_response(200, azure.show(account, request))
+    _stamp(azure, account)
+    return model.json_response(200, azure.show(account, request), arm.version_headers(account))
 
 
 def delete(azure: context.Azure, request: model.Request) -> model.Response:
@@ -127,7 +137,12 @@ def _existing(
         raise problems.invalid_for_state("The account is being deleted.")
     if operation is not None:
         return operations.accepted_at_location(azure, request, operation)
-    return model.json_response(200, azure.show(account, request))
+    return model.json_response(200, azure.show(account, request), arm.version_headers(account))
+
+
+def _stamp(azure: context.Azure, account: store.Resource) -> None:
+    """A new version; the document of an account does not show it."""
+    account.state.update(etag=f'"{odata.new_etag(azure)}"', modified=azure.now)
 
 
 def _check_new(azure: context.Azure, name: str, body: model.JsonObject) -> None:

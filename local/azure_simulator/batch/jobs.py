@@ -23,6 +23,14 @@ from local.azure_simulator.batch import (
 TYPE = scheduling.JOB_TYPE
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NO_LIMIT = "P10675199DT2H48M5.4775807S"  # recorded: the service's largest duration
+_SHAPE = {
+    "id": str,
+    "poolInfo": {"poolId": str, "autoPoolSpecification": dict},
+    "constraints": {"maxWallClockTime": str, "maxTaskRetryCount": int},
+    "onAllTasksComplete": str,
+    "priority": int,
+    "maxParallelTasks": int,
+}
 _CHANGEABLE = frozenset(
     {
         "priority",
@@ -65,7 +73,7 @@ def require(
 
 def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
     """201 without a body."""
-    body = request.json()
+    body = request.json(_SHAPE)
     _check_new(azure, account, body)
     job = store.Resource(
         id=f"{account.id}/jobs/{body['id']}",
@@ -109,7 +117,7 @@ def update(azure: context.Azure, request: model.Request, account: store.Resource
     job = require(azure, request, account)
     odata.check_conditions(request, job)
     check_open(job)
-    body = request.json()
+    body = request.json(_SHAPE)
     for name in body:
         if name not in _CHANGEABLE:
             raise problems.invalid_value(name, name, body[name], "The property cannot be changed.")
@@ -138,7 +146,7 @@ def terminate(
     """202; running tasks end, active ones stay active and never run."""
     job = require(azure, request, account)
     check_open(job)
-    reason = request.json().get("terminateReason") or "UserTerminate"
+    reason = request.json({"terminateReason": str}).get("terminateReason") or "UserTerminate"
     job.document["executionInfo"]["terminateReason"] = reason
     scheduling.set_job_state(azure, job, "terminating")
     _end_tasks(azure, job)

@@ -17,6 +17,9 @@ POOL_TYPE = "Microsoft.Batch/batchAccounts/pools"
 # Recorded and in the SDK: the scope is https://batch.core.windows.net//.default.
 DATA_PLANE_AUDIENCES = frozenset({"batch.core.windows.net"})
 
+_CODES = {model.INVALID_CONTENT: "InvalidRequestBody"}
+"""The data plane's codes for what Resource Manager names otherwise."""
+
 DataHandler = Callable[["context.Azure", model.Request, store.Resource], model.Response]
 """A handler of the data plane: also gets the account that the path names."""
 
@@ -47,7 +50,8 @@ class DataPlane:
 
     def _render(self, refusal: model.Refusal, request: model.Request) -> model.JsonObject:
         # The service has one code for every token it does not take.
-        code = "AuthenticationFailed" if refusal.status == 401 else refusal.code
+        code = _CODES.get(refusal.code, refusal.code)
+        code = "AuthenticationFailed" if refusal.status == 401 else code
         account = request.path.split("/")[1]
         element = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element"
         body: model.JsonObject = {

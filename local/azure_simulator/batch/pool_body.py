@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from local.azure_simulator import shapes
 from local.azure_simulator.batch import iso8601, problems, supported_images
 
 Json = dict[str, Any]
@@ -18,6 +19,54 @@ MOUNTS_MAX = 10
 TASK_SLOTS_MAX = 256  # and 4 per core
 RESIZE_TIMEOUT_MIN_SECONDS = 5 * 60
 EVALUATION_INTERVAL_SECONDS = (5 * 60, 168 * 3600)
+
+_ENVIRONMENT = [{"name!": str, "value": str}]
+_MACHINE_SHAPE = {
+    "imageReference": {"*": str},
+    "nodeAgentSkuId": str,
+    "containerConfiguration": {
+        "type": str,
+        "containerImageNames": [str],
+        "containerRegistries": [
+            {"registryServer": str, "username": str, "identityReference": {"resourceId": str}}
+        ],
+    },
+    "securityProfile": {"securityType": str, "uefiSettings": dict},
+    "nodePlacementConfiguration": {"policy": str},
+    "osDisk": dict,
+}
+SHAPE = {
+    "tags": shapes.TAGS,
+    "identity": shapes.IDENTITY,
+    "properties": {
+        "vmSize": str,
+        "displayName": str,
+        "interNodeCommunication": str,
+        "taskSlotsPerNode": int,
+        "deploymentConfiguration": {"virtualMachineConfiguration": _MACHINE_SHAPE},
+        "scaleSettings": {
+            "fixedScale": {
+                "targetDedicatedNodes": int,
+                "targetLowPriorityNodes": int,
+                "resizeTimeout": str,
+                "nodeDeallocationOption": str,
+            },
+            "autoScale": {"formula": str, "evaluationInterval": str},
+        },
+        "networkConfiguration": {"subnetId": str},
+        "taskSchedulingPolicy": {"nodeFillType!": str},
+        "metadata": [{"name!": str, "value!": str}],
+        "mountConfiguration": [dict],
+        "startTask": {
+            "commandLine": str,
+            "environmentSettings": _ENVIRONMENT,
+            "userIdentity": {"autoUser": {"scope": str, "elevationLevel": str}},
+            "containerSettings": {"imageName": str},
+            "maxTaskRetryCount": int,
+            "waitForSuccess": bool,
+        },
+    },
+}
 
 # Writable properties of a pool. Those of older versions (targetNodeCommunicationMode, certificates,
 # resourceTags) are gone, and unknown members are refused.

@@ -79,8 +79,7 @@ def _selected(document: model.JsonObject, request: model.Request) -> model.JsonO
 
 def get(azure: context.Azure, request: model.Request) -> model.Response:
     pool = _require(azure, request.resource_id)
-    headers = {"ETag": pool.document["etag"]}
-    return model.json_response(200, azure.show(pool, request), headers)
+    return model.json_response(200, azure.show(pool, request), arm.version_headers(pool))
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
@@ -91,13 +90,25 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         raise problems.invalid_for_state("The Batch account is not ready.")
     existing = azure.store.find(request.resource_id)
     arm.check_preconditions(request, existing)
-    body = request.json()
+    body = request.json(pool_body.SHAPE)
     pool_body.check_name(resource_ids.name(request.resource_id))
     if existing is not None:
         return _replace(azure, request, account, existing, body)
+    return _answer(azure, request, create(azure, account, request.resource_id, body))
+
+
+def create(
+    azure: context.Azure, account: store.Resource, pool_id: str, body: Mapping[str, Any]
+) -> store.Resource:
+    """A new pool; refuses what can be none, a name that is taken, and one too many."""
+    pool_body.check_name(resource_ids.name(pool_id))
+    if azure.store.find(pool_id) is not None:
+        raise problems.conflict("PoolExists", "The specified pool already exists.")
     pool_checks.check(azure, account, body)
     _check_pool_quota(azure, account)
-    return _answer(azure, request, _create(azure, request.resource_id, account, body))
+    pool = _create(azure, pool_id, account, body)
+    _stamp(azure, pool)
+    return pool
 
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
@@ -105,7 +116,7 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     pool = _require(azure, request.resource_id)
     _check_staying(pool)
     arm.check_preconditions(request, pool)
-    body = request.json()
+    body = request.json(pool_body.SHAPE)
     given = dict(body.get("properties") or {})
     has_nodes = _has_nodes(azure, pool)
     pool_body.check_update(given, has_nodes=has_nodes)
@@ -244,10 +255,14 @@ def _apply_scale(azure: context.Azure, pool: store.Resource) -> None:
 
 def _answer(azure: context.Azure, request: model.Request, pool: store.Resource) -> model.Response:
     """200 with the changed pool and its new ETag."""
+    _stamp(azure, pool)
+    return model.json_response(200, azure.show(pool, request), arm.version_headers(pool))
+
+
+def _stamp(azure: context.Azure, pool: store.Resource) -> None:
     pool.properties["lastModified"] = iso8601.timestamp(azure.now)
     pool.document["etag"] = f'W/"{odata.new_etag(azure)}"'
-    headers = {"ETag": pool.document["etag"]}
-    return model.json_response(200, azure.show(pool, request), headers)
+    pool.state["modified"] = azure.now
 
 
 def _require(azure: context.Azure, pool_id: str) -> store.Resource:

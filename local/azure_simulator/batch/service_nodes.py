@@ -65,7 +65,7 @@ def remove(azure: context.Azure, request: model.Request, account: store.Resource
     """202: the pool shrinks by exactly these nodes."""
     pool = service_pools.require(azure, request, account)
     service_pools.check_resizable(pool)
-    names = request.json().get("nodeList") or []
+    names = request.json({"nodeList": [str]}).get("nodeList") or []
     if not 1 <= len(names) <= REMOVED_MAX:
         reason = f"The list must have 1 to {REMOVED_MAX} nodes."
         raise problems.invalid_value("nodeList", "nodeList", len(names), reason)

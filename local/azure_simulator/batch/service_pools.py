@@ -19,6 +19,8 @@ from local.azure_simulator.batch import (
     supported_images,
 )
 
+_RESIZE = {"targetDedicatedNodes": int, "targetLowPriorityNodes": int, "resizeTimeout": str}
+_AUTO_SCALE = {"autoScaleFormula": str, "autoScaleEvaluationInterval": str}
 _STATES = {
     "creating": "creating",
     "idle": "idle",
@@ -115,7 +117,7 @@ def resize(azure: context.Azure, request: model.Request, account: store.Resource
     """202; only a steady pool of fixed scale can be resized."""
     pool = require(azure, request, account)
     check_resizable(pool)
-    body = request.json()
+    body = request.json(_RESIZE)
     before = pool.state["targets"]
     targets = (
         _target(body.get("targetDedicatedNodes"), before[0]),
@@ -142,7 +144,7 @@ def enable_auto_scale(
     pool = require(azure, request, account)
     _check_staying(pool)
     scaling.check_steady(pool)
-    body = request.json()
+    body = request.json(_AUTO_SCALE)
     known = pool.properties["scaleSettings"].get("autoScale") or {"evaluationInterval": "PT15M"}
     settings = {
         "formula": body.get("autoScaleFormula") or known.get("formula"),
@@ -173,7 +175,7 @@ def evaluate_auto_scale(
     pool = require(azure, request, account)
     if not autoscaling.is_enabled(pool):
         raise problems.conflict("AutoScaleNotEnabled", "Auto scale is not enabled on the pool.")
-    evaluation = autoscaling.run(azure, pool, str(request.json().get("autoScaleFormula", "")))
+    evaluation = autoscaling.run(azure, pool, request.json(_AUTO_SCALE).get("autoScaleFormula", ""))
     body = {"timestamp": iso8601.timestamp(azure.now), "results": evaluation.results}
     return odata.document(request, "autoScaleRun", body)
 

@@ -22,6 +22,18 @@ from local.azure_simulator.batch import (
 
 TYPE = scheduling.TASK_TYPE
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHAPE = {
+    "id": str,
+    "commandLine": str,
+    "containerSettings": {"imageName": str, "containerRunOptions": str},
+    "environmentSettings": [{"name!": str, "value": str}],
+    "resourceFiles": [dict],
+    "constraints": {"maxWallClockTime": str, "retentionTime": str, "maxTaskRetryCount": int},
+    "userIdentity": {"autoUser": {"scope": str, "elevationLevel": str}},
+    "requiredSlots": int,
+    "exitConditions": dict,
+    "dependsOn": {"taskIds": [str]},
+}
 COLLECTION_MAX = 100
 _RETENTION = "P7D"  # recorded default
 
@@ -54,7 +66,7 @@ def create(azure: context.Azure, request: model.Request, account: store.Resource
     """201 without a body."""
     job = jobs.require(azure, request, account)
     jobs.check_open(job)
-    task = _add(azure, job, request.json())
+    task = _add(azure, job, request.json(_SHAPE))
     scheduling.assign_for_job(azure, job)
     return odata.created(shown(task, request))
 
@@ -65,7 +77,7 @@ def create_many(
     """200 with one result for each task: `success`, or `clienterror` with its own error."""
     job = jobs.require(azure, request, account)
     jobs.check_open(job)
-    given = request.json().get("value") or []
+    given = request.json({"value": [_SHAPE]}).get("value") or []
     if not 1 <= len(given) <= COLLECTION_MAX:
         reason = f"A collection has 1 to {COLLECTION_MAX} tasks."
         raise problems.invalid_value("value", "value", len(given), reason)

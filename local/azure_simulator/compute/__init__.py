@@ -17,6 +17,7 @@ from local.azure_simulator.compute import (
     script_runs,
     virtual_machines,
     vm_deletion,
+    vm_sizes,
 )
 
 
@@ -26,6 +27,7 @@ def register(azure: context.Azure) -> None:
         disks,
         virtual_machines,
         vm_deletion,
+        vm_sizes,
         power,
         boot_diagnostics,
         run_commands,

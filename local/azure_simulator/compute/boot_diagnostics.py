@@ -25,7 +25,7 @@ def retrieve(azure: context.Azure, request: model.Request) -> model.Response:
     if not profile.get("enabled"):
         message = f"Boot diagnostics is not enabled on VM '{vm.name}'."
         model.refuse(409, "OperationNotAllowed", message)
-    minutes = int(request.query.get("sasUriExpirationTimeInMinutes", _LINK_MINUTES))
+    minutes = request.number("sasUriExpirationTimeInMinutes", _LINK_MINUTES)
     expires = times.zulu(azure.now + 60 * minutes)
     return model.json_response(
         200,

@@ -15,6 +15,7 @@ _PUBLISHERS = _COMPUTE + "/locations/{location}/publishers"
 _OFFERS = _PUBLISHERS + "/{publisher}/artifacttypes/vmimage/offers"
 _SKUS = _OFFERS + "/{offer}/skus"
 _VERSIONS = _SKUS + "/{sku}/versions"
+_FOOTER_BYTES = 512  # that end a virtual hard disk
 _LOCATION_FILTER = re.compile(r"location eq '([^']*)'")
 
 
@@ -115,7 +116,7 @@ def list_versions(azure: context.Azure, request: model.Request) -> model.Respons
     versions = sorted(version for image in found for version in image.versions)
     if "desc" in request.query.get("$orderby", ""):
         versions.reverse()
-    top = int(request.query.get("$top", len(versions)))
+    top = request.number("$top", len(versions))
     return _names(request, versions[:top])
 
 
@@ -127,7 +128,12 @@ def get_version(azure: context.Azure, request: model.Request) -> model.Response:
         urn = ":".join(request.parameters[name] for name in ("publisher", "offer", "sku"))
         placement.refuse_image(f"{urn}:{version}")
     properties: model.JsonObject = {
-        "osDiskImage": {"operatingSystem": "Linux", "sizeInGb": image.disk_gb},
+        "osDiskImage": {
+            "operatingSystem": "Linux",
+            "sizeInGb": image.disk_gb,
+            "sizeInBytes": image.disk_gb * 2**30 + _FOOTER_BYTES,
+        },
+        "replicaType": "Unmanaged",
         "dataDiskImages": [],
         "hyperVGeneration": image.generation,
         "architecture": image.architecture,

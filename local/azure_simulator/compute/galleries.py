@@ -11,6 +11,7 @@ from local.azure_simulator import (
     model,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
 
@@ -44,7 +45,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     gallery = arm.require(azure, request.resource_id)
-    change = request.json()
+    change = request.json(shapes.ENVELOPE)
     gallery.document["tags"] = change.get("tags", gallery.tags)
     gallery.properties.update(change.get("properties", {}))
     return write(azure, request, gallery, "galleries.write", created=False)

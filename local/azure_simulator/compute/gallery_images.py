@@ -12,6 +12,7 @@ from local.azure_simulator import (
     model,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
 from local.azure_simulator.compute import galleries
@@ -19,6 +20,15 @@ from local.azure_simulator.compute import galleries
 TYPE = "Microsoft.Compute/galleries/images"
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9])?")
 _IDENTIFIER_MAX = {"publisher": 128, "offer": 64, "sku": 64}
+_PROPERTIES = {
+    "osType": str,
+    "osState": str,
+    "hyperVGeneration": str,
+    "architecture": str,
+    "identifier": {"publisher": str, "offer": str, "sku": str},
+    "features": [{"name!": str, "value!": str}],
+    "purchasePlan": shapes.PLAN,
+}
 _IMMUTABLE = (
     "osType",
     "osState",
@@ -48,7 +58,7 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     galleries.check_parent_stays(azure, request.resource_id)
     if not _NAME.fullmatch(request.parameters["name"]):
         galleries.refuse_name("galleryImage", request.parameters["name"], "alphanumerics, _ . -")
@@ -65,7 +75,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     definition = arm.require(azure, request.resource_id)
-    change = request.json()
+    change = request.json(shapes.resource(_PROPERTIES))
     properties = change.get("properties", {})
     _check_unchanged(definition, {**definition.properties, **properties})
     definition.document["tags"] = change.get("tags", definition.tags)

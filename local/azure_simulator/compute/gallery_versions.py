@@ -20,6 +20,7 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
     times,
 )
@@ -28,6 +29,19 @@ from local.azure_simulator.data import locations
 
 TYPE = "Microsoft.Compute/galleries/images/versions"
 _NAME = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_REGION = {"name!": str, "regionalReplicaCount": int, "storageAccountType": str}
+_PROPERTIES = {
+    "publishingProfile": {
+        "targetRegions": [_REGION],
+        "replicaCount": int,
+        "replicationMode": str,
+        "storageAccountType": str,
+        "excludeFromLatest": bool,
+    },
+    "storageProfile": {"source": {"id": str, "virtualMachineId": str}},
+    "safetyProfile": dict,
+}
+_SAFETY = {"allowDeletionOfReplicatedLocations": False}
 _INT32_MAX = 2**31 - 1
 _COST_PER_GB_HOUR = 0.05 / 730
 """One replica on standard storage, US dollars."""
@@ -62,13 +76,15 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     galleries.check_parent_stays(azure, request.resource_id)
     _check_name(request.parameters["name"])
-    profile = body.get("properties", {}).get("publishingProfile") or {}
+    properties = body.get("properties", {})
+    _check_source(properties)
+    profile = properties.get("publishingProfile") or {}
     _check_regions(profile, body["location"])
     if existing is not None:
-        _check_unchanged(existing, body["properties"])
+        _check_unchanged(existing, properties)
         if existing.properties["provisioningState"] != "Failed":
             return _update(azure, request, existing, body)
     definition = arm.require(azure, resource_ids.parent(request.resource_id))
@@ -78,7 +94,9 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     version = arm.file(azure, request, TYPE, body, existing)
     contents = azure.machine.capture(source.contents)
     version.state.update(contents=contents, diskGb=source.disk_gb, source=source.id, regions={})
-    version.properties["publishingProfile"] = _completed(azure, profile)
+    version.properties["publishingProfile"] = _completed(azure, profile, version.location)
+    given = version.properties.get("safetyProfile") or {}
+    version.properties["safetyProfile"] = {**_SAFETY, **given, "reportedForPolicyViolation": False}
     seconds = _replicate(azure, version, is_new=True)
     version.properties["provisioningState"] = "Creating"
     operation = azure.operations.begin(
@@ -89,7 +107,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     version = arm.require(azure, request.resource_id)
-    change = request.json()
+    change = request.json(shapes.resource(_PROPERTIES))
     profile = {
         **version.properties["publishingProfile"],
         **change.get("properties", {}).get("publishingProfile", {}),
@@ -143,7 +161,7 @@ def _update(
         return operations.put_started(azure, request, version, running, created=False)
     profile = body["properties"].get("publishingProfile") or {}
     version.document["tags"] = body.get("tags", version.tags)
-    version.properties["publishingProfile"] = _completed(azure, profile)
+    version.properties["publishingProfile"] = _completed(azure, profile, version.location)
     seconds = _replicate(azure, version, is_new=False)
     version.properties["provisioningState"] = "Updating"
     operation = azure.operations.begin(
@@ -202,6 +220,13 @@ def _region_status(
 # --- checks --------------------------------------------------------------------------------
 
 
+def _check_source(properties: model.JsonObject) -> None:
+    if not properties.get("storageProfile"):
+        name = "galleryImageVersion.properties.storageProfile"
+        message = f"Required parameter '{name}' is missing (null)."
+        model.refuse(400, "InvalidParameter", message, target=name)
+
+
 def _check_name(name: str) -> None:
     parts = _NAME.fullmatch(name)
     if parts is None or any(int(part) > _INT32_MAX for part in parts.groups()):
@@ -247,14 +272,16 @@ def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:
             galleries.refuse_change(f"{stem}.publishingProfile.targetRegions.storageAccountType")
 
 
-def _completed(azure: context.Azure, profile: model.JsonObject) -> model.JsonObject:
-    """The publishing profile with its defaults."""
+def _completed(azure: context.Azure, profile: model.JsonObject, location: str) -> model.JsonObject:
+    """The publishing profile with its defaults; no region means the version's own."""
     completed: model.JsonObject = json.loads(json.dumps(profile))
+    completed.setdefault("replicaCount", 1)
     completed.setdefault("replicationMode", "Full")
     completed.setdefault("excludeFromLatest", False)
     completed.setdefault("storageAccountType", "Standard_LRS")
     completed.setdefault("publishedDate", times.text(azure.now))
-    for region in completed.setdefault("targetRegions", []):
-        region.setdefault("regionalReplicaCount", completed.get("replicaCount", 1))
+    completed["targetRegions"] = completed.get("targetRegions") or [{"name": location}]
+    for region in completed["targetRegions"]:
+        region.setdefault("regionalReplicaCount", completed["replicaCount"])
         region.setdefault("storageAccountType", completed["storageAccountType"])
     return completed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, durations, model, resource_types, store
+from local.azure_simulator import arm, context, durations, model, resource_types, shapes, store
 from local.azure_simulator.compute import placement
 
 TYPE = "Microsoft.Compute/images"
+_PROPERTIES = {"sourceVirtualMachine": shapes.REFERENCE, "hyperVGeneration": str}
 _COST_PER_GB_HOUR = 0.05 / 730
 """Standard storage, US dollars."""
 
@@ -24,7 +25,7 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     source = (body.get("properties", {}).get("sourceVirtualMachine") or {}).get("id", "")
     vm = _require_source(azure, source)
     generation = body["properties"].get("hyperVGeneration", "V1")

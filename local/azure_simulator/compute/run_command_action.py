@@ -13,6 +13,7 @@ from local.azure_simulator.compute import placement, script_runs
 from local.azure_simulator.machine import interface, scripts
 
 TYPE = placement.VM_TYPE
+_BODY = {"commandId!": str, "script": [str], "parameters": [{"name!": str, "value!": str}]}
 TIMEOUT_SECONDS = 90 * 60
 OUTPUT_BYTES_MAX = 4096
 
@@ -30,6 +31,7 @@ def register(azure: context.Azure) -> None:
 
 def post(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, resource_ids.without_action(request.resource_id))
+    body = request.json(_BODY)
     if vm.state["power"] != "running":
         message = "The operation requires the VM to be running (or set to run)."
         model.refuse(409, "OperationNotAllowed", message)
@@ -41,7 +43,7 @@ def post(azure: context.Azure, request: model.Request) -> model.Response:
             "invoking a run command.",
         )
     vm.state["runs"] += 1
-    outcome = _outcome(azure, vm, request.json())
+    outcome = _outcome(azure, vm, body)
     vm.state["actionRunning"] = True
     seconds = azure.duration("runCommand.action", vm) + min(outcome.seconds, TIMEOUT_SECONDS)
     data = {

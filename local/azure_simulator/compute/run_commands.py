@@ -19,6 +19,7 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
 from local.azure_simulator.compute import power, script_runs
@@ -28,6 +29,18 @@ COMMANDS_MAX = 25
 """Run commands per machine; the documentation gives no figure, 25 has been reported."""
 SCRIPT_BYTES_MAX = 64 * 1024
 """Inline scripts; the limit is not documented, longer ones go through scriptUri."""
+_PARAMETERS = [{"name!": str, "value!": str}]
+_PROPERTIES = {
+    "source": {"script": str, "scriptUri": str, "commandId": str, "galleryScriptReferenceId": str},
+    "parameters": _PARAMETERS,
+    "protectedParameters": _PARAMETERS,
+    "timeoutInSeconds": int,
+    "asyncExecution": bool,
+    "outputBlobUri": str,
+    "errorBlobUri": str,
+    "outputBlobManagedIdentity": {"clientId": str, "objectId": str},
+    "errorBlobManagedIdentity": {"clientId": str, "objectId": str},
+}
 _SOURCES = ("script", "scriptUri", "commandId", "galleryScriptReferenceId")
 
 
@@ -48,13 +61,14 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     return _write(azure, request, body, existing)
 
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     existing = arm.require(azure, request.resource_id)
-    properties = {**existing.state["requested"], **request.json().get("properties", {})}
+    change = request.json(shapes.resource(_PROPERTIES))
+    properties = {**existing.state["requested"], **change.get("properties", {})}
     body = {"location": existing.location, "tags": existing.tags, "properties": properties}
     return _write(azure, request, body, existing)
 

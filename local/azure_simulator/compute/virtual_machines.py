@@ -27,6 +27,7 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
     times,
 )
@@ -36,6 +37,7 @@ from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
 
 TYPE = placement.VM_TYPE
+_OS_DEFAULTS = {"allowExtensionOperations": True, "requireGuestProvisionSignal": True}
 
 
 def register(azure: context.Azure) -> None:
@@ -62,7 +64,7 @@ def get_instance_view(azure: context.Azure, request: model.Request) -> model.Res
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 for a new machine; 200 for an update, which the same body is too."""
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, vm_checks.PROPERTIES)
     if existing is not None:
         return _update(azure, request, existing, body)
     checked = vm_checks.check_new(azure, request.resource_id, body)
@@ -98,7 +100,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     vm = arm.require(azure, request.resource_id)
-    return _update(azure, request, vm, request.json())
+    return _update(azure, request, vm, request.json(shapes.resource(vm_checks.PROPERTIES)))
 
 
 def _update(
@@ -161,17 +163,23 @@ def _failed(
         power.set_power(vm, "")
 
 
-def _create_disk(azure: context.Azure, vm: store.Resource) -> None:
+def _name_disk(azure: context.Azure, vm: store.Resource) -> None:
     disk = vm.properties["storageProfile"]["osDisk"]
-    name = disk.get("name") or f"{vm.name}_OsDisk_1_{azure.new_guid('disk', vm.key)[:8]}"
+    disk["osType"] = "Linux"
+    if not disk.get("name"):
+        disk["name"] = f"{vm.name}_OsDisk_1_{azure.new_guid('disk', vm.key).replace('-', '')}"
+
+
+def _create_disk(azure: context.Azure, vm: store.Resource) -> None:
+    _name_disk(azure, vm)  # a machine of an older state has none yet
+    disk = vm.properties["storageProfile"]["osDisk"]
+    name = disk["name"]
     group = resource_ids.group_id(vm.id)
     disk_id = f"{group}/providers/{disks.TYPE}/{name}"
     kind = (disk.get("managedDisk") or {}).get("storageAccountType", "Premium_LRS")
     if not disk.get("diffDiskSettings"):
         disks.create(azure, vm, disk_id, vm.state["diskGb"], kind)
     disk.update(
-        name=name,
-        osType="Linux",
         diskSizeGB=vm.state["diskGb"],
         managedDisk={**(disk.get("managedDisk") or {}), "storageAccountType": kind, "id": disk_id},
     )
@@ -199,6 +207,9 @@ def _complete_document(
     properties.setdefault("vmId", azure.new_guid("vm", vm.key))
     properties.setdefault("timeCreated", times.text(azure.now))
     properties.setdefault("provisioningState", "Creating")
+    for name, value in _OS_DEFAULTS.items():
+        properties["osProfile"].setdefault(name, value)
+    _name_disk(azure, vm)
     vm.document["location"] = locations.canonical(vm.location)
     identity = user_identities.shown(azure, vm.document)
     if identity is not None:

@@ -5,12 +5,39 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from local.azure_simulator import context, model, resource_ids, store
+from local.azure_simulator import context, model, resource_ids, shapes, store
 from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import skus
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
 
+PROPERTIES = {
+    "hardwareProfile": {"vmSize": str},
+    "storageProfile": {
+        "imageReference": {"*": str},
+        "osDisk": {
+            "name": str,
+            "createOption": str,
+            "diskSizeGB": int,
+            "diffDiskSettings": {"option": str},
+            "managedDisk": {"storageAccountType": str},
+        },
+    },
+    "osProfile": {
+        "computerName": str,
+        "adminUsername": str,
+        "adminPassword": str,
+        "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": str}]}},
+    },
+    "securityProfile": {"securityType": str},
+    "networkProfile": {
+        "networkApiVersion": str,
+        "networkInterfaces": [shapes.REFERENCE],
+        "networkInterfaceConfigurations": [{"name!": str, "properties!": interfaces.PROPERTIES}],
+    },
+    "diagnosticsProfile": dict,
+    "priority": str,
+}
 IMMUTABLE = (
     "properties.storageProfile.imageReference",
     "properties.storageProfile.osDisk.createOption",
@@ -75,7 +102,7 @@ def check_unchanged(vm: store.Resource, body: model.JsonObject) -> None:
 def _check_disk(disk: model.JsonObject, source: image_sources.Source, size: skus.Size) -> int:
     """The size of the OS disk in GiB."""
     wanted = int(disk.get("diskSizeGB") or source.disk_gb)
-    if disk.get("createOption") != "FromImage":
+    if disk.get("createOption", "").lower() != "fromimage":
         message = "Required parameter 'osDisk.createOption' must be FromImage for an image."
         model.refuse(400, "InvalidParameter", message, target="osDisk.createOption")
     if wanted < source.disk_gb:

@@ -2,7 +2,8 @@
 
 A build fails, as HTTP 200 with `status` Failed and `runErrorMessage`, when its source cannot be
 read: an upload that never came, no archive, no Dockerfile in it, or a git host that cannot exist
-(RFC 2606: names under `.invalid`).
+(RFC 2606: names under `.invalid`). In a registry with repository roles it cannot push, unless the
+request says that it logs in as its caller, who has a role with which one pushes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,23 @@ from __future__ import annotations
 import re
 from urllib import parse
 
-from local.azure_simulator import arm, context, durations, model, store, times
-from local.azure_simulator.container_registry import image_names, registries, uploads
+from local.azure_simulator import arm, context, durations, model, store, times, tokens
+from local.azure_simulator.container_registry import image_names, pulls, registries, uploads
 
 TYPE = "simulator.registryRun"
 TIMEOUT_SECONDS = (300, 28_800)  # documented: 5 minutes to 8 hours
+_BODY = {
+    "type": str,
+    "imageNames": [str],
+    "isPushEnabled": bool,
+    "dockerFilePath": str,
+    "sourceLocation": str,
+    "platform": {"os": str, "architecture": str},
+    "timeout": int,
+    "agentConfiguration": dict,
+    "credentials": {"sourceRegistry": {"identity": str, "loginMode": str}},
+}
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _REMOTE = re.compile(r"(https?://|git@|oci://)", re.IGNORECASE)
 _FINAL = frozenset({"Succeeded", "Failed", "Canceled", "Error", "Timeout"})
 ROWS = {
@@ -31,7 +44,8 @@ def register(azure: context.Azure) -> None:
     azure.route("GET", run, get)
     azure.route("POST", run + "/listLogSasUrl", list_log_url)
     azure.route("POST", run + "/cancel", cancel)
-    azure.route("GET", "/_registry/logs/{log}", get_log, plane=model.OPEN)
+    for method in ("GET", "HEAD"):
+        azure.route(method, "/_registry/logs/{log}", get_log, plane=model.OPEN)
     azure.on(TYPE, "start", _start)
     azure.on(TYPE, "finish", _finish)
 
@@ -39,7 +53,7 @@ def register(azure: context.Azure) -> None:
 def schedule(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the run: `status` Queued, `provisioningState` Succeeded."""
     registry = arm.require(azure, request.resource_id.rpartition("/")[0])
-    body = request.json()
+    body = request.json(_BODY)
     _check(registry, body)
     number = azure.store.count(f"runs|{registry.key}")
     run_id = f"cb{number}"
@@ -62,7 +76,12 @@ def schedule(azure: context.Azure, request: model.Request) -> model.Response:
                 "isArchiveEnabled": bool(body.get("isArchiveEnabled")),
             },
         },
-        state={"body": body, "log": "", "key": azure.new_guid("log", registry.key)},
+        state={
+            "body": body,
+            "log": "",
+            "key": azure.new_guid("log", registry.key),
+            "caller": tokens.caller(azure, request),
+        },
     )
     azure.store.add(run)
     azure.schedule(run, "start", azure.duration("runs.queue", run))
@@ -86,12 +105,38 @@ def list_log_url(azure: context.Azure, request: model.Request) -> model.Response
 
 
 def get_log(azure: context.Azure, request: model.Request) -> model.Response:
-    """What the signed URL yields, without credentials: text."""
+    """What the signed URL yields, without credentials: an append blob of text, or a part of it.
+
+    Its metadata say when it is complete.
+    """
     for run in azure.store.of_type(TYPE):
         if run.state["key"] == request.parameters["log"] and "sig" in request.query:
-            content = {"Content-Type": "text/plain; charset=utf-8"}
-            return model.Response(status=200, headers=content, body=run.state["log"].encode())
+            return _blob(azure, request, run)
     raise model.Refusal(404, "BlobNotFound", "The specified blob does not exist.")
+
+
+def _blob(azure: context.Azure, request: model.Request, run: store.Resource) -> model.Response:
+    content: bytes = run.state["log"].encode()
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "ETag": f'"0x{len(content):X}"',
+        "Last-Modified": times.http_date(azure.now),
+        "x-ms-blob-type": "AppendBlob",
+    }
+    if run.properties["status"] in _FINAL:
+        is_good = run.properties["status"] == "Succeeded"
+        headers["x-ms-meta-Complete"] = "successful" if is_good else "failed"
+    if request.method == "HEAD":
+        return model.Response(status=200, headers={**headers, "Content-Length": f"{len(content)}"})
+    asked = _RANGE.fullmatch(request.headers.get("x-ms-range", ""))
+    if asked is None:
+        return model.Response(status=200, headers=headers, body=content)
+    first, end = int(asked[1]), min(int(asked[2] or len(content)) + 1, len(content))
+    if first >= len(content):
+        message = "The range specified is invalid for the current size of the resource."
+        raise model.Refusal(416, "InvalidRange", message)
+    headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(content)}"
+    return model.Response(status=206, headers=headers, body=content[first:end])
 
 
 def cancel(azure: context.Azure, request: model.Request) -> model.Response:
@@ -161,6 +206,7 @@ def _finish(azure: context.Azure, run: store.Resource, data: model.JsonObject) -
         return
     fault = azure.faults.failure("runs.build", run)
     problem = fault["message"] if fault else _source_problem(azure, registry, run.state["body"])
+    problem = problem or _push_problem(azure, registry, run)
     if data["status"]:
         _end(azure, run, data["status"], "The run exceeded its time-out.")
     elif problem:
@@ -183,7 +229,7 @@ def _end(azure: context.Azure, run: store.Resource, status: str, problem: str) -
         *([f"failed to run step ID: build: {problem}"] if problem else []),
         f"Run ID: {properties['runId']} {status.lower()}",
     ]
-    run.state["log"] = "\n".join(lines) + "\n"
+    run.state["log"] = "".join(f"{line}\r\n" for line in lines)
 
 
 def _push(azure: context.Azure, registry: store.Resource, run: store.Resource) -> None:
@@ -208,6 +254,22 @@ def _push(azure: context.Azure, registry: store.Resource, run: store.Resource) -
 
 def _shown(image: model.JsonObject) -> str:
     return f"{image['registry']}/{image['repository']}:{image['tag']} {image['digest']}"
+
+
+def _push_problem(azure: context.Azure, registry: store.Resource, run: store.Resource) -> str:
+    """Why the run may not push; "" if it may."""
+    body = run.state["body"]
+    if not body.get("isPushEnabled", True) or not pulls.has_repository_roles(registry):
+        return ""
+    source = (body.get("credentials") or {}).get("sourceRegistry") or {}
+    is_caller = source.get("identity") == "[caller]"
+    if is_caller and pulls.may_push(azure, registry, run.state.get("caller", "")):
+        return ""
+    server = registry.properties["loginServer"]
+    return (
+        f"failed to push images: unauthorized: authentication required for {server}, visit "
+        "https://aka.ms/acr/authorization for more information."
+    )
 
 
 def _source_problem(azure: context.Azure, registry: store.Resource, body: model.JsonObject) -> str:

@@ -18,10 +18,12 @@ _ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
 _CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 _OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
-_REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
+REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
+_REPOSITORY_CONTRIBUTOR = "2efddaa5-3f1f-4df3-97df-af3f13818f4c"
 
 _LEGACY_ROLES = (ACR_PULL, _ACR_PUSH, _CONTRIBUTOR, _OWNER)
-_REPOSITORY_ROLES = (REPOSITORY_READER, _REPOSITORY_WRITER)
+_WRITING_ROLES = (REPOSITORY_WRITER, _REPOSITORY_CONTRIBUTOR)
+_REPOSITORY_ROLES = (REPOSITORY_READER, *_WRITING_ROLES)
 
 
 class PullError(Exception):
@@ -59,8 +61,7 @@ def check_may_pull(
     """Raise NotAuthorizedError unless the registry is open or an identity has a role that works."""
     if registry.properties["anonymousPullEnabled"]:
         return
-    has_repository_roles = registry.properties["roleAssignmentMode"].lower().startswith("abac")
-    roles = _REPOSITORY_ROLES if has_repository_roles else _LEGACY_ROLES
+    roles = _REPOSITORY_ROLES if has_repository_roles(registry) else _LEGACY_ROLES
     for identity_id in identity_ids:
         identity = azure.store.find(identity_id)
         principal = "" if identity is None else identity.properties["principalId"]
@@ -70,6 +71,18 @@ def check_may_pull(
     raise NotAuthorizedError(
         f'Error response from daemon: Head "https://{server}/v2/": unauthorized: authentication '
         "required, visit https://aka.ms/acr/authorization for more information."
+    )
+
+
+def has_repository_roles(registry: store.Resource) -> bool:
+    """Whether AcrPull, AcrPush, Contributor and Owner say nothing about its images."""
+    return bool(registry.properties["roleAssignmentMode"] == registries.ABAC)
+
+
+def may_push(azure: context.Azure, registry: store.Resource, principal_id: str) -> bool:
+    """Whether a principal may push into a registry with repository roles."""
+    return any(
+        role_assignments.holds(azure, principal_id, role, registry.id) for role in _WRITING_ROLES
     )
 
 

@@ -11,6 +11,7 @@ from local.azure_simulator import (
     model,
     resource_ids,
     resource_types,
+    shapes,
     store,
     times,
 )
@@ -20,10 +21,25 @@ from local.azure_simulator.identity import user_identities
 TYPE = "Microsoft.ContainerRegistry/registries"
 IMAGE_TYPE = "simulator.registryImage"
 NAME = re.compile(r"[A-Za-z0-9]{5,50}")
+LEGACY, ABAC = "LegacyRegistryPermissions", "AbacRepositoryPermissions"
+"""How a registry reads role assignments: https://aka.ms/acr/auth/abac"""
 _SKUS = {"basic": 0.167, "standard": 0.667, "premium": 1.667}  # US dollars a day
 _INCLUDED_BYTES = 10 * 1024**3  # of the tier Basic
 _NAMES_OF_OTHERS = frozenset({"azure", "docker", "myregistry", "registry"})
-_PATCHABLE = ("adminUserEnabled", "anonymousPullEnabled", "publicNetworkAccess", "policies")
+_PROPERTIES = {
+    "adminUserEnabled": bool,
+    "anonymousPullEnabled": bool,
+    "publicNetworkAccess": str,
+    "roleAssignmentMode": str,
+    "policies": dict,
+}
+_PATCHABLE = (
+    "adminUserEnabled",
+    "anonymousPullEnabled",
+    "publicNetworkAccess",
+    "policies",
+    "roleAssignmentMode",
+)
 
 
 def register(azure: context.Azure) -> None:
@@ -36,6 +52,7 @@ def register(azure: context.Azure) -> None:
         delete=durations.Duration(typical=15, source="estimate"),
         written=_succeed,
     )
+    resource_types.register_reads(azure, TYPE + "/tasks")  # there are none
     path = arm.path_of(TYPE)
     check_path = f"/subscriptions/{{subscription}}/providers/{TYPE.partition('/')[0]}"
     azure.route("POST", check_path + "/checkNameAvailability", check_name)
@@ -53,7 +70,7 @@ def check_name(azure: context.Azure, request: model.Request) -> model.Response:
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 (200 on an update) with Azure-AsyncOperation."""
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, _PROPERTIES)
     _check(azure, request, body, is_new=existing is None)
     user_identities.check_attached(azure, body)
     known = {} if existing is None else dict(existing.properties)
@@ -61,11 +78,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     sku = str(body["sku"]["name"])
     registry.document["sku"] = {"name": sku.capitalize(), "tier": sku.capitalize()}
     registry.document["properties"] = {
-        "adminUserEnabled": False,
-        "anonymousPullEnabled": False,
-        "publicNetworkAccess": "Enabled",
-        "roleAssignmentMode": "LegacyRegistryPermissions",
-        "creationDate": times.zulu(azure.now),
+        **_defaults(azure),
         **known,
         **(body.get("properties") or {}),
         "loginServer": f"{registry.name.lower()}.azurecr.io",
@@ -74,10 +87,40 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     return arm.start_write(azure, request, registry, "registries.write", created=existing is None)
 
 
+def _defaults(azure: context.Azure) -> model.JsonObject:
+    """https://github.com/Azure/azure-rest-api-specs, RegistryGet.json of 2025-11-01."""
+    return {
+        "adminUserEnabled": False,
+        "anonymousPullEnabled": False,
+        "publicNetworkAccess": "Enabled",
+        "roleAssignmentMode": azure.setting("registryRoleAssignmentMode", LEGACY),
+        "creationDate": times.zulu(azure.now),
+        "policies": {
+            "quarantinePolicy": {"status": "disabled"},
+            "trustPolicy": {"type": "Notary", "status": "disabled"},
+            "retentionPolicy": {
+                "days": 7,
+                "lastUpdatedTime": times.text(azure.now),
+                "status": "disabled",
+            },
+            "exportPolicy": {"status": "enabled"},
+            "azureADAuthenticationAsArmPolicy": {"status": "enabled"},
+        },
+        "encryption": {"status": "disabled"},
+        "dataEndpointEnabled": False,
+        "dataEndpointHostNames": [],
+        "privateEndpointConnections": [],
+        "networkRuleBypassOptions": "AzureServices",
+        "networkRuleBypassAllowedForTasks": False,
+        "zoneRedundancy": "Disabled",
+    }
+
+
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     registry = arm.require(azure, request.resource_id)
-    body = request.json()
+    body = request.json(shapes.resource(_PROPERTIES))
     given = body.get("properties") or {}
+    _check_mode(given)
     registry.properties.update({name: given[name] for name in _PATCHABLE if name in given})
     if "tags" in body:
         registry.document["tags"] = body["tags"]
@@ -140,6 +183,7 @@ def _check(
     if sku.lower() not in _SKUS:
         model.refuse(400, "InvalidSku", f"The SKU '{sku}' is not one of Basic, Standard, Premium.")
     properties = body.get("properties") or {}
+    _check_mode(properties)
     if properties.get("anonymousPullEnabled") and sku.lower() == "basic":
         message = "Anonymous pull is only supported for Standard and Premium registries."
         model.refuse(400, "AnonymousPullNotSupported", message)
@@ -148,6 +192,13 @@ def _check(
         reason, message = problem
         status = 400 if reason == "Invalid" else 409
         model.refuse(status, "InvalidResourceName" if status == 400 else "AlreadyInUse", message)
+
+
+def _check_mode(properties: model.JsonObject) -> None:
+    mode = properties.get("roleAssignmentMode", LEGACY)
+    if mode not in {LEGACY, ABAC}:
+        message = f"The role assignment mode '{mode}' is not one of {LEGACY}, {ABAC}."
+        model.refuse(400, "InvalidParameter", message, target="roleAssignmentMode")
 
 
 def _name_problem(azure: context.Azure, name: str) -> tuple[str, str] | None:

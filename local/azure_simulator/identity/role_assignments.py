@@ -11,6 +11,7 @@ from local.azure_simulator.identity import user_identities
 
 TYPE = "Microsoft.Authorization/roleAssignments"
 _COLLECTION = "{scope}/providers/Microsoft.Authorization/roleAssignments"
+_PROPERTIES = {"roleDefinitionId!": str, "principalId!": str, "principalType": str}
 _DIRECTORY_LAG_SECONDS = 120
 """Replication of a new principal in the directory takes a minute or two."""
 
@@ -33,7 +34,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     scope = request.parameters["scope"]
     if azure.store.find(scope) is None and len(resource_ids.segments(scope)) > 2:
         arm.require(azure, scope)
-    properties = dict(request.json().get("properties", {}))
+    properties = dict(request.json({"properties!": _PROPERTIES})["properties"])
     _check_principal(azure, properties)
     _check_unique(azure, scope, properties)
     document = {
@@ -99,7 +100,7 @@ def _check_principal(azure: context.Azure, properties: model.JsonObject) -> None
                 400,
                 "PrincipalNotFound",
                 f"Principal {principal_id.replace('-', '')} does not exist in the directory "
-                f"{user_identities.TENANT}. Check that you have the correct principal ID. If you "
+                f"{azure.tenant}. Check that you have the correct principal ID. If you "
                 "are creating this principal and then immediately assigning a role, this error "
                 "might be related to a replication delay. In this case, set the role assignment "
                 "principalType property to a value, such as ServicePrincipal.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from local.azure_simulator import arm, context, model, resource_types
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
-TENANT = "00000000-0000-0000-0000-0000000000aa"
 
 
 def register(azure: context.Azure) -> None:
@@ -20,7 +19,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     known = {} if existing is None else dict(existing.properties)
     identity = arm.file(azure, request, TYPE, body, existing)
     identity.document["properties"] = known or {
-        "tenantId": TENANT,
+        "tenantId": azure.tenant,
         "principalId": azure.new_guid("principal", identity.key),
         "clientId": azure.new_guid("client", identity.key),
     }

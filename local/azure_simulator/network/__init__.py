@@ -1,4 +1,4 @@
-"""Microsoft.Network: public addresses, NAT gateways, virtual networks, network interfaces."""
+"""Microsoft.Network: public addresses, NAT gateways, security groups, networks, interfaces."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from local.azure_simulator.network import (
     interfaces,
     nat_gateways,
     public_addresses,
+    security_groups,
     subnets,
     virtual_networks,
 )
 
 
 def register(azure: context.Azure) -> None:
-    for module in (public_addresses, nat_gateways, virtual_networks, subnets, interfaces):
+    for module in (
+        public_addresses,
+        nat_gateways,
+        security_groups,
+        virtual_networks,
+        subnets,
+        interfaces,
+    ):
         module.register(azure)

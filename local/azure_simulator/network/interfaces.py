@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from local.azure_simulator import (
     arm,
     context,
@@ -10,11 +12,17 @@ from local.azure_simulator import (
     operations,
     resource_ids,
     resource_types,
+    shapes,
     store,
 )
 from local.azure_simulator.network import subnets, writing
 
 TYPE = "Microsoft.Network/networkInterfaces"
+_CONFIGURATION = {"subnet": shapes.REFERENCE, "publicIPAddress": shapes.REFERENCE}
+PROPERTIES = {
+    "ipConfigurations": [{"name!": str, "properties!": _CONFIGURATION}],
+    "networkSecurityGroup": shapes.REFERENCE,
+}
 
 
 def register(azure: context.Azure) -> None:
@@ -33,7 +41,7 @@ def register(azure: context.Azure) -> None:
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 and already Succeeded, with the operation's header all the same."""
-    body, existing = writing.require_put(azure, request)
+    body, existing = writing.require_put(azure, request, PROPERTIES)
     check_configurations(azure, request.resource_id, body, existing)
     interface = arm.file(azure, request, TYPE, body, existing)
     complete(azure, interface)
@@ -62,12 +70,23 @@ def complete(azure: context.Azure, interface: store.Resource) -> None:
     for index, configuration in enumerate(interface.properties.get("ipConfigurations", [])):
         configuration["id"] = f"{interface.id}/ipConfigurations/{configuration['name']}"
         properties = configuration["properties"]
-        properties.setdefault("privateIPAddress", f"10.20.0.{4 + index}")
+        properties.setdefault("privateIPAddress", _address(azure, properties, index))
         properties["provisioningState"] = "Succeeded"
     used = [item for ids in _references(interface.document) for item in ids]
+    used.append((interface.properties.get("networkSecurityGroup") or {}).get("id"))
     writing.set_uses(interface, *used)
     interface.properties["provisioningState"] = "Succeeded"
     writing.stamp(azure, interface)
+
+
+def _address(azure: context.Azure, properties: model.JsonObject, index: int) -> str:
+    """The first one in the subnet that nothing uses, as far as only these interfaces do."""
+    subnet_id = (properties.get("subnet") or {}).get("id", "")
+    subnet = subnets.find(azure, subnet_id)
+    if subnet is None:
+        return f"10.0.0.{4 + index}"
+    network = ipaddress.ip_network(subnet["properties"]["addressPrefix"])
+    return str(network[4 + index + len(writing.users_of(azure, subnet_id))])
 
 
 def check_configurations(
@@ -77,6 +96,8 @@ def check_configurations(
     existing: store.Resource | None = None,
 ) -> None:
     """Subnets exist and have room; public addresses exist."""
+    group = body.get("properties", {}).get("networkSecurityGroup") or {}
+    writing.check_reference(azure, group.get("id"), interface_id, body.get("location") or "")
     already = existing.state.get("uses", []) if existing else []
     for subnet_id, address_id in _references(body):
         if subnet_id and resource_ids.key(subnet_id) not in already:

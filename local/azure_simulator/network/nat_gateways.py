@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, durations, model, resource_types, store
+from local.azure_simulator import arm, context, durations, model, resource_types, shapes, store
 from local.azure_simulator.network import writing
 
 TYPE = "Microsoft.Network/natGateways"
+_PROPERTIES = {"publicIpAddresses": [shapes.REFERENCE]}
 COST_PER_HOUR = 0.045
 """US dollars, without data."""
 
@@ -25,7 +26,7 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = writing.require_put(azure, request)
+    body, existing = writing.require_put(azure, request, _PROPERTIES)
     if body.get("sku", {}).get("name") not in {"Standard", "StandardV2"}:
         message = f"NAT gateway {request.resource_id} must have the sku Standard."
         model.refuse(400, "InvalidRequestFormat", message, target="sku")

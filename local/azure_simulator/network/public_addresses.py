@@ -8,6 +8,13 @@ from local.azure_simulator.network import writing
 TYPE = "Microsoft.Network/publicIPAddresses"
 COST_PER_HOUR = 0.005
 """Standard static address, US dollars."""
+_DEFAULTS = {
+    "publicIPAddressVersion": "IPv4",
+    "publicIPAllocationMethod": "Dynamic",
+    "idleTimeoutInMinutes": 4,
+    "ipTags": [],
+    "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+}
 
 
 def register(azure: context.Azure) -> None:
@@ -25,7 +32,7 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = writing.require_put(azure, request)
+    body, existing = writing.require_put(azure, request, {"publicIPAllocationMethod": str})
     properties = body.get("properties", {})
     is_standard = body.get("sku", {}).get("name") == "Standard"
     if is_standard and properties.get("publicIPAllocationMethod") == "Dynamic":
@@ -36,6 +43,8 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
             "Static.",
         )
     address = arm.file(azure, request, TYPE, body, existing)
+    address.document["sku"] = {"name": "Basic", "tier": "Regional", **body.get("sku", {})}
+    address.document["properties"] = {**_DEFAULTS, **address.properties}
     address.cost_per_hour = COST_PER_HOUR
     return writing.start(
         azure,

@@ -5,10 +5,18 @@ from __future__ import annotations
 import ipaddress
 import json
 
-from local.azure_simulator import arm, context, model, operations, resource_ids, store
+from local.azure_simulator import arm, context, model, operations, resource_ids, shapes, store
 from local.azure_simulator.network import writing
 
 TYPE = "Microsoft.Network/virtualNetworks/subnets"
+PROPERTIES = {
+    "addressPrefix": str,
+    "addressPrefixes": [str],
+    "defaultOutboundAccess": bool,
+    "natGateway": shapes.REFERENCE,
+}
+PRIVATE_SINCE = "2025-07-01"
+"""https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access"""
 RESERVED_ADDRESSES = 5
 """Azure keeps the first four addresses and the last of each subnet."""
 
@@ -38,12 +46,15 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     arm.check_writable(azure, request.resource_id)
     network = arm.require(azure, resource_ids.parent(request.resource_id))
     writing.check_idle(azure, network)
-    wanted = {**request.json(), "name": resource_ids.name(request.resource_id)}
+    wanted = {
+        **request.json({"properties": PROPERTIES}),
+        "name": resource_ids.name(request.resource_id),
+    }
     prefixes = network.properties["addressSpace"]["addressPrefixes"]
     check(azure, network.id, wanted, prefixes, network.location)
     existing = find(azure, request.resource_id)
     others = [item for item in network.properties["subnets"] if item is not existing]
-    network.properties["subnets"] = [*others, completed(network, wanted)]
+    network.properties["subnets"] = [*others, completed(network, wanted, request, existing)]
     note_uses(network)
     answer = writing.start(
         azure, request, network, "virtualNetworks.write", created=existing is None
@@ -78,9 +89,9 @@ def find(azure: context.Azure, subnet_id: str) -> model.JsonObject | None:
 
 def has_outbound(azure: context.Azure, subnet_id: str) -> bool:
     """Whether a machine without a public address reaches the internet from this subnet."""
-    subnet = find(azure, subnet_id) or {"properties": {}}
-    properties = subnet["properties"]
-    return bool(properties.get("natGateway") or properties.get("defaultOutboundAccess"))
+    subnet = find(azure, subnet_id)
+    properties = {"defaultOutboundAccess": False} if subnet is None else subnet["properties"]
+    return bool(properties.get("natGateway") or properties.get("defaultOutboundAccess", True))
 
 
 def check(
@@ -133,14 +144,26 @@ def check_unused(azure: context.Azure, subnet_id: str) -> None:
         )
 
 
-def completed(network: store.Resource, subnet: model.JsonObject) -> model.JsonObject:
-    """A subnet of a request as the network's document carries it."""
+def completed(
+    network: store.Resource,
+    subnet: model.JsonObject,
+    request: model.Request,
+    existing: model.JsonObject | None,
+) -> model.JsonObject:
+    """A subnet of a request as the network's document carries it.
+
+    What says nothing of its outbound access is private since an API version, and open before it.
+    """
     document: model.JsonObject = json.loads(json.dumps(subnet))
     document["id"] = f"{network.id}/subnets/{subnet['name']}"
     document["type"] = TYPE
     properties = document.setdefault("properties", {})
     properties.setdefault("addressPrefix", (properties.get("addressPrefixes") or [""])[0])
-    properties.setdefault("defaultOutboundAccess", False)
+    known = (existing or {"properties": {}})["properties"]
+    if "defaultOutboundAccess" in known:
+        properties.setdefault("defaultOutboundAccess", known["defaultOutboundAccess"])
+    elif existing is None and request.query.get("api-version", "") >= PRIVATE_SINCE:
+        properties.setdefault("defaultOutboundAccess", False)
     properties["provisioningState"] = "Updating"
     return document
 

@@ -1,7 +1,7 @@
 """Virtual networks, with their subnets inline.
 
-New subnets are private: without `"defaultOutboundAccess": true` or a NAT gateway nothing in them
-reaches the internet (network API 2025-07-01 and later).
+New subnets are private since network API 2025-07-01: without `"defaultOutboundAccess": true` or a
+NAT gateway nothing in them reaches the internet.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from local.azure_simulator import arm, context, durations, model, resource_types
 from local.azure_simulator.network import subnets, writing
 
 TYPE = "Microsoft.Network/virtualNetworks"
+_PROPERTIES = {
+    "addressSpace": {"addressPrefixes": [str]},
+    "subnets": [{"name!": str, "properties": subnets.PROPERTIES}],
+}
 
 
 def register(azure: context.Azure) -> None:
@@ -27,7 +31,7 @@ def register(azure: context.Azure) -> None:
 
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
-    body, existing = writing.require_put(azure, request)
+    body, existing = writing.require_put(azure, request, _PROPERTIES)
     properties = body.get("properties", {})
     prefixes = properties.get("addressSpace", {}).get("addressPrefixes", [])
     if not prefixes:
@@ -38,8 +42,16 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         subnets.check(azure, request.resource_id, subnet, prefixes, body["location"])
     if existing is not None:
         _check_removed(azure, existing, wanted)
+    known = (
+        {}
+        if existing is None
+        else {item["name"].lower(): item for item in existing.properties["subnets"]}
+    )
     network = arm.file(azure, request, TYPE, body, existing)
-    network.properties["subnets"] = [subnets.completed(network, item) for item in wanted]
+    network.properties["subnets"] = [
+        subnets.completed(network, item, request, known.get(item["name"].lower()))
+        for item in wanted
+    ]
     network.properties.setdefault("enableDdosProtection", False)
     subnets.note_uses(network)
     return writing.start(

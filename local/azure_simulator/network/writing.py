@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from local.azure_simulator import arm, context, model, operations, resource_ids, store
 from local.azure_simulator.data import locations
@@ -90,9 +90,9 @@ def check_unused(azure: context.Azure, resource: store.Resource, code: str, mess
 
 
 def require_put(
-    azure: context.Azure, request: model.Request
+    azure: context.Azure, request: model.Request, properties: Any = dict
 ) -> tuple[model.JsonObject, store.Resource | None]:
     """`arm.prepare_put`, and nothing else may be at work on the resource."""
-    body, existing = arm.prepare_put(azure, request)
+    body, existing = arm.prepare_put(azure, request, properties)
     check_idle(azure, existing)
     return body, existing

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from local.azure_simulator import context
-from local.azure_simulator.resources import groups, listing, subscriptions
+from local.azure_simulator.resources import deployments, groups, listing, subscriptions
 
 
 def register(azure: context.Azure) -> None:
-    for module in (subscriptions, groups, listing):
+    for module in (subscriptions, groups, listing, deployments):
         module.register(azure)

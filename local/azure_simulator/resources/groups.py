@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, durations, model, operations, store
+from local.azure_simulator import arm, context, durations, model, operations, shapes, store
 from local.azure_simulator.data import locations
 
 TYPE = arm.GROUP_TYPE
@@ -37,7 +37,7 @@ def head(azure: context.Azure, request: model.Request) -> model.Response:
 
 def put(azure: context.Azure, request: model.Request) -> model.Response:
     """201 for a new group, 200 for an existing one; 409 in another location."""
-    body = request.json()
+    body = request.json(shapes.ENVELOPE)
     existing = azure.store.find(request.resource_id)
     location = body.get("location", "")
     if not locations.is_known(location):
@@ -55,7 +55,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     group = _require(azure, request)
-    group.document["tags"] = request.json().get("tags", group.tags)
+    group.document["tags"] = request.json(shapes.ENVELOPE).get("tags", group.tags)
     return model.json_response(200, group.document)
 
 

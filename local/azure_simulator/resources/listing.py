@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.azure_simulator import arm, context, model, store
+from local.azure_simulator import arm, context, model, resource_ids, store
 
 _FIELDS = (
     "id", "name", "type", "location", "tags", "sku", "kind", "identity", "plan", "managedBy",
@@ -46,6 +46,8 @@ def _list(
     ]
 
     def summary(resource: store.Resource) -> model.JsonObject:
-        return {name: value for name, value in resource.document.items() if name in shown}
+        """A nested resource's name has the names of those that it lies in."""
+        found = {name: value for name, value in resource.document.items() if name in shown}
+        return {**found, "name": resource_ids.relative_name(resource.id)}
 
     return arm.page(azure, request, found, show=summary)

@@ -23,6 +23,8 @@ _PATH = "/subscriptions/{subscription}/providers/{namespace}"
 
 
 def register(azure: context.Azure) -> None:
+    azure.route("GET", "/tenants", list_tenants)
+    azure.route("GET", "/subscriptions", list_subscriptions)
     azure.route("GET", "/subscriptions/{subscription}", get_subscription)
     azure.route("GET", "/subscriptions/{subscription}/locations", list_locations)
     azure.route("GET", "/subscriptions/{subscription}/providers", list_providers)
@@ -36,14 +38,39 @@ def register(azure: context.Azure) -> None:
             _add_provider(azure, namespace)
 
 
+def list_tenants(azure: context.Azure, request: model.Request) -> model.Response:
+    tenant = {
+        "id": f"/tenants/{azure.tenant}",
+        "tenantId": azure.tenant,
+        "displayName": "Simulated tenant",
+        "tenantCategory": "Home",
+    }
+    return model.json_response(200, {"value": [tenant]})
+
+
+def list_subscriptions(azure: context.Azure, request: model.Request) -> model.Response:
+    return model.json_response(200, {"value": [_subscription(azure)]})
+
+
 def get_subscription(azure: context.Azure, request: model.Request) -> model.Response:
-    document = {
+    return model.json_response(200, _subscription(azure))
+
+
+def _subscription(azure: context.Azure) -> model.JsonObject:
+    return {
         "id": f"/subscriptions/{azure.subscription}",
         "subscriptionId": azure.subscription,
+        "tenantId": azure.tenant,
         "displayName": "Simulated subscription",
         "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
     }
-    return model.json_response(200, document)
 
 
 def list_locations(azure: context.Azure, request: model.Request) -> model.Response:
@@ -59,11 +86,30 @@ def list_locations(azure: context.Azure, request: model.Request) -> model.Respon
 
 
 def list_providers(azure: context.Azure, request: model.Request) -> model.Response:
-    return arm.page(azure, request, azure.store.of_type(TYPE))
+    return arm.page(azure, request, azure.store.of_type(TYPE), lambda item: _shown(azure, item))
+
+
+def _shown(azure: context.Azure, provider: store.Resource) -> model.JsonObject:
+    """With the types that can be read here, each in every region and in one API version."""
+    namespace = provider.name.lower()
+    kinds = [name.partition("/") for name in azure.types]
+    return {
+        **provider.document,
+        "resourceTypes": [
+            {
+                "resourceType": kind,
+                "locations": list(locations.DISPLAY_NAMES),
+                "apiVersions": ["2025-04-01"],
+                "capabilities": "SupportsTags, SupportsLocation",
+            }
+            for owner, _, kind in kinds
+            if owner.lower() == namespace
+        ],
+    }
 
 
 def get_provider(azure: context.Azure, request: model.Request) -> model.Response:
-    return model.json_response(200, _require(azure, request).document)
+    return model.json_response(200, _shown(azure, _require(azure, request)))
 
 
 def register_provider(azure: context.Azure, request: model.Request) -> model.Response:
@@ -73,14 +119,14 @@ def register_provider(azure: context.Azure, request: model.Request) -> model.Res
         provider.document["registrationState"] = "Registering"
         provider.cancel()
         azure.schedule(provider, "registered", azure.duration("providers.register", provider))
-    return model.json_response(200, provider.document)
+    return model.json_response(200, _shown(azure, provider))
 
 
 def unregister_provider(azure: context.Azure, request: model.Request) -> model.Response:
     provider = _require(azure, request)
     provider.cancel()
     provider.document["registrationState"] = "NotRegistered"
-    return model.json_response(200, provider.document)
+    return model.json_response(200, _shown(azure, provider))
 
 
 def _finish_registration(
@@ -111,6 +157,5 @@ def _add_provider(azure: context.Azure, namespace: str) -> None:
         "namespace": namespace,
         "registrationPolicy": "RegistrationRequired",
         "registrationState": "Registered",
-        "resourceTypes": [],
     }
     azure.store.add(store.Resource(id=provider_id, type=TYPE, document=document))

@@ -67,7 +67,7 @@ def test_a_nat_gateway_is_a_way_out(world: AzureSandbox) -> None:
 
 
 def test_the_answer_says_which_image_and_disk_it_became(world: AzureSandbox) -> None:
-    """exactVersion at once; the disk's name and id once it exists."""
+    """exactVersion and the disk's name at once; the disk's id once it exists."""
     world.make_network()
     path = f"{world.vm_id()}?api-version=2026-04-01"
 
@@ -77,7 +77,11 @@ def test_the_answer_says_which_image_and_disk_it_became(world: AzureSandbox) -> 
 
     assert storage["imageReference"]["exactVersion"] == "24.04.202611010"
     assert world.send("GET", path).json()["properties"]["timeCreated"].startswith("2026-09-21T")
-    assert "name" not in storage["osDisk"]
+    assert (storage["osDisk"]["name"], storage["osDisk"]["osType"]) == (
+        later["osDisk"]["name"],
+        "Linux",
+    )
+    assert "id" not in storage["osDisk"]["managedDisk"]
     assert later["osDisk"]["managedDisk"]["id"].endswith(later["osDisk"]["name"])
 
 

@@ -200,6 +200,8 @@ def test_images_to_preload(
         ("", {"CONTAINER_IMAGE": APP, "PRELOAD_IMAGES": "true"}, {"name": "myacr"}),
         (f"--preload {APP} --preload {BUSYBOX}", {}, {"name": "myacr"}),
         ("--acr myacr.azurecr.io", {}, {"name": "myacr"}),
+        ("--acr myacr.azurecr.us", {}, {"name": "myacr"}),
+        ("--preload myacr.azurecr.cn/app:1", {}, {"name": "myacr"}),
         (
             "--acr myacr --docker-context https://example.org/My-App.git#main",
             {},

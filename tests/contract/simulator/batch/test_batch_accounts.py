@@ -253,3 +253,18 @@ def test_errors_name_the_request_and_the_time_in_the_message(world):
     assert "\nRequestId:" in document["message"]
     assert "\nTime:20" in document["message"]
     assert "Reason" in {item["code"] for item in document["details"]}
+
+
+def test_accounts_and_pools_say_when_they_were_changed(world: BatchSandbox) -> None:
+    """The headers of an answer have the version and the time; an account's document has neither."""
+    world.make_account()
+    world.make_pool(nodes=0)
+    path = f"{world.id('Microsoft.Batch/batchAccounts', ACCOUNT)}"
+
+    account = world.send("GET", f"{path}?api-version=2025-06-01")
+    pool = world.send("GET", f"{path}/pools/dev?api-version=2025-06-01")
+
+    for answer in (account, pool):
+        assert answer.headers["Last-Modified"].endswith(" GMT")
+        assert answer.headers["ETag"]
+    assert "etag" not in account.json()

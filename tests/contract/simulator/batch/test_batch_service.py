@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from azure_sandbox import refused
-from batch_sandbox import ACCOUNT, T4
+from azure_sandbox import GROUP, refused
+from batch_sandbox import ACCOUNT, AGENT, CPU, T4, BatchSandbox
+
+from local.azure_simulator import tokens
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -27,7 +29,6 @@ def test_supported_images_name_agent_capabilities_and_end(world):
 
 def test_another_audiences_token_is_refused(world):
     """The data plane takes tokens for Batch only, Resource Manager none of those."""
-    from local.azure_simulator import tokens
 
     url = f"https://management.azure.com/{ACCOUNT}/pools?api-version=2025-06-01"
     refused_answer = world.send("GET", url)
@@ -42,7 +43,6 @@ def test_another_audiences_token_is_refused(world):
 def test_an_unknown_account_has_no_service(world):
     """Its host name would not resolve."""
     url = "https://management.azure.com/nobody/pools?api-version=2025-06-01"
-    from local.azure_simulator import tokens
 
     token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
     assert world.send("GET", url, token=token).status == 404
@@ -146,3 +146,43 @@ def test_nodes_are_counted_by_state(world):
     assert counts.low_priority.idle == 1
     kinds = {node.id[-2:]: node.is_dedicated for node in world.service().list_nodes("dev")}
     assert kinds == {"_d": True, "_p": False}
+
+
+def test_a_pool_is_made_on_the_data_plane(world: BatchSandbox) -> None:
+    """As the Azure CLI makes them: a flat body, and numbers as text; 409 the second time."""
+    world.make_account()
+    image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
+    body = {
+        "id": "p",
+        "vmSize": CPU,
+        "virtualMachineConfiguration": {
+            "imageReference": {**image, "version": "latest"},
+            "nodeAgentSKUId": AGENT,
+        },
+        "targetDedicatedNodes": "1",
+        "enableInterNodeCommunication": True,
+    }
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+
+    answer = world.send("POST", f"/{ACCOUNT}/pools?api-version=2025-06-01", body, token=token)
+    again = world.send("POST", f"/{ACCOUNT}/pools?api-version=2025-06-01", body, token=token)
+
+    assert (answer.status, answer.headers["Location"].rpartition("/")[2]) == (201, "p")
+    assert (again.status, again.json()["code"]) == (409, "PoolExists")
+    made = world.pool("p")
+    assert made.inter_node_communication == "Enabled"
+    assert made.scale_settings.fixed_scale.target_dedicated_nodes == 1
+    assert [node.state for node in world.await_nodes("p")] == ["idle"]
+
+
+def test_an_account_has_two_keys_until_it_takes_none(world: BatchSandbox) -> None:
+    accounts = world.batch.batch_account
+    world.make_account()
+
+    first = accounts.get_keys(GROUP, ACCOUNT)
+    second = accounts.regenerate_key(GROUP, ACCOUNT, {"keyName": "Primary"})
+
+    assert first.primary != second.primary
+    assert first.secondary == second.secondary == accounts.get_keys(GROUP, ACCOUNT).secondary
+    accounts.update(GROUP, ACCOUNT, {"properties": {"allowedAuthenticationModes": ["AAD"]}})
+    assert refused(accounts.get_keys, GROUP, ACCOUNT).status_code == 400

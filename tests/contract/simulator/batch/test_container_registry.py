@@ -262,3 +262,16 @@ def test_an_upload_needs_the_signature_and_the_blob_type(world):
     unsigned = source.upload_url.partition("?")[0]
     answer = world.send("PUT", unsigned, token=None, x_ms_blob_type="BlockBlob")
     assert answer.status == 403
+
+
+def test_a_registry_has_its_policies_and_other_defaults(world: BatchSandbox) -> None:
+    """As the service's own example of API version 2025-11-01 shows them."""
+    make_registry(world)
+
+    found = world.registries.registries.get(GROUP, REGISTRY)["properties"]
+
+    assert found["policies"]["exportPolicy"] == {"status": "enabled"}
+    assert found["policies"]["azureADAuthenticationAsArmPolicy"] == {"status": "enabled"}
+    assert found["networkRuleBypassAllowedForTasks"] is False
+    assert found["encryption"] == {"status": "disabled"}
+    assert found["zoneRedundancy"] == "Disabled"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import types
 from urllib import parse
 
 import pytest
+from azure_sandbox import refused
 from batch_sandbox import BatchSandbox, containers_of
 from registry_requests import (
     REGISTRY,
@@ -17,7 +19,9 @@ from registry_requests import (
 )
 
 from local.azure_simulator import model, tokens
-from local.azure_simulator.container_registry import image_names, pulls
+from local.azure_simulator.container_registry import image_names, pulls, registries
+
+DIGEST = f"sha256:{'a' * 64}"
 
 # --- who may pull ------------------------------------------------------------------------------
 
@@ -87,8 +91,8 @@ def test_a_role_on_the_group_opens_its_registries(world):
 
 def test_repository_permissions_ignore_acr_pull(world):
     """In that mode another role counts."""
-    make_registry(world, roleAssignmentMode="AbacRepositoryPermissions")
-    run_build(world)
+    registry = make_registry(world, roleAssignmentMode="AbacRepositoryPermissions")
+    registries.push(world.azure, world.azure.store.find(registry.id), "team/app", "v1.0", DIGEST)
     identity, other = make_identity(world), make_identity(world, "other")
     assign_role(world, identity)
     world.wait(900)
@@ -98,6 +102,34 @@ def test_repository_permissions_ignore_acr_pull(world):
     assign_role(world, other, pulls.REPOSITORY_READER, scope)
     world.wait(900)
     assert try_pull(world, f"{SERVER}/team/app:v1.0", other)
+
+
+@pytest.mark.parametrize(
+    ("identity", "role", "status"),
+    [
+        (None, pulls.REPOSITORY_WRITER, "Failed"),
+        ("[caller]", "8311e382-0749-4cb8-b61a-304f252e45ec", "Failed"),  # AcrPush
+        ("[caller]", pulls.REPOSITORY_WRITER, "Succeeded"),
+    ],
+)
+def test_with_repository_permissions_a_build_pushes_as_its_caller(world, identity, role, status):
+    """It has no access of its own there: https://aka.ms/acr/auth/abac."""
+    make_registry(world, roleAssignmentMode="AbacRepositoryPermissions")
+    scope = world.id("Microsoft.ContainerRegistry/registries", REGISTRY)
+    caller = tokens.object_id(world.azure, tokens.OWN_CLIENT_ID)
+    world.assign_role(types.SimpleNamespace(principal_id=caller), scope, role)
+    world.wait(900)
+    login = {"credentials": {"sourceRegistry": {"identity": identity}}} if identity else {}
+
+    run = run_build(world, **login)
+
+    assert run.properties.status == status
+    assert ("unauthorized" in (run.properties.run_error_message or "")) == (status == "Failed")
+
+
+def test_a_registry_has_one_of_two_modes(world):
+    refusal = refused(make_registry, world, roleAssignmentMode="Both")
+    assert refusal.status_code == 400
 
 
 def test_identities_are_found_by_their_client_id(world):
