@@ -125,7 +125,7 @@ LINES = [
         "[[ ${#wrong[@]} -eq 0 ]]",
         "true",
         "test_step_checks.py::test_a_version_that_changed_meanwhile_fails"
-        "[EXPECT_DRIVER-the driver is 580.126.20, not 9.9.9;]",
+        "[EXPECT_DRIVER-the driver is 580.173.02, not 9.9.9;]",
     ),
     line(
         "helpers/bill_of_materials.sh",

@@ -166,7 +166,7 @@ class Machine:
         self.write("root/proc/sys/kernel/random/uuid", "0c6b8f1e-8f0e-4c53-9d2f-6f1a2b3c4d5e")
         self.write("root/proc/meminfo", "MemTotal:       16384000 kB\n")
         self.write("root/etc/os-release", (HERE / "os_release" / system).read_text())
-        self.write("docker_version", "28.5.2")
+        self.write("docker_version", "29.7.2")
         self.write("free_mib", "50000")
         self.run_kernel(KERNEL)
 

@@ -6,7 +6,7 @@ import pytest
 import step_assembler
 import step_machine
 
-VERSION = "580.126.20"
+VERSION = "580.173.02"
 SMI_LINE = f"0, Tesla T4, GPU-1234, {VERSION}, 15360, Enabled, [N/A]"
 # As a real one answered, and what /proc said of its module; both recorded.
 H200_LINE = "0, NVIDIA H200, GPU-21e98147-3d5f, 580.159.04, 143771, Enabled, Disabled"
