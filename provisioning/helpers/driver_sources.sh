@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/repositories.sh
-# needs: helpers/module_builds.sh
+# needs: helpers/module_builds.sh helpers/microsoft_downloads.sh
 # Where drivers come from: NVIDIA's package repository, or the file that Microsoft redistributes (GRID).
 
 install_datacenter_driver() { # VERSION
@@ -67,7 +67,7 @@ install_grid_driver() {                                                # VERSION
     hold_packages 'linux-headers-*'
   fi
   rm -rf -- "$directory" && mkdir -- "$directory"
-  fetch_pinned "$url" "$sha256" "$directory/grid.run"
+  fetch_pinned_from_microsoft "$url" "$sha256" "$directory/grid.run"
   ((${1%%.*} < 590)) || modules=open # newer GPUs need them, a partition of an A10 does not know them
   if ! sh "$directory/grid.run" --silent --dkms --kernel-module-type="$modules" --tmpdir="$directory"; then
     words=$(module_error)

@@ -18,6 +18,7 @@ install_container_toolkit() {
   has_version "$version" "${TOOLKIT_PACKAGES[@]}" || locked install_toolkit_packages "$version"
   phase runtime
   add_nvidia_runtime
+  keep_gpus_in_containers
   add_data toolkitVersion "$(json_string "$version")"
 }
 
@@ -32,6 +33,14 @@ install_toolkit_packages() { # VERSION
   fi
   hold_packages 'nvidia-container-toolkit*' 'libnvidia-container*'
   mark_changed
+}
+
+# systemd names devices by /dev/char when it writes a container's limits anew, as it does at each daemon-reload. The driver
+# makes no such names, and under cgroup v2 the containers that run lose their GPUs:
+# https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/troubleshooting.html
+keep_gpus_in_containers() {
+  printf 'ACTION=="add", DEVPATH=="/bus/pci/drivers/nvidia", RUN+="/usr/bin/nvidia-ctk system %s"\n' \
+    'create-dev-char-symlinks --create-all' | write_if_changed "$ROOT/etc/udev/rules.d/71-batch-prep-nvidia.rules"
 }
 
 add_nvidia_runtime() { # a restart aborts pulls, so only if the configuration really changed

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/packages.sh helpers/repositories.sh helpers/driver_sources.sh
-# needs: helpers/module_builds.sh
+# needs: helpers/module_builds.sh helpers/persistence.sh
 # The NVIDIA driver, with a kernel module for every kernel that can boot, pinned and held.
 # A machine without a GPU builds it as well; whether it drives a GPU is seen after the restart.
 
@@ -72,6 +72,7 @@ driver_is_complete() { # VERSION
 
 # Enabled, not started: without a GPU they fail, and the builder may have none.
 enable_driver_services() {
+  write_persistence_unit
   systemctl enable nvidia-persistenced.service || log 'nvidia-persistenced cannot be enabled'
   [[ ${FABRIC_MANAGER:-false} == false ]] || systemctl enable nvidia-fabricmanager.service
 }

@@ -171,6 +171,14 @@ def test_the_toolkit_comes_whole_and_pinned(world: step_machine.Machine) -> None
     assert "nvidia" in (world.root / "etc/docker/daemon.json").read_text()
 
 
+def test_a_reload_of_systemd_leaves_containers_their_gpus(world: step_machine.Machine) -> None:
+    """A rule makes the names by which systemd allows a container its devices."""
+    world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
+
+    rule = (world.root / "etc/udev/rules.d/71-batch-prep-nvidia.rules").read_text()
+    assert "nvidia-ctk system create-dev-char-symlinks --create-all" in rule
+
+
 def test_the_toolkit_has_the_version_of_the_request(world: step_machine.Machine) -> None:
     """All four of its packages; what is no version is refused before anything is installed."""
     outcome = world.run_step(
