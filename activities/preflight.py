@@ -12,7 +12,7 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import grid_driver, step_logs
+from shared.model import grid_driver, step_logs, version_floors
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType
 from shared.model.results import Findings
@@ -153,6 +153,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
         else:
             usable.append(name)
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
+    missing += version_floors.problems(image)
     return Findings(blockers=missing + ([] if usable else problems), sizes=usable)
 
 

@@ -1,21 +1,20 @@
 # shellcheck shell=bash
 # Everything from outside that an image contains: versions, keys, checksums, and where each comes from.
-# Raising a version means changing it here, in one line.
+# Raising a version means changing it here, in one line. floors.json holds the oldest versions that are safe.
 
-# Docker. 28 is the last major release that speaks to clients of every age: 29.0 to 29.2 refuse API versions
-# below 1.44, and the Batch node agent is a client of unknown version
-# (https://github.com/actions/runner-images/issues/14105).
-readonly CATALOGUE_DOCKER_VERSION=28.5.2     # https://docs.docker.com/engine/release-notes/28/
-readonly CATALOGUE_CONTAINERD_VERSION=1.7.29 # in the same repositories; 28.5 needs 1.7.27 or later
+# Docker. 29.0 to 29.2 refuse clients whose API is older than 1.44, and the Batch node agent is a client of unknown
+# version (https://github.com/actions/runner-images/issues/14105); 29.3 serves them again.
+readonly CATALOGUE_DOCKER_VERSION=29.7.2    # https://docs.docker.com/engine/release-notes/29/
+readonly CATALOGUE_CONTAINERD_VERSION=2.3.3 # what that release is built with; 2.3 is the long-term branch, until 2028-04
 readonly DOCKER_URL=https://download.docker.com/linux
 # https://docs.docker.com/engine/install/ubuntu/ and /engine/install/centos/ print these fingerprints.
 readonly DOCKER_APT_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
 readonly DOCKER_RPM_FINGERPRINT=060A61C51B558A7F742B77AAC52FEB6B621E9F35
 
 # NVIDIA's data-centre driver. Branch 580 is a long-term branch, the last that knows Volta, and has both kinds
-# of kernel modules. Azure's own GPU images use this release on AlmaLinux 8 and 9 and on Ubuntu 24.04
-# (https://github.com/Azure/azhpc-images, versions.json).
-readonly CATALOGUE_DRIVER_VERSION=580.126.20
+# of kernel modules. Azure's own images for Ubuntu 24.04 have had this release since July 2026; those for
+# AlmaLinux stayed with older ones (https://github.com/Azure/azhpc-images, versions.json).
+readonly CATALOGUE_DRIVER_VERSION=580.173.02
 readonly DRIVER_BRANCH_WITHOUT_PROPRIETARY=620 # https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/620/kernel-modules.html
 readonly CUDA_URL=https://developer.download.nvidia.com/compute/cuda/repos
 readonly CUDA_APT_KEY=3bf863cc.pub # https://developer.nvidia.com/blog/updating-the-cuda-linux-gpg-repository-key/
@@ -27,9 +26,10 @@ readonly CUDA_RPM_FINGERPRINT=610C7B14E068A878070DA4E99CD0A493D42D0685
 readonly EPEL_URL=https://dl.fedoraproject.org/pub/epel
 readonly EPEL_FINGERPRINTS=([8]=94E279EB8D8F25B21810ADF121EA45AB2F86D6A1 [9]=FF8AD1344597106ECE813B918A3872BF3228467C)
 
-# NVIDIA's container toolkit. 1.17.8 is the last release whose default is not CDI: from 1.18 on some images fail
-# (https://github.com/NVIDIA/nvidia-container-toolkit/issues/1456, 1246, 1967).
-readonly TOOLKIT_VERSION=1.17.8
+# NVIDIA's container toolkit. Since 1.18 its runtime writes a CDI specification for each container by default. The
+# configuration keeps the mode "auto": with "cdi", `docker run --gpus` fails, which is how Batch asks for GPUs
+# (https://github.com/NVIDIA/nvidia-container-toolkit/issues/1246).
+readonly CATALOGUE_TOOLKIT_VERSION=1.20.0 # https://github.com/NVIDIA/nvidia-container-toolkit/releases
 readonly TOOLKIT_URL=https://nvidia.github.io/libnvidia-container
 readonly TOOLKIT_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 

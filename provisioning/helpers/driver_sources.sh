@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/repositories.sh
+# needs: helpers/module_builds.sh helpers/microsoft_downloads.sh
 # Where drivers come from: NVIDIA's package repository, or the file that Microsoft redistributes (GRID).
 
 install_datacenter_driver() { # VERSION
@@ -17,7 +18,7 @@ install_datacenter_driver() { # VERSION
     add_apt_repository cuda "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/$CUDA_APT_KEY" "$CUDA_APT_FINGERPRINT" \
       "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/ /"
     install_packages "nvidia-driver-pinning-$1" # from here on every NVIDIA package comes in this version
-    install_packages "linux-headers-$(kernel_that_boots)" "${packages[@]}"
+    install_module_packages "linux-headers-$(kernel_that_boots)" "${packages[@]}"
     hold_packages 'nvidia-*' 'libnvidia-*' 'cuda-drivers*' 'linux-headers-*'
   fi
 }
@@ -52,8 +53,8 @@ add_epel() { # for DKMS; used where it is asked for only
     "$EPEL_URL/$OS_VERSION/Everything/x86_64" PACKAGES 0
 }
 
-install_grid_driver() {                                          # VERSION
-  local directory=$STATE_DIR/grid url sha256 modules=proprietary # on the disk: /run is memory
+install_grid_driver() {                                                # VERSION
+  local directory=$STATE_DIR/grid url sha256 words modules=proprietary # on the disk: /run is memory
   grid_source "$1"
   url=${DRIVER_URL:-$GRID_FILE_URL} sha256=${DRIVER_SHA256:-$GRID_FILE_SHA256}
   [[ -n $url ]] || fail "$EXIT_BAD_PARAMETER" "GRID driver $1 is not in the catalogue: give DRIVER_URL and DRIVER_SHA256"
@@ -66,10 +67,12 @@ install_grid_driver() {                                          # VERSION
     hold_packages 'linux-headers-*'
   fi
   rm -rf -- "$directory" && mkdir -- "$directory"
-  fetch_pinned "$url" "$sha256" "$directory/grid.run"
+  fetch_pinned_from_microsoft "$url" "$sha256" "$directory/grid.run"
   ((${1%%.*} < 590)) || modules=open # newer GPUs need them, a partition of an A10 does not know them
-  sh "$directory/grid.run" --silent --dkms --kernel-module-type="$modules" --tmpdir="$directory" ||
-    fail "$EXIT_DRIVER_BUILD" "the installer of GRID driver $1 failed: see /var/log/nvidia-installer.log"
+  if ! sh "$directory/grid.run" --silent --dkms --kernel-module-type="$modules" --tmpdir="$directory"; then
+    words=$(module_error)
+    fail "$EXIT_DRIVER_BUILD" "the installer of GRID driver $1 failed: ${words:-see /var/log/nvidia-installer.log}"
+  fi
   rm -rf -- "$directory"
   configure_grid
 }

@@ -138,14 +138,15 @@ judge_answers() { # EXPECTED
     verdict fail GPU_COUNT "$1 expected, nvidia-smi lists $GPU_COUNT"
   elif ((GPU_SWITCHES > 0)) && ! fabric_is_up; then
     verdict fail GPU_FABRIC 'NVSwitches are here, and the fabric is not complete'
-  elif [[ $(systemctl is-active nvidia-persistenced.service || true) != active ]]; then
-    verdict warn GPU_PERSISTENCE 'the persistence daemon does not run: each start of a task waits for the GPU'
+  elif smi_query persistence_mode | grep -qix disabled; then # a daemon that runs may have it off
+    verdict warn GPU_PERSISTENCE 'persistence mode is off: each start of a task waits for the GPU'
   else
     verdict pass '' ''
   fi
 }
 
+smi_query() { timeout "$SMI_SECONDS_MAX" nvidia-smi --query-gpu="$1" --format=csv,noheader; } # FIELD
+
 fabric_is_up() {
-  [[ $(systemctl is-active nvidia-fabricmanager.service || true) == active ]] &&
-    ! timeout "$SMI_SECONDS_MAX" nvidia-smi --query-gpu=fabric.state --format=csv,noheader | grep -qiE 'in progress|not started'
+  systemctl is-active nvidia-fabricmanager.service --quiet && ! smi_query fabric.state | grep -qiE 'in progress|not started'
 }

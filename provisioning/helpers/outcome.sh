@@ -25,6 +25,8 @@ fail() { # EXIT_CODE MESSAGE; ends the step, also from a subshell
   exit "$1"
 }
 
+forget_failure() { rm -f -- "$WORK/result/exit_code" "$WORK/result/message"; } # of a subshell, where the step goes on
+
 note_failure() { # LINE COMMAND; of a command that failed unexpectedly
   [[ ! -f $WORK/result/message ]] || return 0
   set_field message "line $1: $2"
@@ -32,6 +34,12 @@ note_failure() { # LINE COMMAND; of a command that failed unexpectedly
 }
 
 add_data() { printf '%s:%s\n' "$(json_string "$1")" "$2" >>"$WORK/result/data"; } # KEY JSON
+
+replace_data() { # KEY JSON
+  local data=$WORK/result/data
+  [[ ! -f $data ]] || sed -i "/^\"$1\":/d" "$data"
+  add_data "$@"
+}
 
 join_data() {
   local entries=()

@@ -2,13 +2,13 @@
 # needs: helpers/retry.sh helpers/packages.sh
 # Files and package repositories from outside, each trusted by a pinned checksum or key fingerprint only.
 
-fetch() { # URL FILE
+fetch() { # URL FILE [CURL_OPTION...]
   attempt "$EXIT_DOWNLOAD" "download of $1" 5 5 \
-    curl -fsSL --proto '=https' --connect-timeout 20 --max-time 900 -o "$2" -- "$1"
+    curl -fsSL --proto '=https' --connect-timeout 20 --max-time 900 "${@:3}" -o "$2" -- "$1"
 }
 
-fetch_pinned() { # URL SHA256 FILE
-  fetch "$1" "$3"
+fetch_pinned() { # URL SHA256 FILE [CURL_OPTION...]
+  fetch "$1" "$3" "${@:4}"
   printf '%s  %s\n' "$2" "$3" | sha256sum --check --status ||
     fail "$EXIT_DOWNLOAD" "download of $1: not the file that is pinned (SHA-256 $2)"
 }

@@ -3,6 +3,11 @@
 # needs: helpers/docker_ready.sh helpers/docker_daemon.sh
 # Docker CE from Docker's own signed repository, pinned and held, started at every boot.
 
+# A new installation of 29 keeps images in containerd's store, below another directory. The older store stays: preloaded
+# images and the room for them are where Batch and this step's callers look for them.
+readonly DAEMON_SETTINGS='{"log-driver": "json-file", "log-opts": {"max-size": "50m", "max-file": "3"},
+  "features": {"containerd-snapshotter": false}}'
+
 install_docker_parameters() {
   optional_parameter GPU '^(true|false)$' 'true or false'
   check_docker_version "${DOCKER_VERSION:-$CATALOGUE_DOCKER_VERSION}"
@@ -15,7 +20,7 @@ install_docker() {
   has_version "$version" docker-ce docker-ce-cli || locked install_docker_packages "$version"
   phase configure
   before=$(cksum "$DAEMON_JSON" 2>/dev/null || true)
-  merge_daemon_json '{"log-driver": "json-file", "log-opts": {"max-size": "50m", "max-file": "3"}}'
+  merge_daemon_json "$DAEMON_SETTINGS"
   phase start
   systemctl enable containerd.service docker.service
   if [[ $before != "$(cksum "$DAEMON_JSON")" ]]; then restart_docker; else systemctl start docker.service; fi
@@ -29,7 +34,7 @@ check_docker_version() { # VERSION
     fail "$EXIT_BAD_PARAMETER" "parameter DOCKER_VERSION must look like $CATALOGUE_DOCKER_VERSION, and is '${1:0:40}'"
   [[ ${1%%.*} -ge 23 ]] || fail "$EXIT_BAD_PARAMETER" "Docker $1 is too old: it cannot check its own configuration"
   [[ ! $1 =~ ^29\.[0-2]\. ]] ||
-    fail "$EXIT_BAD_PARAMETER" "Docker $1 refuses older clients, the Batch node agent may be one: use 28, or 29.3 and later"
+    fail "$EXIT_BAD_PARAMETER" "Docker $1 refuses older clients, the Batch node agent may be one: use 29.3 or later"
 }
 
 install_docker_packages() { # VERSION

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/packages.sh helpers/repositories.sh helpers/driver_sources.sh
+# needs: helpers/module_builds.sh helpers/persistence.sh
 # The NVIDIA driver, with a kernel module for every kernel that can boot, pinned and held.
 # A machine without a GPU builds it as well; whether it drives a GPU is seen after the restart.
 
@@ -43,8 +44,12 @@ builds_ahead() { [[ $OS_FAMILY == debian && $DRIVER_KIND != grid ]]; }
 build_driver() { # VERSION
   shut_out_nouveau
   remove_old_kernels
+  begin_module_builds
   if [[ $DRIVER_KIND == grid ]]; then install_grid_driver "$1"; else install_datacenter_driver "$1"; fi
-  ! builds_ahead || build_missing_modules "$1"
+  if builds_ahead; then
+    build_modules "$1"
+    modules_have "$1" || build_for_older_kernel "$1"
+  fi
   mark_changed
   require_reboot
 }
@@ -60,14 +65,6 @@ remove_old_kernels() { # el keeps three; DKMS builds for those whose headers are
   dnf_run remove --oldinstallonly || log 'no old kernel to remove'
 }
 
-build_missing_modules() { # VERSION; the packages ask DKMS for the running kernel and perhaps one more
-  local kernel kernels=()
-  mapfile -t kernels < <(bootable_kernels)
-  for kernel in "${kernels[@]}"; do
-    has_module "$kernel" "$1" || dkms autoinstall -k "$kernel" || log "DKMS fails for kernel $kernel; what counts are the modules"
-  done
-}
-
 driver_is_complete() { # VERSION
   modules_have "$1" && command -v nvidia-smi >/dev/null || return 1
   [[ ${FABRIC_MANAGER:-false} == false ]] || has_version "$1" "$(fabric_manager_package "$1")"
@@ -75,24 +72,16 @@ driver_is_complete() { # VERSION
 
 # Enabled, not started: without a GPU they fail, and the builder may have none.
 enable_driver_services() {
+  write_persistence_unit
   systemctl enable nvidia-persistenced.service || log 'nvidia-persistenced cannot be enabled'
   [[ ${FABRIC_MANAGER:-false} == false ]] || systemctl enable nvidia-fabricmanager.service
 }
 
-modules_have() { # VERSION; in every kernel that can boot, not only in the one that runs
-  local kernel kernels=()
-  mapfile -t kernels < <(bootable_kernels)
-  for kernel in "${kernels[@]}"; do
-    has_module "$kernel" "$1" || return 1
-  done
-  [[ ${#kernels[@]} -ne 0 ]]
-}
-
-has_module() { # KERNEL VERSION
-  [[ $(modinfo -k "$1" -F version nvidia 2>/dev/null) == "$2" ]]
-}
-
 check_modules() { # VERSION
-  modules_have "$1" || fail "$EXIT_DRIVER_BUILD" "a kernel has no nvidia module $1; kernels: $(bootable_kernels | tr '\n' ' ')"
+  local words
+  if ! modules_have "$1"; then
+    words=$(module_error)
+    fail "$EXIT_DRIVER_BUILD" "a kernel has no nvidia module $1${words:+: ${words:0:300}}; kernels: $(bootable_kernels | tr '\n' ' ')"
+  fi
   command -v nvidia-smi >/dev/null || fail "$EXIT_DRIVER_BUILD" 'the driver came without nvidia-smi'
 }

@@ -17,11 +17,12 @@ leave_rolling_kernel() {
 # debconf does not ask about the running kernel where it cannot ask.
 purge_rolling_kernel() {
   local keep name purge=()
-  keep=$(long_term_kernel "$(kernel_package)")
+  keep=$(chosen_kernel)
+  keep=${keep:-$(long_term_kernel "$(kernel_package)")}
   while read -r name; do
     case $name in
       linux-image-[0-9]* | linux-image-unsigned-[0-9]* | linux-modules-[0-9]* | linux-modules-extra-[0-9]* | linux-headers-[0-9]*)
-        [[ $name == *"-$keep" ]] || purge+=("$name")
+        [[ $name == *"-$keep" || ${name#linux-headers-} == "${keep%%-*}-"*-common ]] || purge+=("$name")
         ;;
       linux-azure | linux-image-azure | linux-azure-[0-9]* | linux-image-azure-[0-9]*) purge+=("$name") ;;
       *) ;;

@@ -72,7 +72,7 @@ settle_kernel_el() { # the headers of an older point release leave the mirrors: 
 settle_kernel_debian() {
   local before
   before=$(bootable_kernels)
-  install_packages "$(kernel_package)"
+  [[ -n $(chosen_kernel) ]] || install_packages "$(kernel_package)"
   [[ $(bootable_kernels) == "$before" ]] || mark_changed
   hold_kernel
 }

@@ -67,7 +67,7 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.DRIVER_BUILD: (
         "the NVIDIA driver could not be installed",
-        "Keep the VM (keepVm) and read the driver's log on it, or pin another driver version.",
+        "Name another driver version in image.driverVersion; the message quotes the compiler.",
     ),
     ScriptExit.TOOLKIT: (
         "the NVIDIA container toolkit could not be installed",

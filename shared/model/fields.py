@@ -136,3 +136,17 @@ PublicKey = Annotated[
     named(r"(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: [\w.@\-]{0,100})?", "an OpenSSH public key"),
 ]
 CommandLine = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+# The scripts accept nothing else (provisioning/parts).
+DriverVersion = Annotated[
+    str,
+    named(
+        r"[0-9]{3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?",
+        "a driver version such as 580.173.02",
+    ),
+]
+ContainerToolkitVersion = Annotated[
+    str, named(r"1\.[0-9]{1,2}\.[0-9]{1,2}", "a version of the container toolkit such as 1.20.0")
+]
+DockerVersion = Annotated[
+    str, named(r"[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}", "a Docker version such as 29.7.2")
+]

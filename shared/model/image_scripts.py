@@ -15,6 +15,9 @@ from shared.model.results import PullIdentity, RegistryReady, ScriptResult
 def install(plan: ImagePlan) -> ScriptPlan:
     """Install all packages in one script: each script costs half a minute besides its work."""
     parameters = {"BUILDER_USER": names.BUILDER_USER, "GPU": "true" if plan.gpu else ""}
+    parameters |= _given(
+        DOCKER_VERSION=plan.docker_version, CONTAINER_TOOLKIT_VERSION=plan.container_toolkit_version
+    )
     variant = "install-gpu" if plan.gpu else "install"
     if plan.gpu and not builds_driver_alone(plan):
         variant = "install-gpu-driver"
@@ -35,16 +38,20 @@ def driver(plan: ImagePlan) -> ScriptPlan:
 
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
     grid = plan.grid_driver or GridDriver()
-    given = {
-        "DRIVER_VERSION": grid.version,
-        "DRIVER_URL": grid.url,
-        "DRIVER_SHA256": grid.sha256,
-    }
     return {
         "DRIVER_KIND": plan.driver.value if plan.driver else "",
         "FABRIC_MANAGER": "true" if plan.fabric_manager else "",
-        **{name: value for name, value in given.items() if value},
+        **_given(
+            DRIVER_VERSION=plan.driver_version or grid.version,
+            DRIVER_URL=grid.url,
+            DRIVER_SHA256=grid.sha256,
+        ),
     }
+
+
+def _given(**parameters: str | None) -> dict[str, str]:
+    """Those that have a value; a script uses its own for the others."""
+    return {name: value for name, value in parameters.items() if value}
 
 
 def preloads(plan: ImagePlan) -> bool:

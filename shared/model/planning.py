@@ -71,8 +71,11 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         system=_system(image),
         gpu=image.gpu,
         driver=driver,
-        grid_driver=_grid_driver(settings) if driver is DriverKind.GRID else None,
+        grid_driver=_grid_driver(image, settings) if driver is DriverKind.GRID else None,
         fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
+        driver_version=image.driver_version,
+        container_toolkit_version=image.container_toolkit_version,
+        docker_version=image.docker_version,
         size=sizes[0],
         other_sizes=sizes[1:],
         zone=image.zones[0] if image.zones else None,
@@ -118,7 +121,10 @@ def _driver(request: Build, builder_size: str) -> DriverKind:
     return next((f.driver for f in facts if f), DriverKind.DATACENTER_OPEN)
 
 
-def _grid_driver(settings: Settings) -> GridDriver:
+def _grid_driver(image: requests.Image, settings: Settings) -> GridDriver:
+    """The file of the settings, unless the request wants a version of its own."""
+    if image.driver_version not in (None, settings.grid_driver_version):
+        return GridDriver(version=image.driver_version)
     return GridDriver(
         version=settings.grid_driver_version,
         url=settings.grid_driver_url,

@@ -75,6 +75,9 @@ class ImagePlan(Wire):
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
+    driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
+    container_toolkit_version: str | None = None
+    docker_version: str | None = None
     size: str  # of the builder VM
     other_sizes: list[str] = []  # tried in turn when Azure has no capacity
     zone: str | None = None

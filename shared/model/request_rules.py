@@ -6,7 +6,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.model import catalogue
 from shared.model.fields import shown
-from shared.model.requests import Build, Mode, SecurityType
+from shared.model.requests import Build, Image, Mode, SecurityType
 
 
 def problems_of(build: Build) -> list[Problem]:
@@ -15,6 +15,7 @@ def problems_of(build: Build) -> list[Problem]:
         *_mode_problems(build),
         *_system_problems(build),
         *_image_problems(build),
+        *_software_problems(build.image),
         *_pool_problems(build),
         *_version_problems(build),
     ]
@@ -90,6 +91,17 @@ def _image_problems(build: Build) -> list[Problem]:
     if len(set(regions)) < len(regions):
         found.append(_impossible("image.targetRegions", "a region is named twice"))
     return found
+
+
+def _software_problems(image: Image) -> list[Problem]:
+    """A version of software that an image without a GPU does not have."""
+    wanted = {
+        "driverVersion": image.driver_version,
+        "containerToolkitVersion": image.container_toolkit_version,
+    }
+    message = "an image without a GPU has no such software: set gpu, or leave this out"
+    named = [name for name, version in wanted.items() if version]
+    return [] if image.gpu else [_impossible(f"image.{name}", message) for name in named]
 
 
 def _pool_problems(build: Build) -> list[Problem]:

@@ -100,6 +100,9 @@ class Image(Request):
     os: str = Field(default="ubuntu", max_length=20)
     os_version: str | None = Field(default=None, max_length=10)
     gpu: bool = False
+    driver_version: fields.DriverVersion | None = None
+    container_toolkit_version: fields.ContainerToolkitVersion | None = None
+    docker_version: fields.DockerVersion | None = None
     builder_vm_size: fields.VmSize | None = None
     builder_vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
     zones: list[Annotated[str, fields.named("[1-3]", "a zone: 1, 2 or 3")]] = Field(

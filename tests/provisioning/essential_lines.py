@@ -31,6 +31,24 @@ def line(file: str, text: str, instead: str, test: str) -> Line:
 
 LINES = [
     line(
+        "helpers/module_builds.sh",
+        "[[ ! $log -ot $WORK/module_builds ]] || continue",
+        ":",
+        "test_step_module_builds.py::test_a_mirror_that_fails_is_still_a_mirror_that_fails",
+    ),
+    line(
+        "helpers/module_builds.sh",
+        '[[ $rc -eq $EXIT_PACKAGE_MANAGER && -n $(module_error) ]] || exit "$rc"',
+        'exit "$rc"',
+        "test_step_module_builds.py::test_a_module_that_does_not_compile_is_no_fault_of_the_mirror",
+    ),
+    line(
+        "parts/prepare.sh",
+        '[[ -n $(chosen_kernel) ]] || install_packages "$(kernel_package)"',
+        'install_packages "$(kernel_package)"',
+        "test_step_module_builds.py::test_the_older_kernel_stays_when_the_step_is_sent_again",
+    ),
+    line(
         "lib.sh",
         "[[ ! -e $WORK/deadline ]] || rc=$EXIT_DEADLINE",
         ":",
@@ -125,7 +143,7 @@ LINES = [
         "[[ ${#wrong[@]} -eq 0 ]]",
         "true",
         "test_step_checks.py::test_a_version_that_changed_meanwhile_fails"
-        "[EXPECT_DRIVER-the driver is 580.126.20, not 9.9.9;]",
+        "[EXPECT_DRIVER-the driver is 580.173.02, not 9.9.9;]",
     ),
     line(
         "helpers/bill_of_materials.sh",
@@ -154,7 +172,7 @@ LINES = [
     ),
     line(
         "parts/install_driver.sh",
-        '! builds_ahead || build_missing_modules "$1"',
+        'build_modules "$1"',
         ":",
         "test_step_install.py::test_dkms_is_told_of_a_kernel_that_it_forgot",
     ),

@@ -34,6 +34,7 @@ REAL_TOOLS = (
         "chmod",
         "cksum",
         "cmp",
+        "comm",
         "cp",
         "cut",
         "date",
@@ -160,13 +161,13 @@ class Machine:
             "proc/sys/kernel/random",
         ):
             (self.root / folder).mkdir(parents=True)
-        for name in ("calls", "packages", "candidates", "depends", "users"):
+        for name in ("calls", "packages", "candidates", "depends", "users", "archive"):
             (home / name).touch()
         self.write("root/proc/sys/kernel/random/boot_id", BOOT_ID)
         self.write("root/proc/sys/kernel/random/uuid", "0c6b8f1e-8f0e-4c53-9d2f-6f1a2b3c4d5e")
         self.write("root/proc/meminfo", "MemTotal:       16384000 kB\n")
         self.write("root/etc/os-release", (HERE / "os_release" / system).read_text())
-        self.write("docker_version", "28.5.2")
+        self.write("docker_version", "29.7.2")
         self.write("free_mib", "50000")
         self.run_kernel(KERNEL)
 

@@ -32,7 +32,7 @@ def test_the_document_is_cyclonedx(
     make_machine: Callable[[str], step_machine.Machine], system: str
 ) -> None:
     """By the official schema, with every word spelled as it asks."""
-    packages = ("curl 7.88.1-10+deb12u5", "docker-ce 28.5.2-1.el9")
+    packages = ("curl 7.88.1-10+deb12u5", "docker-ce 29.7.2-1.el9")
     machine = finished(make_machine(system), *packages)
 
     outcome = machine.run_step("seal", "check_image", EXPECT_IMAGES=IMAGE)
@@ -48,12 +48,12 @@ def test_the_document_is_cyclonedx(
     [
         (
             "ubuntu-24.04",
-            "docker-ce 5:28.5.2-1~ubuntu.24.04~noble",
+            "docker-ce 5:29.7.2-1~ubuntu.24.04~noble",
             PackageURL(
                 "deb",
                 "ubuntu",
                 "docker-ce",
-                "5:28.5.2-1~ubuntu.24.04~noble",
+                "5:29.7.2-1~ubuntu.24.04~noble",
                 {"arch": "amd64", "distro": "ubuntu-24.04"},
             ),
         ),
@@ -70,12 +70,12 @@ def test_the_document_is_cyclonedx(
         ),
         (
             "rocky-9",
-            "docker-ce 28.5.2-1.el9",
+            "docker-ce 29.7.2-1.el9",
             PackageURL(
                 "rpm",
                 "rocky",
                 "docker-ce",
-                "28.5.2-1.el9",
+                "29.7.2-1.el9",
                 {"arch": "x86_64", "distro": "rocky-9.6", "epoch": "3"},
             ),
         ),

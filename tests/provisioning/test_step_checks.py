@@ -42,20 +42,20 @@ def test_a_finished_image_passes(world: step_machine.Machine) -> None:
         "container": "skip",
     }
     assert outcome.data["kernel"] == step_machine.KERNEL
-    assert outcome.data["dockerVersion"] == "28.5.2"
+    assert outcome.data["dockerVersion"] == "29.7.2"
     assert outcome.data["images"][0]["name"] == IMAGE
     assert outcome.result["changed"] is False
 
 
 def test_an_image_with_a_driver_names_its_version(world: step_machine.Machine) -> None:
     """On a builder without a GPU the module is all that can be asked."""
-    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write(f"modules/{step_machine.KERNEL}", "580.173.02")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
 
     outcome = world.run_step("seal", "check_image", EXPECT_GPU="driver-only")
 
     assert outcome.exit_code == 0
-    assert outcome.data["driverVersion"] == "580.126.20"
+    assert outcome.data["driverVersion"] == "580.173.02"
     assert "no GPU here" in outcome.check("gpu")["message"]
 
 
@@ -114,7 +114,7 @@ def test_an_engine_that_does_not_answer(world: step_machine.Machine) -> None:
 
 def test_a_gpu_image_without_the_runtime(world: step_machine.Machine) -> None:
     """Containers would not see the GPU that the machine sees."""
-    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write(f"modules/{step_machine.KERNEL}", "580.173.02")
 
     outcome = world.run_step("seal", "check_image", EXPECT_GPU="driver-only")
 
@@ -215,21 +215,21 @@ def test_a_blocked_metadata_service_is_a_warning(world: step_machine.Machine) ->
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [
-        ("EXPECT_DOCKER", "Docker is 28.5.2, not 9.9.9;"),
-        ("EXPECT_TOOLKIT", "the toolkit is 1.17.8, not 9.9.9;"),
-        ("EXPECT_DRIVER", "the driver is 580.126.20, not 9.9.9;"),
+        ("EXPECT_DOCKER", "Docker is 29.7.2, not 9.9.9;"),
+        ("EXPECT_TOOLKIT", "the toolkit is 1.20.0, not 9.9.9;"),
+        ("EXPECT_DRIVER", "the driver is 580.173.02, not 9.9.9;"),
     ],
 )
 def test_a_version_that_changed_meanwhile_fails(
     world: step_machine.Machine, parameter: str, words: str
 ) -> None:
     """What the record says of the image was said before the restart."""
-    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write(f"modules/{step_machine.KERNEL}", "580.173.02")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
     expected = {
-        "EXPECT_DOCKER": "28.5.2",
-        "EXPECT_TOOLKIT": "1.17.8",
-        "EXPECT_DRIVER": "580.126.20",
+        "EXPECT_DOCKER": "29.7.2",
+        "EXPECT_TOOLKIT": "1.20.0",
+        "EXPECT_DRIVER": "580.173.02",
     }
 
     good = world.run_step("seal", "check_image", EXPECT_GPU="driver-only", **expected)
@@ -257,7 +257,7 @@ def test_an_image_that_is_another_by_now_fails(world: step_machine.Machine) -> N
 
 def test_what_a_builder_cannot_prove_is_said_to_be_open(world: step_machine.Machine) -> None:
     """A size without a GPU builds the driver, and hands the proof to the pools."""
-    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write(f"modules/{step_machine.KERNEL}", "580.173.02")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
 
     assert world.run_step("seal", "check_image", EXPECT_GPU="driver-only").data["pending"] == [

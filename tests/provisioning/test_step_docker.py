@@ -44,11 +44,11 @@ def test_docker_comes_pinned_from_its_own_repository(
     outcome = machine.run_step("install", "install_docker")
 
     assert outcome.exit_code == 0
-    assert outcome.data == {"dockerVersion": "28.5.2"}
+    assert outcome.data == {"dockerVersion": "29.7.2"}
     assert installs(machine, "apt-get")[-1] == [
-        f"docker-ce=5:28.5.2-1{suffix}",
-        f"docker-ce-cli=5:28.5.2-1{suffix}",
-        f"containerd.io=1.7.29-1{suffix}",
+        f"docker-ce=5:29.7.2-1{suffix}",
+        f"docker-ce-cli=5:29.7.2-1{suffix}",
+        f"containerd.io=2.3.3-1{suffix}",
         "apparmor",
         "iptables",
     ]
@@ -72,9 +72,9 @@ def test_docker_on_el(
     repository = (machine.root / "etc/yum.repos.d/docker.repo").read_text()
     assert outcome.exit_code == 0
     assert installs(machine, "dnf")[-2] == [
-        "docker-ce-28.5.2",
-        "docker-ce-cli-28.5.2",
-        "containerd.io-1.7.29",
+        "docker-ce-29.7.2",
+        "docker-ce-cli-29.7.2",
+        "containerd.io-2.3.3",
         "container-selinux",
     ]
     assert f"baseurl=https://download.docker.com/linux/rhel/{release}/x86_64/stable" in repository
@@ -105,6 +105,7 @@ def test_settings_that_are_there_stay(world: step_machine.Machine) -> None:
         "bip": "10.9.0.1/16",
         "log-driver": "journald",
         "log-opts": {"max-size": "50m", "max-file": "3"},
+        "features": {"containerd-snapshotter": False},
     }
 
 
@@ -120,7 +121,7 @@ def test_a_key_that_is_not_the_pinned_one_is_refused(world: step_machine.Machine
     assert "docker-ce" not in world.asked("apt-get")
 
 
-@pytest.mark.parametrize("version", ["29.0.1", "29.2.0", "latest", "28.5.2; reboot", "28.5"])
+@pytest.mark.parametrize("version", ["29.0.1", "29.2.0", "latest", "29.7.2; reboot", "28.5"])
 def test_versions_that_break_the_node_agent_are_refused(
     world: step_machine.Machine, version: str
 ) -> None:
@@ -143,12 +144,12 @@ def test_a_daemon_that_does_not_answer_is_no_success(world: step_machine.Machine
 
 def test_an_install_that_fails_for_good_names_the_packages(world: step_machine.Machine) -> None:
     """Exit code 23, once: a version that is not there does not come by waiting."""
-    world.fails_first("apt-get", 9, "E: Version 5:28.5.2-1 was not found", when="docker-ce=")
+    world.fails_first("apt-get", 9, "E: Version 5:29.7.2-1 was not found", when="docker-ce=")
 
     outcome = world.run_step("install", "install_docker")
 
     assert outcome.exit_code == 23
-    assert "docker-ce=5:28.5.2-1" in outcome.result["message"]
+    assert "docker-ce=5:29.7.2-1" in outcome.result["message"]
     assert world.calls("sleep") == []
 
 
@@ -160,14 +161,36 @@ def test_the_toolkit_comes_whole_and_pinned(world: step_machine.Machine) -> None
     outcome = world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
 
     assert outcome.exit_code == 0
-    assert outcome.data == {"dockerVersion": "28.5.2", "toolkitVersion": "1.17.8"}
+    assert outcome.data == {"dockerVersion": "29.7.2", "toolkitVersion": "1.20.0"}
     assert installs(world, "apt-get")[-1] == [
-        "nvidia-container-toolkit=1.17.8-1",
-        "nvidia-container-toolkit-base=1.17.8-1",
-        "libnvidia-container-tools=1.17.8-1",
-        "libnvidia-container1=1.17.8-1",
+        "nvidia-container-toolkit=1.20.0-1",
+        "nvidia-container-toolkit-base=1.20.0-1",
+        "libnvidia-container-tools=1.20.0-1",
+        "libnvidia-container1=1.20.0-1",
     ]
     assert "nvidia" in (world.root / "etc/docker/daemon.json").read_text()
+
+
+def test_a_reload_of_systemd_leaves_containers_their_gpus(world: step_machine.Machine) -> None:
+    """A rule makes the names by which systemd allows a container its devices."""
+    world.run_step("install-gpu", *WITH_TOOLKIT, GPU="true")
+
+    rule = (world.root / "etc/udev/rules.d/71-batch-prep-nvidia.rules").read_text()
+    assert "nvidia-ctk system create-dev-char-symlinks --create-all" in rule
+
+
+def test_the_toolkit_has_the_version_of_the_request(world: step_machine.Machine) -> None:
+    """All four of its packages; what is no version is refused before anything is installed."""
+    outcome = world.run_step(
+        "install-gpu", *WITH_TOOLKIT, GPU="true", CONTAINER_TOOLKIT_VERSION="1.19.1"
+    )
+    refused = world.run_step(
+        "install-gpu", *WITH_TOOLKIT, GPU="true", CONTAINER_TOOLKIT_VERSION="1.20.0; reboot"
+    )
+
+    assert outcome.data["toolkitVersion"] == "1.19.1"
+    assert "libnvidia-container1=1.19.1-1" in world.asked("apt-get")
+    assert refused.exit_code == 11
 
 
 def test_the_toolkit_on_el_is_signed_as_a_whole(
@@ -182,7 +205,7 @@ def test_the_toolkit_on_el_is_signed_as_a_whole(
     text = (machine.root / "etc/yum.repos.d/nvidia-container-toolkit.repo").read_text()
     assert outcome.exit_code == 0
     assert "gpgcheck=0\nrepo_gpgcheck=1" in text
-    assert "nvidia-container-toolkit-1.17.8-1" in machine.asked("dnf")
+    assert "nvidia-container-toolkit-1.20.0-1" in machine.asked("dnf")
 
 
 def test_the_toolkit_restarts_docker_only_once(world: step_machine.Machine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Callable
 
 import pytest
@@ -57,6 +58,15 @@ def test_services_are_enabled_and_not_started(world: step_machine.Machine) -> No
         ["enable", "nvidia-fabricmanager.service"],
     ]
     assert "nvidia-open nvidia-fabricmanager" in world.asked("apt-get")
+
+
+def test_persistence_mode_is_on_from_the_start(world: step_machine.Machine) -> None:
+    """The unit of Ubuntu's packages turns it off."""
+    world.run_step("driver", DRIVER_KIND="datacenter-open")
+
+    unit = (world.root / "etc/systemd/system/nvidia-persistenced.service").read_text()
+    assert "ExecStart=/usr/bin/nvidia-persistenced --persistence-mode" in unit
+    assert "no-persistence-mode" not in unit
 
 
 def test_the_fabric_manager_is_for_switches_only(world: step_machine.Machine) -> None:
@@ -208,6 +218,27 @@ def test_the_grid_driver_is_built_and_licensed(grid_world: step_machine.Machine)
     assert installer[1:4] == ["--silent", "--dkms", "--kernel-module-type=proprietary"]
     assert conf == "# licence\nIgnoreSP=FALSE\nEnableUI=FALSE\n"
     assert not (grid_world.root / "var/lib/batch-prep/grid").exists()
+
+
+def test_the_download_of_the_grid_driver_trusts_microsofts_own_root(
+    grid_world: step_machine.Machine,
+) -> None:
+    """Some front ends of the host leave out a certificate; the system's own roots stay trusted."""
+    grid_world.write("root/etc/ssl/certs/ca-certificates.crt", "the system's certificates\n")
+    grid_world.precede(
+        "curl",
+        "for ((i = 1; i < $#; i++)); do [[ ${!i} != --cacert ]] || { i=$((i + 1)); "
+        'cp "${!i}" "$MACHINE/trusted"; }; done',
+    )
+    checksum = hashlib.sha256(GRID_FILE.encode()).hexdigest()
+
+    grid_world.run_step("driver", DRIVER_KIND="grid", DRIVER_SHA256=checksum)
+
+    system, _, root = (grid_world.home / "trusted").read_text().partition("\n")
+    assert system == "the system's certificates"
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(root)).hexdigest()
+    assert digest == "6a170583db584151e1c454eeca2a64cc5d8e484a5bd1156e720b4458654ee9e5"
+    assert not list(grid_world.root.glob("usr/local/share/ca-certificates/*"))
 
 
 def test_a_grid_driver_with_another_checksum_is_not_run(grid_world: step_machine.Machine) -> None:

@@ -6,7 +6,7 @@ import pytest
 import step_assembler
 import step_machine
 
-VERSION = "580.126.20"
+VERSION = "580.173.02"
 SMI_LINE = f"0, Tesla T4, GPU-1234, {VERSION}, 15360, Enabled, [N/A]"
 # As a real one answered, and what /proc said of its module; both recorded.
 H200_LINE = "0, NVIDIA H200, GPU-21e98147-3d5f, 580.159.04, 143771, Enabled, Disabled"
@@ -190,11 +190,22 @@ def test_a_fabric_is_up_when_it_is_complete(
     assert judged(world, EXPECT_GPU="1") == verdict
 
 
-def test_no_persistence_is_slow_not_wrong(world: step_machine.Machine) -> None:
-    """Each task would wait for the GPU to wake."""
-    (world.home / "active/nvidia-persistenced.service").unlink()
+@pytest.mark.parametrize(
+    ("modes", "verdict"),
+    [
+        ("Enabled", ("pass", "")),
+        ("[N/A]", ("pass", "")),
+        ("Disabled", ("warn", "GPU_PERSISTENCE")),
+        ("Enabled\nDisabled", ("warn", "GPU_PERSISTENCE")),
+    ],
+)
+def test_no_persistence_is_slow_not_wrong(
+    world: step_machine.Machine, modes: str, verdict: tuple[str, str]
+) -> None:
+    """The driver is asked: Ubuntu's daemon runs with the mode off."""
+    world.precede("nvidia-smi", f"[[ $1 != *persistence_mode ]] || {{ echo '{modes}'; exit; }}")
 
-    assert judged(world, EXPECT_GPU="1") == ("warn", "GPU_PERSISTENCE")
+    assert judged(world, EXPECT_GPU="1") == verdict
 
 
 # How many there should be

@@ -44,12 +44,12 @@ def first(calls: list[str], words: str) -> int:
     ("variant", "parameters", "more"),
     [
         ("install", {}, {}),
-        ("install-gpu", {"GPU": "true"}, {"toolkitVersion": "1.17.8"}),
+        ("install-gpu", {"GPU": "true"}, {"toolkitVersion": "1.20.0"}),
         (
             "install-gpu-driver",
             DRIVER,
             {
-                "toolkitVersion": "1.17.8",
+                "toolkitVersion": "1.20.0",
                 "driverVersion": vendors.DRIVER_VERSION,
                 "driverKind": "datacenter-open",
             },
@@ -70,7 +70,7 @@ def test_one_step_says_it_all(
     assert outcome.data == {
         "os": "ubuntu",
         "osVersion": "24.04",
-        "dockerVersion": "28.5.2",
+        "dockerVersion": "29.7.2",
         "kernel": vendors.LONG_TERM_KERNEL,
         **more,
     }
@@ -162,7 +162,7 @@ def test_a_docker_that_is_restarted_is_not_ready(world: step_machine.Machine) ->
 def test_an_install_that_fails_leaves_word(world: step_machine.Machine) -> None:
     """For the step that waits for Docker; the next attempt takes it back when it begins."""
     failed = world.root / "run/batch-prep/install.failed"
-    world.fails_first("apt-get", 1, "E: Version 5:28.5.2-1 was not found", when="docker-ce=")
+    world.fails_first("apt-get", 1, "E: Version 5:29.7.2-1 was not found", when="docker-ce=")
 
     assert install(world).exit_code == 23
     assert failed.exists()

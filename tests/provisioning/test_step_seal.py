@@ -252,7 +252,7 @@ def test_a_full_answer_fits_the_line(world: step_machine.Machine) -> None:
     ]
     for name in names:
         world.offers_image(name, here=True)
-    world.write(f"modules/{step_machine.KERNEL}", "580.126.20")
+    world.write(f"modules/{step_machine.KERNEL}", "580.173.02")
     world.write("root/etc/docker/daemon.json", '{"runtimes": {"nvidia": {}}}')
     world.write("failed_units", "some-quite-long-name.service loaded failed failed It\n" * 20)
     world.write("root/var/run/reboot-required", "")
@@ -262,9 +262,9 @@ def test_a_full_answer_fits_the_line(world: step_machine.Machine) -> None:
         NONCE="n" * 80,
         EXPECT_GPU="driver-only",
         EXPECT_IMAGES="\n".join(names),
-        EXPECT_DOCKER="28.5.2",
-        EXPECT_TOOLKIT="1.17.8",
-        EXPECT_DRIVER="580.126.20",
+        EXPECT_DOCKER="29.7.2",
+        EXPECT_TOOLKIT="1.20.0",
+        EXPECT_DRIVER="580.173.02",
         VERIFY_IMAGE=names[0],
     )
 

@@ -183,7 +183,7 @@ def _file_image(owner: _Owner) -> None:
         os_version="24.04",
         kernel="6.8.0-1041-azure",
     )
-    inside |= {"docker": "28.5.2", "toolkit": "1.17.8", "diskGb": 64, "sealed": True}
+    inside |= {"docker": "29.7.2", "toolkit": "1.20.0", "diskGb": 64, "sealed": True}
     features = [{"name": "SecurityType", "value": "Standard"}]
     definition = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2"}
     definition |= {"architecture": "x64", "features": features}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.base import settings
+from shared.model import version_floors
 from tests.world import SETTINGS, World, a_pool, a_request, an_image
 
 CASES = [
@@ -95,3 +96,63 @@ def test_a_setting_that_the_script_would_refuse_is_refused_at_once(name: str, va
     """Not after a quarter of an hour, on a machine."""
     with pytest.raises(settings.SettingsInvalid, match=name):
         settings.load({**SETTINGS, name: value})
+
+
+OWN_VERSIONS = {
+    "driverVersion": "595.71.05",
+    "containerToolkitVersion": "1.19.1",
+    "dockerVersion": "29.3.1",
+}
+
+
+def test_an_image_has_the_versions_of_its_request() -> None:
+    """Advice to name another driver version can be followed; the record says what is inside."""
+    request = {
+        "mode": "image-only",
+        "requestId": "own",
+        "image": an_image(gpu=True, **OWN_VERSIONS),
+    }
+    build = World().build(request)
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverVersion"] == "595.71.05"
+    assert build["image"]["toolkitVersion"] == "1.19.1"
+    assert build["image"]["dockerVersion"] == "29.3.1"
+
+
+@pytest.mark.parametrize(
+    ("field", "version", "words"),
+    [
+        ("driverVersion", "580.126.20", "CVE-2026-24187"),
+        ("driverVersion", "580.126.20", "580.159.03"),
+        ("driverVersion", "570.211.01", "branch 570 has no version without it"),
+        ("driverVersion", "470.1.1", "branch 470 has no version without it"),
+        ("containerToolkitVersion", "1.17.8", "CVE-2026-24260"),
+        ("dockerVersion", "28.5.2", "CVE-2026-34040"),
+    ],
+)
+def test_a_version_with_a_known_escape_stops_a_build(field: str, version: str, words: str) -> None:
+    """Before a machine is paid for; the blocker names the vulnerability and the way out."""
+    world = World()
+    image = an_image(gpu=True, **{field: version})
+    build = world.build({"mode": "image-only", "requestId": "old", "image": image})
+
+    assert build["error"]["code"] == "Blocked", build["error"]
+    assert build["error"]["details"][0]["field"] == f"image.{field}"
+    assert words in build["error"]["message"]
+    assert world.resources("virtualMachines") == []
+
+
+def test_what_is_installed_by_default_is_above_every_floor() -> None:
+    """A floor that is raised makes this test fail until the catalogue follows."""
+    defaults = version_floors.default_versions()
+    assert [version_floors.below_floor(name, version) for name, version in defaults.items()] == [
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_driver_branch_newer_than_all_floors_is_accepted() -> None:
+    """A branch that began after the vulnerability was mended has no floor."""
+    assert version_floors.below_floor("driver", "610.43.02") is None

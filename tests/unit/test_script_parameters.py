@@ -30,6 +30,9 @@ class Names(BaseModel):
     image: fields.ImageReference = "busybox"
     built: fields.BuiltImage = "app"
     registry: fields.RegistryName = "registry"
+    driver: fields.DriverVersion = "580.173.02"
+    toolkit: fields.ContainerToolkitVersion = "1.20.0"
+    docker: fields.DockerVersion = "29.7.2"
 
 
 def accepts(**names: str) -> bool:
@@ -54,7 +57,7 @@ def test_every_registry_of_a_request_is_one_to_the_scripts(name: str) -> None:
     assert pattern("parts/preload_images.sh", "REGISTRY_LOGIN_SERVER").match(server)
 
 
-@pytest.mark.parametrize("field", ["image", "built", "registry"])
+@pytest.mark.parametrize("field", list(Names.model_fields))
 @pytest.mark.parametrize("spell", SPELLS)
 def test_what_a_shell_could_read_is_no_name(field: str, spell: str) -> None:
     """The first of two walls: the scripts refuse it as well."""

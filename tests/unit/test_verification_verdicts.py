@@ -15,7 +15,7 @@ def result(check: str, status: str = "pass", node: str = "n1", **more: object) -
 GOOD = [
     result("system", at="2026-01-01T00:00:01Z", seconds=2, evidence={"freeMib": 5000}),
     result("kernel", at="2026-01-01T00:00:03Z", seconds=1, evidence={"running": "6.8"}),
-    result("docker", evidence={"version": "28.5.2"}),
+    result("docker", evidence={"version": "29.7.2"}),
     result("gpu", evidence={"count": 1}),
     result("images", evidence={"count": 2}),
     result("container", "skip"),

@@ -44,7 +44,7 @@ def new(
         "kernel": kernel,
         "kernelPending": False,
         "docker": "27.5.1" if has_docker else "",
-        "toolkit": "1.17.8" if has_docker else "",
+        "toolkit": "1.20.0" if has_docker else "",
         "driver": "570.195.03" if has_driver else "",
         "driverKind": "datacenter-open" if has_driver else "",
         "driverLoaded": has_driver,

@@ -19,11 +19,11 @@ from local.azure_simulator.machine import bill_of_materials, interface, scripts
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
 CHECK_FAILED, DRIVER_BUILD, RETRY_LATER = 30, 40, 75
 
-DOCKER_VERSION = "28.5.2"
-TOOLKIT_VERSION = "1.17.8"
+DOCKER_VERSION = "29.7.2"
+TOOLKIT_VERSION = "1.20.0"
 DRIVER_VERSIONS = {
-    "datacenter-open": "580.126.20",
-    "datacenter-proprietary": "580.126.20",
+    "datacenter-open": "580.173.02",
+    "datacenter-proprietary": "580.173.02",
     "grid": "570.211.01",
 }
 _GRID_WITH_CHECKSUM = "595.58.03"
@@ -158,7 +158,8 @@ def docker(run: interface.ScriptRun, times: durations.Durations) -> Done:
     data = {"dockerVersion": version}
     changes = {"docker": version}
     if run.environment.get("GPU") == "true":
-        data["toolkitVersion"] = changes["toolkit"] = TOOLKIT_VERSION
+        toolkit = run.environment.get("CONTAINER_TOOLKIT_VERSION", TOOLKIT_VERSION)
+        data["toolkitVersion"] = changes["toolkit"] = toolkit
     return Done(data=data, changes=changes)
 
 

@@ -73,12 +73,12 @@ def test_nothing_of_a_driver_can_really_run() -> None:
 def test_the_toolkit_is_added_to_what_docker_said() -> None:
     """The reader of the result sees one step, with its parts."""
     run = a_run("docker", "install_docker install_container_toolkit", GPU="true")
-    done = steps.Done(data={"dockerVersion": "0", "toolkitVersion": "1.17.8"})
-    result = a_result("docker", dockerVersion="28.5.2")
+    done = steps.Done(data={"dockerVersion": "0", "toolkitVersion": "1.20.0"})
+    result = a_result("docker", dockerVersion="29.7.2")
     both = hybrid.answer(run.vm, ("install_container_toolkit",), result, done)
-    assert both.result["data"] == {"dockerVersion": "28.5.2", "toolkitVersion": "1.17.8"}
+    assert both.result["data"] == {"dockerVersion": "29.7.2", "toolkitVersion": "1.20.0"}
     assert both.result["scripted"] == ["install_container_toolkit"]
-    assert both.changes == {"docker": "28.5.2", "toolkit": "1.17.8"}
+    assert both.changes == {"docker": "29.7.2", "toolkit": "1.20.0"}
 
 
 def test_another_systems_kernel_is_the_scripted_one() -> None:
@@ -106,7 +106,7 @@ def test_a_scripted_check_takes_the_place_of_one_that_could_not_be_asked() -> No
         {"id": "images", "status": "fail", "code": "IMAGE_MISSING", "message": "scripted only"},
     ]
     done = steps.Done(exit_code=30, data={"checks": imagined})
-    result = a_result("check", checks=asked, dockerVersion="28.5.2")
+    result = a_result("check", checks=asked, dockerVersion="29.7.2")
     both = hybrid.answer(run.vm, ("gpu",), result, done).result
     assert (both["ok"], both["exitCode"]) == (False, 30)
     assert both["message"] == "failed checks: NVIDIA_RUNTIME_MISSING GPU_ABSENT"
@@ -130,7 +130,7 @@ def test_a_step_that_no_machine_runs_waits_as_a_scripted_one(tmp_path: Path) -> 
     assert executing.run(run) is None
     assert executing.look(run) is None
 
-    run.vm["docker"] = "28.5.2"
+    run.vm["docker"] = "29.7.2"
     busybox = interface.PulledImage(digest="sha256:0", size_bytes=1)
     ended = executing.look(dataclasses.replace(run, pull=lambda _: busybox))
     assert ended is not None

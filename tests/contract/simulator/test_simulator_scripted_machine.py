@@ -24,7 +24,7 @@ def test_a_result_line_has_the_form_of_the_contract(world: AzureSandbox) -> None
         "message": "",
         "logTail": "",
         "log": "/var/log/batch-prep/docker.log",
-        "data": {"dockerVersion": "28.5.2"},
+        "data": {"dockerVersion": "29.7.2"},
         "scripted": True,
     }
 

@@ -93,7 +93,7 @@ class BatchSandbox(AzureSandbox):
         return f"{gallery}/images/{name}/versions/1.0.0"
 
     def make_gpu_image(self, **options: Any) -> str:
-        inside = {"driver": "580.126.20", "driverKind": "datacenter-open", "driverLoaded": True}
+        inside = {"driver": "580.173.02", "driverKind": "datacenter-open", "driverLoaded": True}
         images = [as_preloaded(CUDA), as_preloaded(BUSYBOX)]
         return self.make_image(inside={**inside, "images": images}, **options)
 
@@ -188,7 +188,7 @@ def image_contents(**changes: Any) -> dict[str, Any]:
         os_version="24.04",
         kernel="6.8.0-1041-azure",
     )
-    return {**base, "docker": "28.5.2", "toolkit": "1.17.8", "diskGb": 64, **changes}
+    return {**base, "docker": "29.7.2", "toolkit": "1.20.0", "diskGb": 64, **changes}
 
 
 def as_preloaded(name: str) -> dict[str, Any]:

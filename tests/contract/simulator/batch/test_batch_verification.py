@@ -72,7 +72,7 @@ def test_a_node_without_gpu_and_expectations_skips_the_gpu(world):
 )  # fmt: skip
 def test_the_verification_finds_what_the_image_lacks(world, inside, size, environment, code):
     """The node is held back, and the code says whether image or size is to blame."""
-    base = {"driver": "580.126.20", "driverKind": "datacenter-open"}
+    base = {"driver": "580.173.02", "driverKind": "datacenter-open"}
     image = world.make_image(inside={**base, **inside})
     state, result = verified(world, image=image, size=size, environment=environment)
     assert state == "starttaskfailed"

@@ -1,0 +1,83 @@
+"""The oldest versions of Docker, toolkit and driver that an image may have, read from
+provisioning/floors.json.
+
+Each floor is the first version, of each branch where there are several, without the vulnerability
+that the file names. A branch that is older than the newest one of the file, and not in it, got no
+such version. The floor of drivers holds for data-centre drivers; of GRID drivers, Microsoft chooses
+which releases there are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared.base.errors import Problem
+from shared.model.catalogue import DriverKind
+from shared.model.plans import ImagePlan
+
+_HOME = Path(__file__).resolve().parents[2] / "provisioning"
+_NAMES = {
+    "docker": "Docker",
+    "containerToolkit": "the NVIDIA container toolkit",
+    "driver": "the NVIDIA driver",
+}
+
+
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((_HOME / "floors.json").read_text())
+    return table
+
+
+@cache
+def default_versions() -> dict[str, str]:
+    """What is installed where a request names no version: provisioning/catalogue.sh."""
+    text = (_HOME / "catalogue.sh").read_text()
+    constants = {"docker": "DOCKER", "containerToolkit": "TOOLKIT", "driver": "DRIVER"}
+    found = {}
+    for software, constant in constants.items():
+        match = re.search(rf"^readonly CATALOGUE_{constant}_VERSION=(\S+)", text, re.MULTILINE)
+        assert match is not None, constant
+        found[software] = match[1]
+    return found
+
+
+def problems(image: ImagePlan) -> list[Problem]:
+    """A blocker for each version of the image that is below its floor."""
+    wanted = {"docker": image.docker_version}
+    if image.gpu:
+        wanted["containerToolkit"] = image.container_toolkit_version
+        if image.driver is not DriverKind.GRID:
+            wanted["driver"] = image.driver_version
+    found = []
+    for software, asked in wanted.items():
+        version = asked or default_versions()[software]
+        if why := below_floor(software, version):
+            found.append(Problem(field=f"image.{software}Version", code="Vulnerable", message=why))
+    return found
+
+
+def below_floor(software: str, version: str) -> str | None:
+    """Why this version of `docker`, `containerToolkit` or `driver` is refused, or None."""
+    row = _table()[software]
+    floors: dict[str, str] = row["floors"]
+    branch = version.split(".", maxsplit=1)[0] if "" not in floors else ""
+    if branch not in floors and int(branch) > max(map(int, floors)):
+        return None
+    floor = floors.get(branch)
+    if floor is not None and _parts(version) >= _parts(floor):
+        return None
+    fixed = (
+        f"the first version without it is {floor}"
+        if floor
+        else f"branch {branch} has no version without it; others have: {', '.join(floors.values())}"
+    )
+    return f"{_NAMES[software]} {version} has {row['cve']} ({row['source']}); {fixed}"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
