@@ -26,7 +26,7 @@ Rows = dict[str, dict[str, "MemoryEntity"]]  # by partition and row, as the serv
 
 # Limits of the service:
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
-_STRING_MAX = 32 * 1024  # characters
+_STRING_MAX = 64 * 1024  # bytes of UTF-16
 _ENTITY_MAX = 1024 * 1024  # bytes
 _PROPERTIES_MAX = 255
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
@@ -179,11 +179,17 @@ def _checked_key(entity: Mapping[str, Any]) -> Key:
 def _check_limits(columns: Json) -> None:
     if len(columns) > _PROPERTIES_MAX:
         raise _error(HttpResponseError, "TooManyProperties", str(len(columns)))
-    texts = [v for v in columns.values() if isinstance(v, str)]
-    if any(len(text) > _STRING_MAX for text in texts):
-        raise _error(HttpResponseError, "PropertyValueTooLarge", str(max(map(len, texts))))
-    if sum(2 * len(text) for text in texts) > _ENTITY_MAX:
-        raise _error(HttpResponseError, "EntityTooLarge", "")
+    sizes = [_size(value) for value in columns.values() if isinstance(value, str)]
+    if max(sizes) > _STRING_MAX:
+        raise _error(HttpResponseError, "PropertyValueTooLarge", str(max(sizes)))
+    # The service counts 8 bytes besides the name for each property, and 4 for the row.
+    whole = 4 + sum(8 + _size(name) for name in columns) + sum(sizes)
+    if whole > _ENTITY_MAX:
+        raise _error(HttpResponseError, "EntityTooLarge", str(whole))
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass"))
 
 
 def _error(kind: type[HttpResponseError], code: str, what: str) -> HttpResponseError:

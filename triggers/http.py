@@ -17,6 +17,7 @@ from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.base.wire import Wire
 from shared.engine.activity import Services
+from shared.model import parsing
 from shared.model.documents import Error, ErrorDetail
 
 log = logging.getLogger("batch_prep.http")
@@ -40,11 +41,7 @@ class Call:
         if len(self.body) > BODY_BYTES_MAX:
             message = f"the body has {len(self.body)} bytes; {BODY_BYTES_MAX} are allowed"
             raise RequestRefused([Problem(field="$", code="TooLarge", message=message)])
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            message = f"the body is not JSON: {error}"
-            raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
+        return parsing.parse_json(self.body, "body")
 
     @property
     def origin(self) -> str:

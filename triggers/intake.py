@@ -6,9 +6,9 @@ import json
 import logging
 
 from shared.base import names
-from shared.base.errors import Problem, RequestRefused
+from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
-from shared.model import parsing
+from shared.model import parsing, request_size
 from shared.model.documents import Accepted
 from shared.model.requests import Build
 from shared.store import acceptance
@@ -28,7 +28,10 @@ def request_pool(call: Call) -> Answer:
     if other := _used_by(call.services, build.with_request_id(request_id)):
         message = "this requestId was used with another body; give a new one"
         return http.error(409, "RequestIdUsed", message, build_id=other)
-    call.services.outbox.put_pool_request(json.dumps({**data, "requestId": request_id}))
+    text = json.dumps({**data, "requestId": request_id}, ensure_ascii=False)
+    if problem := request_size.message_problem(data, text):
+        raise RequestRefused([problem])
+    call.services.outbox.put_pool_request(text)
     identity = names.build_id(request_id)
     return Answer(
         status=202,
@@ -53,7 +56,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     done before.
     """
     try:
-        request = parsing.parse_pool_message(_json(text))
+        request = parsing.parse_pool_message(parsing.parse_json(text, "message"))
         accepted = acceptance.accept_parsed(
             services.records, request, services.azure.config, f"message-{message_id}"
         )
@@ -71,14 +74,6 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
         return None
     plan = accepted.plan
     return Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = f"the message is not JSON: {error}"
-        raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
 
 
 def record_poison(services: Services, message_id: str, text: str) -> None:

@@ -57,3 +57,8 @@ else:
         if unknown:
             raise TypeError(f"{type(value).__name__} has no field {', '.join(sorted(unknown))}")
         return value.model_copy(update=changes)
+
+
+def utf16_bytes(text: str) -> int:
+    """The bytes of a text in UTF-16, in which Azure's tables count."""
+    return len(text.encode("utf-16-le", "surrogatepass"))

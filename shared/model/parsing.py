@@ -7,6 +7,7 @@ build.
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,6 +21,23 @@ from shared.model.fields import shown
 from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
 
 RequestT = TypeVar("RequestT", bound=Request)
+
+
+def parse_json(text: str | bytes, what: str) -> object:
+    """The value of a JSON text; `what` it is names it in the problem. Raises RequestRefused. Half a
+    surrogate pair and NaN, which Python accepts, are refused: nothing could store them.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        message = f"the {what} is not JSON: {error}"
+        raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def parse_build(data: object) -> Build:

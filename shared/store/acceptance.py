@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.base import names
+from shared.base.errors import RequestRefused
 from shared.base.settings import Settings
-from shared.model import parsing, planning
+from shared.model import parsing, planning, request_size
 from shared.model.plans import BuildPlan
 from shared.model.requests import Build
 from shared.store.records import Records
@@ -46,6 +47,8 @@ def accept_parsed(
 ) -> Accepted:
     """The same for a request that is parsed already."""
     request = request.with_request_id(fallback_id)
+    if problem := request_size.record_problem(request.to_wire()):
+        raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
     row = records.accept_build(plan.build_id, request.mode, request.to_wire())
     if row is not None and not _same(row["Request"], request.to_wire()):

@@ -33,7 +33,7 @@ POOLS = "batchprepPools"
 RECIPES = "batchprepRecipes"
 REFUSED = "batchprepRefused"
 
-_MESSAGE_MAX = 30_000  # characters kept of a refused message
+_MESSAGE_MAX = 15_000  # characters kept of a refused message: at most 30,000 UTF-16 units
 
 
 class Records(Claims):

@@ -17,15 +17,18 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
+from shared.base import wire
+
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 Json = dict[str, Any]
 SCHEMA = 1
-# Characters of one string column; Azure's limit is 32 Ki
-# (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model).
-_COLUMN_MAX = 30_000
-_PARTS_MAX = 15  # a row may have 1 MiB, and UTF-16 takes two bytes a character
+# Azure's limits are 32 Ki UTF-16 units for a string column and 1 MiB for a row, names included:
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+_COLUMN_UNITS_MAX = 30_000
+_ROW_BYTES_MAX = 1024 * 1024
+_COLUMN_BYTES = 100  # more than a column's name and Azure's 8 bytes for it take
 
 
 class TooLong(Exception):  # noqa: N818
@@ -121,14 +124,17 @@ def _entity(partition: str, row: str, values: Json) -> Json:
     entity: Json = {"PartitionKey": partition, "RowKey": row, "Schema": SCHEMA}
     for name, value in values.items():
         entity |= _json_columns(name, value) if isinstance(value, dict | list) else {name: value}
+    texts = (value for value in entity.values() if isinstance(value, str))
+    size = _COLUMN_BYTES * len(entity) + sum(map(wire.utf16_bytes, texts))
+    if size > _ROW_BYTES_MAX:
+        raise TooLong(f"{', '.join(values)}: {size} bytes, and a row has {_ROW_BYTES_MAX}")
     return entity
 
 
 def _json_columns(name: str, value: Json | list[Any]) -> Json:
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    parts = [text[i : i + _COLUMN_MAX] for i in range(0, len(text), _COLUMN_MAX)]
-    if len(parts) > _PARTS_MAX:
-        raise TooLong(f"{name} has {len(text)} characters; {_COLUMN_MAX * _PARTS_MAX} fit a row")
+    step = _COLUMN_UNITS_MAX if max(text) <= "\uffff" else _COLUMN_UNITS_MAX // 2
+    parts = [text[i : i + step] for i in range(0, len(text), step)]
     columns: Json = {f"{name}_{i}" if i else name: part for i, part in enumerate(parts)}
     return {**columns, f"{name}_Parts": len(parts)}
 

@@ -91,6 +91,19 @@ def test_long_values_go_on_in_further_columns(tables: Tables) -> None:
         tables.put("things", "p", "r", {"Value": {"text": "x" * 1_000_000}})
 
 
+def test_a_column_and_a_row_are_measured_in_utf16(tables: Tables) -> None:
+    """An emoji counts twice, as Azure counts it."""
+    emoji = {"text": "\U0001f600" * 70_000}
+    tables.put("things", "p", "emoji", {"Value": emoji})
+    row = tables.get("things", "p", "emoji")
+    assert row is not None
+    assert row["Value"] == emoji
+    with pytest.raises(TooLong):
+        tables.put("things", "p", "r", {"Value": {"text": "\U0001f600" * 300_000}})
+    with pytest.raises(TooLong):
+        tables.put("things", "p", "r", {"A": {"t": "x" * 300_000}, "B": {"t": "x" * 300_000}})
+
+
 def test_a_claim_belongs_to_one_build_while_it_runs(tables: Tables) -> None:
     """The lock of an image is a row; it falls to the next build when its holder has ended."""
     records = Records(tables)
