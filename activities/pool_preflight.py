@@ -37,10 +37,30 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes, poll)
         problems += _agent_problems(services, plan, found, poll)
+    if found is None and (problem := _no_more_accounts(services, account)):
+        problems.append(problem)
     endpoint = None
     if is_there and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
     return Findings(blockers=problems, endpoint=endpoint)
+
+
+def _no_more_accounts(services: Services, account: AccountPlan) -> Problem | None:
+    """Whether the region has as many Batch accounts as the subscription may have there."""
+    limits = sdk.fetch(services.azure.batch.location.get_quotas, account.location) or {}
+    here = [
+        f"{found['name']} (resource group {found['id'].split('/')[4]})"
+        for found in sdk.listed(services.azure.batch.batch_account.list)
+        if names.same(found.get("location"), account.location)
+    ]
+    limit = limits.get("accountQuota")
+    if limit is None or len(here) < int(limit):
+        return None
+    message = (
+        f"the subscription may have {limit} Batch accounts in {account.location}, and has "
+        f"{', '.join(sorted(here))}: name one of them, or ask for a higher quota"
+    )
+    return Problem(field="batchAccount.name", code="QuotaExceeded", message=message)
 
 
 def _batch_account(services: Services, account: AccountPlan, poll: PollState) -> Json | None:

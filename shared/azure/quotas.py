@@ -134,8 +134,8 @@ def batch_shortages(
     used: dict[str, int],
     others: Iterable[Size] = (),
 ) -> list[Problem]:
-    """Which of the asked pools do not fit the account's core quotas, and which of the `others`
-    would. `needs` is (field, size, nodes) in order.
+    """Which core quotas of the account the asked pools exceed together, one problem for each, and
+    which of the `others` would fit. `needs` is (field, size, nodes) of each pool.
     """
     found = account.get("properties") or {}
     if found.get("poolAllocationMode") == "UserSubscription":
@@ -146,31 +146,53 @@ def batch_shortages(
     }
     enforced = bool(found.get("dedicatedCoreQuotaPerVMFamilyEnforced"))
     total = int(found.get("dedicatedCoreQuota") or 0)
-    claimed = dict(used)
-    problems = []
+    others = list(others)
 
-    def room(other: Size) -> int:
-        family = other.family.lower()
-        free = families.get(family, 0) - claimed.get(family, 0) if enforced else total
-        return min(total - claimed.get("", 0), free)
+    def room(size: Size) -> int:
+        return min(_free(quota, used) for quota in quotas_of(size))
 
-    for field, size, nodes in needs:
-        family = size.family.lower()
-        limits = [("all families", total, claimed.get("", 0))]
-        if enforced:
-            limits.append((size.family, families.get(family, 0), claimed.get(family, 0)))
-        cores = size.cores * nodes
-        short = [(name, limit, use) for name, limit, use in limits if limit - use < cores]
-        if short:
-            name, limit, use = min(short, key=lambda s: s[1] - s[2])
-            fit = max(0, (limit - use) // size.cores) if size.cores else 0
-            message = (
-                f"{nodes} nodes of {size.name} need {cores} cores ({name}): the account's limit is "
-                f"{limit}, {use} are claimed. {fit} nodes of this size would fit. "
-                f"{_fitting(size, nodes, others, room)}"
-            )
-            problems.append(Problem(field=field, code="QuotaExceeded", message=message))
-        else:
-            claimed[""] = claimed.get("", 0) + cores
-            claimed[family] = claimed.get(family, 0) + cores
-    return problems
+    def quotas_of(size: Size) -> list[tuple[str, str, int]]:
+        """The quotas of one size: name, family in lower case, limit."""
+        of_family = (size.family, size.family.lower(), families.get(size.family.lower(), 0))
+        return [*([of_family] if enforced else []), ("all families", "", total)]
+
+    concerned: dict[tuple[str, str, int], list[tuple[str, Size, int]]] = {}
+    for need in needs:
+        for quota in quotas_of(need[1]):
+            concerned.setdefault(quota, []).append(need)
+    return [
+        _shortage(quota, used, pools, others, room)
+        for quota, pools in concerned.items()
+        if sum(size.cores * nodes for _, size, nodes in pools) > _free(quota, used)
+    ]
+
+
+def _free(quota: tuple[str, str, int], used: dict[str, int]) -> int:
+    _, family, limit = quota
+    return max(0, limit - used.get(family, 0))
+
+
+def _shortage(
+    quota: tuple[str, str, int],
+    used: dict[str, int],
+    pools: list[tuple[str, Size, int]],
+    others: list[Size],
+    room: Callable[[Size], int],
+) -> Problem:
+    """One quota that the pools exceed together, and how many nodes of their sizes fit in all."""
+    name, family, limit = quota
+    cores = sum(size.cores * nodes for _, size, nodes in pools)
+    (field, first, _), nodes = pools[0], sum(nodes for *_, nodes in pools)
+    sizes = {size.name: size for _, size, _ in pools}
+    fitting = [
+        f"{room(size) // max(1, size.cores)} nodes of {name}" for name, size in sizes.items()
+    ]
+    who = f"{nodes} nodes of {' and '.join(sizes)}"
+    message = (
+        f"{who}{f' in {len(pools)} pools' if len(pools) > 1 else ''} need {cores} cores ({name}): "
+        f"the account's limit is {limit}, {used.get(family, 0)} are claimed. "
+        f"{' or '.join(fitting)} would fit in all. {_fitting(first, nodes, others, room)}"
+    )
+    return Problem(
+        field=field if len(pools) == 1 else "pools", code="QuotaExceeded", message=message
+    )

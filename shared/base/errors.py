@@ -152,6 +152,7 @@ _QUOTA_CODES = {
     "ActiveJobAndScheduleQuotaReached",
     "PoolQuotaReached",
     "QuotaExceeded",
+    "SubscriptionQuotaExceeded",
     "SubscriptionQuotaReached",
 }
 _PERMISSION_CODES = {
@@ -207,6 +208,8 @@ _NEXT_ACTION = {
 
 
 _NEXT_ACTION_BY_CODE = {
+    "SubscriptionQuotaExceeded": "Name an existing account (batchAccount.name and "
+    "resourceGroup), or ask for a higher quota of Batch accounts in this region.",
     "PropertyCannotBeUpdated": 'Ask again with "ifExists": "replace": Azure does not change this '
     "property of an existing pool.",
 }

@@ -36,8 +36,14 @@ def _pool_of_build(pool: PoolRecord) -> dict[str, Any]:
 ShownFailure = Annotated[Failure, PlainSerializer(lambda failure: failure.to_answer())]
 ShownProblem = Annotated[Problem, PlainSerializer(lambda problem: problem.to_wire())]
 ShownImage = Annotated[ImageRecord, PlainSerializer(lambda image: image.to_wire())]
-ShownPool = Annotated[PoolRecord, PlainSerializer(lambda pool: pool.to_wire())]
 PoolOfBuild = Annotated[PoolRecord, PlainSerializer(_pool_of_build)]
+# In a list: what each node and each check said is shown at the pool's own address.
+ListedPool = Annotated[
+    PoolRecord,
+    PlainSerializer(
+        lambda pool: {k: v for k, v in pool.to_wire().items() if k not in {"checks", "proofs"}}
+    ),
+]
 # A stored request is shown unchanged, also where it would be refused today.
 StoredRequest = Annotated[SkipValidation[Build], PlainSerializer(lambda request: request)]
 
@@ -210,9 +216,9 @@ class BillOfMaterials(Document):
 
 
 class PoolList(Document):
-    """The pools that builds have made."""
+    """The pools that builds have made, without the checks of their nodes."""
 
-    pools: list[ShownPool]
+    pools: list[ListedPool]
 
 
 # -- recipes --------------------------------------------------------------------------------------

@@ -234,8 +234,48 @@ def test_quota_exceeded_for_pools(world: World) -> None:
     assert detail["code"] == "QuotaExceeded"
     assert "160 cores" in detail["message"]
     assert re.search(r"limit is \d+, \d+ are claimed", detail["message"])
-    assert re.search(r"\d+ nodes of this size would fit", detail["message"])
+    assert re.search(r"\d+ nodes of Standard_D8s_v5 would fit in all", detail["message"])
     assert "What would fit: Standard_D4s_v5, Standard_D2s_v5" in detail["message"]
+
+
+def test_pools_over_one_quota_are_told_once(world: World) -> None:
+    """With how many pools it concerns and how many nodes fit in all."""
+    pools = [a_pool(f"pool{number}", nodes=30) for number in range(20)]
+    build = world.build(a_request(pools=pools))
+
+    details = build["error"]["details"]
+    assert [detail["field"] for detail in details] == ["pools"] * len(details)
+    causes = [re.findall(r"cores \(([^)]+)\)", detail["message"]) for detail in details]
+    assert len(causes) == len({cause for (cause,) in causes})
+    assert "600 nodes of Standard_D2s_v5 in 20 pools need 1200 cores" in details[0]["message"]
+    assert re.search(r"\d+ nodes of Standard_D2s_v5 would fit in all", details[0]["message"])
+
+
+def test_a_region_that_is_full_of_batch_accounts_is_a_blocker(world: World) -> None:
+    """Azure allows three; an account that exists would do."""
+    for number in (1, 2, 3):
+        account = {"name": f"account{number}", "resourceGroup": "images"}
+        request = a_request(requestId=f"r{number}", batchAccount=account)
+        request["image"]["name"] = f"image{number}"
+        assert world.build(request)["state"] == "succeeded"
+
+    build = world.build(a_request(requestId="r4", image=an_image(name="image4")))
+
+    (detail,) = build["error"]["details"]
+    assert (detail["field"], detail["code"]) == ("batchAccount.name", "QuotaExceeded")
+    assert "3 Batch accounts in swedencentral" in detail["message"]
+    assert "account1 (resource group images)" in detail["message"]
+
+
+def test_an_account_that_azure_refuses_for_its_quota_is_no_conflict(world: World) -> None:
+    """Another build may have made the last one since the checks."""
+    refusal = {"effect": "status", "status": 409, "code": "SubscriptionQuotaExceeded"}
+    world.fault({**refusal, "method": "PUT", "path": "batchAccounts/mybatch12345"})
+
+    error = world.build(a_request())["error"]
+
+    assert (error["code"], error["azureCode"]) == ("QuotaExceeded", "SubscriptionQuotaExceeded")
+    assert "an existing account" in error["nextAction"]
 
 
 def test_quota_exceeded_for_the_builder(world: World) -> None:

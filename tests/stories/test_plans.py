@@ -53,8 +53,8 @@ def test_every_plan_asks_anew(world: World) -> None:
     world.build(a_request())
     world.change_facts({"batchQuota:standardDSv5Family": 4, "batchQuota:dedicatedCores": 4})
     wanted = a_request(requestId="r2", mode="batch-only", pools=[a_pool("big", nodes=9)])
-    (blocker,) = planned(world, wanted)["blockers"]
-    assert blocker["code"] == "QuotaExceeded"
+    blockers = planned(world, wanted)["blockers"]  # the family's quota and the sum's
+    assert [blocker["code"] for blocker in blockers] == ["QuotaExceeded"] * 2
     world.change_facts({"batchQuota:standardDSv5Family": 120, "batchQuota:dedicatedCores": 120})
     assert planned(world, wanted)["blockers"] == []
 
