@@ -150,7 +150,15 @@ def test_a_machine_becomes_an_image_version(az: Cli, tmp_path: pathlib.Path) -> 
     assert (made["powerState"], bool(made["publicIpAddress"])) == ("VM running", True)
     (deployed,) = az(f"deployment group list -g {GROUP}")
     assert deployed["properties"]["provisioningState"] == "Succeeded"
+    steps = az(f"deployment operation group list -g {GROUP} -n {deployed['name']}")
+    made = {step["properties"]["targetResource"]["resourceName"] for step in steps}
+    assert made == {"vm", "vmNSG", "vmPublicIP", "vmVMNic", "vmVNET"}
 
+    az(f"vm update -g {GROUP} -n vm --set tags.owner=me")  # sends back all that was shown
+    assert az(f"vm show -g {GROUP} -n vm")["tags"] == {"owner": "me"}
+    az(f"network nsg rule create -g {GROUP} --nsg-name vmNSG -n http --priority 200")
+    rules = az(f"network nsg rule list -g {GROUP} --nsg-name vmNSG")
+    assert {rule["name"] for rule in rules} == {"default-allow-ssh", "http"}
     az(f"vm run-command invoke -g {GROUP} -n vm --command-id RunShellScript --scripts",
        "waagent -deprovision+user -force")  # fmt: skip
     az(f"vm deallocate -g {GROUP} -n vm")
@@ -187,6 +195,8 @@ def test_a_batch_account_and_its_pools(az: Cli) -> None:
     assert [pool["id"] for pool in az("batch pool list")] == ["p"]
     assert [node["state"] for node in az("batch node list --pool-id p")] == ["idle"]
     assert az("batch pool show --pool-id p")["vmSize"] == "standard_d4s_v5"
+    az("batch pool set --pool-id p --metadata owner=me")
+    assert az("batch pool show --pool-id p")["metadata"] == [{"name": "owner", "value": "me"}]
     az("batch job create --id j --pool-id p")
     az("batch task create --job-id j --task-id t --command-line true")
     assert az("batch task show --job-id j --task-id t")["state"] in {"active", "completed"}

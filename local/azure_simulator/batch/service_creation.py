@@ -1,4 +1,4 @@
-"""Pools made on the data plane: its flat body becomes the one of Resource Manager."""
+"""Pools made and changed on the data plane: its flat body becomes the one of Resource Manager."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ _SAME = frozenset(
     }
 )
 _RENAMED = {"applicationPackageReferences": "applicationPackages"}
-_DROPPED = frozenset({"targetNodeCommunicationMode", "resourceTags"})
+_CHANGEABLE = frozenset({"displayName", "metadata", "startTask", "taskSlotsPerNode", "vmSize"})
+_DROPPED = frozenset({"targetNodeCommunicationMode", "resourceTags", "certificateReferences"})
 """Of older API versions."""
 
 
 def serve(plane: planes.DataPlane) -> None:
     plane.route("POST", "/pools", create, operation="pools.create")
+    plane.route("PATCH", "/pools/{pool}", patch, operation="pools.update")
+    plane.route("POST", "/pools/{pool}/updateproperties", replace, operation="pools.update")
 
 
 def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
@@ -51,6 +54,36 @@ def create(azure: context.Azure, request: model.Request, account: store.Resource
     wanted = _as_request(body).json(pool_body.SHAPE)
     pool = pools.create(azure, account, f"{account.id}/pools/{given['id']}", wanted)
     return odata.created(service_pools.shown(azure, pool, request))
+
+
+def patch(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
+    """200: what is given replaces what was there."""
+    return _change(azure, request, account, {})
+
+
+def replace(
+    azure: context.Azure, request: model.Request, account: store.Resource
+) -> model.Response:
+    """204: what is not given is taken away."""
+    answer = _change(azure, request, account, {"metadata": [], "startTask": {}})
+    return model.empty_response(204, answer.headers)
+
+
+def _change(
+    azure: context.Azure,
+    request: model.Request,
+    account: store.Resource,
+    defaults: model.JsonObject,
+) -> model.Response:
+    pool = service_pools.require(azure, request, account)
+    given = {**defaults, **request.json()}
+    unknown = sorted(set(given) - _CHANGEABLE - _DROPPED - set(_RENAMED))
+    if unknown:
+        raise problems.unknown_property(unknown[0], "pool")
+    kept = {name: value for name, value in given.items() if name in _CHANGEABLE}
+    wanted = _as_request({"properties": kept}).json(pool_body.SHAPE)
+    pools.change(azure, pool, wanted)
+    return odata.done(request, 200)
 
 
 def _as_request(body: model.JsonObject) -> model.Request:

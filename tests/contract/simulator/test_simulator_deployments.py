@@ -149,3 +149,29 @@ def test_a_security_group_cannot_be_deleted_while_an_interface_uses_it(
     answer = world.send("DELETE", f"{group}{VERSION}")
 
     assert answer.json()["error"]["code"] == "InUseNetworkSecurityGroupCannotBeDeleted"
+
+
+def test_a_rule_is_added_to_a_security_group_and_removed(world: AzureSandbox) -> None:
+    deploy(world, resource(f"{NETWORK}/networkSecurityGroups", "rules"))
+    deployed(world)
+    rules = world.network.security_rules
+    allowed = {"access": "Allow", "direction": "Inbound", "priority": 100, "protocol": "Tcp"}
+
+    rules.begin_create_or_update(GROUP, "rules", "ssh", {"properties": allowed}).result()
+
+    assert [rule.name for rule in rules.list(GROUP, "rules")] == ["ssh"]
+    assert rules.get(GROUP, "rules", "ssh").priority == 100
+    rules.begin_delete(GROUP, "rules", "ssh").result()
+    assert list(rules.list(GROUP, "rules")) == []
+
+
+def test_the_operations_of_a_deployment_name_what_it_makes(world: AzureSandbox) -> None:
+    """Their address has no `providers` in it."""
+    deploy(world, network())
+    deployed(world)
+
+    path = f"{world.group_id()}/deployments/d/operations{VERSION}"
+    (made,) = world.send("GET", path).json()["value"]
+
+    assert made["properties"]["provisioningState"] == "Succeeded"
+    assert made["properties"]["targetResource"]["resourceName"] == "net"
