@@ -92,8 +92,8 @@ def _as_request(body: model.JsonObject) -> model.Request:
 
 
 def _properties(given: Mapping[str, Any]) -> dict[str, Any]:
-    scaling = {"id", *_SHAPE} - _SAME
-    unknown = sorted(set(given) - scaling - _SAME - set(_RENAMED) - _DROPPED - {"id"})
+    read = {name.removesuffix("!") for name in _SHAPE}
+    unknown = sorted(set(given) - read - _SAME - set(_RENAMED) - _DROPPED)
     if unknown:
         raise problems.unknown_property(unknown[0], "pool")
     found = {name: value for name, value in given.items() if name in _SAME}

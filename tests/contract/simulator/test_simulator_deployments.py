@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import hypothesis
 import pytest
 from azure_sandbox import GROUP, LOCATION, AzureSandbox
+from hypothesis import strategies as st
+
+from local.azure_simulator import model
+from local.azure_simulator.resources import templates
 
 VERSION = "?api-version=2025-04-01"
 NETWORK = "Microsoft.Network"
@@ -175,3 +181,26 @@ def test_the_operations_of_a_deployment_name_what_it_makes(world: AzureSandbox) 
 
     assert made["properties"]["provisioningState"] == "Succeeded"
     assert made["properties"]["targetResource"]["resourceName"] == "net"
+
+
+WORDS = ("concat", "parameters", "resourceId", "format", "if", "(", ")", "[", "]", "'a/b'", "'{0}'",
+         ",", ".", " ", "1", "'", "id", "subscription()")  # fmt: skip
+
+
+@hypothesis.given(words=st.lists(st.sampled_from(WORDS), max_size=8))
+def test_no_expression_is_an_error_of_the_simulator(words: list[str]) -> None:
+    """Whatever is written between the brackets has a value or is refused."""
+    group = "/subscriptions/s/resourceGroups/g"
+    made = resource(f"{NETWORK}/publicIPAddresses", f"[{''.join(words)}]")
+    with contextlib.suppress(model.Refusal):
+        templates.read({"resources": [made]}, {}, group, LOCATION)
+
+
+def test_what_refers_to_itself_is_refused(world: AzureSandbox) -> None:
+    answer = deploy(
+        world,
+        resource(f"{NETWORK}/networkSecurityGroups", "[variables('a')]"),
+        variables={"a": "[variables('b')]", "b": "[variables('a')]"},
+    )
+
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidTemplate")
