@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from local import clock
-from local.azure_simulator import certificate, core, model, server
+from local.azure_simulator import certificate, core, model, proxy, server
 
 COMMAND = os.environ.get("AZURE_CLI") or shutil.which("az")
 TENANT = core.LOCAL_TENANT
@@ -56,9 +56,13 @@ class Served:
         asyncio.set_event_loop(self._loop)
         tls = server.Tls(port=0, context=certificate.server_context(self._folder))
         running = self._loop.run_until_complete(server.start(self.azure, 0, tls))
+        assert running.tls_port is not None
+        through = self._loop.run_until_complete(proxy.start(0, running.tls_port))
+        self.proxy_url = f"http://{server.HOST}:{through.sockets[0].getsockname()[1]}"
         self.url, self.tls_url = running.url, f"https://{server.HOST}:{running.tls_port}"
         self._ready.set()
         self._loop.run_forever()
+        through.close()
         self._loop.run_until_complete(running.stop())
         self._loop.close()
 
@@ -79,6 +83,7 @@ class Cli:
             "AZURE_CORE_ONLY_SHOW_ERRORS": "yes",
             "REQUESTS_CA_BUNDLE": str(folder / "tls" / certificate.CERTIFICATE),
             "NO_PROXY": server.HOST,
+            "HTTPS_PROXY": served.proxy_url,
             "IDENTITY_ENDPOINT": f"{served.url}/msi/token",
             "IDENTITY_HEADER": "any",
         }
@@ -213,6 +218,9 @@ def test_a_registry_its_builds_and_who_may_pull(az: Cli) -> None:
     assert "Successfully pushed image: cliregistry1.azurecr.io/app:1" in printed
     assert az("acr task list-runs -r cliregistry1")[0]["status"] == "Succeeded"
 
+    assert az("acr login -n cliregistry1 --expose-token")["accessToken"]
+    assert az("acr repository list -n cliregistry1") == ["app"]
+    assert az("acr repository show-tags -n cliregistry1 --repository app") == ["1"]
     principal = az(f"identity create -g {GROUP} -n pull")["principalId"]
     who = f"--assignee-object-id {principal} --scope {registry['id']}"
     az(f"role assignment create --role AcrPull --assignee-principal-type ServicePrincipal {who}")

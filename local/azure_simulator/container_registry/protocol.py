@@ -42,6 +42,9 @@ def register(azure: context.Azure) -> None:
     azure.route("POST", "/oauth2/exchange", exchange, plane=_REGISTRY)
     azure.route("POST", "/oauth2/token", issue, plane=_REGISTRY)
     azure.route("GET", "/v2", check, plane=_REGISTRY)
+    for catalog in ("/v2/_catalog", "/acr/v1/_catalog"):
+        azure.route("GET", catalog, list_repositories, plane=_REGISTRY)
+    azure.route("GET", "/acr/v1/{repository}/_tags", list_tags, plane=_REGISTRY)
     path = "/v2"
     for depth in range(1, _DEPTH_MAX + 1):
         path += f"/{{part{depth}}}"
@@ -88,6 +91,27 @@ def manifest(azure: context.Azure, request: model.Request) -> model.Response:
         if found["repository"] == repository and reference in {found["tag"], found["digest"]}:
             return _manifest_response(request, found)
     raise model.Refusal(404, "MANIFEST_UNKNOWN", f"manifest tagged by {reference!r} is not found")
+
+
+def list_repositories(azure: context.Azure, request: model.Request) -> model.Response:
+    registry = _authenticated(azure, request)
+    found = {image.document["repository"] for image in registries.images(azure, registry)}
+    return model.json_response(200, {"repositories": sorted(found)})
+
+
+def list_tags(azure: context.Azure, request: model.Request) -> model.Response:
+    """Of a repository whose name has one part."""
+    registry = _authenticated(azure, request)
+    repository = request.parameters["repository"]
+    tags = [
+        {"name": image.document["tag"], "digest": image.document["digest"]}
+        for image in registries.images(azure, registry)
+        if image.document["repository"] == repository
+    ]
+    if not tags:
+        raise model.Refusal(404, "NAME_UNKNOWN", f"repository {repository!r} is not found")
+    server = registry.properties["loginServer"]
+    return model.json_response(200, {"registry": server, "imageName": repository, "tags": tags})
 
 
 def _manifest_response(request: model.Request, image: model.JsonObject) -> model.Response:
