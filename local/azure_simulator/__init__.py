@@ -25,6 +25,7 @@ The map:
     durations       samples durations, by seed      faults          what tests inject
     throttling      token buckets                   tokens          issues and checks tokens
     shapes          forms of bodies                 entra           endpoints, login
+    server          http and https                  proxy           registries by their own names
     providers       the list of modules             control         /_simulator/…
     resources/ identity/ network/ compute/ batch/ container_registry/   resource types
     machine/        what scripts do in a VM         data/           regions, sizes, images

@@ -34,7 +34,7 @@ def main() -> None:
     if options.storage:
         storage_accounts.deploy_log_account(azure, _account_of(options.storage))
     azure.store.commit()
-    asyncio.run(server.serve(azure, options.port, _tls(options)))
+    asyncio.run(server.serve(azure, options.port, _tls(options), options.proxy_port))
     if machines is not None:
         machines.close()
 
@@ -69,6 +69,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.azure_simulator")
     parser.add_argument("--port", type=int, required=True, help="on the loopback address")
     parser.add_argument("--tls-port", type=int, help="a second port, for https")
+    parser.add_argument("--proxy-port", type=int, help="a proxy to the https port, for registries")
     parser.add_argument(
         "--retry-after", type=int, help="seconds that each running operation asks to wait for"
     )
@@ -90,7 +91,10 @@ def _parse() -> argparse.Namespace:
         help="directory with what such machines are made from, see `local.machines`",
     )
     parser.add_argument("--log-level", default="warning")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.proxy_port is not None and options.tls_port is None:
+        parser.error("--proxy-port leads to https: give --tls-port, too")
+    return options
 
 
 if __name__ == "__main__":

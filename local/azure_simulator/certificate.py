@@ -26,11 +26,14 @@ def server_context(folder: pathlib.Path) -> ssl.SSLContext:
 
 
 def _make(folder: pathlib.Path) -> None:
-    """Write `key.pem`, which its owner alone reads, and `certificate.pem` for this machine."""
+    """Write `key.pem`, which its owner alone reads, and `certificate.pem`. It is for this machine
+    and for registries, which a client may reach through the simulator's proxy.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(oid.NameOID.COMMON_NAME, "Azure simulator")])
-    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+    names = [x509.DNSName(host) for host in ("localhost", "*.azurecr.io")]
+    hosts = [*names, x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
     begins = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()

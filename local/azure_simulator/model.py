@@ -82,7 +82,7 @@ class Request:
         try:
             given = shapes.without_nulls(json.loads(self.body or b"{}"))
             document: JsonObject = shapes.shaped(given, shape)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"The request content was invalid and could not be deserialized: '{error}'."
             refuse(400, INVALID_CONTENT, message)
         return document

@@ -15,9 +15,9 @@ import time
 
 from aiohttp import web
 
-from local.azure_simulator import core, model
+from local.azure_simulator import core, model, proxy
 
-HOST = "127.0.0.1"
+HOST = proxy.HOST
 BODY_BYTES_MAX = 256 * 1024 * 1024
 """Build contexts are uploaded here too."""
 _LOG = logging.getLogger(__name__)
@@ -64,7 +64,9 @@ async def start(azure: core.Simulator, port: int, tls: Tls | None = None) -> Run
     return RunningServer(port=ports[0], runner=runner, tls_port=ports[1] if tls else None)
 
 
-async def serve(azure: core.Simulator, port: int, tls: Tls | None = None) -> None:
+async def serve(
+    azure: core.Simulator, port: int, tls: Tls | None = None, proxy_port: int | None = None
+) -> None:
     """Listen until SIGTERM or SIGINT, then close the simulator."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,7 +75,12 @@ async def serve(azure: core.Simulator, port: int, tls: Tls | None = None) -> Non
     running = await start(azure, port, tls)
     also = f" and https://{HOST}:{running.tls_port}" if running.tls_port else ""
     print(f"azure simulator: {running.url}{also}", flush=True)
+    through = None
+    if proxy_port is not None and running.tls_port is not None:
+        through = await proxy.start(proxy_port, running.tls_port)
     await stopped.wait()
+    if through is not None:
+        through.close()
     await running.stop()
     azure.close()
 

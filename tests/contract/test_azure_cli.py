@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from local import clock
-from local.azure_simulator import certificate, core, model, server
+from local.azure_simulator import certificate, core, model, proxy, server
 
 COMMAND = os.environ.get("AZURE_CLI") or shutil.which("az")
 TENANT = core.LOCAL_TENANT
@@ -56,9 +56,13 @@ class Served:
         asyncio.set_event_loop(self._loop)
         tls = server.Tls(port=0, context=certificate.server_context(self._folder))
         running = self._loop.run_until_complete(server.start(self.azure, 0, tls))
+        assert running.tls_port is not None
+        through = self._loop.run_until_complete(proxy.start(0, running.tls_port))
+        self.proxy_url = f"http://{server.HOST}:{through.sockets[0].getsockname()[1]}"
         self.url, self.tls_url = running.url, f"https://{server.HOST}:{running.tls_port}"
         self._ready.set()
         self._loop.run_forever()
+        through.close()
         self._loop.run_until_complete(running.stop())
         self._loop.close()
 
@@ -79,6 +83,7 @@ class Cli:
             "AZURE_CORE_ONLY_SHOW_ERRORS": "yes",
             "REQUESTS_CA_BUNDLE": str(folder / "tls" / certificate.CERTIFICATE),
             "NO_PROXY": server.HOST,
+            "HTTPS_PROXY": served.proxy_url,
             "IDENTITY_ENDPOINT": f"{served.url}/msi/token",
             "IDENTITY_HEADER": "any",
         }
@@ -150,7 +155,15 @@ def test_a_machine_becomes_an_image_version(az: Cli, tmp_path: pathlib.Path) -> 
     assert (made["powerState"], bool(made["publicIpAddress"])) == ("VM running", True)
     (deployed,) = az(f"deployment group list -g {GROUP}")
     assert deployed["properties"]["provisioningState"] == "Succeeded"
+    steps = az(f"deployment operation group list -g {GROUP} -n {deployed['name']}")
+    made = {step["properties"]["targetResource"]["resourceName"] for step in steps}
+    assert made == {"vm", "vmNSG", "vmPublicIP", "vmVMNic", "vmVNET"}
 
+    az(f"vm update -g {GROUP} -n vm --set tags.owner=me")  # sends back all that was shown
+    assert az(f"vm show -g {GROUP} -n vm")["tags"] == {"owner": "me"}
+    az(f"network nsg rule create -g {GROUP} --nsg-name vmNSG -n http --priority 200")
+    rules = az(f"network nsg rule list -g {GROUP} --nsg-name vmNSG")
+    assert {rule["name"] for rule in rules} == {"default-allow-ssh", "http"}
     az(f"vm run-command invoke -g {GROUP} -n vm --command-id RunShellScript --scripts",
        "waagent -deprovision+user -force")  # fmt: skip
     az(f"vm deallocate -g {GROUP} -n vm")
@@ -187,6 +200,8 @@ def test_a_batch_account_and_its_pools(az: Cli) -> None:
     assert [pool["id"] for pool in az("batch pool list")] == ["p"]
     assert [node["state"] for node in az("batch node list --pool-id p")] == ["idle"]
     assert az("batch pool show --pool-id p")["vmSize"] == "standard_d4s_v5"
+    az("batch pool set --pool-id p --metadata owner=me")
+    assert az("batch pool show --pool-id p")["metadata"] == [{"name": "owner", "value": "me"}]
     az("batch job create --id j --pool-id p")
     az("batch task create --job-id j --task-id t --command-line true")
     assert az("batch task show --job-id j --task-id t")["state"] in {"active", "completed"}
@@ -203,6 +218,9 @@ def test_a_registry_its_builds_and_who_may_pull(az: Cli) -> None:
     assert "Successfully pushed image: cliregistry1.azurecr.io/app:1" in printed
     assert az("acr task list-runs -r cliregistry1")[0]["status"] == "Succeeded"
 
+    assert az("acr login -n cliregistry1 --expose-token")["accessToken"]
+    assert az("acr repository list -n cliregistry1") == ["app"]
+    assert az("acr repository show-tags -n cliregistry1 --repository app") == ["1"]
     principal = az(f"identity create -g {GROUP} -n pull")["principalId"]
     who = f"--assignee-object-id {principal} --scope {registry['id']}"
     az(f"role assignment create --role AcrPull --assignee-principal-type ServicePrincipal {who}")

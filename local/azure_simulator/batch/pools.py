@@ -114,16 +114,21 @@ def create(
 def patch(azure: context.Azure, request: model.Request) -> model.Response:
     """200 with the pool. With nodes, only scale, start task, metadata and packages change."""
     pool = _require(azure, request.resource_id)
-    _check_staying(pool)
     arm.check_preconditions(request, pool)
-    body = request.json(pool_body.SHAPE)
+    change(azure, pool, request.json(pool_body.SHAPE))
+    return _answer(azure, request, pool)
+
+
+def change(azure: context.Azure, pool: store.Resource, body: Mapping[str, Any]) -> None:
+    """What a PATCH changes; refuses what a pool with nodes does not let change."""
+    _check_staying(pool)
     given = dict(body.get("properties") or {})
     has_nodes = _has_nodes(azure, pool)
     pool_body.check_update(given, has_nodes=has_nodes)
     if has_nodes and "identity" in body:
         raise problems.cannot_be_updated("identity")
     _change(azure, pool, body, given)
-    return _answer(azure, request, pool)
+    _stamp(azure, pool)
 
 
 def delete(azure: context.Azure, request: model.Request) -> model.Response:

@@ -1,4 +1,4 @@
-"""Pools made on the data plane: its flat body becomes the one of Resource Manager."""
+"""Pools made and changed on the data plane: its flat body becomes the one of Resource Manager."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ _SAME = frozenset(
     }
 )
 _RENAMED = {"applicationPackageReferences": "applicationPackages"}
-_DROPPED = frozenset({"targetNodeCommunicationMode", "resourceTags"})
+_CHANGEABLE = frozenset({"displayName", "metadata", "startTask", "taskSlotsPerNode", "vmSize"})
+_DROPPED = frozenset({"targetNodeCommunicationMode", "resourceTags", "certificateReferences"})
 """Of older API versions."""
 
 
 def serve(plane: planes.DataPlane) -> None:
     plane.route("POST", "/pools", create, operation="pools.create")
+    plane.route("PATCH", "/pools/{pool}", patch, operation="pools.update")
+    plane.route("POST", "/pools/{pool}/updateproperties", replace, operation="pools.update")
 
 
 def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
@@ -53,14 +56,44 @@ def create(azure: context.Azure, request: model.Request, account: store.Resource
     return odata.created(service_pools.shown(azure, pool, request))
 
 
+def patch(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
+    """200: what is given replaces what was there."""
+    return _change(azure, request, account, {})
+
+
+def replace(
+    azure: context.Azure, request: model.Request, account: store.Resource
+) -> model.Response:
+    """204: what is not given is taken away."""
+    answer = _change(azure, request, account, {"metadata": [], "startTask": {}})
+    return model.empty_response(204, answer.headers)
+
+
+def _change(
+    azure: context.Azure,
+    request: model.Request,
+    account: store.Resource,
+    defaults: model.JsonObject,
+) -> model.Response:
+    pool = service_pools.require(azure, request, account)
+    given = {**defaults, **request.json()}
+    unknown = sorted(set(given) - _CHANGEABLE - _DROPPED - set(_RENAMED))
+    if unknown:
+        raise problems.unknown_property(unknown[0], "pool")
+    kept = {name: value for name, value in given.items() if name in _CHANGEABLE}
+    wanted = _as_request({"properties": kept}).json(pool_body.SHAPE)
+    pools.change(azure, pool, wanted)
+    return odata.done(request, 200)
+
+
 def _as_request(body: model.JsonObject) -> model.Request:
     """The body as a request of Resource Manager has it, for the check of its shape."""
     return model.Request(method="PUT", path="", body=model.json_response(200, body).body)
 
 
 def _properties(given: Mapping[str, Any]) -> dict[str, Any]:
-    scaling = {"id", *_SHAPE} - _SAME
-    unknown = sorted(set(given) - scaling - _SAME - set(_RENAMED) - _DROPPED - {"id"})
+    read = {name.removesuffix("!") for name in _SHAPE}
+    unknown = sorted(set(given) - read - _SAME - set(_RENAMED) - _DROPPED)
     if unknown:
         raise problems.unknown_property(unknown[0], "pool")
     found = {name: value for name, value in given.items() if name in _SAME}

@@ -90,10 +90,13 @@ def check_new(azure: context.Azure, vm_id: str, body: model.JsonObject) -> Check
 
 
 def check_unchanged(vm: store.Resource, body: model.JsonObject) -> None:
-    """409 where an update gives an immutable field another value than the creation did."""
+    """409 where an update gives an immutable field another value than the creation did, or than
+    Azure shows.
+    """
     for path in IMMUTABLE:
         given = _at(body, path)
-        if given is not None and given != _at(vm.state["requested"], path):
+        known = (None, _at(vm.state["requested"], path), _at(vm.document, path))
+        if given not in known:
             name = path.removeprefix("properties.").removeprefix("storageProfile.")
             message = f"Changing property '{name}' is not allowed."
             model.refuse(409, "PropertyChangeNotAllowed", message, target=name)

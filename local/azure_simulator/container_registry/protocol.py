@@ -42,6 +42,9 @@ def register(azure: context.Azure) -> None:
     azure.route("POST", "/oauth2/exchange", exchange, plane=_REGISTRY)
     azure.route("POST", "/oauth2/token", issue, plane=_REGISTRY)
     azure.route("GET", "/v2", check, plane=_REGISTRY)
+    for catalog in ("/v2/_catalog", "/acr/v1/_catalog"):
+        azure.route("GET", catalog, list_repositories, plane=_REGISTRY)
+    azure.route("GET", "/acr/v1/{repository}/_tags", list_tags, plane=_REGISTRY)
     path = "/v2"
     for depth in range(1, _DEPTH_MAX + 1):
         path += f"/{{part{depth}}}"
@@ -56,8 +59,10 @@ def exchange(azure: context.Azure, request: model.Request) -> model.Response:
     if form.get("grant_type") != "access_token" or "access_token" not in form:
         model.refuse(400, "INVALID_REQUEST", "grant_type must be access_token.")
     bearer = {"authorization": f"Bearer {form['access_token']}"}
-    tokens.check(azure, dataclasses.replace(request, headers=bearer), _ENTRA)
-    refresh_token = _new_token(azure, registry, "refresh", REFRESH_SECONDS)
+    asked = dataclasses.replace(request, headers=bearer)
+    tokens.check(azure, asked, _ENTRA)
+    caller = tokens.caller(azure, asked)
+    refresh_token = _new_token(azure, registry, "refresh", REFRESH_SECONDS, caller)
     return model.json_response(200, {"refresh_token": refresh_token})
 
 
@@ -65,11 +70,12 @@ def issue(azure: context.Azure, request: model.Request) -> model.Response:
     """A refresh token for an access token to one repository."""
     form = _form(request)
     registry = _registry(azure, request, form.get("service", ""))
-    if _grants(azure, form.get("refresh_token", ""), "refresh") != registry.id:
+    refresh_token = form.get("refresh_token", "")
+    if _grants(azure, refresh_token, "refresh") != registry.id:
         _refuse(request, registry)
-    return model.json_response(
-        200, {"access_token": _new_token(azure, registry, "access", ACCESS_SECONDS)}
-    )
+    caller = _caller(azure, refresh_token)
+    access_token = _new_token(azure, registry, "access", ACCESS_SECONDS, caller)
+    return model.json_response(200, {"access_token": access_token})
 
 
 def check(azure: context.Azure, request: model.Request) -> model.Response:
@@ -90,6 +96,27 @@ def manifest(azure: context.Azure, request: model.Request) -> model.Response:
     raise model.Refusal(404, "MANIFEST_UNKNOWN", f"manifest tagged by {reference!r} is not found")
 
 
+def list_repositories(azure: context.Azure, request: model.Request) -> model.Response:
+    registry = _authenticated(azure, request)
+    found = {image.document["repository"] for image in registries.images(azure, registry)}
+    return model.json_response(200, {"repositories": sorted(found)})
+
+
+def list_tags(azure: context.Azure, request: model.Request) -> model.Response:
+    """Of a repository whose name has one part."""
+    registry = _authenticated(azure, request)
+    repository = request.parameters["repository"]
+    tags = [
+        {"name": image.document["tag"], "digest": image.document["digest"]}
+        for image in registries.images(azure, registry)
+        if image.document["repository"] == repository
+    ]
+    if not tags:
+        raise model.Refusal(404, "NAME_UNKNOWN", f"repository {repository!r} is not found")
+    server = registry.properties["loginServer"]
+    return model.json_response(200, {"registry": server, "imageName": repository, "tags": tags})
+
+
 def _manifest_response(request: model.Request, image: model.JsonObject) -> model.Response:
     layer = {"size": image["sizeBytes"], "digest": image_names.made_up_digest(image["digest"])}
     document = {"schemaVersion": 2, "mediaType": _MANIFEST, "layers": [layer]}
@@ -107,7 +134,19 @@ def _authenticated(azure: context.Azure, request: model.Request) -> store.Resour
         registry = by_host
     if registry is None or (by_host is not None and by_host.id != registry.id):
         _refuse(request, by_host)
+    if granted is not None and not _is_open(azure, registry):
+        _check_role(azure, registry, _caller(azure, token))
     return registry
+
+
+def _check_role(azure: context.Azure, registry: store.Resource, caller: str) -> None:
+    """403 for an identity without a role that works, and with repository roles for anyone.
+
+    Others hold roles on the subscription that are not modelled here.
+    """
+    needs_role = pulls.has_repository_roles(registry) or pulls.is_identity(azure, caller)
+    if needs_role and not pulls.may_pull(azure, registry, caller):
+        raise model.Refusal(403, "DENIED", "requested access to the resource is denied")
 
 
 def _is_open(azure: context.Azure, registry: store.Resource) -> bool:
@@ -130,9 +169,16 @@ def _form(request: model.Request) -> dict[str, str]:
     return dict(parse.parse_qsl(request.body.decode("utf-8", "replace")))
 
 
-def _new_token(azure: context.Azure, registry: store.Resource, kind: str, seconds: int) -> str:
+def _new_token(
+    azure: context.Azure, registry: store.Resource, kind: str, seconds: int, caller: str
+) -> str:
     token = f"{kind}.{azure.digest('registry token', registry.key).hex()}"
-    document = {"registry": registry.id, "kind": kind, "expires": azure.now + seconds}
+    document = {
+        "registry": registry.id,
+        "kind": kind,
+        "expires": azure.now + seconds,
+        "caller": caller,
+    }
     azure.store.add(store.Resource(id=_token_id(token), type=TYPE, document=document))
     return token
 
@@ -143,6 +189,11 @@ def _grants(azure: context.Azure, token: str, kind: str) -> str | None:
     if known is None or known.document["kind"] != kind or known.document["expires"] < azure.now:
         return None
     return str(known.document["registry"])
+
+
+def _caller(azure: context.Azure, token: str) -> str:
+    known = azure.store.find(_token_id(token))
+    return "" if known is None else str(known.document.get("caller", ""))
 
 
 def _token_id(token: str) -> str:

@@ -61,11 +61,9 @@ def check_may_pull(
     """Raise NotAuthorizedError unless the registry is open or an identity has a role that works."""
     if registry.properties["anonymousPullEnabled"]:
         return
-    roles = _REPOSITORY_ROLES if has_repository_roles(registry) else _LEGACY_ROLES
     for identity_id in identity_ids:
         identity = azure.store.find(identity_id)
-        principal = "" if identity is None else identity.properties["principalId"]
-        if any(role_assignments.holds(azure, principal, role, registry.id) for role in roles):
+        if identity and may_pull(azure, registry, identity.properties["principalId"]):
             return
     server = registry.properties["loginServer"]
     raise NotAuthorizedError(
@@ -77,6 +75,18 @@ def check_may_pull(
 def has_repository_roles(registry: store.Resource) -> bool:
     """Whether AcrPull, AcrPush, Contributor and Owner say nothing about its images."""
     return bool(registry.properties["roleAssignmentMode"] == registries.ABAC)
+
+
+def may_pull(azure: context.Azure, registry: store.Resource, principal_id: str) -> bool:
+    """Whether a principal has a role, by now, with which one pulls from the registry."""
+    roles = _REPOSITORY_ROLES if has_repository_roles(registry) else _LEGACY_ROLES
+    return any(role_assignments.holds(azure, principal_id, role, registry.id) for role in roles)
+
+
+def is_identity(azure: context.Azure, principal_id: str) -> bool:
+    """Whether a principal is a user-assigned identity; any other one may do what Owners may."""
+    identities = azure.store.of_type(user_identities.TYPE)
+    return any(item.properties["principalId"] == principal_id for item in identities)
 
 
 def may_push(azure: context.Azure, registry: store.Resource, principal_id: str) -> bool:

@@ -24,6 +24,8 @@ from local.azure_simulator.resources import templates
 
 TYPE = "Microsoft.Resources/deployments"
 _PATH = arm.path_of(TYPE)
+_OPERATIONS = "/subscriptions/{subscription}/resourceGroups/{group}/deployments/{name}/operations"
+"""Without `providers`, unlike every other path."""
 _LOOK_SECONDS = 5
 _SHAPE = {
     "properties!": {
@@ -41,7 +43,7 @@ def register(azure: context.Azure) -> None:
     azure.route("HEAD", _PATH, head)
     azure.route("PUT", _PATH, put, operation="deployments.write")
     azure.route("POST", _PATH + "/validate", validate)
-    azure.route("GET", _PATH + "/operations", list_operations)
+    azure.route("GET", _OPERATIONS, list_operations)
     azure.operations.register(
         "deployments.write",
         durations.Duration(typical=60, source="not used: it ends with its resources"),
@@ -97,7 +99,8 @@ def validate(azure: context.Azure, request: model.Request) -> model.Response:
 
 
 def list_operations(azure: context.Azure, request: model.Request) -> model.Response:
-    deployment = arm.require(azure, request.resource_id.rpartition("/")[0])
+    path = request.resource_id.rpartition("/")[0]
+    deployment = arm.require(azure, path.replace("/deployments/", f"/providers/{TYPE}/"))
     items = [
         {
             "id": f"{deployment.id}/operations/{number}",

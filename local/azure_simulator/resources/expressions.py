@@ -12,7 +12,10 @@ from typing import Any
 _TOKEN = re.compile(r"\s*(?:(?P<word>\w+)|(?P<text>'(?:[^']|'')*')|(?P<mark>[()\[\],.]))")
 
 Functions = Mapping[str, Callable[..., Any]]
-"""By name in lower case. They may raise LookupError, TypeError and ValueError."""
+"""By name in lower case."""
+
+
+_PROBLEMS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class ExpressionError(ValueError):
@@ -31,7 +34,7 @@ def evaluated(value: Any, functions: Functions) -> Any:
         return value[1:]
     try:
         return _Reader(value[1:-1], functions).whole()
-    except (LookupError, TypeError, ValueError) as error:
+    except _PROBLEMS as error:
         problem = f"Unable to evaluate template language expression '{value}': {error}"
         raise ExpressionError(problem) from error
 

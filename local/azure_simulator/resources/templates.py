@@ -89,7 +89,9 @@ def _functions(
         return expressions.evaluated(template["variables"][name], functions)
 
     def resource_id(*parts: str) -> str:
-        kind = next(part for part in parts if "/" in part)
+        kind = next((part for part in parts if "/" in part), None)
+        if kind is None:
+            raise ValueError("resourceId needs a resource type")
         names = parts[parts.index(kind) + 1 :]
         return f"{_scope(group_id, parts[: parts.index(kind)])}/providers/{_path(kind, names)}"
 

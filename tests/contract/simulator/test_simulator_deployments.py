@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import hypothesis
 import pytest
 from azure_sandbox import GROUP, LOCATION, AzureSandbox
+from hypothesis import strategies as st
+
+from local.azure_simulator import model
+from local.azure_simulator.resources import templates
 
 VERSION = "?api-version=2025-04-01"
 NETWORK = "Microsoft.Network"
@@ -149,3 +155,52 @@ def test_a_security_group_cannot_be_deleted_while_an_interface_uses_it(
     answer = world.send("DELETE", f"{group}{VERSION}")
 
     assert answer.json()["error"]["code"] == "InUseNetworkSecurityGroupCannotBeDeleted"
+
+
+def test_a_rule_is_added_to_a_security_group_and_removed(world: AzureSandbox) -> None:
+    deploy(world, resource(f"{NETWORK}/networkSecurityGroups", "rules"))
+    deployed(world)
+    rules = world.network.security_rules
+    allowed = {"access": "Allow", "direction": "Inbound", "priority": 100, "protocol": "Tcp"}
+
+    rules.begin_create_or_update(GROUP, "rules", "ssh", {"properties": allowed}).result()
+
+    assert [rule.name for rule in rules.list(GROUP, "rules")] == ["ssh"]
+    assert rules.get(GROUP, "rules", "ssh").priority == 100
+    rules.begin_delete(GROUP, "rules", "ssh").result()
+    assert list(rules.list(GROUP, "rules")) == []
+
+
+def test_the_operations_of_a_deployment_name_what_it_makes(world: AzureSandbox) -> None:
+    """Their address has no `providers` in it."""
+    deploy(world, network())
+    deployed(world)
+
+    path = f"{world.group_id()}/deployments/d/operations{VERSION}"
+    (made,) = world.send("GET", path).json()["value"]
+
+    assert made["properties"]["provisioningState"] == "Succeeded"
+    assert made["properties"]["targetResource"]["resourceName"] == "net"
+
+
+WORDS = ("concat", "parameters", "resourceId", "format", "if", "(", ")", "[", "]", "'a/b'", "'{0}'",
+         ",", ".", " ", "1", "'", "id", "subscription()")  # fmt: skip
+
+
+@hypothesis.given(words=st.lists(st.sampled_from(WORDS), max_size=8))
+def test_no_expression_is_an_error_of_the_simulator(words: list[str]) -> None:
+    """Whatever is written between the brackets has a value or is refused."""
+    group = "/subscriptions/s/resourceGroups/g"
+    made = resource(f"{NETWORK}/publicIPAddresses", f"[{''.join(words)}]")
+    with contextlib.suppress(model.Refusal):
+        templates.read({"resources": [made]}, {}, group, LOCATION)
+
+
+def test_what_refers_to_itself_is_refused(world: AzureSandbox) -> None:
+    answer = deploy(
+        world,
+        resource(f"{NETWORK}/networkSecurityGroups", "[variables('a')]"),
+        variables={"a": "[variables('b')]", "b": "[variables('a')]"},
+    )
+
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidTemplate")

@@ -13,7 +13,7 @@ import pytest
 from azure_sandbox import START, AzureSandbox
 
 from local import clock
-from local.azure_simulator import certificate, core, model, server
+from local.azure_simulator import certificate, core, model, proxy, server
 
 TOKEN = f"https://127.0.0.1:7073/{core.LOCAL_TENANT}/oauth2/v2.0/token"
 GOOD = {
@@ -103,6 +103,33 @@ def test_the_same_simulator_speaks_https_on_a_second_port(tmp_path: pathlib.Path
 
     assert cloud["resourceManager"] == url
     assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
+
+
+def test_a_registry_is_reached_by_its_own_name_through_the_proxy(tmp_path: pathlib.Path) -> None:
+    """No name service on this machine knows `name.azurecr.io`."""
+
+    async def story() -> tuple[int, str]:
+        azure = core.Simulator(clock=clock.VirtualClock(START))
+        tls = server.Tls(port=0, context=certificate.server_context(tmp_path))
+        running = await server.start(azure, 0, tls)
+        assert running.tls_port is not None
+        through = await proxy.start(0, running.tls_port)
+        trusting = ssl.create_default_context(cafile=tmp_path / certificate.CERTIFICATE)
+        address = f"http://{server.HOST}:{through.sockets[0].getsockname()[1]}"
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get("https://my.azurecr.io/v2/", proxy=address, ssl=trusting) as answer,
+            ):
+                return answer.status, answer.headers["WWW-Authenticate"]
+        finally:
+            through.close()
+            await running.stop()
+
+    status, challenge = asyncio.run(story())
+
+    assert status == 401
+    assert 'realm="https://my.azurecr.io/oauth2/token"' in challenge
 
 
 def test_a_providers_types_are_listed(world: AzureSandbox) -> None:

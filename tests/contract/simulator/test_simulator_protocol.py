@@ -6,7 +6,7 @@ import pytest
 from azure.identity import ManagedIdentityCredential
 from azure_sandbox import GROUP, LOCATION, AzureSandbox
 
-from local.azure_simulator import tokens
+from local.azure_simulator import model, tokens
 
 GROUPS = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
 VERSION = "?api-version=2025-04-01"
@@ -165,3 +165,15 @@ def test_the_ledger_holds_every_request_but_its_own(world: AzureSandbox) -> None
 
     assert [(line["method"], line["status"]) for line in lines] == [("PUT", 201), ("GET", 404)]
     assert set(lines[0]) == {"time", "method", "url", "status", "seconds"}
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused(world: AzureSandbox) -> None:
+    """Valid JSON is no reason for an error of the server."""
+    url = f"https://management.azure.com{GROUPS}/g{VERSION}"
+    token, _ = tokens.new_token(world.azure, "https://management.azure.com/")
+    deep = b'{"tags":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    headers = {"Authorization": f"Bearer {token}"}
+
+    answer = world.azure.handle(model.Request.from_url("PUT", url, headers=headers, body=deep))
+
+    assert (answer.status, code_of(answer)) == (400, "InvalidRequestContent")

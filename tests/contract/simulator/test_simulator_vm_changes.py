@@ -247,3 +247,14 @@ def test_an_ephemeral_disk_needs_room(world: AzureSandbox) -> None:
     error = refused(put_vm, world, body)
 
     assert (error.status_code, error.error.code) == (409, "OperationNotAllowed")
+
+
+def test_what_was_shown_may_be_sent_back(world: AzureSandbox) -> None:
+    """Clients change a machine by GET and PUT of its whole document."""
+    world.make_vm()
+    path = f"{world.vm_id()}?api-version=2026-04-01"
+    shown = world.send("GET", path).json()
+
+    answer = world.send("PUT", path, {**shown, "tags": {"owner": "me"}})
+
+    assert (answer.status, answer.json()["tags"]) == (200, {"owner": "me"})

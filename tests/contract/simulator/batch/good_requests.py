@@ -84,6 +84,8 @@ def make_everything() -> BatchSandbox:
     world.make_pool(nodes=0)
     world.make_job()
     make_registry(world)
+    rules = {"location": LOCATION, "properties": {}}
+    world.network.network_security_groups.begin_create_or_update(GROUP, "rules", rules).result()
     return world
 
 
@@ -135,6 +137,11 @@ def _network() -> Requests:
         "nat": ("PUT", f"{NETWORK}/natGateways/nat", {**PLACED, **gateway}),
         "network": ("PUT", f"{networks}/other", {**PLACED, "properties": network}),
         "filters": ("PUT", f"{NETWORK}/networkSecurityGroups/g", {**PLACED, "properties": filters}),
+        "filter": (
+            "PUT",
+            f"{NETWORK}/networkSecurityGroups/rules/securityRules/a",
+            {"properties": rule},
+        ),
         "subnet": ("PUT", f"{networks}/net/subnets/more", {"properties": subnet}),
         "nic": ("PUT", f"{NETWORK}/networkInterfaces/other", {**PLACED, "properties": nic}),
     }
@@ -176,11 +183,13 @@ def _images(world: BatchSandbox) -> Requests:
 
 def _registries() -> Requests:
     registry = {"sku": {"name": "Basic"}, "properties": {"adminUserEnabled": False}, **PLACED}
+    storage = {**PLACED, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "properties": {}}
     check = f"{PROVIDERS}/Microsoft.ContainerRegistry/checkNameAvailability"
     return {
         "registry": ("PUT", f"{REGISTRIES}/other1", registry),
         "registry change": ("PATCH", f"{REGISTRIES}/myacr", registry),
         "registry name": ("POST", check, {"name": "a", "type": "b"}),
+        "storage": ("PUT", f"{BELOW}/Microsoft.Storage/storageAccounts/logs", storage),
         "quick build": ("POST", f"{REGISTRIES}/myacr/scheduleRun", quick_build()),
     }
 
@@ -246,6 +255,8 @@ def _service() -> Requests:
     resize = {"targetDedicatedNodes": 1, "resizeTimeout": "PT15M"}
     return {
         "new pool": ("POST", f"/{ACCOUNT}/pools", new_pool),
+        "new metadata": ("PATCH", pool, {"metadata": PAIRS, "startTask": {"commandLine": "true"}}),
+        "other metadata": ("POST", f"{pool}/updateproperties", {"metadata": PAIRS}),
         "resize": ("POST", f"{pool}/resize", resize),
         "auto scale": ("POST", f"{pool}/enableautoscale", formula),
         "nodes": ("POST", f"{pool}/removenodes", {"nodeList": ["a"]}),

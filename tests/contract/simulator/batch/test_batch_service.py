@@ -6,7 +6,7 @@ import json
 
 import pytest
 from azure_sandbox import GROUP, refused
-from batch_sandbox import ACCOUNT, AGENT, CPU, T4, BatchSandbox
+from batch_sandbox import ACCOUNT, AGENT, CPU, T4, BatchSandbox, start_task
 
 from local.azure_simulator import tokens
 
@@ -186,3 +186,22 @@ def test_an_account_has_two_keys_until_it_takes_none(world: BatchSandbox) -> Non
     assert first.secondary == second.secondary == accounts.get_keys(GROUP, ACCOUNT).secondary
     accounts.update(GROUP, ACCOUNT, {"properties": {"allowedAuthenticationModes": ["AAD"]}})
     assert refused(accounts.get_keys, GROUP, ACCOUNT).status_code == 400
+
+
+def test_a_pool_is_changed_on_the_data_plane(world: BatchSandbox) -> None:
+    """PATCH leaves what it does not name; `updateproperties` takes it away."""
+    world.make_account()
+    world.make_pool(nodes=0, metadata=[{"name": "a", "value": "1"}], start_task=start_task("true"))
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+
+    def send(method: str, path: str, name: str) -> int:
+        body = {"metadata": [{"name": name, "value": "1"}]}
+        url = f"/{ACCOUNT}/pools/dev{path}?api-version=2025-06-01"
+        return world.send(method, url, body, token=token).status
+
+    assert send("PATCH", "", "b") == 200
+    assert [item.name for item in world.pool().metadata] == ["b"]
+    assert world.pool().start_task.command_line == "true"
+    assert send("POST", "/updateproperties", "c") == 204
+    assert [item.name for item in world.pool().metadata] == ["c"]
+    assert world.pool().start_task is None

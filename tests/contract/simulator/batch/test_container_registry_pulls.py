@@ -165,13 +165,38 @@ def _form(world: BatchSandbox, path: str, host: str = SERVER, **fields: str) -> 
     return world.azure.handle(model.Request.from_url("POST", url, body=body))
 
 
-def _access_token(world: BatchSandbox) -> str:
-    entra, _ = tokens.new_token(world.azure, "https://containerregistry.azure.net")
+def _access_token(world: BatchSandbox, client_id: str = tokens.OWN_CLIENT_ID) -> str:
+    entra, _ = tokens.new_token(world.azure, "https://containerregistry.azure.net", client_id)
     fields = {"grant_type": "access_token", "service": SERVER, "access_token": entra}
     refresh = _form(world, "/oauth2/exchange", **fields).json()["refresh_token"]
     fields = {"grant_type": "refresh_token", "service": SERVER, "refresh_token": refresh}
     token = _form(world, "/oauth2/token", **fields, scope="repository:team/app:pull")
     return str(token.json()["access_token"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "role", "other"),
+    [
+        ("LegacyRegistryPermissions", pulls.ACR_PULL, pulls.REPOSITORY_READER),
+        ("AbacRepositoryPermissions", pulls.REPOSITORY_READER, pulls.ACR_PULL),
+    ],
+)
+def test_an_identity_logs_in_but_reads_with_the_right_role_only(world, mode, role, other):
+    """The exchange asks for no role; the manifest does."""
+    registry = make_registry(world, roleAssignmentMode=mode)
+    registries.push(world.azure, world.azure.store.find(registry.id), "app", "1", DIGEST)
+    identity = make_identity(world)
+    scope = world.id("Microsoft.ContainerRegistry/registries", REGISTRY)
+    url = f"https://{SERVER}/v2/app/manifests/1"
+    assign_role(world, identity, other, scope)
+    world.wait(900)
+    refused_answer = world.send("GET", url, token=_access_token(world, identity.client_id))
+    assign_role(world, identity, role, scope)
+    world.wait(900)
+    allowed = world.send("GET", url, token=_access_token(world, identity.client_id))
+
+    assert (refused_answer.status, allowed.status) == (403, 200)
+    assert refused_answer.json()["errors"][0]["code"] == "DENIED"
 
 
 def test_a_manifest_is_read_after_the_token_exchange(world):
