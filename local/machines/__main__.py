@@ -5,18 +5,21 @@ from __future__ import annotations
 import pathlib
 import sys
 
-from local.machines import features, kit, shell, stand_ins
+from local.machines import driver_root, features, kit, shell, stand_ins, volume_root
 
 
 def main() -> int:
     directory = pathlib.Path(sys.argv[1])
     missing = features.missing()
     if missing:
-        print("Machines cannot run here:")
+        print("NOT RUN: machines cannot run here:")
         print("\n".join(f"  - {reason}" for reason in missing))
-        return 0  # whoever wants to use them says so again
+        return 1
     try:
         kit.make(directory)
+        driver_root.make(directory)
+        if volume_root.missing() is None:
+            volume_root.make(directory)
     except shell.MachineError as error:
         print(f"What machines are made from could not be made: {error}")
         return 1

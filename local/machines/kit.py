@@ -113,6 +113,13 @@ def _download(home: Path) -> None:
 def _make(home: Path, download: Path) -> None:
     certificates.make(home / "tls")
     keyring = packages.Keyring.make(home / "keys")
+    try:
+        _fill(home, download, keyring)
+    finally:
+        keyring.close()
+
+
+def _fill(home: Path, download: Path, keyring: packages.Keyring) -> None:
     key = keyring.export(home / "keys" / "stand-in.asc")
     _make_repositories(home, download, keyring)
     container_images.make(home / "images", download / "busybox")
@@ -169,5 +176,9 @@ def _key() -> str:
 def _remove_others(directory: Path, keep: set[str]) -> None:
     """What an older recipe made, and what was never finished."""
     for old in directory.iterdir():
-        if old.is_dir() and old.name not in keep:
+        if (
+            old.is_dir()
+            and old.name not in keep
+            and not old.name.startswith(("driver-", "volumes-"))
+        ):
             shutil.rmtree(old)

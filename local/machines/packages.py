@@ -46,6 +46,13 @@ class Keyring:
     def sign(self, path: Path, signed: Path) -> None:
         shell.run(*self._gpg(), "--clearsign", "--output", str(signed), str(path))
 
+    def close(self) -> None:
+        """End the agent that signing has started: it would stay, with the key, after this process.
+
+        https://www.gnupg.org/documentation/manuals/gnupg/Invoking-gpgconf.html
+        """
+        shell.run("gpgconf", "--homedir", str(self.home), "--kill", "gpg-agent")
+
     def _gpg(self) -> tuple[str, ...]:
         return ("gpg", "--homedir", str(self.home), "--batch", "--quiet", "--yes")
 
@@ -67,6 +74,11 @@ def write_docker(pool: Path, debian: Path, suite: str, containerd_version: str) 
     _rename(debian, "docker-cli", pool, "docker-ce-cli", version, libraries)
     _rename(debian, "docker.io", pool, "docker-ce", version,
             f"{libraries}, libsystemd0, containerd.io, docker-ce-cli, iptables")  # fmt: skip
+
+
+def write_empty(pool: Path, name: str, version: str, *, depends: str) -> None:
+    """A package without content, for what it depends on."""
+    _write(pool, name, version, depends=depends)
 
 
 def index(home: Path, suite: str, component: str, keyring: Keyring) -> None:

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # needs: helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/kernels.sh
+# needs: helpers/volumes.sh
 # Brings a fresh machine to rest: first boot over, nothing upgrades by itself, the kernel that is to stay installed.
 
 readonly FIRST_BOOT_SECONDS_MAX=900
@@ -15,6 +16,8 @@ prepare() {
   wait_for_first_boot
   phase quiet
   stop_automatic_upgrades
+  phase disk
+  grow_volumes
   phase packages
   locked settle_packages
   add_data os "$(json_string "$OS_ID")"

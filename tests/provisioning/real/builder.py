@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import step_assembler
+import tracer
 
 from local.machines import kit, machine, run_command, stand_ins
 
@@ -112,6 +113,7 @@ class Builder:
 
         assert machine.wait_until(has_ended, SECONDS_MAX), f"{started.step} does not end"
         [ended] = found
+        tracer.collect(self.machine.root)
         durations.append((started.step, ended.seconds))
         lines = ended.stdout.splitlines()
         has_result = bool(lines) and lines[-1].startswith(MARKER)
@@ -133,6 +135,7 @@ class Builder:
         given = {"NONCE": f"nonce-{self._count}", "BUILD_ID": BUILD_ID, **parameters}
         self._count += 1
         command = f"c{self._count}"
+        text = tracer.traced(text)
         self.machine.commands.start(command, text, given, timeout_seconds)
         return Started(step=name, command=command)
 

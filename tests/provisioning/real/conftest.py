@@ -19,6 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import builder as builders
+import tracer
 
 from local.machines import cgroups, features, kit, stand_ins
 
@@ -106,6 +107,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(
         f"Really executed, in Debian 12 under systemd{': ' if shown else ''}{shown}"
     )
+    for line in tracer.report():
+        terminalreporter.line(line)
     terminalreporter.line("Not the real thing:")
     for line in stand_ins.WORDS:
         terminalreporter.line(f"  - {line}")
