@@ -17,10 +17,13 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
 )
+
+from shared.base.time_scale import TimeScale
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +71,10 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, be it 127.0.0.1.example.org
         return host == "localhost"
+
+
+def _time_scale(text: str | None) -> TimeScale | None:
+    return TimeScale.parse(text) if text else None
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -209,6 +216,14 @@ class Settings(BaseModel):
         "The client id of the same identity.",
         default=None,
         words="the builder's own identity",
+    )
+    time_scale: Annotated[TimeScale | None, BeforeValidator(_time_scale)] = _setting(
+        "BATCH_PREP_TIME_SCALE",
+        "For tests against a simulated Azure whose time runs faster than real time: how many of "
+        "its seconds pass in one, and since when. Leave it empty on Azure.",
+        default=None,
+        words="real time",
+        rule="a factor and a moment, such as 60@2026-01-01T00:00:00Z",
     )
 
 

@@ -36,8 +36,9 @@ Some looks return more than "not yet", and then that decides instead of the gues
 - `expected`: the operation should take so many seconds more (the replication of an image version
   reports its percentage). The next look comes halfway, and at the end when that is due.
 
-Both are trusted only until the usual time is well over; then the prediction is worth less than the
-rule. Azure's Retry-After is obeyed in every case.
+`left` cannot put off a look beyond the usual time, whatever clocks it was derived from. Both are
+trusted only until the usual time is well over; then the prediction is worth less than the rule.
+Azure's Retry-After is obeyed in every case.
 
 The limit of a step counts the waits of the step itself, neither the downtime of the app nor the
 waits after answers that refuse for the moment. Those waits (`backoff`) double from 5 s to 2 min and
@@ -88,6 +89,7 @@ def next_look(
     the last look returned them. The result is never less than `retry_after`, Azure's own wish.
     """
     if left is not None and elapsed < _SOON_UNTIL * pace.typical:
+        left = min(max(left, 0.0), max(pace.typical - elapsed, 0.0))
         soon = max(_SOON_SECONDS, _SOON_SHARE * (elapsed + left))
         return float(max(left + soon, retry_after or 0.0))
     since = max(elapsed, pace.typical * _FASTEST)

@@ -112,6 +112,18 @@ def test_what_a_look_foretells_is_waited_for() -> None:
     assert timing.next_look(pace, overdue, left=0.0) == timing.next_look(pace, overdue)
 
 
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("told", [-7200.0, 7200.0, 1e9])
+def test_nothing_that_is_told_puts_a_look_off_beyond_the_usual_time(step: str, told: float) -> None:
+    """It may have been derived from two clocks that differ by hours."""
+    pace = timing.pace_of(step)
+    for elapsed in (0.0, 0.3 * pace.typical, pace.typical, 1.9 * pace.typical, 5 * pace.typical):
+        soon = max(10.0, 0.08 * max(elapsed, pace.typical))
+        usual = max(pace.typical - elapsed, 0.0) + soon
+        wait = timing.next_look(pace, elapsed, left=told)
+        assert 0.0 <= wait <= max(usual, timing.next_look(pace, elapsed))
+
+
 def test_an_end_that_is_expected_is_met() -> None:
     """Azure tells how far a replication is: few looks before its end, and one right then."""
     pace = timing.pace_of("image_version")
