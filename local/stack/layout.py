@@ -223,6 +223,7 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
     return {
         "AzureWebJobsStorage": storage_connection_string(ports),
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "32",  # as in local.settings.sample.json
         "AZURE_SUBSCRIPTION_ID": _SUBSCRIPTION,
         "AZURE_TENANT_ID": _TENANT,
         "AZURE_CLIENT_ID": "",  # the one identity that this machine has

@@ -241,6 +241,17 @@ _READ_ELSEWHERE = [
         "removed; the Functions host reads it.",
     ),
     Setting(
+        name="PYTHON_THREADPOOL_THREAD_COUNT",
+        default="32",
+        about="Threads of a Python worker: those of host.json's 16 activities and 4 orchestrators, "
+        "and 12 for HTTP, queue and timers. Unset, a worker has its cores + 4, too few for them.",
+    ),
+    Setting(
+        name="FUNCTIONS_WORKER_PROCESS_COUNT",
+        default="1",
+        about="Python workers of one instance; each has its own threads, caches and rate limiter.",
+    ),
+    Setting(
         name="AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
         default="1",
         about="Read by the Durable SDK: `1` keeps it from looking for Python classes in stored "

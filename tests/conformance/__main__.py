@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -72,9 +73,22 @@ def _with_the_extension(tools: Path, state: Path, names: Sequence[str]) -> int:
             failed += _run_all(stress.ALL, target, names, together=False)
         if failed:
             print(target.log())
-    problems = arm_bodies.check(tools, record)
-    print(problems.said)
-    return 1 if failed or problems.is_wrong else 0
+    return 1 if not _are_bodies_right(tools, record, with_stories=not names) or failed else 0
+
+
+def _are_bodies_right(tools: Path, record: Path, *, with_stories: bool) -> bool:
+    """Check what was sent to Resource Manager, in the stories of `make test` too."""
+    if with_stories:
+        line = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]
+        own = {**os.environ, "BATCH_PREP_RECORD": str(record)}
+        if subprocess.run([*line, "tests/stories"], env=own, check=False).returncode:
+            return False
+    checked = arm_bodies.check(tools, record)
+    print(checked.said)
+    if with_stories and not arm_bodies.finds_a_misspelling(tools, record):
+        print("FAILED the tool overlooks a misspelt field")
+        return False
+    return not checked.is_wrong
 
 
 def _run_all(

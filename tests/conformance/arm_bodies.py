@@ -16,6 +16,14 @@ class Checked:
     said: str
 
 
+def finds_a_misspelling(tools: Path, record: Path) -> bool:
+    """Whether the tool complains of a field whose name is misspelt in the first recorded VM."""
+    planted = record.with_name("planted.jsonl")
+    text = record.read_text()
+    planted.write_text(text.replace("hardwareProfile", "hardwareProfil", 1))
+    return "hardwareProfile" in text and check(tools, planted).is_wrong
+
+
 def check(tools: Path, record: Path) -> Checked:
     """Run the tool on a record of requests."""
     line = [sys.executable, str(tools / "arm_types.py"), str(record)]
