@@ -72,6 +72,10 @@ test-provisioning: roots ## Really run the steps of a build in Debian machines (
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
 	@BATCH_PREP_KILLS=$(or $(KILLS),20) $(PY) -m pytest tests/contract/stack/test_kills.py -v
 
+.PHONY: conformance
+conformance: setup ## Hold the app against Microsoft's Durable extension and resource types (SCENARIOS="queue kills"; URL=... KEY=...)
+	@$(PY) -m tests.conformance $(SCENARIOS)
+
 .PHONY: golden
 golden: setup ## Write the reviewed request bodies anew; the diff is the review
 	@GOLDEN=write $(PY) -m pytest tests/golden

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
@@ -14,6 +15,7 @@ from shared.base import names
 from triggers import routes
 
 if TYPE_CHECKING:
+    from shared.base.time_scale import TimeScale
     from shared.engine.activity import Services
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -26,6 +28,14 @@ def services() -> Services:
     return from_environment()
 
 
+@functools.cache
+def time_scale() -> TimeScale | None:
+    """That of a simulated Azure; none on Azure itself."""
+    from shared.base import settings
+
+    return settings.load().time_scale
+
+
 for activity in activities.ACTIVITIES:
     app.function_name(activity)(
         app.activity_trigger(input_name="payload", activity=activity)(
@@ -36,7 +46,7 @@ for activity in activities.ACTIVITIES:
 for name in orchestrators.ORCHESTRATORS:
     app.function_name(name.value)(
         app.orchestration_trigger(context_name="context", orchestration=name.value)(
-            orchestrators.bound(name)
+            orchestrators.bound(name, time_scale)
         )
     )
 

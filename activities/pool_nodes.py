@@ -54,14 +54,14 @@ def _output(services: Services, plan: PoolPlan, node: str) -> Json:
 
 
 def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
-    """The nodes, with the output of those that are given up; and the pool, where its state adds to
-    that of the nodes.
+    """The nodes, with the output of those that are given up, and `at`, Azure's time; and the pool,
+    where its state adds to that of the nodes.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     service = services.azure.batch_service(plan.endpoint)
     try:
-        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=_SELECT)
+        nodes, at = sdk.listed_at(service.list_nodes, plan.pool_id, select=_SELECT)
     except ResourceNotFoundError:
         return None
     lost = lost_nodes(nodes)
@@ -70,9 +70,9 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
         for node in readable:
             node.update(_output(services, plan, node["id"]))
     if _on_their_way(plan, nodes) or _are_ready(plan, nodes):
-        return {"nodes": nodes}
+        return {"nodes": nodes, "at": at}
     pool = batch_pool.observe(services, plan, poll)
-    return None if pool is None else {**pool, "nodes": nodes}
+    return None if pool is None else {**pool, "nodes": nodes, "at": at}
 
 
 # What a node's state means for a pool that should become ready.
@@ -115,26 +115,28 @@ def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
 _WAY = {"creating": 20.0, "starting": 100.0, "waitingforstarttask": 13.0}
 
 
-def _left(nodes: list[Json], now: str) -> float | None:
-    """The least seconds until all nodes are idle; None where one is in an unusual state."""
+def _left(nodes: list[Json], at: str | None) -> float | None:
+    """The least seconds until all nodes are idle; None where one is in an unusual state. `at` is
+    the time by the clock that also noted when each node entered its state, which is not the app's.
+    """
     coming = [n for n in nodes if _state(n) in _COMING]
     if any(_state(n) not in _WAY for n in coming):
         return None
-    return max(_way_of(_state(n), _seconds_in_state(n, now)) for n in coming)
+    return max(_way_of(_state(n), _seconds_in_state(n, at)) for n in coming)
 
 
 def _way_of(state: str, spent: float = 0.0) -> float:
     """The seconds until a node is idle that has `spent` some in this state."""
     states = list(_WAY)
     after = sum(_WAY[s] for s in states[states.index(state) + 1 :])
-    return after + max(0.0, _WAY[state] - spent)
+    return after + min(max(0.0, _WAY[state] - spent), _WAY[state])
 
 
-def _seconds_in_state(node: Json, now: str) -> float:
+def _seconds_in_state(node: Json, at: str | None) -> float:
     since = node.get("stateTransitionTime")
-    if since is None:
+    if since is None or at is None:
         return 0.0
-    return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
+    return (datetime.fromisoformat(at) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _care(poll: PollState, lost: list[Json]) -> Care:
@@ -150,7 +152,7 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]
     if _on_their_way(plan, nodes):
-        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, poll.now))
+        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, observed.get("at")))
     if _are_ready(plan, nodes):
         return Done(result=NodesReady(nodes=[n["id"] for n in nodes]))
     if not batch_pool.is_steady(observed):

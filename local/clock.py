@@ -8,7 +8,7 @@ await asyncio.sleep(clock.real_seconds(30))                      # really waits 
 import fcntl
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,16 @@ class VirtualClock:
         if moment < self._now:
             raise ValueError(f"time does not run backwards: {moment} is before {self._now}")
         self._now = moment
+
+
+class SkewedClock:
+    """Another machine's clock: it is `ahead` of this one by so many seconds, or behind it."""
+
+    def __init__(self, now: Callable[[], float], ahead: float) -> None:
+        self._now, self._ahead = now, ahead
+
+    def now(self) -> float:
+        return self._now() + self._ahead
 
 
 @contextmanager

@@ -9,9 +9,12 @@ from __future__ import annotations
 import functools
 import pkgutil
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.base.names import Orchestrator
+
+if TYPE_CHECKING:
+    from shared.base.time_scale import TimeScale
 
 Function = Callable[[Any], Generator[Any, Any, Any]]
 
@@ -42,10 +45,16 @@ def find(name: Orchestrator) -> Function:
     return function
 
 
-def bound(name: Orchestrator) -> Function:
-    """The function to register for an orchestration."""
+def bound(
+    name: Orchestrator, time_scale: Callable[[], TimeScale | None] = lambda: None
+) -> Function:
+    """The function to register for an orchestration. `time_scale` is that of a simulated Azure."""
 
     def run(context: Any) -> Generator[Any, Any, Any]:
+        if scale := time_scale():
+            from shared.base.time_scale import ScaledContext
+
+            context = ScaledContext(context, scale)
         return find(name)(context)
 
     run.__name__ = run.__qualname__ = name.value

@@ -9,7 +9,7 @@ from shared.base import names
 from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
 from shared.model import parsing, request_size
-from shared.model.documents import Accepted
+from shared.model.documents import Accepted, RefusedList, RefusedMessage
 from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
@@ -74,6 +74,17 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
         return None
     plan = accepted.plan
     return Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
+
+
+def list_refused(call: Call) -> Answer:
+    """List the messages of the queue that were refused, each with the reasons."""
+    refused = [
+        RefusedMessage.from_wire(
+            {"messageId": row.key, "message": row["Message"], "problems": row["Problems"]}
+        )
+        for row in call.services.records.refused()
+    ]
+    return Answer(document=RefusedList(refused=refused))
 
 
 def record_poison(services: Services, message_id: str, text: str) -> None:

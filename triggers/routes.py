@@ -153,6 +153,12 @@ ROUTES = [
         errors=(400, 409),
     ),
     Route(
+        method="GET",
+        path="refused",
+        handler="intake.list_refused",
+        answers={200: "RefusedList"},
+    ),
+    Route(
         method="PATCH",
         path="pools/{account}/{pool}",
         handler="catalogue.resize_pool",

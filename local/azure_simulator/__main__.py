@@ -24,6 +24,7 @@ def main() -> None:
         seed=options.seed,
         path=state / "azure.sqlite",
         storage=options.storage,
+        record=options.record,
         stopwatch=time.perf_counter,
         retry_after=True if options.retry_after is None else options.retry_after,
     )
@@ -78,6 +79,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--faults", type=pathlib.Path, help="JSON list of faults, see `faults`")
     parser.add_argument("--seed", type=int, default=1, help="decides durations and chances")
     parser.add_argument("--storage", help="connection string of a storage account, for logs")
+    parser.add_argument(
+        "--record", type=pathlib.Path, help="file that gets every request body to Resource Manager"
+    )
     parser.add_argument(
         "--machines",
         choices=("scripted", "nspawn"),

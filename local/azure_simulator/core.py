@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
+from local import clock as clocks
 from local.azure_simulator import (
     context,
     durations,
@@ -27,6 +28,7 @@ from local.azure_simulator import (
     model,
     operations,
     providers,
+    recording,
     resource_ids,
     router,
     store,
@@ -44,6 +46,7 @@ _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+|\.\d+\.\d+)?")
 class Simulator:
     """One simulated Azure: a subscription, its resources, and the time.
 
+    skew            seconds by which Azure's clock is ahead of `clock`
     seed            decides every duration and every chance
     duration_band   replaces the band of every duration; `(1, 1)` makes all typical
     path            SQLite file that holds the state; None keeps it in memory
@@ -53,6 +56,7 @@ class Simulator:
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
     storage         connection string for logs of scripts, or who takes URI and text; None: no one
+    record          file that gets every request with a body to Resource Manager; None: no file
     stopwatch       real seconds, for the ledger's `seconds`; none by default, so that runs repeat
     """
 
@@ -60,6 +64,7 @@ class Simulator:
         self,
         *,
         clock: model.Clock,
+        skew: float = 0.0,
         seed: int = 1,
         duration_band: tuple[float, float] | None = None,
         path: pathlib.Path | None = None,
@@ -71,12 +76,13 @@ class Simulator:
         signed_urls: bool = True,
         page_size: int = 100,
         storage: str | Callable[[str, str], None] | None = None,
+        record: pathlib.Path | None = None,
         stopwatch: Callable[[], float] = lambda: 0.0,
         modules: Iterable[context.Provider] | None = None,
     ) -> None:
-        self.clock = clock
+        self.clock = clocks.SkewedClock(clock.now, skew) if skew else clock
         self.store = store.Store(path)
-        self.now = min(clock.now(), self.store.next_due() or clock.now())
+        self.now = min(self.clock.now(), self.store.next_due() or self.clock.now())
         self.durations = durations.Durations(seed, duration_band)
         self.subscription = subscription
         self.tenant = tenant
@@ -85,6 +91,7 @@ class Simulator:
         self.page_size = page_size
         self.types: list[str] = []  # that can be read, by their whole names
         self.storage = storage
+        self._recording = None if record is None else recording.Recording(record)
         self._stopwatch = stopwatch
         self.throttle = throttling.Throttle(enabled=throttled)
         self._router: router.Router[context.Handler] = router.Router()
@@ -136,6 +143,8 @@ class Simulator:
         found = self._router.find(request.method, request.path)
         plane = model.ARM if found is None else found[0].plane
         status = 0
+        if self._recording is not None and plane is model.ARM:
+            self._recording.add(request)
         try:
             response = self._answer(request, found)
             status = response.status

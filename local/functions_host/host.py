@@ -144,7 +144,7 @@ class Host:
             sent=self._wake,
         )
         return Worker(
-            activity_threads=options.activities_max,
+            threads=settings.worker_threads(),
             client_binding=urls.client_binding(),
             outputs=outputs,
         )

@@ -63,6 +63,14 @@ def read(app_dir: Path) -> Settings:
         raise AppRefused(f"{app_dir / 'host.json'}: {error}") from error
 
 
+def worker_threads() -> int:
+    """Threads for plain functions in one Python worker, as Azure's has them; all kinds of functions
+    share them.
+    """
+    asked = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT")
+    return int(asked) if asked else min(32, (os.cpu_count() or 1) + 4)
+
+
 def apply_values(app_dir: Path) -> None:
     """Values of local.settings.json become defaults of the environment."""
     for name, value in _json(app_dir / "local.settings.json").get("Values", {}).items():

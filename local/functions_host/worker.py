@@ -22,8 +22,6 @@ from azure.functions import meta
 from local.functions_host import adapters, functions
 from local.functions_host.functions import Function
 
-# Besides those of the activities: HTTP, queue and timer functions must not wait for them.
-_TRIGGER_THREADS = 16
 _STOP_SECONDS = 1.0
 
 
@@ -38,10 +36,10 @@ class Outputs(Protocol):
 class Worker:
     """`client_binding` is the JSON of a durable client; see `links.Links`."""
 
-    def __init__(self, *, activity_threads: int, client_binding: str, outputs: Outputs) -> None:
+    def __init__(self, *, threads: int, client_binding: str, outputs: Outputs) -> None:
         self._client_binding = client_binding
         self._outputs = outputs
-        self._threads = ThreadPoolExecutor(activity_threads + _TRIGGER_THREADS, "function")
+        self._threads = ThreadPoolExecutor(threads, "function")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="async", daemon=True)
 

@@ -28,6 +28,14 @@ _TENANT = "00000000-0000-0000-0000-000000000002"  # scripts name it when they as
 # A person's own Azure credentials and endpoints must not reach an app that works on a simulator.
 _FOREIGN = ("AZURE_", "ARM_", "IDENTITY_", "MSI_", "AzureWebJobs", "BATCH_PREP_")
 _STEP_LOGS = "step-logs"
+# What a deployment makes in the app's storage account: a queue trigger does not make its queue.
+QUEUES = ("pool-requests", "pool-requests-poison")
+TABLES = tuple(
+    f"batchprep{what}"
+    for what in ("Images", "Pools", "Recipes", "Refused", "Builds", "Steps", "Pace", "Claims")
+)
+CONTAINERS = ("batch-prep-contexts", "batch-prep-documents")
+OPEN_CONTAINERS = (_STEP_LOGS,)
 _SCHEDULES = {"WEEKLY_REBUILD_SCHEDULE": "0 0 3 * * 0", "SWEEP_SCHEDULE": "0 */30 * * * *"}
 
 
@@ -58,6 +66,7 @@ class Options:
     seed: int | None = None
     machines: Machines = Machines.SCRIPTED
     roots: Path | None = None  # what real machines are made from, if not in its usual place
+    record: Path | None = None  # gets every request body to Resource Manager
     azure_endpoint: str | None = None  # where the app reaches Azure instead of the simulator itself
 
 
@@ -105,7 +114,7 @@ class Service:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ready_headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     must_succeed: bool = True
-    blob_containers: tuple[str, ...] = ()  # that the others expect in this storage
+    is_storage: bool = False  # the app's storage account, which a deployment prepares
     grace_seconds: float = 10.0  # between SIGTERM and SIGKILL
 
 
@@ -154,8 +163,8 @@ def _azurite(options: Options, ports: Ports, own: Mapping[str, str]) -> Service:
         ready_urls=tuple(
             f"{url(port)}/{_ACCOUNT}" for port in (ports.blob, ports.queue, ports.table)
         ),
+        is_storage=True,
         must_succeed=False,  # without a signature it refuses, and that is an answer
-        blob_containers=(_STEP_LOGS,),
         grace_seconds=30.0,  # it writes its tables to disk before it ends
     )
 
@@ -165,6 +174,8 @@ def _simulator(options: Options, ports: Ports, own: Mapping[str, str]) -> Servic
     command += ["--storage", storage_connection_string(ports), "--machines", str(options.machines)]
     if options.roots:
         command += ["--roots", str(options.roots)]
+    if options.record:
+        command += ["--record", str(options.record)]
     if options.faults:
         command += ["--faults", str(options.faults)]
     if options.seed is not None:
@@ -214,6 +225,7 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
     return {
         "AzureWebJobsStorage": storage_connection_string(ports),
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "32",  # as in local.settings.sample.json
         "AZURE_SUBSCRIPTION_ID": _SUBSCRIPTION,
         "AZURE_TENANT_ID": _TENANT,
         "AZURE_CLIENT_ID": "",  # the one identity that this machine has

@@ -74,10 +74,8 @@ def running(
             surrounding=os.environ,
         )
         children = start_all(services, undo, say, asked)
-        storage.make_containers(
-            layout.storage_connection_string(ports),
-            [name for service in services for name in service.blob_containers],
-        )
+        if any(service.is_storage for service in services):
+            storage.prepare(layout.storage_connection_string(ports))
         children[-1].wait_ready(asked.is_set)
         now = record.Running(
             app_url=layout.url(ports.host),

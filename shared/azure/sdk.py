@@ -88,9 +88,11 @@ def listed(call: Callable[..., Any], *args: Any, **options: Any) -> list[Json]:
     return _items(_pages(call, *args, **options))
 
 
-def listed_at(call: Callable[..., Any], **options: Any) -> tuple[list[Json], str | None]:
+def listed_at(
+    call: Callable[..., Any], *args: Any, **options: Any
+) -> tuple[list[Json], str | None]:
     """All items of a paged list, and when Azure's own clock says that it answered (ISO 8601)."""
-    pages = _pages(call, **options)
+    pages = _pages(call, *args, **options)
     date = pages.responses[-1].headers.get("Date")
     moment = parsedate_to_datetime(date) if date else None
     return _items(pages), moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

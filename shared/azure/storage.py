@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
     from azure.storage.queue import QueueClient
 
-    from shared.base.settings import Storage
+    from shared.base.storage import Storage
 
 
 def tables(storage: Storage) -> TableServiceClient:

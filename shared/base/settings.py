@@ -14,12 +14,14 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
 )
 
-from shared.base import endpoints
+from shared.base import endpoints, storage
+from shared.base.time_scale import TimeScale
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,23 +55,15 @@ def _setting(name: str, about: str, *, rule: str = "", words: str = "", **more: 
     )
 
 
+def _time_scale(text: str | None) -> TimeScale | None:
+    return TimeScale.parse(text) if text else None
+
+
 Endpoint = Annotated[str, AfterValidator(endpoints.checked)]
 ResourceManager = Annotated[str, AfterValidator(endpoints.checked_resource_manager)]
 _HTTPS = "an https URL; plain http is accepted on this machine only"
-_STORAGE = "AzureWebJobsStorage"
-_URIS = tuple(f"{_STORAGE}__{service}ServiceUri" for service in ("blob", "queue", "table"))
+_STORAGE = storage.SETTING
 _INSTEAD = f"It takes precedence over `{_STORAGE}__accountName`."
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Storage:
-    """How the app opens its storage account: with a connection string, or as an identity."""
-
-    connection_string: str | None
-    blob_uri: str = ""
-    queue_uri: str = ""
-    table_uri: str = ""
-    client_id: str | None = None  # of a user-assigned identity; None: the system-assigned one
 
 
 class Settings(BaseModel):
@@ -79,8 +73,6 @@ class Settings(BaseModel):
         frozen=True, extra="ignore", loc_by_alias=False, validate_default=True
     )
 
-    # The Functions host and Durable read the same names, in the same order of precedence:
-    # https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
     storage_account: str | None = _setting(
         f"{_STORAGE}__accountName",
         "The name of the app's storage account, which the app opens as its identity.",
@@ -102,13 +94,15 @@ class Settings(BaseModel):
         words="the system-assigned identity",
     )
     storage_blob_uri: Endpoint | None = _setting(
-        _URIS[0], f"The account's blob service, outside the public cloud. {_INSTEAD}", default=None
+        storage.URIS[0],
+        f"The account's blob service, outside the public cloud. {_INSTEAD}",
+        default=None,
     )
     storage_queue_uri: Endpoint | None = _setting(
-        _URIS[1], f"The account's queue service, likewise. {_INSTEAD}", default=None
+        storage.URIS[1], f"The account's queue service, likewise. {_INSTEAD}", default=None
     )
     storage_table_uri: Endpoint | None = _setting(
-        _URIS[2], f"The account's table service, likewise. {_INSTEAD}", default=None
+        storage.URIS[2], f"The account's table service, likewise. {_INSTEAD}", default=None
     )
     storage_connection_string: str | None = _setting(
         _STORAGE,
@@ -239,21 +233,25 @@ class Settings(BaseModel):
         "The client id of the same identity.",
         default=None,
     )
+    time_scale: Annotated[TimeScale | None, BeforeValidator(_time_scale)] = _setting(
+        "BATCH_PREP_TIME_SCALE",
+        "For tests against a simulated Azure whose time runs faster than real time: how many of "
+        "its seconds pass in one, and since when. Leave it empty on Azure.",
+        default=None,
+        words="real time",
+        rule="a factor and a moment, such as 60@2026-01-01T00:00:00Z",
+    )
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> storage.Storage:
         """How the app opens its storage account, as the Functions host opens it."""
-        if self.storage_connection_string:
-            return Storage(connection_string=self.storage_connection_string)
-        named = f"https://{self.storage_account}.{{}}.core.windows.net"
-        return Storage(
-            connection_string=None,
-            blob_uri=self.storage_blob_uri or named.format("blob"),
-            queue_uri=self.storage_queue_uri or named.format("queue"),
-            table_uri=self.storage_table_uri or named.format("table"),
-            # Without `__credential` the host uses DefaultAzureCredential, which reads the other.
-            client_id=self.storage_client_id
-            or (None if self.storage_credential else self.client_id),
+        # Without `__credential` the host uses DefaultAzureCredential, which reads AZURE_CLIENT_ID.
+        own = None if self.storage_credential else self.client_id
+        return storage.from_settings(
+            self.storage_connection_string,
+            self.storage_account,
+            [self.storage_blob_uri, self.storage_queue_uri, self.storage_table_uri],
+            self.storage_client_id or own,
         )
 
 
@@ -270,6 +268,17 @@ _READ_ELSEWHERE = [
         example="0 */30 * * * *",
         about="When the leftovers of lost builds, the nodes of failed pools and expired pools are "
         "removed, such as `0 */30 * * * *`; read in the same way.",
+    ),
+    Setting(
+        name="PYTHON_THREADPOOL_THREAD_COUNT",
+        example="32",
+        about="Threads of a Python worker: those of host.json's 16 activities and 4 orchestrators, "
+        "and 12 for HTTP, queue and timers. Unset, a worker has its cores + 4, too few for them.",
+    ),
+    Setting(
+        name="FUNCTIONS_WORKER_PROCESS_COUNT",
+        default="1",
+        about="Python workers of one instance; each has its own threads, caches and rate limiter.",
     ),
     Setting(
         name="AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
@@ -308,7 +317,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the environment. Raises SettingsInvalid naming every problem at once."""
     given = os.environ if environment is None else environment
     values = {name: value for name, value in given.items() if value}
-    problems = _storage_problems(values)
+    problems = storage.problems(values)
     try:
         found = Settings.model_validate(values)
     except ValidationError as error:
@@ -316,16 +325,6 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise SettingsInvalid("; ".join(problems))
     return found
-
-
-def _storage_problems(values: Mapping[str, str]) -> list[str]:
-    """One of three forms is needed: a connection string, the account's name, three addresses."""
-    missing = [name for name in _URIS if name not in values]
-    if _STORAGE in values or f"{_STORAGE}__accountName" in values or not missing:
-        return []
-    if len(missing) < len(_URIS):
-        return [f"{name} is not set" for name in missing]
-    return [f"{_STORAGE}__accountName is not set, nor is {_STORAGE}, a connection string"]
 
 
 def _problem(error: Any) -> str:

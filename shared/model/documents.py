@@ -221,6 +221,28 @@ class PoolList(Document):
     pools: list[ListedPool]
 
 
+class RefusedProblem(Document):
+    """One reason why a message of the queue was refused."""
+
+    field: str | None = Field(default=None, description="The JSON path, such as `pool.vmSize`.")
+    code: str
+    message: str
+
+
+class RefusedMessage(Document):
+    """A message of the queue `pool-requests` that became no build."""
+
+    message_id: str = Field(description="The id that the queue gave to the message.")
+    message: str = Field(description="Its text; the beginning, where it is long.")
+    problems: list[RefusedProblem] = Field(description="Every reason.")
+
+
+class RefusedList(Document):
+    """The messages of the queue that were refused."""
+
+    refused: list[RefusedMessage]
+
+
 # -- recipes --------------------------------------------------------------------------------------
 
 

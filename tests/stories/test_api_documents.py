@@ -122,6 +122,9 @@ def _images_and_pools(caller: Caller) -> None:
     caller("show_pool", **POOL)
     caller("request_pool", MESSAGE)
     caller.world.deliver(caller.world.outbox.messages[-1])
+    caller.world.deliver("not JSON", "wrong")
+    (refused,) = caller("list_refused").body["refused"]
+    assert (refused["message"], refused["problems"][0]["code"]) == ("not JSON", "NotJson")
     caller("request_pool", {**MESSAGE, "pool": a_pool("another")})
     caller("request_pool", {**MESSAGE, "image": None})
     caller.world.engine.run_until_idle()

@@ -23,8 +23,9 @@ def judged(*nodes: dict, **pool: object) -> Decision:
     """What follows when these are the pool's nodes, and it wants as many."""
     asked = parsing.parse_build(a_request(pools=[a_pool("dev", nodes=len(nodes) or 1)]))
     (plan,) = planning.plan_build(asked.with_request_id("r1"), settings.load(SETTINGS)).pools
-    seen = {"nodes": list(nodes), "properties": {"allocationState": "Resizing"}, **pool}
-    return pool_nodes.decide_nodes(plan, seen, PollState(now=NOW))
+    seen = {"nodes": list(nodes), "properties": {"allocationState": "Resizing"}}
+    poll = PollState(now="2026-01-01T02:10:00Z")  # the app's clock is another one
+    return pool_nodes.decide_nodes(plan, {**seen, "at": NOW, **pool}, poll)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,24 @@ def test_what_is_left_of_a_nodes_way(state: str, since: str, left: float) -> Non
     verdict = judged(node(state, since))
     assert isinstance(verdict, Wait)
     assert verdict.left == left
+
+
+@pytest.mark.parametrize("since", ["2026-01-01T02:10:00Z", "2030-01-01T00:00:00Z"])
+@pytest.mark.parametrize(("state", "left"), [("creating", 133.0), ("starting", 113.0)])
+def test_a_time_to_come_foretells_no_more_than_the_whole_way(
+    since: str, state: str, left: float
+) -> None:
+    """Two machines of Azure need not agree either."""
+    verdict = judged(node(state, since))
+    assert isinstance(verdict, Wait)
+    assert verdict.left == left
+
+
+def test_an_answer_without_a_date_foretells_the_whole_way() -> None:
+    """The app's own clock cannot take the date's place."""
+    verdict = judged(node("starting", "2026-01-01T00:09:30Z"), at=None)
+    assert isinstance(verdict, Wait)
+    assert verdict.left == 113.0
 
 
 def test_the_last_node_counts() -> None:

@@ -56,3 +56,10 @@ def test_only_too_many_requests_make_a_line() -> None:
     assert rate_limiter.refused(HttpResponseError(response=Answer(429, "PUT"))) == "PUT"  # type: ignore[arg-type]
     assert rate_limiter.refused(HttpResponseError(response=Answer(503, "PUT"))) is None  # type: ignore[arg-type]
     assert rate_limiter.refused(ServiceRequestError("no way there")) is None
+
+
+def test_a_host_whose_clock_is_ahead_does_not_hold_up_the_others() -> None:
+    """A turn far in the future is no queue; nobody waits for hours."""
+    line = RateLimiter()
+    line.take("PUT", "2026-01-01T14:00:00Z", 1.0)
+    assert line.take("PUT", NOON, 1.0) == 1.0

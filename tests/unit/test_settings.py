@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.base import settings
+from shared.base.storage import Storage
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = {"AZURE_SUBSCRIPTION_ID": "s", "AzureWebJobsStorage": "in memory"}
@@ -69,7 +70,7 @@ def test_endpoints_lose_their_last_slash_and_may_be_on_this_machine() -> None:
 STORAGE = "AzureWebJobsStorage"
 
 
-def storage_of(**values: str) -> settings.Storage:
+def storage_of(**values: str) -> Storage:
     named = {f"{STORAGE}__{name}": value for name, value in values.items()}
     return settings.load({"AZURE_SUBSCRIPTION_ID": "s", **named}).storage
 
@@ -78,7 +79,7 @@ def test_the_name_of_a_storage_account_is_enough() -> None:
     """The normal form in Azure: no key is stored."""
     storage = storage_of(accountName="mine", credential="managedidentity", clientId="c")
 
-    assert storage == settings.Storage(
+    assert storage == Storage(
         connection_string=None,
         blob_uri="https://mine.blob.core.windows.net",
         queue_uri="https://mine.queue.core.windows.net",
@@ -107,7 +108,7 @@ def test_addresses_of_a_storage_account_are_complete_and_go_before_its_name() ->
 def test_a_connection_string_goes_before_an_identity() -> None:
     """As in the Functions host, or the two would use different accounts."""
     both = {**REQUIRED, f"{STORAGE}__accountName": "mine"}
-    assert settings.load(both).storage == settings.Storage(connection_string="in memory")
+    assert settings.load(both).storage == Storage(connection_string="in memory")
 
 
 def test_the_identity_of_the_storage_is_the_one_that_the_host_uses() -> None:

@@ -19,6 +19,8 @@ from stack_world import Up, happened, interrupt, soon
 
 from local import stack
 from local.stack import background, layout, record, supervisor
+from shared.base import names
+from shared.store import builds, claims, records
 
 
 @pytest.fixture
@@ -270,12 +272,17 @@ def test_the_simulator_gets_its_faults_and_its_seed(services: dict[str, layout.S
     assert "--seed 7" in command
 
 
-def test_the_storage_gets_the_container_that_the_app_is_told_of(
+def test_the_storage_gets_what_the_app_expects_in_it(
     services: dict[str, layout.Service],
 ) -> None:
-    """In Azure infrastructure makes it; here nobody else would."""
+    """In Azure the deployment makes it; here nobody else would."""
     url = services["host"].environment["STEP_LOG_CONTAINER_URL"]
-    assert services["azurite"].blob_containers == (url.rpartition("/")[2],)
+    assert (url.rpartition("/")[2],) == layout.OPEN_CONTAINERS
+    assert layout.CONTAINERS == (names.CONTEXTS_CONTAINER, names.DOCUMENTS_CONTAINER)
+    assert layout.QUEUES == (names.POOL_REQUESTS_QUEUE, names.POISON_QUEUE)
+    tables = {records.IMAGES, records.POOLS, records.RECIPES, records.REFUSED}
+    assert set(layout.TABLES) == tables | {builds.BUILDS, builds.STEPS, builds.PACE, claims.CLAIMS}
+    assert [s.name for s in services.values() if s.is_storage] == ["azurite"]
 
 
 def test_machines_that_really_execute_get_more_time(state: Path) -> None:
