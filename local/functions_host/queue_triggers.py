@@ -33,7 +33,9 @@ class Pace:
 
 
 class QueueTrigger:
-    """Feeds one function from one queue. `run` never ends, whatever storage does."""
+    """Feeds one function from one queue. `run` never ends, whatever storage does. It waits for a
+    queue that does not exist, and does not create it, as on Azure.
+    """
 
     def __init__(
         self,
@@ -71,7 +73,6 @@ class QueueTrigger:
     async def run(self) -> None:
         while True:
             try:
-                await self._queue.create()
                 await self._poll()
             except Exception as error:  # noqa: BLE001 - whatever storage does, the next look may work
                 if not self._is_broken:

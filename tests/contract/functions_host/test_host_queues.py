@@ -30,6 +30,8 @@ def client(storage, notes, tmp_path_factory):
 @pytest.fixture
 def orders(storage, client):
     with QueueClient.from_connection_string(storage, "orders") as queue:
+        if not _exists(queue):  # the trigger waits for the queue, and does not create it
+            queue.create_queue()
         yield queue
 
 
@@ -111,7 +113,8 @@ def test_base64_is_decoded_where_the_app_expects_it(storage, tmp_path, notes):
         QueueClient.from_connection_string(storage, "encoded") as queue,
         QueueClient.from_connection_string(storage, "encoded-poison") as poison,
     ):
-        client.until(lambda: _exists(queue))
+        assert not _exists(queue)
+        queue.create_queue()
         queue.send_message("plain")
         client.post("/api/put", content="grün")
 
