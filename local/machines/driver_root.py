@@ -1,9 +1,10 @@
 """A root file system in which a driver is really built: Debian 12 dressed as Ubuntu 24.04.
 
-The kernels, NVIDIA's open kernel modules, its `nvidia-smi` and DKMS are Debian's packages. Only the
-names are Ubuntu's and NVIDIA's: small packages without content stand for `linux-azure`,
-`linux-azure-lts-24.04`, `nvidia-open` and `nvidia-driver-pinning-VERSION`. The root is entered with
-chroot: no kernel of it ever runs, so a module is built for a kernel that does not run.
+The kernels, NVIDIA's open kernel modules, its `nvidia-smi` and DKMS are Debian's packages. Only
+names are Ubuntu's and NVIDIA's: that of the module (Debian's is nvidia-current-open), and small
+packages without content for `linux-azure`, `linux-azure-lts-24.04`, `nvidia-open` and
+`nvidia-driver-pinning-VERSION`. The root is entered with chroot: no kernel of it ever runs, so a
+module is built for a kernel that does not run.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ def _finish(home: Path) -> None:
     shutil.move(pool, root / REPOSITORY)
     index(root)
     (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{REPOSITORY} ./\n")
+    module = root / "etc/dkms/nvidia-current-open.conf"
+    module.parent.mkdir(exist_ok=True)
+    module.write_text('DEST_MODULE_NAME[0]="nvidia"\n')  # as in NVIDIA's own packages
     (root / "etc/os-release").unlink()
     (root / "etc/os-release").write_text(_OS_RELEASE)
     shutil.rmtree(root / "var/lib/apt/lists")

@@ -17,7 +17,7 @@ PROGRAM = "qemu-system-x86_64"
 _KERNEL = "linux-image-cloud-amd64"
 _INCLUDED = (
     *("lvm2", "xfsprogs", "cloud-guest-utils", "fdisk", "udev", "kmod", "initramfs-tools"),
-    *("procps", "util-linux", "gawk", _KERNEL),
+    *("mount", "procps", "util-linux", "gawk", _KERNEL),
 )
 _SIZE = "3G"
 _MAKE_SECONDS_MAX = 900
@@ -69,7 +69,7 @@ def boot(home: Path, script: str, *, second_disk_gib: int, folder: Path) -> str:
     given.write_text(script)
     shell.run("truncate", "-s", "1M", str(given))
     shell.run("truncate", "-s", f"{second_disk_gib}G", str(empty))
-    words = "root=/dev/vda ro console=ttyS0 quiet panic=-1 init=/bin/bash -- -c"
+    words = "root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/bin/bash -- -c"
     first = "/lib/systemd/systemd-udevd --daemon; tr -d '\\0' </dev/vdc >/run/script; . /run/script"
     return shell.run(
         *(PROGRAM, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"),

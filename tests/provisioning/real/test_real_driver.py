@@ -206,7 +206,6 @@ def test_a_module_that_the_running_kernel_refuses(with_gpu: Root) -> None:
     [
         (driver_root.DRIVER, "Enabled", ""),
         (driver_root.DRIVER, "Disabled", "GPU_PERSISTENCE"),
-        ("580.173.02", "Enabled", "GPU_VERSION_MISMATCH"),
     ],
 )
 def test_what_a_gpu_would_answer(with_gpu: Root, module: str, persistence: str, code: str) -> None:

@@ -30,7 +30,7 @@ pvcreate -q /dev/vdb4 && vgcreate -q rootvg /dev/vdb4
 REPORT = """
 echo "code $?"
 for place in / /usr /var; do
-  echo "room $place $(df -Pm --output=avail "/mnt/root$place" | tail -n 1)"
+  echo "room $place $(df -m --output=avail "/mnt/root$place" | tail -n 1)"
 done
 echo "free $(vgs --noheadings -o vg_free_count rootvg)"
 cat /mnt/root/var/tmp/batch-prep-functions | sed 's/^/function /'
@@ -45,12 +45,12 @@ def script() -> str:
     lines = [LAY_OUT]
     for place, (name, gib) in VOLUMES.items():
         lines += [
-            f"lvcreate -q -y -L {gib}G -n {name} rootvg && mkfs.xfs -q /dev/rootvg/{name}",
+            f"lvcreate -y -L {gib}G -n {name} rootvg && mkfs.xfs -q /dev/rootvg/{name}",
             f"mkdir -p /mnt/root{place}; mount /dev/rootvg/{name} /mnt/root{place}",
         ]
     lines += [
         "mkdir -p /mnt/root/{etc,run,proc/sys/kernel/random} /mnt/root/var/{tmp,lib,log}",
-        "echo before $(df -Pm --output=avail /mnt/root | tail -n 1)",
+        "echo before $(df -m --output=avail /mnt/root | tail -n 1)",
         f"cat >/mnt/step.sh <<'END_OF_STEP'\n{step}\nEND_OF_STEP",
         "export BATCH_PREP_ROOT=/mnt/root",
         *("BUILD_ID=one bash /mnt/step.sh", REPORT),

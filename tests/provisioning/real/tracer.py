@@ -19,12 +19,14 @@ executed: set[str] = set()
 REASONS = {
     "el": "el's packages and root file systems cannot be had here",
     "grid": "the GRID driver's file cannot be had here",
-    "volumes": "this kernel has no device mapper",
+    "toolkit": "NVIDIA's container toolkit cannot be had here",
+    "volumes": "QEMU is not installed, or its test did not run",
     "faults": "only after a fault that these machines do not have",
 }
 _WHY = (
     (r"(_el|dnf\w*|epel|driver_stream|remove_old_kernels)$", "el"),
     (r"grid|from_microsoft", "grid"),
+    (r"toolkit|nvidia_runtime|keep_gpus", "toolkit"),
     (r"volume|partition|extents", "volumes"),
 )
 
