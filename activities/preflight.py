@@ -12,7 +12,7 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import grid_driver, step_logs, version_floors
+from shared.model import catalogue, drivers, grid_driver, step_logs, version_floors
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType
 from shared.model.results import Findings
@@ -153,8 +153,9 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
         else:
             usable.append(name)
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
-    missing += version_floors.problems(image)
-    return Findings(blockers=missing + ([] if usable else problems), sizes=usable)
+    missing += version_floors.problems(image) + drivers.image_problems(image)
+    gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
+    return Findings(blockers=missing + ([] if usable else problems), sizes=usable, gpus=gpus)
 
 
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
@@ -173,7 +174,9 @@ def _builder_problem(
         message = f"{name} is not offered to this subscription in {image.location}"
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
-    if mismatch := size_mismatch(size, image.security_type):
+    mismatch = size_mismatch(size, image.security_type)
+    gpus = catalogue.gpus_in(name, quotas.gpus_beyond_catalogue([size]))
+    if mismatch := mismatch or drivers.builder_mismatch(image, name, gpus):
         return Problem(field=field, code="SizeUnsuitable", message=mismatch)
     others = (quotas.read_size(s) for s in skus.values() if quotas.offered(s, image.location))
     return quotas.compute_shortage(
