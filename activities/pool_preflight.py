@@ -227,7 +227,26 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     unsuitable = drivers.pool_problems(
         plan.pools, counted, gpu=image.gpu_enabled, driver=image.driver_kind
     )
+    unsuitable += _controller_problems(services, plan, wanted, sizes)
     return Findings(blockers=unsuitable, image=image)
+
+
+def _controller_problems(
+    services: Services, plan: BuildPlan, wanted: ImageReference, sizes: dict[str, Size]
+) -> list[Problem]:
+    """Which pools' sizes boot from NVMe disks only, where the image cannot."""
+    if not any(size.needs_nvme for size in _sizes_of_pools(plan, sizes)):
+        return []
+    calls = services.azure.compute.gallery_images
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+    features = resource_state.features(sdk.fetch(calls.get, *path))
+    return [
+        Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
+        for index, pool in enumerate(plan.pools)
+        for name in [pool.size, *pool.other_sizes]
+        if name.lower() in sizes
+        if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
+    ]
 
 
 def _find_image(
