@@ -77,7 +77,7 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
                 },
                 "osDisk": {
                     "createOption": "FromImage",
-                    "diskSizeGB": _DISK_GIB,
+                    "diskSizeGB": plan.os_disk_gib or _DISK_GIB,
                     "caching": "ReadWrite",
                     "deleteOption": "Delete",
                     "managedDisk": {"storageAccountType": "Premium_LRS"},

@@ -77,6 +77,7 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         container_toolkit_version=image.container_toolkit_version,
         docker_version=image.docker_version,
         records_driver=driver is not None,
+        os_disk_gib=image.os_disk_size_gib,
         size=sizes[0],
         other_sizes=sizes[1:],
         zone=image.zones[0] if image.zones else None,

@@ -76,6 +76,7 @@ class ImagePlan(Wire):
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
+    os_disk_gib: int | None = None  # None: as small as the builder's disk usually is
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
     gpus: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)
     # Whether its record names the driver; builds of 0.1.0 do not.

@@ -116,6 +116,14 @@ def test_a_definition_for_scsi_disks_stops_a_build_for_a_size_with_nvme_disks(
     assert world.resources() == before
 
 
+def test_the_disk_of_an_image_is_as_large_as_asked(world: World) -> None:
+    """The advice of a preload that found no room names this field."""
+    build = world.build(image_only(osDiskSizeGiB=128, keepVm=True))
+    assert build["state"] == "succeeded", build["error"]
+    (vm,) = world.services.azure.compute.virtual_machines.list("images")
+    assert vm.storage_profile.os_disk.disk_size_gb == 128
+
+
 GRID_IMAGE = an_image(gpu=True, builderVmSize="Standard_NV36ads_A10_v5")
 GRID_REQUEST = {"mode": "image-only", "requestId": "grid", "image": GRID_IMAGE}
 CHECKSUM = "0a" * 32
