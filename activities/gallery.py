@@ -46,7 +46,7 @@ def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
             return f"its {key} is {found.get(key)}, and this image's is {wanted[key]}"
     if not names.same(found.get("architecture") or "x64", wanted["architecture"]):
         return f"its architecture is {found['architecture']}, not {wanted['architecture']}"
-    features = {f["name"]: f["value"] for f in found.get("features") or []}
+    features = resource_state.features(observed)
     security = features.get("SecurityType", "Standard")
     if not names.same(security, plan.security_type.value):
         return f"its security type is {security}, and this image's is {plan.security_type.value}"

@@ -9,7 +9,9 @@ from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
+from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Services, short_activity
+from shared.model import catalogue, drivers
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, ImageReference, PoolPlan
 from shared.model.requests import IfExists
@@ -39,10 +41,19 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problems += _agent_problems(services, plan, found, poll)
     if found is None and (problem := _no_more_accounts(services, account)):
         problems.append(problem)
+    counted = quotas.gpus_beyond_catalogue(_sizes_of_pools(plan, sizes))
+    if image := plan.image:
+        problems += drivers.pool_problems(plan.pools, counted, gpu=image.gpu, driver=image.driver)
     endpoint = None
     if is_there and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
-    return Findings(blockers=problems, endpoint=endpoint)
+    return Findings(blockers=problems, endpoint=endpoint, gpus=counted)
+
+
+def _sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:
+    """Those that Batch takes, as it describes them."""
+    named = [name for pool in plan.pools for name in [pool.size, *pool.other_sizes]]
+    return [sizes[name.lower()] for name in named if name.lower() in sizes]
 
 
 def _no_more_accounts(services: Services, account: AccountPlan) -> Problem | None:
@@ -205,7 +216,37 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         )
         problem = Problem(field="image.gpu", code="ImageUnsuitable", message=message)
         return Findings(blockers=[problem])
-    return Findings(image=image)
+    sizes = _batch_sizes(services, account.location, poll)
+    counted = quotas.gpus_beyond_catalogue(_sizes_of_pools(plan, sizes))
+    if not image.build_id and any(
+        catalogue.gpus_in(name, counted)
+        for pool in plan.pools
+        for name in [pool.size, *pool.other_sizes]
+    ):
+        image = replace(image, gpu_enabled=True)  # no record says so: the nodes will prove it
+    unsuitable = drivers.pool_problems(
+        plan.pools, counted, gpu=image.gpu_enabled, driver=image.driver_kind
+    )
+    unsuitable += _controller_problems(services, plan, wanted, sizes)
+    return Findings(blockers=unsuitable, image=image)
+
+
+def _controller_problems(
+    services: Services, plan: BuildPlan, wanted: ImageReference, sizes: dict[str, Size]
+) -> list[Problem]:
+    """Which pools' sizes boot from NVMe disks only, where the image cannot."""
+    if not any(size.needs_nvme for size in _sizes_of_pools(plan, sizes)):
+        return []
+    calls = services.azure.compute.gallery_images
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+    features = resource_state.features(sdk.fetch(calls.get, *path))
+    return [
+        Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
+        for index, pool in enumerate(plan.pools)
+        for name in [pool.size, *pool.other_sizes]
+        if name.lower() in sizes
+        if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
+    ]
 
 
 def _find_image(

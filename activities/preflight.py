@@ -12,7 +12,7 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import grid_driver, step_logs, version_floors
+from shared.model import catalogue, drivers, grid_driver, step_logs, version_floors
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType
 from shared.model.results import Findings
@@ -86,7 +86,7 @@ check_providers = Reconciler(
 
 
 @short_activity(BuildPlan, Findings, verb="look up the base image", subject=_subscription)
-def check_image_source(services: Services, plan: BuildPlan, _: PollState) -> Findings:
+def check_image_source(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Find the base image's newest version, and check the gallery's definition and version."""
     image = plan.image
     assert image is not None
@@ -96,7 +96,14 @@ def check_image_source(services: Services, plan: BuildPlan, _: PollState) -> Fin
         message = f"{image.location} offers no image {system.publisher}:{system.offer}:{system.sku}"
         problem = Problem(field="image.os", code="BaseImageNotFound", message=message)
         return Findings(blockers=[problem])
-    return Findings(blockers=_gallery_problems(services, image, base), base=base)
+    definition = sdk.fetch(
+        services.azure.compute.gallery_images.get,
+        *(image.resource_group, image.gallery, image.definition),
+    )
+    problems = _controller_problems(services, plan, base, definition, poll)
+    if definition is not None:
+        problems += _gallery_problems(services, image, base, definition)
+    return Findings(blockers=problems, base=base)
 
 
 def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
@@ -115,15 +122,47 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
         generation=found_image.get("hyperVGeneration") or "V2",
         architecture=found_image.get("architecture") or "x64",
         purchase_plan=found_image.get("plan"),
+        features=resource_state.features({"properties": found_image}),
     )
 
 
-def _gallery_problems(services: Services, image: ImagePlan, base: BaseImage) -> list[Problem]:
+def _controller_problems(
+    services: Services, plan: BuildPlan, base: BaseImage, definition: Json | None, poll: PollState
+) -> list[Problem]:
+    """Which sizes boot from NVMe disks only, where the definition's images cannot."""
+    image = plan.image
+    assert image is not None
+    known = base.features if definition is None else resource_state.features(definition)
+    named = [("image.builderVmSize", image.location, [image.size, *image.other_sizes])] + [
+        (f"pools[{i}].vmSize", pool.account.location, [pool.size, *pool.other_sizes])
+        for i, pool in enumerate(plan.pools)
+    ]
+    problems = []
+    for field, location, sizes in named:
+        skus = _compute_sizes(services, location, poll)
+        for size in (quotas.read_size(skus[s.lower()]) for s in sizes if s.lower() in skus):
+            if why := nvme_mismatch(size, known):
+                if definition is not None:
+                    why += (
+                        f", as image definition {image.definition} was made: Azure changes none, "
+                        f"so give another image.name, such as {image.definition[:75]}-nvme"
+                    )
+                problems.append(Problem(field=field, code="SizeUnsuitable", message=why))
+    return problems
+
+
+def nvme_mismatch(size: Size, features: dict[str, str]) -> str | None:
+    """Why a size cannot boot images whose definition has these features, or None."""
+    if not size.needs_nvme or "NVMe" in features.get("DiskControllerTypes", "SCSI"):
+        return None
+    return f"{size.name} boots from NVMe disks, and the image is for SCSI disks only"
+
+
+def _gallery_problems(
+    services: Services, image: ImagePlan, base: BaseImage, definition: Json
+) -> list[Problem]:
     compute, problems = services.azure.compute, []
     path = (image.resource_group, image.gallery, image.definition)
-    definition = sdk.fetch(compute.gallery_images.get, *path)
-    if definition is None:
-        return []
     if why := definition_conflict(replace(image, base=base), definition):
         message = f"image definition {image.definition} exists and cannot take this image: {why}"
         problems.append(Problem(field="image.name", code="Conflict", message=message))
@@ -153,8 +192,9 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
         else:
             usable.append(name)
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
-    missing += version_floors.problems(image)
-    return Findings(blockers=missing + ([] if usable else problems), sizes=usable)
+    missing += version_floors.problems(image) + drivers.image_problems(image)
+    gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
+    return Findings(blockers=missing + ([] if usable else problems), sizes=usable, gpus=gpus)
 
 
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:
@@ -173,7 +213,9 @@ def _builder_problem(
         message = f"{name} is not offered to this subscription in {image.location}"
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
-    if mismatch := size_mismatch(size, image.security_type):
+    mismatch = size_mismatch(size, image.security_type)
+    gpus = catalogue.gpus_in(name, quotas.gpus_beyond_catalogue([size]))
+    if mismatch := mismatch or drivers.builder_mismatch(image, name, gpus):
         return Problem(field=field, code="SizeUnsuitable", message=mismatch)
     others = (quotas.read_size(s) for s in skus.values() if quotas.offered(s, image.location))
     return quotas.compute_shortage(

@@ -188,7 +188,7 @@ def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) 
     return {
         "image": image,
         "preloaded": image in plan.container_images,
-        "gpu": plan.gpu_count > 0,
+        "gpu": plan.gpu_count != 0,
         "command": task.get("commandLine"),
         "exitCode": exit_code,
         "expectedExitCode": expected,

@@ -283,7 +283,7 @@ def _seal(
     def with_findings(done: Results) -> ScriptPlan:
         return image_scripts.seal(
             plan,
-            has_gpus=catalogue.gpu_of(done[builder].size),
+            gpus=catalogue.gpus_in(done[builder].size, plan.gpus),
             installed=done[software.install],
             driver=done.get(software.driver),
             preloaded=done.get(software.preload),

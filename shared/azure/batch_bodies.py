@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.azure import bodies, pool_difference
 from shared.base import names
+from shared.model import catalogue
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.requests import SecurityType
 
@@ -124,7 +125,7 @@ def _start_task(plan: PoolPlan, command_line: str) -> Json:
     environment = {
         "BUILD_ID": plan.build_id,
         "NONCE": plan.build_id,
-        "EXPECT_GPU": str(plan.gpu_count) if plan.gpu_count else "none",
+        "EXPECT_GPU": _expected_gpus(plan.gpu_count),
         "EXPECT_IMAGES": "\n".join(plan.container_images),
         # Without a preloaded image there is nothing that could run without pulling.
         "VERIFY_IMAGE": plan.container_images[0] if plan.container_images else "",
@@ -137,6 +138,11 @@ def _start_task(plan: PoolPlan, command_line: str) -> Json:
         "maxTaskRetryCount": 1,
         "waitForSuccess": True,
     }
+
+
+def _expected_gpus(count: int) -> str:
+    """For the check on a node, which counts for itself where only the kind of size is known."""
+    return "auto" if count == catalogue.UNCOUNTED else str(count or "none")
 
 
 def verification_image(plan: PoolPlan) -> str:

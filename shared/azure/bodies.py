@@ -77,7 +77,7 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
                 },
                 "osDisk": {
                     "createOption": "FromImage",
-                    "diskSizeGB": _DISK_GIB,
+                    "diskSizeGB": plan.os_disk_gib or _DISK_GIB,
                     "caching": "ReadWrite",
                     "deleteOption": "Delete",
                     "managedDisk": {"storageAccountType": "Premium_LRS"},
@@ -212,12 +212,21 @@ def image_definition(plan: ImagePlan) -> Json:
                 "sku": plan.definition[:64],
             },
             # Said explicitly: Azure's default forbids versions that come straight from a VM.
-            "features": [{"name": "SecurityType", "value": plan.security_type.value}],
+            "features": [
+                {"name": "SecurityType", "value": plan.security_type.value},
+                *({"name": n, "value": v} for n, v in _kept_features(plan.base.features)),
+            ],
         },
     }
     if plan.base.purchase_plan:
         body["properties"]["purchasePlan"] = plan.base.purchase_plan
     return body
+
+
+def _kept_features(features: dict[str, str]) -> list[tuple[str, str]]:
+    """What sizes need of an image, as the base image has it."""
+    kept = ("DiskControllerTypes", "IsAcceleratedNetworkSupported")
+    return [(name, features[name]) for name in kept if name in features]
 
 
 def image_version(plan: ImagePlan, source_id: str) -> Json:

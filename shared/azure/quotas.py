@@ -4,11 +4,13 @@ problems out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from shared.base.errors import Problem
 from shared.base.wire import Wire
+from shared.model import catalogue
 
 Json = dict[str, Any]
 
@@ -23,6 +25,12 @@ class Size(Wire):
     architecture: str
     trusted_launch: bool
     gpus: int
+    controllers: list[str] = ["SCSI"]  # of disks
+
+    @property
+    def needs_nvme(self) -> bool:
+        """Whether it boots only images whose definition says that they know NVMe."""
+        return self.controllers == ["NVMe"]
 
 
 def sizes_by_name(skus: list[Json]) -> dict[str, Json]:
@@ -41,7 +49,21 @@ def read_size(sku: Json) -> Size:
         architecture=found.get("CpuArchitectureType", "x64"),
         trusted_launch=found.get("TrustedLaunchDisabled", "False") != "True",
         gpus=int(float(found.get("GPUs") or 0)),
+        controllers=re.split(r",\s*", found.get("DiskControllerTypes") or "SCSI"),
     )
+
+
+def gpus_beyond_catalogue(sizes: Iterable[Size]) -> dict[str, int]:
+    """By lower-case name, how many GPUs Azure counts where the catalogue of sizes says otherwise.
+
+    A size that the catalogue knows keeps its count where Azure's list leaves the capability out.
+    """
+    return {
+        size.name.lower(): size.gpus
+        for size in sizes
+        if size.gpus != catalogue.gpus_in(size.name, {})
+        and (size.gpus or catalogue.gpu_of(size.name) is None)
+    }
 
 
 def offered(sku: Json | None, location: str) -> bool:

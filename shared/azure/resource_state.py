@@ -44,3 +44,9 @@ def power_state(observed: Json | None) -> str | None:
 def properties(observed: Json | None) -> Json:
     """A resource's properties, or nothing."""
     return (observed or {}).get("properties") or {}
+
+
+def features(resource: Json | None) -> dict[str, str]:
+    """The features of an image definition or marketplace image, by name."""
+    found = properties(resource).get("features") or []
+    return {feature["name"]: feature["value"] for feature in found}

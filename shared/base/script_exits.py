@@ -40,7 +40,7 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.NO_SPACE: (
         "the disk is too small",
-        "Preload fewer or smaller images, or use a base image with a larger disk.",
+        "Give image.osDiskSizeGiB: 2.5 times the images' sizes and 10, or preload fewer images.",
     ),
     ScriptExit.IMAGE_PULL: (
         "a container image could not be pulled",

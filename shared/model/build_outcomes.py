@@ -20,10 +20,12 @@ def combine(findings: Iterable[Findings]) -> Findings:
     """All blockers and all facts of several checks."""
     facts: dict[str, object] = {}
     blockers: list[Problem] = []
+    gpus: dict[str, int] = {}
     for found in findings:
         facts |= {name: value for name, value in found if value}
         blockers += found.blockers
-    return Findings.model_validate({**facts, "blockers": blockers})
+        gpus |= found.gpus
+    return Findings.model_validate({**facts, "blockers": blockers, "gpus": gpus})
 
 
 def without_blockers(

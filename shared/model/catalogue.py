@@ -188,7 +188,10 @@ class GpuFacts(Wire):
     fabric_manager: bool = False
 
 
+UNCOUNTED = -1  # GPUs of a size that only its name tells, before Azure's list has counted them
+
 _OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID
+_VOLTA = DriverKind.DATACENTER_PROPRIETARY
 # Pattern of the size, devices, driver, whether NVSwitch needs the fabric manager:
 # https://learn.microsoft.com/azure/virtual-machines/sizes/overview (accelerated computing)
 _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
@@ -200,10 +203,57 @@ _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
     (r"NC40ads_H100_v5", 1, _OPEN, False),
     (r"NC80adis_H100_v5", 2, _OPEN, False),
     (r"ND96(asr|amsr_A100)_v4", 8, _OPEN, True),
-    (r"ND96isr_H[12]00_v5", 8, _OPEN, True),
+    (r"ND96isr?_H[12]00_v5", 8, _OPEN, True),
+    (r"ND40rs_v2", 8, _VOLTA, False),
     (r"NV(6|12|18|36)adm?s_A10_v5", 1, _GRID, False),
     (r"NV72ads_A10_v5", 2, _GRID, False),
 ]
+
+
+# Sizes whose GPUs no driver of batch-prep's images serves, and why; the same pages.
+_NOT_SERVED = [
+    (r"ND\d+isr?_MI300X_v5", "its GPUs are AMD's (MI300X), and images get NVIDIA's driver"),
+    (r"NG\d+adm?s_V620_v1", "its GPUs are AMD's (V620), and images get NVIDIA's driver"),
+    (r"NV\d+as_v4", "its GPUs are AMD's (MI25), and images get NVIDIA's driver"),
+    (r"NC\d+\w*_RTXPRO6000BSE_v6", "its GRID driver 595 with open modules is not supported yet"),
+    (r"NCC\d+ads_H100_v5", "it runs confidential VMs only, and images are not made for them"),
+    (r"ND\d+isr\w*_GB[23]00_v6", "it is Arm64, and images are built for x64"),
+]
+
+
+def not_served(size: str) -> str | None:
+    """Why no image can drive the GPUs of a size, or None."""
+    for pattern, why in _NOT_SERVED:
+        if re.fullmatch(f"Standard_{pattern}", size, re.IGNORECASE):
+            return why
+    return None
+
+
+def gpus_in(size: str, counted: dict[str, int]) -> int:
+    """How many GPUs a size has: `counted` (lower-case name: GPUs) is Azure's answer, where it was
+    asked. UNCOUNTED for a size of the N series that nothing is known of; sizes with FPGAs (NP) have
+    no GPU.
+    """
+    known = gpu_of(size)
+    if size.lower() in counted:
+        return counted[size.lower()]
+    if known:
+        return known.count
+    return UNCOUNTED if re.match(r"Standard_N(?!P)", size, re.IGNORECASE) else 0
+
+
+def driver_of(size: str) -> DriverKind:
+    """The driver of a size with GPUs; that of NVIDIA's newer GPUs where the size is not known."""
+    known = gpu_of(size)
+    return known.driver if known else DriverKind.DATACENTER_OPEN
+
+
+def takes_driver(size: str, driver: DriverKind) -> bool:
+    """Whether an image with this driver serves the GPUs of a size. Microsoft's GRID driver also
+    serves whole T4s (https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup).
+    """
+    is_t4 = re.search(r"_T4_v3$", size, re.IGNORECASE) is not None
+    return driver_of(size) is driver or (driver is DriverKind.GRID and is_t4)
 
 
 def gpu_of(size: str) -> GpuFacts | None:

@@ -42,6 +42,8 @@ def _size(value: str) -> str:
     if successor := catalogue.retired_size(value):
         message = f"{value} is retired by Azure; {successor} does the same work today"
         raise refuse("RetiredVmSize", message, successor)
+    if why := catalogue.not_served(value):
+        raise refuse("UnsupportedVmSize", f"images cannot be built for {value}: {why}")
     return value
 
 

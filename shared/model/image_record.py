@@ -52,6 +52,7 @@ def of(
         docker_version=sealed.docker_version or installed.docker_version,
         toolkit_version=installed.toolkit_version,
         driver_version=driver_version(installed, driver),
+        driver_kind=plan.driver if plan.records_driver else None,
         kernel=sealed.kernel or installed.kernel,
         pending=_pending(plan, builder, sealed),
         bill_of_materials=bill.document if bill else None,
@@ -78,5 +79,5 @@ def _pending(plan: ImagePlan, builder: BuilderReady, sealed: ScriptResult) -> li
     """
     if sealed.scheduled:
         return sealed.pending
-    has_gpu = catalogue.gpu_of(builder.size) is not None
+    has_gpu = catalogue.gpus_in(builder.size, plan.gpus) != 0
     return ["gpu"] if plan.gpu and not has_gpu else []

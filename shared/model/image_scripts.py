@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from shared.base import names, timing
 from shared.model import catalogue, image_record
-from shared.model.catalogue import GpuFacts
 from shared.model.plans import GridDriver, ImagePlan, ScriptPlan
 from shared.model.results import PullIdentity, RegistryReady, ScriptResult
 
@@ -86,22 +85,22 @@ def _images_to_preload(plan: ImagePlan, login_server: str) -> list[str]:
 def seal(
     plan: ImagePlan,
     *,
-    has_gpus: GpuFacts | None,
+    gpus: int,
     installed: ScriptResult,
     driver: ScriptResult | None,
     preloaded: ScriptResult | None,
 ) -> ScriptPlan:
     """Check that what runs after the restart is what was installed, then seal the system.
 
-    `has_gpus` are the GPUs of the builder's size. What a builder without a GPU cannot prove is left
+    `gpus` is how many the builder's size has. What a builder without a GPU cannot prove is left
     to the verification of each pool.
     """
     images = preloaded.images if preloaded else []
-    expected = str(has_gpus.count) if has_gpus else "driver-only"
+    expected = str(gpus) if gpus > 0 else "driver-only"
     parameters = {
         "BUILDER_USER": names.BUILDER_USER,
         "EXPECT_GPU": expected if plan.gpu else "none",
-        "SIZE_HAS_GPU": "true" if has_gpus else "",
+        "SIZE_HAS_GPU": "true" if gpus else "",
         "EXPECT_DOCKER": installed.docker_version or "",
         "EXPECT_TOOLKIT": installed.toolkit_version or "",
         "EXPECT_DRIVER": image_record.driver_version(installed, driver) or "",

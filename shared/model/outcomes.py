@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.base.errors import Failure
 from shared.base.wire import Wire
+from shared.model.catalogue import DriverKind
 from shared.model.requests import SecurityType
 from shared.model.verification import CheckResult, Proof
 
@@ -36,6 +37,7 @@ class ImageRecord(Wire):
     docker_version: str | None = None
     toolkit_version: str | None = None
     driver_version: str | None = None
+    driver_kind: DriverKind | None = None  # None: none, or recorded by a version before 0.2.0
     kernel: str | None = None
     pending: list[str] = []  # checks that the builder could not make: each pool makes them
     bill_of_materials: str | None = None  # name of the document in the app's storage

@@ -46,11 +46,19 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     """
     if facts.endpoint:
         plan = with_endpoint(plan, facts.endpoint)
+    if facts.gpus:
+        pools = [_with_gpus(pool, facts.gpus) for pool in plan.pools]
+        image = replace(plan.image, gpus=facts.gpus) if plan.image else None
+        plan = replace(plan, image=image, pools=pools)
     if plan.image is None or facts.base is None:
         return plan
     size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
     image = replace(plan.image, base=facts.base, size=size, other_sizes=others)
     return replace(plan, image=image)
+
+
+def _with_gpus(pool: PoolPlan, gpus: dict[str, int]) -> PoolPlan:
+    return replace(pool, gpus=gpus, gpu_count=catalogue.gpus_in(pool.size, gpus))
 
 
 def with_endpoint(plan: BuildPlan, endpoint: str) -> BuildPlan:
@@ -80,6 +88,6 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
 
 def in_size(pool: PoolPlan, size: str) -> PoolPlan:
     """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
-    gpu = catalogue.gpu_of(size)
-    count = gpu.count if gpu and pool.gpu_count else 0
+    has_driver = catalogue.gpus_in(pool.size, pool.gpus) == 0 or pool.gpu_count != 0
+    count = catalogue.gpus_in(size, pool.gpus) if has_driver else 0
     return replace(pool, size=size, gpu_count=count)

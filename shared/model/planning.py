@@ -76,6 +76,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         driver_version=image.driver_version,
         container_toolkit_version=image.container_toolkit_version,
         docker_version=image.docker_version,
+        records_driver=driver is not None,
+        os_disk_gib=image.os_disk_size_gib,
         size=sizes[0],
         other_sizes=sizes[1:],
         zone=image.zones[0] if image.zones else None,
@@ -108,7 +110,8 @@ def _builder_sizes(image: requests.Image, settings: Settings) -> list[str]:
 
 def _gpu_sizes(request: Build, builder_size: str) -> list[str]:
     """The sizes that the image's driver must serve: the pools' first, else the builder's."""
-    sizes = [size for pool in request.pools for size in _sizes(pool) if catalogue.gpu_of(size)]
+    pools = [size for pool in request.pools for size in _sizes(pool)]
+    sizes = [size for size in pools if catalogue.gpus_in(size, {})]
     return [*sizes, builder_size]
 
 
@@ -117,8 +120,9 @@ def _sizes(pool: Pool) -> list[str]:
 
 
 def _driver(request: Build, builder_size: str) -> DriverKind:
-    facts = (catalogue.gpu_of(size) for size in _gpu_sizes(request, builder_size))
-    return next((f.driver for f in facts if f), DriverKind.DATACENTER_OPEN)
+    """That of the first size, but GRID where any size needs it: that driver also serves T4s."""
+    needed = [catalogue.driver_of(size) for size in _gpu_sizes(request, builder_size)]
+    return DriverKind.GRID if DriverKind.GRID in needed else needed[0]
 
 
 def _grid_driver(image: requests.Image, settings: Settings) -> GridDriver:
@@ -212,7 +216,6 @@ def _plan_pool(
 ) -> PoolPlan:
     default = settings.default_gpu_vm_size if request.image.gpu else settings.default_vm_size
     sizes = _sizes(pool) or [default]
-    gpu = catalogue.gpu_of(sizes[0])
     if pool.checks:  # they are part of the verification
         pool = replace(pool, verify=True)
     return PoolPlan(
@@ -222,7 +225,7 @@ def _plan_pool(
         pool=pool,
         size=sizes[0],
         other_sizes=sizes[1:],
-        gpu_count=gpu.count if gpu else 0,
+        gpu_count=catalogue.gpus_in(sizes[0], {}),
         verify_image=settings.verify_image,
     )
 

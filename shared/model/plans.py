@@ -33,6 +33,7 @@ class BaseImage(Wire):
     generation: str  # V1 or V2
     architecture: str = "x64"
     purchase_plan: dict[str, str] | None = None  # name, publisher, product
+    features: dict[str, str] = Field(default={}, exclude_if=lambda found: not found)
 
 
 class GridDriver(Wire):
@@ -75,6 +76,11 @@ class ImagePlan(Wire):
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
+    os_disk_gib: int | None = None  # None: as small as the builder's disk usually is
+    # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
+    gpus: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)
+    # Whether its record names the driver; builds of 0.1.0 do not.
+    records_driver: bool = Field(default=False, exclude_if=lambda records: not records)
     driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
     container_toolkit_version: str | None = None
     docker_version: str | None = None
@@ -206,7 +212,8 @@ class PoolPlan(Wire):
     node_agent: str = ""
     security_type: SecurityType = SecurityType.STANDARD
     container_images: list[str] = []
-    gpu_count: int = 0
+    gpu_count: int = 0  # catalogue.UNCOUNTED: some, and only the node can tell
+    gpus: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)  # as in ImagePlan
     pending: list[str] = []  # what the image's builder could not prove
     verify_image: str = ""
     registry_login_server: str | None = None

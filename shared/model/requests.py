@@ -116,6 +116,7 @@ class Image(Request):
     container_images: list[fields.ImageReference] = Field(default=[], max_length=50)
     registry: Registry | None = None
     target_regions: list[TargetRegion] = Field(default=[], max_length=20)
+    os_disk_size_gib: int | None = Field(default=None, ge=64, le=2048, alias="osDiskSizeGiB")
     keep_vm: bool = False
     force: bool = False
 

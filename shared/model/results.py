@@ -26,6 +26,7 @@ class Findings(Wire):
     base: BaseImage | None = None  # the marketplace image to build from
     sizes: list[str] = []  # of the builder, those that can be had
     image: ImageRecord | None = None  # the existing image to use
+    gpus: dict[str, int] = {}  # by lower-case size; see plans.ImagePlan
     endpoint: str | None = None  # of the Batch account, if that exists
 
 

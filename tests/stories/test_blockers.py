@@ -6,7 +6,7 @@ import pytest
 
 from shared.base import settings
 from shared.model import version_floors
-from tests.world import SETTINGS, World, a_pool, a_request, an_image
+from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
 
 CASES = [
     ("image.builderVmSize", {"image": an_image(builderVmSize="Standard_M416ms_v2")}),
@@ -42,6 +42,86 @@ def test_pools_over_quota_stop_a_build_before_its_image(world: World) -> None:
     assert build["error"]["details"][0]["code"] == "QuotaExceeded"
     assert "would fit" in build["error"]["message"]
     assert world.resources("virtualMachines") == []
+
+
+A10, A100 = "Standard_NV36ads_A10_v5", "Standard_NC24ads_A100_v4"
+T4 = "Standard_NC4as_T4_v3"
+GPU_IMAGE = an_image(gpu=True)
+DRIVER_CASES = {
+    "two pools": (GPU_IMAGE, [a_pool("a", vmSize=A10), a_pool("b", vmSize=A100)]),
+    "one list": (GPU_IMAGE, [{"id": "a", "vmSizes": [A10, A100]}]),
+    "no driver": (an_image(), [a_pool("a", vmSize=T4)]),
+    "TrustedLaunch": (
+        an_image(gpu=True, securityType="TrustedLaunch"),
+        [a_pool("a", vmSize=A10)],
+    ),
+    "system": (an_image(gpu=True, os="almalinux"), [a_pool("a", vmSize=A10)]),
+}
+
+
+@pytest.mark.parametrize(("image", "pools"), DRIVER_CASES.values(), ids=DRIVER_CASES)
+def test_a_driver_that_does_not_serve_every_pool_stops_a_build(
+    image: dict, pools: list[dict]
+) -> None:
+    """An image has one driver: the nodes would fail after the image is paid for."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": CHECKSUM})
+    build = world.build(a_request(image=image, pools=pools))
+
+    assert build["error"]["code"] == "Blocked", build["error"]
+    assert "DriverUnsuitable" in {d["code"] for d in build["error"]["details"]}
+    assert world.resources() == []
+
+
+def test_a_builder_whose_gpu_has_another_driver_stops_a_build(world: World) -> None:
+    """Its own check would fail after half an hour."""
+    image = an_image(gpu=True, builderVmSize=A10)
+    build = world.build(a_request(image=image, pools=[a_pool("a", vmSize=T4)]))
+    assert build["error"]["code"] == "Blocked", build["error"]
+
+
+def test_a_later_pool_is_compared_with_the_driver_of_its_image(built_gpu: World) -> None:
+    """The record of the image names its driver."""
+    build = built_gpu.build(pools_only("later", a_pool("a10", vmSize=A10)))
+
+    assert [d["code"] for d in build["error"]["details"]] == ["DriverUnsuitable"]
+    assert "datacenter-open" in build["error"]["message"]
+
+
+V6 = "Standard_D4s_v6"
+
+
+def test_an_image_of_today_boots_on_sizes_with_nvme_disks(world: World) -> None:
+    """Its definition says of disks what its base image says."""
+    request = a_request(image=an_image(builderVmSize=V6), pools=[a_pool("dev", vmSize=V6)])
+    build = world.build(request)
+
+    assert build["state"] == "succeeded", build["error"]
+
+
+def test_a_definition_for_scsi_disks_stops_a_build_for_a_size_with_nvme_disks(
+    world: World,
+) -> None:
+    """Earlier versions made such definitions, and Azure changes none: another name helps."""
+    world.change_facts({"baseImageFeatures": []})
+    assert world.build(image_only("old"))["state"] == "succeeded"
+    world.change_facts({"baseImageFeatures": None})
+    before = world.resources()
+
+    build = world.build(a_request(image=an_image(builderVmSize=V6), requestId="new"))
+    pools = world.build(pools_only("pools", a_pool("dev", vmSize=V6)))
+
+    assert [d["field"] for d in build["error"]["details"]] == ["image.builderVmSize"]
+    assert "-nvme" in build["error"]["message"]
+    assert [d["code"] for d in pools["error"]["details"]] == ["SizeUnsuitable"]
+    assert world.resources() == before
+
+
+def test_the_disk_of_an_image_is_as_large_as_asked(world: World) -> None:
+    """The advice of a preload that found no room names this field."""
+    build = world.build(image_only(osDiskSizeGiB=128, keepVm=True))
+    assert build["state"] == "succeeded", build["error"]
+    (vm,) = world.services.azure.compute.virtual_machines.list("images")
+    assert vm.storage_profile.os_disk.disk_size_gb == 128
 
 
 GRID_IMAGE = an_image(gpu=True, builderVmSize="Standard_NV36ads_A10_v5")

@@ -86,7 +86,7 @@ def test_a_pool_without_a_gpu_proves_no_gpu(world: World) -> None:
 
 def test_nodes_that_never_become_ready_leave_their_verdicts(world: World) -> None:
     """Their start task refuses the work: which check did, is told like any other verdict."""
-    pools = [a_pool("good", vmSize=GPU_SIZE), a_pool("bad", vmSize="Standard_NV36ads_A10_v5")]
+    pools = [a_pool("good", vmSize=GPU_SIZE), a_pool("bad", vmSize="Standard_NC4ads_X900_v9")]
 
     build = world.build(a_gpu_request(*pools))
 

@@ -33,16 +33,16 @@ _GRANTED: Mapping[str, int] = {
     "StandardNCADSA100v4Family": 96,
     "StandardNCadsH100v5Family": 80,
     "StandardNVADSA10v5Family": 72,
+    "StandardNCadsX900v9Family": 16,
+    "StandardDsv6Family": 100,
 }
 
 _REFUSED = (
-    "standardA0_A7Family",
     "standardA8_A11Family",
     "standardAv2Family",
     "standardBSFamily",
     "standardDFamily",
     "standardDv2Family",
-    "standardDv2PromoFamily",
     "standardDv3Family",
     "standardDv4Family",
     "standardDv5Family",

@@ -24,6 +24,7 @@ MARK = re.compile(r"^# batch-prep step: verify\b", re.MULTILINE)
 CHECK_FAILED = 30  # exit code of the step contract
 _ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _GRID_FAMILIES = frozenset({"standardnvadsa10v5family"})
+_TOO_NEW_FAMILIES = frozenset({"standardncadsx900v9family"})  # no driver knows these GPUs yet
 _GPU_MODELS = {
     "standard ncasv3_t4 family": "Tesla T4",
     "standardncadsa100v4family": "NVIDIA A100 80GB PCIe",
@@ -186,6 +187,8 @@ def _driver_problem(host: Host) -> str:
         return "GPU_MODULE_MISSING"
     if host.has_secure_boot:
         return "GPU_SECURE_BOOT"
+    if host.size.family.lower() in _TOO_NEW_FAMILIES:
+        return "GPU_UNSUPPORTED"
     is_grid = host.contents["driverKind"] == "grid"
     if host.size.family.lower() in _GRID_FAMILIES and not is_grid:
         return "GPU_UNSUPPORTED"

@@ -137,10 +137,7 @@ def get_version(azure: context.Azure, request: model.Request) -> model.Response:
         "dataDiskImages": [],
         "hyperVGeneration": image.generation,
         "architecture": image.architecture,
-        "features": [
-            {"name": "SecurityType", "value": "TrustedLaunchSupported"},
-            {"name": "DiskControllerTypes", "value": "SCSI, NVMe"},
-        ],
+        "features": _features(azure, image),
         "disallowed": {"vmDiskType": "None"},
         "imageDeprecationStatus": {"imageState": "Active"},
     }
@@ -149,6 +146,17 @@ def get_version(azure: context.Azure, request: model.Request) -> model.Response:
         properties["plan"] = {"name": name, "publisher": publisher, "product": product}
     name = image.latest if version == "latest" else version
     return model.json_response(200, {**_named(request, name), "properties": properties})
+
+
+def _features(azure: context.Azure, image: images.Image) -> list[model.JsonObject]:
+    """Only generation 2 knows trusted launch and NVMe disks. A setting can say otherwise."""
+    told = azure.setting("baseImageFeatures")
+    if told is not None:
+        return list(told)
+    found = {"IsAcceleratedNetworkSupported": "True", "IsHibernateSupported": "True"}
+    if image.generation == "V2":
+        found |= {"SecurityType": "TrustedLaunchSupported", "DiskControllerTypes": "SCSI, NVMe"}
+    return [{"name": name, "value": value} for name, value in found.items()]
 
 
 def _matching(request: model.Request, *fields: str) -> list[images.Image]:

@@ -1,7 +1,7 @@
 """Virtual machine sizes: what Resource SKUs lists, with plausible figures and prices.
 
-Original NC, NCv2, NCv3 and NV sizes (NC6, NC12, …) are retired and therefore absent. Family names
-are irregular in Azure, and so they are here.
+Original NC, NCv2 and NV sizes (NC6, NC12, …) are retired and therefore absent. Family names are
+irregular in Azure, and so they are here. A fraction of a GPU is listed as one GPU.
 """
 
 from __future__ import annotations
@@ -153,7 +153,47 @@ def _gpu() -> list[Size]:
         )
         for cores in (6, 12, 18, 36)
     ]  # fmt: skip
-    return found
+    return found + _rare_gpu()
+
+
+def _rare_gpu() -> list[Size]:
+    """(name, family, cores, memory, GPUs, generations, architecture, disk controllers)."""
+    rows = (
+        ("NV36adms_A10_v5", "StandardNVADSA10v5Family", 36, 880, 1, "V1,V2", "x64", "SCSI"),
+        ("NV72ads_A10_v5", "StandardNVADSA10v5Family", 72, 880, 2, "V1,V2", "x64", "SCSI"),
+        ("NV12s_v3", "standardNVSv3Family", 12, 112, 1, "V1,V2", "x64", "SCSI"),
+        ("NV24s_v3", "standardNVSv3Family", 24, 224, 2, "V1,V2", "x64", "SCSI"),
+        ("NV48s_v3", "standardNVSv3Family", 48, 448, 4, "V1,V2", "x64", "SCSI"),
+        ("NV4as_v4", "standardNVSv4Family", 4, 14, 1, "V1,V2", "x64", "SCSI"),
+        ("NV32as_v4", "standardNVSv4Family", 32, 112, 1, "V1,V2", "x64", "SCSI"),
+        ("NG8ads_V620_v1", "StandardNGADSV620v1Family", 8, 16, 1, "V2", "x64", "SCSI"),
+        ("NG32adms_V620_v1", "StandardNGADSV620v1Family", 32, 176, 1, "V2", "x64", "SCSI"),
+        ("NC6s_v3", "standardNCSv3Family", 6, 112, 1, "V1,V2", "x64", "SCSI"),
+        ("NC24rs_v3", "standardNCSv3Family", 24, 448, 4, "V1,V2", "x64", "SCSI"),
+        ("ND40rs_v2", "standardNDSv2Family", 40, 672, 8, "V2", "x64", "SCSI"),
+        ("NCC40ads_H100_v5", "standardNCCadsH100v5Family", 40, 320, 1, "V2", "x64", "SCSI"),
+        ("ND96amsr_A100_v4", "standardNDAMSv4_A100Family", 96, 1900, 8, "V2", "x64", "SCSI"),
+        ("ND96is_H100_v5", "standardNDSH100v5Family", 96, 1900, 8, "V2", "x64", "SCSI"),
+        ("ND96isr_H200_v5", "standardNDISRH200V5Family", 96, 1850, 8, "V2", "x64", "SCSI"),
+        ("ND96is_H200_v5", "standardNDISRH200V5Family", 96, 1850, 8, "V2", "x64", "SCSI"),
+        ("ND96isr_MI300X_v5", "standardNDISv5MI300XFamily", 96, 1850, 8, "V2", "x64", "SCSI"),
+        ("ND96is_MI300X_v5", "standardNDISv5MI300XFamily", 96, 1850, 8, "V2", "x64", "SCSI"),
+        ("NC144ds_xl_RTXPRO6000BSE_v6", "StandardNCdsxlRTXPRO6000BSEv6Family", 144, 512, 1,
+         "V2", "x64", "NVMe"),
+        ("ND128isr_NDR_GB200_v6", "standardNDISRGB200v6Family", 128, 900, 4,
+         "V2", "Arm64", "NVMe"),
+        ("ND128isr_GB300_v6", "standardNDISRGB300v6Family", 128, 900, 4, "V2", "Arm64", "NVMe"),
+        # Invented: a series that Azure adds after this list was made.
+        ("NC4ads_X900_v9", "StandardNCadsX900v9Family", 4, 40, 2, "V2", "x64", "SCSI"),
+    )  # fmt: skip
+    return [
+        Size(
+            name=f"Standard_{name}", family=family, cores=cores, memory_gb=memory, gpus=gpus,
+            price_per_hour=4.0 * gpus, generations=generations, architecture=architecture,
+            disk_controllers=controllers, temp_disk_gb=180, regions=_A10,
+        )
+        for name, family, cores, memory, gpus, generations, architecture, controllers in rows
+    ]  # fmt: skip
 
 
 SIZES = {size.name.lower(): size for size in (*_general_purpose(), *_special(), *_gpu())}

@@ -1,0 +1,67 @@
+"""An image holds one NVIDIA driver: which sizes and systems it serves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.base.errors import Problem
+from shared.model import catalogue
+from shared.model.catalogue import DriverKind
+from shared.model.plans import ImagePlan, PoolPlan
+from shared.model.requests import SecurityType
+
+# https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup (GRID drivers)
+_GRID_SYSTEMS = {"ubuntu", "rhel"}
+
+
+def pool_problems(
+    pools: Sequence[PoolPlan], counted: dict[str, int], *, gpu: bool, driver: DriverKind | None
+) -> list[Problem]:
+    """Which sizes of pools the image's driver does not serve: `counted` are the GPUs of sizes, by
+    lower-case name. An image whose driver is not on record (None) must still be enough for all.
+    """
+    problems = []
+    for index, pool in enumerate(pools):
+        for size in [pool.size, *pool.other_sizes]:
+            if catalogue.gpus_in(size, counted) == 0:
+                continue
+            driver = driver or catalogue.driver_of(size)
+            if not gpu:
+                why = f"{size} has GPUs and the image has no driver: it needs image.gpu"
+            elif not catalogue.takes_driver(size, driver):
+                why = _other_driver(size, driver)
+            else:
+                continue
+            field = f"pools[{index}].vmSize"
+            problems.append(Problem(field=field, code="DriverUnsuitable", message=why))
+    return problems
+
+
+def image_problems(image: ImagePlan) -> list[Problem]:
+    """Why the image's driver cannot be installed on its system, or with its security type."""
+    if image.driver is not DriverKind.GRID:
+        return []
+    problems = []
+    if image.system.name not in _GRID_SYSTEMS:
+        message = f"Microsoft's GRID driver is for Ubuntu and RHEL, not for {image.system.name}"
+        problems.append(Problem(field="image.os", code="DriverUnsuitable", message=message))
+    if image.security_type is SecurityType.TRUSTED_LAUNCH:
+        message = "the GRID driver needs Secure Boot and vTPM off, so no TrustedLaunch"
+        field = "image.securityType"
+        problems.append(Problem(field=field, code="DriverUnsuitable", message=message))
+    return problems
+
+
+def builder_mismatch(image: ImagePlan, size: str, gpus: int) -> str | None:
+    """Why the builder's check would fail on the GPUs of its size, or None."""
+    if not gpus or image.driver is None or catalogue.takes_driver(size, image.driver):
+        return None
+    return _other_driver(size, image.driver)
+
+
+def _other_driver(size: str, driver: DriverKind) -> str:
+    wanted = catalogue.driver_of(size)
+    return (
+        f"{size} needs the driver {wanted}, and the image has {driver}: an image has one driver, "
+        f"so build another one for this size"
+    )

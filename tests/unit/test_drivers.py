@@ -1,0 +1,57 @@
+"""Which sizes an image's driver serves, and how many GPUs a node must show."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.azure_simulator.data import skus
+from shared.azure import batch_bodies, quotas
+from shared.base import settings
+from shared.base.errors import RequestRefused
+from shared.model import drivers, parsing, plan_updates, planning
+from shared.model.results import Findings
+from tests.world import SETTINGS, a_pool, a_request, an_image
+
+N_SERIES = sorted(size.name for size in skus.SIZES.values() if size.name.startswith("Standard_N"))
+
+
+@pytest.mark.parametrize("name", N_SERIES)
+def test_a_pool_with_gpus_is_refused_or_proved_on_all_of_them(name: str) -> None:
+    """A node whose GPUs nobody looked at is no proof, whatever Azure calls its size."""
+    request = a_request(image=an_image(gpu=True), pools=[a_pool("dev", vmSize=name)])
+    try:
+        build = parsing.parse_build(request).with_request_id("r1")
+    except RequestRefused:
+        return  # the next test and that of retired sizes hold the reasons
+    plan = planning.plan_build(build, settings.load(SETTINGS))
+    size = skus.SIZES[name.lower()]
+    capabilities = [{"name": n, "value": v} for n, v in size.capabilities().items()]
+    sku = {"name": name, "family": size.family, "capabilities": capabilities}
+    counted = quotas.gpus_beyond_catalogue([quotas.read_size(sku)])
+
+    (pool,) = plan_updates.with_facts(plan, Findings(gpus=counted)).pools
+
+    body = batch_bodies.pool(pool, "true")
+    environment = {
+        setting["name"]: setting["value"]
+        for setting in body["properties"]["startTask"]["environmentSettings"]
+    }
+    assert environment["EXPECT_GPU"] == str(size.gpus)
+    assert "/dev/nvidia" in batch_bodies.verification_tasks(pool, 1)[0]["commandLine"]
+    assert plan.image is not None
+    image = plan.image
+    assert not drivers.pool_problems([pool], counted, gpu=True, driver=image.driver)
+    assert image.fabric_manager == (size.gpus == 8 and "ND96" in name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Standard_ND96isr_MI300X_v5", "Standard_NG8ads_V620_v1", "Standard_NV32as_v4",
+     "Standard_NCC40ads_H100_v5", "Standard_NC144ds_xl_RTXPRO6000BSE_v6",
+     "Standard_ND128isr_NDR_GB200_v6"],
+)  # fmt: skip
+def test_gpus_that_no_image_can_drive_are_refused(name: str) -> None:
+    """AMD's, confidential ones, those of Arm64: nodes would fail after the image is paid for."""
+    with pytest.raises(RequestRefused) as refused:
+        parsing.parse_build(a_request(pools=[a_pool("dev", vmSize=name)]))
+    assert [problem.code for problem in refused.value.problems] == ["UnsupportedVmSize"]
