@@ -1,4 +1,4 @@
-"""Debian's Docker for machines: of the version that the steps pin where Debian has it.
+"""Debian's Docker for machines: the newest that is not newer than the version that the steps pin.
 
 Debian 12's own is too old for the steps. Unstable has the newest, the stable release has one that
 stays; both run on Debian 12's libraries. runc and all else are Debian 12's.
@@ -19,12 +19,13 @@ _MIRROR = "http://deb.debian.org/debian"
 
 
 def download(pool: Path, wanted: str) -> None:
-    """Leave the archives of one suite: the one with `wanted`, or else the last."""
+    """Leave the archives of one suite: the first without a newer version, or else the last."""
     pool.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:
         for suite in _SUITES:
             apt = _Apt(Path(folder) / suite, suite)
-            if upstream(apt.version("docker.io")) == wanted or suite == _SUITES[-1]:
+            found = upstream(apt.version("docker.io"))
+            if _parts(found) <= _parts(wanted) or suite == _SUITES[-1]:
                 apt.download(pool)
                 return
 
@@ -32,6 +33,10 @@ def download(pool: Path, wanted: str) -> None:
 def upstream(version: str) -> str:
     """`5:28.5.2+dfsg4-5` gives `28.5.2`."""
     return re.split(r"[-+~]", version.rsplit(":", maxsplit=1)[-1])[0]
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def version(pool: Path, name: str) -> str:
