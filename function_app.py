@@ -33,7 +33,7 @@ def time_scale() -> TimeScale | None:
     """That of a simulated Azure; none on Azure itself."""
     from shared.base import settings
 
-    return settings.load().time_scale
+    return settings.time_scale()
 
 
 for activity in activities.ACTIVITIES:

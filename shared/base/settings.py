@@ -304,6 +304,12 @@ def _of_model() -> Iterator[Setting]:
         yield Setting(**more, about=about, default=default or words, is_value=not words)
 
 
+def time_scale(environment: Mapping[str, str] | None = None) -> TimeScale | None:
+    """The time scale alone: orchestrators need it, and must not depend on the other settings."""
+    values = os.environ if environment is None else environment
+    return _time_scale(values.get("BATCH_PREP_TIME_SCALE"))
+
+
 def known() -> list[str]:
     """The names of all settings."""
     return sorted(setting.name for setting in described())

@@ -214,6 +214,7 @@ _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
 _NOT_SERVED = [
     (r"ND\d+isr?_MI300X_v5", "its GPUs are AMD's (MI300X), and images get NVIDIA's driver"),
     (r"NG\d+adm?s_V620_v1", "its GPUs are AMD's (V620), and images get NVIDIA's driver"),
+    (r"NV\d+ads_V710_v5", "its GPUs are AMD's (V710), and images get NVIDIA's driver"),
     (r"NV\d+as_v4", "its GPUs are AMD's (MI25), and images get NVIDIA's driver"),
     (r"NC\d+\w*_RTXPRO6000BSE_v6", "its GRID driver 595 with open modules is not supported yet"),
     (r"NCC\d+ads_H100_v5", "it runs confidential VMs only, and images are not made for them"),
