@@ -52,7 +52,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
 
 def _sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:
     """Those that Batch takes, as it describes them."""
-    named = [name for pool in plan.pools for name in [pool.size, *pool.other_sizes]]
+    named = [name for pool in plan.pools for name in pool.sizes]
     return [sizes[name.lower()] for name in named if name.lower() in sizes]
 
 
@@ -101,7 +101,7 @@ def _batch_sizes(services: Services, location: str, poll: PollState) -> dict[str
 def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
     """Why none of the pool's sizes can be used; None where at least one can."""
     reasons = []
-    for name in [pool.size, *pool.other_sizes]:
+    for name in pool.sizes:
         size = sizes.get(name.lower())
         if size is None:
             reasons.append(
@@ -219,9 +219,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     sizes = _batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(_sizes_of_pools(plan, sizes))
     if not image.build_id and any(
-        catalogue.gpus_in(name, counted)
-        for pool in plan.pools
-        for name in [pool.size, *pool.other_sizes]
+        catalogue.gpus_in(name, counted) for pool in plan.pools for name in pool.sizes
     ):
         image = replace(image, gpu_enabled=True)  # no record says so: the nodes will prove it
     unsuitable = drivers.pool_problems(
@@ -243,7 +241,7 @@ def _controller_problems(
     return [
         Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
         for index, pool in enumerate(plan.pools)
-        for name in [pool.size, *pool.other_sizes]
+        for name in pool.sizes
         if name.lower() in sizes
         if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
     ]

@@ -133,8 +133,8 @@ def _controller_problems(
     image = plan.image
     assert image is not None
     known = base.features if definition is None else resource_state.features(definition)
-    named = [("image.builderVmSize", image.location, [image.size, *image.other_sizes])] + [
-        (f"pools[{i}].vmSize", pool.account.location, [pool.size, *pool.other_sizes])
+    named = [("image.builderVmSize", image.location, image.sizes)] + [
+        (f"pools[{i}].vmSize", pool.account.location, pool.sizes)
         for i, pool in enumerate(plan.pools)
     ]
     problems = []
@@ -185,7 +185,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     skus = _compute_sizes(services, image.location, poll)
     usages = sdk.listed(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
-    for name in [image.size, *image.other_sizes]:
+    for name in image.sizes:
         problem = _builder_problem(image, name, skus, usages)
         if problem:
             problems.append(problem)

@@ -221,7 +221,7 @@ def _builder(
     """The builder VM; where Azure has no capacity, the next zone and then the next size."""
     first, *others = [
         replace(plan, size=size, zone=zone)
-        for size in [plan.size, *plan.other_sizes]
+        for size in plan.sizes
         for zone in [plan.zone, *plan.other_zones]
     ]
     return Step(

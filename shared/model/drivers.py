@@ -22,7 +22,7 @@ def pool_problems(
     """
     problems = []
     for index, pool in enumerate(pools):
-        for size in [pool.size, *pool.other_sizes]:
+        for size in pool.sizes:
             if catalogue.gpus_in(size, counted) == 0:
                 continue
             driver = driver or catalogue.driver_of(size)

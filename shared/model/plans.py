@@ -105,6 +105,11 @@ class ImagePlan(Wire):
     force: bool = False
 
     @property
+    def sizes(self) -> list[str]:
+        """The builder's sizes, in the order in which they are tried."""
+        return [self.size, *self.other_sizes]
+
+    @property
     def vm_id(self) -> str:
         """The builder VM's resource id."""
         return names.vm_id(self.subscription_id, self.resource_group, self.build_id)
@@ -219,6 +224,11 @@ class PoolPlan(Wire):
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
     tags: dict[str, str] = {}
+
+    @property
+    def sizes(self) -> list[str]:
+        """The pool's sizes, in the order in which they are tried."""
+        return [self.size, *self.other_sizes]
 
     @property
     def resource(self) -> str:

@@ -47,11 +47,12 @@ def accept_parsed(
 ) -> Accepted:
     """The same for a request that is parsed already."""
     request = request.with_request_id(fallback_id)
-    if problem := request_size.record_problem(request.to_wire()):
+    wire = request.to_wire()
+    if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
-    row = records.accept_build(plan.build_id, request.mode, request.to_wire())
-    if row is not None and not _same(row["Request"], request.to_wire()):
+    row = records.accept_build(plan.build_id, request.mode, wire)
+    if row is not None and not _same(row["Request"], wire):
         message = "this requestId was used with another body; give a new one"
         raise RequestConflict("RequestIdUsed", plan.build_id, message)
     is_new = row is None or row["State"] == "accepted"
