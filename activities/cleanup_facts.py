@@ -13,7 +13,7 @@ from shared.engine.activity import Json, Services
 from shared.model import cleanup
 from shared.model.cleanup import BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
-from shared.store.builds import ENDED
+from shared.store.row_checks import ENDED
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
@@ -96,7 +96,8 @@ def made_in(services: Services, build: str) -> str | None:
     need what is in it. The outcome of a build that died lists none: the image's record does.
     """
     row = services.records.build(build)
-    image, outcome = (row["Request"].get("image"), row["Outcome"]) if row else (None, {})
+    image, outcome = (row["Request"].get("image"), row.get("Outcome")) if row else (None, {})
+    outcome = outcome or {}
     has_any = outcome.get("image") or outcome.get("pools")
     if not image or has_any or any(i.build_id == build for i in services.records.images()):
         return None

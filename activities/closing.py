@@ -12,8 +12,10 @@ from shared.model import planning, pool_records
 from shared.model.cleanup import LASTING, Cleanup
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
-from shared.model.requests import Build, Mode
-from shared.store.builds import ENDED, outcome_of
+from shared.model.requests import Mode
+from shared.store import acceptance
+from shared.store.builds import outcome_of
+from shared.store.row_checks import ENDED
 
 _ADVICE = "Start the request again: what the build had kept has been removed."
 _CLEANUP_STEPS = ("|empty_pool", "|remove_pool")  # they say nothing of what the build makes
@@ -68,7 +70,8 @@ def _pools(services: Services, build: str) -> list[PoolPlan]:
     row = services.records.build(build)
     if row is None or row["Mode"] not in _MAKES_POOLS:
         return []
-    return planning.plan_build(Build.from_wire(row["Request"]), services.azure.config).pools
+    request = acceptance.stored_request(row)
+    return planning.plan_build(request, services.azure.config).pools if request else []
 
 
 def _is_unreported(services: Services, plan: PoolPlan) -> bool:

@@ -121,8 +121,19 @@ class MemoryTable:
             raise _error(ResourceModifiedError, "UpdateConditionNotSatisfied", key[1])
         return self._store(key, {**old, **entity})
 
-    def delete_entity(self, partition_key: str, row_key: str) -> None:
+    def delete_entity(
+        self,
+        partition_key: str,
+        row_key: str,
+        *,
+        etag: str | None = None,
+        match_condition: MatchConditions | None = None,
+    ) -> None:
         """Remove; a row that is not there is no error, as in the SDK."""
+        old = self._partition(partition_key).get(row_key)
+        is_other = old is not None and old.metadata["etag"] != etag
+        if match_condition is MatchConditions.IfNotModified and is_other:
+            raise _error(ResourceModifiedError, "UpdateConditionNotSatisfied", row_key)
         self._partition(partition_key).pop(row_key, None)
 
     def query_entities(

@@ -6,7 +6,6 @@ from shared.base import names
 from shared.base.wire import replace
 from shared.model import planning, resuming
 from shared.model.documents import Accepted, BuildList
-from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
 from triggers import forecast, http, views
@@ -61,7 +60,8 @@ def cancel_build(call: Call) -> Answer:
         return _unknown(build)
     if row["State"] not in {"accepted", "running"}:
         return http.error(409, "BuildOver", f"Build {build} is over: it {_ENDED[row['State']]}.")
-    call.services.records.cancel_build(build)
+    if not call.services.records.cancel_build(build):  # it ended, or was withdrawn, just now
+        return cancel_build(call)
     return Answer(status=202, document=accepted_document(call, build))
 
 
@@ -80,9 +80,13 @@ def resume_build(call: Call) -> Answer:
     if not resuming.can_go_on(outcome, done):
         message = f"Build {build} was kept by an older version of the app. Start the request again."
         return http.error(409, "NotResumable", message)
+    request = acceptance.stored_request(row)
+    if request is None:
+        message = f"This version of the app refuses the request of build {build}. Start a new one."
+        return http.error(409, "NotResumable", message)
     there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
     outcome = replace(outcome, pools=there)  # what is gone is made again
-    plan = planning.plan_build(Build.from_wire(row["Request"]), call.services.azure.config)
+    plan = planning.plan_build(request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
     try:
         acceptance.claim_image(records, plan)

@@ -19,7 +19,11 @@ def show_health(call: Call) -> Answer:
     ready = all(check.ok for check in checks)
     return Answer(
         status=200 if ready else 503,
-        document=Health(state="ready" if ready else "degraded", checks=checks),
+        document=Health(
+            state="ready" if ready else "degraded",
+            checks=checks,
+            unreadable_rows=services.records.unreadable(),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.base import names
 from shared.engine.activity import NoInput, Services
 from shared.model.plans import SweepPlan
-from shared.model.requests import Build, Mode
+from shared.model.requests import Mode
 from shared.store import acceptance
 from triggers import http
 from triggers.http import Begin
@@ -65,12 +65,12 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
         return True
     if row["Mode"] in {Mode.RESIZE_POOL, Mode.DELETE_POOL}:
         return False  # a person asks again: the pool may have changed since
+    request = acceptance.stored_request(row)
+    if request is None:
+        return False
     try:
         accepted = await asyncio.to_thread(
-            acceptance.accept_parsed,
-            services.records,
-            Build.from_wire(row["Request"]),
-            services.azure.config,
+            acceptance.accept_parsed, services.records, request, services.azure.config
         )
     except acceptance.RequestConflict:
         return True  # another build has the image; this request is withdrawn

@@ -9,7 +9,7 @@ from typing import Any
 from shared.base.errors import Failure
 from shared.model.documents import BuildDocument, BuildSummary, StepDocument
 from shared.model.outcomes import ImageRecord, PoolRecord
-from shared.store.builds import ENDED
+from shared.store.row_checks import ENDED
 
 Json = dict[str, Any]
 

@@ -322,6 +322,11 @@ class Health(Document):
 
     state: Annotated[str, _one_of("ready", "degraded")]
     checks: list[Dependency]
+    unreadable_rows: list[str] = Field(
+        default=[],
+        description="Rows of the app's tables that cannot be read and are left out, each with the "
+        "reason: correct or delete them.",
+    )
 
 
 class OpenApi(Document):

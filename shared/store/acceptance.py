@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from shared.base import names
 from shared.base.errors import RequestRefused
@@ -12,7 +15,15 @@ from shared.base.settings import Settings
 from shared.model import parsing, planning, request_size
 from shared.model.plans import BuildPlan
 from shared.model.requests import Build
+from shared.store import row_checks
 from shared.store.records import Records
+
+if TYPE_CHECKING:
+    from shared.store.tables import Row
+
+log = logging.getLogger("batch_prep.acceptance")
+
+_RACES_MAX = 10  # calls with the same request id, and people who cancel its build
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +48,7 @@ class RequestConflict(Exception):  # noqa: N818
 def accept(records: Records, data: object, settings: Settings, fallback_id: str = "") -> Accepted:
     """Parse and take POST /api/builds. `fallback_id` serves requests without an id.
 
-    Raises RequestRefused (nothing is written) or Taken.
+    Raises RequestRefused (nothing is written) or RequestConflict.
     """
     return accept_parsed(records, parsing.parse_build(data), settings, fallback_id)
 
@@ -51,18 +62,41 @@ def accept_parsed(
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
-    row = records.accept_build(plan.build_id, request.mode, wire)
-    if row is not None and not _same(row["Request"], wire):
-        message = "this requestId was used with another body; give a new one"
-        raise RequestConflict("RequestIdUsed", plan.build_id, message)
-    is_new = row is None or row["State"] == "accepted"
-    if is_new:  # also where an earlier try was cut off before it had the image
-        try:
-            claim_image(records, plan)
-        except RequestConflict:
-            records.withdraw_build(plan.build_id)
+    for _ in range(_RACES_MAX):
+        row = records.accept_build(plan.build_id, request.mode, wire)
+        if row is None:  # withdrawn at this moment, or unreadable
+            continue
+        if not _same(row["Request"], wire):
+            message = "this requestId was used with another body; give a new one"
+            raise RequestConflict("RequestIdUsed", plan.build_id, message)
+        if row["State"] != "accepted" or row.get("Outcome"):  # it runs, ended, or goes on
+            return Accepted(plan=plan, is_new=False)
+        if _takes_image(records, plan, row):
+            return Accepted(plan=plan, is_new=True)
+    message = f"the record of build {plan.build_id} cannot be read; give a new requestId"
+    raise RequestConflict("RecordUnreadable", plan.build_id, message)
+
+
+def stored_request(row: Row) -> Build | None:
+    """The request of a build's row; None where this version of the app would refuse it."""
+    try:
+        return Build.from_wire(row["Request"])
+    except ValidationError as refused:
+        log.warning("build=%s: its request: %s", row.key, row_checks.reason(refused))
+        return None
+
+
+def _takes_image(records: Records, plan: BuildPlan, row: Row) -> bool:
+    """Whether the build of an accepted row has its image now, or needs none; False if another call
+    came between. Raises RequestConflict, and then the row is gone.
+    """
+    try:
+        claim_image(records, plan)
+    except RequestConflict:
+        if records.withdraw_build(row):
             raise
-    return Accepted(plan=plan, is_new=is_new)
+        return False
+    return plan.image is None or records.confirm_build(row)
 
 
 def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:
@@ -70,7 +104,7 @@ def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:
 
 
 def claim_image(records: Records, plan: BuildPlan) -> None:
-    """One build at a time makes versions of an image. Raises Taken."""
+    """One build at a time makes versions of an image. Raises RequestConflict."""
     image = plan.image
     if image is None:
         return

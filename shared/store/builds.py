@@ -9,18 +9,13 @@ from shared.base import timing
 from shared.base.wire import Wire, replace
 from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
+from shared.store.row_checks import BUILDS, ENDED, PACE, RUNNING, STEPS
 
 if TYPE_CHECKING:
     from shared.store.tables import Row, Tables
 
 Json = dict[str, Any]
 
-BUILDS = "batchprepBuilds"
-STEPS = "batchprepSteps"
-PACE = "batchprepPace"
-
-RUNNING = {"accepted", "running"}  # states of a build
-ENDED = {"succeeded", "failed", "cancelled"}
 _UNSEEN = "it has begun, and its first poll is still to come"
 
 
@@ -62,23 +57,29 @@ class Builds:
     # -- builds ------------------------------------------------------------------------------------
 
     def accept_build(self, build: str, mode: Mode, request: Json) -> Row | None:
-        """Insert a build's row. Returns None, or the row that is there already."""
+        """Insert a build's row, or return the one that is there already. None if that one cannot be
+        read, or was withdrawn at this moment.
+        """
         values = {"State": "accepted", "Mode": mode.value, "Request": request}
-        if self._tables.insert(BUILDS, "build", build, values):
-            return None
-        return self.build(build)
+        return self._tables.insert(BUILDS, "build", build, values) or self.build(build)
 
-    def withdraw_build(self, build: str) -> None:
-        """Forget a build that could not be accepted after all."""
-        self._tables.remove(BUILDS, "build", build)
+    def withdraw_build(self, row: Row) -> bool:
+        """Forget a build that could not be accepted after all; False if another writer was first:
+        one who accepts or cancels it.
+        """
+        return self._tables.remove_seen(BUILDS, row)
+
+    def confirm_build(self, row: Row) -> bool:
+        """The build has its image: a caller who saw the row before cannot withdraw it now."""
+        return self._tables.replace(BUILDS, row, {"State": "accepted"})
 
     def begin_build(self, build: str, now: str) -> None:
-        """The orchestration has taken the build up."""
-        row = self.build(build)
-        values = {"State": "running", "EndedAt": "", "Cancel": bool(row and row.get("Cancel"))}
-        if row is None or not row.get("CreatedAt"):  # a resumed build keeps its beginning
-            values["CreatedAt"] = now
-        self._tables.put(BUILDS, "build", build, values)
+        """The orchestration has taken the build up; a resumed build keeps its beginning."""
+
+        def change(row: Row) -> Json:
+            return {"State": "running", "EndedAt": "", "CreatedAt": row.get("CreatedAt") or now}
+
+        self._tables.update(BUILDS, "build", build, change)
 
     def reopen_build(self, build: str) -> bool:
         """Let an ended build go on; False if it has not ended."""
@@ -93,7 +94,8 @@ class Builds:
 
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
-        self._tables.put(BUILDS, "build", outcome.build_id, _ended(outcome, now))
+        ended = _ended(outcome, now)
+        self._tables.update(BUILDS, "build", outcome.build_id, lambda _: ended)
 
     def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome of a build that died, unless the build itself wrote one meanwhile."""
@@ -119,9 +121,13 @@ class Builds:
         rows = self._tables.query(BUILDS, "build")
         return sorted(rows, key=lambda r: str(r.get("CreatedAt", "9")), reverse=True)
 
-    def cancel_build(self, build: str) -> None:
-        """Ask a build to stop; its next look sees it."""
-        self._tables.put(BUILDS, "build", build, {"Cancel": True})
+    def cancel_build(self, build: str) -> bool:
+        """Ask a build to stop: its next poll sees it. False if it does not run."""
+
+        def change(row: Row) -> Json | None:
+            return {"Cancel": True} if row["State"] in RUNNING else None
+
+        return self._tables.update(BUILDS, "build", build, change)
 
     def is_cancelled(self, build: str) -> bool:
         """Whether a person asked this build to stop."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.base import names
-from shared.store.builds import BUILDS, RUNNING, Builds
+from shared.store.builds import Builds
+from shared.store.row_checks import BUILDS, CLAIMS, RUNNING
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
-CLAIMS = "batchprepClaims"
 _RACES_MAX = 5  # after losing that many in a row, another build has the name
 
 
@@ -29,24 +29,24 @@ class Claims(Builds):
             row = self._tables.get(CLAIMS, kind, row_key)
             if row is None:
                 continue
-            holder = str(row["Build"])
+            holder = _holder(row)
             if holder == build or self._still_runs(holder):
                 return holder
             if self._tables.replace(CLAIMS, row, {"Build": build, "Name": key}):
                 return build
         row = self._tables.get(CLAIMS, kind, row_key)
-        return str(row["Build"]) if row else build
+        return _holder(row) if row else build
 
     def release(self, kind: str, key: str, build: str) -> None:
         """Give up a name that a build has, or had last; one that another build has stays."""
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
-        if row is not None and row["Build"] == build:
+        if row is not None and _holder(row) == build:
             self._tables.replace(CLAIMS, row, {"Build": "", "Name": key})
 
     def holder(self, kind: str, key: str) -> str | None:
         """The build that has a name, or had it last and did not give it up."""
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
-        return str(row["Build"]) or None if row else None
+        return _holder(row) or None if row else None
 
     def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
         """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
@@ -60,9 +60,9 @@ class Claims(Builds):
         running = self._running()
         claims = self._tables.query(CLAIMS, "pool")
         claimed = {
-            (path[-3], path[-1]): str(claim["Build"])
+            (path[-3], path[-1]): _holder(claim)
             for claim in claims
-            if claim["Build"] in running and (path := str(claim["Name"]).split("/"))
+            if _holder(claim) in running and len(path := str(claim.get("Name")).split("/")) > 2
         }
         return self._changing(running) | claimed
 
@@ -91,7 +91,7 @@ class Claims(Builds):
         """
         partition = f"version|{image}"
         rows = self._tables.query(CLAIMS, partition)
-        own = next((r.key for r in rows if r["Build"] == build), None)
+        own = next((r.key for r in rows if _holder(r) == build), None)
         if own is not None:
             return own
         if wanted is not None:
@@ -103,7 +103,11 @@ class Claims(Builds):
         return version
 
     def _take(self, partition: str, version: str, build: str) -> bool:
-        return self._tables.insert(CLAIMS, partition, version, {"Build": build})
+        return self._tables.insert(CLAIMS, partition, version, {"Build": build}) is not None
+
+
+def _holder(claim: Row) -> str:
+    return str(claim.get("Build") or "")
 
 
 def pool_key(account: str, pool: str) -> tuple[str, str]:

@@ -22,16 +22,12 @@ from typing import TYPE_CHECKING, Any
 from shared.base import names
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.claims import Claims, pool_key
+from shared.store.row_checks import IMAGES, POOLS, RECIPES, REFUSED
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
 Json = dict[str, Any]
-
-IMAGES = "batchprepImages"
-POOLS = "batchprepPools"
-RECIPES = "batchprepRecipes"
-REFUSED = "batchprepRefused"
 
 _MESSAGE_MAX = 15_000  # characters kept of a refused message: at most 30,000 UTF-16 units
 
@@ -122,3 +118,7 @@ class Records(Claims):
     def check_reachable(self) -> None:
         """One cheap request. Raises what the storage raises."""
         self._tables.get(RECIPES, "recipe", "health")
+
+    def unreadable(self) -> list[str]:
+        """The rows that this process met last and could not read, each with the reason."""
+        return self._tables.unreadable()

@@ -2,12 +2,17 @@
 
 A value that is an object or a list is kept as JSON; where it is longer than one column may be, it
 goes on in further columns (`Outcome`, `Outcome_1` ...; `Outcome_Parts` is their number).
+
+A row that cannot be read is left out as if it were not there, logged, and listed by `unreadable`:
+one bad row must not hide the others.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -18,9 +23,12 @@ from azure.core.exceptions import (
 )
 
 from shared.base import wire
+from shared.store import row_checks
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
+
+log = logging.getLogger("batch_prep.tables")
 
 Json = dict[str, Any]
 SCHEMA = 1
@@ -29,6 +37,9 @@ SCHEMA = 1
 _COLUMN_UNITS_MAX = 30_000
 _ROW_BYTES_MAX = 1024 * 1024
 _COLUMN_BYTES = 100  # more than a column's name and Azure's 8 bytes for it take
+
+
+_RACES_MAX = 10  # writers of one row are few: its build, and a person who cancels it
 
 
 class TooLong(Exception):  # noqa: N818
@@ -54,43 +65,74 @@ class Tables:
 
     def __init__(self, service: TableServiceClient) -> None:
         self._service = service
+        self._unreadable: dict[tuple[str, str, str], str] = {}
+
+    def unreadable(self) -> list[str]:
+        """The rows that this process met last and could not read, each with the reason."""
+        return [
+            f"{table}, PartitionKey {partition}, RowKey {row}: {why}"
+            for (table, partition, row), why in sorted(self._unreadable.copy().items())
+        ]
 
     def get(self, table: str, partition: str, row: str) -> Row | None:
         """One row, or None."""
         if _IN_NO_KEY.search(partition + row):  # asked for by somebody outside; Azure refuses it
             return None
         try:
-            return _row(self._service.get_table_client(table).get_entity(partition, row))
+            found = [self._service.get_table_client(table).get_entity(partition, row)]
         except ResourceNotFoundError:
-            return None
+            found = []
+        return next(iter(self._readable(found, table, partition, row)), None)
 
     def query(self, table: str, partition: str) -> list[Row]:
         """The rows of one partition, in the order of their keys."""
         client = self._service.get_table_client(table)
         try:
             found = client.query_entities("PartitionKey eq @p", parameters={"p": partition})
-            return [_row(e) for e in found]
+            return self._readable(found, table, partition)
         except ResourceNotFoundError:
             return []
 
     def scan(self, table: str) -> list[Row]:
         """Every row."""
         try:
-            return [_row(e) for e in self._service.get_table_client(table).list_entities()]
+            return self._readable(self._service.get_table_client(table).list_entities(), table)
         except ResourceNotFoundError:
             return []
 
     def put(self, table: str, partition: str, row: str, values: Json) -> None:
-        """Write some columns, keep the others. Raises TooLong."""
+        """Write some columns, keep the others. `values` must be a whole row by themselves, since
+        there may be none: `update` changes a row that exists. Raises TooLong.
+        """
         self._write(table, "upsert_entity", _entity(partition, row, values))
 
-    def insert(self, table: str, partition: str, row: str, values: Json) -> bool:
-        """Make a row; False if it exists. Raises TooLong."""
+    def insert(self, table: str, partition: str, row: str, values: Json) -> Row | None:
+        """Make a row and return it; None if it exists. Raises TooLong."""
+        entity = _entity(partition, row, values)
         try:
-            self._write(table, "create_entity", _entity(partition, row, values))
+            answer = self._write(table, "create_entity", entity)
         except ResourceExistsError:
-            return False
-        return True
+            return None
+        made = Row(entity | values)
+        made.etag = answer["etag"]
+        return made
+
+    def update(
+        self, table: str, partition: str, row: str, change: Callable[[Row], Json | None]
+    ) -> bool:
+        """Change the columns that `change` names of a row that exists, however many other writers
+        come between. False if there is no row, or `change` returns None.
+
+        Raises ResourceModifiedError if others are first again and again.
+        """
+        for _ in range(_RACES_MAX):
+            found = self.get(table, partition, row)
+            values = change(found) if found is not None else None
+            if found is None or values is None:
+                return False
+            if self.replace(table, found, values):
+                return True
+        raise ResourceModifiedError(f"row {row} of {table} was changed by others again and again")
 
     def replace(self, table: str, old: Row, values: Json) -> bool:
         """Change a row that was read; False if another writer was first."""
@@ -111,13 +153,49 @@ class Tables:
         except ResourceNotFoundError:
             return
 
-    def _write(self, table: str, method: str, entity: Json) -> None:
+    def remove_seen(self, table: str, old: Row) -> bool:
+        """Remove a row that was read; False if another writer was first."""
         client = self._service.get_table_client(table)
         try:
-            getattr(client, method)(entity)
+            client.delete_entity(
+                old["PartitionKey"],
+                old.key,
+                etag=old.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        return True
+
+    def _write(self, table: str, method: str, entity: Json) -> Json:
+        client = self._service.get_table_client(table)
+        try:
+            answer: Json = getattr(client, method)(entity)
         except ResourceNotFoundError:  # the only thing that can be missing is the table itself
             self._service.create_table_if_not_exists(table)
-            getattr(client, method)(entity)
+            answer = getattr(client, method)(entity)
+        return answer
+
+    def _readable(self, entities: Iterable[Any], *where: str) -> list[Row]:
+        """Those that can be read, of all entities at `where`: table, partition, row."""
+        rows: list[Row] = []
+        bad: dict[tuple[str, str, str], str] = {}
+        for entity in entities:
+            try:
+                row = _row(entity)
+                row_checks.check(where[0], row)
+                rows.append(row)
+            except row_checks.ERRORS as error:
+                place = (where[0], str(entity["PartitionKey"]), str(entity["RowKey"]))
+                bad[place] = row_checks.reason(error)
+        before = {place for place in self._unreadable if place[: len(where)] == where}
+        for place in before - bad.keys():
+            self._unreadable.pop(place, None)
+        for place, why in bad.items():
+            if place not in before:
+                log.error("a row cannot be read: %s: %s", ", ".join(place), why)
+            self._unreadable[place] = why
+        return rows
 
 
 def _entity(partition: str, row: str, values: Json) -> Json:

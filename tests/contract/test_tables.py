@@ -12,7 +12,7 @@ from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
 from shared.store.builds import StepMark
 from shared.store.records import Records
-from shared.store.tables import Tables, TooLong
+from shared.store.tables import Row, Tables, TooLong
 
 NOW = "2026-01-01T00:00:00.000000Z"
 
@@ -138,3 +138,36 @@ def test_a_step_is_recorded_from_start_to_failure(tables: Tables) -> None:
     records.mark_step(mark, NOW, {"state": "failed", "error": failure})
     step = records.steps("b1")[0]
     assert (step.key, step["State"], step["Error"]["code"]) == ("driver", "failed", "ScriptFailed")
+
+
+def test_only_the_row_that_was_read_is_removed(tables: Tables) -> None:
+    """A request is withdrawn, unless somebody has cancelled or accepted it meanwhile."""
+    made = tables.insert("things", "p", "r", {"A": 1})
+    assert made is not None
+    assert tables.replace("things", made, {"A": 2})
+    assert not tables.remove_seen("things", made)
+    seen = tables.get("things", "p", "r")
+    assert seen is not None
+    assert seen["A"] == 2
+    assert tables.remove_seen("things", seen)
+    assert not tables.replace("things", seen, {"A": 3})
+    assert tables.get("things", "p", "r") is None
+    tables.remove_seen("things", seen)
+
+
+def test_a_change_needs_a_row_and_sees_the_newest(tables: Tables) -> None:
+    """However many other writers come between."""
+    assert not tables.update("things", "p", "r", lambda _: {"A": 1})
+    tables.insert("things", "p", "r", {"A": 1})
+    others = [5]
+
+    def change(row: Row) -> dict | None:
+        if others:
+            tables.put("things", "p", "r", {"A": others.pop()})
+        return {"A": row["A"] + 1} if row["A"] < 6 else None
+
+    assert tables.update("things", "p", "r", change)
+    assert not tables.update("things", "p", "r", change)
+    row = tables.get("things", "p", "r")
+    assert row is not None
+    assert row["A"] == 6
