@@ -163,7 +163,7 @@ def _agent_problems(
     if agent in supported:
         return []
     there = ", ".join(sorted(supported))
-    message = f"Batch supports no system with node agent {agent!r} any more; it has: {there}"
+    message = f"the Batch account lists no system with node agent {agent!r}; it has: {there}"
     return [Problem(field="image.os", code="SystemNotSupported", message=message)]
 
 

@@ -12,7 +12,7 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import catalogue, drivers, grid_driver, step_logs, version_floors
+from shared.model import catalogue, drivers, grid_driver, step_logs, support, version_floors
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType
 from shared.model.results import Findings
@@ -103,7 +103,7 @@ def check_image_source(services: Services, plan: BuildPlan, poll: PollState) -> 
     problems = _controller_problems(services, plan, base, definition, poll)
     if definition is not None:
         problems += _gallery_problems(services, image, base, definition)
-    return Findings(blockers=problems, base=base)
+    return Findings(blockers=problems, warnings=support.unproven_system(plan), base=base)
 
 
 def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:

@@ -132,6 +132,7 @@ class Build:
     pools: tuple[Pool, ...] = ()
     error: Error | None = None
     leftovers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     document: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -156,6 +157,7 @@ class Build:
             pools=tuple(Pool.from_wire(pool) for pool in data.get("pools") or []),
             error=Error.from_wire(data.get("error")),
             leftovers=tuple(str(left) for left in data.get("leftovers") or []),
+            warnings=tuple(problem(warning) for warning in data.get("warnings") or []),
             document=data,
         )
 
@@ -174,3 +176,10 @@ def _detail(detail: Any) -> str:
         return str(detail)
     text = _text(detail, "message") or _text(detail, "code") or str(dict(detail))
     return f"{detail['field']}: {text}" if detail.get("field") else text
+
+
+def problem(found: Any) -> str:
+    """A blocker or warning in a line: its field, what is wrong, and what helps."""
+    text = _detail(found)
+    successor = found.get("successor") if isinstance(found, Mapping) else None
+    return f"{text} (its successor is {successor})" if successor and successor not in text else text

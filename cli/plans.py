@@ -1,4 +1,4 @@
-"""What `--plan` shows: steps, names, blockers, minutes, cost."""
+"""What `--plan` shows: steps, names, warnings, blockers, minutes, cost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from rich.console import Console
 
 from cli import documents, summary, tables
 
+_SHOWN = {"steps", "names", "blockers", "warnings", "cost"}  # in tables and lists of their own
+
 
 def blockers(answer: Mapping[str, Any]) -> list[str]:
     """Why the request could not be carried out now; empty if it could."""
-    return [_told(blocker) for blocker in answer.get("blockers") or []]
+    return [documents.problem(blocker) for blocker in answer.get("blockers") or []]
 
 
 def show(console: Console, answer: Mapping[str, Any]) -> None:
@@ -26,12 +28,14 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
     totals = {
         str(key): _value(value)
         for key, value in answer.items()
-        if key not in {"steps", "names", "blockers", "cost"} and value not in (None, [], {})
+        if key not in _SHOWN and value not in (None, [], {})
     }
     totals |= dict(_cost(answer.get("cost")))
     if totals:
         console.print("\nIn all", style="bold")
         summary.facts_lines(console, totals)
+    warnings = answer.get("warnings") or []
+    summary.show_warnings(console, [documents.problem(warning) for warning in warnings])
     found = blockers(answer)
     console.print(
         "\nBlockers" if found else "\nNothing stands in the way; nothing was started.", style="bold"
@@ -74,15 +78,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_value(part) for part in value)
     return str(value)
-
-
-def _told(blocker: Any) -> str:
-    error = documents.Error.from_wire(blocker)
-    if error is None:
-        return str(blocker)
-    field = f"{blocker['field']}: " if isinstance(blocker, Mapping) and blocker.get("field") else ""
-    successor = blocker.get("successor") if isinstance(blocker, Mapping) else None
-    hint = (
-        f" (its successor is {successor})" if successor and successor not in error.message else ""
-    )
-    return f"{field}{error.message or error.code}{hint}"

@@ -43,6 +43,7 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
         facts_lines(console, image_facts(build.image))
     _show_pools(console, build.pools)
     _lines(console, _footnotes(build), "dim")
+    show_warnings(console, build.warnings)
     if build.leftovers:
         console.print("\nLeft in Azure", style="bold")
         _lines(console, (f"  {left}" for left in build.leftovers))
@@ -193,6 +194,13 @@ def _what_next(build: Build) -> Iterator[str]:
     if build.state == "failed" and build.steps:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
     yield f"Look further: {wording.PROGRAM} builds show {build.id}"
+
+
+def show_warnings(console: Console, warnings: Sequence[str]) -> None:
+    """Print the warnings of a plan or a build."""
+    if warnings:
+        console.print("\nWarnings", style="bold")
+    _lines(console, (f"  - {warning}" for warning in warnings), "yellow")
 
 
 def facts_lines(console: Console, facts: Mapping[str, str]) -> None:

@@ -51,8 +51,9 @@ def ensure_account(
     steps = [group, ensured, quotas, *ground]
     results = yield from follow(context, step_context, steps, done)
     if checked := results.get(quotas):
-        build_outcomes.without_blockers(
+        found = build_outcomes.without_blockers(
             [checked], "only the Batch account exists now, which costs nothing"
         )
+        plan = plan_updates.with_warnings(plan, found)
     plan = plan_updates.with_endpoint(plan, results[ensured].endpoint)
     return plan, {**done, **results.to_wire()}

@@ -42,6 +42,7 @@ def of(data: object, services: Services) -> Forecast:
         steps=steps,
         names=_names(plan),
         blockers=found.blockers,
+        warnings=found.warnings,
         minutes=round(_last_end(steps) / 60, 1),
         cost=costs.of(plan, hours, services.azure),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.base.errors import Failure
+from shared.base.errors import Failure, Problem
 from shared.model.documents import BuildDocument, BuildSummary, StepDocument
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.row_checks import ENDED
@@ -27,6 +27,7 @@ def build_document(row: Json, steps: Sequence[Json]) -> BuildDocument:
         error=_error(outcome.get("error")),
         leftovers=outcome.get("leftovers", []),
         resumable=bool(outcome.get("resumable")),
+        warnings=[Problem.from_wire(warning) for warning in outcome.get("warnings", [])],
     )
 
 

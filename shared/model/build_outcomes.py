@@ -17,15 +17,18 @@ _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLIC
 
 
 def combine(findings: Iterable[Findings]) -> Findings:
-    """All blockers and all facts of several checks."""
+    """All blockers, warnings and facts of several checks."""
     facts: dict[str, object] = {}
     blockers: list[Problem] = []
+    warnings: list[Problem] = []
     gpus: dict[str, int] = {}
     for found in findings:
         facts |= {name: value for name, value in found if value}
         blockers += found.blockers
+        warnings += found.warnings
         gpus |= found.gpus
-    return Findings.model_validate({**facts, "blockers": blockers, "gpus": gpus})
+    lists = {"blockers": blockers, "warnings": warnings, "gpus": gpus}
+    return Findings.model_validate({**facts, **lists})
 
 
 def without_blockers(
@@ -80,7 +83,8 @@ def resumable(plan: BuildPlan, image: ImagePlan, failure: Failure, now: str) -> 
     """The outcome of a build whose sealed builder is kept."""
     error = _advised(failure, _resume_until(image.tags[names.TAG_EXPIRES], now))
     outcome = failed(plan.build_id, error)
-    return replace(outcome, leftovers=image.builder_resources, resumable=True)
+    left = image.builder_resources
+    return replace(outcome, leftovers=left, resumable=True, warnings=plan.warnings)
 
 
 def _resume_until(expiry: str, now: str) -> str:
@@ -100,7 +104,8 @@ def without_image(
     """
     if image.keep_vm and image.vm_id in leftovers:
         failure = replace(failure, next_action=_how_to_look(image))
-    return replace(failed(plan.build_id, failure), leftovers=leftovers)
+    outcome = failed(plan.build_id, failure)
+    return replace(outcome, leftovers=leftovers, warnings=plan.warnings)
 
 
 def _how_to_look(image: ImagePlan) -> str:
@@ -152,6 +157,7 @@ def with_pools(
         leftovers=leftovers,
         error=error,
         resumable=error is not None and error.kind is not Kind.CANCELLED,
+        warnings=plan.warnings,
     )
 
 

@@ -54,6 +54,9 @@ _SYSTEMS = {
     "rhel 8": ("RedHat:RHEL:8-lvm-gen2", "batch.node.el 8", True),
 }
 
+# Systems whose node agent no public list names: an account may list it, or refuse every pool.
+_EXPERIMENTAL = {"debian 12"}
+
 # Batch refuses pools on these, custom images included (https://github.com/Azure/Batch/issues/174,
 # 180).
 _RETIRED_SYSTEMS = {
@@ -98,6 +101,11 @@ def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool
     installer of GRID drivers, for the running one.
     """
     return driver is DriverKind.GRID or system.name != "ubuntu"
+
+
+def is_experimental(system: OperatingSystem) -> bool:
+    """Whether only a Batch account can tell if Batch has a node agent for the system."""
+    return f"{system.name} {system.version}" in _EXPERIMENTAL
 
 
 def known_systems() -> list[str]:

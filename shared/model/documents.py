@@ -142,6 +142,9 @@ class BuildDocument(BuildSummary):
         description="The ids of resources that could not be removed, or are kept on purpose."
     )
     resumable: bool = Field(description="Whether the build can go on at its failed step.")
+    warnings: list[ShownProblem] = Field(
+        default=[], description="What the checks before an ended build found besides blockers."
+    )
 
 
 # -- plans ----------------------------------------------------------------------------------------
@@ -192,6 +195,9 @@ class Forecast(Document):
     names: ForecastNames
     blockers: list[ShownProblem] = Field(
         description="Why the build would fail now; none where nothing stands in its way."
+    )
+    warnings: list[ShownProblem] = Field(
+        default=[], description="What does not stop the build, and should be known before it."
     )
     minutes: float = Field(description="How many minutes the build usually takes.")
     cost: Cost

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shared.base.errors import Failure
+from pydantic import Field
+
+from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire
 from shared.model.catalogue import DriverKind
 from shared.model.requests import SecurityType
@@ -95,3 +97,4 @@ class BuildOutcome(Wire):
     leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
     error: Failure | None = None
     resumable: bool = False
+    warnings: list[Problem] = Field(default=[], exclude_if=lambda found: not found)

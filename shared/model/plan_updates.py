@@ -42,8 +42,9 @@ def group_of(account: AccountPlan) -> GroupPlan:
 
 def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     """The plan with what the checks found: the marketplace image and the builder sizes that Azure
-    offers, and the endpoint of a Batch account that exists.
+    offers, the endpoint of a Batch account that exists, and the warnings.
     """
+    plan = with_warnings(plan, facts)
     if facts.endpoint:
         plan = with_endpoint(plan, facts.endpoint)
     if facts.gpus:
@@ -55,6 +56,12 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
     image = replace(plan.image, base=facts.base, size=size, other_sizes=others)
     return replace(plan, image=image)
+
+
+def with_warnings(plan: BuildPlan, facts: Findings) -> BuildPlan:
+    """The plan with the warnings of checks, each once however often its check ran."""
+    new = [warning for warning in facts.warnings if warning not in plan.warnings]
+    return replace(plan, warnings=[*plan.warnings, *new])
 
 
 def _with_gpus(pool: PoolPlan, gpus: dict[str, int]) -> PoolPlan:

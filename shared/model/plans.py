@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.base import names
+from shared.base.errors import Problem
 from shared.base.wire import Wire
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.outcomes import BuildOutcome
@@ -258,6 +259,8 @@ class BuildPlan(Wire):
     pools: list[PoolPlan] = []
     pool_width: int = 100
     earlier: Earlier | None = None  # in a resumed build
+    # Of the checks; they do not stop the build.
+    warnings: list[Problem] = Field(default=[], exclude_if=lambda found: not found)
 
 
 class Earlier(Wire):

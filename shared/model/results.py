@@ -20,9 +20,12 @@ from shared.model.verification import CheckResult
 
 
 class Findings(Wire):
-    """Of one check before a build: the reasons not to begin, and the facts that it found."""
+    """Of one check before a build: the reasons not to begin, what a person should know before, and
+    the facts that it found.
+    """
 
     blockers: list[Problem] = []
+    warnings: list[Problem] = []
     base: BaseImage | None = None  # the marketplace image to build from
     sizes: list[str] = []  # of the builder, those that can be had
     image: ImageRecord | None = None  # the existing image to use

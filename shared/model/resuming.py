@@ -24,7 +24,8 @@ def can_go_on(outcome: BuildOutcome, done: Mapping[str, Json]) -> bool:
 
 def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:
     """The plan of a build that goes on from the results `done` (JSON by step)."""
-    return replace(plan, earlier=Earlier(steps=done, outcome=outcome))
+    earlier = Earlier(steps=done, outcome=outcome)
+    return replace(plan, earlier=earlier, warnings=outcome.warnings)
 
 
 def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:

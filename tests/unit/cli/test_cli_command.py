@@ -267,6 +267,7 @@ def test_a_plan_starts_nothing(service: FakeService, line: CommandLine) -> None:
         ],
         "names": {"gallery": "gallery1"},
         "blockers": [],
+        "warnings": [{"field": "image.os", "code": "SystemExperimental", "message": "ask first"}],
         "minutes": 24,
         "cost": {
             "currency": "USD",
@@ -279,7 +280,8 @@ def test_a_plan_starts_nothing(service: FakeService, line: CommandLine) -> None:
     ended = line.run("--plan", "--gpu")
     assert ended.code == 0
     prices = ("0.10 USD", "1,234.50 USD an hour", "disks are not in it")
-    for told in ("install", "2.0", "gallery1", "24", *prices, "Nothing stands in the way"):
+    warned = "Warnings\n  - image.os: ask first"
+    for told in ("install", "2.0", "gallery1", "24", *prices, warned, "Nothing stands in the way"):
         assert told in ended.out
     assert [call.path for call in service.calls] == ["plan"]
 

@@ -209,6 +209,13 @@ def test_a_failed_pool_and_its_checks_are_told() -> None:
     assert "check docker" not in text
 
 
+def test_the_warnings_of_a_build_are_told() -> None:
+    """Also where it succeeded: they say what may go wrong later."""
+    warning = {"field": "image.os", "code": "SupportEnds", "message": "Batch ends its support"}
+    text = summary_of(build("succeeded", warnings=[warning]))
+    assert "  - image.os: Batch ends its support" in text
+
+
 def test_each_check_of_a_pools_proof_has_a_line() -> None:
     """Verdict, how many nodes, how long, and what was seen as far as a line has room."""
     proofs = [
