@@ -1,52 +1,52 @@
 """Hold an app against what it promises: `python -m tests.conformance [NAME ...]`.
 
-Without names, every scenario of `scenarios` runs; those of `stress` run where they are named.
-By default the app runs on Microsoft's own Durable extension, with the simulator and Azurite; the
-tools for that lie in CONFORMANCE_TOOLS (default ../shared/tools). With URL and KEY it is the app
-that runs there (STORAGE is its connection string, SIMULATOR the address of its simulated Azure,
-TIME_SCALE how fast that one's time runs); such an app is not killed.
+Without names, every scenario runs. The app runs on Microsoft's own Durable extension, with the
+simulator and Azurite; the tools for that lie in CONFORMANCE_TOOLS (default ../shared/tools). The
+scenarios of `scenarios` share an app; each one of `stress`, which kills, has its own beside it.
+What the apps sent to Resource Manager, and what tests have written to BATCH_PREP_RECORD, is then
+held against Azure's published types.
+
+With URL and KEY it is the app that runs there (STORAGE is its connection string, SIMULATOR the
+address of its simulated Azure, TIME_SCALE how fast that one's time runs). Nobody kills such an app.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from local.stack import layout
+from local.stack import layout, supervisor
 from tests import memory
-from tests.conformance import arm_bodies, genuine, scenarios, stress
+from tests.conformance import arm_bodies, running, scenarios, stress
 from tests.conformance.app import App
 
-_SCALE = 60.0
-_QUOTAS = {
-    "batchQuota:dedicatedCores": 1000,
-    "batchQuota:standardDSv5Family": 1000,
-    "batchQuota:pools": 200,
-    "quota:cores": 1000,
-    "quota:standardDSv5Family": 1000,
-}
+_TOOLS = layout.ROOT / os.environ.get("CONFORMANCE_TOOLS", "../shared/tools")
 
 
 def main() -> int:
-    """0: everything held, or the tools are not here; 1: something did not."""
-    names = sys.argv[1:]
+    """0: everything held, or the tools are not here; 1: something did not; 2: a name is wrong."""
+    known = {each.__name__ for each in (*scenarios.ALL, *stress.ALL)}
+    names = sys.argv[1:] or sorted(known)
+    if wrong := set(names) - known:
+        print(f"No scenario is named {', '.join(wrong)}; there are: {', '.join(sorted(known))}")
+        return 2
     if url := os.environ.get("URL"):
         return _with_any_app(url, names)
-    tools = layout.ROOT / os.environ.get("CONFORMANCE_TOOLS", "../shared/tools")
+    tools = _TOOLS.resolve()
     if not (tools / "durable-host" / "run.py").exists():
-        print(f"NOT RUN: conformance, {tools.resolve()} holds no tools (CONFORMANCE_TOOLS).")
+        print(f"NOT RUN: conformance, {tools} holds no tools (CONFORMANCE_TOOLS).")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the apps end, too
     memory.use()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        return _with_the_extension(tools.resolve(), Path(folder), names)
+        record = Path(folder) / "requests.jsonl"
+        held = _with_the_extension(tools, record, names)
+        return 0 if _are_bodies_right(tools, record) and held else 1
 
 
 def _with_any_app(url: str, names: Sequence[str]) -> int:
@@ -57,58 +57,51 @@ def _with_any_app(url: str, names: Sequence[str]) -> int:
         os.environ.get("SIMULATOR"),
         float(os.environ.get("TIME_SCALE", "1")),
     )
-    gentle = [*scenarios.WITH_ANY_APP, *(scenarios.WITH_A_SIMULATOR if app.simulator else [])]
-    if app.storage is None:
-        gentle.remove(scenarios.queue)
-    return 1 if _run_all(gentle, app, names, together=True) else 0
+    those = scenarios.ALL if app.simulator else scenarios.WITH_ANY_APP
+    chosen = [each for each in those if each.__name__ in names]
+    if app.storage is None and scenarios.queue in chosen:
+        print("NOT RUN: queue (STORAGE is not set)")
+        chosen.remove(scenarios.queue)
+    return 0 if running.side_by_side(chosen, app) else 1
 
 
-def _with_the_extension(tools: Path, state: Path, names: Sequence[str]) -> int:
-    record = state / "requests.jsonl"
-    gentle = [*scenarios.WITH_ANY_APP, *scenarios.WITH_A_SIMULATOR]
-    with genuine.running(tools, state, _SCALE, record) as target:
-        target.app.simulated("PUT", "settings", _QUOTAS)
-        failed = _run_all(gentle, target.app, names, together=True)
-        if names:  # these take minutes
-            failed += _run_all(stress.ALL, target, names, together=False)
-        if failed:
-            print(target.log())
-    return 1 if not _are_bodies_right(tools, record, with_stories=not names) or failed else 0
+def _with_the_extension(tools: Path, record: Path, names: Sequence[str]) -> bool:
+    """Run an app for those that share one, and one for each of the others, side by side."""
+    calm = [each.__name__ for each in scenarios.ALL if each.__name__ in names]
+    groups = [calm, *([each.__name__] for each in stress.ALL if each.__name__ in names)]
+    line = [sys.executable, "-m", "tests.conformance.on_extension", str(tools), str(record)]
+    started: list[subprocess.Popen[bytes]] = []
+    ports: list[layout.Ports] = []
+    try:
+        for group in filter(None, groups):
+            ports.append(_other_ports(ports))
+            started.append(subprocess.Popen([*line, str(ports[-1].host), *group]))
+        return [each.wait() for each in started] == [0] * len(started)
+    finally:
+        for each in started:
+            each.terminate()
+            each.wait()
 
 
-def _are_bodies_right(tools: Path, record: Path, *, with_stories: bool) -> bool:
-    """Check what was sent to Resource Manager, in the stories of `make test` too."""
-    if with_stories:
-        line = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"]
-        own = {**os.environ, "BATCH_PREP_RECORD": str(record)}
-        if subprocess.run([*line, "tests/stories"], env=own, check=False).returncode:
-            return False
+def _other_ports(taken: Sequence[layout.Ports]) -> layout.Ports:
+    """Free ports, none of which another app is about to take."""
+    while True:
+        found = supervisor.any_free_ports()
+        if all(found.named().keys().isdisjoint(each.named()) for each in taken):
+            return found
+
+
+def _are_bodies_right(tools: Path, record: Path) -> bool:
+    """Check what the apps have sent, and what tests have recorded besides."""
+    if tests := os.environ.get("BATCH_PREP_RECORD"):
+        with record.open("ab") as all_of_it:
+            all_of_it.write(Path(tests).read_bytes())
     checked = arm_bodies.check(tools, record)
     print(checked.said)
-    if with_stories and not arm_bodies.finds_a_misspelling(tools, record):
+    if not arm_bodies.finds_a_misspelling(tools, record):
         print("FAILED the tool overlooks a misspelt field")
         return False
     return not checked.is_wrong
-
-
-def _run_all(
-    all_: Sequence[Callable[[Any], None]], target: Any, names: Sequence[str], *, together: bool
-) -> int:
-    """Run those that are named, or all; returns how many failed."""
-    chosen = [each for each in all_ if not names or each.__name__ in names]
-    with concurrent.futures.ThreadPoolExecutor(len(all_) if together else 1) as threads:
-        return sum(not held for held in threads.map(lambda each: _holds(each, target), chosen))
-
-
-def _holds(scenario: Callable[[Any], None], target: Any) -> bool:
-    began = time.monotonic()
-    try:
-        scenario(target)
-    except Exception:  # noqa: BLE001 - the others go on
-        print(f"FAILED {scenario.__name__}\n{traceback.format_exc()}", flush=True)
-        return False
-    print(f"ok     {scenario.__name__} ({time.monotonic() - began:.0f} s)", flush=True)
-    return True
 
 
 if __name__ == "__main__":

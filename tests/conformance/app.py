@@ -63,8 +63,10 @@ class App:
 
     def ended(self, build: str, azure_minutes: float = 120) -> Json:
         """The build's document once it has ended."""
-        return self.until(
-            lambda: self.show(build), lambda shown: shown["state"] in _ENDED, azure_minutes
+        return dict(
+            self.until(
+                lambda: self.show(build), lambda shown: shown["state"] in _ENDED, azure_minutes
+            )
         )
 
     def until(

@@ -17,11 +17,12 @@ class Checked:
 
 
 def finds_a_misspelling(tools: Path, record: Path) -> bool:
-    """Whether the tool complains of a field whose name is misspelt in the first recorded VM."""
+    """Whether the tool complains of a field whose name is misspelt in a recorded VM."""
+    with record.open() as lines:
+        vm = next((line for line in lines if "hardwareProfile" in line), "")
     planted = record.with_name("planted.jsonl")
-    text = record.read_text()
-    planted.write_text(text.replace("hardwareProfile", "hardwareProfil", 1))
-    return "hardwareProfile" in text and check(tools, planted).is_wrong
+    planted.write_text(vm.replace("hardwareProfile", "hardwareProfil", 1))
+    return '"hardwareProfil"' in check(tools, planted).said
 
 
 def check(tools: Path, record: Path) -> Checked:

@@ -25,6 +25,8 @@ from tests.conformance.app import App
 
 _PARTS = ("function_app.py", "activities", "orchestrators", "provisioning", "shared", "triggers")
 KEY = "conformance"
+_START_SECONDS = 90.0
+_STOP_SECONDS = 45.0
 
 
 class Genuine:
@@ -44,6 +46,8 @@ class Genuine:
     def start(self) -> None:
         """Start the extension and the app; whatever ends by itself is started again."""
         (self._folder / "host.json").write_text(json.dumps(self.host_json))
+        client = self._state / "client.json"
+        client.unlink(missing_ok=True)
         line = (str(self._tools / "durable-host" / "run.py"), str(self._folder), str(self._state))
         service = layout.Service(
             name="durable-host",
@@ -56,20 +60,44 @@ class Genuine:
         )
         self._child = Child(service)
         self._child.wait_ready(lambda: False)
-        while not (self._state / "client.json").exists():  # the extension starts after the app
+        deadline = time.monotonic() + _START_SECONDS
+        while not client.exists():  # the extension starts after the app
+            assert time.monotonic() < deadline, f"the extension does not start\n{self.log()}"
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop both as a deployment does."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+        """Stop both as a deployment does: the extension ends its calls of the app before that ends.
+        `run.py`, which would start it again, is held meanwhile.
+        """
+        if self._child is None:
+            return
+        os.kill(self._child.pid, signal.SIGSTOP)
+        self._signal("extension", signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._runs("extension") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(self._child.pid, signal.SIGCONT)
+        self._child.stop()
+        self._child = None
 
     def kill(self, which: str) -> None:
         """SIGKILL to `app` or `extension`; it is started again at once."""
-        pid = int((self._state / f"{which}.pid").read_text())
+        self._signal(which, signal.SIGKILL)
+
+    def _signal(self, which: str, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has not been started again yet
-            os.kill(pid, signal.SIGKILL)
+            os.kill(self._pid(which), number)
+
+    def _pid(self, which: str) -> int:
+        return int((self._state / f"{which}.pid").read_text())
+
+    def _runs(self, which: str) -> bool:
+        """Whether the process is there and has not ended; its parent may not have noticed that."""
+        try:
+            stat = Path(f"/proc/{self._pid(which)}/stat").read_text()
+        except FileNotFoundError:
+            return False
+        return stat.rpartition(")")[2].split()[0] != "Z"
 
     def set_version(self, version: str) -> None:
         """Stop, set `defaultVersion` in host.json, start."""
@@ -80,13 +108,14 @@ class Genuine:
     def log(self) -> str:
         """The end of each log."""
         logs = sorted((self._state / "logs").glob("*.log"))
-        return "\n".join(f"{each.name}:\n{each.read_text()[-2000:]}" for each in logs)
+        return "\n".join(f"{each.name}:\n{each.read_text()[-4000:]}" for each in logs)
 
 
 @contextlib.contextmanager
-def running(tools: Path, state: Path, scale: float, record: Path | None) -> Iterator[Genuine]:
+def running(
+    tools: Path, state: Path, ports: layout.Ports, scale: float, record: Path
+) -> Iterator[Genuine]:
     """Azurite, the simulator and the app on the extension. `record` gets what is sent."""
-    ports = supervisor.any_free_ports()
     options = layout.Options(state=state, time_scale=scale, record=record)
     services = layout.services(
         options, ports, function_key=KEY, identity_secret="secret", surrounding=os.environ

@@ -1,4 +1,4 @@
-"""What the app must survive: kills, other versions, many builds at once. It needs its processes."""
+"""What the app must survive: kills, and other versions. It needs its processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from tests.conformance.scenarios import (
 )
 
 _KILLS = 4
+# For so long, what a stopped process had taken is hidden from the next one: the visibility timeouts
+# of host.json, which the extension does not accept below a minute.
+_HIDDEN_SECONDS = 60
 
 
 def kills(genuine: Genuine) -> None:
@@ -37,28 +40,17 @@ def kills(genuine: Genuine) -> None:
 
 
 def versions(genuine: Genuine) -> None:
-    """A build goes on under a newer `defaultVersion`, waits under an older one, and then ends."""
+    """A build waits under an older `defaultVersion`, and goes on under a newer one to its end."""
     app = genuine.app
     build = app.start({"mode": "image-only", "image": {**_IMAGE, "name": "versions"}})
     app.until(lambda: app.show(build), lambda shown: len(shown["steps"]) > 2)
-    genuine.set_version("2")
-    app.until(lambda: app.show(build), lambda shown: len(shown["steps"]) > 6)
     genuine.set_version("0")
-    time.sleep(2)
-    before = app.show(build)
-    time.sleep(10)
-    assert app.show(build) == before, "an older app leaves a newer build alone"
-    genuine.set_version("1")
+    time.sleep(_HIDDEN_SECONDS + 5)  # an hour of Azure's, in which a build that runs would end
+    waiting = app.show(build)
+    begun = {step["name"] for step in waiting["steps"]}
+    assert (waiting["state"], "install" in begun) == ("running", False), waiting
+    genuine.set_version("2")
     succeeded(app, build)
 
 
-def fifty_builds(genuine: Genuine) -> None:
-    """Fifty requests at once become fifty pools."""
-    app = genuine.app
-    cpu_image(app)
-    builds = [app.start(pools_only(a_pool(f"fifty{n}"))) for n in range(50)]
-    for build in builds:
-        succeeded(app, build)
-
-
-ALL = [kills, versions, fifty_builds]
+ALL = [kills, versions]
