@@ -6,7 +6,7 @@ Right before a removal the resource is planned again, from the facts of that mom
 from __future__ import annotations
 
 from activities import batch_pool, cleanup_facts
-from shared.azure import batch_bodies, sdk
+from shared.azure import batch_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
 from shared.base.wire import replace
@@ -83,7 +83,9 @@ def _plan_again(
     if item.kind == cleanup.POOL:
         pool = cleanup_facts.of_pool(services, item, observed)
         return cleanup.plan_pool(pool, poll.now) if pool else None
-    if observed is None or item.kind not in cleanup.LASTING or poll.started is not None:
+    # A deletion that failed on Azure is started again, minutes after the first one.
+    is_leaving = poll.started is not None and resource_state.provisioning(observed) != "broken"
+    if observed is None or item.kind not in cleanup.LASTING or is_leaving:
         return item if cleanup_facts.build_of(observed) == item.build_id else None
     facts = cleanup_facts.around(services, item, observed)
     planned = cleanup.plan_lasting(item.build_id, facts, poll.now, is_cleared=True)

@@ -164,3 +164,59 @@ def test_what_a_failed_build_needs_to_go_on_stays(world: World) -> None:
 
     build = world.resume(kept["buildId"])
     assert build["state"] == "succeeded", build["error"]
+
+
+def add_address(world: World) -> None:
+    """Somebody puts a public address into the group."""
+    world.services.azure.network.public_ip_addresses.begin_create_or_update(
+        "images",
+        "theirs",
+        {
+            "location": "swedencentral",
+            "sku": {"name": "Standard"},
+            "properties": {"publicIPAllocationMethod": "Static"},
+        },
+        polling=False,
+    )
+
+
+def advance_until_deleted(world: World, path: str) -> None:
+    """Until Azure has been asked to delete a resource."""
+    for _ in range(1200):
+        asked = [r["url"].partition("?")[0] for r in world.ledger() if r["method"] == "DELETE"]
+        if any(url.lower().endswith(path.lower()) for url in asked):
+            return
+        world.engine.advance(1)
+    raise AssertionError(f"nobody deletes {path}")
+
+
+@pytest.mark.parametrize("moment", ["images/batchCustomImage", "galleries/batchImageGallery"])
+def test_what_somebody_adds_meanwhile_keeps_the_group(world: World, moment: str) -> None:
+    """The removal of the gallery takes a minute; directly before that of the group, Azure lists it
+    again.
+    """
+    build = world.start(image_only())
+    world.engine.advance(200)
+    world.records.cancel_build(build)
+    advance_until_deleted(world, moment)
+    add_address(world)
+    world.engine.run_until_complete(build)
+
+    assert types(world) == {"resourceGroups", "publicIPAddresses"}
+    calls = [(r["method"], r["url"].partition("?")[0].lower()) for r in world.ledger()]
+    assert ("DELETE", f"https://management.azure.com{GROUP}".lower()) not in calls
+    assert calls[-1] == ("GET", f"https://management.azure.com{GROUP}/resources".lower())
+
+
+def test_a_group_is_listed_again_before_a_second_deletion(world: World) -> None:
+    """The first one failed on Azure, and it has taken a minute."""
+    world.fault({"effect": "allocation", "operation": "resourceGroups.delete", "times": 1})
+    build = world.start(image_only())
+    world.engine.advance(200)
+    world.records.cancel_build(build)
+    advance_until_deleted(world, "resourceGroups/images")
+    world.clock.advance_to(world.clock.now() + 300)  # the app is down until after that failure
+    add_address(world)
+    world.engine.run_until_complete(build)
+
+    assert types(world) == {"resourceGroups", "publicIPAddresses"}
