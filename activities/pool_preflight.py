@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 
-from activities import batch_pool, preflight
+from activities import batch_pool, batch_systems, preflight
 from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import catalogue, drivers
+from shared.model import catalogue, drivers, support
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, ImageReference, PoolPlan
 from shared.model.requests import IfExists
@@ -32,13 +32,18 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     """
     account = plan.account
     assert account is not None
-    sizes = _batch_sizes(services, account.location, poll)
-    problems = [p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes))]
+    sizes, today = _batch_sizes(services, account.location, poll)
+    problems = [
+        p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes, today))
+    ]
+    warnings = _sizes_ending_soon(plan, sizes, today) + support.too_few_planned(plan)
     found = _batch_account(services, account, poll)
     is_there = _is_ready(found)
     if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes, poll)
-        problems += _agent_problems(services, plan, found, poll)
+        system = batch_systems.check(services, plan, found, poll)
+        problems += system.blockers
+        warnings += system.warnings
     if found is None and (problem := _no_more_accounts(services, account)):
         problems.append(problem)
     counted = quotas.gpus_beyond_catalogue(_sizes_of_pools(plan, sizes))
@@ -47,7 +52,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     endpoint = None
     if is_there and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
-    return Findings(blockers=problems, endpoint=endpoint, gpus=counted)
+    return Findings(blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted)
 
 
 def _sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:
@@ -89,16 +94,32 @@ def _is_ready(found: Json | None) -> bool:
     return resource_state.provisioning(found) == "ready"
 
 
-def _batch_sizes(services: Services, location: str, poll: PollState) -> dict[str, Size]:
-    def ask() -> dict[str, Size]:
+def _batch_sizes(
+    services: Services, location: str, poll: PollState
+) -> tuple[dict[str, Size], str | None]:
+    """By lower-case name, and when Azure said so."""
+
+    def ask() -> tuple[dict[str, Size], str | None]:
         calls = services.azure.batch.location
-        listed = sdk.listed(calls.list_supported_virtual_machine_skus, location)
-        return {s["name"].lower(): quotas.read_size(s) for s in listed}
+        listed, at = sdk.listed_at(calls.list_supported_virtual_machine_skus, location)
+        return {s["name"].lower(): quotas.read_size(s) for s in listed}, at
 
     return services.cache.get(("batch sizes", location), poll.now, ask)
 
 
-def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem | None:
+def _sizes_ending_soon(plan: BuildPlan, sizes: dict[str, Size], today: str | None) -> list[Problem]:
+    return [
+        warning
+        for index, pool in enumerate(plan.pools)
+        for name in pool.sizes
+        if (size := sizes.get(name.lower()))
+        for warning in support.ends_soon(f"pools[{index}].vmSize", size.name, size.ends, today)
+    ]
+
+
+def _pool_problem(
+    index: int, pool: PoolPlan, sizes: dict[str, Size], today: str | None
+) -> Problem | None:
     """Why none of the pool's sizes can be used; None where at least one can."""
     reasons = []
     for name in pool.sizes:
@@ -109,6 +130,8 @@ def _pool_problem(index: int, pool: PoolPlan, sizes: dict[str, Size]) -> Problem
             )
         elif mismatch := preflight.size_mismatch(size, pool.security_type):
             reasons.append(("SizeUnsuitable", mismatch))
+        elif support.is_over(size.ends, today):
+            reasons.append(("SupportEnded", support.ended(size.name, size.ends)))
         else:
             return None
     code, _ = reasons[0]
@@ -151,30 +174,6 @@ def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:
     ]
 
 
-def _agent_problems(
-    services: Services, plan: BuildPlan, account: Json, poll: PollState
-) -> list[Problem]:
-    """Why the account cannot run the image's system: Batch dropped its node agent."""
-    agent = plan.image.system.node_agent if plan.image else None
-    if agent is None and plan.image_ref:
-        agent = plan.image_ref.node_agent
-    endpoint = resource_state.properties(account)["accountEndpoint"]
-    supported = _supported_agents(services, endpoint, poll)
-    if agent in supported:
-        return []
-    there = ", ".join(sorted(supported))
-    message = f"the Batch account lists no system with node agent {agent!r}; it has: {there}"
-    return [Problem(field="image.os", code="SystemNotSupported", message=message)]
-
-
-def _supported_agents(services: Services, endpoint: str, poll: PollState) -> set[str]:
-    def ask() -> set[str]:
-        images = sdk.listed(services.azure.batch_service(endpoint).list_supported_images)
-        return {image["nodeAgentSKUId"] for image in images}
-
-    return services.cache.get(("node agents", endpoint), poll.now, ask)
-
-
 # -- an existing image (batch-only) ---------------------------------------------------------------
 
 
@@ -195,13 +194,8 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     found, others = _find_image(services, wanted, newest, poll)
     if found is None:
         return Findings(blockers=[_not_found(services, wanted, others)])
-    regions = [
-        str(r.get("name", "")).replace(" ", "").lower()
-        for r in (resource_state.properties(found).get("publishingProfile") or {}).get(
-            "targetRegions"
-        )
-        or []
-    ]
+    replicas = _replicas(found)
+    regions = list(replicas)
     if account.location not in regions:
         message = (
             f"version {found['name']} has no replica in {account.location}, where the account is; "
@@ -216,7 +210,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         )
         problem = Problem(field="image.gpu", code="ImageUnsuitable", message=message)
         return Findings(blockers=[problem])
-    sizes = _batch_sizes(services, account.location, poll)
+    sizes, _ = _batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(_sizes_of_pools(plan, sizes))
     if not image.build_id and any(
         catalogue.gpus_in(name, counted) for pool in plan.pools for name in pool.sizes
@@ -226,7 +220,19 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         plan.pools, counted, gpu=image.gpu_enabled, driver=image.driver_kind
     )
     unsuitable += _controller_problems(services, plan, wanted, sizes)
-    return Findings(blockers=unsuitable, image=image)
+    warnings = support.too_few_in_image(plan.pools, image, replicas)
+    return Findings(blockers=unsuitable, warnings=warnings, image=image)
+
+
+def _replicas(version: Json) -> dict[str, int]:
+    """How many replicas an image version has, by region."""
+    profile = resource_state.properties(version).get("publishingProfile") or {}
+    return {
+        str(region.get("name", "")).replace(" ", "").lower(): int(
+            region.get("regionalReplicaCount") or profile.get("replicaCount") or 1
+        )
+        for region in profile.get("targetRegions") or []
+    }
 
 
 def _controller_problems(

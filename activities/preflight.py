@@ -14,7 +14,7 @@ from shared.engine.activity import Json, PollState, Reconciler, Services, short_
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import catalogue, drivers, grid_driver, step_logs, support, version_floors
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
-from shared.model.requests import SecurityType
+from shared.model.requests import SecurityType, StorageAccountType
 from shared.model.results import Findings
 
 
@@ -183,7 +183,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     image = plan.image
     assert image is not None
     skus = _compute_sizes(services, image.location, poll)
-    usages = sdk.listed(services.azure.compute.usage.list, image.location)
+    usages, today = sdk.listed_at(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
     for name in image.sizes:
         problem = _builder_problem(image, name, skus, usages)
@@ -193,8 +193,34 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
             usable.append(name)
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
     missing += version_floors.problems(image) + drivers.image_problems(image)
+    missing += _storage_problems(services, image, poll)
     gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
-    return Findings(blockers=missing + ([] if usable else problems), sizes=usable, gpus=gpus)
+    return Findings(
+        blockers=missing + ([] if usable else problems),
+        warnings=support.system_ends_soon(plan, today),
+        sizes=usable,
+        gpus=gpus,
+    )
+
+
+def _storage_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:
+    """The regions whose storage cannot hold the image in several zones. A region has zones if it
+    offers any size in one.
+    """
+    if image.storage_account_type is not StorageAccountType.STANDARD_ZRS:
+        return []
+    without = [
+        region
+        for region in image.target_regions
+        if not any(
+            place.get("zones")
+            for sku in _compute_sizes(services, region, poll).values()
+            for place in sku.get("locationInfo") or []
+        )
+    ]
+    message = f"Standard_ZRS needs availability zones, and {', '.join(without)} has none"
+    field = "image.storageAccountType"
+    return [Problem(field=field, code="StorageUnsuitable", message=message)] if without else []
 
 
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:

@@ -7,7 +7,8 @@ from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 from shared.model import abandoned_pools
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
-from shared.model.plans import BuildRef, PoolChange, RecipePlan
+from shared.model.plans import BuildRef, PoolChange
+from shared.model.rebuilds import RecipePlan
 from shared.model.results import BuildBegun, PoolChanged, RecipeAccepted, Recipes, StoredRecipe
 from shared.store import acceptance
 

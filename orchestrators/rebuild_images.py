@@ -10,7 +10,7 @@ from shared.engine import workflow
 from shared.engine.activity import NoInput
 from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, Workflow
-from shared.model.plans import RebuildGroup, RecipePlan
+from shared.model.rebuilds import RebuildGroup, RecipePlan
 
 # A history grows by ten events with each build and is replayed after each of them, so each group
 # has a history of its own.

@@ -62,7 +62,7 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
 def _machine(plan: PoolPlan) -> Json:
     security = None
     if plan.security_type is SecurityType.TRUSTED_LAUNCH:
-        uefi = {"secureBootEnabled": False, "vTpmEnabled": True}
+        uefi = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": True}
         security = {"securityType": "trustedLaunch", "uefiSettings": uefi}
     return {
         "imageReference": {"id": plan.image_id},

@@ -103,7 +103,7 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
                 "networkApiVersion": "2022-11-01",
                 "networkInterfaceConfigurations": [_network_card(plan)],
             },
-            "securityProfile": _security(plan.security_type),
+            "securityProfile": _security(plan),
             "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
         },
     }
@@ -149,12 +149,11 @@ def _network_card(plan: ImagePlan) -> Json:
     }
 
 
-def _security(kind: SecurityType) -> Json:
-    if kind is SecurityType.STANDARD:
+def _security(plan: ImagePlan) -> Json:
+    if plan.security_type is SecurityType.STANDARD:
         return {"securityType": "Standard"}
-    # Secure Boot would refuse NVIDIA's modules that are built on the machine.
-    settings = {"secureBootEnabled": False, "vTpmEnabled": True}
-    return {"securityType": kind.value, "uefiSettings": settings}
+    settings = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": True}
+    return {"securityType": plan.security_type.value, "uefiSettings": settings}
 
 
 def user_assigned(identity_id: str) -> Json:
@@ -230,7 +229,10 @@ def _kept_features(features: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def image_version(plan: ImagePlan, source_id: str) -> Json:
-    """One version, straight from the builder VM, in every region asked for."""
+    """One version, straight from the builder VM, in every region asked for. Its end of life is only
+    shown: https://learn.microsoft.com/azure/virtual-machines/azure-compute-gallery
+    """
+    ends = {"endOfLifeDate": f"{plan.end_of_life}T00:00:00Z"} if plan.end_of_life else {}
     return {
         "location": plan.location,
         "tags": lasting(plan.tags),
@@ -240,12 +242,13 @@ def image_version(plan: ImagePlan, source_id: str) -> Json:
                     {
                         "name": region,
                         "regionalReplicaCount": replicas,
-                        "storageAccountType": "Standard_LRS",
+                        "storageAccountType": plan.storage_account_type.value,
                     }
                     for region, replicas in plan.target_regions.items()
                 ],
                 "replicationMode": "Full",
                 "excludeFromLatest": False,
+                **ends,
             },
             "storageProfile": {"source": {"virtualMachineId": source_id}},
             "safetyProfile": {"allowDeletionOfReplicatedLocations": True},

@@ -26,6 +26,7 @@ class Size(Wire):
     trusted_launch: bool
     gpus: int
     controllers: list[str] = ["SCSI"]  # of disks
+    ends: str | None = None  # when Batch ends its support of the size, if that is announced
 
     @property
     def needs_nvme(self) -> bool:
@@ -50,6 +51,7 @@ def read_size(sku: Json) -> Size:
         trusted_launch=found.get("TrustedLaunchDisabled", "False") != "True",
         gpus=int(float(found.get("GPUs") or 0)),
         controllers=re.split(r",\s*", found.get("DiskControllerTypes") or "SCSI"),
+        ends=sku.get("batchSupportEndOfLife"),
     )
 
 

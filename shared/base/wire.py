@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -41,6 +41,13 @@ class Request(Wire):
     """A value that a user wrote: unknown fields are refused by name, and no type is guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def added(default: Any) -> Any:
+    """A field that was added to a stored model: it is on the wire only if it has another value, so
+    that what an older version has stored equals what a replay makes of it now.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 if TYPE_CHECKING:

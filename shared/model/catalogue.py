@@ -57,6 +57,22 @@ _SYSTEMS = {
 # Systems whose node agent no public list names: an account may list it, or refuse every pool.
 _EXPERIMENTAL = {"debian 12"}
 
+# The last day of their publishers' security updates, which Batch's support follows:
+# https://github.com/Azure/Batch/issues/200, https://ubuntu.com/about/release-cycle,
+# https://wiki.debian.org/LTS, https://wiki.almalinux.org/release-notes,
+# https://wiki.rockylinux.org/rocky/version, https://access.redhat.com/support/policy/updates/errata
+_ENDS = {
+    "ubuntu 24.04": "2029-05-31",
+    "ubuntu 22.04": "2027-06-30",
+    "debian 12": "2028-06-30",
+    "almalinux 9": "2032-05-31",
+    "almalinux 8": "2029-03-01",
+    "rocky 9": "2032-05-31",
+    "rocky 8": "2029-05-31",
+    "rhel 9": "2032-05-31",
+    "rhel 8": "2029-05-31",
+}
+
 # Batch refuses pools on these, custom images included (https://github.com/Azure/Batch/issues/174,
 # 180).
 _RETIRED_SYSTEMS = {
@@ -106,6 +122,11 @@ def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool
 def is_experimental(system: OperatingSystem) -> bool:
     """Whether only a Batch account can tell if Batch has a node agent for the system."""
     return f"{system.name} {system.version}" in _EXPERIMENTAL
+
+
+def end_of_life(system: OperatingSystem) -> str:
+    """The last day on which the system's publisher supports it: YYYY-MM-DD."""
+    return _ENDS[f"{system.name} {system.version}"]
 
 
 def known_systems() -> list[str]:

@@ -48,6 +48,7 @@ def of(
         build_id=plan.build_id,
         created_at=now,
         security_type=plan.security_type,
+        secure_boot=plan.secure_boot,
         base_image_version=plan.base.version if plan.base else None,
         docker_version=sealed.docker_version or installed.docker_version,
         toolkit_version=installed.toolkit_version,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from shared.base.errors import Failure, Problem
-from shared.base.wire import Wire
+from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind
 from shared.model.requests import SecurityType
 from shared.model.verification import CheckResult, Proof
@@ -35,6 +33,7 @@ class ImageRecord(Wire):
     build_id: str
     created_at: str
     security_type: SecurityType = SecurityType.STANDARD
+    secure_boot: bool = added(False)  # of its builder, and so of its pools
     base_image_version: str | None = None
     docker_version: str | None = None
     toolkit_version: str | None = None
@@ -97,4 +96,4 @@ class BuildOutcome(Wire):
     leftovers: list[str] = []  # resource ids that could not be removed, or are kept on purpose
     error: Failure | None = None
     resumable: bool = False
-    warnings: list[Problem] = Field(default=[], exclude_if=lambda found: not found)
+    warnings: list[Problem] = added([])

@@ -85,6 +85,7 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
         image_id=image.image_id,
         node_agent=image.node_agent_sku,
         security_type=image.security_type,
+        secure_boot=image.secure_boot,
         container_images=[i.name for i in image.container_images],
         gpu_count=pool.gpu_count if image.gpu_enabled else 0,
         pending=image.pending,

@@ -7,7 +7,7 @@ from typing import Any
 from shared.base import names
 from shared.base.settings import Settings
 from shared.base.wire import replace
-from shared.model import catalogue, requests
+from shared.model import catalogue, requests, support
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.plans import (
     AccountPlan,
@@ -19,7 +19,14 @@ from shared.model.plans import (
     PoolPlan,
     RegistryPlan,
 )
-from shared.model.requests import Build, Mode, OutboundSubnet, Pool
+from shared.model.requests import (
+    Build,
+    Mode,
+    OutboundSubnet,
+    Pool,
+    SecurityType,
+    StorageAccountType,
+)
 
 Json = dict[str, Any]
 
@@ -83,6 +90,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         zone=image.zones[0] if image.zones else None,
         other_zones=image.zones[1:],
         security_type=image.security_type,
+        # It refuses NVIDIA's modules, which are built on the machine.
+        secure_boot=image.security_type is SecurityType.TRUSTED_LAUNCH and driver is None,
         managed_image=image.managed_image,
         outbound=outbound,
         public_key=image.ssh_public_key,
@@ -90,6 +99,8 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         container_images=image.container_images,
         registry=_plan_registry(build, image, group, location, settings),
         target_regions=_target_regions(request, location, settings),
+        storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,
+        end_of_life=catalogue.end_of_life(_system(image)),
         keep_vm=image.keep_vm,
         keep_hours=settings.keep_hours,
         log_container=settings.step_log_container_url,
@@ -160,14 +171,22 @@ def _plan_registry(
 
 
 def _target_regions(request: Build, location: str, settings: Settings) -> dict[str, int]:
-    """The regions asked for; the builder's own (Azure insists) and the account's (its pools need a
-    replica).
+    """The regions asked for; the builder's own (Azure insists) and the account's (its pools need
+    replicas). Each with its replicas.
     """
     regions = {region.name: region.replicas for region in request.image.target_regions}
-    regions.setdefault(location, 1)
+    regions.setdefault(location, None)
+    needed: dict[str, int] = {}
     if request.mode is Mode.FULL:
-        regions.setdefault(_account_location(request, settings), 1)
-    return regions
+        there = _account_location(request, settings)
+        regions.setdefault(there, None)
+        needed[there] = max((_replicas(pool) for pool in request.pools), default=1)
+    return {name: replicas or needed.get(name, 1) for name, replicas in regions.items()}
+
+
+def _replicas(pool: Pool) -> int:
+    nodes = 0 if pool.autoscale_formula else pool.nodes + pool.low_priority_nodes
+    return support.replicas_for(nodes)
 
 
 def _account_location(request: Build, settings: Settings) -> str:

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from shared.base import names
 from shared.base.errors import Problem
-from shared.base.wire import Wire
+from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.outcomes import BuildOutcome
-from shared.model.requests import Mode, Pool, SecurityType
+from shared.model.requests import Mode, Pool, SecurityType, StorageAccountType
 
 
 class GroupPlan(Wire):
@@ -34,7 +34,7 @@ class BaseImage(Wire):
     generation: str  # V1 or V2
     architecture: str = "x64"
     purchase_plan: dict[str, str] | None = None  # name, publisher, product
-    features: dict[str, str] = Field(default={}, exclude_if=lambda found: not found)
+    features: dict[str, str] = added({})
 
 
 class GridDriver(Wire):
@@ -79,9 +79,8 @@ class ImagePlan(Wire):
     fabric_manager: bool = False
     os_disk_gib: int | None = None  # None: as small as the builder's disk usually is
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
-    gpus: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)
-    # Whether its record names the driver; builds of 0.1.0 do not.
-    records_driver: bool = Field(default=False, exclude_if=lambda records: not records)
+    gpus: dict[str, int] = added({})
+    records_driver: bool = added(False)  # builds of 0.1.0 do not
     driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
     container_toolkit_version: str | None = None
     docker_version: str | None = None
@@ -90,6 +89,7 @@ class ImagePlan(Wire):
     zone: str | None = None
     other_zones: list[str] = []
     security_type: SecurityType
+    secure_boot: bool = added(False)
     managed_image: bool
     outbound: str  # nat, defaultAccess, or the id of an existing subnet
     public_key: str | None = None
@@ -97,6 +97,8 @@ class ImagePlan(Wire):
     container_images: list[str]
     registry: RegistryPlan | None = None
     target_regions: dict[str, int]  # region: replicas
+    storage_account_type: StorageAccountType = added(StorageAccountType.STANDARD_LRS)
+    end_of_life: str | None = None  # of its system: YYYY-MM-DD
     keep_vm: bool
     keep_hours: float
     log_container: str | None = None
@@ -217,9 +219,10 @@ class PoolPlan(Wire):
     image_id: str = ""
     node_agent: str = ""
     security_type: SecurityType = SecurityType.STANDARD
+    secure_boot: bool = added(False)  # as the image's builder had it
     container_images: list[str] = []
     gpu_count: int = 0  # catalogue.UNCOUNTED: some, and only the node can tell
-    gpus: dict[str, int] = Field(default={}, exclude_if=lambda found: not found)  # as in ImagePlan
+    gpus: dict[str, int] = added({})  # as in ImagePlan
     pending: list[str] = []  # what the image's builder could not prove
     verify_image: str = ""
     registry_login_server: str | None = None
@@ -259,8 +262,7 @@ class BuildPlan(Wire):
     pools: list[PoolPlan] = []
     pool_width: int = 100
     earlier: Earlier | None = None  # in a resumed build
-    # Of the checks; they do not stop the build.
-    warnings: list[Problem] = Field(default=[], exclude_if=lambda found: not found)
+    warnings: list[Problem] = added([])  # of the checks: they do not stop the build
 
 
 class Earlier(Wire):
@@ -297,21 +299,6 @@ class BuildRef(Wire):
     """A build by its id."""
 
     build_id: str
-
-
-class RecipePlan(Wire):
-    """A recipe to build on a certain day."""
-
-    name: str
-    day: str  # YYYY-MM-DD
-
-
-class RebuildGroup(Wire):
-    """Some of the recipes of a rebuild, by name, of which `width` are built side by side."""
-
-    recipes: list[str]
-    day: str  # YYYY-MM-DD
-    width: int
 
 
 class PoolChange(Wire):

@@ -51,11 +51,21 @@ class SecurityType(StrEnum):
     TRUSTED_LAUNCH = "TrustedLaunch"
 
 
+class StorageAccountType(StrEnum):
+    """Of the replicas of an image version."""
+
+    STANDARD_LRS = "Standard_LRS"
+    STANDARD_ZRS = "Standard_ZRS"
+    PREMIUM_LRS = "Premium_LRS"
+
+
 class TargetRegion(Request):
-    """A region that the image version is replicated to."""
+    """A region that the image version is replicated to. Without `replicas` the account's region
+    gets one for each 300 nodes of the largest pool, any other region one.
+    """
 
     name: fields.Location
-    replicas: int = Field(default=1, ge=1, le=100)
+    replicas: int | None = Field(default=None, ge=1, le=100)
 
 
 class RegistryBuild(Request):
@@ -116,6 +126,7 @@ class Image(Request):
     container_images: list[fields.ImageReference] = Field(default=[], max_length=50)
     registry: Registry | None = None
     target_regions: list[TargetRegion] = Field(default=[], max_length=20)
+    storage_account_type: StorageAccountType | None = Field(default=None, strict=False)
     os_disk_size_gib: int | None = Field(default=None, ge=64, le=2048, alias="osDiskSizeGiB")
     keep_vm: bool = False
     force: bool = False

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.world import World, a_request, an_image, image_only
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image, image_only, pools_only
 from triggers import builds
 
 DEBIAN = an_image(os="debian", osVersion="12")
@@ -44,3 +48,49 @@ def test_a_proven_system_has_no_warning(world: World) -> None:
     """The list is in the documents all the same."""
     assert planned(world, image_only())["warnings"] == []
     assert world.build(image_only())["warnings"] == []
+
+
+AGENT = "batchSupportEnds:batch.node.ubuntu 24.04"
+FAMILY = "batchSupportEnds:standardDSv5Family"
+SOON, OVER = "2026-05-31T00:00:00Z", "2025-12-31T00:00:00Z"  # it is 1 January 2026
+
+
+@pytest.mark.parametrize(("what", "field"), [(AGENT, "image.os"), (FAMILY, "pools[0].vmSize")])
+def test_an_end_of_support_that_comes_soon_warns(world: World, what: str, field: str) -> None:
+    """Once, although a new account is checked again when it exists; then also before."""
+    world.change_facts({what: SOON})
+    build = world.build(a_request())
+    pools = world.build(pools_only("later", a_pool("late")))
+    told = planned(world, pools_only("plan", a_pool("late")))
+
+    assert build["state"] == pools["state"] == "succeeded", build["error"]
+    for warnings in (build["warnings"], pools["warnings"], told["warnings"]):
+        assert [(w["field"], w["code"]) for w in warnings] == [(field, "SupportEnds")]
+        assert "2026-05-31" in warnings[0]["message"]
+
+
+@pytest.mark.parametrize("what", [AGENT, FAMILY])
+def test_a_support_that_is_over_stops_a_build(world: World, what: str) -> None:
+    """Batch would refuse the pool when the image is paid for."""
+    world.change_facts({what: OVER})
+    build = world.build(a_request())
+
+    assert codes(build["error"]["details"]) == ["SupportEnded"]
+    assert "2025-12-31" in build["error"]["message"]
+    assert world.resources("virtualMachines") == []
+
+
+def test_a_size_whose_support_is_over_is_not_missed_where_another_serves(world: World) -> None:
+    """One size of a pool is enough."""
+    world.change_facts({FAMILY: OVER})
+    pool = {"id": "dev", "vmSizes": ["Standard_D2as_v5", "Standard_D2s_v5"], "nodes": 1}
+    assert world.build(a_request(pools=[pool]))["state"] == "succeeded"
+
+
+def test_an_image_of_a_system_that_ends_soon_warns() -> None:
+    """Without an account to ask, its publisher's date counts."""
+    world = World()
+    world.clock.advance_to(datetime(2027, 3, 1, tzinfo=UTC).timestamp())
+    told = planned(world, image_only(os="ubuntu", osVersion="22.04"))
+    assert codes(told["warnings"]) == ["SupportEnds"]
+    assert planned(world, image_only())["warnings"] == []

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.azure_simulator import context, model, store
-from local.azure_simulator.batch import pool_body, problems, resizing, supported_images
+from local.azure_simulator.batch import (
+    pool_body,
+    problems,
+    resizing,
+    support_ends,
+    supported_images,
+)
 from local.azure_simulator.compute import image_sources
 from local.azure_simulator.data import locations, skus
 
@@ -24,6 +30,10 @@ def check(azure: context.Azure, configuration: Mapping[str, Any]) -> None:
     """Refuse an image that can never make nodes with this agent (400)."""
     reference = configuration["imageReference"]
     agent = configuration["nodeAgentSkuId"]
+    announced = next((i.ends for i in supported_images.SUPPORTED_IMAGES if i.agent == agent), "")
+    if support_ends.has_passed(azure, support_ends.date(azure, agent, announced)):
+        reason = f"The node agent '{agent}' is not supported any more."
+        raise problems.invalid_value("nodeAgentSkuId", _PATH, agent, reason)
     if reference.get("publisher"):
         _check_listed(reference, agent)
         return

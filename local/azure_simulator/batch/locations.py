@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from local.azure_simulator import arm, context, model
-from local.azure_simulator.batch import accounts, planes, problems, quotas
+from local.azure_simulator.batch import accounts, planes, problems, quotas, support_ends
 from local.azure_simulator.data import locations, skus
 
 _PATH = "/subscriptions/{subscription}/providers/Microsoft.Batch/locations/{location}"
@@ -42,7 +42,7 @@ def list_sizes(azure: context.Azure, request: model.Request) -> model.Response:
         and (wanted is None or size.family.lower() == wanted["family"].lower())
     ]
     shown, next_link = arm.slice_page(azure, request, sizes)
-    document: model.JsonObject = {"value": [_shown(size) for size in shown]}
+    document: model.JsonObject = {"value": [_shown(azure, size) for size in shown]}
     if next_link:
         document["nextLink"] = next_link
     return model.json_response(200, document)
@@ -68,15 +68,20 @@ def is_supported(size: skus.Size, location: str) -> bool:
     )
 
 
-def _shown(size: skus.Size) -> model.JsonObject:
+def _shown(azure: context.Azure, size: skus.Size) -> model.JsonObject:
     shown: model.JsonObject = {
         "name": size.name,
         "familyName": size.family,
         "capabilities": [{"name": n, "value": v} for n, v in size.capabilities().items()],
     }
-    if size.family.lower() in _ENDS:
-        shown["batchSupportEndOfLife"] = _ENDS[size.family.lower()]
+    if ends := end_of_support(azure, size):
+        shown["batchSupportEndOfLife"] = ends
     return shown
+
+
+def end_of_support(azure: context.Azure, size: skus.Size) -> str:
+    """ISO 8601; empty where none is announced."""
+    return support_ends.date(azure, size.family, _ENDS.get(size.family.lower(), ""))
 
 
 def _location(azure: context.Azure, request: model.Request) -> str:

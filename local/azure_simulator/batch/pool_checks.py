@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.azure_simulator import context, resource_ids, store
-from local.azure_simulator.batch import autoscale, images, locations, pool_body, problems
+from local.azure_simulator.batch import (
+    autoscale,
+    images,
+    locations,
+    pool_body,
+    problems,
+    support_ends,
+)
 from local.azure_simulator.data import locations as regions
 from local.azure_simulator.data import skus
 from local.azure_simulator.network import subnets
@@ -32,6 +39,9 @@ def check(azure: context.Azure, account: store.Resource, body: Mapping[str, Any]
     properties = body.get("properties") or {}
     pool_body.check(body)
     size = size_of(properties, account)
+    if support_ends.has_passed(azure, locations.end_of_support(azure, size)):
+        reason = f"The VM size '{size.name}' is not supported any more."
+        raise problems.invalid_value("vmSize", "properties.vmSize", size.name, reason)
     pool_body.check_task_slots(properties, size.cores)
     images.check(azure, pool_body.machine(properties))
     _check_identities(azure, body)

@@ -16,6 +16,7 @@ from local.azure_simulator.batch import (
     problems,
     scaling,
     start_tasks,
+    support_ends,
     supported_images,
 )
 
@@ -71,7 +72,10 @@ def list_supported_images(
     request: model.Request,
     account: store.Resource,  # noqa: ARG001
 ) -> model.Response:
-    items = [image.to_wire() for image in supported_images.SUPPORTED_IMAGES]
+    items = [
+        image.to_wire(support_ends.date(azure, image.agent, image.ends))
+        for image in supported_images.SUPPORTED_IMAGES
+    ]
     return odata.listing(azure, request, "supportedimages", items)
 
 

@@ -30,10 +30,10 @@ class SupportedImage:
     sku: str
     os_type: str = "linux"
     capabilities: tuple[str, ...] = ()
-    ends: str = ""  # batchSupportEndOfLife; empty where no end is announced
+    ends: str = ""  # batchSupportEndOfLife as announced; empty where no end is
     verification: str = "verified"
 
-    def to_wire(self) -> dict[str, object]:
+    def to_wire(self, ends: str) -> dict[str, object]:
         """The entry as the data plane writes it: enumerations in lower case."""
         entry: dict[str, object] = {
             "nodeAgentSKUId": self.agent,
@@ -48,8 +48,8 @@ class SupportedImage:
         }
         if self.capabilities:
             entry["capabilities"] = list(self.capabilities)
-        if self.ends:
-            entry["batchSupportEndOfLife"] = self.ends
+        if ends:
+            entry["batchSupportEndOfLife"] = ends
         return entry
 
 

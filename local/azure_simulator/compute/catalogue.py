@@ -64,7 +64,7 @@ def list_usages(azure: context.Azure, request: model.Request) -> model.Response:
 
 
 def _size_in(azure: context.Azure, size: skus.Size, location: str) -> model.JsonObject:
-    zones = ["1", "2", "3"]
+    zones = ["1", "2", "3"] if locations.has_zones(location) else []
     restrictions = []
     if placement.is_restricted(azure, size, location):
         restrictions.append(_restriction("Location", [location], {"locations": [location]}))

@@ -37,10 +37,12 @@ _PROPERTIES = {
         "replicationMode": str,
         "storageAccountType": str,
         "excludeFromLatest": bool,
+        "endOfLifeDate": str,
     },
     "storageProfile": {"source": {"id": str, "virtualMachineId": str}},
     "safetyProfile": dict,
 }
+_STORAGE_TYPES = frozenset({"Standard_LRS", "Standard_ZRS", "Premium_LRS"})
 _SAFETY = {"allowDeletionOfReplicatedLocations": False}
 _INT32_MAX = 2**31 - 1
 _COST_PER_GB_HOUR = 0.05 / 730
@@ -250,6 +252,19 @@ def _check_regions(profile: model.JsonObject, location: str) -> None:
     if len(set(canonical)) != len(canonical):
         message = "Gallery image version publishing profile contains duplicate regions."
         model.refuse(400, "InvalidParameter", message, target="targetRegions")
+    for region in profile.get("targetRegions") or []:
+        _check_storage(region)
+
+
+def _check_storage(region: model.JsonObject) -> None:
+    """Zone-redundant storage exists only where there are zones."""
+    kind = region.get("storageAccountType", "Standard_LRS")
+    if kind not in _STORAGE_TYPES:
+        message = f"Storage account type '{kind}' is not supported for gallery images."
+        model.refuse(400, "InvalidParameter", message, target="storageAccountType")
+    if kind == "Standard_ZRS" and not locations.has_zones(region["name"]):
+        message = f"Storage account type '{kind}' is not supported in region '{region['name']}'."
+        model.refuse(400, "InvalidParameter", message, target="storageAccountType")
 
 
 def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:

@@ -12,11 +12,14 @@ NAMES = {
     "eastus": "East US",
     "eastus2": "East US 2",
     "southcentralus": "South Central US",
+    "westus": "West US",
     "westus2": "West US 2",
     "westus3": "West US 3",
     "australiaeast": "Australia East",
     "japaneast": "Japan East",
 }
+# https://learn.microsoft.com/azure/reliability/regions-list
+_WITHOUT_ZONES = frozenset({"westus"})
 DISPLAY_NAMES = tuple(NAMES.values())
 
 
@@ -27,6 +30,10 @@ def canonical(location: str) -> str:
 
 def is_known(location: str) -> bool:
     return canonical(location) in NAMES
+
+
+def has_zones(location: str) -> bool:
+    return canonical(location) not in _WITHOUT_ZONES
 
 
 def same(first: str, second: str) -> bool:

@@ -337,6 +337,22 @@ def test_the_replication_mode_never_changes(sealed: AzureSandbox) -> None:
 
 
 @pytest.mark.parametrize(
+    ("region", "kind"), [("westus", "Standard_ZRS"), ("eastus", "PremiumV9_LRS")]
+)
+def test_storage_that_a_region_does_not_have_is_refused(
+    sealed: AzureSandbox, region: str, kind: str
+) -> None:
+    """West US has no availability zones."""
+    body = sealed.version_body()
+    regions = [{"name": LOCATION}, {"name": region, "storageAccountType": kind}]
+    body["properties"]["publishingProfile"]["targetRegions"] = regions
+    begin = sealed.compute.gallery_image_versions.begin_create_or_update
+
+    error = refused(begin, GROUP, "gallery", "image", "1.0.0", body).error
+    assert (error.code, error.target) == ("InvalidParameter", "storageAccountType")
+
+
+@pytest.mark.parametrize(
     ("profile", "code"),
     [
         ({"targetRegions": [{"name": "eastus"}]}, "InvalidParameter"),

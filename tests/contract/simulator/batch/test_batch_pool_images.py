@@ -18,6 +18,8 @@ from batch_sandbox import (
     reference,
 )
 
+from local.azure_simulator import control, times
+
 pytestmark = pytest.mark.usefixtures("account")
 
 
@@ -76,6 +78,19 @@ def test_the_agent_must_be_made_for_the_images_system(world, system, version, ag
     else:
         error = refused(world.make_pool, image=image, agent=agent)
         assert details(error)["PropertyName"] == "nodeAgentSkuId"
+
+
+@pytest.mark.parametrize(
+    ("ends", "named"), [(AGENT, "nodeAgentSkuId"), ("standardDSv5Family", "vmSize")]
+)
+def test_a_pool_is_refused_when_its_support_is_over(world, ends, named):
+    """Of the node agent or of the family of sizes; until that day both are listed with it."""
+    setting = f"batchSupportEnds:{ends}"
+    control.change_settings(world.azure, {setting: times.zulu(world.azure.now - 1)})
+    assert details(refused(world.make_pool))["PropertyName"] == named
+
+    control.change_settings(world.azure, {setting: times.zulu(world.azure.now + 3600)})
+    assert world.make_pool(nodes=0).name == "dev"
 
 
 def test_an_image_without_a_copy_in_the_region_fails_the_allocation(world):
