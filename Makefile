@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 PY := $(VENV)/bin/python
+DURABLE2 := $(VENV)/durable2
 TESTS ?= tests
 MACHINES ?= scripted
 ROOTS ?= .batch-prep/roots
@@ -22,7 +23,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/.stamp node_modules/.package-lock.json ## Install what is needed here; quick when done already
+setup: $(VENV)/.stamp $(DURABLE2)/.stamp node_modules/.package-lock.json ## Install what is needed here; quick when done already
 
 $(VENV)/.stamp: requirements.txt requirements-dev.txt
 	@if [[ ! -x $(PY) ]]; then \
@@ -31,6 +32,14 @@ $(VENV)/.stamp: requirements.txt requirements-dev.txt
 	@echo "Installing the Python packages"
 	@$(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input -r requirements-dev.txt
 	@touch $@
+
+# Where it cannot be had, its tests say that they were not run.
+$(DURABLE2)/.stamp: requirements-durable2.txt | $(VENV)/.stamp
+	@rm -rf $(DURABLE2)
+	@mkdir $(DURABLE2)
+	@$(PY) -m pip install -qq --no-compile --no-deps --disable-pip-version-check --no-input \
+	  --target $(DURABLE2) -r requirements-durable2.txt \
+	  && touch $@ || echo "Version 2 of the Durable SDK could not be installed"
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "Installing Azurite"
@@ -67,6 +76,12 @@ roots: setup ## Make what real machines are made from; quick when done already (
 .PHONY: test-provisioning
 test-provisioning: roots ## Really run the steps of a build in Debian machines (ARGS="-k seal")
 	@BATCH_PREP_ROOTS=$(ROOTS) $(PY) -m pytest tests/provisioning/real $(ARGS)
+
+.PHONY: test-durable2
+test-durable2: setup ## Run every story on the pre-release of version 2 of the Durable SDK (Python 3.13)
+	@[[ -d $(DURABLE2)/durabletask ]] || { echo "it needs Python 3.13 and requirements-durable2.txt" >&2; exit 1; }
+	@PYTHONPATH=$(DURABLE2) $(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
+	  tests/contract/test_durable2.py $(or $(filter-out tests,$(TESTS)),tests/stories tests/simulation) $(ARGS)
 
 .PHONY: test-kills
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)

@@ -1,7 +1,7 @@
 """The durable engine: what the Durable Functions extension does, on one SQLite file.
 
-It knows nothing of Azure Functions: orchestrators are functions from the protocol's JSON to its
-JSON, and activities are called by whoever drives the engine. Two drivers share this class:
+It knows nothing of Azure Functions: orchestrators are functions from text to text of the SDK's
+protocol, and activities are called by whoever drives the engine. Two drivers share this class:
 `inline.InlineEngine` runs everything in one thread on a virtual clock, `scheduler.AsyncEngine` is
 the one in the host.
 
@@ -22,7 +22,7 @@ from itertools import chain
 from typing import Any
 
 from local import clock as clocks
-from local.functions_host import episodes, history, hub, logs, replay, versions
+from local.functions_host import episodes, history, hub, logs, protocols, replay, versions
 from local.functions_host.episodes import Answer, Episode, Outcome
 from local.functions_host.history import Event, Kind
 from local.functions_host.store import Activity, Instance, Query, Status, Store
@@ -51,14 +51,17 @@ class Engine(hub.Hub):
         policy: versions.Policy | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         strict_replay: bool = False,
+        protocol: protocols.SdkProtocol | None = None,
     ) -> None:
-        """`strict_replay` also compares the inputs of tasks with the history; see `replay.play`."""
+        """`protocol` is that of `orchestrators`; None: of the SDK that is installed.
+        `strict_replay` also compares the inputs of tasks with the history; see `replay.play`."""
         super().__init__(
             store,
             frozenset(orchestrators),
             clock=clock,
             policy=policy or versions.Policy(),
             new_id=new_id,
+            protocol=protocol or protocols.installed(),
         )
         self._orchestrators = orchestrators
         self._strict_replay = strict_replay
@@ -73,7 +76,7 @@ class Engine(hub.Hub):
         version: str | None = None,
     ) -> str:
         """`create` with an input encoded as the SDK's client does it."""
-        raw = None if input is None else json.dumps(json.dumps(input))
+        raw = None if input is None else self.protocol.input_text(json.dumps(input))
         return self.create(name, raw, instance_id, version)
 
     def create(
@@ -194,10 +197,10 @@ class Engine(hub.Hub):
                 f"'{self.policy.default}'",
             )
         try:
-            return Answer.returned(function(episode.request))
+            return self.protocol.answer(function(episode.request))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, its instance fails
             logs.log.debug("orchestrator %s raised", instance.name, exc_info=error)
-            return Answer.raised(error)
+            return self.protocol.raised(error)
 
     def commit_episode(self, episode: Episode, answer: Answer) -> None:
         """Record an episode: its events, new work, and whether the instance has ended."""
@@ -253,7 +256,7 @@ class Engine(hub.Hub):
             instance=instance,
             messages=messages,
             events=events,
-            request=episodes.request(instance, past, events),
+            request=self.protocol.request(instance, past.played, events),
         )
 
     def _record(self, instance: Instance, episode: Episode, answer: Answer) -> None:
@@ -274,7 +277,7 @@ class Engine(hub.Hub):
             self.finish(instance, events, Status.FAILED, json.dumps(message), answer.error)
         elif played.continue_as_new is not None:
             kept = self._unclaimed(instance.id, events, played.unclaimed)
-            self.continue_as_new(instance, json.dumps(played.continue_as_new), kept)
+            self.continue_as_new(instance, self.protocol.input_text(played.continue_as_new), kept)
         else:
             self.finish(instance, events, Status.COMPLETED, answer.output)
 

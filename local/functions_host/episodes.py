@@ -1,16 +1,13 @@
-"""One episode of an orchestrator: what the SDK is asked, and what it answers."""
+"""One episode of an orchestrator: what it is asked, and what it answers, in any protocol."""
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from local.functions_host import history, replay
-from local.functions_host.history import Event, History, Kind, Mark
+from local.functions_host.history import Event, Kind, Mark
 from local.functions_host.store import Instance, Message
 
-# Separates the message and the state in what the SDK raises for a failed orchestrator.
-_FAILURE_MARK = "\n\n$OutOfProcData$:"
 # The limit of `DurableOrchestrationContext.SetCustomStatus` in the extension, of UTF-16.
 _CUSTOM_STATUS_BYTES = 16 * 1024
 
@@ -25,14 +22,17 @@ class Episode:
     events: list[Event]
     """OrchestratorStarted, then the news."""
     request: str
-    """The JSON the orchestrator function gets."""
+    """What the orchestrator function gets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What an orchestrator function returned or raised. Output and custom status are JSON text."""
 
-    actions: list[replay.Action]
+    actions: list[replay.Action] = field(default_factory=list)
+    """All since the start, to be played against the history."""
+    played_out: replay.Played | None = None
+    """What the actions come to, where the SDK itself has compared them with the history."""
     is_done: bool = False
     output: str = "null"
     custom_status: str | None = None
@@ -43,32 +43,13 @@ class Answer:
     """The function failed outside the orchestrator's own code, so there is nothing to play."""
 
     @classmethod
-    def returned(cls, text: str) -> "Answer":
-        state: dict[str, Any] = json.loads(text)
-        custom = state.get("customStatus")
-        return cls(
-            actions=[action for batch in state["actions"] for action in batch],
-            is_done=state["isDone"],
-            output=json.dumps(state.get("output")),
-            custom_status=None if custom is None else json.dumps(custom),
-            custom_status_bytes=0 if custom is None else _utf16_bytes(custom),
-            error=state.get("error"),
-        )
-
-    @classmethod
-    def raised(cls, error: Exception) -> "Answer":
-        """From the exception of the SDK, which carries the state, or from any other."""
-        _, mark, state = str(error).partition(_FAILURE_MARK)
-        if mark:
-            return cls.returned(state)
-        return cls.broken(f"{type(error).__name__}: {error}")
-
-    @classmethod
     def broken(cls, error: str) -> "Answer":
-        return cls(actions=[], error=error, is_broken=True)
+        return cls(error=error, is_broken=True)
 
     def failure(self, name: str) -> str:
         """The extension's message for a failed instance of orchestrator `name`."""
+        if self.played_out is not None:
+            return self.error or ""
         return f"Orchestrator function '{name}' failed: {self.error}"
 
     def played(self, name: str, past: list[Mark], *, strict: bool) -> replay.Played:
@@ -77,7 +58,7 @@ class Answer:
             raise replay.PlayFailed(self.failure(name))
         if self.custom_status_bytes > _CUSTOM_STATUS_BYTES:
             raise replay.PlayFailed("The custom status must not be larger than 16 KB of UTF-16.")
-        return replay.play(self.actions, past, strict=strict)
+        return self.played_out or replay.play(self.actions, past, strict=strict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,28 +96,6 @@ class Outcome:
             Reason=self.failure,
             Details=self.details,
         )
-
-
-def request(instance: Instance, past: History, fresh: list[Event]) -> str:
-    """The JSON an orchestrator function gets for its next episode.
-
-    The durations that split long timers are left out, as with the newer storage providers: every
-    timer is one timer.
-    """
-    rest = json.dumps(
-        {
-            "instanceId": instance.id,
-            "parentInstanceId": instance.parent,
-            "isReplaying": len(past) > 0,
-            "upperSchemaVersion": 1,
-            "upperSchemaVersionNew": 2,
-        },
-    )
-    return f'{{"history": {past.wire(fresh)}, "input": {instance.input or "null"}, {rest[1:]}'
-
-
-def _utf16_bytes(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass"))
 
 
 def refuse_id(instance_id: str) -> None:

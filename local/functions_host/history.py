@@ -1,13 +1,14 @@
 """The history of one execution: its events as the Durable extension writes them, in two forms.
 
 An event is a dictionary with the extension's names (`EventType`, `EventId`, `Timestamp`, ...). The
-store keeps it as JSON text. A running instance keeps, per event, the text the SDK gets and a
-`Mark`, the few facts that replaying needs; so no episode parses again what an earlier one has.
+store keeps it as JSON text. A running instance keeps, per event, what the SDK gets (which its
+protocol decides) and a `Mark`, the few facts that replaying needs; so no episode makes again what
+an earlier one has.
 """
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -46,7 +47,6 @@ class Kind(IntEnum):
 SCHEDULING = frozenset(
     {Kind.TASK_SCHEDULED, Kind.SUB_ORCHESTRATION_CREATED, Kind.TIMER_CREATED},
 )
-_INPUT_UNREAD = SCHEDULING | {Kind.EXECUTION_STARTED}
 _FAILURES = frozenset({Kind.TASK_FAILED, Kind.SUB_ORCHESTRATION_FAILED})
 _NO_NUMBER = -1  # `EventId` of events that schedule nothing
 
@@ -100,13 +100,18 @@ def mark(event: Event) -> Mark:
     )
 
 
+Encode = Callable[[Event, str], Any]
+"""An event, and the text that is stored of it, as the SDK gets it once its episode is past."""
+
+
 class History:
     """The past of one execution, in memory."""
 
-    def __init__(self, texts: Sequence[str] = ()) -> None:
+    def __init__(self, texts: Sequence[str], encode: Encode) -> None:
         """From the events as they are stored."""
         self.marks: list[Mark] = []
-        self._played: list[str] = []
+        self.played: list[Any] = []
+        self._encode = encode
         self.append([json.loads(text) for text in texts], texts)
 
     def __len__(self) -> int:
@@ -116,24 +121,12 @@ class History:
         """Add events, and what is stored of them."""
         for each, text in zip(events, texts, strict=True):
             self.marks.append(mark(each))
-            self._played.append(_wire(each, text, is_played=True))
-
-    def wire(self, fresh: Iterable[Event]) -> str:
-        """The JSON array the SDK gets: the past, then the events of this episode."""
-        new = (_wire(each, stored(each), is_played=False) for each in fresh)
-        return f"[{','.join([*self._played, *new])}]"
+            self.played.append(self._encode(each, text))
 
 
 def stored(event: Event) -> str:
     """An event as the store keeps it."""
     return json.dumps(event)
-
-
-def _wire(event: Event, text: str, *, is_played: bool) -> str:
-    """As the SDK reads it, without inputs it never looks at: they would be sent every time."""
-    if event["EventType"] in _INPUT_UNREAD:
-        text = json.dumps({**event, "Input": None})
-    return f'{text[:-1]}, "IsPlayed": {"true" if is_played else "false"}}}'
 
 
 def failures(events: Iterable[Event]) -> dict[int, Event]:

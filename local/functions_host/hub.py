@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from local import clock as clocks
-from local.functions_host import episodes, history, logs, versions
+from local.functions_host import episodes, history, logs, protocols, versions
 from local.functions_host.history import Event, History, Kind
 from local.functions_host.replay import NewTask, TaskKind
 from local.functions_host.store import Activity, Instance, Status, Store
@@ -27,10 +27,12 @@ class Hub:
         clock: clocks.Clock,
         policy: versions.Policy,
         new_id: Callable[[], str],
+        protocol: protocols.SdkProtocol,
     ) -> None:
         self.store = store
         self.clock = clock
         self.policy = policy
+        self.protocol = protocol
         self.work = Work(store)
         self._known = orchestrators
         self._new_id = new_id
@@ -65,7 +67,8 @@ class Hub:
         """The history of the instance's current execution."""
         found = self._histories.get(instance_id)
         if found is None:
-            found = self._histories[instance_id] = History(self.store.history_texts(instance_id))
+            texts = self.store.history_texts(instance_id)
+            found = self._histories[instance_id] = History(texts, self.protocol.event)
             if len(self._histories) > _HISTORIES_KEPT:
                 self._histories.popitem(last=False)
         self._histories.move_to_end(instance_id)
@@ -156,7 +159,7 @@ class Hub:
         self._histories.pop(instance.id, None)
         self._tell_parent(instance, status, output, details)
 
-    def continue_as_new(self, instance: Instance, raw_input: str, kept: list[Event]) -> None:
+    def continue_as_new(self, instance: Instance, raw_input: str | None, kept: list[Event]) -> None:
         """Begin a new execution; `kept` are events from outside that nobody has waited for."""
         now = self.now()
         new = replace(
@@ -234,7 +237,7 @@ class Hub:
     def _schedule_child(self, parent: Instance, task: NewTask) -> Event:
         child_id = task.instance_id or f"{parent.execution}:{task.number}"
         child = replace(
-            self.fresh(child_id, task.name, json.dumps(task.input)),
+            self.fresh(child_id, task.name, self.protocol.input_text(task.input)),
             version=self.policy.assigned(task.version),
             parent=parent.id,
             parent_execution=parent.execution,

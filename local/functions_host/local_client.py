@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.durable_functions as df
 
-from local.functions_host import durable_api, links
+from local.functions_host import durable_api, links, protocols
 from local.functions_host.engine import Engine
 
 _NOWHERE = links.Links(origin="http://127.0.0.1", hub="Local", system_key="none")
@@ -19,6 +19,10 @@ _NOWHERE = links.Links(origin="http://127.0.0.1", hub="Local", system_key="none"
 
 def open_client(engine: Engine) -> df.DurableOrchestrationClient:
     """The real client, all methods, with the host's own API behind it instead of a connection."""
+    if protocols.IS_PROTOBUF:
+        from local.functions_host import task_hub
+
+        return task_hub.open_client(engine, _NOWHERE)
     transport = _Transport(durable_api.DurableApi(engine, _NOWHERE))
     client = df.DurableOrchestrationClient(_NOWHERE.client_binding())
     # These three are what the SDK's own tests replace.

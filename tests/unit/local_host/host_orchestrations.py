@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import azure.durable_functions as df
+import pytest
 
-from local.functions_host import adapters
+from local.functions_host import adapters, protocols
 from local.functions_host.inline import InlineEngine
 
 
@@ -132,3 +133,8 @@ def an_engine(*orchestrators, activities=None, **options):
 
 
 RETRY_TWICE = df.RetryOptions(first_retry_interval_in_milliseconds=1000, max_number_of_attempts=3)
+
+
+def only_version_1(difference):
+    """A test of version 1 of the SDK; `difference` is what version 2 does."""
+    return pytest.mark.skipif(protocols.IS_PROTOBUF, reason=f"version 2 of the SDK {difference}")
