@@ -39,6 +39,7 @@ SETTINGS = {
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000001",
     "AzureWebJobsStorage": "in memory",
 }
+CONFIG = settings.load(SETTINGS)
 LOG_ACCOUNT = "batchpreplogs"
 LOGS = f"https://{LOG_ACCOUNT}.blob.core.windows.net/step-logs"
 WITH_LOGS = {

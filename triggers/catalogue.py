@@ -136,7 +136,7 @@ def put_recipe(call: Call) -> Answer:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
         raise RequestRefused([Problem(field="name", code="InvalidName", message=message)])
-    recipe = parsing.parse_recipe(call.json()).to_wire()
+    recipe = parsing.parse_recipe(call.json(), call.services.azure.config).to_wire()
     call.services.records.put_recipe(name, recipe)
     return Answer(document=_recipe(name, recipe))
 

@@ -29,7 +29,7 @@ _VERIFY_STEPS = ("verify",)
 
 def of(data: object, services: Services) -> Forecast:
     """What the request `data` would do. Raises RequestRefused."""
-    request = parsing.parse_build(data).with_request_id("forecast")
+    request = parsing.parse_build(data, services.azure.config).with_request_id("forecast")
     plan = planning.plan_build(request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))

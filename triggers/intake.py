@@ -22,7 +22,7 @@ log = logging.getLogger("batch_prep.intake")
 def request_pool(call: Call) -> Answer:
     """Check a pool request and put it on the queue; its build starts from there."""
     data = call.json()
-    build = parsing.parse_pool_message(data)
+    build = parsing.parse_pool_message(data, call.services.azure.config)
     assert isinstance(data, dict)
     request_id = build.request_id or call.services.new_id()
     if other := _used_by(call.services, build.with_request_id(request_id)):
@@ -55,10 +55,11 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     """A message from the queue: the build to start, or None where it is refused (and recorded) or
     done before.
     """
+    config = services.azure.config
     try:
-        request = parsing.parse_pool_message(parsing.parse_json(text, "message"))
+        request = parsing.parse_pool_message(parsing.parse_json(text, "message"), config)
         accepted = acceptance.accept_parsed(
-            services.records, request, services.azure.config, f"message-{message_id}"
+            services.records, request, config, f"message-{message_id}"
         )
     except RequestRefused as refused:
         problems = [p.to_wire() for p in refused.problems]

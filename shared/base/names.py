@@ -171,9 +171,20 @@ def image_version_id(
     return resource_id(subscription, group, "Microsoft.Compute/galleries", *path)
 
 
+# Names as Azure allows them, so that no part of an id is `..` or has a `?` in it:
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+_IN_GROUP = (
+    r"/subscriptions/(?P<subscription>[a-z0-9-]+)"
+    r"/resourceGroups/(?P<group>[\w\-.()]{0,89}[\w\-()])/providers"
+)
+_NAME = r"[a-z0-9](?:[\w.\-]{0,78}\w)?"
 _VERSION_ID = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.Compute"
-    r"/galleries/(?P<gallery>[^/]+)/images/(?P<definition>[^/]+)/versions/(?P<version>[^/]+)",
+    rf"{_IN_GROUP}/Microsoft\.Compute/galleries/(?P<gallery>{_NAME})/images/(?P<definition>{_NAME})"
+    r"/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+)",
+    re.IGNORECASE,
+)
+_SUBNET_ID = re.compile(
+    rf"{_IN_GROUP}/Microsoft\.Network/virtualNetworks/(?P<network>{_NAME})/subnets/(?P<subnet>{_NAME})",
     re.IGNORECASE,
 )
 
@@ -183,6 +194,12 @@ def parse_image_version_id(text: str) -> dict[str, str] | None:
     version), or None.
     """
     match = _VERSION_ID.fullmatch(text)
+    return match.groupdict() if match else None
+
+
+def parse_subnet_id(text: str) -> dict[str, str] | None:
+    """The parts of a subnet's id (subscription, group, network, subnet), or None."""
+    match = _SUBNET_ID.fullmatch(text)
     return match.groupdict() if match else None
 
 

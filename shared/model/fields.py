@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from shared.base import names
-from shared.model import catalogue
+from shared.model import catalogue, secrets
 
 
 def refuse(code: str, message: str, successor: str | None = None) -> PydanticCustomError:
@@ -31,8 +31,21 @@ def named(pattern: str, rule: str) -> Any:
     return AfterValidator(check)
 
 
+def hidden(pattern: str, rule: str) -> Any:
+    """The same for a string that may hold a secret: no message repeats it."""
+    compiled = re.compile(pattern, re.DOTALL)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise refuse("InvalidValue", f"it must be {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
 def shown(value: str) -> str:
-    """A user's text as it appears in a message."""
+    """A user's text as it appears in a message: never the secrets of a URL."""
+    value = secrets.masked(value)
     return repr(value if len(value) <= 60 else value[:57] + "...")
 
 
@@ -124,7 +137,7 @@ SubnetId = Annotated[
 GitSource = Annotated[
     str,
     StringConstraints(max_length=1024),
-    named(
+    hidden(
         r"https://[\w.\-~:/%@+]+\.git(?:#[\w.\-/]*(?::[\w.\-/]+)?)?",
         "https://HOST/PATH.git#BRANCH:FOLDER",
     ),

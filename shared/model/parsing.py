@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from shared.base.errors import Problem, RequestRefused
+from shared.base.settings import Settings
 from shared.base.wire import Request, replace
-from shared.model import request_rules
+from shared.model import limits, request_rules
 from shared.model.fields import shown
 from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
 
@@ -40,16 +41,20 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON value")
 
 
-def parse_build(data: object) -> Build:
-    """Parse POST /api/builds. Raises RequestRefused with every problem: shapes, names and
-    combinations.
+def parse_build(data: object, settings: Settings) -> Build:
+    """Parse POST /api/builds. Raises RequestRefused with every problem: shapes, names,
+    combinations, and what the settings do not allow.
     """
-    return _parse(Build, data, request_rules.problems_of)
+    return _parse(Build, data, lambda build: _build_problems(build, settings))
 
 
-def parse_pool_message(data: object) -> Build:
+def _build_problems(build: Build, settings: Settings) -> list[Problem]:
+    return [*request_rules.problems_of(build), *limits.problems_of(build, settings)]
+
+
+def parse_pool_message(data: object, settings: Settings) -> Build:
     """Parse a pool request: a batch-only build of one pool. Raises RequestRefused."""
-    return _as_build(_parse(PoolMessage, data, _message_problems))
+    return _as_build(_parse(PoolMessage, data, lambda m: _message_problems(m, settings)))
 
 
 def _as_build(message: PoolMessage) -> Build:
@@ -62,11 +67,11 @@ def _as_build(message: PoolMessage) -> Build:
     )
 
 
-def _message_problems(message: PoolMessage) -> list[Problem]:
+def _message_problems(message: PoolMessage, settings: Settings) -> list[Problem]:
     """A message has one pool, and its fields are named so."""
     return [
         replace(p, field=re.sub(r"^pools\[0\]", "pool", p.field))
-        for p in request_rules.problems_of(_as_build(message))
+        for p in _build_problems(_as_build(message), settings)
     ]
 
 
@@ -79,14 +84,14 @@ def parse_resize(data: object) -> Resize:
     return resize
 
 
-def parse_recipe(data: object) -> Recipe:
+def parse_recipe(data: object, settings: Settings) -> Recipe:
     """Parse PUT /api/recipes/{name}: an image request. Raises RequestRefused."""
-    return _parse(Recipe, data, _recipe_problems)
+    return _parse(Recipe, data, lambda recipe: _recipe_problems(recipe, settings))
 
 
-def _recipe_problems(recipe: Recipe) -> list[Problem]:
+def _recipe_problems(recipe: Recipe, settings: Settings) -> list[Problem]:
     problems = [
-        replace(p, field=f"request.{p.field}") for p in request_rules.problems_of(recipe.request)
+        replace(p, field=f"request.{p.field}") for p in _build_problems(recipe.request, settings)
     ]
     if recipe.request.mode is Mode.BATCH_ONLY:
         message = "a recipe builds an image: mode full or image-only"

@@ -1,4 +1,8 @@
-"""What each field of a request allows by itself, but not beside the others. Pure."""
+"""What each field of a request allows by itself, but not beside the others. Pure.
+
+Also rules of single fields that earlier versions did not have: plans and records hold requests of
+that time, which the types of the fields must still read.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ def problems_of(build: Build) -> list[Problem]:
         *_software_problems(build.image),
         *_pool_problems(build),
         *_version_problems(build),
+        *_id_problems(build),
+        *_text_problems(build),
     ]
 
 
@@ -52,6 +58,8 @@ def _mode_problems(build: Build) -> list[Problem]:
 
 def _system_problems(build: Build) -> list[Problem]:
     image = build.image
+    if image.os_version == "":
+        return [Problem(field="image.osVersion", code="InvalidValue", message="it is empty")]
     version = image.os_version or catalogue.DEFAULT_VERSIONS.get(image.os, "")
     system = catalogue.find_system(image.os, version)
     if system is None:
@@ -76,9 +84,6 @@ def _system_problems(build: Build) -> list[Problem]:
 
 def _image_problems(build: Build) -> list[Problem]:
     image, found = build.image, []
-    if image.id and names.parse_image_version_id(image.id) is None:
-        message = "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0)"
-        found.append(Problem(field="image.id", code="InvalidName", message=message))
     if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
         found.append(_impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
     if image.builder_vm_size and image.builder_vm_sizes:
@@ -148,4 +153,47 @@ def _version_problems(build: Build) -> list[Problem]:
                 )
                 found.append(_impossible(f"pools[{index}].image", message))
                 named.remove(pool.image)
+    return found
+
+
+def _id_problems(build: Build) -> list[Problem]:
+    """A part of an id that is no name, such as `..`, would lead to another resource."""
+    found = []
+    id_ = build.image.id
+    if id_ and names.parse_image_version_id(id_) is None:
+        message = "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0)"
+        found.append(Problem(field="image.id", code="InvalidName", message=message))
+    for field, subnet in build.subnets().items():
+        if names.parse_subnet_id(subnet) is None:
+            message = "give the full id of a subnet (/subscriptions/.../subnets/NAME)"
+            found.append(Problem(field=field, code="InvalidName", message=message))
+    return found
+
+
+def _text_problems(build: Build) -> list[Problem]:
+    """No message repeats these texts: they may hold a secret."""
+    found = []
+    registry = build.image.registry
+    source = registry.build.source if registry and registry.build else None
+    # Azure logs the URL: https://learn.microsoft.com/azure/container-registry/container-registry-tasks-overview
+    if source and "@" in source:
+        message = (
+            "a source has no user name and no token in its URL: they would be stored and logged. "
+            "Upload a private source by POST /api/contexts"
+        )
+        found.append(
+            Problem(field="image.registry.build.source", code="SecretInUrl", message=message)
+        )
+    for index, pool in enumerate(build.pools):
+        texts = {f"checks[{i}].command": check.command for i, check in enumerate(pool.checks)}
+        if pool.start_task:
+            texts["startTask.commandLine"] = pool.start_task.command_line
+        if pool.autoscale_formula:
+            texts["autoscaleFormula"] = pool.autoscale_formula.replace("\r\n", "\n")
+        for field, text in texts.items():
+            if not text.strip() or "\0" in text or "\r" in text:
+                message = "it is blank, or has a NUL character or a carriage return in it"
+                found.append(
+                    Problem(field=f"pools[{index}].{field}", code="InvalidValue", message=message)
+                )
     return found

@@ -189,6 +189,13 @@ class Build(Request):
     batch_account: BatchAccount | None = None
     pools: list[Pool] = Field(default=[], max_length=100)
 
+    def subnets(self) -> dict[str, str]:
+        """The ids of the subnets that it names, by field."""
+        fields_ = {f"pools[{i}].subnetId": pool.subnet_id for i, pool in enumerate(self.pools)}
+        if isinstance(self.image.outbound, OutboundSubnet):
+            fields_["image.outbound.subnetId"] = self.image.outbound.subnet_id
+        return {field: id_ for field, id_ in fields_.items() if id_}
+
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""
         return replace(self, request_id=self.request_id or request_id)

@@ -50,7 +50,7 @@ def accept(records: Records, data: object, settings: Settings, fallback_id: str 
 
     Raises RequestRefused (nothing is written) or RequestConflict.
     """
-    return accept_parsed(records, parsing.parse_build(data), settings, fallback_id)
+    return accept_parsed(records, parsing.parse_build(data, settings), settings, fallback_id)
 
 
 def accept_parsed(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
+from shared.model import secrets
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.claims import Claims, pool_key
 from shared.store.row_checks import IMAGES, POOLS, RECIPES, REFUSED
@@ -107,8 +108,9 @@ class Records(Claims):
     # -- messages that could not be taken ----------------------------------------------------------
 
     def put_refused(self, message_id: str, text: str, problems: Iterable[Json]) -> None:
-        """Keep a queue message, and why it could not be taken."""
-        values = {"Message": text[:_MESSAGE_MAX], "Problems": list(problems)}
+        """Keep a queue message without what may be secret, and why it could not be taken."""
+        kept = secrets.storable(text)[:_MESSAGE_MAX]
+        values = {"Message": kept, "Problems": list(problems)}
         self._tables.put(REFUSED, names.POOL_REQUESTS_QUEUE, message_id, values)
 
     def refused(self) -> list[Row]:

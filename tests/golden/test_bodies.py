@@ -60,7 +60,7 @@ TAGS = {"batch-prep-build": "b", "batch-prep-created": "c", "batch-prep-expires"
 
 def cases() -> dict[str, Any]:
     """Name → body."""
-    plan = planning.plan_build(parsing.parse_build(REQUEST), CONFIG)
+    plan = planning.plan_build(parsing.parse_build(REQUEST, CONFIG), CONFIG)
     assert plan.image is not None
     assert plan.account is not None
     image = replace(plan.image, base=BASE, tags=TAGS)

@@ -67,7 +67,7 @@ def test_a_cancel_that_meets_a_refusal_leaves_no_half_a_row(
     """The same two calls in the other order."""
     world.start(image_only("holder"))
     second = names.build_id("second")
-    request = parsing.parse_build(image_only("second")).to_wire()
+    request = parsing.parse_build(image_only("second"), world.services.azure.config).to_wire()
     world.records.accept_build(second, Mode.IMAGE_ONLY, request)
     answers = []
     refusal = lambda: answers.append(world.ask(builds.start_build, image_only("second")))  # noqa: E731

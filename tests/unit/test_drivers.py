@@ -6,11 +6,10 @@ import pytest
 
 from local.azure_simulator.data import skus
 from shared.azure import batch_bodies, quotas
-from shared.base import settings
 from shared.base.errors import RequestRefused
 from shared.model import drivers, parsing, plan_updates, planning
 from shared.model.results import Findings
-from tests.world import SETTINGS, a_pool, a_request, an_image
+from tests.world import CONFIG, a_pool, a_request, an_image
 
 N_SERIES = sorted(size.name for size in skus.SIZES.values() if size.name.startswith("Standard_N"))
 
@@ -20,10 +19,10 @@ def test_a_pool_with_gpus_is_refused_or_proved_on_all_of_them(name: str) -> None
     """A node whose GPUs nobody looked at is no proof, whatever Azure calls its size."""
     request = a_request(image=an_image(gpu=True), pools=[a_pool("dev", vmSize=name)])
     try:
-        build = parsing.parse_build(request).with_request_id("r1")
+        build = parsing.parse_build(request, CONFIG).with_request_id("r1")
     except RequestRefused:
         return  # the next test and that of retired sizes hold the reasons
-    plan = planning.plan_build(build, settings.load(SETTINGS))
+    plan = planning.plan_build(build, CONFIG)
     size = skus.SIZES[name.lower()]
     capabilities = [{"name": n, "value": v} for n, v in size.capabilities().items()]
     sku = {"name": name, "family": size.family, "capabilities": capabilities}
@@ -54,5 +53,5 @@ def test_a_pool_with_gpus_is_refused_or_proved_on_all_of_them(name: str) -> None
 def test_gpus_that_no_image_can_drive_are_refused(name: str) -> None:
     """AMD's, confidential ones, those of Arm64: nodes would fail after the image is paid for."""
     with pytest.raises(RequestRefused) as refused:
-        parsing.parse_build(a_request(pools=[a_pool("dev", vmSize=name)]))
+        parsing.parse_build(a_request(pools=[a_pool("dev", vmSize=name)]), CONFIG)
     assert [problem.code for problem in refused.value.problems] == ["UnsupportedVmSize"]

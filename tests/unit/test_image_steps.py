@@ -9,13 +9,12 @@ import pytest
 
 from orchestrators import image_steps
 from orchestrators.image_steps import ImageSteps
-from shared.base import settings
 from shared.engine.activity import R
 from shared.engine.step_graph import Results, Step
 from shared.model import parsing, planning
 from shared.model.plans import BaseImage, ImagePlan
 from shared.model.results import BuilderReady, PullIdentity, RegistryReady, VersionClaimed
-from tests.world import SETTINGS
+from tests.world import CONFIG
 
 BASE = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2")
 RESULTS = {
@@ -39,8 +38,8 @@ IMAGES = {
     },
     "existing subnet": {
         "outbound": {
-            "subnetId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
-            "/virtualNetworks/v/subnets/n"
+            "subnetId": f"/subscriptions/{CONFIG.subscription_id}/resourceGroups/g/providers"
+            "/Microsoft.Network/virtualNetworks/v/subnets/n"
         }
     },
     "default access": {"outbound": "defaultAccess"},
@@ -75,7 +74,7 @@ def ancestors(step: Step[Any, Any]) -> Iterator[Step[Any, Any]]:
 def plan_of(image: dict[str, object]) -> ImagePlan:
     """The plan of an image request."""
     data = {"mode": "image-only", "requestId": "r", "image": image}
-    build = planning.plan_build(parsing.parse_build(data), settings.load(SETTINGS))
+    build = planning.plan_build(parsing.parse_build(data, CONFIG), CONFIG)
     assert build.image is not None
     return build.image
 

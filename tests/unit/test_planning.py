@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.base import settings
 from shared.model import parsing, plan_updates, planning, resuming
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BaseImage
-from tests.world import SETTINGS, a_pool, a_request, an_image
+from tests.world import CONFIG, a_pool, a_request, an_image
 
 
 @pytest.mark.parametrize(
@@ -24,8 +23,8 @@ def test_a_pool_in_another_size_expects_that_sizes_gpus(size: str, gpus: int) ->
     request = a_request(
         image=an_image(gpu=True), pools=[a_pool("dev", vmSize="Standard_NC8as_T4_v3")]
     )
-    build = parsing.parse_build(request).with_request_id("r1")
-    (pool,) = planning.plan_build(build, settings.load(SETTINGS)).pools
+    build = parsing.parse_build(request, CONFIG).with_request_id("r1")
+    (pool,) = planning.plan_build(build, CONFIG).pools
 
     moved = plan_updates.in_size(pool, size)
 

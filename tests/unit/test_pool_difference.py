@@ -74,7 +74,7 @@ def a_plan(request_id: str = "r1", **pool: object) -> PoolPlan:
         "batchAccount": {"name": "mybatch12345"},
         "pools": [{"id": "dev", **pool}],
     }
-    (plan,) = planning.plan_build(parsing.parse_build(request), CONFIG).pools
+    (plan,) = planning.plan_build(parsing.parse_build(request, CONFIG), CONFIG).pools
     return plan_updates.with_image(plan, IMAGE)
 
 

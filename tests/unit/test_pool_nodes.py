@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from activities import pool_nodes
-from shared.base import settings
 from shared.engine.activity import PollState
 from shared.engine.decisions import Decision, Done, Wait
 from shared.model import parsing, planning
-from tests.world import SETTINGS, a_pool, a_request
+from tests.world import CONFIG, a_pool, a_request
 
 NOW = "2026-01-01T00:10:00Z"
 
@@ -21,8 +20,8 @@ def node(state: str, since: str = "2026-01-01T00:10:00Z") -> dict:
 
 def judged(*nodes: dict, **pool: object) -> Decision:
     """What follows when these are the pool's nodes, and it wants as many."""
-    asked = parsing.parse_build(a_request(pools=[a_pool("dev", nodes=len(nodes) or 1)]))
-    (plan,) = planning.plan_build(asked.with_request_id("r1"), settings.load(SETTINGS)).pools
+    asked = parsing.parse_build(a_request(pools=[a_pool("dev", nodes=len(nodes) or 1)]), CONFIG)
+    (plan,) = planning.plan_build(asked.with_request_id("r1"), CONFIG).pools
     seen = {"nodes": list(nodes), "properties": {"allocationState": "Resizing"}}
     poll = PollState(now="2026-01-01T02:10:00Z")  # the app's clock is another one
     return pool_nodes.decide_nodes(plan, {**seen, "at": NOW, **pool}, poll)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.base.errors import RequestRefused
 from shared.model import parsing, requests
+from tests.world import CONFIG
 
 Json = dict[str, Any]
 
@@ -15,7 +16,7 @@ Json = dict[str, Any]
 def problems_of(data: object) -> dict[str, str]:
     """Field → code of everything that is wrong with a build request."""
     with pytest.raises(RequestRefused) as refusal:
-        parsing.parse_build(data)
+        parsing.parse_build(data, CONFIG)
     return {p.field: p.code for p in refusal.value.problems}
 
 
@@ -145,7 +146,7 @@ def test_no_name_takes_shell_text_or_novels(path: tuple[str, ...], text: str) ->
 
 def test_a_short_size_means_the_standard_one() -> None:
     """The old script's users write D2s_v5."""
-    build = parsing.parse_build({"pools": [{"id": "dev", "vmSize": "D2s_v5"}]})
+    build = parsing.parse_build({"pools": [{"id": "dev", "vmSize": "D2s_v5"}]}, CONFIG)
     assert build.pools[0].vm_size == "Standard_D2s_v5"
 
 
@@ -161,7 +162,7 @@ def test_a_short_size_means_the_standard_one() -> None:
 def test_a_retired_size_is_refused_with_its_successor(size: str, successor: str) -> None:
     """The answer says what to use instead, so that a client can take it."""
     with pytest.raises(RequestRefused) as refusal:
-        parsing.parse_build({"pools": [{"id": "dev", "vmSize": size}]})
+        parsing.parse_build({"pools": [{"id": "dev", "vmSize": size}]}, CONFIG)
     problem = refusal.value.problems[0]
     assert (problem.code, problem.successor) == ("RetiredVmSize", successor)
 
@@ -178,14 +179,16 @@ def test_a_retired_size_is_refused_with_its_successor(size: str, successor: str)
 )
 def test_image_references_of_every_form_are_understood(reference: str) -> None:
     """Registry, path, tag and digest, as the reference grammar has them."""
-    build = parsing.parse_build({"mode": "image-only", "image": {"containerImages": [reference]}})
+    build = parsing.parse_build(
+        {"mode": "image-only", "image": {"containerImages": [reference]}}, CONFIG
+    )
     assert build.image.container_images == [reference]
 
 
 def test_a_pool_message_is_a_batch_only_build_of_one_pool() -> None:
     """Queue and HTTP end in the same story."""
     build = parsing.parse_pool_message(
-        {"batchAccount": {"name": "abc"}, "image": {"name": "i"}, "pool": {"id": "dev"}}
+        {"batchAccount": {"name": "abc"}, "image": {"name": "i"}, "pool": {"id": "dev"}}, CONFIG
     )
     assert (build.mode, [p.id for p in build.pools]) == (requests.Mode.BATCH_ONLY, ["dev"])
 
@@ -193,7 +196,7 @@ def test_a_pool_message_is_a_batch_only_build_of_one_pool() -> None:
 def test_a_recipe_has_no_request_id_of_its_own() -> None:
     """It is built again every week; one id would make every rebuild the first one."""
     with pytest.raises(RequestRefused) as refusal:
-        parsing.parse_recipe({"request": {"mode": "image-only", "requestId": "x"}})
+        parsing.parse_recipe({"request": {"mode": "image-only", "requestId": "x"}}, CONFIG)
     assert refusal.value.problems[0].field == "request.requestId"
 
 
