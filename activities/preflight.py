@@ -12,7 +12,15 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import catalogue, drivers, grid_driver, step_logs, support, version_floors
+from shared.model import (
+    catalogue,
+    disk_size,
+    drivers,
+    grid_driver,
+    step_logs,
+    support,
+    version_floors,
+)
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType, StorageAccountType
 from shared.model.results import Findings
@@ -103,7 +111,13 @@ def check_image_source(services: Services, plan: BuildPlan, poll: PollState) -> 
     problems = _controller_problems(services, plan, base, definition, poll)
     if definition is not None:
         problems += _gallery_problems(services, image, base, definition)
-    return Findings(blockers=problems, warnings=support.unproven_system(plan), base=base)
+    newest = services.records.image(image.gallery, image.definition, "latest", image.resource_group)
+    return Findings(
+        blockers=problems + disk_size.problems(image, base),
+        warnings=support.unproven_system(plan),
+        base=base,
+        os_disk_gib=disk_size.derived(image, base, newest),
+    )
 
 
 def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
@@ -123,6 +137,7 @@ def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
         architecture=found_image.get("architecture") or "x64",
         purchase_plan=found_image.get("plan"),
         features=resource_state.features({"properties": found_image}),
+        disk_gib=(found_image.get("osDiskImage") or {}).get("sizeInGb"),
     )
 
 

@@ -104,6 +104,7 @@ _NEEDS_BUILDER = (
     "--keep-vm",
     "--force",
     "--builder-vm-size",
+    "--os-disk-size",
     "--preload",
     "--acr",
     "--docker-context",
@@ -113,6 +114,8 @@ _NEEDS_BUILDER = (
 
 def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
     typed = flags.given()
+    if flags.os_disk_size and not re.fullmatch(r"\d{1,5}", flags.os_disk_size):
+        yield f"--os-disk-size {flags.os_disk_size}: give a whole number of GiB, such as 128"
     if mode is Mode.IMAGE_ONLY:
         yield from (
             f"{name} is about pools; --image-only makes none"
@@ -151,6 +154,7 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
         "builderVmSize": pool_arguments.full_size(builder),
         "containerImages": list(wanted.images),
         "registry": wanted.registry,
+        "osDiskSizeGiB": int(flags.os_disk_size) if flags.os_disk_size else None,
         "keepVm": flags.keep_vm or None,
         "force": flags.force or None,
     }

@@ -93,6 +93,16 @@ class Flags:
         Text,
         _option("--builder-vm-size", value="SIZE", panel=_IMAGE, help="Size of the builder VM."),
     ] = None
+    os_disk_size: Annotated[
+        Text,
+        _option(
+            "--os-disk-size",
+            value="GIB",
+            panel=_IMAGE,
+            help="Size of the image's disk (default: what is known of its container images asks "
+            "for, at least 64).",
+        ),
+    ] = None
     keep_vm: Annotated[
         Switch,
         _option(

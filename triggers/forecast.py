@@ -143,6 +143,7 @@ def _names(plan: BuildPlan) -> ForecastNames:
             "image": image.definition,
             "version": image.version or "the next free one",
             "builder_vm_size": image.size,
+            "os_disk_size_gib": image.os_disk_gib,
             "base_image": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
             "target_regions": list(image.target_regions),
         }

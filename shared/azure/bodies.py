@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.base import names
+from shared.model import disk_size
 from shared.model.plans import ImagePlan, RegistryPlan, ScriptPlan
 from shared.model.requests import SecurityType
 
@@ -12,7 +13,6 @@ Json = dict[str, Any]
 
 _ADDRESS_SPACE = "10.20.0.0/24"  # not Docker's 172.17.0.0/16
 _SUBNET = "10.20.0.0/25"
-_DISK_GIB = 64  # the nodes' disks are at least as large: keep it small
 
 
 def resource_group(location: str, tags: dict[str, str]) -> Json:
@@ -77,7 +77,7 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
                 },
                 "osDisk": {
                     "createOption": "FromImage",
-                    "diskSizeGB": plan.os_disk_gib or _DISK_GIB,
+                    "diskSizeGB": plan.os_disk_gib or disk_size.DEFAULT_GIB,
                     "caching": "ReadWrite",
                     "deleteOption": "Delete",
                     "managedDisk": {"storageAccountType": "Premium_LRS"},

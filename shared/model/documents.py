@@ -170,6 +170,7 @@ class ForecastNames(Document):
     image: str | None = None
     version: str | None = None
     builder_vm_size: str | None = None
+    os_disk_size_gib: int | None = Field(default=None, alias="osDiskSizeGiB")
     base_image: str | None = Field(default=None, description="PUBLISHER:OFFER:SKU")
     target_regions: list[str] | None = None
     batch_account: str | None = None

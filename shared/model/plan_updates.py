@@ -54,7 +54,8 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     if plan.image is None or facts.base is None:
         return plan
     size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
-    image = replace(plan.image, base=facts.base, size=size, other_sizes=others)
+    disk = plan.image.os_disk_gib or facts.os_disk_gib
+    image = replace(plan.image, base=facts.base, size=size, other_sizes=others, os_disk_gib=disk)
     return replace(plan, image=image)
 
 

@@ -35,6 +35,7 @@ class BaseImage(Wire):
     architecture: str = "x64"
     purchase_plan: dict[str, str] | None = None  # name, publisher, product
     features: dict[str, str] = added({})
+    disk_gib: int | None = None
 
 
 class GridDriver(Wire):
@@ -77,7 +78,7 @@ class ImagePlan(Wire):
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
-    os_disk_gib: int | None = None  # None: as small as the builder's disk usually is
+    os_disk_gib: int | None = None  # None: derived by the checks
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
     gpus: dict[str, int] = added({})
     records_driver: bool = added(False)  # builds of 0.1.0 do not

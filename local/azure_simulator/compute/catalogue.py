@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from local.azure_simulator import arm, context, model
-from local.azure_simulator.compute import placement
+from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import images, locations, skus
 
 _COMPUTE = "/subscriptions/{subscription}/providers/Microsoft.Compute"
@@ -127,11 +127,12 @@ def get_version(azure: context.Azure, request: model.Request) -> model.Response:
     if image is None:
         urn = ":".join(request.parameters[name] for name in ("publisher", "offer", "sku"))
         placement.refuse_image(f"{urn}:{version}")
+    disk_gb = image_sources.disk_gb_of(azure, image)
     properties: model.JsonObject = {
         "osDiskImage": {
             "operatingSystem": "Linux",
-            "sizeInGb": image.disk_gb,
-            "sizeInBytes": image.disk_gb * 2**30 + _FOOTER_BYTES,
+            "sizeInGb": disk_gb,
+            "sizeInBytes": disk_gb * 2**30 + _FOOTER_BYTES,
         },
         "replicaType": "Unmanaged",
         "dataDiskImages": [],

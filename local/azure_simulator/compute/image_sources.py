@@ -43,7 +43,7 @@ def resolve(azure: context.Azure, reference: model.JsonObject, location: str) ->
     """The image in that region; refuses what does not exist or is not replicated there."""
     image_id = reference.get("id") or reference.get("sharedGalleryImageId")
     if not image_id:
-        return _marketplace(reference)
+        return _marketplace(azure, reference)
     resource = azure.store.find(image_id)
     if resource is not None and resource.is_type(DEFINITION_TYPE):
         resource = latest_version(azure, resource, location)
@@ -158,7 +158,7 @@ def plan_problem(
     return model.error_object("VMMarketplaceInvalidInput", message)
 
 
-def _marketplace(reference: model.JsonObject) -> Source:
+def _marketplace(azure: context.Azure, reference: model.JsonObject) -> Source:
     publisher, offer, sku, version = (
         str(reference.get(name, "")) for name in ("publisher", "offer", "sku", "version")
     )
@@ -182,13 +182,18 @@ def _marketplace(reference: model.JsonObject) -> Source:
         exact_version=exact,
         generation=image.generation,
         architecture=image.architecture,
-        disk_gb=image.disk_gb,
+        disk_gb=disk_gb_of(azure, image),
         security_type="TrustedLaunchSupported" if image.generation == "V2" else "Standard",
         disk_controllers=BOTH_CONTROLLERS,
         plan=plan,
         is_generalized=True,
         contents=inside,
     )
+
+
+def disk_gb_of(azure: context.Azure, image: images.Image) -> int:
+    """Of a marketplace image, in GiB. A setting can say otherwise."""
+    return int(azure.setting("baseImageDiskGiB", image.disk_gb))
 
 
 def _version(azure: context.Azure, version: store.Resource) -> Source:

@@ -84,8 +84,8 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
     """A flag that lands in the wrong place would be ignored silently."""
     request = request_of(
         "--resource-group rg --location westeurope --gallery g --image-name i "
-        "--image-version 2.0.0 --builder-vm-size NC8as_T4_v3 --force --account acc "
-        "--pool-id p --low-priority-nodes 4 --ttl-hours 0.5 "
+        "--image-version 2.0.0 --builder-vm-size NC8as_T4_v3 --os-disk-size 128 --force "
+        "--account acc --pool-id p --low-priority-nodes 4 --ttl-hours 0.5 "
         "--if-exists replace --no-verify --request-id r1"
     )
     assert request == {
@@ -98,6 +98,7 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
             "name": "i",
             "version": "2.0.0",
             "builderVmSize": "Standard_NC8as_T4_v3",
+            "osDiskSizeGiB": 128,
             "force": True,
         },
         "batchAccount": {"name": "acc", "resourceGroup": "rg", "location": "westeurope"},
@@ -284,6 +285,10 @@ ONCE_OR_EACH = "give it once for all, or once for each in the order of --pool-id
             f"--vm-size is given 2 times for 1 pool: {ONCE_OR_EACH}",
         ),
         ("--nodes many", "--nodes many: give a whole number of nodes, 0 or more"),
+        (
+            "--os-disk-size 1TB",
+            "--os-disk-size 1TB: give a whole number of GiB, such as 128",
+        ),
         ("--ttl-hours soon", "--ttl-hours soon: give hours, such as 8 or 0.5"),
         ("--image-only --ttl-hours 8", "--ttl-hours is about pools; --image-only makes none"),
         ("--nodes -1", "--nodes -1: give a whole number of nodes, 0 or more"),

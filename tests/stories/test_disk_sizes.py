@@ -1,0 +1,48 @@
+"""The disk of an image: as asked, or as large as what is known of its container images asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.world import World, an_image, image_only
+from triggers import builds
+
+LARGE = [f"nvcr.io/nvidia/pytorch:{tag}" for tag in ("25.01", "25.02", "25.03")]
+
+
+def disk(world: World, request: dict) -> Any:
+    """The size of the builder's disk that a plan names."""
+    answer = world.ask(builds.plan_build, request)
+    assert answer.status == 200, answer.body
+    return answer.body["names"]["osDiskSizeGiB"]
+
+
+def test_a_preload_without_room_says_what_to_give(world: World) -> None:
+    """And once such an image was built, its sizes are known: the weekly rebuild needs no number."""
+    failed = world.build(image_only("first", containerImages=LARGE))
+    assert failed["error"]["azureCode"] == "NO_SPACE"
+    assert "image.osDiskSizeGiB" in failed["error"]["nextAction"]
+    asked = image_only("asked", containerImages=LARGE, osDiskSizeGiB=100)
+    assert disk(world, asked) == 100
+    assert world.build(asked)["state"] == "succeeded"
+
+    again = image_only("again", containerImages=LARGE, keepVm=True)
+    assert disk(world, again) == 128  # the next size that Azure bills
+    build = world.build(again)
+    assert build["state"] == "succeeded", build["error"]
+    (vm,) = world.services.azure.compute.virtual_machines.list("images")
+    assert vm.storage_profile.os_disk.disk_size_gb == 128
+    assert disk(world, image_only("other", containerImages=["docker.io/library/busybox:1"])) == 64
+
+
+def test_a_disk_smaller_than_that_of_the_base_image_stops_a_build(world: World) -> None:
+    """Azure would refuse the VM."""
+    world.change_facts({"baseImageDiskGiB": 127})
+    build = world.build({"mode": "image-only", "image": an_image(osDiskSizeGiB=100)})
+
+    assert [(d["field"], d["code"]) for d in build["error"]["details"]] == [
+        ("image.osDiskSizeGiB", "DiskTooSmall")
+    ]
+    assert "127" in build["error"]["message"]
+    assert disk(world, image_only("derived")) == 127
+    assert world.build(image_only("derived"))["state"] == "succeeded"
