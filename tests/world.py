@@ -22,9 +22,11 @@ from local.azure_simulator.core import Simulator
 from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
 from local.clock import VirtualClock
 from local.functions_host import adapters
+from local.functions_host import settings as host_settings
 from local.functions_host.inline import InlineEngine
 from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTableService
+from local.stack import layout
 from shared.azure.clients import Azure
 from shared.base import settings
 from shared.engine.activity import Services
@@ -48,6 +50,7 @@ WITH_LOGS = {
     "STEP_LOG_IDENTITY_CLIENT_ID": storage_accounts.LOG_CLIENT_ID,
 }
 _START = 1_767_225_600.0  # 1 January 2026
+VISIBILITY = host_settings.read(layout.ROOT).visibility
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
 
 
@@ -141,6 +144,7 @@ class World:
             seed=seed,
             clock=self.clock,
             path=hub,
+            visibility=VISIBILITY,
         )
 
     def copy(self) -> World:

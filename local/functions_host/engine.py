@@ -17,7 +17,7 @@ store only together with the insert of its result.
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -39,6 +39,18 @@ class UnknownFunction(ValueError):  # noqa: N818
     """There is no such orchestrator."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visibility:
+    """For how many seconds the messages of an episode, and an activity, are hidden once they are
+    taken: for so long they wait where the process that took them has died. In a living process
+    they are hidden until they are done, as the extension renews this. The extension's defaults:
+    https://learn.microsoft.com/azure/azure-functions/durable/durable-functions-bindings#hostjson-settings
+    """
+
+    messages: float = 300.0
+    activities: float = 300.0
+
+
 class Engine(hub.Hub):
     """The rules of the task hub. All but `play` belongs to the thread of the store."""
 
@@ -50,6 +62,7 @@ class Engine(hub.Hub):
         clock: clocks.Clock,
         policy: versions.Policy | None = None,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        visibility: Visibility | None = None,
         strict_replay: bool = False,
         protocol: protocols.SdkProtocol | None = None,
     ) -> None:
@@ -64,6 +77,7 @@ class Engine(hub.Hub):
             protocol=protocol or protocols.installed(),
         )
         self._orchestrators = orchestrators
+        self._visibility = visibility or Visibility()
         self._strict_replay = strict_replay
 
     # What clients do
@@ -179,10 +193,13 @@ class Engine(hub.Hub):
 
     def begin_episode(self, instance_id: str) -> Episode | None:
         """Take what is due for the instance; None if there is nothing to run."""
+        if (episode := self._news(instance_id)) is None:
+            self.work.put_aside(instance_id)
+            return None
+        with self.store.transaction():
+            until = self.now() + self._visibility.messages
+            self.store.hide_messages(episode.messages, until)
         self.work.take_instance(instance_id)
-        episode = self._news(instance_id)
-        if episode is None:
-            self.work.give_back(instance_id)
         return episode
 
     def play(self, episode: Episode) -> Answer:
@@ -216,7 +233,9 @@ class Engine(hub.Hub):
             self._record(instance, episode, answer)
 
     def begin_activity(self, activity: Activity) -> None:
-        """Take the activity; it stays in the store until its result is there."""
+        """Take the activity; it stays in the store, hidden, until its result is there."""
+        with self.store.transaction():
+            self.store.hide_activity(activity, self.now() + self._visibility.activities)
         self.work.take_activity(activity)
 
     def commit_activity(self, activity: Activity, outcome: Outcome) -> None:
@@ -252,6 +271,8 @@ class Engine(hub.Hub):
         fresh.sort(key=lambda event: event["EventType"] != Kind.EXECUTION_STARTED)
         events = [history.event(Kind.ORCHESTRATOR_STARTED, now), *fresh]
         past = self.past(instance_id)
+        if not len(past) and fresh[0]["EventType"] != Kind.EXECUTION_STARTED:
+            return None  # its beginning is hidden: what came later waits for it
         return Episode(
             instance=instance,
             messages=messages,

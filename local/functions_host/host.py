@@ -156,7 +156,9 @@ class Host:
             {f.durable_name: worker.orchestrator(f) for f in self._of(Trigger.ORCHESTRATION)},
             {f.durable_name: partial(worker.activity, f) for f in self._of(Trigger.ACTIVITY)},
             clock=self._clock,
+            threads=worker.threads,
             policy=options.policy,
+            visibility=options.visibility,
             activities_max=options.activities_max,
             orchestrators_max=options.orchestrators_max,
         )

@@ -7,7 +7,8 @@
 
 Among everything that could run, the seed decides what runs next; when nothing can, the clock jumps
 to the next timer. The same seed repeats the same run. `crash` lets the process "die" around an
-activity or an episode: their effects stay, what was not committed is done again.
+activity or an episode: their effects stay, what was not committed is done again, once what the
+dead process had taken is visible again.
 """
 
 import heapq
@@ -67,6 +68,7 @@ class InlineEngine(engine.Engine):
         path: Path | str = ":memory:",
         crash: Callable[[Moment], bool] | None = None,
         policy: versions.Policy | None = None,
+        visibility: engine.Visibility | None = None,
     ) -> None:
         """Activities take and return JSON text; what they raise fails them."""
         dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
@@ -76,6 +78,7 @@ class InlineEngine(engine.Engine):
             clock=clock or VirtualClock(),
             policy=policy,
             new_id=lambda: f"{dice.getrandbits(128):032x}",
+            visibility=visibility,
             strict_replay=True,
         )
         self._dice = dice

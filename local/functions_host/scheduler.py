@@ -1,4 +1,4 @@
-"""The engine in the host: event-driven on the host's loop, user code in threads.
+"""The engine in the host: event-driven on the host's loop, user code in the worker's threads.
 
 Nothing polls. Whatever changes the store calls `arrived`, which looks for work in the next turn of
 the loop; an alarm is set for the next durable timer.
@@ -6,8 +6,9 @@ the loop; an alarm is set for the next durable timer.
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 from local import clock as clocks
 from local.functions_host import engine, logs, versions
@@ -27,21 +28,24 @@ class AsyncEngine(engine.Engine):
         activities: Mapping[str, ActivityFunction],
         *,
         clock: clocks.Clock,
+        threads: Executor,
         policy: versions.Policy | None = None,
+        visibility: engine.Visibility | None = None,
         activities_max: int = 10,
         orchestrators_max: int = 10,
         pause_after_fault: float = 1.0,
     ) -> None:
-        """Activities take and return JSON text, and do their work in another thread.
+        """Activities take and return JSON text, and do their work in another thread, as
+        orchestrators do in one of `threads`, which whoever made them ends.
 
         `pause_after_fault`: real seconds, after a fault of the host itself, such as a full disk.
         """
-        super().__init__(store, orchestrators, clock=clock, policy=policy)
+        super().__init__(store, orchestrators, clock=clock, policy=policy, visibility=visibility)
+        self._threads = threads
         self._activities = activities
         self._activities_max = activities_max
         self._orchestrators_max = orchestrators_max
         self._pause_after_fault = pause_after_fault
-        self._threads = ThreadPoolExecutor(orchestrators_max, "orchestrator")
         self._episodes: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,7 +68,6 @@ class AsyncEngine(engine.Engine):
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def arrived(self) -> None:
         if self._loop is not None and not self._is_woken:
@@ -72,21 +75,28 @@ class AsyncEngine(engine.Engine):
             self._loop.call_soon(self._look)
 
     def _look(self) -> None:
-        """Start what can start."""
         self._is_woken = False
         if self._loop is None:
             return
+        try:
+            self._begin_all(self._loop)
+        except sqlite3.Error as fault:
+            logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
+            self._loop.call_later(self._pause_after_fault, self.arrived)
+
+    def _begin_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start what can start."""
         self.work.release(self.now())
         for instance_id in list(self.work.instances):
             if len(self._episodes) >= self._orchestrators_max:
                 break
             if (episode := self.begin_episode(instance_id)) is not None:
-                self._spawn(self._loop, self._episodes, self._run_episode(episode))
+                self._spawn(loop, self._episodes, self._run_episode(episode))
         room = self._activities_max - len(self._calls)
         for activity in list(itertools.islice(self.work.activities, room)):
             self.begin_activity(activity)
-            self._spawn(self._loop, self._calls, self._run_activity(activity))
-        self._set_alarm(self._loop)
+            self._spawn(loop, self._calls, self._run_activity(activity))
+        self._set_alarm(loop)
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._alarm is not None:

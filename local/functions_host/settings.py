@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.functions_host import versions
+from local.functions_host import engine, versions
 from local.functions_host.functions import AppRefused
 
 _SLOTS_PER_CORE = (
@@ -43,6 +43,7 @@ class Settings:
     activities_max: int = field(default_factory=_slots)
     orchestrators_max: int = field(default_factory=_slots)
     policy: versions.Policy = field(default_factory=versions.Policy)
+    visibility: engine.Visibility = field(default_factory=engine.Visibility)
     queues: Queues = field(default_factory=Queues)
 
 
@@ -57,6 +58,7 @@ def read(app_dir: Path) -> Settings:
             activities_max=int(durable.get("maxConcurrentActivityFunctions", _slots())),
             orchestrators_max=int(durable.get("maxConcurrentOrchestratorFunctions", _slots())),
             policy=_policy(durable),
+            visibility=_visibility(durable.get("storageProvider", {})),
             queues=_queues(extensions.get("queues", {})),
         )
     except ValueError as error:
@@ -111,6 +113,17 @@ def _policy(durable: Mapping[str, Any]) -> versions.Policy:
         on_mismatch=versions.OnMismatch(
             durable.get("versionFailureStrategy", versions.OnMismatch.REJECT),
         ),
+    )
+
+
+def _visibility(provider: Mapping[str, Any]) -> engine.Visibility:
+    """The extension refuses to start with less than a minute, or more than an hour."""
+    messages = seconds(provider.get("controlQueueVisibilityTimeout", "00:05:00"))
+    if not 60 <= messages <= 3600:
+        raise ValueError("controlQueueVisibilityTimeout must be between 1 and 60 minutes")
+    return engine.Visibility(
+        messages=messages,
+        activities=seconds(provider.get("workItemQueueVisibilityTimeout", "00:05:00")),
     )
 
 

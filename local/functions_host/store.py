@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS inbox (
 CREATE INDEX IF NOT EXISTS inbox_of_instance ON inbox (instance, due, id);
 CREATE TABLE IF NOT EXISTS activities (
   id INTEGER PRIMARY KEY, instance TEXT, execution TEXT, task INTEGER, name TEXT, input TEXT);
+CREATE TABLE IF NOT EXISTS hidden_activities (id INTEGER PRIMARY KEY, until REAL);
 """
 
 
@@ -245,6 +246,12 @@ class Store:
             for row in rows
         ]
 
+    def hide_messages(self, messages: Sequence[Message], until: float) -> None:
+        """Nobody else gets them before that time."""
+        self._db.executemany(
+            "UPDATE inbox SET due = ? WHERE id = ?", [(until, m.id) for m in messages]
+        )
+
     def drop_messages(self, messages: Sequence[Message]) -> None:
         self._db.executemany("DELETE FROM inbox WHERE id = ?", [(m.id,) for m in messages])
 
@@ -271,8 +278,20 @@ class Store:
         rows = self._db.execute("SELECT * FROM activities ORDER BY id")
         return [Activity(**dict(row)) for row in rows]
 
+    def hide_activity(self, activity: Activity, until: float) -> None:
+        """Nobody else gets it before that time."""
+        values = (activity.id, until)
+        self._db.execute("INSERT OR REPLACE INTO hidden_activities VALUES (?, ?)", values)
+
+    def hidden_activities(self) -> dict[int, float]:
+        """Until when each that was taken is hidden."""
+        return {
+            row["id"]: row["until"] for row in self._db.execute("SELECT * FROM hidden_activities")
+        }
+
     def drop_activity(self, activity: Activity) -> None:
         self._db.execute("DELETE FROM activities WHERE id = ?", (activity.id,))
+        self._db.execute("DELETE FROM hidden_activities WHERE id = ?", (activity.id,))
 
 
 _SEEN_MAX = 4096  # rows, some KB each

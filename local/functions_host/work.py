@@ -18,13 +18,18 @@ class Work:
             str, None
         ] = {}  # a set that keeps its order, so that a seed repeats a run
         self._queued: dict[int, Activity] = {}
+        self._hidden: dict[int, tuple[float, Activity]] = {}  # until when; taken by another process
         self._timers: list[tuple[float, int, str]] = []
         self._coming: collections.Counter[str] = collections.Counter()  # timers, by instance
         self._order = itertools.count()
         for due, instance in store.due_times():
             self.expect(instance, due)
+        hidden = store.hidden_activities()
         for activity in store.activities():
-            self.queue(activity)
+            if activity.id in hidden:
+                self._hidden[activity.id] = (hidden[activity.id], activity)
+            else:
+                self.queue(activity)
 
     def expect(self, instance: str, due: float) -> None:
         """Something for the instance is due then."""
@@ -46,16 +51,19 @@ class Work:
             heapq.heapify(self._timers)
 
     def release(self, now: float) -> None:
-        """Wake the instances whose timers are due."""
+        """Wake the instances whose timers are due; queue the activities that come back."""
         while self._timers and self._timers[0][0] <= now:
             instance = heapq.heappop(self._timers)[2]
             self._coming[instance] -= 1
             self.wake(instance)
+        for key in [key for key, (until, _) in self._hidden.items() if until <= now]:
+            self.queue(self._hidden.pop(key)[1])
 
     @property
     def next_due(self) -> float | None:
-        """When the next timer is due, in epoch seconds."""
-        return self._timers[0][0] if self._timers else None
+        """When there is something to release next, in epoch seconds."""
+        timer = [self._timers[0][0]] if self._timers else []
+        return min([*timer, *(until for until, _ in self._hidden.values())], default=None)
 
     @property
     def instances(self) -> Collection[str]:
@@ -71,8 +79,12 @@ class Work:
             return self._queued.values()
         return [activity for key, activity in self._queued.items() if key not in self.busy]
 
-    def take_instance(self, instance: str) -> None:
+    def put_aside(self, instance: str) -> None:
+        """There is nothing to do for it now."""
         self._ready.pop(instance, None)
+
+    def take_instance(self, instance: str) -> None:
+        self.put_aside(instance)
         self.busy.add(instance)
 
     def take_activity(self, activity: Activity) -> None:
@@ -84,4 +96,5 @@ class Work:
 
     def drop_activity(self, activity: Activity) -> None:
         self._queued.pop(activity.id, None)
+        self._hidden.pop(activity.id, None)
         self.busy.discard(activity.id)

@@ -1,7 +1,7 @@
 """Calls the app's functions as the Python worker does: decode the inputs, call, encode the outputs.
 
-Sync functions run in threads, async ones on an event loop in a thread of its own. So nothing the
-app does can hold up the host, and a function may call the host it runs in.
+Sync functions run in threads, orchestrators too; async ones run on an event loop in a thread of its
+own. So nothing the app does can hold up the host, and a function may call the host it runs in.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, *, threads: int, client_binding: str, outputs: Outputs) -> None:
         self._client_binding = client_binding
         self._outputs = outputs
-        self._threads = ThreadPoolExecutor(threads, "function")
+        self.threads = ThreadPoolExecutor(threads, "function")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="async", daemon=True)
 
@@ -49,7 +49,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Functions that still run are left to themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(TimeoutError):  # a function may block the loop
             await asyncio.wait_for(self._on_loop(_end_all()), _STOP_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -81,7 +81,7 @@ class Worker:
         return _encoded(function, result)
 
     def orchestrator(self, function: Function) -> Callable[[str], str]:
-        """The function from the protocol's JSON to its JSON, for the engine's own threads."""
+        """The function from the protocol's JSON to its JSON; the engine calls it in `threads`."""
         name, call = function.trigger.name, function.call
         return lambda body: str(call(**{name: func.OrchestrationContext(body)}))
 
@@ -94,7 +94,7 @@ class Worker:
         if inspect.iscoroutinefunction(call):
             return await self._on_loop(call(**arguments))
         run = functools.partial(call, **arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, run)
 
     async def _on_loop(self, coroutine: Any) -> Any:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))

@@ -1,5 +1,6 @@
 """Nothing waits that need not: a step of an image begins when the steps before it have ended. Where
-a Batch account is made first, it and the network are the ground of all else.
+a Batch account is made first, it and the network are the ground of all else. What a process had
+taken when it died waits until the next one sees it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from shared.model import planning
 from shared.model.requests import Build
 from tests.simulation.simulated_world import SimulatedWorld
 from tests.simulation.stories import Climate
+from tests.world import VISIBILITY
 
 _SLACK_SECONDS = 1.0
 # Where steps are done twice or wait for the storage, their records do not tell when they ended.
@@ -38,6 +40,7 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
     planned = image_steps.plan_steps(image)
     grounds = {step.name for step in planned.ground.all}
     account = [steps[name] for name in ("batch_account", "quotas") if name in steps]
+    slack = _SLACK_SECONDS + world.engine.crashes * VISIBILITY.messages
     laid = [datetime.fromisoformat(str(step["SeenAt"])) for step in account]
     for step in planned.all:
         before = [ended[earlier.name] for earlier in step.after if earlier.name in ended]
@@ -49,5 +52,5 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
         began = datetime.fromisoformat(str(steps[step.name]["StartedAt"]))
         ended[step.name] = datetime.fromisoformat(str(steps[step.name]["SeenAt"]))
         late = (began - max(before)).total_seconds() if before else 0.0
-        if late > _SLACK_SECONDS:
+        if late > slack:
             yield f"step {step.name} of build {row.key} began {late:.0f} s late"

@@ -17,7 +17,7 @@ from shared.store.records import Records
 from shared.store.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
-from tests.world import WITH_LOGS, World, an_image
+from tests.world import VISIBILITY, WITH_LOGS, World, an_image
 from triggers import builds, catalogue, http, timers
 
 Json = dict[str, Any]
@@ -65,6 +65,7 @@ class SimulatedWorld(World):
             seed=story.seed,
             clock=self.clock,
             crash=self._moment,
+            visibility=VISIBILITY,
         )
         foreign.settle(self.azure)
         self.foreign = foreign.everything(self.azure)

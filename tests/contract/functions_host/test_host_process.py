@@ -11,6 +11,7 @@ import pytest
 from host_world import APP, KEY, PATIENCE_SECONDS, Client
 
 ROOT = Path(__file__).parents[3]
+FAST = "600"  # the minute for which a killed host's messages are hidden takes 0.1 s
 pytestmark = pytest.mark.stack
 
 
@@ -53,6 +54,7 @@ def world(tmp_path):
 
     def start(*options: str) -> Process:
         environment = {"NOTES": str(notes), "HOLD": str(hold)}
+        options = options or ("--time-scale", FAST)
         started.append(Process(tmp_path / "state", environment, *options))
         return started[-1]
 

@@ -6,6 +6,7 @@ import pytest
 from host_orchestrations import an_engine
 
 from local.functions_host import inline
+from local.functions_host.engine import Visibility
 from local.functions_host.store import Status
 
 
@@ -77,3 +78,57 @@ def test_a_new_process_finds_everything_in_the_file(tmp_path):
 
     assert after.status("polling").runtime_status is Status.COMPLETED
     assert after.status("row").output == 14
+
+
+VISIBILITY = Visibility(messages=60, activities=90)
+
+
+@pytest.mark.parametrize(("dies_in", "wait"), [("square", 90), ("in_turn", 60)])
+def test_what_a_dead_process_had_taken_waits_until_it_is_visible_again(dies_in, wait):
+    """As on Azure's queues: the next process does not get it sooner."""
+    deaths = iter([True])
+    world = an_engine(
+        crash=lambda moment: moment.name == dies_in and next(deaths, False), visibility=VISIBILITY
+    )
+    began = world.clock.now()
+    world.start("in_turn", 2, "row")
+    world.start("approval", None, "other")
+    world.at(1, lambda: world.raise_event("other", "approve", '"yes"'))
+
+    other = world.run_until_complete("other")
+    assert other.updated - began == 1, "what nobody had taken does not wait"
+    assert world.run_until_complete("row").updated - began == wait
+
+
+def test_what_comes_before_the_hidden_beginning_waits_for_it():
+    """The event is visible first, but there is no orchestrator yet that could get it."""
+    deaths = iter([True])
+    world = an_engine(crash=lambda _: next(deaths, False), visibility=VISIBILITY)
+    began = world.clock.now()
+    world.start("approval", None, "it")
+    world.at(1, lambda: world.raise_event("it", "approve", '"yes"'))
+
+    ended = world.run_until_complete("it")
+    assert (ended.output, ended.updated - began) == ("yes", 60)
+
+
+def test_an_activity_that_a_dead_process_had_taken_waits_in_the_next_one_too(tmp_path):
+    """The time is in the file."""
+    held = []
+
+    def die(number):
+        held.append(number)
+        if len(held) == 1:
+            raise KeyboardInterrupt
+        return number
+
+    options = {"path": tmp_path / "durable.sqlite", "visibility": VISIBILITY}
+    before = an_engine(activities={"square": die}, **options)
+    began = before.clock.now()
+    before.start("in_turn", 1, "row")
+    with pytest.raises(KeyboardInterrupt):
+        before.run_until_idle()
+    before.store.close()
+
+    after = an_engine(activities={"square": die}, clock=before.clock, **options)
+    assert after.run_until_complete("row").updated - began == 90

@@ -97,7 +97,8 @@ def test_host_json_is_read(tmp_path):
         "http": {"routePrefix": ""},
         "durableTask": {"hubName": "Hub", "maxConcurrentActivityFunctions": 3,
                         "defaultVersion": "2", "versionMatchStrategy": "Strict",
-                        "versionFailureStrategy": "Fail"},
+                        "versionFailureStrategy": "Fail", "storageProvider": {
+                        "controlQueueVisibilityTimeout": "00:01:00"}},
         "queues": {"batchSize": 4, "visibilityTimeout": "00:01:30", "messageEncoding": "none",
                    "maxPollingInterval": "1.00:00:00.5"}}}""",
     )
@@ -106,6 +107,7 @@ def test_host_json_is_read(tmp_path):
 
     assert (options.route_prefix, options.hub_name, options.activities_max) == ("", "Hub", 3)
     assert options.policy == versions.Policy(default="2", match="Strict", on_mismatch="Fail")
+    assert (options.visibility.messages, options.visibility.activities) == (60, 300)
     assert options.queues == settings.Queues(
         encodes_base64=False,
         batch_size=4,
@@ -115,13 +117,24 @@ def test_host_json_is_read(tmp_path):
     )
 
 
+def _hidden_for(time_span):
+    provider = f'{{"controlQueueVisibilityTimeout": "{time_span}"}}'
+    return f'"durableTask": {{"storageProvider": {provider}}}'
+
+
 @pytest.mark.parametrize(
-    "queues",
-    ['{"batchSize": 33}', '{"messageEncoding": "utf8"}', '{"visibilityTimeout": "90"}'],
+    "extensions",
+    [
+        '"queues": {"batchSize": 33}',
+        '"queues": {"messageEncoding": "utf8"}',
+        '"queues": {"visibilityTimeout": "90"}',
+        _hidden_for("00:00:59"),
+        _hidden_for("01:00:01"),
+    ],
 )
-def test_a_host_json_that_makes_no_sense_is_refused(tmp_path, queues):
+def test_a_host_json_that_makes_no_sense_is_refused(tmp_path, extensions):
     """Not corrected in silence."""
-    (tmp_path / "host.json").write_text(f'{{"extensions": {{"queues": {queues}}}}}')
+    (tmp_path / "host.json").write_text(f'{{"extensions": {{{extensions}}}}}')
 
     with pytest.raises(AppRefused, match=r"host\.json"):
         settings.read(tmp_path)

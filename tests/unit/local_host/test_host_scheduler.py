@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from host_orchestrations import ORCHESTRATORS, RETRY_TWICE
 
@@ -20,10 +21,12 @@ def run(story, activities, *, store=None, orchestrators=GENERATORS, scale=1.0, *
 
     async def whole():
         now = time.time()
+        threads = ThreadPoolExecutor(10)
         engine = AsyncEngine(
             store or Store(),
             adapters.orchestrators(orchestrators),
             activities,
+            threads=threads,
             clock=ScaledClock(real_start=now, simulated_start=now, scale=scale),
             **limits,
         )
@@ -32,6 +35,7 @@ def run(story, activities, *, store=None, orchestrators=GENERATORS, scale=1.0, *
             await asyncio.wait_for(story(engine), 60)
         finally:
             await engine.stop()
+            threads.shutdown()
             engine.store.close()
 
     asyncio.run(whole())
@@ -149,14 +153,14 @@ class FullDisk(Store):
 
 
 def test_a_full_disk_loses_nothing(caplog):
-    """The transaction is undone, and tried again."""
+    """The transaction is undone, and tried again once the messages are visible again."""
     store = FullDisk()
 
     async def story(engine):
         engine.start("in_turn", 3, "row")
         assert (await until(engine, "row")).output == 5
 
-    run(story, {"square": square}, store=store, pause_after_fault=0)
+    run(story, {"square": square}, store=store, pause_after_fault=0, scale=10_000)
     assert store.failures == 0
     assert "disk is full" in caplog.text
 
