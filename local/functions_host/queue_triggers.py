@@ -17,14 +17,15 @@ from local.functions_host.storage_queues import Message, Queue
 
 Invoke = Callable[[Function, meta.Datum, Mapping[str, meta.Datum]], Awaitable[bool]]
 _RENEWALS_PER_LEASE = 3
+_LEASE_SECONDS = 600.0  # simulated; Azure hides a message for ten minutes at a time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
     """Real seconds: storage does not know the simulated time."""
 
-    lease: float = 15
-    """Azure hides a message for ten minutes at a time; here a killed host has it back soon."""
+    shortest_lease: float = 15
+    """However fast the simulated time runs: a busy machine must be able to renew it."""
     first_pause: float = 0.1
     """Between two looks into an empty queue; it doubles, up to maxPollingInterval."""
     shortest_last_pause: float = 0.5
@@ -58,13 +59,14 @@ class QueueTrigger:
         self._pace = pace
         longest = clock.real_seconds(options.polling_interval_max)
         self._last_pause = max(longest, pace.shortest_last_pause)
+        self._lease = max(clock.real_seconds(_LEASE_SECONDS), pace.shortest_lease)
         self._running: set[asyncio.Task[None]] = set()
         self._is_broken = False
         self._changed = asyncio.Event()
 
     @property
     def _lease_seconds(self) -> int:
-        return max(1, round(self._pace.lease))
+        return max(1, round(self._lease))
 
     def wake(self) -> None:
         """Look into the queue now."""
@@ -163,7 +165,7 @@ class QueueTrigger:
 
     async def _keep(self, lease: "_Lease") -> None:
         while True:
-            await asyncio.sleep(self._pace.lease / _RENEWALS_PER_LEASE)
+            await asyncio.sleep(self._lease / _RENEWALS_PER_LEASE)
             with contextlib.suppress(AzureError):  # the next renewal is in time, too
                 lease.message = await self._queue.hide(lease.message, self._lease_seconds)
 

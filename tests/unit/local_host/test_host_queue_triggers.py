@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from local.clock import VirtualClock
+from local.clock import ScaledClock, VirtualClock
 from local.functions_host.queue_triggers import Pace, QueueTrigger
 from local.functions_host.settings import Queues
 from local.functions_host.storage_queues import Message
@@ -43,8 +43,9 @@ class FakeQueue:
     async def create(self):
         self.exists = True
 
-    async def receive(self, count, _seconds):
+    async def receive(self, count, seconds):
         await asyncio.sleep(0)
+        self.lease = seconds
         if self.faults:
             self.faults -= 1
             raise ServiceRequestError("no connection")
@@ -76,7 +77,7 @@ class FakeQueue:
         pass
 
 
-def run(queue, function, options=PLAIN, **pace):
+def run(queue, function, options=PLAIN, clock=None, **pace):
     """Let the trigger empty the queue; returns what went to the poison queue."""
     poison = FakeQueue()
 
@@ -86,7 +87,7 @@ def run(queue, function, options=PLAIN, **pace):
             queue,
             poison,
             options=options,
-            clock=VirtualClock(),
+            clock=clock or VirtualClock(),
             invoke=function,
             pace=Pace(**{"first_pause": 0, "shortest_last_pause": 0, "after_error": 0} | pace),
         )
@@ -174,6 +175,19 @@ def test_storage_that_fails_is_asked_again(caplog):
     assert len([r for r in caplog.records if "cannot be read" in r.getMessage()]) == 1
 
 
+@pytest.mark.parametrize(("scale", "lease"), [(1, 600), (20, 30), (600, 15)])
+def test_a_killed_host_has_its_messages_back_after_ten_minutes(scale, lease):
+    """Simulated ones, but not sooner than a busy machine can renew."""
+    queue = FakeQueue("m")
+
+    async def function(*_):
+        return True
+
+    clock = ScaledClock(real_start=0, simulated_start=0, scale=scale)
+    run(queue, function, clock=clock)
+    assert queue.lease == lease
+
+
 def test_a_long_run_keeps_its_message_to_itself():
     """The lease is renewed, and the message deleted with its latest receipt."""
     queue = FakeQueue("long")
@@ -182,7 +196,7 @@ def test_a_long_run_keeps_its_message_to_itself():
         await queue.renewed_twice.wait()
         return True
 
-    run(queue, function, lease=0.01)
+    run(queue, function, shortest_lease=0.01)
 
     (message, receipt) = queue.deleted[0]
     assert message == "m0"
