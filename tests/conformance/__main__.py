@@ -13,6 +13,7 @@ address of its simulated Azure, TIME_SCALE how fast that one's time runs). Nobod
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,8 +95,8 @@ def _other_ports(taken: Sequence[layout.Ports]) -> layout.Ports:
 def _are_bodies_right(tools: Path, record: Path) -> bool:
     """Check what the apps have sent, and what tests have recorded besides."""
     if tests := os.environ.get("BATCH_PREP_RECORD"):
-        with record.open("ab") as all_of_it:
-            all_of_it.write(Path(tests).read_bytes())
+        with record.open("ab") as both, Path(tests).open("rb") as recorded:
+            shutil.copyfileobj(recorded, both)
     checked = arm_bodies.check(tools, record)
     print(checked.said)
     if not arm_bodies.finds_a_misspelling(tools, record):

@@ -20,6 +20,7 @@ GROUP = "conformance"
 _IMAGE = {"resourceGroup": GROUP, "location": "swedencentral"}
 _ACCOUNT = {"name": "conformance12345", "resourceGroup": GROUP}
 _CPU_IMAGE = {**_IMAGE, "name": "cpu"}
+_KEPT_MINUTES = 300  # KEEP_HOURS is 4 unless somebody sets it
 _BUSYBOX = "docker.io/library/busybox:1.36"
 _made: dict[str, str] = {}  # the build of the CPU image, by the app's URL
 _making = threading.Lock()
@@ -220,18 +221,18 @@ def sweep(app: App) -> None:
     build = _failing(app, "given-up")
     assert app.ended(build)["resumable"]
     assert not nothing_is_left(app, build)
-    _sweep_until(app, lambda: nothing_is_left(app, build))
+    _sweep_until(app, lambda: nothing_is_left(app, build), _KEPT_MINUTES)
     assert not app.show(build)["resumable"]
 
 
-def _sweep_until(app: App, is_gone: Any) -> None:
+def _sweep_until(app: App, is_gone: Any, azure_minutes: float = 120) -> None:
     def look() -> bool:
         with _sweeping:
             app.fire("sweep_leftovers")
         time.sleep(1)
         return bool(is_gone())
 
-    app.until(look, bool)
+    app.until(look, bool, azure_minutes)
 
 
 WITH_ANY_APP = [full_build_with_three_pools, twenty_pools, cancel, queue, rebuild, expiry]
