@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 PY := $(VENV)/bin/python
 DURABLE2 := $(VENV)/durable2
+ON_DURABLE2 := $(addprefix tests/,unit/local_host/test_durable_sdk_2.py stories simulation contract/stack/test_real_paths.py contract/stack/test_kills.py)
 TESTS ?= tests
 MACHINES ?= scripted
 ROOTS ?= .batch-prep/roots
@@ -33,13 +34,15 @@ $(VENV)/.stamp: requirements.txt requirements-dev.txt
 	@$(PY) -m pip install -qq --no-compile --disable-pip-version-check --no-input -r requirements-dev.txt
 	@touch $@
 
-# Where it cannot be had, its tests say that they were not run.
+# A virtual environment on top of the other. Where this cannot be had, its tests say that they were not run.
 $(DURABLE2)/.stamp: requirements-durable2.txt | $(VENV)/.stamp
-	@rm -rf $(DURABLE2)
-	@mkdir $(DURABLE2)
-	@$(PY) -m pip install -qq --no-compile --no-deps --disable-pip-version-check --no-input \
-	  --target $(DURABLE2) -r requirements-durable2.txt \
-	  && touch $@ || echo "Version 2 of the Durable SDK could not be installed"
+	@$(PY) -m venv --without-pip --clear $(DURABLE2)
+	@packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	own=$$($(DURABLE2)/bin/python -c "$$packages"); \
+	$(PY) -c "$$packages" >"$$own/below.pth"; \
+	$(PY) -m pip install -qq --no-compile --no-deps --disable-pip-version-check --no-input \
+	  --target "$$own" -r requirements-durable2.txt \
+	  && touch $@ || echo "Version 2 of the Durable SDK could not be installed."
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "Installing Azurite"
@@ -79,9 +82,8 @@ test-provisioning: roots ## Really run the steps of a build in Debian machines (
 
 .PHONY: test-durable2
 test-durable2: setup ## Run every story on the pre-release of version 2 of the Durable SDK (Python 3.13)
-	@[[ -d $(DURABLE2)/durabletask ]] || { echo "it needs Python 3.13 and requirements-durable2.txt" >&2; exit 1; }
-	@PYTHONPATH=$(DURABLE2) $(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
-	  tests/contract/test_durable2.py $(or $(filter-out tests,$(TESTS)),tests/stories tests/simulation) $(ARGS)
+	@BATCH_PREP_VENV=$(DURABLE2) $(DURABLE2)/bin/python -m pytest --numprocesses auto --dist loadfile \
+	  --no-loadscope-reorder $(if $(filter tests,$(TESTS)),$(ON_DURABLE2),$(TESTS)) $(ARGS)
 
 .PHONY: test-kills
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)

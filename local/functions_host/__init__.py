@@ -11,7 +11,7 @@ From the rule to the process, each file on those before it:
     scheduler               the engine in the host
     adapters · functions · worker           the app's functions, called as the Python worker does
     views · links · durable_api · local_client  the Durable HTTP API, of version 1's client
-    task_hub                the service of version 2's client
+    task_hub                the service that version 2's client calls
     routes · http · timers · queue_triggers     what starts functions
     host · __main__         the whole
 

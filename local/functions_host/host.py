@@ -29,6 +29,7 @@ from local.functions_host import (
     http,
     links,
     logs,
+    protocols,
     queue_triggers,
     routes,
     scheduler,
@@ -81,16 +82,20 @@ class Host:
         alarms = [self._timer(each) for each in self._of(Trigger.TIMER)]
         listener = socket.create_server((_ADDRESS, self._port))
         self.url = f"http://{_ADDRESS}:{listener.getsockname()[1]}"
+        self._task_hub = _task_hub_server()
         urls = links.Links(
             origin=self.url,
             hub=options.hub_name,
             system_key=_kept_key(self._state / "system-key"),
+            rpc_url=self._task_hub.url if self._task_hub else "",
         )
         self._worker = self._new_worker(options, urls)
         self.engine = self._new_engine(options)
         await self._serve(options, urls, listener)
         self._worker.start()
         self.engine.run()
+        if self._task_hub:
+            self._task_hub.start(self.engine, asyncio.get_running_loop())
         for alarm in alarms:
             self._spawn(alarm.run())
         for each in self._of(Trigger.QUEUE):
@@ -111,6 +116,8 @@ class Host:
         for each in self._queues.values():
             await each.stop()
         await self.engine.stop(_STOP_GRACE_SECONDS)
+        if self._task_hub:
+            self._task_hub.stop()
         await self._runner.cleanup()
         await self._worker.stop()
         self.engine.store.close()
@@ -233,6 +240,15 @@ class Host:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
+
+
+def _task_hub_server() -> Any:
+    """The service that version 2 of the SDK calls; None for version 1, which uses the HTTP API."""
+    if not protocols.IS_PROTOBUF:
+        return None
+    from local.functions_host import task_hub
+
+    return task_hub.Server()
 
 
 def _kept_key(path: Path) -> str:

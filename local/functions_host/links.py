@@ -17,6 +17,8 @@ class Links:
     origin: str
     hub: str
     system_key: str
+    rpc_url: str = ""
+    """Where the SDK in the app finds the engine, if not below the origin."""
 
     def client_binding(self) -> str:
         """What a function with a durable client input gets (`DurableOrchestrationBindings`)."""
@@ -27,7 +29,7 @@ class Links:
         return json.dumps(
             {
                 "taskHubName": self.hub,
-                "rpcBaseUrl": f"{self.origin}{RPC_PATH}/",
+                "rpcBaseUrl": self.rpc_url or f"{self.origin}{RPC_PATH}/",
                 "baseUrl": base,
                 "requiredQueryStringParameters": code,
                 "creationUrls": {

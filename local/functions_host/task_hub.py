@@ -1,19 +1,24 @@
 """The service that version 2 of the SDK's durable client calls (`LocalGrpcListener` of the
-extension), without a server: an object of it stands in for the client's connection.
+extension): on a port of its own in the host, without a connection in tests.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
-from typing import Any
+from typing import Any, NoReturn
 
 import azure.durable_functions as df
 import grpc
 from durabletask.internal import orchestrator_service_pb2 as pb
+from durabletask.internal import orchestrator_service_pb2_grpc as rpc
 
 from local.functions_host import links, protobuf_protocol
 from local.functions_host.engine import AlreadyExists, Engine
 from local.functions_host.store import Instance, Query, Status
 
+_ADDRESS = "127.0.0.1"
+_THREADS = 4  # each waits for the event loop
 _NUMBERS = {
     Status.PENDING: pb.ORCHESTRATION_STATUS_PENDING,
     Status.RUNNING: pb.ORCHESTRATION_STATUS_RUNNING,
@@ -27,35 +32,52 @@ _NUMBERS = {
 def open_client(engine: Engine, urls: links.Links) -> Any:
     """The real client, with the engine behind it instead of a connection."""
     client = df.DurableFunctionsClient(urls.client_binding())
-    client._stub = TaskHub(engine)
+    client._stub = _Connection(engine)
     return client
 
 
-class TaskHub:
-    """The methods of `TaskHubSidecarService` that say something about orchestrations."""
+class Server:
+    """The service on a free port, which is taken at once; calls run on the engine's event loop."""
+
+    def __init__(self) -> None:
+        self._server = grpc.server(ThreadPoolExecutor(_THREADS, "task-hub"))
+        self.url = f"http://{_ADDRESS}:{self._server.add_insecure_port(f'{_ADDRESS}:0')}"
+
+    def start(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        servicer = _OnLoop(TaskHub(engine), loop)
+        rpc.add_TaskHubSidecarServiceServicer_to_server(servicer, self._server)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Calls that still run are left to themselves."""
+        self._server.stop(grace=None)
+
+
+class TaskHub(rpc.TaskHubSidecarServiceServicer):  # type: ignore[misc]  # it has no types
+    """The methods that say something about orchestrations; the others answer UNIMPLEMENTED."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def StartInstance(self, request: Any) -> Any:  # noqa: N802
+    def StartInstance(self, request: Any, context: Any) -> Any:  # noqa: N802
         given = request.input.value if request.HasField("input") else None
-        version = request.version.value or None
+        instance_id, version = request.instanceId or None, request.version.value or None
         try:
-            started = self._engine.create(request.name, given, request.instanceId or None, version)
+            started = self._engine.create(request.name, given, instance_id, version)
         except AlreadyExists as error:
-            raise _error(grpc.StatusCode.ALREADY_EXISTS, str(error)) from None
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, str(error))
         except ValueError as error:
-            raise _error(grpc.StatusCode.INTERNAL, str(error)) from None
+            context.abort(grpc.StatusCode.INTERNAL, str(error))
         return pb.CreateInstanceResponse(instanceId=started)
 
-    async def GetInstance(self, request: Any) -> Any:  # noqa: N802
+    def GetInstance(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         instance = self._engine.store.instance(request.instanceId)
         if instance is None:
             return pb.GetInstanceResponse(exists=False)
         state = _state(instance, with_payloads=request.getInputsAndOutputs)
         return pb.GetInstanceResponse(exists=True, orchestrationState=state)
 
-    async def QueryInstances(self, request: Any) -> Any:  # noqa: N802
+    def QueryInstances(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         asked = request.query
         rows = self._engine.store.select(
             Query(
@@ -68,40 +90,71 @@ class TaskHub:
         states = [_state(row, with_payloads=asked.fetchInputsAndOutputs) for row in rows]
         return pb.QueryInstancesResponse(orchestrationState=states)
 
-    async def RaiseEvent(self, request: Any) -> Any:  # noqa: N802
+    def RaiseEvent(self, request: Any, context: Any) -> Any:  # noqa: N802
         given = request.input.value if request.HasField("input") else "null"
-        self._known(request.instanceId)
+        self._require(request, context)
         self._engine.raise_event(request.instanceId, request.name, given)
         return pb.RaiseEventResponse()
 
-    async def TerminateInstance(self, request: Any) -> Any:  # noqa: N802
-        self._known(request.instanceId)
+    def TerminateInstance(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._require(request, context)
         self._engine.terminate(request.instanceId, request.output.value)
         return pb.TerminateResponse()
 
-    async def SuspendInstance(self, request: Any) -> Any:  # noqa: N802
-        self._known(request.instanceId)
+    def SuspendInstance(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._require(request, context)
         self._engine.suspend(request.instanceId, request.reason.value)
         return pb.SuspendResponse()
 
-    async def ResumeInstance(self, request: Any) -> Any:  # noqa: N802
-        self._known(request.instanceId)
+    def ResumeInstance(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._require(request, context)
         self._engine.resume(request.instanceId, request.reason.value)
         return pb.ResumeResponse()
 
-    async def PurgeInstances(self, request: Any) -> Any:  # noqa: N802
+    def PurgeInstances(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         is_purged = self._engine.purge(request.instanceId)
         return pb.PurgeInstancesResponse(deletedInstanceCount=int(is_purged))
 
-    def _known(self, instance_id: str) -> None:
-        if self._engine.store.instance(instance_id) is None:
-            raise _error(grpc.StatusCode.UNKNOWN, f"No instance with ID '{instance_id}' was found.")
+    def _require(self, request: Any, context: Any) -> None:
+        if self._engine.store.instance(request.instanceId) is None:
+            text = f"No instance with ID '{request.instanceId}' was found."
+            context.abort(grpc.StatusCode.UNKNOWN, text)
 
 
-def _error(code: Any, details: str) -> Exception:
-    nothing = grpc.aio.Metadata()
-    error: Exception = grpc.aio.AioRpcError(code, nothing, nothing, details=details)
-    return error
+class _OnLoop:
+    """A servicer whose methods run on an event loop, whatever thread calls them."""
+
+    def __init__(self, servicer: TaskHub, loop: asyncio.AbstractEventLoop) -> None:
+        self._servicer, self._loop = servicer, loop
+
+    def __getattr__(self, name: str) -> Callable[[Any, Any], Any]:
+        method = getattr(self._servicer, name)
+
+        async def run(request: Any, context: Any) -> Any:
+            return method(request, context)
+
+        return lambda request, context: asyncio.run_coroutine_threadsafe(
+            run(request, context), self._loop
+        ).result()
+
+
+class _Connection:
+    """What the client calls (its stub), and the context of such a call."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._servicer = TaskHub(engine)
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        method = getattr(self._servicer, name)
+
+        async def run(request: Any) -> Any:
+            return method(request, self)
+
+        return run
+
+    def abort(self, code: Any, details: str) -> NoReturn:
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(code, nothing, nothing, details=details)
 
 
 def _state(instance: Instance, *, with_payloads: bool) -> Any:
@@ -124,7 +177,7 @@ def _state(instance: Instance, *, with_payloads: bool) -> Any:
     )
 
 
-def _statuses(numbers: Iterable[int]) -> Iterable[Status]:
+def _statuses(numbers: Iterable[int]) -> list[Status]:
     return [status for status, number in _NUMBERS.items() if number in numbers]
 
 

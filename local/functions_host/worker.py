@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import azure.functions as func
 from azure.functions import meta
 
-from local.functions_host import adapters, functions
+from local.functions_host import adapters, functions, protocols
 from local.functions_host.functions import Function
 
 _STOP_SECONDS = 1.0
@@ -81,8 +81,10 @@ class Worker:
         return _encoded(function, result)
 
     def orchestrator(self, function: Function) -> Callable[[str], str]:
-        """The function from the protocol's JSON to its JSON; the engine calls it in `threads`."""
+        """The function from text to text of the SDK's protocol; the engine calls it in `threads`."""
         name, call = function.trigger.name, function.call
+        if inspect.iscoroutinefunction(call):  # since version 2
+            call = functools.partial(self._wait_for, call)
         return lambda body: str(call(**{name: func.OrchestrationContext(body)}))
 
     async def activity(self, function: Function, text: str) -> str:
@@ -95,6 +97,9 @@ class Worker:
             return await self._on_loop(call(**arguments))
         run = functools.partial(call, **arguments)
         return await asyncio.get_running_loop().run_in_executor(self.threads, run)
+
+    def _wait_for(self, call: Callable[..., Any], **arguments: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(call(**arguments), self._loop).result()
 
     async def _on_loop(self, coroutine: Any) -> Any:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
@@ -158,11 +163,13 @@ def _context(function: Function) -> SimpleNamespace:
 
 
 async def _end_all() -> None:
-    """Cancel what runs on this loop, and close the SDK's session if it is bound to it."""
+    """Cancel what runs on this loop, and close version 1's session if it is bound to it."""
     running = asyncio.all_tasks() - {asyncio.current_task()}
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+    if protocols.IS_PROTOBUF:
+        return
     sessions = importlib.import_module("azure.durable_functions.models.utils.http_utils")
     session = getattr(sessions, "_client_session", None)
     if session is not None and session._loop is asyncio.get_running_loop():
