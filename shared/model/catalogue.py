@@ -280,10 +280,16 @@ def driver_of(size: str) -> DriverKind:
 
 def takes_driver(size: str, driver: DriverKind) -> bool:
     """Whether an image with this driver serves the GPUs of a size. Microsoft's GRID driver also
-    serves whole T4s (https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup).
+    serves whole T4s (https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup),
+    and proprietary modules every data-centre GPU up to Hopper, as are all in the catalogue
+    (https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html).
     """
-    is_t4 = re.search(r"_T4_v3$", size, re.IGNORECASE) is not None
-    return driver_of(size) is driver or (driver is DriverKind.GRID and is_t4)
+    own = driver_of(size)
+    if driver is DriverKind.GRID:
+        return own is driver or re.search(r"_T4_v3$", size, re.IGNORECASE) is not None
+    if driver is DriverKind.DATACENTER_PROPRIETARY:
+        return own is not DriverKind.GRID and gpu_of(size) is not None
+    return own is driver
 
 
 def gpu_of(size: str) -> GpuFacts | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.base.errors import Problem
-from shared.model import catalogue
+from shared.model import catalogue, version_floors
 from shared.model.catalogue import DriverKind
 from shared.model.plans import ImagePlan, PoolPlan
 from shared.model.requests import SecurityType
@@ -38,7 +38,11 @@ def pool_problems(
 
 
 def image_problems(image: ImagePlan) -> list[Problem]:
-    """Why the image's driver cannot be installed on its system, or with its security type."""
+    """Why the image's driver cannot be installed: on its system, with its security type, in the
+    version of the request.
+    """
+    if image.driver is DriverKind.DATACENTER_PROPRIETARY:
+        return _branch_problems(image.driver_version)
     if image.driver is not DriverKind.GRID:
         return []
     problems = []
@@ -50,6 +54,17 @@ def image_problems(image: ImagePlan) -> list[Problem]:
         field = "image.securityType"
         problems.append(Problem(field=field, code="DriverUnsuitable", message=message))
     return problems
+
+
+def _branch_problems(version: str | None) -> list[Problem]:
+    end = version_floors.branch_without_proprietary()
+    if version is None or int(version.partition(".")[0]) < end:
+        return []
+    message = (
+        f"driver {version} has open modules only, as all from branch {end} on, and V100 needs "
+        "proprietary ones: name an older version, or leave it out"
+    )
+    return [Problem(field="image.driverVersion", code="DriverUnsuitable", message=message)]
 
 
 def builder_mismatch(image: ImagePlan, size: str, gpus: int) -> str | None:

@@ -131,9 +131,12 @@ def _sizes(pool: Pool) -> list[str]:
 
 
 def _driver(request: Build, builder_size: str) -> DriverKind:
-    """That of the first size, but GRID where any size needs it: that driver also serves T4s."""
+    """The narrowest that any size needs: Volta has no other than proprietary modules, which newer
+    GPUs take, too, and A10 none but GRID, which T4 takes.
+    """
     needed = [catalogue.driver_of(size) for size in _gpu_sizes(request, builder_size)]
-    return DriverKind.GRID if DriverKind.GRID in needed else needed[0]
+    order = (DriverKind.GRID, DriverKind.DATACENTER_PROPRIETARY, DriverKind.DATACENTER_OPEN)
+    return next(kind for kind in order if kind in needed)
 
 
 def _grid_driver(image: requests.Image, settings: Settings) -> GridDriver:

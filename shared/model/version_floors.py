@@ -36,14 +36,24 @@ def _table() -> dict[str, Any]:
 @cache
 def default_versions() -> dict[str, str]:
     """What is installed where a request names no version: provisioning/catalogue.sh."""
-    text = (_HOME / "catalogue.sh").read_text()
     constants = {"docker": "DOCKER", "containerToolkit": "TOOLKIT", "driver": "DRIVER"}
-    found = {}
-    for software, constant in constants.items():
-        match = re.search(rf"^readonly CATALOGUE_{constant}_VERSION=(\S+)", text, re.MULTILINE)
-        assert match is not None, constant
-        found[software] = match[1]
-    return found
+    return {
+        software: _constant(f"CATALOGUE_{constant}_VERSION")
+        for software, constant in constants.items()
+    }
+
+
+@cache
+def branch_without_proprietary() -> int:
+    """The first branch of NVIDIA's driver that has open modules only: provisioning/catalogue.sh."""
+    return int(_constant("DRIVER_BRANCH_WITHOUT_PROPRIETARY"))
+
+
+def _constant(name: str) -> str:
+    text = (_HOME / "catalogue.sh").read_text()
+    match = re.search(rf"^readonly {name}=(\S+)", text, re.MULTILINE)
+    assert match is not None, name
+    return match[1]
 
 
 def problems(image: ImagePlan) -> list[Problem]:

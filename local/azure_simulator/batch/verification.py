@@ -24,6 +24,8 @@ MARK = re.compile(r"^# batch-prep step: verify\b", re.MULTILINE)
 CHECK_FAILED = 30  # exit code of the step contract
 _ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _GRID_FAMILIES = frozenset({"standardnvadsa10v5family"})
+# V100: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html
+_WITHOUT_OPEN_MODULES = frozenset({"standardndsv2family", "standardncsv3family"})
 _TOO_NEW_FAMILIES = frozenset({"standardncadsx900v9family"})  # no driver knows these GPUs yet
 _GPU_MODELS = {
     "standard ncasv3_t4 family": "Tesla T4",
@@ -189,7 +191,10 @@ def _driver_problem(host: Host) -> str:
         return "GPU_SECURE_BOOT"
     if host.size.family.lower() in _TOO_NEW_FAMILIES:
         return "GPU_UNSUPPORTED"
-    is_grid = host.contents["driverKind"] == "grid"
+    kind = host.contents["driverKind"]
+    if kind == "datacenter-open" and host.size.family.lower() in _WITHOUT_OPEN_MODULES:
+        return "GPU_UNSUPPORTED"
+    is_grid = kind == "grid"
     if host.size.family.lower() in _GRID_FAMILIES and not is_grid:
         return "GPU_UNSUPPORTED"
     return ""

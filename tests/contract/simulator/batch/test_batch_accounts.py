@@ -50,7 +50,7 @@ def test_most_of_the_64_family_quotas_are_zero(world):
     account = world.make_account()
     quotas = {item.name: item.core_quota for item in account.dedicated_core_quota_per_vm_family}
     assert len(quotas) == 64
-    assert sum(cores == 0 for cores in quotas.values()) > 50
+    assert sum(cores == 0 for cores in quotas.values()) >= 50
     assert quotas["Standard NCASv3_T4 Family"] > 0
     assert quotas["standardDSv5Family"] > 0
     assert account.dedicated_core_quota_per_vm_family_enforced

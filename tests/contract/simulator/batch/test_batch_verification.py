@@ -62,6 +62,7 @@ def test_a_node_without_gpu_and_expectations_skips_the_gpu(world):
         ({}, CPU, {"EXPECT_GPU": "1"}, "GPU_ABSENT"),
         ({}, T4, {"EXPECT_GPU": "2"}, "GPU_COUNT"),
         ({}, "Standard_NV6ads_A10_v5", {"EXPECT_GPU": "auto"}, "GPU_UNSUPPORTED"),
+        ({}, "Standard_ND40rs_v2", {"EXPECT_GPU": "auto"}, "GPU_UNSUPPORTED"),
         ({}, T4, {"EXPECT_IMAGES": BUSYBOX}, "IMAGE_MISSING"),
         ({}, T4, {"VERIFY_IMAGE": BUSYBOX}, "CONTAINER_RUN"),
         ({"images": [as_preloaded(BUSYBOX)], "toolkit": ""}, T4, {"VERIFY_IMAGE": BUSYBOX},

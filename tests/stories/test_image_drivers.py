@@ -1,0 +1,43 @@
+"""Which driver an image gets for the sizes of its pools."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, a_pool, a_request, an_image
+
+V100, T4, A100 = "Standard_ND40rs_v2", "Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4"
+UNKNOWN = "Standard_NC4ads_X900_v9"  # newer than every driver
+
+
+@pytest.mark.parametrize("sizes", [[V100], [T4, V100, A100]], ids=["V100 only", "V100 and newer"])
+def test_an_image_for_v100_pools_is_built_on_the_usual_builder(
+    world: World, sizes: list[str]
+) -> None:
+    """Proprietary modules serve every data-centre GPU up to Hopper, the builder's T4 among them."""
+    pools = [a_pool(f"pool{i}", vmSize=size, verify=True) for i, size in enumerate(sizes)]
+    build = world.build(a_request(image=an_image(gpu=True), pools=pools))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverKind"] == "datacenter-proprietary"
+    assert build["image"]["vmSize"] == T4
+    assert all(pool["verified"] for pool in build["pools"])
+
+
+def test_gpus_newer_than_hopper_get_no_proprietary_modules(world: World) -> None:
+    """NVIDIA supports them with open modules only."""
+    pools = [a_pool("old", vmSize=V100), a_pool("new", vmSize=UNKNOWN)]
+    build = world.build(a_request(image=an_image(gpu=True), pools=pools))
+
+    assert [d["code"] for d in build["error"]["details"]] == ["DriverUnsuitable"]
+    assert UNKNOWN in build["error"]["message"]
+
+
+def test_a_driver_branch_without_proprietary_modules_stops_a_build(world: World) -> None:
+    """Its script would refuse the version when the builder is paid for."""
+    image = an_image(gpu=True, driverVersion="620.10.01")
+    build = world.build(a_request(image=image, pools=[a_pool("old", vmSize=V100)]))
+
+    assert [(d["field"], d["code"]) for d in build["error"]["details"]] == [
+        ("image.driverVersion", "DriverUnsuitable")
+    ]
