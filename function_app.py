@@ -104,4 +104,4 @@ async def sweep_leftovers(timer: func.TimerRequest, client) -> None:  # type: ig
     """Remove what lost builds left."""
     from triggers import timers
 
-    await timers.begin_sweep(services(), client)
+    await timers.sweep(services(), client)

@@ -13,6 +13,7 @@ from shared.engine.activity import Json, Services
 from shared.model import cleanup
 from shared.model.cleanup import BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
+from shared.store import build_rows
 from shared.store.row_checks import ENDED
 
 if TYPE_CHECKING:
@@ -73,21 +74,21 @@ def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> 
 def builds_of(services: Services) -> dict[str, BuildFacts]:
     """The records of all builds, by id."""
     default = services.azure.config.default_resource_group
-    return {row.key: _build(row, default) for row in services.records.builds()}
+    return {row.key: _build(services, row, default) for row in services.records.builds()}
 
 
-def _build(row: Row, default: str) -> BuildFacts:
-    """A failed build that may be resumed still needs its resource group."""
-    outcome = (row.get("Outcome") or {}) if row["State"] in ENDED else {}
-    failed_for_good = row["State"] in {"failed", "cancelled"} and not outcome.get("resumable")
-    request = row.get("Request") or {}
-    parts = [request.get("image") or {}, request.get("batchAccount") or {}]
-    groups = tuple(part.get("resourceGroup") or default for part in parts)
+def _build(services: Services, row: Row, default: str) -> BuildFacts:
+    """A failed build that may be resumed still needs its resource group. Few builds have left
+    anything, so only their outcomes are read.
+    """
+    is_over = row["State"] in ENDED
+    failed_for_good = row["State"] in {"failed", "cancelled"} and not row["IsResumable"]
+    outcome = services.records.outcome(row.key) if is_over and row["HasLeftovers"] else None
     return BuildFacts(
         state=row["State"],
-        is_over=bool(outcome),
-        may_need=() if failed_for_good else groups,
-        leftovers=tuple(outcome.get("leftovers") or ()),
+        is_over=is_over,
+        may_need=() if failed_for_good else build_rows.groups_of(row, default),
+        leftovers=tuple(outcome.leftovers if outcome else ()),
     )
 
 

@@ -84,14 +84,14 @@ def list_recipes(services: Services, _plan: NoInput, _: PollState) -> Recipes:
 @short_activity(
     RecipePlan, RecipeAccepted, verb="accept the recipe's request", subject=lambda plan: plan.name
 )
-def accept_recipe(services: Services, plan: RecipePlan, _: PollState) -> RecipeAccepted:
+def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> RecipeAccepted:
     """Accept one build per recipe and day; a second rebuild on that day finds the first one."""
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")
     request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
     try:
-        accepted = acceptance.accept(services.records, request, services.azure.config)
+        accepted = acceptance.accept(services.records, request, services.azure.config, now=poll.now)
     except RequestRefused as refused:
         return RecipeAccepted(skipped=str(refused))
     except acceptance.RequestConflict as taken:

@@ -305,7 +305,7 @@ def _measured(world: MeasuredWorld, stretch: Stretch, outcomes: Counter[str]) ->
 
 
 def _states(world: MeasuredWorld, mode: str) -> Counter[str]:
-    return Counter(str(row["State"]) for row in world.records.builds() if row["Mode"] == mode)
+    return Counter(str(row["State"]) for row in world.build_rows() if row["Mode"] == mode)
 
 
 def _message(number: int) -> Json:

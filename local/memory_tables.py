@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
@@ -22,6 +23,8 @@ from azure.core.exceptions import (
 
 Json = dict[str, Any]
 Key = tuple[str, str]
+_Test = Callable[[Mapping[str, Any]], bool]
+_Any = list[list[_Test]]  # one of the lists holds as a whole
 Rows = dict[str, dict[str, "MemoryEntity"]]  # by partition and row, as the service keeps them
 
 # Limits of the service:
@@ -29,6 +32,7 @@ Rows = dict[str, dict[str, "MemoryEntity"]]  # by partition and row, as the serv
 _STRING_MAX = 64 * 1024  # bytes of UTF-16
 _ENTITY_MAX = 1024 * 1024  # bytes
 _PROPERTIES_MAX = 255
+_PAGE_MAX = 1000  # rows of one answer
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 _KEY_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 
@@ -86,12 +90,14 @@ class MemoryTable:
     def __init__(self, tables: dict[str, Rows], name: str, etags: Iterator[int]) -> None:
         self._tables, self._name, self._etags = tables, name, etags
 
-    def get_entity(self, partition_key: str, row_key: str) -> MemoryEntity:
+    def get_entity(
+        self, partition_key: str, row_key: str, *, select: Sequence[str] | None = None
+    ) -> MemoryEntity:
         """One row; ResourceNotFoundError where there is none."""
         found = self._partition(partition_key).get(row_key)
         if found is None:
             raise _error(ResourceNotFoundError, "ResourceNotFound", row_key)
-        return _copy(found)
+        return _copy(found, select)
 
     def create_entity(self, entity: Mapping[str, Any]) -> Json:
         """Insert; ResourceExistsError where the key is taken."""
@@ -137,13 +143,23 @@ class MemoryTable:
         self._partition(partition_key).pop(row_key, None)
 
     def query_entities(
-        self, query_filter: str, parameters: Mapping[str, Any]
+        self,
+        query_filter: str,
+        *,
+        parameters: Mapping[str, Any],
+        select: Sequence[str] | None = None,
+        results_per_page: int | None = None,
     ) -> Iterator[MemoryEntity]:
-        """The rows of one partition, in order of their keys: the only query the app makes."""
-        if query_filter != "PartitionKey eq @p":
-            raise NotImplementedError(query_filter)
-        rows = self._partition(parameters["p"])
-        return (_copy(rows[key]) for key in sorted(rows))
+        """The rows that a filter picks, in order of their keys. How many come in one answer cannot
+        be seen: the SDK asks for the next ones by itself.
+        """
+        if results_per_page is not None and not 1 <= results_per_page <= _PAGE_MAX:
+            raise _error(HttpResponseError, "InvalidInput", f"$top={results_per_page}")
+        picked = _Filter(query_filter, parameters)
+        rows = self._rows()
+        for partition in sorted(rows) if picked.partition is None else [picked.partition]:
+            found = rows.get(partition, {})
+            yield from [_copy(found[k], select) for k in sorted(found) if picked.holds(found[k])]
 
     def list_entities(self) -> Iterator[MemoryEntity]:
         """Every row, in order of the keys."""
@@ -175,8 +191,56 @@ def _by_key(dumped: list[tuple[Json, str]]) -> Rows:
     return rows
 
 
-def _copy(entity: MemoryEntity) -> MemoryEntity:
-    return MemoryEntity(dict(entity), entity.metadata["etag"])
+def _copy(entity: MemoryEntity, select: Sequence[str] | None = None) -> MemoryEntity:
+    columns = entity if select is None else {n: entity[n] for n in select if n in entity}
+    return MemoryEntity(dict(columns), entity.metadata["etag"])
+
+
+class _Filter:
+    """A filter in OData's words: `Column eq @name`, `gt`, `and`, `or` and brackets, a space between
+    any two of them, as the SDK needs it to find the parameters. `and` binds closer than `or`.
+    """
+
+    def __init__(self, text: str, parameters: Mapping[str, Any]) -> None:
+        self._parameters = parameters
+        self._words = words = text.split(" ") if text else []
+        is_of_one = words[:2] == ["PartitionKey", "eq"]
+        first = str(parameters[words[2].removeprefix("@")]) if is_of_one else None
+        self._any = self._read_any() if words else [[]]
+        self.partition = first if len(self._any) == 1 else None  # in which all these rows are
+        if words:
+            raise NotImplementedError(text)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        return any(all(each(row) for each in every) for every in self._any)
+
+    def _read_any(self) -> _Any:
+        found = [self._read_every()]
+        while self._words[:1] == ["or"]:
+            del self._words[0]
+            found.append(self._read_every())
+        return found
+
+    def _read_every(self) -> list[_Test]:
+        found = [self._read_test()]
+        while self._words[:1] == ["and"]:
+            del self._words[0]
+            found.append(self._read_test())
+        return found
+
+    def _read_test(self) -> _Test:
+        if self._words[0] == "(":
+            del self._words[0]
+            inside = self._read_any()
+            assert self._words.pop(0) == ")"
+            return lambda row: any(all(each(row) for each in every) for every in inside)
+        column, comparison, name = self._words[:3]
+        del self._words[:3]
+        value, compare = self._parameters[name.removeprefix("@")], _COMPARISONS[comparison]
+        return lambda row: column in row and compare(row[column], value)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"eq": operator.eq, "gt": operator.gt}
 
 
 def _checked_key(entity: Mapping[str, Any]) -> Key:

@@ -12,8 +12,10 @@ import functools
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import activities
 import orchestrators
@@ -30,8 +32,9 @@ from local.stack import layout
 from shared.azure.clients import Azure
 from shared.base import settings
 from shared.engine.activity import Services
+from shared.engine.polling_loop import iso
 from shared.store.records import Records
-from shared.store.tables import Tables
+from shared.store.tables import Row, Tables
 from triggers import builds, catalogue, http, intake, timers
 from triggers.http import Answer, Call, Handler
 
@@ -136,6 +139,7 @@ class World:
             outbox=self.outbox,  # type: ignore[arg-type]
             new_public_key=lambda: _PUBLIC_KEY,
             new_id=self._new_id,
+            now=lambda: iso(datetime.fromtimestamp(self.clock.now(), UTC)),
         )
         self.records = self.services.records
         self.engine = InlineEngine(
@@ -201,10 +205,13 @@ class World:
 
     # -- using the API ----------------------------------------------------------------------------
 
-    def ask(self, handler: Handler, body: object = None, **params: str) -> Answer:
+    def ask(
+        self, handler: Handler, body: object = None, url: str = "http://app/api/x", **params: str
+    ) -> Answer:
         """One HTTP request, its orchestration started as the trigger would."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        call = Call(params=params, body=data, url="http://app/api/x", services=self.services)
+        query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        call = Call(params=params, query=query, body=data, url=url, services=self.services)
         answer = http.handle(handler, call)
         if answer.begin is not None:
             self._begin(answer.begin)
@@ -229,18 +236,38 @@ class World:
         """GET /api/builds/{id}."""
         return self.ask(builds.show_build, id=build).body
 
+    def every(self, handler: Handler, name: str) -> list[Json]:
+        """The rows of all pages of a list."""
+        rows: list[Json] = []
+        url = "http://app/api/x"
+        while url:
+            page = self.ask(handler, url=url).body
+            rows += page[name]
+            url = page.get("nextLink", "")
+        return rows
+
     def builds(self) -> list[Json]:
         """The documents of all builds, by id."""
-        found = self.ask(builds.list_builds).body["builds"]
+        found = self.every(builds.list_builds, "builds")
         return [self.show(build) for build in sorted(each["buildId"] for each in found)]
+
+    def build_rows(self) -> list[Row]:
+        """The rows of all builds in the app's table, the newest first."""
+        found = [self.records.build(small.key) for small in self.records.builds()]
+        rows = [row for row in found if row is not None]
+        return sorted(rows, key=lambda row: str(row.get("CreatedAt", "9")), reverse=True)
+
+    def refused(self) -> list[Row]:
+        """The rows of the refused messages in the app's table."""
+        return self.records.list_refused(1000)[0]
 
     def images(self) -> list[Json]:
         """GET /api/images."""
-        return list(self.ask(catalogue.list_images).body["images"])
+        return self.every(catalogue.list_images, "images")
 
     def pools(self) -> list[Json]:
         """GET /api/pools."""
-        return list(self.ask(catalogue.list_pools).body["pools"])
+        return self.every(catalogue.list_pools, "pools")
 
     def deliver(self, text: str, message_id: str = "m1") -> None:
         """A queue message reaches the app."""
@@ -273,7 +300,7 @@ class World:
 
     def begin_sweep(self) -> None:
         """The timer fires."""
-        asyncio.run(timers.begin_sweep(self.services, open_client(self.engine)))
+        asyncio.run(timers.sweep(self.services, open_client(self.engine)))
 
     def begin_rebuild(self) -> None:
         """The weekly timer fires."""

@@ -6,8 +6,10 @@ from shared.base import names
 from shared.base.wire import replace
 from shared.model import planning, resuming
 from shared.model.documents import Accepted, BuildList
+from shared.model.queries import BuildsQuery
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
+from shared.store.row_checks import RUNNING
 from triggers import forecast, http, views
 from triggers.http import Answer, Begin, Call
 
@@ -16,7 +18,11 @@ def start_build(call: Call) -> Answer:
     """Start a build of an image, of pools, or of both."""
     try:
         accepted = acceptance.accept(
-            call.services.records, call.json(), call.services.azure.config, call.services.new_id()
+            call.services.records,
+            call.json(),
+            call.services.azure.config,
+            now=call.services.now(),
+            fallback_id=call.services.new_id(),
         )
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
@@ -35,9 +41,12 @@ def accepted_document(call: Call, build: str) -> Accepted:
 
 
 def list_builds(call: Call) -> Answer:
-    """List all builds, the newest first."""
-    builds = [views.build_summary(row) for row in call.services.records.builds()]
-    return Answer(document=BuildList(builds=builds))
+    """List builds, the newest first."""
+    query = call.asked(BuildsQuery)
+    states = sorted(RUNNING) if query.state == "running" else [query.state] if query.state else []
+    rows, last = call.services.records.list_builds(states, query.limit, query.place)
+    builds = [views.build_summary(row["Build"], row) for row in rows]
+    return Answer(document=BuildList(builds=builds, **call.next_link(query, last)))
 
 
 def show_build(call: Call) -> Answer:

@@ -18,14 +18,17 @@ from shared.model.documents import (
 )
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan
+from shared.model.queries import ImageQuery, PageQuery, PoolsQuery
 from shared.model.requests import Mode
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call, Json
 
 
 def list_images(call: Call) -> Answer:
-    """List all image versions that builds have published."""
-    return Answer(document=ImageList(images=call.services.records.images()))
+    """List the image versions that builds have published."""
+    query = call.asked(PageQuery)
+    images, last = call.services.records.list_images(query.limit, query.place)
+    return Answer(document=ImageList(images=images, **call.next_link(query, last)))
 
 
 def show_image(call: Call) -> Answer:
@@ -49,7 +52,8 @@ def show_bill_of_materials(call: Call) -> Answer:
 
 def _image(call: Call) -> ImageRecord | None:
     gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
-    return call.services.records.image(gallery, name, version, call.query.get("resourceGroup"))
+    group = call.asked(ImageQuery).resource_group
+    return call.services.records.image(gallery, name, version, group)
 
 
 def _no_image(call: Call) -> Answer:
@@ -60,7 +64,9 @@ def _no_image(call: Call) -> Answer:
 
 def list_pools(call: Call) -> Answer:
     """List the pools that builds have made, of all Batch accounts or of one."""
-    return Answer(document=PoolList(pools=call.services.records.pools(call.query.get("account"))))
+    query = call.asked(PoolsQuery)
+    pools, last = call.services.records.list_pools(query.account, query.limit, query.place)
+    return Answer(document=PoolList(pools=pools, **call.next_link(query, last)))
 
 
 def show_pool(call: Call) -> Answer:
@@ -106,7 +112,7 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
         low_priority_nodes=low,
     )
     changed = {"account": record.batch_account, "pool": record.pool_id}
-    call.services.records.accept_build(plan.build_id, mode, changed)
+    call.services.records.accept_build(plan.build_id, mode, changed, call.services.now())
     return Answer(
         status=202,
         document=builds.accepted_document(call, plan.build_id),

@@ -9,7 +9,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import azure.functions as func
 
@@ -17,11 +18,13 @@ from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.base.wire import Wire
 from shared.engine.activity import Services
-from shared.model import parsing
+from shared.model import parsing, queries
 from shared.model.documents import Error, ErrorDetail
+from shared.model.queries import PageQuery, Place, Query
 
 log = logging.getLogger("batch_prep.http")
 Json = dict[str, Any]
+QueryT = TypeVar("QueryT", bound=Query)
 BODY_BYTES_MAX = 1024 * 1024  # of a JSON request
 _JSON = "application/json"
 
@@ -42,6 +45,18 @@ class Call:
             message = f"the body has {len(self.body)} bytes; {BODY_BYTES_MAX} are allowed"
             raise RequestRefused([Problem(field="$", code="TooLarge", message=message)])
         return parsing.parse_json(self.body, "body")
+
+    def asked(self, model: type[QueryT]) -> QueryT:
+        """The parameters of the URL. Raises RequestRefused."""
+        return parsing.parse_query(model, self.query)
+
+    def next_link(self, query: PageQuery, last: Place | None) -> Json:
+        """The field of a list's answer that leads to the next page, if there is one."""
+        if last is None:
+            return {}
+        asked = query.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        more = urlencode({**asked, "after": queries.token_of(last)})
+        return {"next_link": f"{self.url.partition('?')[0]}?{more}"}
 
     @property
     def origin(self) -> str:

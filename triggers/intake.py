@@ -10,6 +10,7 @@ from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
 from shared.model import parsing, request_size
 from shared.model.documents import Accepted, RefusedList, RefusedMessage
+from shared.model.queries import PageQuery
 from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
@@ -59,7 +60,11 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     try:
         request = parsing.parse_pool_message(parsing.parse_json(text, "message"), config)
         accepted = acceptance.accept_parsed(
-            services.records, request, config, f"message-{message_id}"
+            services.records,
+            request,
+            config,
+            now=services.now(),
+            fallback_id=f"message-{message_id}",
         )
     except RequestRefused as refused:
         problems = [p.to_wire() for p in refused.problems]
@@ -79,13 +84,15 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
 
 def list_refused(call: Call) -> Answer:
     """List the messages of the queue that were refused, each with the reasons."""
+    query = call.asked(PageQuery)
+    rows, last = call.services.records.list_refused(query.limit, query.place)
     refused = [
         RefusedMessage.from_wire(
             {"messageId": row.key, "message": row["Message"], "problems": row["Problems"]}
         )
-        for row in call.services.records.refused()
+        for row in rows
     ]
-    return Answer(document=RefusedList(refused=refused))
+    return Answer(document=RefusedList(refused=refused, **call.next_link(query, last)))
 
 
 def record_poison(services: Services, message_id: str, text: str) -> None:

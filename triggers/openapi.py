@@ -26,10 +26,6 @@ _IN_PATH = {
     "account": "The name of the Batch account.",
     "pool": "The id of the pool.",
 }
-_IN_QUERY = {
-    "resourceGroup": "The gallery's resource group, where galleries of one name are in several.",
-    "account": "The name of the Batch account whose pools are listed.",
-}
 _ERRORS = {
     400: "The request is refused; `details` names every problem. Nothing was started.",
     404: "There is nothing of that name.",
@@ -91,8 +87,18 @@ def _parameters(route: Route) -> Iterator[Json]:
     for name in (part[1:-1] for part in route.path.split("/") if part.startswith("{")):
         about = _IN_PATH[name]
         yield {"name": name, "in": "path", "required": True, "description": about, "schema": text}
-    for name in route.query:
-        yield {"name": name, "in": "query", "description": _IN_QUERY[name], "schema": text}
+    if (query := route.find_query()) is not None:
+        yield from _in_query(query)
+
+
+def _in_query(query: type[BaseModel]) -> Iterator[Json]:
+    """Each may be left out; so the schema need not speak of null."""
+    found = query.model_json_schema(schema_generator=_Untitled)["properties"]
+    for name, schema in found.items():
+        about = schema.pop("description")
+        [kind] = [each for each in schema.pop("anyOf", [{}]) if each.get("type") != "null"]
+        shown = {key: value for key, value in (schema | kind).items() if value is not None}
+        yield {"name": name, "in": "query", "description": about, "schema": shown}
 
 
 def _responses(route: Route) -> Json:

@@ -16,6 +16,7 @@ import azure.functions as func
 if TYPE_CHECKING:
     from shared.base.wire import Request, Wire
     from shared.engine.activity import Services
+    from shared.model.queries import Query
     from triggers.http import Handler
 
 
@@ -32,7 +33,7 @@ class Route:
     handler: str
     answers: dict[int, str]  # status: a model of `shared.model.documents`
     errors: tuple[int, ...] = ()  # the statuses with which the handler itself refuses
-    query: tuple[str, ...] = ()  # the names of optional query parameters
+    query: str | None = None  # a model of `shared.model.queries` for the URL's parameters
     body: str | None = None  # a model of `shared.model.requests` for the request's JSON
     uploads: str | None = None  # the media type of a request body that is not JSON
     starts: bool = False  # whether it may begin an orchestration
@@ -52,6 +53,13 @@ class Route:
         if self.body is None:
             return None
         model: type[Request] = pkgutil.resolve_name(f"shared.model.requests:{self.body}")
+        return model
+
+    def find_query(self) -> type[Query] | None:
+        """What the URL's parameters are parsed into, if it has any."""
+        if self.query is None:
+            return None
+        model: type[Query] = pkgutil.resolve_name(f"shared.model.queries:{self.query}")
         return model
 
     def find_answers(self) -> dict[int, type[Wire]]:
@@ -76,7 +84,9 @@ ROUTES = [
         method="GET",
         path="builds",
         handler="builds.list_builds",
+        query="BuildsQuery",
         answers={200: "BuildList"},
+        errors=(400,),
     ),
     Route(
         method="GET",
@@ -112,13 +122,15 @@ ROUTES = [
         method="GET",
         path="images",
         handler="catalogue.list_images",
+        query="PageQuery",
         answers={200: "ImageList"},
+        errors=(400,),
     ),
     Route(
         method="GET",
         path="images/{gallery}/{name}/{version}",
         handler="catalogue.show_image",
-        query=("resourceGroup",),
+        query="ImageQuery",
         answers={200: "ImageRecord"},
         errors=(404,),
     ),
@@ -126,7 +138,7 @@ ROUTES = [
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
         handler="catalogue.show_bill_of_materials",
-        query=("resourceGroup",),
+        query="ImageQuery",
         answers={200: "BillOfMaterials"},
         errors=(404,),
     ),
@@ -134,8 +146,9 @@ ROUTES = [
         method="GET",
         path="pools",
         handler="catalogue.list_pools",
-        query=("account",),
+        query="PoolsQuery",
         answers={200: "PoolList"},
+        errors=(400,),
     ),
     Route(
         method="GET",
@@ -156,7 +169,9 @@ ROUTES = [
         method="GET",
         path="refused",
         handler="intake.list_refused",
+        query="PageQuery",
         answers={200: "RefusedList"},
+        errors=(400,),
     ),
     Route(
         method="PATCH",

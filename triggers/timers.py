@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
@@ -10,11 +12,14 @@ from shared.engine.activity import NoInput, Services
 from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
 from shared.store import acceptance
+from shared.store.row_checks import RUNNING
 from triggers import http
 from triggers.http import Begin
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
+
+log = logging.getLogger("batch_prep.timers")
 
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
@@ -26,15 +31,24 @@ async def begin_rebuild(client: Any) -> None:
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=NoInput()))
 
 
+async def sweep(services: Services, client: Any) -> None:
+    """What the timer does: a sweep, and then order among the app's own records."""
+    await begin_sweep(services, client)
+    mended = await asyncio.to_thread(services.records.mend_list)
+    if mended:
+        log.info("rows of the list of builds mended: %s", mended)
+
+
 async def begin_sweep(services: Services, client: Any) -> None:
     """Take up what was accepted and never begun, then sweep; one sweep at a time."""
     dead: list[str] = []
-    for row in await asyncio.to_thread(services.records.builds):
-        if row["State"] not in {"accepted", "running"}:
-            continue
-        status = await client.get_status(row.key)
+    for build in await asyncio.to_thread(services.records.running):
+        status = await client.get_status(build.key)
         state = status.runtime_status.name if status and status.runtime_status else None
         if state is not None and state not in _OVER:
+            continue
+        row = await asyncio.to_thread(services.records.build, build.key)
+        if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over by now
             continue
         if row["State"] == "accepted" and await _taken_up(services, client, row):
             continue
@@ -70,7 +84,10 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
         return False
     try:
         accepted = await asyncio.to_thread(
-            acceptance.accept_parsed, services.records, request, services.azure.config
+            functools.partial(acceptance.accept_parsed, now=services.now()),
+            services.records,
+            request,
+            services.azure.config,
         )
     except acceptance.RequestConflict:
         return True  # another build has the image; this request is withdrawn

@@ -20,7 +20,7 @@ def build_document(row: Json, steps: Sequence[Json]) -> BuildDocument:
     moments = [str(s["SeenAt"]) for s in steps]
     latest = max([*moments, str(row.get("EndedAt") or ""), str(row.get("CreatedAt") or "")])
     return BuildDocument(
-        **dict(build_summary(row, latest)),
+        **dict(build_summary(row["RowKey"], row, latest)),
         steps=[step_document(s, latest, outcome) for s in steps],
         image=ImageRecord.from_wire(outcome["image"]) if outcome.get("image") else None,
         pools=[PoolRecord.from_wire(pool) for pool in outcome.get("pools", [])],
@@ -31,12 +31,12 @@ def build_document(row: Json, steps: Sequence[Json]) -> BuildDocument:
     )
 
 
-def build_summary(row: Json, latest: str | None = None) -> BuildSummary:
-    """One build as the list of builds shows it."""
+def build_summary(build: str, row: Json, latest: str | None = None) -> BuildSummary:
+    """One build as the list of builds shows it; `row` is the build's, or that of the list."""
     created = str(row.get("CreatedAt") or "")
     ended = str(row.get("EndedAt") or "") or latest or ""
     return BuildSummary(
-        build_id=row["RowKey"],
+        build_id=build,
         mode=row["Mode"],
         state="running" if row["State"] == "accepted" else row["State"],
         created_at=created or None,

@@ -32,7 +32,17 @@ _STEP_LOGS = "step-logs"
 QUEUES = ("pool-requests", "pool-requests-poison")
 TABLES = tuple(
     f"batchprep{what}"
-    for what in ("Images", "Pools", "Recipes", "Refused", "Builds", "Steps", "Pace", "Claims")
+    for what in (
+        "Images",
+        "Pools",
+        "Recipes",
+        "Refused",
+        "Builds",
+        "BuildList",
+        "Steps",
+        "Pace",
+        "Claims",
+    )
 )
 CONTAINERS = ("batch-prep-contexts", "batch-prep-documents")
 OPEN_CONTAINERS = (_STEP_LOGS,)

@@ -66,6 +66,7 @@ class Services:
     outbox: Outbox
     new_public_key: Callable[[], str]  # an OpenSSH public key; its private half is discarded
     new_id: Callable[[], str]  # an id for a request without one
+    now: Callable[[], str]  # Azure's time, ISO 8601, for triggers only: no orchestration has called
     cache: TtlCache = field(default_factory=TtlCache)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
 

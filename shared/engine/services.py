@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from functools import cache
 
 from shared.azure import clients, storage
 from shared.base import settings
+from shared.base.time_scale import TimeScale
 from shared.engine.activity import Services
+from shared.engine.polling_loop import iso
 from shared.store.outbox import Outbox
 from shared.store.records import Records
 
@@ -25,7 +28,16 @@ def from_environment() -> Services:
         outbox=Outbox(config),
         new_public_key=new_public_key,
         new_id=lambda: uuid.uuid4().hex,
+        now=lambda: now(config.time_scale),
     )
+
+
+def now(scale: TimeScale | None) -> str:
+    """Azure's time. An activity gets that of its orchestration, which is the same in every replay;
+    a request that a trigger takes has no orchestration yet.
+    """
+    real = datetime.now(UTC)  # noqa: TID251  see above
+    return iso(scale.azure_time(real) if scale else real)
 
 
 def new_public_key() -> str:

@@ -56,6 +56,9 @@ def _one_of(*values: str) -> Any:
 Moment = Annotated[str, Field(description="A time in ISO 8601, in UTC.")]
 Seconds = Annotated[float, Field(description="A duration in seconds.")]
 BuildId = Annotated[str, Field(description="The id of the build.")]
+NextLink = Annotated[
+    str | None, Field(description="The URL of the next page; left out of the last page.")
+]
 StatusUrl = Annotated[str, Field(description="The URL that shows how the work goes on.")]
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -106,9 +109,10 @@ class BuildSummary(Document):
 
 
 class BuildList(Document):
-    """All builds, the newest first."""
+    """A page of the builds, the newest first."""
 
     builds: list[BuildSummary]
+    next_link: NextLink = None
 
 
 class StepDocument(Document):
@@ -208,9 +212,10 @@ class Forecast(Document):
 
 
 class ImageList(Document):
-    """All image versions that builds have published."""
+    """A page of the image versions that builds have published."""
 
     images: list[ShownImage]
+    next_link: NextLink = None
 
 
 class BillOfMaterials(Document):
@@ -223,9 +228,10 @@ class BillOfMaterials(Document):
 
 
 class PoolList(Document):
-    """The pools that builds have made, without the checks of their nodes."""
+    """A page of the pools that builds have made, without the checks of their nodes."""
 
     pools: list[ListedPool]
+    next_link: NextLink = None
 
 
 class RefusedProblem(Document):
@@ -245,9 +251,10 @@ class RefusedMessage(Document):
 
 
 class RefusedList(Document):
-    """The messages of the queue that were refused."""
+    """A page of the messages of the queue that were refused."""
 
     refused: list[RefusedMessage]
+    next_link: NextLink = None
 
 
 # -- recipes --------------------------------------------------------------------------------------

@@ -16,12 +16,14 @@ from pydantic import ValidationError
 
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import Settings
-from shared.base.wire import Request, replace
+from shared.base.wire import Wire, replace
 from shared.model import limits, request_rules
 from shared.model.fields import shown
+from shared.model.queries import Query
 from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
 
-RequestT = TypeVar("RequestT", bound=Request)
+RequestT = TypeVar("RequestT", bound=Wire)
+QueryT = TypeVar("QueryT", bound=Query)
 
 
 def parse_json(text: str | bytes, what: str) -> object:
@@ -82,6 +84,11 @@ def parse_resize(data: object) -> Resize:
         message = "give nodes or lowPriorityNodes"
         raise RequestRefused([Problem(field="nodes", code="Missing", message=message)])
     return resize
+
+
+def parse_query(model: type[QueryT], query: dict[str, str]) -> QueryT:
+    """Parse the query parameters of a URL. Raises RequestRefused."""
+    return _parse(model, query)
 
 
 def parse_recipe(data: object, settings: Settings) -> Recipe:

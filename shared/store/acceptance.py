@@ -45,16 +45,19 @@ class RequestConflict(Exception):  # noqa: N818
         self.build = build
 
 
-def accept(records: Records, data: object, settings: Settings, fallback_id: str = "") -> Accepted:
+def accept(
+    records: Records, data: object, settings: Settings, *, now: str, fallback_id: str = ""
+) -> Accepted:
     """Parse and take POST /api/builds. `fallback_id` serves requests without an id.
 
     Raises RequestRefused (nothing is written) or RequestConflict.
     """
-    return accept_parsed(records, parsing.parse_build(data, settings), settings, fallback_id)
+    request = parsing.parse_build(data, settings)
+    return accept_parsed(records, request, settings, now=now, fallback_id=fallback_id)
 
 
 def accept_parsed(
-    records: Records, request: Build, settings: Settings, fallback_id: str = ""
+    records: Records, request: Build, settings: Settings, *, now: str, fallback_id: str = ""
 ) -> Accepted:
     """The same for a request that is parsed already."""
     request = request.with_request_id(fallback_id)
@@ -63,7 +66,7 @@ def accept_parsed(
         raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
     for _ in range(_RACES_MAX):
-        row = records.accept_build(plan.build_id, request.mode, wire)
+        row = records.accept_build(plan.build_id, request.mode, wire, now)
         if row is None:  # withdrawn at this moment, or unreadable
             continue
         if not _same(row["Request"], wire):

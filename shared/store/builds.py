@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,13 @@ from shared.base import timing
 from shared.base.wire import Wire, replace
 from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
+from shared.store import build_list, build_rows
+from shared.store.build_list import BuildList
 from shared.store.row_checks import BUILDS, ENDED, PACE, RUNNING, STEPS
 
 if TYPE_CHECKING:
-    from shared.store.tables import Row, Tables
+    from shared.model.queries import Place
+    from shared.store.tables import Among, Row, Tables
 
 Json = dict[str, Any]
 
@@ -39,7 +43,12 @@ class StepMark(Wire):
 
 
 def _ended(outcome: BuildOutcome, now: str) -> Json:
-    return {"State": outcome.state, "EndedAt": now, "Outcome": outcome.to_wire()}
+    return {"State": outcome.state, "EndedAt": now, **_outcome(outcome)}
+
+
+def _outcome(outcome: BuildOutcome) -> Json:
+    wire = outcome.to_wire()
+    return {"Outcome": wire, **build_rows.of_outcome(wire)}
 
 
 def outcome_of(row: Row) -> BuildOutcome | None:
@@ -53,21 +62,29 @@ class Builds:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._list = BuildList(tables)
 
     # -- builds ------------------------------------------------------------------------------------
 
-    def accept_build(self, build: str, mode: Mode, request: Json) -> Row | None:
+    def accept_build(self, build: str, mode: Mode, request: Json, now: str) -> Row | None:
         """Insert a build's row, or return the one that is there already. None if that one cannot be
         read, or was withdrawn at this moment.
         """
-        values = {"State": "accepted", "Mode": mode.value, "Request": request}
-        return self._tables.insert(BUILDS, "build", build, values) or self.build(build)
+        values = {"State": "accepted", "Mode": mode.value, "AcceptedAt": now, "Request": request}
+        values |= build_rows.of_request(request)
+        row = self._tables.insert(BUILDS, "build", build, values) or self.build(build)
+        if row is not None and row["State"] == "accepted":
+            self._list.put(row)
+        return row
 
     def withdraw_build(self, row: Row) -> bool:
         """Forget a build that could not be accepted after all; False if another writer was first:
         one who accepts or cancels it.
         """
-        return self._tables.remove_seen(BUILDS, row)
+        is_gone = self._tables.remove_seen(BUILDS, row)
+        if is_gone:
+            self._list.remove(row)
+        return is_gone
 
     def confirm_build(self, row: Row) -> bool:
         """The build has its image: a caller who saw the row before cannot withdraw it now."""
@@ -80,32 +97,38 @@ class Builds:
             return {"State": "running", "EndedAt": "", "CreatedAt": row.get("CreatedAt") or now}
 
         self._tables.update(BUILDS, "build", build, change)
+        self._show(build)
 
     def reopen_build(self, build: str) -> bool:
         """Let an ended build go on; False if it has not ended."""
         row = self.build(build)
         if row is None or row["State"] not in {"failed", "cancelled"}:
             return False
-        return self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
+        reopened = self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
+        self._show(build)
+        return reopened
 
     def close_again(self, row: Row) -> None:
         """Undo `reopen_build` where nothing came of it."""
         self._tables.replace(BUILDS, row, {"State": row["Outcome"]["state"]})
+        self._show(row.key)
 
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
         ended = _ended(outcome, now)
         self._tables.update(BUILDS, "build", outcome.build_id, lambda _: ended)
+        self._show(outcome.build_id)
 
     def end_dead_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome of a build that died, unless the build itself wrote one meanwhile."""
         row = self.build(outcome.build_id)
         if row is not None and row["State"] not in ENDED:
             self._tables.replace(BUILDS, row, _ended(outcome, now))
+            self._show(outcome.build_id)
 
     def correct_outcome(self, row: Row, outcome: BuildOutcome) -> bool:
         """Write what became of an ended build since; False if another writer was first."""
-        return self._tables.replace(BUILDS, row, {"Outcome": outcome.to_wire()})
+        return self._tables.replace(BUILDS, row, _outcome(outcome))
 
     def outcome(self, build: str) -> BuildOutcome | None:
         """How a build ended, or None while it runs (also while it goes on after a failure)."""
@@ -117,9 +140,51 @@ class Builds:
         return self._tables.get(BUILDS, "build", build)
 
     def builds(self) -> list[Row]:
-        """All builds, newest first; those that have not begun come first of all."""
-        rows = self._tables.query(BUILDS, "build")
-        return sorted(rows, key=lambda r: str(r.get("CreatedAt", "9")), reverse=True)
+        """All builds with their small columns (`build_rows`)."""
+        return [row for each in self._narrow() if (row := self._completed(each)) is not None]
+
+    def running(self) -> list[Row]:
+        """The builds that have not ended, with their small columns."""
+        return self._narrow({"State": sorted(RUNNING)})
+
+    def _narrow(self, among: Among | None = None) -> list[Row]:
+        found = self._tables.query(BUILDS, "build", among=among, select=build_rows.COLUMNS)
+        return [row for row in found if row.get("State") in RUNNING | ENDED and row.get("Mode")]
+
+    def _completed(self, row: Row) -> Row | None:
+        """The row with its small columns, which are written if 0.1.0 has left them out. None if it
+        cannot be read.
+        """
+        if build_rows.is_complete(row):
+            return row
+        whole = self.build(row.key)
+        if whole is None:
+            return None
+        columns = build_rows.of_request(whole["Request"])
+        columns |= build_rows.of_outcome(whole.get("Outcome") or {})
+        self._tables.replace(BUILDS, whole, columns)  # another writer is as good
+        whole.update(columns)
+        return whole
+
+    def list_builds(
+        self, states: Sequence[str], limit: int, after: Place | None = None
+    ) -> tuple[Sequence[Json], Place | None]:
+        """At most so many builds, in these states or in any, newest first; and where the next page
+        begins.
+        """
+        if self._list.is_filled():
+            return self._list.page(states, limit, after)
+        return build_list.page_of(self._narrow(), states, limit, after)
+
+    def mend_list(self) -> int:
+        """Let the list of builds agree with the builds; returns how many rows did not."""
+        listed = self._list.rows()
+        return self._list.mend(listed, self.builds())
+
+    def _show(self, build: str) -> None:
+        row = self._tables.get(BUILDS, "build", build, select=build_rows.COLUMNS)
+        if row is not None:
+            self._list.put(row)
 
     def cancel_build(self, build: str) -> bool:
         """Ask a build to stop: its next poll sees it. False if it does not run."""
@@ -131,7 +196,7 @@ class Builds:
 
     def is_cancelled(self, build: str) -> bool:
         """Whether a person asked this build to stop."""
-        row = self.build(build)
+        row = self._tables.get(BUILDS, "build", build, select=["Cancel"])
         return bool(row and row.get("Cancel"))
 
     # -- steps -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.base import names
+from shared.model.requests import Mode
 from shared.store.builds import Builds
 from shared.store.row_checks import BUILDS, CLAIMS, RUNNING
 
@@ -53,25 +54,26 @@ class Claims(Builds):
         holder = self.holder("pool", resource.lower())
         if holder is not None and self._still_runs(holder):
             return holder
-        return self._changing(self._running()).get(pool_key(account, pool))
+        return self._changing().get(pool_key(account, pool))
 
     def pools_at_work(self) -> dict[tuple[str, str], str]:
         """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
-        running = self._running()
+        running = {row.key for row in self.running()}
         claims = self._tables.query(CLAIMS, "pool")
         claimed = {
             (path[-3], path[-1]): _holder(claim)
             for claim in claims
             if _holder(claim) in running and len(path := str(claim.get("Name")).split("/")) > 2
         }
-        return self._changing(running) | claimed
+        return self._changing() | claimed
 
-    def _running(self) -> dict[str, Row]:
-        return {r.key: r for r in self._tables.query(BUILDS, "build") if r["State"] in RUNNING}
-
-    def _changing(self, running: dict[str, Row]) -> dict[tuple[str, str], str]:
+    def _changing(self) -> dict[tuple[str, str], str]:
         """The pools that running builds resize or delete."""
-        wanted = {build: row["Request"] for build, row in running.items()}
+        modes = [Mode.RESIZE_POOL.value, Mode.DELETE_POOL.value]
+        changes = {"State": sorted(RUNNING), "Mode": modes}
+        wanted = {
+            row.key: row["Request"] for row in self._tables.query(BUILDS, "build", among=changes)
+        }
         return {
             pool_key(request["account"], request["pool"]): build
             for build, request in wanted.items()
@@ -79,8 +81,8 @@ class Claims(Builds):
         }
 
     def _still_runs(self, build: str) -> bool:
-        row = self.build(build)
-        return row is not None and row["State"] in RUNNING
+        row = self._tables.get(BUILDS, "build", build, select=["State"])
+        return row is not None and row.get("State") in RUNNING
 
     def claim_version(
         self, image: str, build: str, wanted: str | None, taken: list[str]

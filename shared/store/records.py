@@ -1,15 +1,16 @@
 """The records in Azure Table Storage: what is kept, and under which keys.
 
-    table             partition             row                what
-    batchprepBuilds   build                 build id           request, state, outcome, cancel flag
-    batchprepSteps    build id              [pool|]step        state, times, error
-    batchprepClaims   image, pool           digest of a name   the build that has it: a lock
-    batchprepClaims   version|group|...     a version number   the build that has it, for ever
-    batchprepImages   group|gallery|image   inverted version   an ImageRecord; newest first
-    batchprepPools    account               pool id            a PoolRecord
-    batchprepPace     pace                  all                what steps took, seconds by step
-    batchprepRecipes  recipe                name               what the weekly rebuild builds
-    batchprepRefused  pool-requests         message id         messages that could not be taken
+    table               partition             row                what
+    batchprepBuilds     build                 build id           request, state, outcome, cancel
+    batchprepBuildList  build                 inverted time|id   what a list shows; newest first
+    batchprepSteps      build id              [pool|]step        state, times, error
+    batchprepClaims     image, pool           digest of a name   the build that has it: a lock
+    batchprepClaims     version|group|...     a version number   the build that has it, for ever
+    batchprepImages     group|gallery|image   inverted version   an ImageRecord; newest first
+    batchprepPools      account               pool id            a PoolRecord
+    batchprepPace       pace                  all                what steps took, seconds by step
+    batchprepRecipes    recipe                name               what the weekly rebuild builds
+    batchprepRefused    pool-requests         message id         messages that could not be taken
 
 Every row carries `Schema`, the version of this layout.
 """
@@ -26,6 +27,7 @@ from shared.store.claims import Claims, pool_key
 from shared.store.row_checks import IMAGES, POOLS, RECIPES, REFUSED
 
 if TYPE_CHECKING:
+    from shared.model.queries import Place
     from shared.store.tables import Row
 
 Json = dict[str, Any]
@@ -43,6 +45,13 @@ class Records(Claims):
         names_ = (image.resource_group, image.gallery_name, image.image_name)
         partition, row = names.image_partition(*names_), names.version_row(image.version)
         self._tables.put(IMAGES, partition, row, {"Image": image.to_wire()})
+
+    def list_images(
+        self, limit: int, after: Place | None = None
+    ) -> tuple[list[ImageRecord], Place | None]:
+        """A page of `images`, and where the next one begins."""
+        rows, last = self._tables.page(IMAGES, limit=limit, after=after)
+        return [ImageRecord.from_wire(r["Image"]) for r in rows], last
 
     def images(self) -> list[ImageRecord]:
         """Every recorded image version, newest first within an image."""
@@ -74,11 +83,17 @@ class Records(Claims):
         row = self._tables.get(POOLS, *pool_key(account, pool))
         return None if row is None else PoolRecord.from_wire(row["Pool"])
 
-    def pools(self, account: str | None = None) -> list[PoolRecord]:
-        """The recorded pools, of one account or of all."""
-        own = account and account.lower()
-        rows = self._tables.query(POOLS, own) if own else self._tables.scan(POOLS)
-        return [PoolRecord.from_wire(r["Pool"]) for r in rows]
+    def pools(self) -> list[PoolRecord]:
+        """The recorded pools."""
+        return [PoolRecord.from_wire(r["Pool"]) for r in self._tables.scan(POOLS)]
+
+    def list_pools(
+        self, account: str | None, limit: int, after: Place | None = None
+    ) -> tuple[list[PoolRecord], Place | None]:
+        """A page of the recorded pools, of one account or of all; and where the next one begins."""
+        own = account.lower() if account else None
+        rows, last = self._tables.page(POOLS, own, limit=limit, after=after)
+        return [PoolRecord.from_wire(r["Pool"]) for r in rows], last
 
     def change_pool(
         self, account: str, pool: str, change: Callable[[PoolRecord], PoolRecord]
@@ -113,9 +128,11 @@ class Records(Claims):
         values = {"Message": kept, "Problems": list(problems)}
         self._tables.put(REFUSED, names.POOL_REQUESTS_QUEUE, message_id, values)
 
-    def refused(self) -> list[Row]:
-        """The refused messages."""
-        return self._tables.query(REFUSED, names.POOL_REQUESTS_QUEUE)
+    def list_refused(
+        self, limit: int, after: Place | None = None
+    ) -> tuple[list[Row], Place | None]:
+        """A page of the refused messages, and where the next one begins."""
+        return self._tables.page(REFUSED, names.POOL_REQUESTS_QUEUE, limit=limit, after=after)
 
     def check_reachable(self) -> None:
         """One cheap request. Raises what the storage raises."""

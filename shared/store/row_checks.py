@@ -16,6 +16,7 @@ from shared.model.requests import Mode
 Row = Mapping[str, Any]
 
 BUILDS = "batchprepBuilds"
+BUILD_LIST = "batchprepBuildList"
 STEPS = "batchprepSteps"
 CLAIMS = "batchprepClaims"
 PACE = "batchprepPace"

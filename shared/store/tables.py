@@ -9,10 +9,11 @@ one bad row must not hide the others.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -28,6 +29,8 @@ from shared.store import row_checks
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
+    from shared.model.queries import Place
+
 log = logging.getLogger("batch_prep.tables")
 
 Json = dict[str, Any]
@@ -40,6 +43,11 @@ _COLUMN_BYTES = 100  # more than a column's name and Azure's 8 bytes for it take
 
 
 _RACES_MAX = 10  # writers of one row are few: its build, and a person who cancels it
+
+Among = Mapping[str, Sequence[str]]
+"""Columns, each with the values that a row may have there."""
+_PAGE_MAX = 1000  # rows of one answer:
+# https://learn.microsoft.com/rest/api/storageservices/query-timeout-and-pagination
 
 
 class TooLong(Exception):  # noqa: N818
@@ -74,24 +82,73 @@ class Tables:
             for (table, partition, row), why in sorted(self._unreadable.copy().items())
         ]
 
-    def get(self, table: str, partition: str, row: str) -> Row | None:
-        """One row, or None."""
+    def get(
+        self, table: str, partition: str, row: str, *, select: Sequence[str] = ()
+    ) -> Row | None:
+        """One row, or None; with `select` only these of its columns."""
         if _IN_NO_KEY.search(partition + row):  # asked for by somebody outside; Azure refuses it
             return None
         try:
-            found = [self._service.get_table_client(table).get_entity(partition, row)]
+            client = self._service.get_table_client(table)
+            found = [client.get_entity(partition, row, select=_columns(select))]
         except ResourceNotFoundError:
             found = []
+        if select:
+            return next(map(_row, found), None)
         return next(iter(self._readable(found, table, partition, row)), None)
 
-    def query(self, table: str, partition: str) -> list[Row]:
-        """The rows of one partition, in the order of their keys."""
+    def query(
+        self, table: str, partition: str, *, among: Among | None = None, select: Sequence[str] = ()
+    ) -> list[Row]:
+        """The rows of one partition, in the order of their keys; the table service itself picks
+        those that have one of the values `among`, and the columns `select`. A row is checked only
+        as a whole.
+        """
+        found = self._found(table, partition, among=among, select=select)
+        if select:
+            return [_row(entity) for entity in found]
+        return self._readable(found, table, partition, is_all=among is None)
+
+    def page(
+        self,
+        table: str,
+        partition: str | None = None,
+        *,
+        limit: int,
+        after: Place | None = None,
+        among: Among | None = None,
+    ) -> tuple[list[Row], Place | None]:
+        """At most so many rows, of one partition or of all, in the order of their keys; and where
+        the next page begins, if there is one.
+        """
+        wanted = min(limit + 1, _PAGE_MAX)
+        entities = self._found(table, partition, after=after, among=among, results_per_page=wanted)
+        found = list(itertools.islice(entities, limit + 1))
+        rows = self._readable(found[:limit], table, is_all=False)
+        last = found[limit - 1] if len(found) > limit else None
+        return rows, None if last is None else (last["PartitionKey"], last["RowKey"])
+
+    def _found(
+        self,
+        table: str,
+        partition: str | None,
+        *,
+        after: Place | None = None,
+        among: Among | None = None,
+        select: Sequence[str] = (),
+        results_per_page: int | None = None,
+    ) -> Iterator[Any]:
         client = self._service.get_table_client(table)
+        text, parameters = _filter(partition, after, among or {})
         try:
-            found = client.query_entities("PartitionKey eq @p", parameters={"p": partition})
-            return self._readable(found, table, partition)
+            yield from client.query_entities(
+                text,
+                parameters=parameters,
+                select=_columns(select),
+                results_per_page=results_per_page,
+            )
         except ResourceNotFoundError:
-            return []
+            return
 
     def scan(self, table: str) -> list[Row]:
         """Every row."""
@@ -176,11 +233,13 @@ class Tables:
             answer = getattr(client, method)(entity)
         return answer
 
-    def _readable(self, entities: Iterable[Any], *where: str) -> list[Row]:
-        """Those that can be read, of all entities at `where`: table, partition, row."""
+    def _readable(self, entities: Iterable[Any], *where: str, is_all: bool = True) -> list[Row]:
+        """Those that can be read, of all or some entities at `where`: table, partition, row."""
         rows: list[Row] = []
         bad: dict[tuple[str, str, str], str] = {}
+        seen = set()
         for entity in entities:
+            seen.add((where[0], str(entity["PartitionKey"]), str(entity["RowKey"])))
             try:
                 row = _row(entity)
                 row_checks.check(where[0], row)
@@ -189,13 +248,35 @@ class Tables:
                 place = (where[0], str(entity["PartitionKey"]), str(entity["RowKey"]))
                 bad[place] = row_checks.reason(error)
         before = {place for place in self._unreadable if place[: len(where)] == where}
-        for place in before - bad.keys():
+        for place in (before if is_all else before & seen) - bad.keys():
             self._unreadable.pop(place, None)
         for place, why in bad.items():
             if place not in before:
                 log.error("a row cannot be read: %s: %s", ", ".join(place), why)
             self._unreadable[place] = why
         return rows
+
+
+def _filter(partition: str | None, after: Place | None, among: Among) -> tuple[str, dict[str, str]]:
+    """The text of a query and its values. A value never becomes text here: the SDK quotes it."""
+    start, row = after or ("", "")
+    if partition is None:
+        here = "( PartitionKey eq @start and RowKey gt @row )"
+        parts, values = [f"( PartitionKey gt @start or {here} )"], {"start": start, "row": row}
+    else:
+        parts, values = ["PartitionKey eq @partition"], {"partition": partition}
+        if after is not None:
+            parts, values = [*parts, "RowKey gt @row"], {**values, "row": row}
+    for column, wanted in among.items():
+        named = {f"{column}{number}": value for number, value in enumerate(wanted)}
+        parts.append(f"( {' or '.join(f'{column} eq @{name}' for name in named)} )")
+        values |= named
+    return " and ".join(parts), values
+
+
+def _columns(select: Sequence[str]) -> list[str] | None:
+    """Keys come only where they are asked for."""
+    return ["PartitionKey", "RowKey", *select] if select else None
 
 
 def _entity(partition: str, row: str, values: Json) -> Json:

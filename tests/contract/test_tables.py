@@ -76,6 +76,57 @@ def test_a_partition_is_read_in_the_order_of_its_keys(tables: Tables) -> None:
     assert len(tables.scan("things")) == 4
 
 
+def test_the_service_picks_rows_and_columns(tables: Tables) -> None:
+    """A list of small columns does not carry the large ones; a quote in a value is only a quote."""
+    tables.put("things", "p", "a", {"State": "new", "Large": {"text": "x" * 40_000}})
+    tables.put("things", "p", "b", {"State": "it's", "Small": True})
+    tables.put("things", "p", "c", {"Small": False})
+    tables.put("things", "q", "d", {"State": "new"})
+    states = {"State": ["new", "it's"]}
+    assert [r.key for r in tables.query("things", "p", among=states)] == ["a", "b"]
+    found = tables.query("things", "p", among={"State": ["it's"]}, select=["Small", "State"])
+    assert found == [{"PartitionKey": "p", "RowKey": "b", "Small": True, "State": "it's"}]
+    assert tables.replace("things", found[0], {"State": "old"})
+    narrow = tables.get("things", "p", "a", select=["State", "NoSuchColumn"])
+    assert narrow == {"PartitionKey": "p", "RowKey": "a", "State": "new"}
+    assert tables.query("things", "p", among={"State": ["' or PartitionKey eq 'q"]}) == []
+    assert tables.query("nothing", "p", among=states) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
+def test_pages_together_are_the_whole(tables: Tables, limit: int) -> None:
+    """Every row is on one page, in the order of the keys, of one partition and of the table."""
+    places = [("p", "a"), ("p", "b"), ("p", "c"), ("q", "a"), ("q", "d")]
+    for number, place in enumerate(places):
+        tables.put("things", *place, {"State": "odd" if number % 2 else "even"})
+
+    def pages(partition: str | None, **among: list[str]) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        after = None
+        while True:
+            rows, after = tables.page(
+                "things", partition, limit=limit, after=after, among=among or None
+            )
+            assert 0 < len(rows) <= limit
+            found += [(r["PartitionKey"], r.key) for r in rows]
+            if after is None:
+                return found
+            assert len(rows) == limit
+
+    assert pages(None) == places
+    assert pages("p") == places[:3]
+    assert pages(None, State=["even"]) == [places[0], places[2], places[4]]
+    assert tables.page("things", "none", limit=limit) == ([], None)
+
+
+def test_a_page_has_up_to_a_thousand_rows(tables: Tables) -> None:
+    """The service answers with no more than that at once."""
+    for number in range(3):
+        tables.put("things", "p", f"{number}", {})
+    rows, after = tables.page("things", "p", limit=1000)
+    assert (len(rows), after) == (3, None)
+
+
 def test_long_values_go_on_in_further_columns(tables: Tables) -> None:
     """An outcome of a hundred pools is longer than one column may be, and shrinks again later."""
     long = {"text": "ä" * 70_000, "list": [1, 2]}
@@ -107,7 +158,7 @@ def test_a_column_and_a_row_are_measured_in_utf16(tables: Tables) -> None:
 def test_a_claim_belongs_to_one_build_while_it_runs(tables: Tables) -> None:
     """The lock of an image is a row; it falls to the next build when its holder has ended."""
     records = Records(tables)
-    records.accept_build("b1", Mode.IMAGE_ONLY, {})
+    records.accept_build("b1", Mode.IMAGE_ONLY, {}, NOW)
     assert records.claim("image", "g|i", "b1") == "b1"
     assert records.claim("image", "g|i", "b2") == "b1"
     records.end_build(BuildOutcome(build_id="b1", state="failed"), NOW)

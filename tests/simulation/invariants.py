@@ -52,7 +52,7 @@ def _told(world: SimulatedWorld, checks: dict[str, Check]) -> list[str]:
 
 
 def every_request_ends_with_an_outcome(world: SimulatedWorld) -> Iterator[str]:
-    rows = {row.key: row for row in world.records.builds()}
+    rows = {row.key: row for row in world.build_rows()}
     for build in world.accepted:
         if build not in rows:
             yield f"build {build} was accepted and is not recorded"
@@ -77,7 +77,7 @@ def _pool_errors(outcome: Json) -> list[tuple[str, Json | None]]:
 
 
 def _lost_messages(world: SimulatedWorld, rows: Json) -> Iterator[str]:
-    refused = {row.key for row in world.records.refused()}
+    refused = {row.key for row in world.refused()}
     for arrival in world.story.arrivals:
         if arrival.act is not Act.MESSAGE:
             continue
@@ -99,7 +99,7 @@ def hiccups_fail_nothing(world: SimulatedWorld) -> Iterator[str]:
     """What time cures must not fail a build; meeting another request may."""
     if not world.is_benign:
         return
-    for row in world.records.builds():
+    for row in world.build_rows():
         outcome = row.get("Outcome") or {}
         if row["Mode"].endswith("-pool") and (outcome.get("error") or {}).get("code") == "Bug":
             continue  # its trigger died before it began: who asked was told so, and asked again
@@ -111,7 +111,7 @@ def hiccups_fail_nothing(world: SimulatedWorld) -> Iterator[str]:
 def an_image_has_one_build_at_a_time(world: SimulatedWorld) -> Iterator[str]:
     """The claim of an image is a lock."""
     runs: dict[str, list[tuple[str, str, str]]] = collections.defaultdict(list)
-    for row in world.records.builds():
+    for row in world.build_rows():
         image = (row["Request"].get("image") or {}).get("name")
         is_resumed = row.key in world.resumed  # with a pause in between
         if row["Mode"] in {"full", "image-only"} and row.get("CreatedAt") and not is_resumed:
@@ -128,7 +128,7 @@ def an_image_has_one_build_at_a_time(world: SimulatedWorld) -> Iterator[str]:
 
 def no_builder_outlives_its_build(world: SimulatedWorld) -> Iterator[str]:
     """Except what the outcome lists; a kept VM keeps its disk, card and network."""
-    told = [left.lower() for row in world.records.builds() for left in _leftovers(row)]
+    told = [left.lower() for row in world.build_rows() for left in _leftovers(row)]
     kept = {left.rpartition("/")[2] for left in told if "/virtualmachines/" in left}
     for resource in _builders_resources(world):
         identity = resource["id"].lower()
@@ -247,7 +247,7 @@ def no_remedy_is_given_twice(world: SimulatedWorld) -> Iterator[str]:
     a build that meets the nodes which an earlier one could not remove.
     """
     is_stuck = any(fault.get("method") == "PATCH" for fault in world.story.faults)
-    builds = len(world.records.builds()) + len(world.resumed) if is_stuck else 1
+    builds = len(world.build_rows()) + len(world.resumed) if is_stuck else 1
     given = collections.Counter(
         w.path for w in world.writes if w.path.endswith(("/reboot", "/reimage"))
     )
@@ -309,7 +309,7 @@ def what_is_foreign_stays_as_it_was(world: SimulatedWorld) -> Iterator[str]:
 def records_agree_with_azure(world: SimulatedWorld) -> Iterator[str]:
     yield from _images_agree(world)
     yield from _pools_agree(world)
-    for row in world.records.builds():
+    for row in world.build_rows():
         if row["State"] != "succeeded":
             continue
         for step in world.records.steps(row.key):
@@ -366,7 +366,7 @@ def _shaped_by(pool: Any) -> str | None:
 def records_promise_nothing_that_is_gone(world: SimulatedWorld) -> Iterator[str]:
     """What was kept has been swept: nobody can resume from it, and no build lists it."""
     there = {r["id"].lower() for r in world.resources()}
-    for row in world.records.builds():
+    for row in world.build_rows():
         outcome = row.get("Outcome") or {}
         if outcome.get("resumable") and not outcome.get("image"):
             yield f"build {row.key} says that it can be resumed"

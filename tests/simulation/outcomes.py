@@ -14,7 +14,7 @@ def of(world: SimulatedWorld) -> dict[str, Json]:
     """State and outcome of every build."""
     return {
         row.key: {"state": row["State"], "outcome": _without_times(row.get("Outcome") or {})}
-        for row in world.records.builds()
+        for row in world.build_rows()
     }
 
 

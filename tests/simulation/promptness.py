@@ -25,7 +25,7 @@ def no_step_waits_in_vain(world: SimulatedWorld) -> Iterator[str]:
     """By the records of builds that succeeded at once."""
     if world.story.climate not in _TOLD_BY:
         return
-    for row in world.records.builds():
+    for row in world.build_rows():
         makes_an_image = row["Mode"] in {"full", "image-only"}
         if makes_an_image and row["State"] == "succeeded" and row.key not in world.resumed:
             yield from _late(world, row)

@@ -47,7 +47,7 @@ def run(story: Story) -> Result:
         broken=broken,
         trace=telling.trace(world, broken) if broken else "",
         digest=digest(world),
-        states=[str(row["State"]) for row in world.records.builds()],
+        states=[str(row["State"]) for row in world.build_rows()],
         crashes=len(world.crash_points),
         requests=len(world.azure.store.ledger()),
         seconds=time.process_time() - began,

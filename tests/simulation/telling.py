@@ -42,7 +42,7 @@ def _lines(world: SimulatedWorld, broken: list[str]) -> Iterator[str]:
 
 
 def _builds(world: SimulatedWorld) -> Iterator[str]:
-    for row in world.records.builds():
+    for row in world.build_rows():
         outcome = row.get("Outcome") or {}
         yield f"  build {row.key} {row['Mode']} is {row['State']}: {_error(outcome.get('error'))}"
         for pool in outcome.get("pools", []):

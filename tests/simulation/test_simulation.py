@@ -144,7 +144,7 @@ def forget_a_pool(world: SimulatedWorld) -> None:
 
 
 def list_what_is_gone(world: SimulatedWorld) -> None:
-    row = next(iter(world.records.builds()))
+    row = next(iter(world.build_rows()))
     outcome = BuildOutcome.from_wire(row["Outcome"])
     world.records.correct_outcome(row, outcome.model_copy(update={"leftovers": ["/gone"]}))
 

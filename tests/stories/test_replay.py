@@ -59,7 +59,7 @@ def scheduled(events: list[history.Event]) -> int:
 
 def test_a_finished_build_replays_to_the_same_actions(finished: World) -> None:
     """A change of order in the code would break every build that runs during an upgrade."""
-    build = finished.records.builds()[0].key
+    build = finished.build_rows()[0].key
     told = {
         build: Orchestrator.BUILD,
         f"{build}:image": Orchestrator.BUILD_IMAGE,
@@ -76,13 +76,13 @@ def test_a_finished_build_replays_to_the_same_actions(finished: World) -> None:
 
 def test_no_instance_takes_more_than_a_hundred_steps(finished: World) -> None:
     """Replay costs grow with the square of a history's length."""
-    for name in {b.key for b in finished.records.builds()}:
+    for name in {b.key for b in finished.build_rows()}:
         for instance in (name, f"{name}:image"):
             assert scheduled(finished.engine.history(instance)) <= 100
 
 
 def test_every_step_has_a_pace(finished: World) -> None:
     """A step without one is looked at as if it took ten seconds."""
-    build = finished.records.builds()[0].key
+    build = finished.build_rows()[0].key
     names = {row.key.rpartition("|")[2] for row in finished.records.steps(build)}
     assert names <= set(timing.known_steps())

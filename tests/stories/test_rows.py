@@ -15,6 +15,7 @@ from tests.world import World, a_pool, a_request, image_only, pools_only
 from triggers import builds, catalogue, health, intake, leftovers
 
 Json = dict[str, Any]
+NOW = "2026-01-01T00:00:00.000000Z"
 REMOVES = ["delete_entity"]
 CHANGES = ["update_entity", "upsert_entity"]
 
@@ -68,7 +69,7 @@ def test_a_cancel_that_meets_a_refusal_leaves_no_half_a_row(
     world.start(image_only("holder"))
     second = names.build_id("second")
     request = parsing.parse_build(image_only("second"), world.services.azure.config).to_wire()
-    world.records.accept_build(second, Mode.IMAGE_ONLY, request)
+    world.records.accept_build(second, Mode.IMAGE_ONLY, request, NOW)
     answers = []
     refusal = lambda: answers.append(world.ask(builds.start_build, image_only("second")))  # noqa: E731
     meanwhile(monkeypatch, CHANGES, refusal)
@@ -192,7 +193,7 @@ def test_a_dead_build_whose_request_is_refused_by_now_is_closed(world: World) ->
     """Rules become stricter; the sweep goes on."""
     request = {"mode": "full", "image": {"os": "minix"}, "pools": [{"id": "dev", "nodes": -1}]}
     client = world.table_service.create_table_if_not_exists("batchprepBuilds")
-    world.records.accept_build("bold", Mode.FULL, request)
+    world.records.accept_build("bold", Mode.FULL, request, NOW)
     client.upsert_entity({"PartitionKey": "build", "RowKey": "bold", "State": "running"})
     assert world.sweep()["closed"] == ["bold"]
     assert world.show("bold")["state"] == "failed"

@@ -71,7 +71,7 @@ def test_a_long_refused_message_is_recorded(world: World) -> None:
     """Cut to what a column holds, not lost."""
     world.deliver(EMOJI * 20_000)
 
-    (row,) = world.records.refused()
+    (row,) = world.refused()
     assert row["Message"].startswith(EMOJI)
 
 
@@ -83,4 +83,4 @@ def test_what_python_takes_for_json_and_nothing_could_store_is_refused(
     problem = refusal(world.ask(builds.start_build, text.encode()))
     assert problem["code"] == "NotJson"
     world.deliver(text)
-    assert json.loads(json.dumps(world.records.refused()[0]["Problems"]))[0]["code"] == "NotJson"
+    assert json.loads(json.dumps(world.refused()[0]["Problems"]))[0]["code"] == "NotJson"

@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_recorded_as_refused(world: World) -> None:
     world.deliver("not json", "m1")
     world.deliver(json.dumps(message(colour="red")), "m2")
     intake.record_poison(world.services, "m3", "poison")
-    refused = {r.key: [p["code"] for p in r["Problems"]] for r in world.records.refused()}
+    refused = {r.key: [p["code"] for p in r["Problems"]] for r in world.refused()}
     assert refused == {"m1": ["NotJson"], "m2": ["UnknownField"], "m3": ["Poison"]}
 
 
@@ -151,4 +151,4 @@ def test_requests_that_meet_at_a_new_account_all_get_their_pools(seed: int) -> N
         asked = {**request, "pool": a_pool(f"p{number}")}
         world.deliver(json.dumps(asked), f"m{number}")
     world.engine.run_until_idle()
-    assert {world.show(b.key)["state"] for b in world.records.builds()} == {"succeeded"}
+    assert {world.show(b.key)["state"] for b in world.build_rows()} == {"succeeded"}

@@ -190,7 +190,7 @@ def test_a_body_of_brackets_is_refused(world: World) -> None:
     answer = world.ask(builds.start_build, b"[" * 60_000)
     assert (answer.status, answer.body["error"]["details"][0]["code"]) == (400, "NotJson")
     world.deliver("[" * 60_000)
-    assert len(world.records.refused()) == 1
+    assert len(world.refused()) == 1
 
 
 def test_a_mode_that_is_none_names_those_that_are(world: World) -> None:

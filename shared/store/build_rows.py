@@ -1,0 +1,50 @@
+"""The small columns of a build's row. Pure.
+
+The row also holds the build's request and outcome, up to a megabyte. Whoever reads many builds
+selects these columns and needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.store.row_checks import ENDED
+
+Json = dict[str, Any]
+
+COLUMNS = (
+    "State",
+    "Mode",
+    "AcceptedAt",
+    "CreatedAt",
+    "EndedAt",
+    "Groups",  # resource groups that the request names, of image and account; empty: the default
+    "Context",  # the uploaded context that the request names
+    "IsResumable",  # the two of the outcome
+    "HasLeftovers",
+)
+
+
+def of_request(request: Mapping[str, Any]) -> Json:
+    """The columns that come of a request."""
+    image, account = (request.get(name) or {} for name in ("image", "batchAccount"))
+    groups = (str(part.get("resourceGroup") or "") for part in (image, account))
+    build = (image.get("registry") or {}).get("build") or {}
+    return {"Groups": "|".join(groups), "Context": str(build.get("context") or "")}
+
+
+def of_outcome(outcome: Mapping[str, Any]) -> Json:
+    """The columns that come of an outcome."""
+    kept = {"IsResumable": "resumable", "HasLeftovers": "leftovers"}
+    return {column: bool(outcome.get(name)) for column, name in kept.items()}
+
+
+def is_complete(row: Mapping[str, Any]) -> bool:
+    """Whether the row has its small columns: 0.1.0 did not write them."""
+    return "Groups" in row and (row["State"] not in ENDED or "IsResumable" in row)
+
+
+def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:
+    """The resource groups that the build's request names."""
+    return tuple(group or default for group in str(row["Groups"]).split("|"))
