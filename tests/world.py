@@ -35,6 +35,7 @@ from shared.engine.activity import Services
 from shared.engine.polling_loop import iso
 from shared.store.records import Records
 from shared.store.tables import Row, Tables
+from tests.memory_outbox import MemoryOutbox
 from triggers import builds, catalogue, http, intake, timers
 from triggers.http import Answer, Call, Handler
 
@@ -57,57 +58,6 @@ VISIBILITY = host_settings.read(layout.ROOT).visibility
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
 
 
-class MemoryOutbox:
-    """The app's queue and blobs, in memory."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.contexts: dict[str, bytes] = {}
-        self.documents: dict[str, bytes] = {}
-        self.logs: dict[str, bytes] = {}
-        self.log_containers: list[str] = []
-
-    def put_pool_request(self, text: str) -> None:
-        self.messages.append(text)
-
-    def put_context(self, name: str, data: bytes) -> None:
-        self.contexts[name] = data
-
-    def get_context(self, name: str) -> bytes:
-        return self.contexts[name]
-
-    def put_document(self, name: str, data: bytes) -> None:
-        self.documents[name] = data
-
-    def get_document(self, name: str) -> bytes | None:
-        return self.documents.get(name)
-
-    def prepare_logs(self, container_url: str) -> None:
-        self.log_containers.append(container_url)
-
-    def read_log(self, url: str) -> bytes | None:
-        return self.logs.get(url)
-
-    def append_log(self, url: str, text: str) -> None:
-        """What a script's machine appends, as Azure's storage would take it."""
-        self.logs[url] = self.logs.get(url, b"") + text.encode()
-
-    def dump(self) -> Json:
-        """Everything as JSON values, for `load`; bytes as the text that latin-1 makes of them."""
-        blobs = (self.contexts, self.documents, self.logs)
-        return {
-            "messages": self.messages,
-            "blobs": [{n: data.decode("latin-1") for n, data in some.items()} for some in blobs],
-            "log_containers": self.log_containers,
-        }
-
-    def load(self, dumped: Json) -> None:
-        """Hold what another outbox has dumped, and nothing else."""
-        blobs = [{n: t.encode("latin-1") for n, t in some.items()} for some in dumped["blobs"]]
-        self.contexts, self.documents, self.logs = blobs
-        self.messages, self.log_containers = dumped["messages"], dumped["log_containers"]
-
-
 class World:
     """Azure, the app, and somebody who uses it."""
 
@@ -122,7 +72,7 @@ class World:
         """`hub` is the file of the host's histories; `simulator` are the simulator's options."""
         self._options = {"seed": seed, "own_settings": own_settings, **simulator}
         self.clock = VirtualClock(_START)
-        self.outbox = MemoryOutbox()
+        self.outbox = MemoryOutbox(self.clock)
         record = os.environ.get("BATCH_PREP_RECORD")  # what `make conformance` checks
         given = {"storage": self.outbox.append_log, "record": Path(record) if record else None}
         simulator = {**given, **simulator}

@@ -54,7 +54,7 @@ def show_build(call: Call) -> Answer:
     build = call.params["id"]
     row = call.services.records.build(build)
     if row is None:
-        return _unknown(build)
+        return _unknown(call, build)
     return Answer(document=views.build_document(row, call.services.records.steps(build)))
 
 
@@ -66,7 +66,7 @@ def cancel_build(call: Call) -> Answer:
     build = call.params["id"]
     row = call.services.records.build(build)
     if row is None:
-        return _unknown(build)
+        return _unknown(call, build)
     if row["State"] not in {"accepted", "running"}:
         return http.error(409, "BuildOver", f"Build {build} is over: it {_ENDED[row['State']]}.")
     if not call.services.records.cancel_build(build):  # it ended, or was withdrawn, just now
@@ -79,7 +79,7 @@ def resume_build(call: Call) -> Answer:
     build, records = call.params["id"], call.services.records
     row, outcome = records.build(build), records.outcome(build)
     if row is None:
-        return _unknown(build)
+        return _unknown(call, build)
     if row["State"] in {"accepted", "running"} or outcome is None:
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     if not outcome.resumable:
@@ -115,6 +115,8 @@ def plan_build(call: Call) -> Answer:
     return Answer(document=forecast.of(call.json(), call.services))
 
 
-def _unknown(build: str) -> Answer:
+def _unknown(call: Call, build: str) -> Answer:
     message = f"There is no build {build}. GET /api/builds lists them."
+    if call.services.records.was_purged(build):
+        message = f"The record of build {build} was removed: BUILD_RETENTION_DAYS are over."
     return http.error(404, "NotFound", message)

@@ -26,6 +26,10 @@ def request_pool(call: Call) -> Answer:
     build = parsing.parse_pool_message(data, call.services.azure.config)
     assert isinstance(data, dict)
     request_id = build.request_id or call.services.new_id()
+    try:
+        acceptance.refuse_purged(call.services.records, names.build_id(request_id))
+    except RequestConflict as used:
+        return http.error(409, used.code, str(used), build_id=used.build)
     if other := _used_by(call.services, build.with_request_id(request_id)):
         message = "this requestId was used with another body; give a new one"
         return http.error(409, "RequestIdUsed", message, build_id=other)
@@ -68,12 +72,12 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
         )
     except RequestRefused as refused:
         problems = [p.to_wire() for p in refused.problems]
-        services.records.put_refused(message_id, text, problems)
+        services.records.put_refused(message_id, text, problems, services.now())
         log.warning("message=%s refused: %s", message_id, refused)
         return None
     except RequestConflict as taken:
         services.records.put_refused(
-            message_id, text, [{"code": taken.code, "message": str(taken)}]
+            message_id, text, [{"code": taken.code, "message": str(taken)}], services.now()
         )
         return None
     if not accepted.is_new:
@@ -101,5 +105,5 @@ def record_poison(services: Services, message_id: str, text: str) -> None:
         "code": "Poison",
         "message": "the message failed again and again, or could not be decoded",
     }
-    services.records.put_refused(message_id, text, [problem])
+    services.records.put_refused(message_id, text, [problem], services.now())
     log.error("message=%s is poison", message_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
@@ -13,13 +12,11 @@ from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
 from shared.store import acceptance
 from shared.store.row_checks import RUNNING
-from triggers import http
+from triggers import http, retention
 from triggers.http import Begin
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
-
-log = logging.getLogger("batch_prep.timers")
 
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
@@ -32,11 +29,9 @@ async def begin_rebuild(client: Any) -> None:
 
 
 async def sweep(services: Services, client: Any) -> None:
-    """What the timer does: a sweep, and then order among the app's own records."""
+    """Sweep, and remove what is older than the settings keep it."""
     await begin_sweep(services, client)
-    mended = await asyncio.to_thread(services.records.mend_list)
-    if mended:
-        log.info("rows of the list of builds mended: %s", mended)
+    await retention.keep_order(services, client)
 
 
 async def begin_sweep(services: Services, client: Any) -> None:

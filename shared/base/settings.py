@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import (
@@ -21,25 +20,8 @@ from pydantic import (
 )
 
 from shared.base import endpoints, storage
+from shared.base.setting import READ_ELSEWHERE, Setting
 from shared.base.time_scale import TimeScale
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
-    """One environment variable, as the documentation shows it."""
-
-    name: str
-    about: str
-    default: str = ""  # the value, or words in place of one
-    rule: str = ""  # completes "NAME must be ..."
-    is_value: bool = True  # whether `default` is a value and not words
-    example: str = ""  # what the sample file says where there is no default
-
-    def as_row(self) -> str:
-        """The row of this setting in the documentation's table."""
-        default = f"`{self.default}`" if self.default and self.is_value else self.default
-        rule = f" It must be {self.rule}." if self.rule else ""
-        return f"| `{self.name}` | {default} | {self.about}{rule} |"
 
 
 def _setting(name: str, about: str, *, rule: str = "", words: str = "", **more: Any) -> Any:
@@ -59,6 +41,14 @@ def _time_scale(text: str | None) -> TimeScale | None:
     return TimeScale.parse(text) if text else None
 
 
+def _zero_or_14_days(days: float) -> float:
+    """A failed build can be resumed for a week, and is the same instance then."""
+    if 0 < days < _HISTORY_DAYS_MIN:
+        raise ValueError(f"{days} is less than {_HISTORY_DAYS_MIN}")
+    return days
+
+
+_HISTORY_DAYS_MIN = 14
 Endpoint = Annotated[str, AfterValidator(endpoints.checked)]
 ResourceManager = Annotated[str, AfterValidator(endpoints.checked_resource_manager)]
 _HTTPS = "an https URL; plain http is accepted on this machine only"
@@ -176,6 +166,33 @@ class Settings(BaseModel):
         le=168,
         rule="a number from 0 to 168",
     )
+    build_retention_days: float = _setting(
+        "BUILD_RETENTION_DAYS",
+        "After how many days the sweep removes the records and logs of builds that have ended, and "
+        "refused messages; 0 keeps them.",
+        default=90,
+        ge=0,
+        le=3650,
+        rule="a number from 0 to 3650",
+    )
+    context_retention_days: float = _setting(
+        "CONTEXT_RETENTION_DAYS",
+        "After how many days the sweep removes an uploaded context that no recorded build and no "
+        "recipe names; 0 keeps it.",
+        default=30,
+        ge=0,
+        le=3650,
+        rule="a number from 0 to 3650",
+    )
+    history_retention_days: Annotated[float, AfterValidator(_zero_or_14_days)] = _setting(
+        "HISTORY_RETENTION_DAYS",
+        "After how many days the sweep removes Durable's history of an orchestration that has "
+        "ended; 0 keeps it.",
+        default=30,
+        ge=0,
+        le=3650,
+        rule="0, or a number from 14 to 3650",
+    )
     pool_width: int = _setting(
         "POOL_WIDTH",
         "How many pools of one build are created side by side.",
@@ -255,43 +272,9 @@ class Settings(BaseModel):
         )
 
 
-# Not read by this module. They have no default: where one is missing, nothing takes its place.
-_READ_ELSEWHERE = [
-    Setting(
-        name="WEEKLY_REBUILD_SCHEDULE",
-        example="0 0 3 * * 0",
-        about="When the recipes are rebuilt: six fields, in UTC, such as `0 0 3 * * 0`. The "
-        "Functions host reads it and does not start the timer without it.",
-    ),
-    Setting(
-        name="SWEEP_SCHEDULE",
-        example="0 */30 * * * *",
-        about="When the leftovers of lost builds, the nodes of failed pools and expired pools are "
-        "removed, such as `0 */30 * * * *`; read in the same way.",
-    ),
-    Setting(
-        name="PYTHON_THREADPOOL_THREAD_COUNT",
-        example="32",
-        about="Threads of a Python worker: those of host.json's 16 activities and 4 orchestrators, "
-        "and 12 for HTTP, queue and timers. Unset, a worker has its cores + 4, too few for them.",
-    ),
-    Setting(
-        name="FUNCTIONS_WORKER_PROCESS_COUNT",
-        default="1",
-        about="Python workers of one instance; each has its own threads, caches and rate limiter.",
-    ),
-    Setting(
-        name="AZURE_FUNCTIONS_DURABLE_STRICT_TYPING",
-        example="1",
-        about="Read by the Durable SDK: `1` keeps it from looking for Python classes in stored "
-        "values, which are plain JSON.",
-    ),
-]
-
-
 def described() -> list[Setting]:
     """Every setting, in the order of the documentation."""
-    return [*_of_model(), *_READ_ELSEWHERE]
+    return [*_of_model(), *READ_ELSEWHERE]
 
 
 def _of_model() -> Iterator[Setting]:

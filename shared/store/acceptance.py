@@ -65,6 +65,7 @@ def accept_parsed(
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
+    refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
         row = records.accept_build(plan.build_id, request.mode, wire, now)
         if row is None:  # withdrawn at this moment, or unreadable
@@ -78,6 +79,13 @@ def accept_parsed(
             return Accepted(plan=plan, is_new=True)
     message = f"the record of build {plan.build_id} cannot be read; give a new requestId"
     raise RequestConflict("RecordUnreadable", plan.build_id, message)
+
+
+def refuse_purged(records: Records, build: str) -> None:
+    """Raises RequestConflict for the id of a build whose record was removed for its age."""
+    if records.was_purged(build):
+        message = "this requestId was used by a build whose record was removed; give a new one"
+        raise RequestConflict("RequestIdUsed", build, message)
 
 
 def stored_request(row: Row) -> Build | None:

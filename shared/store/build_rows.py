@@ -7,6 +7,7 @@ selects these columns and needs nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from shared.store.row_checks import ENDED
@@ -43,6 +44,16 @@ def of_outcome(outcome: Mapping[str, Any]) -> Json:
 def is_complete(row: Mapping[str, Any]) -> bool:
     """Whether the row has its small columns: 0.1.0 did not write them."""
     return "Groups" in row and (row["State"] not in ENDED or "IsResumable" in row)
+
+
+def is_expired(row: Mapping[str, Any], before: datetime) -> bool:
+    """Whether the build ended before that and is done with: neither kept for a resume, nor with
+    resources that a sweep still has to remove.
+    """
+    is_kept = row.get("IsResumable") or row.get("HasLeftovers")
+    if row["State"] not in ENDED or is_kept or not row.get("EndedAt"):
+        return False
+    return datetime.fromisoformat(row["EndedAt"]) < before
 
 
 def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:

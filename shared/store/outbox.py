@@ -5,6 +5,7 @@ documents about images; and what the builder's scripts have left there.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.azure import clients, storage
@@ -49,6 +50,20 @@ class Outbox:
         """What `put_context` stored."""
         return bytes(self._container(names.CONTEXTS_CONTAINER).download_blob(name).readall())
 
+    def contexts_before(self, moment: datetime) -> list[str]:
+        """The contexts that were uploaded earlier."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            found = list(self._container(names.CONTEXTS_CONTAINER).list_blobs())
+        except ResourceNotFoundError:  # nothing was uploaded yet
+            return []
+        return [blob.name for blob in found if blob.last_modified < moment]
+
+    def remove_context(self, name: str) -> None:
+        """Remove what `put_context` stored; one that is not there is fine."""
+        self._remove(names.CONTEXTS_CONTAINER, name)
+
     def put_document(self, name: str, data: bytes) -> None:
         """Keep a document; an older one of that name is replaced."""
         container = self._container(names.DOCUMENTS_CONTAINER)
@@ -65,6 +80,18 @@ class Outbox:
             return bytes(container.download_blob(name).readall())
         except ResourceNotFoundError:
             return None
+
+    def remove_document(self, name: str) -> None:
+        """Remove what `put_document` kept; one that is not there is fine."""
+        self._remove(names.DOCUMENTS_CONTAINER, name)
+
+    def _remove(self, container: str, name: str) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            self._container(container).delete_blob(name)
+        except ResourceNotFoundError:
+            return
 
     def prepare_logs(self, container_url: str) -> None:
         """Make the container that scripts log to where it lies in the app's own storage, once per
@@ -106,6 +133,24 @@ class Outbox:
             return bytes(blob.download_blob().readall())
         except ResourceNotFoundError:
             return None
+
+    def remove_logs(self, container_url: str, build: str) -> None:
+        """Remove what a build's scripts wrote, where the container is in the app's own storage. In
+        any other, its owner decides for how long logs are kept.
+        """
+        from azure.core.exceptions import ResourceNotFoundError
+
+        container = self._own_path(container_url)
+        if container is None:
+            return
+        container = container.rstrip("/")
+        try:
+            prefix = f"{build}/"
+            found = list(self._container(container).list_blobs(name_starts_with=prefix))
+        except ResourceNotFoundError:  # no script was logged yet
+            return
+        for blob in found:
+            self._remove(container, blob.name)
 
     def _own_path(self, url: str) -> str | None:
         """Container and name of a blob in the app's own storage; None in any other."""

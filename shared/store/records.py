@@ -6,6 +6,7 @@
     batchprepSteps      build id              [pool|]step        state, times, error
     batchprepClaims     image, pool           digest of a name   the build that has it: a lock
     batchprepClaims     version|group|...     a version number   the build that has it, for ever
+    batchprepClaims     purged                build id           a build whose record is gone
     batchprepImages     group|gallery|image   inverted version   an ImageRecord; newest first
     batchprepPools      account               pool id            a PoolRecord
     batchprepPace       pace                  all                what steps took, seconds by step
@@ -18,13 +19,14 @@ Every row carries `Schema`, the version of this layout.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
 from shared.model import secrets
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.claims import Claims, pool_key
-from shared.store.row_checks import IMAGES, POOLS, RECIPES, REFUSED
+from shared.store.row_checks import BUILDS, CLAIMS, IMAGES, POOLS, RECIPES, REFUSED, STEPS
 
 if TYPE_CHECKING:
     from shared.model.queries import Place
@@ -122,10 +124,10 @@ class Records(Claims):
 
     # -- messages that could not be taken ----------------------------------------------------------
 
-    def put_refused(self, message_id: str, text: str, problems: Iterable[Json]) -> None:
+    def put_refused(self, message_id: str, text: str, problems: Iterable[Json], now: str) -> None:
         """Keep a queue message without what may be secret, and why it could not be taken."""
         kept = secrets.storable(text)[:_MESSAGE_MAX]
-        values = {"Message": kept, "Problems": list(problems)}
+        values = {"Message": kept, "Problems": list(problems), "At": now}
         self._tables.put(REFUSED, names.POOL_REQUESTS_QUEUE, message_id, values)
 
     def list_refused(
@@ -133,6 +135,36 @@ class Records(Claims):
     ) -> tuple[list[Row], Place | None]:
         """A page of the refused messages, and where the next one begins."""
         return self._tables.page(REFUSED, names.POOL_REQUESTS_QUEUE, limit=limit, after=after)
+
+    # -- what is too old ---------------------------------------------------------------------------
+
+    def purge_build(self, row: Row) -> None:
+        """Forget an ended build with its steps. Its id is never given again: resources and version
+        numbers that carry it may still be there. The build's own row goes last: as long as it is
+        there, a purge that was cut off is repeated.
+        """
+        self._tables.put(CLAIMS, "purged", row.key, {"Build": row.key})
+        self._list.remove(row)
+        for step in self._tables.query(STEPS, row.key, select=["State"]):
+            self._tables.remove(STEPS, row.key, step.key)
+        self._tables.remove(BUILDS, "build", row.key)
+
+    def was_purged(self, build: str) -> bool:
+        """Whether the build's record was removed for its age."""
+        return self._tables.get(CLAIMS, "purged", build, select=["Build"]) is not None
+
+    def purge_refused(self, before: datetime, now: str, limit: int) -> int:
+        """Forget at most so many refused messages that are older; returns how many. Those of 0.1.0,
+        which kept no time, are as old as their first purge.
+        """
+        partition, removed = names.POOL_REQUESTS_QUEUE, 0
+        for row in self._tables.query(REFUSED, partition, select=["At"]):
+            if not row.get("At"):
+                self._tables.replace(REFUSED, row, {"At": now})
+            elif removed < limit and datetime.fromisoformat(row["At"]) < before:
+                self._tables.remove(REFUSED, partition, row.key)
+                removed += 1
+        return removed
 
     def check_reachable(self) -> None:
         """One cheap request. Raises what the storage raises."""

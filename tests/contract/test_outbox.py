@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from azure.storage.blob import BlobServiceClient
 
@@ -85,3 +87,33 @@ def test_an_app_that_may_not_make_it_leaves_it_to_a_person(storage_account: Acco
     outbox = Outbox(settings.load(SETTINGS | {"AzureWebJobsStorage": stranger}))
     outbox.prepare_logs(f"{storage_account.blobs}/step-logs")
     assert containers(storage_account) == []
+
+
+def test_what_is_too_old_is_removed(outbox: Outbox, storage_account: Account) -> None:
+    """Contexts by their age, documents by name, logs by build; what is not there is fine."""
+    now = datetime.now(UTC)
+    url = f"{storage_account.blobs}/step-logs"
+    assert outbox.contexts_before(now) == []
+    outbox.remove_logs(url, "b1")
+    outbox.remove_context("contexts/1.tar.gz")
+
+    outbox.put_context("contexts/1.tar.gz", b"one")
+    assert outbox.contexts_before(now - timedelta(minutes=5)) == []
+    assert outbox.contexts_before(now + timedelta(minutes=5)) == ["contexts/1.tar.gz"]
+    outbox.remove_context("contexts/1.tar.gz")
+    assert outbox.contexts_before(now + timedelta(minutes=5)) == []
+
+    outbox.put_document("bills-of-materials/b1.cdx.json", b"one")
+    for _ in range(2):
+        outbox.remove_document("bills-of-materials/b1.cdx.json")
+    assert outbox.get_document("bills-of-materials/b1.cdx.json") is None
+
+    outbox.prepare_logs(url)
+    with BlobServiceClient.from_connection_string(storage_account.connection) as service:
+        for name in ("b1/a.log", "b1/b.log", "b12/a.log"):
+            service.get_blob_client("step-logs", name).upload_blob(b"")
+        outbox.remove_logs(f"{url}/", "b1")
+        outbox.remove_logs("https://logs.invalid/step-logs", "b12")
+        assert [blob.name for blob in service.get_container_client("step-logs").list_blobs()] == [
+            "b12/a.log"
+        ]

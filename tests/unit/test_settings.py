@@ -42,6 +42,8 @@ def test_every_problem_is_named_at_once() -> None:
         ("KEEP_HOURS", "169"),
         ("POOL_WIDTH", "1.5"),
         ("REBUILD_WIDTH", "51"),
+        ("BUILD_RETENTION_DAYS", "-1"),
+        ("HISTORY_RETENTION_DAYS", "13"),
         ("GRID_DRIVER_SHA256", "a" * 64 + "\n"),
         ("AZURE_RESOURCE_MANAGER_ENDPOINT", "http://management.azure.com"),
         ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://management.example.org"),
