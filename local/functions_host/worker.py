@@ -81,7 +81,7 @@ class Worker:
         return _encoded(function, result)
 
     def orchestrator(self, function: Function) -> Callable[[str], str]:
-        """The function from text to text of the SDK's protocol; the engine calls it in `threads`."""
+        """The function from text to text of the SDK's protocol; it is called in `threads`."""
         name, call = function.trigger.name, function.call
         if inspect.iscoroutinefunction(call):  # since version 2
             call = functools.partial(self._wait_for, call)
