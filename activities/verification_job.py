@@ -9,10 +9,10 @@ from datetime import datetime
 from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, sdk
 from shared.azure.sdk import Started
-from shared.base import timing
+from shared.base import names, timing
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model import simulation_marks
+from shared.model import simulation_marks, verification
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
 from shared.model.results import NodeReport
 from shared.model.simulation_marks import Marks
@@ -34,9 +34,26 @@ def read_node_reports(services: Services, plan: ReportPlan, _: PollState) -> Nod
     """Read the checks that each node's start task printed. A node without a report has failed."""
     nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
-    checks = [check for node, report in reports.items() for check in node_checks(node, report)]
+    digests = _recorded_digests(services, plan.pool)
+    checks = [
+        verification.compared(check, plan.pool.container_images, digests)
+        for node, report in reports.items()
+        for check in node_checks(node, report)
+    ]
     marks = [simulation_marks.read(report or {}) for report in reports.values()]
     return _report(checks, marks)
+
+
+def _recorded_digests(services: Services, plan: PoolPlan) -> dict[str, str]:
+    """What the VM image's record says of its container images: name and digest."""
+    parts = names.parse_image_version_id(plan.image_id)
+    if parts is None:
+        return {}
+    image = services.records.image(
+        parts["gallery"], parts["definition"], parts["version"], parts["group"]
+    )
+    preloaded = image.container_images if image else []
+    return {found.name: found.digest for found in preloaded if found.digest}
 
 
 def _report(checks: list[CheckResult], several: list[Marks]) -> NodeReport:

@@ -7,10 +7,10 @@ owner's own checks come after them, `check-1` and on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from shared.base.wire import Wire
+from shared.base.wire import Wire, replace
 
 
 class CheckResult(Wire):
@@ -49,6 +49,26 @@ _PARTS = {
 }
 _WORST_FIRST = ["fail", "warn", "pass", "skip"]
 RESULTS_MAX = 400  # of one record: a row has room for about 1,500 of them
+
+
+def compared(
+    result: CheckResult, images: Sequence[str], recorded: Mapping[str, str]
+) -> CheckResult:
+    """The result of the check `images`, as a warning where a node holds others than the VM image:
+    Batch pulls the images that a pool names, and takes a newer one where a tag has moved since. The
+    node reports the digests of the first `images` in their order; the `recorded` ones are by name.
+    """
+    if result.id != "images" or result.status != "pass":
+        return result
+    seen = zip(images, result.evidence.get("digests") or [], strict=False)
+    moved = [name for name, digest in seen if recorded.get(name, digest) != digest]
+    if not moved:
+        return result
+    message = (
+        f"the node has newer images than the VM image: {', '.join(moved)}. Their tags have moved; "
+        "build the VM image again, or name its container images by digest"
+    )
+    return replace(result, status="warn", code="IMAGE_DIGEST", message=message)
 
 
 def verdicts(results: Sequence[CheckResult], own_checks: int = 0) -> list[Proof]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only, pools_only
 
 GPU_SIZE = "Standard_NC4as_T4_v3"
 BUSYBOX = "docker.io/library/busybox:1.36"
@@ -140,3 +140,30 @@ def test_an_account_that_takes_no_more_jobs_says_so(world: World) -> None:
     build = world.build(a_request(pools=[a_pool("dev", verify=True)]))
 
     assert build["pools"][0]["error"]["azureCode"] == "ActiveJobAndScheduleQuotaReached"
+
+
+APP = "imagesregistry1.azurecr.io/app:v1"
+
+
+def app_image(request_id: str, name: str) -> dict:
+    """A request for an image that holds `app:v1`, built from the newest source."""
+    made = {"source": "https://example.org/app.git#main", "image": "app:v1"}
+    return image_only(request_id, name=name, registry={"name": "imagesregistry1", "build": made})
+
+
+def test_a_tag_that_has_moved_since_the_image_was_built_is_a_warning(world: World) -> None:
+    """Batch pulls the images that a pool names, so the nodes run another one than was preloaded."""
+    assert world.build(app_image("first", "apps"))["state"] == "succeeded"
+    good = world.build(pools_only("good", a_pool("good", verify=True), name="apps"))
+    assert world.build(app_image("second", "others"))["state"] == "succeeded"
+    moved = world.build(pools_only("moved", a_pool("moved", verify=True), name="apps"))
+
+    assert good["state"] == moved["state"] == "succeeded", moved["error"]
+    proofs = {
+        pool: next(p for p in world.pool("mybatch12345", pool)["proofs"] if p["check"] == "images")
+        for pool in ("good", "moved")
+    }
+    assert (proofs["good"]["verdict"], proofs["moved"]["verdict"]) == ("pass", "warn")
+    assert proofs["moved"]["code"] == "IMAGE_DIGEST"
+    assert APP in proofs["moved"]["message"]
+    assert world.pool("mybatch12345", "moved")["verified"]

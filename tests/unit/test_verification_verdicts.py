@@ -106,3 +106,20 @@ def test_a_record_keeps_the_worst_results() -> None:
     kept = verification.shown(results)
     assert len(kept) == verification.RESULTS_MAX
     assert (kept[0].node, kept[-1].node) == ("n0", "n999")
+
+
+def test_only_digests_that_differ_are_a_warning() -> None:
+    """Those that the node has not reported, or the record has not kept, prove nothing."""
+    names, recorded = ["a:1", "b:1", "c:1"], {"a:1": "sha256:a", "c:1": "sha256:c"}
+
+    def told(*digests: str) -> CheckResult:
+        seen = result("images", evidence={"count": 3, "digests": list(digests)})
+        return verification.compared(seen, names, recorded)
+
+    assert told("sha256:a", "sha256:x").status == "pass"
+    assert told().status == "pass"
+    moved = told("sha256:a", "sha256:x", "sha256:y")
+    assert (moved.status, moved.code) == ("warn", "IMAGE_DIGEST")
+    assert "c:1" in (moved.message or "")
+    failed = result("images", "fail", code="IMAGE_MISSING", evidence={"digests": ["sha256:y"]})
+    assert verification.compared(failed, names, recorded) == failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +18,36 @@ def has_image(contents: model.JsonObject, reference: str) -> bool:
     return any(image_names.same_image(image["name"], reference) for image in contents["images"])
 
 
+def digest_of(contents: model.JsonObject, reference: str) -> str:
+    """Of an image that is there."""
+    return next(
+        str(image["digest"])
+        for image in contents["images"]
+        if image_names.same_image(image["name"], reference)
+    )
+
+
 def missing_images(contents: model.JsonObject, configuration: Mapping[str, Any]) -> list[str]:
     """Of the images a pool wants prefetched, those that the operating system image lacks."""
     containers = configuration.get("containerConfiguration") or {}
     wanted = containers.get("containerImageNames") or []
     return [reference for reference in wanted if not has_image(contents, reference)]
+
+
+def refresh(
+    azure: context.Azure, contents: model.JsonObject, configuration: Mapping[str, Any]
+) -> None:
+    """Pull the wanted images that are there already, as `docker pull` does: where a tag has moved,
+    the newer image takes its name. What a registry does not give stays as it is.
+    """
+    containers = configuration.get("containerConfiguration") or {}
+    for reference in containers.get("containerImageNames") or []:
+        identities = _identities(configuration, reference, None)
+        for image in contents["images"]:
+            if image_names.same_image(image["name"], reference):
+                with contextlib.suppress(pulls.PullError):
+                    found = pulls.find(azure, reference, identities)
+                    image.update(digest=found.digest, sizeBytes=found.size_bytes)
 
 
 def pull(

@@ -173,6 +173,7 @@ def _prefetch(
     azure: context.Azure, node: store.Resource, configuration: Mapping[str, Any]
 ) -> model.JsonObject | None:
     contents = node.state["contents"]
+    containers.refresh(azure, contents, configuration)
     for reference in containers.missing_images(contents, configuration):
         try:
             containers.pull(azure, contents, configuration, reference)

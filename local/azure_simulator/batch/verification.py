@@ -21,6 +21,7 @@ from local.azure_simulator.batch import commands, containers
 from local.azure_simulator.data import skus
 
 MARK = re.compile(r"^# batch-prep step: verify\b", re.MULTILINE)
+_DIGESTS_SHOWN = 5  # as many as the step's result line has room for
 CHECK_FAILED = 30  # exit code of the step contract
 _ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _GRID_FAMILIES = frozenset({"standardnvadsa10v5family"})
@@ -206,7 +207,9 @@ def _images(host: Host, expected: list[str]) -> Check:
     missing = [name for name in expected if not containers.has_image(host.contents, name)]
     if missing:
         return Check(id="images", code="IMAGE_MISSING", message=" ".join(missing))
-    return Check(id="images", data={"count": len(expected)})
+    digests = [containers.digest_of(host.contents, name) for name in expected]
+    shown = digests[:_DIGESTS_SHOWN]
+    return Check(id="images", data={"count": len(expected), "digests": shown})
 
 
 def _container(host: Host, image: str) -> Check:
