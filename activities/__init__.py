@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _BY_MODULE = {
     # before anything is made
     "preflight": ["check_providers", "check_image_source", "check_builder"],
-    "pool_preflight": ["check_image", "check_batch"],
+    "pool_preflight": ["check_batch"],
+    "existing_image": ["check_image"],
     # the image, and its removal
     "network": [
         "ensure_resource_group",

@@ -100,7 +100,7 @@ def made_in(services: Services, build: str) -> str | None:
     image, outcome = (row["Request"].get("image"), row.get("Outcome")) if row else (None, {})
     outcome = outcome or {}
     has_any = outcome.get("image") or outcome.get("pools")
-    if not image or has_any or any(i.build_id == build for i in services.records.images()):
+    if image is None or has_any or any(i.build_id == build for i in services.records.images()):
         return None
     return str(image.get("resourceGroup") or services.azure.config.default_resource_group)
 

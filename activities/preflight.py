@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from activities.gallery import definition_conflict
-from shared.azure import quotas, resource_state, sdk
+from shared.azure import bodies, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.azure.sdk import Started
 from shared.base.errors import Problem
@@ -21,6 +21,7 @@ from shared.model import (
     support,
     version_floors,
 )
+from shared.model.catalogue import DriverKind
 from shared.model.plans import BaseImage, BuildPlan, ImagePlan
 from shared.model.requests import SecurityType, StorageAccountType
 from shared.model.results import Findings
@@ -181,12 +182,43 @@ def _gallery_problems(
     if why := definition_conflict(replace(image, base=base), definition):
         message = f"image definition {image.definition} exists and cannot take this image: {why}"
         problems.append(Problem(field="image.name", code="Conflict", message=message))
+    if why := _other_contents(services, image, definition):
+        beginning = services.azure.config.default_image_name
+        default = catalogue.definition_name(beginning, image.system, image.driver)
+        message = (
+            f"image definition {image.definition} holds images of {why}: a definition takes one "
+            f"system and one driver, so leave image.name out (then it is {default}) or give "
+            "another"
+        )
+        problems.append(Problem(field="image.name", code="Conflict", message=message))
     if image.version:
         version = sdk.fetch(compute.gallery_image_versions.get, *path, image.version)
         if version is not None:
             message = f"version {image.version} exists already, and versions are never overwritten"
             problems.append(Problem(field="image.version", code="VersionExists", message=message))
     return problems
+
+
+def _other_contents(services: Services, image: ImagePlan, definition: Json) -> str | None:
+    """What a definition holds, if that is another system or driver than the image's."""
+    path = (image.gallery, image.definition, "latest", image.resource_group)
+    newest = services.records.image(*path)
+    system = f"{image.system.name} {image.system.version}"
+    if newest is not None:
+        kinds = (newest.driver_kind or image.driver) if newest.gpu_enabled else None
+        if (newest.base_os, kinds) == (system, image.driver):
+            return None
+        return f"{newest.base_os} {_with_driver(kinds)}"
+    # Made by a build that published nothing, or by one whose records are gone.
+    identifier = resource_state.properties(definition).get("identifier") or {}
+    made_for = str(identifier.get("offer"))
+    if identifier.get("publisher") != bodies.PUBLISHER or made_for == bodies.offer(image):
+        return None
+    return made_for
+
+
+def _with_driver(driver: DriverKind | None) -> str:
+    return f"with the NVIDIA driver {driver}" if driver else "without an NVIDIA driver"
 
 
 # -- the builder's size and quota -----------------------------------------------------------------

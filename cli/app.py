@@ -90,7 +90,7 @@ def _refuse_flags_of_builds(typed: flags.Flags, command: str) -> None:
 
 
 def _order(typed: flags.Flags, around: Surroundings) -> arguments.Order:
-    known = metadata.read_image(Path(typed.metadata_dir)) if typed.batch_only else None
+    known = metadata.read_image(typed.metadata_dir) if typed.batch_only else None
     base = metadata.read_json(Path(typed.request)) if typed.request else None
     return arguments.order(typed, environment=around.environment, image_metadata=known, base=base)
 
@@ -127,7 +127,7 @@ def _build(
         client,
         build_id,
         as_json=typed.as_json,
-        metadata_folder=Path(typed.metadata_dir),
+        metadata_folder=Path(typed.metadata_dir or "."),
     )
 
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli import containers, errors, pool_arguments, request_files
+from cli import containers, errors, existing_images, pool_arguments, request_files
 from cli.flags import Flags
+from cli.metadata import ImageFile
 from cli.request_files import Mode
 
 
@@ -28,13 +29,13 @@ def order(
     flags: Flags,
     *,
     environment: Mapping[str, str],
-    image_metadata: Mapping[str, Any] | None = None,
+    image_metadata: ImageFile | None = None,
     base: Mapping[str, Any] | None = None,
 ) -> Order:
     """The request that `flags` mean. Raises Refused with every problem.
 
-    `image_metadata` is the content of image_metadata.json, used to find the image in batch-only
-    mode; `base` is the content of `--request FILE`, in which flags replace what they name.
+    `image_metadata` is an image_metadata.json, used to find the image in batch-only mode; `base` is
+    the content of `--request FILE`, in which flags replace what they name.
     """
     base = base or {}
     if found := list(request_files.problems(flags, base)):
@@ -51,13 +52,14 @@ def order(
         raise errors.Refused(*problems)
     own: dict[str, Any] = {"mode": mode.value, "requestId": flags.request_id}
     if mode is Mode.BATCH_ONLY:
-        own["image"] = _existing_image(flags, image_metadata or {}, base.get("image") or {})
+        known = existing_images.choose(flags, image_metadata, base)
+        own["image"] = known.image
     else:
         own["image"] = _new_image(flags, mode, wanted)
     if mode is not Mode.IMAGE_ONLY:
         own["batchAccount"] = _batch_account(flags)
         own["pools"] = pool_arguments.pools(flags, base.get("pools"))
-    notes = () if mode is Mode.BATCH_ONLY else wanted.notes
+    notes = known.notes if mode is Mode.BATCH_ONLY else wanted.notes
     return Order(request=_merged(base, _given(own)), notes=notes)
 
 
@@ -150,7 +152,7 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
         "gallery": flags.gallery,
         "name": flags.image_name,
         "version": flags.image_version,
-        **_system(flags, None, None, None),
+        **existing_images.system(flags),
         "builderVmSize": pool_arguments.full_size(builder),
         "containerImages": list(wanted.images),
         "registry": wanted.registry,
@@ -158,42 +160,6 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
         "keepVm": flags.keep_vm or None,
         "force": flags.force or None,
     }
-
-
-def _existing_image(
-    flags: Flags, metadata: Mapping[str, Any], asked: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Flags first, then what the request file has `asked` for, then image_metadata.json, unless
-    another image is named than that file's.
-    """
-    known = {} if asked or _names_another(flags, metadata) else metadata
-    group = re.search(r"/resourceGroups/([^/]+)/", str(known.get("imageId", "")), re.IGNORECASE)
-    os, _, os_version = str(known.get("baseOs") or "").partition(" ")
-    return {
-        # That file says where the image is, so the flag says where the account is.
-        "resourceGroup": group.group(1) if group else flags.resource_group,
-        "location": flags.location or known.get("location"),
-        "gallery": flags.gallery or known.get("galleryName"),
-        "name": flags.image_name or known.get("imageName"),
-        "version": flags.image_version or (None if asked else "latest"),
-        **_system(flags, os or None, os_version or None, known.get("gpuEnabled")),
-    }
-
-
-def _names_another(flags: Flags, metadata: Mapping[str, Any]) -> bool:
-    gallery, name = metadata.get("galleryName"), metadata.get("imageName")
-    return (flags.gallery or gallery, flags.image_name or name) != (gallery, name)
-
-
-def _system(
-    flags: Flags, os: str | None, os_version: str | None, gpu: bool | None
-) -> dict[str, Any]:
-    """The image's system: as typed, or else as given; a version belongs to its system."""
-    if flags.os or flags.os_version:
-        os, os_version = flags.os.lower() if flags.os else None, flags.os_version
-    if flags.gpu or flags.cpu:
-        gpu = flags.gpu
-    return {"os": os, "osVersion": os_version, "gpu": gpu}
 
 
 def _batch_account(flags: Flags) -> dict[str, Any] | None:

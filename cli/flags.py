@@ -86,7 +86,7 @@ class Flags:
             value="X.Y.Z",
             panel=_IMAGE,
             help="Version to build (default: the next one), or with --batch-only the version to "
-            "use (default: latest).",
+            "use (default: that of image_metadata.json, else latest).",
         ),
     ] = None
     builder_vm_size: Annotated[
@@ -263,14 +263,14 @@ class Flags:
         ),
     ] = None
     metadata_dir: Annotated[
-        str,
+        Text,
         _option(
             "--metadata-dir",
             value="DIR",
             panel=_RUN,
-            help="Folder of image_metadata.json and batch_metadata.json.",
+            help="Folder of image_metadata.json and batch_metadata.json (default: this one).",
         ),
-    ] = "."
+    ] = None
     no_wait: Annotated[
         Switch, _option("--no-wait", panel=_RUN, help="Return as soon as the build is accepted.")
     ] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,28 @@ _USES_AN_IMAGE = {"batch-only", "resize-pool", "delete-pool"}  # modes that make
 _GONE = {"failed", "deleted", "cancelled"}  # states of a pool that no job can be sent to
 
 
-def read_image(folder: Path) -> dict[str, Any] | None:
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFile:
+    """An image_metadata.json, and whether its folder was named or is just the current one."""
+
+    path: Path
+    content: Mapping[str, Any]
+    was_named: bool
+
+
+_NEEDED = ("galleryName", "imageName", "version")
+
+
+def read_image(folder: str | None) -> ImageFile | None:
     """What an earlier build wrote, `None` without such a file. Raises Refused if it is garbled."""
-    return read_json(folder / IMAGE_FILE) if (folder / IMAGE_FILE).is_file() else None
+    path = Path(folder or ".") / IMAGE_FILE
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    missing = [key for key in _NEEDED if not isinstance(content.get(key), str)]
+    if missing:
+        raise errors.Refused(f"{path} names no image: it has no {', '.join(missing)}")
+    return ImageFile(path=path, content=content, was_named=folder is not None)
 
 
 def read_json(file: Path) -> dict[str, Any]:

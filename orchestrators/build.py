@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities import closing, pool_preflight, preflight, records
+from activities import closing, existing_image, pool_preflight, preflight, records
 from orchestrators import account, image_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
 from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, remove_builder
@@ -56,7 +56,7 @@ def checks_for(plan: BuildPlan) -> list[Activity[BuildPlan, Findings]]:
     if plan.image:
         checks += [preflight.check_image_source, preflight.check_builder]
     if plan.image_ref:
-        checks.append(pool_preflight.check_image)
+        checks.append(existing_image.check_image)
     if plan.account:
         checks.append(pool_preflight.check_batch)
     return checks

@@ -164,10 +164,11 @@ class World:
         call = Call(params=params, query=query, body=data, url=url, services=self.services)
         answer = http.handle(handler, call)
         if answer.begin is not None:
-            self._begin(answer.begin)
+            self.start_orchestration(answer.begin)
         return answer
 
-    def _begin(self, begin: Any) -> None:
+    def start_orchestration(self, begin: Any) -> None:
+        """Start an orchestration as the trigger would."""
         asyncio.run(http.begin(open_client(self.engine), begin))
 
     def start(self, request: Json) -> str:
@@ -223,7 +224,7 @@ class World:
         """A queue message reaches the app."""
         begin = intake.take_pool_request(self.services, message_id, text)
         if begin is not None:
-            self._begin(begin)
+            self.start_orchestration(begin)
 
     def pool(self, account: str, pool: str) -> Json:
         """GET /api/pools/{account}/{pool}."""

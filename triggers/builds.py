@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.base import names
 from shared.base.wire import replace
-from shared.model import planning, resuming
+from shared.model import resuming
 from shared.model.documents import Accepted, BuildList
 from shared.model.queries import BuildsQuery
 from shared.store import acceptance
@@ -95,7 +95,7 @@ def resume_build(call: Call) -> Answer:
         return http.error(409, "NotResumable", message)
     there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
     outcome = replace(outcome, pools=there)  # what is gone is made again
-    plan = planning.plan_build(request, call.services.azure.config)
+    plan = acceptance.plan_again(row, request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
     try:
         acceptance.claim_image(records, plan)

@@ -17,6 +17,7 @@ from shared.engine.activity import Activity, Services
 from shared.engine.step_graph import Step
 from shared.model import build_outcomes, parsing, plan_updates, planning
 from shared.model.documents import Forecast, ForecastNames, ForecastStep
+from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
 from triggers import costs
@@ -40,7 +41,7 @@ def of(data: object, services: Services) -> Forecast:
     return Forecast(
         mode=plan.mode.value,
         steps=steps,
-        names=_names(plan),
+        names=_names(plan, found.image),
         blockers=found.blockers,
         warnings=found.warnings,
         minutes=round(_last_end(steps) / 60, 1),
@@ -133,7 +134,7 @@ def _step(
     )
 
 
-def _names(plan: BuildPlan) -> ForecastNames:
+def _names(plan: BuildPlan, existing: ImageRecord | None) -> ForecastNames:
     names: Json = {}
     if plan.image:
         image = plan.image
@@ -146,6 +147,14 @@ def _names(plan: BuildPlan) -> ForecastNames:
             "os_disk_size_gib": image.os_disk_gib,
             "base_image": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
             "target_regions": list(image.target_regions),
+        }
+    if existing:
+        names |= {
+            "resource_group": existing.resource_group,
+            "gallery": existing.gallery_name,
+            "image": existing.image_name,
+            "version": existing.version,
+            "base_os": existing.base_os,
         }
     if plan.account:
         names |= {"batch_account": plan.account.name, "pools": [p.pool_id for p in plan.pools]}

@@ -194,6 +194,14 @@ def gallery(plan: ImagePlan) -> Json:
     }
 
 
+PUBLISHER = "batch-prep"  # of image definitions
+
+
+def offer(plan: ImagePlan) -> str:
+    """What the images of a definition hold, as its identifier has it."""
+    return f"{plan.system.name}-{plan.system.version}-{'gpu' if plan.gpu else 'cpu'}"
+
+
 def image_definition(plan: ImagePlan) -> Json:
     """The image definition: what all versions have in common. It cannot be changed afterwards."""
     assert plan.base is not None, "the base image is looked up before anything is made"
@@ -206,8 +214,8 @@ def image_definition(plan: ImagePlan) -> Json:
             "hyperVGeneration": plan.base.generation,
             "architecture": plan.base.architecture,
             "identifier": {
-                "publisher": "batch-prep",
-                "offer": f"{plan.system.name}-{plan.system.version}-{'gpu' if plan.gpu else 'cpu'}",
+                "publisher": PUBLISHER,
+                "offer": offer(plan),
                 "sku": plan.definition[:64],
             },
             # Said explicitly: Azure's default forbids versions that come straight from a VM.

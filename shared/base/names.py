@@ -215,10 +215,9 @@ def role_assignment(scope: str, principal: str, role: str) -> str:
 
 def next_version(taken: list[str]) -> str:
     """The version after the highest taken one: the patch number grows, as the old script's did."""
-    numbers = [v for text in taken if (v := parse_version(text)) is not None]
-    if not numbers:
+    if not taken:
         return "1.0.0"
-    major, minor, patch = max(numbers)
+    major, minor, patch = max(map(version_numbers, taken))
     return f"{major}.{minor}.{patch + 1}"
 
 
@@ -238,6 +237,15 @@ def parse_version(text: str) -> tuple[int, int, int] | None:
 def image_partition(group: str, gallery: str, definition: str) -> str:
     """All versions of one image, in one partition."""
     return f"{group.lower()}|{gallery.lower()}|{definition.lower()}"
+
+
+def version_numbers(text: str) -> tuple[int, int, int]:
+    """The three numbers by which Azure orders versions, also those of other tools' versions, which
+    may have leading zeros (2026.01.07). A part that is no number counts as 0.
+    """
+    parts = [int(part) if re.fullmatch(r"\d+", part, re.ASCII) else 0 for part in text.split(".")]
+    major, minor, patch = (*parts, 0, 0, 0)[:3]
+    return major, minor, patch
 
 
 def version_row(version: str) -> str:

@@ -134,7 +134,10 @@ class Settings(BaseModel):
         "DEFAULT_GALLERY", "The gallery of a request that names none.", default="batchImageGallery"
     )
     default_image_name: str = _setting(
-        "DEFAULT_IMAGE_NAME", "The image of a request that names none.", default="batchCustomImage"
+        "DEFAULT_IMAGE_NAME",
+        "How the image definition of a request that names none begins; its system and its driver "
+        "follow, as in `batchCustomImage-ubuntu-24.04-gpu`.",
+        default="batchCustomImage",
     )
     default_pool_id: str = _setting(
         "DEFAULT_POOL_ID", "The id of a pool without one.", default="myBatchPool"

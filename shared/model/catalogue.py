@@ -219,6 +219,20 @@ class GpuFacts(Wire):
 
 UNCOUNTED = -1  # GPUs of a size that only its name tells, before Azure's list has counted them
 
+# The kinds of images, by driver, as names of image definitions have them.
+_KINDS = {
+    None: "cpu",
+    DriverKind.DATACENTER_OPEN: "gpu",
+    DriverKind.DATACENTER_PROPRIETARY: "gpu-volta",
+    DriverKind.GRID: "gpu-grid",
+}
+
+
+def definition_name(base: str, system: OperatingSystem, driver: DriverKind | None) -> str:
+    """The image definition of a system and a driver: an image is used by what it holds."""
+    return f"{base}-{system.name}-{system.version}-{_KINDS[driver]}"
+
+
 _OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID
 _VOLTA = DriverKind.DATACENTER_PROPRIETARY
 # Pattern of the size, devices, driver, whether NVSwitch needs the fabric manager:

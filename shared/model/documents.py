@@ -177,6 +177,7 @@ class ForecastNames(Document):
     os_disk_size_gib: int | None = Field(default=None, alias="osDiskSizeGiB")
     base_image: str | None = Field(default=None, description="PUBLISHER:OFFER:SKU")
     target_regions: list[str] | None = None
+    base_os: str | None = Field(default=None, description="The system of an existing image.")
     batch_account: str | None = None
     pools: list[str] | None = None
 

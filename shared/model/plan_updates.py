@@ -88,7 +88,6 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
         security_type=image.security_type,
         secure_boot=image.secure_boot,
         container_images=[i.name for i in image.container_images],
-        gpu_count=pool.gpu_count if image.gpu_enabled else 0,
         pending=image.pending,
         registry_login_server=image.registry_login_server if private else None,
         pull_identity_id=image.pull_identity_id if private else None,
@@ -97,6 +96,4 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
 
 def in_size(pool: PoolPlan, size: str) -> PoolPlan:
     """The pool's plan in another of its sizes, which may have more GPUs or fewer."""
-    has_driver = catalogue.gpus_in(pool.size, pool.gpus) == 0 or pool.gpu_count != 0
-    count = catalogue.gpus_in(size, pool.gpus) if has_driver else 0
-    return replace(pool, size=size, gpu_count=count)
+    return replace(pool, size=size, gpu_count=catalogue.gpus_in(size, pool.gpus))

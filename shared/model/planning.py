@@ -9,12 +9,12 @@ from shared.base.settings import Settings
 from shared.base.wire import replace
 from shared.model import catalogue, requests, support
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.image_reference import ImageChoice, ImageReference
 from shared.model.plans import (
     AccountPlan,
     BuildPlan,
     GridDriver,
     ImagePlan,
-    ImageReference,
     PoolChange,
     PoolPlan,
     RegistryPlan,
@@ -31,8 +31,10 @@ from shared.model.requests import (
 Json = dict[str, Any]
 
 
-def plan_build(request: Build, settings: Settings) -> BuildPlan:
-    """What `request` will do. Its request id must be set: names derive from it."""
+def plan_build(request: Build, settings: Settings, definition: str | None = None) -> BuildPlan:
+    """What `request` will do. Its request id must be set: names derive from it. `definition` is the
+    image definition that was chosen when the request was accepted.
+    """
     assert request.request_id is not None
     build = names.build_id(request.request_id)
     account = _plan_account(build, request, settings)
@@ -40,7 +42,7 @@ def plan_build(request: Build, settings: Settings) -> BuildPlan:
     return BuildPlan(
         build_id=build,
         mode=request.mode,
-        image=_plan_image(build, request, settings) if builds_image else None,
+        image=_plan_image(build, request, settings, definition) if builds_image else None,
         image_ref=None if builds_image else _image_reference(request, settings),
         account=account,
         pools=[_plan_pool(build, account, pool, request, settings) for pool in request.pools]
@@ -57,8 +59,10 @@ def _system(image: requests.Image) -> OperatingSystem:
     return system
 
 
-def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
-    image = request.image
+def _plan_image(
+    build: str, request: Build, settings: Settings, definition: str | None
+) -> ImagePlan:
+    image, system = request.image, _system(request.image)
     group = image.resource_group or settings.default_resource_group
     location = image.location or settings.default_location
     sizes = _builder_sizes(image, settings)
@@ -73,9 +77,11 @@ def _plan_image(build: str, request: Build, settings: Settings) -> ImagePlan:
         resource_group=group,
         location=location,
         gallery=image.gallery or settings.default_gallery,
-        definition=image.name or settings.default_image_name,
+        definition=image.name
+        or definition
+        or catalogue.definition_name(settings.default_image_name, system, driver),
         version=image.version,
-        system=_system(image),
+        system=system,
         gpu=image.gpu,
         driver=driver,
         grid_driver=_grid_driver(image, settings) if driver is DriverKind.GRID else None,
@@ -254,27 +260,33 @@ def _plan_pool(
 
 def _image_reference(request: Build, settings: Settings) -> ImageReference:
     image = request.image
-    system = _system(image)
+    system, given = _system(image), image.model_fields_set
+    asked = f"{image.os} {image.os_version or ''}".strip() if {"os", "os_version"} & given else None
     parts = names.parse_image_version_id(image.id) if image.id else None
-    common = {"node_agent": system.node_agent, "os": f"{system.name} {system.version}"}
-    if parts:
-        return ImageReference(
-            subscription_id=parts["subscription"],
-            resource_group=parts["group"],
-            gallery=parts["gallery"],
-            definition=parts["definition"],
-            version=parts["version"],
-            gpu=image.gpu,
-            **common,
-        )
-    return ImageReference(
+    choice = ImageChoice(
+        base=settings.default_image_name, gpu=image.gpu if "gpu" in given else None
+    )
+    reference = ImageReference(
         subscription_id=settings.subscription_id,
         resource_group=image.resource_group or settings.default_resource_group,
         gallery=image.gallery or settings.default_gallery,
         definition=image.name or settings.default_image_name,
         version=image.version or _version_of_pools(request.pools),
+        node_agent=system.node_agent,
+        os=f"{system.name} {system.version}",
+        os_asked=asked,
         gpu=image.gpu,
-        **common,
+        choice=None if image.name or parts else choice,
+    )
+    if parts is None:
+        return reference
+    return replace(
+        reference,
+        subscription_id=parts["subscription"],
+        resource_group=parts["group"],
+        gallery=parts["gallery"],
+        definition=parts["definition"],
+        version=parts["version"],
     )
 
 

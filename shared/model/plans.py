@@ -12,6 +12,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.image_reference import ImageReference
 from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode, Pool, SecurityType, StorageAccountType
 
@@ -271,19 +272,6 @@ class Earlier(Wire):
 
     steps: dict[str, dict[str, Any]]  # results of the image's steps
     outcome: BuildOutcome
-
-
-class ImageReference(Wire):
-    """An existing image: by gallery and name, or by its full id."""
-
-    subscription_id: str
-    resource_group: str
-    gallery: str
-    definition: str
-    version: str  # a number, or latest
-    node_agent: str  # of its system, where there is no record
-    os: str
-    gpu: bool = False
 
 
 NODES_A_CALL = 50  # whose reports one activity reads: a request each, some seconds in all

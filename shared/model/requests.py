@@ -7,7 +7,7 @@ the settings when the plan is made.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -199,6 +199,15 @@ class Build(Request):
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""
         return replace(self, request_id=self.request_id or request_id)
+
+    def as_stored(self) -> dict[str, Any]:
+        """This request as plain JSON. Its image lacks the fields that the user left out: where it
+        names no image, the others say which will do.
+        """
+        image = self.image.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude_unset=True
+        )
+        return {**self.to_wire(), "image": image}
 
 
 class PoolMessage(Request):

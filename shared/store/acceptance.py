@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -61,18 +60,20 @@ def accept_parsed(
 ) -> Accepted:
     """The same for a request that is parsed already."""
     request = request.with_request_id(fallback_id)
-    wire = request.to_wire()
+    wire = request.as_stored()
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
     plan = planning.plan_build(request, settings)
+    chosen = plan.image.definition if plan.image else ""
     refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
-        row = records.accept_build(plan.build_id, request.mode, wire, now)
+        row = records.accept_build(plan.build_id, request.mode, wire, now, chosen)
         if row is None:  # withdrawn at this moment, or unreadable
             continue
-        if not _same(row["Request"], wire):
+        if stored_request(row) != request:
             message = "this requestId was used with another body; give a new one"
             raise RequestConflict("RequestIdUsed", plan.build_id, message)
+        plan = plan_again(row, request, settings)
         if row["State"] != "accepted" or row.get("Outcome"):  # it runs, ended, or goes on
             return Accepted(plan=plan, is_new=False)
         if _takes_image(records, plan, row):
@@ -110,8 +111,12 @@ def _takes_image(records: Records, plan: BuildPlan, row: Row) -> bool:
     return plan.image is None or records.confirm_build(row)
 
 
-def _same(left: dict[str, Any], right: dict[str, Any]) -> bool:
-    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+def plan_again(row: Row, request: Build, settings: Settings) -> BuildPlan:
+    """The plan of a request that is on record, with the image definition that it had then.
+    Version 0.1.0 had the same one for all requests that name none.
+    """
+    definition = row.get("Definition") or settings.default_image_name
+    return planning.plan_build(request, settings, definition)
 
 
 def claim_image(records: Records, plan: BuildPlan) -> None:

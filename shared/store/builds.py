@@ -66,12 +66,17 @@ class Builds:
 
     # -- builds ------------------------------------------------------------------------------------
 
-    def accept_build(self, build: str, mode: Mode, request: Json, now: str) -> Row | None:
+    def accept_build(
+        self, build: str, mode: Mode, request: Json, now: str, definition: str = ""
+    ) -> Row | None:
         """Insert a build's row, or return the one that is there already. None if that one cannot be
-        read, or was withdrawn at this moment.
+        read, or was withdrawn at this moment. `definition` is that of its image: a resumed build
+        keeps it, whatever would be chosen by then.
         """
         values = {"State": "accepted", "Mode": mode.value, "AcceptedAt": now, "Request": request}
         values |= build_rows.of_request(request)
+        if definition:
+            values["Definition"] = definition
         row = self._tables.insert(BUILDS, "build", build, values) or self.build(build)
         if row is not None and row["State"] == "accepted":
             self._list.put(row)

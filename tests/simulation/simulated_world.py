@@ -114,10 +114,10 @@ class SimulatedWorld(World):
         finally:
             self.tables.die_after(None)
 
-    def _begin(self, begin: http.Begin) -> None:
+    def start_orchestration(self, begin: http.Begin) -> None:
         """Starting an orchestration is an effect too: the process may die just before it."""
         self.tables.perhaps_die()
-        super()._begin(begin)
+        super().start_orchestration(begin)
 
     def _try_again(self, arrival: Arrival) -> None:
         again = functools.partial(self._arrive, arrival, first=False)

@@ -17,7 +17,8 @@ from tests.world import WITH_LOGS, World, a_pool, a_request, an_image
 from triggers import openapi, routes
 from triggers.http import Answer
 
-IMAGE = {"gallery": "batchImageGallery", "name": "batchCustomImage", "version": "latest"}
+DEFINITION = "batchCustomImage-ubuntu-24.04-cpu"
+IMAGE = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "latest"}
 NO_IMAGE = {**IMAGE, "name": "none"}
 POOL = {"account": "mybatch12345", "pool": "dev"}
 NO_POOL = {**POOL, "pool": "none"}

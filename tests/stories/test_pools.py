@@ -82,7 +82,8 @@ def test_latest_is_what_was_published_last(built_gpu: World) -> None:
     image = an_image(gpu=True, containerImages=["docker.io/library/busybox:1.36"])
     built_gpu.start({"mode": "image-only", "requestId": "again", "image": image})
     before = ""
-    while not built_gpu.records.image("batchImageGallery", "batchCustomImage", "1.0.1"):
+    name = "batchCustomImage-ubuntu-24.04-gpu"
+    while not built_gpu.records.image("batchImageGallery", name, "1.0.1"):
         before = built_gpu.start(pools_only(f"at-{built_gpu.clock.now()}", a_pool("before")))
         built_gpu.engine.advance(20)
     after = built_gpu.build(pools_only("after", a_pool("after")))

@@ -13,7 +13,8 @@ from tests.world import LOGS, WITH_LOGS, World, an_image
 from triggers import catalogue
 
 BUSYBOX = "docker.io/library/busybox:1.36"
-PLACE = {"gallery": "batchImageGallery", "name": "batchCustomImage", "version": "latest"}
+DEFINITION = "batchCustomImage-ubuntu-24.04-gpu"
+PLACE = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "latest"}
 REQUEST = {
     "mode": "image-only",
     "requestId": "r1",
@@ -88,7 +89,7 @@ def test_the_bill_of_materials_is_served_with_the_image(logging_world: World) ->
     assert answer.status == 200
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(answer.body)) is None
     assert (about["component"]["name"], about["component"]["version"]) == (
-        "batchCustomImage",
+        DEFINITION,
         "1.0.0",
     )
     assert {"name": "batch-prep:scripted", "value": "true"} in about["properties"]

@@ -72,7 +72,7 @@ def test_a_gallery_with_an_image_stays(world: World) -> None:
 
     assert build["state"] == "failed"
     names = {r["id"].rpartition("/")[2] for r in world.resources("galleries/images")}
-    assert "batchCustomImage" in names
+    assert "batchCustomImage-ubuntu-24.04-cpu" in names
     assert {"galleries", "versions"} <= types(world)
 
 

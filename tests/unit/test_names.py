@@ -100,3 +100,10 @@ def test_an_image_id_comes_apart_and_together() -> None:
 def test_an_id_tells_its_type(resource_id: str, type_: str) -> None:
     """A build's record lists ids alone."""
     assert names.type_of(resource_id) == type_
+
+
+def test_versions_of_other_tools_are_compared_as_numbers() -> None:
+    """Azure takes zeros in front; compared as texts, or left out, they would hide the newest."""
+    taken = ["2026.01.09", "2026.1.10", "9.0.0"]
+    assert max(taken, key=names.version_numbers) == "2026.1.10"
+    assert names.next_version(["2026.01.09", "2.0.0"]) == "2026.1.10"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_world import an_image
 from lines import parsed, problems_of, request_of
 
-from cli import arguments
+from cli import arguments, metadata
 
 DOCUMENTED = {
     "": {"mode": "full", "pools": [{}]},
@@ -129,41 +130,75 @@ def test_a_formula_stands_in_for_numbers() -> None:
 # The image of batch-only mode
 
 
-def test_batch_only_takes_the_image_that_the_last_build_wrote_down() -> None:
-    """image_metadata.json is how the old script's two halves met; the newest version counts."""
-    image = request_of("--batch-only", image_metadata=an_image())["image"]
+def image_file(*, named: bool = True, **content: Any) -> metadata.ImageFile:
+    return metadata.ImageFile(
+        path=Path("out/image_metadata.json"), content=an_image(**content), was_named=named
+    )
+
+
+def batch_only(line: str, file: metadata.ImageFile) -> tuple[dict[str, Any], str]:
+    """The image of the request, and what is said about it."""
+    made = arguments.order(parsed(f"--batch-only {line}"), environment={}, image_metadata=file)
+    return made.request.get("image", {}), " ".join(made.notes)
+
+
+def test_batch_only_takes_exactly_the_image_of_the_metadata_file() -> None:
+    """A pipeline deploys the version that it has tested, on its system; and says so."""
+    image, said = batch_only("", image_file())
     assert image == {
         "resourceGroup": "images-rg",
         "location": "westeurope",
         "gallery": "batchImageGallery",
         "name": "batchCustomImage",
-        "version": "latest",
+        "version": "1.0.3",
         "os": "ubuntu",
         "osVersion": "24.04",
         "gpu": True,
     }
+    assert "batchImageGallery/batchCustomImage 1.0.3 (ubuntu 24.04, GPU)" in said
+    assert "out/image_metadata.json" in said
 
 
-def test_flags_win_over_the_metadata_file() -> None:
-    """What a person types now counts more than what a build wrote then."""
-    image = request_of(
-        "--batch-only --image-version 1.0.0 --location northeurope", image_metadata=an_image()
-    )["image"]
-    assert image["version"] == "1.0.0"
-    assert image["location"] == "northeurope"
+@pytest.mark.parametrize(
+    ("line", "image"),
+    [
+        ("--image-version 1.0.9", {"version": "1.0.9"}),
+        ("--image-name other", {"name": "other", "version": "latest"}),
+        ("--gallery other", {"gallery": "other", "version": "latest"}),
+        ("--version 22.04", {"osVersion": "22.04", "version": "latest"}),
+        ("--cpu --os AlmaLinux", {"os": "almalinux", "gpu": False, "version": "latest"}),
+    ],
+)
+def test_a_flag_that_names_another_image_leaves_the_whole_file_alone(
+    line: str, image: dict[str, Any]
+) -> None:
+    """A version of one image and the name of another are no image; it is said."""
+    made, said = batch_only(line, image_file())
+    assert made == image
+    assert "image_metadata.json is not used: --" in said
 
 
-def test_the_metadata_of_another_image_is_left_alone() -> None:
-    """A group and a region belong to the image they were written for."""
-    image = request_of("--batch-only --image-name other", image_metadata=an_image())["image"]
-    assert image == {"name": "other", "version": "latest"}
+def test_flags_that_agree_with_the_file_change_nothing() -> None:
+    """Scripts pass the same --gpu --os --version to both halves."""
+    same = "--gpu --os Ubuntu --version 24.04 --image-version 1.0.3"
+    assert batch_only(same, image_file()) == batch_only("", image_file())
 
 
-def test_flags_that_describe_the_image_hold_in_batch_only_mode_too() -> None:
-    """Scripts pass the same --gpu --os --version to both halves; a pool's size depends on them."""
-    image = request_of("--batch-only --cpu --os AlmaLinux", image_metadata=an_image())["image"]
-    assert (image["os"], image["gpu"]) == ("almalinux", False)
-    assert "osVersion" not in image
+def test_a_file_that_lies_around_gives_gpu_pools_no_image_without_a_driver() -> None:
+    """The file of the current folder is what was built last, perhaps for other pools. A folder that
+    was named is obeyed, and the service says what is wrong.
+    """
+    stray = image_file(named=False, gpuEnabled=False)
+    image, said = batch_only("--vm-size NC4as_T4_v3", stray)
+    assert image == {
+        "resourceGroup": "images-rg",
+        "location": "westeurope",
+        "gallery": "batchImageGallery",
+        "version": "latest",
+    }
+    assert "is not used" in said
+    assert batch_only("--vm-size D2s_v5", stray)[0]["version"] == "1.0.3"
+    assert batch_only("--vm-size NC4as_T4_v3", image_file(gpuEnabled=False))[0]["gpu"] is False
 
 
 # ---------------------------------------------------------------------------------------

@@ -345,8 +345,10 @@ def test_batch_only_reads_what_image_only_wrote(service: FakeService, line: Comm
     service.answers("POST builds", ACCEPTED)
     service.answers("GET builds/b1", (200, a_build(image=an_image())), (200, a_build()))
     line.run("--image-only", "--metadata-dir", "out")
-    line.run("--batch-only", "--metadata-dir", "out", "--pool-id", "dev")
-    assert service.sent("POST builds")[1]["image"]["name"] == "batchCustomImage"
+    ended = line.run("--batch-only", "--metadata-dir", "out", "--pool-id", "dev")
+    image = service.sent("POST builds")[1]["image"]
+    assert (image["name"], image["version"]) == ("batchCustomImage", "1.0.3")
+    assert "is taken from out/image_metadata.json" in ended.err
 
 
 def test_flags_of_a_build_are_refused_before_a_sub_command(line: CommandLine) -> None:

@@ -56,12 +56,15 @@ def test_a_garbled_metadata_file_is_refused(tmp_path: Path) -> None:
     """Guessing another image would be worse."""
     (tmp_path / "image_metadata.json").write_text("{")
     with pytest.raises(errors.Refused):
-        metadata.read_image(tmp_path)
+        metadata.read_image(str(tmp_path))
+    (tmp_path / "image_metadata.json").write_text("{}")
+    with pytest.raises(errors.Refused, match="galleryName"):
+        metadata.read_image(str(tmp_path))
 
 
 def test_without_a_metadata_file_flags_decide(tmp_path: Path) -> None:
     """The file is a convenience."""
-    assert metadata.read_image(tmp_path) is None
+    assert metadata.read_image(str(tmp_path)) is None
 
 
 # ---------------------------------------------------------------------------------------

@@ -1,0 +1,216 @@
+"""The check of an existing image before pools are made from it (mode batch-only)."""
+
+from __future__ import annotations
+
+import difflib
+
+from activities import pool_preflight, preflight
+from shared.azure import cache, quotas, resource_state, sdk
+from shared.azure.quotas import Size
+from shared.base import names
+from shared.base.errors import Problem
+from shared.base.wire import replace
+from shared.engine.activity import Json, PollState, Services, short_activity
+from shared.model import catalogue, drivers, image_choice, support
+from shared.model.image_reference import ImageReference
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import BuildPlan
+from shared.model.results import Findings
+
+
+@short_activity(
+    BuildPlan,
+    Findings,
+    verb="find the image",
+    subject=lambda plan: plan.image_ref.definition if plan.image_ref else "",
+)
+def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
+    """Find the image to use on Azure, and its contents in the records."""
+    wanted, account = plan.image_ref, plan.account
+    assert wanted is not None
+    assert account is not None
+    sizes, _ = pool_preflight.batch_sizes(services, account.location, poll)
+    counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
+    if unclear := _ambiguity(services, plan, wanted, counted):
+        return Findings(blockers=[unclear])
+    wanted, found, others = _choose(services, plan, wanted, counted, poll)
+    if found is None:
+        return Findings(blockers=[_not_found(services, wanted, others)])
+    replicas = _replicas(found)
+    regions = list(replicas)
+    if account.location not in regions:
+        message = (
+            f"version {found['name']} of {wanted.definition} has no replica in "
+            f"{account.location}, where the account is; it is in {', '.join(regions)}"
+        )
+        problem = Problem(field="image", code="ImageNotInRegion", message=message)
+        return Findings(blockers=[problem])
+    image = _describe(services, wanted, found, regions)
+    if denied := image_choice.contradiction(wanted, image):
+        return Findings(blockers=[denied])
+    if not image.build_id and any(
+        catalogue.gpus_in(name, counted) for pool in plan.pools for name in pool.sizes
+    ):
+        image = replace(image, gpu_enabled=True)  # no record says so: the nodes will prove it
+    unsuitable = image_choice.advised(
+        drivers.pool_problems(plan.pools, counted, gpu=image.gpu_enabled, driver=image.driver_kind),
+        services.records.images(),
+        plan.pools,
+        counted,
+    )
+    unsuitable += _controller_problems(services, plan, wanted, sizes)
+    warnings = support.too_few_in_image(plan.pools, image, replicas)
+    return Findings(blockers=unsuitable, warnings=warnings, image=image)
+
+
+def _candidates(
+    services: Services, plan: BuildPlan, wanted: ImageReference, counted: dict[str, int]
+) -> list[ImageRecord]:
+    """The recorded images that a request without a name may mean, the best one first."""
+    if wanted.choice is None:
+        return []
+    images = services.records.images()
+    return image_choice.candidates(wanted, wanted.choice, images, plan.pools, counted)
+
+
+def _ambiguity(
+    services: Services, plan: BuildPlan, wanted: ImageReference, counted: dict[str, int]
+) -> Problem | None:
+    if wanted.version == "latest":
+        return None
+    found = _candidates(services, plan, wanted, counted)
+    fitting = [i for i in found if image_choice.suits(i, plan.pools, counted)]
+    return image_choice.ambiguity(wanted.version, fitting)
+
+
+def _choose(
+    services: Services,
+    plan: BuildPlan,
+    wanted: ImageReference,
+    counted: dict[str, int],
+    poll: PollState,
+) -> tuple[ImageReference, Json | None, list[Json]]:
+    """The image to use, its version on Azure and all its versions. Of several candidates it is the
+    first that is there; without any, what has the plain default name.
+    """
+    names_ = [image.image_name for image in _candidates(services, plan, wanted, counted)]
+    tried = [replace(wanted, definition=name) for name in names_] or [wanted]
+    for one in tried:
+        path = (one.gallery, one.definition, "latest", one.resource_group)
+        found, others = _find_image(services, one, services.records.image(*path), poll)
+        if found is not None:
+            return one, found, others
+    return tried[0], None, []
+
+
+def _replicas(version: Json) -> dict[str, int]:
+    """How many replicas an image version has, by region."""
+    profile = resource_state.properties(version).get("publishingProfile") or {}
+    return {
+        str(region.get("name", "")).replace(" ", "").lower(): int(
+            region.get("regionalReplicaCount") or profile.get("replicaCount") or 1
+        )
+        for region in profile.get("targetRegions") or []
+    }
+
+
+def _controller_problems(
+    services: Services, plan: BuildPlan, wanted: ImageReference, sizes: dict[str, Size]
+) -> list[Problem]:
+    """Which pools' sizes boot from NVMe disks only, where the image cannot."""
+    if not any(size.needs_nvme for size in pool_preflight.sizes_of_pools(plan, sizes)):
+        return []
+    calls = services.azure.compute.gallery_images
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+    features = resource_state.features(sdk.fetch(calls.get, *path))
+    return [
+        Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
+        for index, pool in enumerate(plan.pools)
+        for name in pool.sizes
+        if name.lower() in sizes
+        if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
+    ]
+
+
+def _find_image(
+    services: Services, wanted: ImageReference, newest: ImageRecord | None, poll: PollState
+) -> tuple[Json | None, list[Json]]:
+    """The version to use, and all versions. One that is found is cached for a minute or until a
+    newer one is recorded, because pool requests for one image come in bursts.
+    """
+
+    def ask() -> tuple[Json | None, list[Json]]:
+        versions = _versions(services, wanted)
+        if wanted.version == "latest":
+            return _newest(versions), versions
+        return next((v for v in versions if v["name"] == wanted.version), None), versions
+
+    image = (wanted.resource_group, wanted.gallery, wanted.definition, wanted.version)
+    key = ("image", *image, newest.version if newest else "")
+    return services.cache.get(key, poll.now, ask, lambda f: f[0] is not None, cache.A_MINUTE)
+
+
+def _versions(services: Services, wanted: ImageReference) -> list[Json]:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    calls = services.azure.compute.gallery_image_versions
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+    try:
+        return sdk.listed(calls.list_by_gallery_image, *path)
+    except ResourceNotFoundError:
+        return []
+
+
+def _newest(versions: list[Json]) -> Json | None:
+    """The version that Azure resolves `latest` to: the highest number that is ready and not
+    excluded.
+    """
+    usable = [
+        v
+        for v in versions
+        if resource_state.provisioning(v) == "ready"
+        and not (resource_state.properties(v).get("publishingProfile") or {}).get(
+            "excludeFromLatest"
+        )
+    ]
+    return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
+
+
+def _not_found(services: Services, wanted: ImageReference, versions: list[Json]) -> Problem:
+    """The blocker, with the existing versions or, by similarity, the images' names."""
+    if versions:
+        numbers = sorted((v["name"] for v in versions), key=names.version_numbers)
+        there = ", ".join(numbers)
+        message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
+        return Problem(field="image.version", code="ImageNotFound", message=message)
+    there_are = {f"{i.gallery_name}/{i.image_name}" for i in services.records.images()}
+    name = f"{wanted.gallery}/{wanted.definition}"
+    near = difflib.get_close_matches(name, there_are, n=5, cutoff=0.0)
+    there = f"known images are: {', '.join(near)}" if near else "no image has been built yet"
+    message = f"there is no image {name} in resource group {wanted.resource_group}; {there}"
+    return Problem(field="image.name", code="ImageNotFound", message=message)
+
+
+def _describe(
+    services: Services, wanted: ImageReference, found: Json, regions: list[str]
+) -> ImageRecord:
+    group = wanted.resource_group
+    version = found["name"]
+    record = services.records.image(wanted.gallery, wanted.definition, version, group)
+    if record is not None:
+        return record
+    return ImageRecord(  # not built by batch-prep: only the request describes it
+        image_id=found["id"],
+        node_agent_sku=wanted.node_agent,
+        gallery_name=wanted.gallery,
+        image_name=wanted.definition,
+        version=version,
+        vm_size="",
+        location=found["location"],
+        base_os=wanted.os,
+        gpu_enabled=wanted.gpu,
+        resource_group=group,
+        build_id="",
+        created_at="",
+        target_regions=regions,
+    )
