@@ -70,7 +70,12 @@ def _candidates(
     if wanted.choice is None:
         return []
     images = services.records.images()
-    return image_choice.candidates(wanted, wanted.choice, images, plan.pools, counted)
+    of_any_version = replace(wanted, version="latest")
+    for meant in (wanted, of_any_version):  # the latter for the error: which versions there are
+        found = image_choice.candidates(meant, wanted.choice, images, plan.pools, counted)
+        if found:
+            return found
+    return []
 
 
 def _ambiguity(
@@ -79,7 +84,11 @@ def _ambiguity(
     if wanted.version == "latest":
         return None
     found = _candidates(services, plan, wanted, counted)
-    fitting = [i for i in found if image_choice.suits(i, plan.pools, counted)]
+    fitting = [
+        i
+        for i in found
+        if i.version == wanted.version and image_choice.suits(i, plan.pools, counted)
+    ]
     return image_choice.ambiguity(wanted.version, fitting)
 
 
@@ -95,12 +104,14 @@ def _choose(
     """
     names_ = [image.image_name for image in _candidates(services, plan, wanted, counted)]
     tried = [replace(wanted, definition=name) for name in names_] or [wanted]
+    known: list[Json] = []  # versions of the first
     for one in tried:
         path = (one.gallery, one.definition, "latest", one.resource_group)
         found, others = _find_image(services, one, services.records.image(*path), poll)
         if found is not None:
             return one, found, others
-    return tried[0], None, []
+        known = known or others
+    return tried[0], None, known
 
 
 def _replicas(version: Json) -> dict[str, int]:

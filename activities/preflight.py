@@ -209,7 +209,10 @@ def _other_contents(services: Services, image: ImagePlan, definition: Json) -> s
         if (newest.base_os, kinds) == (system, image.driver):
             return None
         return f"{newest.base_os} {_with_driver(kinds)}"
-    # Made by a build that published nothing, or by one whose records are gone.
+    there = (image.resource_group, image.gallery, image.definition)
+    versions = services.azure.compute.gallery_image_versions
+    if not sdk.listed(versions.list_by_gallery_image, *there):
+        return None  # a build made it that published nothing
     identifier = resource_state.properties(definition).get("identifier") or {}
     made_for = str(identifier.get("offer"))
     if identifier.get("publisher") != bodies.PUBLISHER or made_for == bodies.offer(image):

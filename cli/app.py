@@ -43,6 +43,7 @@ app = typer.Typer(
     cls=Commands,
     help=_ABOUT,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

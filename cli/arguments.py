@@ -88,6 +88,11 @@ def _exclusions(flags: Flags) -> Iterator[str]:
             yield f"{' and '.join(together)} exclude each other"
     if "--save-recipe" in typed and "--request-id" in typed:
         yield "--request-id names one build; a recipe is built again and again"
+    if flags.file is not None:
+        yield (
+            f"--file {flags.file}: the registry builds the file named Dockerfile of a folder; give "
+            "that folder as --docker-context"
+        )
     if flags.save_recipe and flags.docker_context and not containers.is_git(flags.docker_context):
         yield "--save-recipe needs a git URL as --docker-context: a folder serves one build"
 
@@ -118,6 +123,8 @@ def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
     typed = flags.given()
     if flags.os_disk_size and not re.fullmatch(r"\d{1,5}", flags.os_disk_size):
         yield f"--os-disk-size {flags.os_disk_size}: give a whole number of GiB, such as 128"
+    if mode is not Mode.BATCH_ONLY and flags.image_id:
+        yield "--image-id names an image that exists: add --batch-only"
     if mode is Mode.IMAGE_ONLY:
         yield from (
             f"{name} is about pools; --image-only makes none"

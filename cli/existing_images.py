@@ -24,6 +24,10 @@ class Existing:
 
 def choose(flags: Flags, file: ImageFile | None, base: Mapping[str, Any]) -> Existing:
     """The image of the file, unless the request file (`base`) has one, or a flag names another."""
+    if flags.image_id:
+        notes = () if file is None else (f"{file.path} is not used: --image-id names the image.",)
+        image = _by_flags(flags, version=None) | {"id": flags.image_id}
+        return Existing(image=image, notes=notes)
     if base.get("image"):
         return Existing(image=_by_flags(flags, version=None))
     if file is None:

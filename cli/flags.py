@@ -43,7 +43,9 @@ class Flags:
     plan: Annotated[
         Switch,
         _option(
-            "--plan", panel=_MODE, help="Show steps, blockers, minutes and cost; start nothing."
+            *("--plan", "--dry-run", "--validate"),
+            panel=_MODE,
+            help="Show steps, blockers, minutes and cost; start nothing.",
         ),
     ] = False
     save_recipe: Annotated[
@@ -87,6 +89,15 @@ class Flags:
             panel=_IMAGE,
             help="Version to build (default: the next one), or with --batch-only the version to "
             "use (default: that of image_metadata.json, else latest).",
+        ),
+    ] = None
+    image_id: Annotated[
+        Text,
+        _option(
+            "--image-id",
+            value="ID",
+            panel=_IMAGE,
+            help="With --batch-only: the image version to use, by its resource id.",
         ),
     ] = None
     builder_vm_size: Annotated[
@@ -138,6 +149,7 @@ class Flags:
             help="A folder or git URL to build in the registry; see --docker-image.",
         ),
     ] = None
+    file: Annotated[Text, typer.Option("--file", hidden=True)] = None  # of older scripts
     docker_image: Annotated[
         Text,
         _option(

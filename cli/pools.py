@@ -50,6 +50,22 @@ def list_pools(context: typer.Context, endpoint: Endpoint = None, as_json: AsJso
     tables.show(around.out, columns, rows, nothing="No pools yet.")
 
 
+@app.command("refused")
+def list_refused(
+    context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False
+) -> None:
+    """List pool requests that reached the queue and were refused, with every reason."""
+    around, answer = asked(context, endpoint, as_json, lambda client: client.get("refused"))
+    if answer is None:
+        return
+    rows = [
+        (row.get("messageId"), problem.get("field"), problem.get("message"))
+        for row in listed(answer, "refused")
+        for problem in row.get("problems") or []
+    ]
+    tables.show(around.out, ("Message", "Field", "Why"), rows, nothing="None was refused.")
+
+
 def _version(row: dict[str, Any]) -> str:
     """The end of an image id, `name/versions/1.0.0` as `name 1.0.0`."""
     parts = str(row.get("imageId") or "").split("/")

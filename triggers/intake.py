@@ -62,7 +62,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     """
     config = services.azure.config
     try:
-        request = parsing.parse_pool_message(parsing.parse_json(text, "message"), config)
+        request = parsing.parse_pool_message(parsing.parse_message(text), config)
         accepted = acceptance.accept_parsed(
             services.records,
             request,

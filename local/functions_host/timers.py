@@ -9,7 +9,7 @@ from azure.functions import meta
 from croniter import CroniterBadCronError, croniter
 
 from local import clock as clocks
-from local.functions_host import history
+from local.functions_host import history, ncrontab
 from local.functions_host.functions import AppRefused, Function
 
 _MONITORED_SECONDS = 60  # schedules that run more often are not monitored
@@ -27,14 +27,15 @@ class Schedule:
         if len(fields) not in (5, 6):
             raise AppRefused(f"'{expression}' is not a schedule of six fields.")
         try:
+            self._cron = ncrontab.to_cron(self.expression.split())
             self.after(0.0)
-        except CroniterBadCronError as error:
+        except (ncrontab.Invalid, CroniterBadCronError) as error:
             raise AppRefused(f"'{expression}' is not a schedule: {error}.") from error
 
     def after(self, moment: float) -> float:
         """The first time after `moment`; epoch seconds."""
         times = croniter(
-            self.expression,
+            self._cron,
             moment,
             ret_type=float,
             day_or=False,

@@ -49,6 +49,31 @@ def shown(value: str) -> str:
     return repr(value if len(value) <= 60 else value[:57] + "...")
 
 
+# Parts of sizes' names that are not in capitals: v5, cc, xl.
+_SMALL_PARTS = re.compile(r"v\d{1,2}|cc|xl", re.IGNORECASE)
+
+
+def _as_azure_writes(value: Any) -> Any:
+    """`STANDARD_d2S_V5` and `d2s_v5` as `Standard_D2s_v5`: Azure takes any case, but its price list
+    does not.
+    """
+    pattern = r"(?:standard_)?([a-z]{1,4})(\d+(?:-\d+)?)([a-z]*)((?:_[a-z0-9]+)*)"
+    found = isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE | re.ASCII)
+    if not found:
+        return value
+    family, count, features, rest = found.groups()
+    parts = rest.split("_")[1:]
+    shown = [
+        part.lower()
+        if _SMALL_PARTS.fullmatch(part)
+        else "Promo"
+        if part.lower() == "promo"
+        else part.upper()
+        for part in parts
+    ]
+    return "_".join(["Standard", f"{family.upper()}{count}{features.lower()}", *shown])
+
+
 def _size(value: str) -> str:
     if not re.fullmatch(r"Standard_[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*", value) or len(value) > 50:
         raise refuse("InvalidName", f"{shown(value)} is not a VM size such as Standard_D4s_v5")
@@ -57,13 +82,6 @@ def _size(value: str) -> str:
         raise refuse("RetiredVmSize", message, successor)
     if why := catalogue.not_served(value):
         raise refuse("UnsupportedVmSize", f"images cannot be built for {value}: {why}")
-    return value
-
-
-def _short_size(value: Any) -> Any:
-    """`NC6` means `Standard_NC6`."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Z]{1,4}\d[A-Za-z0-9_-]*", value):
-        return f"Standard_{value}"
     return value
 
 
@@ -105,7 +123,7 @@ VersionName = Annotated[str, AfterValidator(_version_or_latest)]
 AccountName = Annotated[str, named(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")]
 PoolId = Annotated[str, named(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -")]
 RegistryName = Annotated[str, named(r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")]
-VmSize = Annotated[str, BeforeValidator(_short_size), AfterValidator(_size)]
+VmSize = Annotated[str, BeforeValidator(_as_azure_writes), AfterValidator(_size)]
 RequestId = Annotated[
     str, named(r"[\x21-\x7e]{1,128}", "1 to 128 printable characters without blanks")
 ]

@@ -6,6 +6,8 @@ build.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import copy
 import json
 import re
@@ -37,6 +39,17 @@ def parse_json(text: str | bytes, what: str) -> object:
         message = f"the {what} is not JSON: {error}"
         raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
     return value
+
+
+def parse_message(text: str) -> object:
+    """The value of a queue message: JSON, also in Base64, as the portal and older clients send it,
+    and with a byte order mark. Raises RequestRefused.
+    """
+    text = text.removeprefix("\ufeff").strip()
+    if re.fullmatch(r"[A-Za-z0-9+/\s]{8,}={0,2}", text):  # no JSON object looks like that
+        with contextlib.suppress(ValueError):
+            text = base64.b64decode(text, validate=False).decode("utf-8-sig").strip()
+    return parse_json(text, "message")
 
 
 def _no_constant(name: str) -> object:

@@ -17,6 +17,7 @@ def problems_of(build: Build) -> list[Problem]:
     """Every combination in a build that cannot work."""
     return [
         *_mode_problems(build),
+        *_builder_problems(build),
         *_system_problems(build),
         *_image_problems(build),
         *_software_problems(build.image),
@@ -53,6 +54,47 @@ def _mode_problems(build: Build) -> list[Problem]:
             found.append(
                 _impossible("image.version", "a new image needs a number or none, not latest")
             )
+    return found
+
+
+# What only the building of an image carries out.
+_OF_BUILDERS = (
+    "driver_version",
+    "container_toolkit_version",
+    "docker_version",
+    "builder_vm_size",
+    "builder_vm_sizes",
+    "zones",
+    "security_type",
+    "managed_image",
+    "outbound",
+    "ssh_public_key",
+    "spot",
+    "container_images",
+    "registry",
+    "target_regions",
+    "os_disk_size_gib",
+    "storage_account_type",
+    "keep_vm",
+    "force",
+)
+
+
+def _builder_problems(build: Build) -> list[Problem]:
+    """What a request says about the building of an image, in a mode that builds none."""
+    if build.mode is not Mode.BATCH_ONLY:
+        return []
+    found, image, fields = [], build.image, Image.model_fields
+    for name in _OF_BUILDERS:
+        if getattr(image, name) != fields[name].get_default():
+            message = "mode batch-only builds no image: its pools get the image as it was built"
+            found.append(_impossible(f"image.{fields[name].alias}", message))
+    parts = names.parse_image_version_id(image.id) if image.id else None
+    for field, part in (("gallery", image.gallery), ("name", image.name)):
+        there = parts and parts["definition" if field == "name" else field]
+        if there and part and not names.same(there, part):
+            message = f"image.id names {there} already: leave one of them out"
+            found.append(_impossible(f"image.{field}", message))
     return found
 
 

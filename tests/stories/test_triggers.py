@@ -4,6 +4,7 @@ cancelled.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
@@ -11,7 +12,8 @@ import pytest
 
 from local.functions_host.store import Query
 from shared.base.names import Orchestrator
-from tests.world import World, a_pool, an_image, image_only
+from shared.model import parsing
+from tests.world import CONFIG, World, a_pool, an_image, image_only
 from triggers import builds, catalogue, health, intake, openapi
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
@@ -46,6 +48,15 @@ def test_a_message_delivered_twice_makes_one_pool(world: World) -> None:
     world.engine.run_until_idle()
     creations = [r for r in world.ledger() if r["method"] == "PUT" and "/pools/" in r["url"]]
     assert len(creations) == 1
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("is_encoded", [True, False])
+def test_a_message_may_be_in_base64_and_have_a_byte_order_mark(mark: str, is_encoded: bool) -> None:
+    """The portal and older clients encode by default; .NET's writers put the mark in front."""
+    text = mark + json.dumps(message())
+    sent = base64.b64encode(text.encode()).decode() if is_encoded else text
+    assert parsing.parse_pool_message(parsing.parse_message(sent), CONFIG).request_id == "q1"
 
 
 def test_what_cannot_be_read_is_recorded_as_refused(world: World) -> None:

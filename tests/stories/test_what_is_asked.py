@@ -20,8 +20,8 @@ FORMULA = {
 
 @pytest.fixture
 def built() -> World:
-    """A world in which two versions of an image are there, the newer one without a GPU driver."""
-    return world_after(image_only("image-0", gpu=True), image_only("image-1", gpu=False))
+    """A world in which two versions of an image are there."""
+    return world_after(image_only("image-0"), image_only("image-1"))
 
 
 def problems(world: World, request: dict) -> dict[str, str]:
@@ -57,13 +57,14 @@ def test_pools_of_one_request_use_one_version(built: World) -> None:
     assert "one version" in problems(built, contradicts)["pools[0].image"]
 
 
-def test_a_gpu_that_the_image_does_not_serve_is_a_blocker(built: World) -> None:
-    """The newest version was built without a driver since."""
+def test_a_gpu_that_the_image_does_not_serve_is_a_blocker() -> None:
+    """The image that is named was built without a driver."""
+    built = world_after(image_only("image-0", gpu=True, name="gpu"), image_only("1", name="cpu"))
     wanted = a_pool("dev", vmSize=SIZE, verify=True)
-    build = built.build(pools_only("r1", wanted, gpu=True))
+    build = built.build(pools_only("r1", wanted, gpu=True, name="cpu"))
     (detail,) = build["error"]["details"]
     assert (detail["field"], detail["code"]) == ("image.gpu", "ImageUnsuitable")
-    assert built.build(pools_only("r2", wanted, gpu=True, version="1.0.0"))["state"] == "succeeded"
+    assert built.build(pools_only("r2", wanted, gpu=True, name="gpu"))["state"] == "succeeded"
 
 
 # -- which pool -----------------------------------------------------------------------------------

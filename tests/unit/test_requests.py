@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from local.azure_simulator.data import skus
 from shared.base.errors import RequestRefused
-from shared.model import parsing, requests
+from shared.model import catalogue, parsing, requests
 from tests.world import CONFIG
 
 Json = dict[str, Any]
@@ -142,6 +143,26 @@ def test_no_name_takes_shell_text_or_novels(path: tuple[str, ...], text: str) ->
     else:
         request["image"][path[1]] = [text] if path[1] == "containerImages" else text
     assert len(problems_of(request)) >= 1
+
+
+@pytest.mark.parametrize("size", sorted({size.name for size in skus.SIZES.values()}))
+def test_a_size_may_be_written_in_any_case(size: str) -> None:
+    """As Azure takes it, and as portal, exports and templates write it; the name that it becomes is
+    the one that the price list knows.
+    """
+    if catalogue.retired_size(size) or catalogue.not_served(size):
+        return
+    short = size.removeprefix("Standard_")
+    for written in (size, size.upper(), size.lower(), short, short.lower()):
+        build = parsing.parse_build({"pools": [{"id": "dev", "vmSize": written}]}, CONFIG)
+        assert build.pools[0].vm_size == size
+
+
+def test_a_retired_size_is_known_in_any_case() -> None:
+    """The hint is worth most to the owner of an old template."""
+    with pytest.raises(RequestRefused) as refused:
+        parsing.parse_build({"pools": [{"id": "dev", "vmSize": "standard_nc6"}]}, CONFIG)
+    assert refused.value.problems[0].code == "RetiredVmSize"
 
 
 def test_a_short_size_means_the_standard_one() -> None:

@@ -1,9 +1,11 @@
 """Autoscale formulas of Batch pools: the part of the language that pools in practice use.
 
 Statements end with `;`. A statement assigns a number to a variable. Known are numbers, user
-variables, arithmetic, comparisons, `a ? b : c`, `min`, `max`, `avg`, `floor`, `ceil`,
-`TimeInterval_*`, and the service's variables, of which `GetSample` yields the current value and
-`GetSamplePercent` 100. Text as a value (`taskcompletion`) is kept as it is.
+variables, arithmetic, comparisons, `a ? b : c`, `min`, `max`, `avg`, `sum`, `floor`, `ceil`,
+`TimeInterval_*`, `time()`, `time("...")`, the parts of a time (`.hour`, `.weekday`, ...), and the
+service's variables, of which `GetSample` yields the current value and `GetSamplePercent` 100. The
+targets have the value of the last evaluation until they are assigned. Text as a value
+(`taskcompletion`) is kept as it is.
 Language: https://learn.microsoft.com/azure/batch/batch-automatic-scaling
 """
 
@@ -12,10 +14,14 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 Value = float | str
+_NOW = "time()"  # among the variables, under a name that no formula can assign
 
-_TOKEN = re.compile(r"\s*(\d+(?:\.\d+)?|\$?[A-Za-z_]\w*|<=|>=|==|!=|&&|\|\||[-+*/()<>?:,.=!])")
+_TOKEN = re.compile(
+    r"\s*(\d+(?:\.\d+)?|\"[^\"]*\"|\$?[A-Za-z_]\w*|<=|>=|==|!=|&&|\|\||[-+*/()<>?:,.=!])"
+)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _TIME_INTERVALS = {
@@ -46,8 +52,28 @@ _FUNCTIONS: Mapping[str, Callable[[list[float]], float]] = {
     "min": min,
     "max": max,
     "avg": lambda values: sum(values) / len(values),
+    "sum": sum,
     "floor": lambda values: math.floor(values[0]),
     "ceil": lambda values: math.ceil(values[0]),
+}
+
+
+class Moment(float):
+    """A time; epoch seconds. The difference of two is a number of seconds."""
+
+    __slots__ = ()
+
+
+# Sunday is 0: https://learn.microsoft.com/azure/batch/batch-automatic-scaling#types
+_PARTS: Mapping[str, Callable[[datetime], int]] = {
+    "year": lambda t: t.year,
+    "month": lambda t: t.month,
+    "day": lambda t: t.day,
+    "yearday": lambda t: t.timetuple().tm_yday,
+    "hour": lambda t: t.hour,
+    "minute": lambda t: t.minute,
+    "second": lambda t: t.second,
+    "weekday": lambda t: t.isoweekday() % 7,
 }
 
 
@@ -64,18 +90,19 @@ class Evaluation:
     results: str  # "$TargetDedicatedNodes=1;…", as `autoScaleRun.results` shows it
 
 
-def evaluate(formula: str, observed: Mapping[str, float]) -> Evaluation:
+def evaluate(formula: str, observed: Mapping[str, float], now: float = 0.0) -> Evaluation:
     """Run `formula` over the service's variables (`$PendingTasks`, `$CurrentDedicatedNodes`, …).
 
     Raises FormulaError. Targets are cut to whole numbers not below zero, as the service does.
     """
-    variables: dict[str, Value] = dict(observed)
+    variables: dict[str, Value] = {**observed, _NOW: Moment(now)}
+    assigned: dict[str, Value] = {}
     for statement in _COMMENT.sub("", formula).split(";"):
         if statement.strip():
             name, value = _assignment(statement, variables)
-            variables[name] = value
-    dedicated = _target(variables.get("$TargetDedicatedNodes"))
-    low_priority = _target(variables.get("$TargetLowPriorityNodes"))
+            variables[name] = assigned[name] = value
+    dedicated = _target(assigned.get("$TargetDedicatedNodes"))
+    low_priority = _target(assigned.get("$TargetLowPriorityNodes"))
     results = {
         "$TargetDedicatedNodes": dedicated or 0,
         "$TargetLowPriorityNodes": low_priority or 0,
@@ -182,7 +209,33 @@ class _Reader:
             return _FUNCTIONS[symbol](self._arguments())
         if symbol in _TIME_INTERVALS:
             return _TIME_INTERVALS[symbol]
+        if symbol == "time":
+            return self._time()
         return self._variable(symbol)
+
+    def _time(self) -> float:
+        self._take("(")
+        if self._peek() == ")":
+            self._take()
+            return self._part(float(self._variables[_NOW]))
+        text = self._take().strip('"')
+        self._take(")")
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise FormulaError(f"'{text}' is not a time.") from None
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return self._part(zoned.timestamp())
+
+    def _part(self, seconds: float) -> float:
+        """A time, or the part of it that follows as `.hour`."""
+        if self._peek() != ".":
+            return Moment(seconds)
+        self._take(".")
+        name = self._take()
+        if name not in _PARTS:
+            raise FormulaError(f"'{name}' is no part of a time.")
+        return float(_PARTS[name](datetime.fromtimestamp(seconds, UTC)))
 
     def _arguments(self) -> list[float]:
         self._take("(")
@@ -197,6 +250,8 @@ class _Reader:
         value = self._variables.get(name)
         if not isinstance(value, int | float):
             raise FormulaError(f"'{name}' is not defined.")
+        if isinstance(value, Moment):
+            return self._part(value)
         if self._peek() != ".":
             return value
         self._take(".")

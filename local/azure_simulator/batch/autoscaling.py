@@ -54,12 +54,14 @@ def observed(azure: context.Azure, pool: store.Resource) -> dict[str, float]:
         "$CurrentDedicatedNodes": dedicated,
         "$CurrentLowPriorityNodes": low_priority,
         "$UsableNodeCount": dedicated + low_priority,
+        "$TargetDedicatedNodes": pool.state["targets"][0],
+        "$TargetLowPriorityNodes": pool.state["targets"][1],
     }
 
 
 def run(azure: context.Azure, pool: store.Resource, formula: str) -> autoscale.Evaluation:
     """Evaluate a formula over the pool; refuses (400) what cannot be evaluated."""
-    return pool_checks.evaluate(formula, observed(azure, pool))
+    return pool_checks.evaluate(formula, observed(azure, pool), azure.now)
 
 
 def _evaluate(azure: context.Azure, pool: store.Resource, data: model.JsonObject) -> None:

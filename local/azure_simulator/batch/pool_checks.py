@@ -31,6 +31,8 @@ VARIABLES = (
     "$PreemptedNodeCount",
     "$UsableNodeCount",
     "$CPUPercent",
+    "$TargetDedicatedNodes",
+    "$TargetLowPriorityNodes",
 )
 
 
@@ -68,10 +70,10 @@ def check_parts(properties: Mapping[str, Any]) -> None:
         evaluate(scale["formula"], {})
 
 
-def evaluate(formula: str, observed: Mapping[str, float]) -> autoscale.Evaluation:
+def evaluate(formula: str, observed: Mapping[str, float], now: float = 0.0) -> autoscale.Evaluation:
     """Evaluate over a pool's variables, those not given being 0; 400 if that fails."""
     try:
-        return autoscale.evaluate(formula, {**dict.fromkeys(VARIABLES, 0.0), **observed})
+        return autoscale.evaluate(formula, {**dict.fromkeys(VARIABLES, 0.0), **observed}, now)
     except autoscale.FormulaError as error:
         message = "The specified autoscale formula contains an error."
         values = {"Reason": str(error)}

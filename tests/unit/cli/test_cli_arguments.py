@@ -365,3 +365,16 @@ def test_the_same_flags_give_the_same_request() -> None:
     """Nothing of the parsing depends on anything but its input."""
     line = "--gpu --pool-id a --pool-id b --nodes 2"
     assert request_of(line) == request_of(line)
+
+
+# ---------------------------------------------------------------------------------------
+# Flags of other scripts of this name
+
+
+def test_flags_of_other_scripts_mean_what_they_meant_or_point_to_what_does() -> None:
+    """A user who moves here types what the fingers know."""
+    assert all(parsed(flag).plan for flag in ("--validate", "--dry-run", "--plan"))
+    image = request_of("--batch-only --image-id /subscriptions/s/x", image_metadata=image_file())
+    assert image["image"] == {"id": "/subscriptions/s/x"}
+    assert "--batch-only" in problems_of("--image-id /subscriptions/s/x")[0]
+    assert "--docker-context" in problems_of("--file Dockerfile.gpu.ubuntu")[0]

@@ -356,3 +356,10 @@ def test_flags_of_a_build_are_refused_before_a_sub_command(line: CommandLine) ->
     ended = line.run("--gpu", "builds", "list")
     assert ended.code == 2
     assert "--gpu" in ended.err
+
+
+def test_h_is_help_everywhere(line: CommandLine) -> None:
+    """As in most commands."""
+    for words in (["-h"], ["builds", "-h"], ["pools", "list", "-h"]):
+        ended = line.run(*words)
+        assert (ended.code, "Usage" in ended.out) == (0, True), words

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from lines import problems_of, request_of
+
+from cli import metadata
 
 
 def test_flags_have_the_last_word_over_a_request_file() -> None:
@@ -29,11 +33,16 @@ def test_pools_of_a_request_file_stay_unless_pools_are_named() -> None:
     assert request_of("--pool-id c", base=base)["pools"] == [{"id": "c"}]
 
 
-OLD_IMAGE = {
-    "imageId": "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/galleries/g",
-    "galleryName": "g",
-    "imageName": "i",
-}
+OLD_IMAGE = metadata.ImageFile(
+    path=Path("image_metadata.json"),
+    content={
+        "imageId": "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/galleries/g",
+        "galleryName": "g",
+        "imageName": "i",
+        "version": "1.0.0",
+    },
+    was_named=False,
+)
 
 
 def test_the_image_of_a_request_file_is_nobody_elses_to_choose() -> None:

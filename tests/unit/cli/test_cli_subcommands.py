@@ -78,6 +78,20 @@ LEFTOVER = {
         ),
         ("pools list", "GET pools", {"pools": [a_pool("dev")]}, ["dev", "batchCustomImage 1.0.3"]),
         ("pools show acc dev", "GET pools/acc/dev", a_pool("dev"), ["mybatch12345", "ready"]),
+        (
+            "pools refused",
+            "GET refused",
+            {
+                "refused": [
+                    {
+                        "messageId": "m1",
+                        "message": "{}",
+                        "problems": [{"field": "pool", "code": "Missing", "message": "required"}],
+                    }
+                ]
+            },
+            ["m1", "pool", "required"],
+        ),
         ("recipes list", "GET recipes", {"recipes": [RECIPE]}, ["weekly", "yes", "ubuntu"]),
         ("leftovers", "GET leftovers", {"leftovers": [LEFTOVER]}, ["vm-b1", "b1", "it was kept"]),
         ("leftovers", "GET leftovers", {"leftovers": []}, ["left nothing behind"]),

@@ -17,6 +17,9 @@ NEXT = {
     "0 30 9 * * 1-5": ("2026-01-31T12:00:00Z", "2026-02-02T09:30:00Z"),
     "0 0 0 1 Jan *": ("2026-01-31T12:00:00Z", "2027-01-01T00:00:00Z"),
     "30 9 * * Mon": ("2026-01-31T12:00:00Z", "2026-02-02T09:30:00Z"),
+    "0 0 3 * * sunday": ("2026-01-31T12:00:00Z", "2026-02-01T03:00:00Z"),
+    "0 0 3 * * 5-1": ("2026-01-31T12:00:00Z", "2026-02-02T03:00:00Z"),
+    "0 20/25 * * * *": ("2026-01-31T23:30:00Z", "2026-01-31T23:45:00Z"),
     "0 0 3 13 * 5": ("2026-01-31T12:00:00Z", "2026-02-13T03:00:00Z"),
 }
 
@@ -29,7 +32,25 @@ def test_the_next_time_of_a_schedule(expression, times):
     assert Schedule(expression).after(after) == expected
 
 
-@pytest.mark.parametrize("bad", ["", "0 3 * *", "0 61 * * * *", "often", "0 0 0 0 0 0 0"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "0 3 * *",
+        "0 61 * * * *",
+        "often",
+        "0 0 0 0 0 0 0",
+        "0 0 3 * * 7",
+        "0 0 3 * * 1-7",
+        "0 0 3 * * SUN#1",
+        "0 0 3 ? * 1",
+        "0 0 3 L * *",
+        "0 0 3 15W * *",
+        "0 0 3 * * x",
+        "0 0 3 * * 1,,2",
+        "0 */x * * * *",
+    ],
+)
 def test_what_is_no_schedule_is_refused(bad):
     """At the start, not at the first time that never comes."""
     with pytest.raises(AppRefused, match="is not a schedule"):

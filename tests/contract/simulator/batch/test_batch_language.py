@@ -124,3 +124,53 @@ def test_nvidia_smi_lists_what_it_can_see():
 def test_durations_are_read(text, seconds):
     """ISO 8601, up to the service's largest."""
     assert iso8601.seconds(text) == pytest.approx(seconds)
+
+
+# Formulas of https://learn.microsoft.com/azure/batch/batch-automatic-scaling and of public pools.
+_BY_TASKS = """
+// Get pending tasks for the past 15 minutes.
+$samples = $PendingTasks.GetSamplePercent(TimeInterval_Minute * 15);
+$tasks = $samples < 70 ? max(0, $PendingTasks.GetSample(1)) :
+    max($PendingTasks.GetSample(1), avg($PendingTasks.GetSample(TimeInterval_Minute * 15)));
+$targetVMs = $tasks > 0 ? $tasks : max(0, $TargetDedicatedNodes / 2);
+cappedPoolSize = 20;
+$TargetDedicatedNodes = max(0, min($targetVMs, cappedPoolSize));
+$NodeDeallocationOption = taskcompletion;
+"""
+_BY_HOURS = """
+$curTime = time();
+$workHours = $curTime.hour >= 8 && $curTime.hour < 18;
+$isWeekday = $curTime.weekday >= 1 && $curTime.weekday <= 5;
+$TargetDedicatedNodes = $workHours && $isWeekday ? 20 : 10;
+"""
+_BY_AGE = """
+lifespan = time() - time("2026-02-02T10:00:00Z");
+interval = TimeInterval_Minute * 5;
+$TargetDedicatedNodes = lifespan < interval ? 1 : 7;
+"""
+_MONDAY_10 = 1_770_026_400.0  # 2 February 2026, 10:00 UTC
+
+
+@pytest.mark.parametrize(
+    ("formula", "observed", "now", "nodes"),
+    [
+        (_BY_TASKS, {"$PendingTasks": 0, "$TargetDedicatedNodes": 8}, 0.0, 4),
+        (_BY_TASKS, {"$PendingTasks": 50, "$TargetDedicatedNodes": 8}, 0.0, 20),
+        (_BY_HOURS, {}, _MONDAY_10, 20),
+        (_BY_HOURS, {}, _MONDAY_10 + 12 * 3600, 10),
+        (_BY_HOURS, {}, _MONDAY_10 - 86_400, 10),
+        (_BY_AGE, {}, _MONDAY_10 + 60, 1),
+        (_BY_AGE, {}, _MONDAY_10 + 600, 7),
+    ],
+)
+def test_published_formulas_are_evaluated(
+    formula: str, observed: dict[str, float], now: float, nodes: int
+) -> None:
+    """Targets can be read, and times compared."""
+    assert autoscale.evaluate(formula, observed, now).dedicated == nodes
+
+
+def test_a_target_that_is_only_read_is_not_set() -> None:
+    """The other target stays as it was."""
+    evaluation = autoscale.evaluate("x = $TargetDedicatedNodes;", {"$TargetDedicatedNodes": 3.0})
+    assert evaluation.dedicated is None

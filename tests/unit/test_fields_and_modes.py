@@ -1,0 +1,128 @@
+"""Every field of a request is carried out or refused, in every mode: none is silently dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.base.errors import RequestRefused
+from shared.model import parsing, planning
+from shared.model.requests import BatchAccount, Image, Pool
+from tests.world import CONFIG, SETTINGS
+
+SUBSCRIPTION = SETTINGS["AZURE_SUBSCRIPTION_ID"]
+SUBNET = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network"
+    "/virtualNetworks/net/subnets/nodes"
+)
+VERSION_ID = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other/providers/Microsoft.Compute"
+    "/galleries/g/images/i/versions/1.0.0"
+)
+# A value of each field that is not its default, with what else it needs.
+IMAGE: dict[str, Any] = {
+    "id": VERSION_ID,
+    "resourceGroup": "elsewhere",
+    "location": "westeurope",
+    "gallery": "mine",
+    "name": "mine",
+    "version": "2.0.0",
+    "os": "almalinux",
+    "osVersion": "22.04",
+    "gpu": True,
+    "driverVersion": "580.173.02",
+    "containerToolkitVersion": "1.20.0",
+    "dockerVersion": "29.7.2",
+    "builderVmSize": "Standard_D4s_v5",
+    "builderVmSizes": ["Standard_D4s_v5"],
+    "zones": ["1"],
+    "securityType": "TrustedLaunch",
+    "managedImage": True,
+    "outbound": "defaultAccess",
+    "sshPublicKey": "ssh-ed25519 AAAA",
+    "spot": True,
+    "containerImages": ["docker.io/library/busybox:1.36"],
+    "registry": {"name": "imagesregistry1"},
+    "targetRegions": [{"name": "westeurope"}],
+    "osDiskSizeGiB": 128,
+    "storageAccountType": "Premium_LRS",
+    "keepVm": True,
+    "force": True,
+}
+POOL: dict[str, Any] = {
+    "id": "mine",
+    "vmSize": "Standard_D4s_v5",
+    "vmSizes": ["Standard_D4s_v5"],
+    "nodes": 3,
+    "lowPriorityNodes": 2,
+    "autoscaleFormula": "$TargetDedicatedNodes=1;",
+    "taskSlotsPerNode": 2,
+    "image": "2.0.0",
+    "verify": True,
+    "ifExists": "replace",
+    "subnetId": SUBNET,
+    "startTask": {"commandLine": "/bin/true"},
+    "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],
+    "ttlHours": 2,
+}
+ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
+WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one
+
+
+def _request(mode: str) -> dict[str, Any]:
+    request: dict[str, Any] = {"mode": mode, "requestId": "r1", "image": {}}
+    return request if mode == "image-only" else {**request, "pools": [{}]}
+
+
+def _plan(request: dict[str, Any]) -> Any:
+    return planning.plan_build(parsing.parse_build(request, CONFIG), CONFIG).to_wire()
+
+
+def _changed(mode: str, part: str, field: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The request without the field, and with it."""
+    without, changed = _request(mode), _request(mode)
+    if part == "image":
+        needed = {"gpu": True} if field in WITH_GPU else {}
+        without["image"] = needed
+        changed["image"] = {**needed, field: IMAGE[field]}
+    elif part == "pools":
+        changed["pools"] = [{field: POOL[field]}]
+    else:
+        without["batchAccount"] = {"name": "mybatch12345"}
+        changed["batchAccount"] = {"name": "mybatch12345", field: ACCOUNT[field]}
+    return without, changed
+
+
+FIELDS = [
+    *(("image", field) for field in IMAGE),
+    *(("pools", field) for field in POOL),
+    *(("batchAccount", field) for field in ACCOUNT),
+]
+
+
+@pytest.mark.parametrize("mode", ["full", "image-only", "batch-only"])
+@pytest.mark.parametrize(("part", "field"), FIELDS, ids=[".".join(f) for f in FIELDS])
+def test_a_field_is_carried_out_or_refused(mode: str, part: str, field: str) -> None:
+    """A pool that comes without what was asked for looks like one that has it."""
+    without, changed = _changed(mode, part, field)
+    try:
+        plan = _plan(changed)
+    except RequestRefused as refused:
+        places = [p.field for p in refused.problems if p.code == "Impossible"]
+        index = "[0]" if part == "pools" else ""
+        assert any(place in {f"{part}{index}.{field}", part} for place in places), places
+        return
+    assert plan != _plan(without)
+
+
+def test_every_field_is_tried() -> None:
+    """A field that is added is tried, too."""
+    for model, tried in ((Image, IMAGE), (Pool, POOL), (BatchAccount, ACCOUNT)):
+        assert {field.alias for field in model.model_fields.values()} == set(tried)
+
+
+def test_what_says_nothing_is_no_contradiction() -> None:
+    """Programs send every field, the defaults included."""
+    request = {**_request("batch-only"), "image": {"keepVm": False, "containerImages": []}}
+    assert _plan(request) == _plan(_request("batch-only"))
