@@ -12,12 +12,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainSerializer, SkipValidation
+from pydantic import ConfigDict, Field
 
-from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire
-from shared.model.outcomes import ImageRecord, PoolRecord
-from shared.model.requests import Build
+from shared.model.outcomes import ImageRecord, PoolRecord  # noqa: F401  these are answers, too
+from shared.model.shown import (
+    ListedPool,
+    PoolOfBuild,
+    ShownFailure,
+    ShownImage,
+    ShownProblem,
+    StoredRequest,
+)
 
 
 class Document(Wire):
@@ -26,26 +32,6 @@ class Document(Wire):
     def to_wire(self) -> dict[str, Any]:
         """This answer as plain JSON: the fields that were set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-def _pool_of_build(pool: PoolRecord) -> dict[str, Any]:
-    return {**pool.to_wire(), "error": pool.error.to_answer() if pool.error else None}
-
-
-# How the models of records are shown inside a document.
-ShownFailure = Annotated[Failure, PlainSerializer(lambda failure: failure.to_answer())]
-ShownProblem = Annotated[Problem, PlainSerializer(lambda problem: problem.to_wire())]
-ShownImage = Annotated[ImageRecord, PlainSerializer(lambda image: image.to_wire())]
-PoolOfBuild = Annotated[PoolRecord, PlainSerializer(_pool_of_build)]
-# In a list: what each node and each check said is shown at the pool's own address.
-ListedPool = Annotated[
-    PoolRecord,
-    PlainSerializer(
-        lambda pool: {k: v for k, v in pool.to_wire().items() if k not in {"checks", "proofs"}}
-    ),
-]
-# A stored request is shown unchanged, also where it would be refused today.
-StoredRequest = Annotated[SkipValidation[Build], PlainSerializer(lambda request: request)]
 
 
 def _one_of(*values: str) -> Any:
