@@ -29,7 +29,10 @@ def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
 
 
 # Of each existing pool; its start task alone has 13,000 characters.
-_COUNTED = "properties/vmSize,properties/scaleSettings,properties/currentDedicatedNodes"
+_COUNTED = ",".join(
+    f"properties/{name}"
+    for name in ("vmSize", "scaleSettings", "currentDedicatedNodes", "currentLowPriorityNodes")
+)
 
 
 def listed(services: Services, account: AccountPlan, poll: PollState) -> list[Json]:

@@ -158,12 +158,56 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
     if not batch_pool.is_steady(observed):
         return Wait(note="nodes are being allocated", left=_way_of("creating"))
     if problem := resize_problem(plan.resource, observed):
-        return Fail(failure=problem)
+        return _decide_short(plan, observed, problem, poll)
     if lost := lost_nodes(nodes):
         return _decide_lost(plan, nodes, lost, poll)
     if sum(_state(n) in _READY for n in nodes) < max(plan.nodes_asked, len(nodes)):
         return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
-    return Done(result=NodesReady(nodes=[n["id"] for n in nodes]))
+    return Done(result=_ready_nodes(plan, observed))
+
+
+def _ready_nodes(plan: PoolPlan, observed: Json, note: str | None = None) -> NodesReady:
+    """The nodes; how many of each kind, where the request does not say it."""
+    ready = NodesReady(nodes=[n["id"] for n in observed["nodes"]], note=note)
+    if plan.pool.autoscale_formula is None and note is None:
+        return ready
+    dedicated, low_priority = _current(observed)
+    return replace(ready, dedicated=dedicated, low_priority=low_priority)
+
+
+def _current(observed: Json) -> tuple[int, int]:
+    found = resource_state.properties(observed)
+    kinds = ("Dedicated", "LowPriority")
+    dedicated, low_priority = (int(found.get(f"current{kind}Nodes") or 0) for kind in kinds)
+    return dedicated, low_priority
+
+
+def _lacks_only_low_priority(plan: PoolPlan, observed: Json) -> bool:
+    """Whether all dedicated nodes are there: Azure gives those of low priority when it can, and
+    takes them at any time, so their absence is no reason to give up the others.
+    """
+    dedicated, low_priority = _current(observed)
+    asked = plan.pool
+    return (
+        asked.autoscale_formula is None
+        and 0 < asked.nodes <= dedicated
+        and low_priority < asked.low_priority_nodes
+    )
+
+
+def _decide_short(
+    plan: PoolPlan, observed: Json, problem: Failure, poll: PollState
+) -> Decision[NodesReady]:
+    """Azure did not give all nodes."""
+    if not _lacks_only_low_priority(plan, observed):
+        return Fail(failure=problem)
+    nodes = observed["nodes"]
+    if lost := lost_nodes(nodes):
+        return _decide_lost(plan, nodes, lost, poll)
+    if not nodes or any(_state(n) not in _READY for n in nodes):
+        return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
+    note = f"it lacks low-priority nodes and is used as it is: {problem.message}"
+    return Done(result=_ready_nodes(plan, observed, note))
 
 
 def _counted(nodes: list[Json]) -> str:

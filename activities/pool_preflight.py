@@ -149,6 +149,8 @@ def _quota_problems(
     ]
     used = quotas.used_cores(pools, sizes, asked)
     problems = quotas.batch_shortages(account, needs, used, sizes.values())
+    problems += _low_priority_problems(plan, account, pools, sizes, asked)
+    problems += _job_problems(plan, account)
     limit = int(resource_state.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
     if plan.image is not None:  # otherwise the pool step finds this before anything is created
@@ -157,6 +159,31 @@ def _quota_problems(
         message = f"the account may have {limit} pools, has {len(pools)}, and would get {len(new)}"
         problems.append(Problem(field="pools", code="QuotaExceeded", message=message))
     return problems
+
+
+def _low_priority_problems(
+    plan: BuildPlan, account: Json, pools: list[Json], sizes: dict[str, Size], asked: set[str]
+) -> list[Problem]:
+    needs = [
+        (f"pools[{i}].lowPriorityNodes", sizes[p.size.lower()], p.pool.low_priority_nodes)
+        for i, p in enumerate(plan.pools)
+        if p.pool.low_priority_nodes and p.size.lower() in sizes
+    ]
+    used = quotas.used_low_priority_cores(pools, sizes, asked)
+    problem = quotas.low_priority_shortage(account, needs, used)
+    return [problem] if problem else []
+
+
+def _job_problems(plan: BuildPlan, account: Json) -> list[Problem]:
+    """A verification is a job; how many of the quota are free, Azure does not say."""
+    if resource_state.properties(account).get("activeJobAndJobScheduleQuota") != 0:
+        return []
+    message = "the account may have no active job, and the verification is one"
+    return [
+        Problem(field=f"pools[{i}].verify", code="QuotaExceeded", message=message)
+        for i, pool in enumerate(plan.pools)
+        if pool.pool.verify
+    ]
 
 
 def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:

@@ -10,6 +10,7 @@ from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, sdk
 from shared.azure.sdk import Started
 from shared.base import names, timing
+from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import simulation_marks, verification
@@ -122,6 +123,26 @@ def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json 
     return {"tasks": tasks, "poolGone": is_gone}
 
 
+_JOB_QUOTA = "ActiveJobAndScheduleQuotaReached"
+_PATIENCE_SECONDS = 600  # other jobs end, and the nodes that wait cost money
+
+
+def _no_room_for_a_job(plan: PoolPlan, poll: PollState) -> Failure:
+    """Jobs of others fill the account's quota: transient for some minutes."""
+    waits = poll.elapsed < _PATIENCE_SECONDS
+    return Failure(
+        code="JobQuotaReached",
+        kind=Kind.TRANSIENT if waits else Kind.QUOTA,
+        message=f"Account {plan.account.name} has as many active jobs as it may have, so the "
+        f"verification job of pool {plan.pool_id} could not be created.",
+        resource=f"{plan.resource}/jobs/{plan.job_id}",
+        azure_code=_JOB_QUOTA,
+        next_action="Finish or delete jobs of the account, or ask for a higher quota of active "
+        "jobs and job schedules; without verify the pool needs no job.",
+        retry_after=30.0,
+    )
+
+
 def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started:
     from azure.core.exceptions import ResourceExistsError
 
@@ -130,8 +151,10 @@ def _start_job(services: Services, plan: ReportPlan, poll: PollState) -> Started
     try:
         sdk.send(service.create_job, job)
     except ResourceExistsError as error:
-        made_before = error.error is not None and error.error.code == "JobExists"
-        if not made_before:
+        code = error.error.code if error.error else None
+        if code == _JOB_QUOTA:
+            raise StepFailed(_no_room_for_a_job(plan.pool, poll)) from None
+        if code != "JobExists":
             raise
     return _add_tasks(services, plan, poll)
 

@@ -11,7 +11,7 @@ from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model import abandoned_pools, plan_updates, pool_records
 from shared.model.outcomes import PoolRecord, PoolReport
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
-from shared.model.results import NodeReport
+from shared.model.results import NodeReport, NodesReady
 
 
 class PoolWork(Wire):
@@ -38,15 +38,17 @@ def create_pool(context: Context, work: PoolWork) -> Workflow[PoolRecord]:
 
 
 def _create_and_verify(context: Context, work: PoolWork) -> Workflow[PoolRecord]:
-    plan, nodes = yield from _with_nodes(context, work)
-    record = pool_records.ready(plan, workflow.now(context))
-    if not plan.pool.verify or not nodes:  # a pool without nodes has nothing to verify
+    plan, found = yield from _with_nodes(context, work)
+    record = pool_records.ready(plan, workflow.now(context), found)
+    if not plan.pool.verify:
         return record
-    reports = yield from _verify(context, work.scope, plan, nodes)
+    if not found.nodes:
+        return pool_records.without_nodes(record)
+    reports = yield from _verify(context, work.scope, plan, found.nodes)
     return pool_records.verified(record, plan, reports, workflow.now(context))
 
 
-def _with_nodes(context: Context, work: PoolWork) -> Workflow[tuple[PoolPlan, list[str]]]:
+def _with_nodes(context: Context, work: PoolWork) -> Workflow[tuple[PoolPlan, NodesReady]]:
     """Create the pool in the first size that Azure has capacity for, and await its nodes."""
     sizes = [work.plan.size, *work.plan.other_sizes]
     for attempt, size in enumerate(sizes, 1):
@@ -68,7 +70,7 @@ def _with_nodes(context: Context, work: PoolWork) -> Workflow[tuple[PoolPlan, li
             if failed.failure.kind is not Kind.CAPACITY or attempt == len(sizes):
                 raise
         else:
-            return plan, ready.nodes
+            return plan, ready
     raise AssertionError("a pool has at least one size")
 
 

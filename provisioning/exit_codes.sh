@@ -9,6 +9,7 @@ readonly EXIT_IMAGE_PULL=21      # a container image cannot be pulled
 readonly EXIT_REGISTRY_LOGIN=22  # the registry refuses the managed identity
 readonly EXIT_PACKAGE_MANAGER=23 # apt or dnf failed
 readonly EXIT_DOWNLOAD=24        # a download failed, or is not the file that is pinned
+readonly EXIT_RATE_LIMITED=26    # a registry allows no more pulls for now
 readonly EXIT_CHECK_FAILED=30    # the finished system is not what it should be
 readonly EXIT_DRIVER_BUILD=40    # the GPU driver has no module for a kernel that will boot
 readonly EXIT_TOOLKIT=41         # Docker does not know the NVIDIA runtime

@@ -3,6 +3,7 @@
 
 readonly FINAL_FAULT='unable to locate package|has no installation candidate|version .* was not found|no match for argument|unable to find a match|no basic auth|unauthorized|authentication required|denied|manifest unknown|no matching manifest|invalid reference|does not exist|no_pubkey|404 +not found|status code: 404|bad gpg signature'
 readonly PASSING_FAULT='429|too ?many ?requests|connection (reset|refused|timed out)|timed? ?out|handshake|unexpected (http )?status|50[0234]([^0-9]|$)|bad gateway|service unavailable|temporar|(could not|unable to|cannot) (get|acquire|lock|open).*lock|is locked|waiting for .*lock|hash sum mismatch|mirror sync|unexpected size|unexpected eof|transfer closed|recv failure|stream .* not closed|could not resolve|failed to connect|couldn.t connect|no such host|failed to (fetch|download)|curl error'
+readonly PULL_LIMIT='too ?many ?requests|pull rate limit'
 readonly FULL_DISK='no space left on device|enough free (disk )?space|disk requirements'
 readonly RETRY_DELAY_SECONDS_MAX=60
 RETRY_ALSO='' # a pattern that one caller adds to the passing faults
@@ -35,7 +36,9 @@ passes() { # RC OUTPUT_FILE; whether waiting may help; an unknown error counts a
 }
 
 code_after_tries() { # EXIT_CODE OUTPUT_FILE; what only this caller calls passing, and does not pass, is its own fault
-  if grep -qiE "$PASSING_FAULT" "$2"; then printf '%s' "$EXIT_RETRY_LATER"; else printf '%s' "$1"; fi
+  if [[ $1 -eq $EXIT_IMAGE_PULL ]] && grep -qiE "$PULL_LIMIT" "$2"; then
+    printf '%s' "$EXIT_RATE_LIMITED"
+  elif grep -qiE "$PASSING_FAULT" "$2"; then printf '%s' "$EXIT_RETRY_LATER"; else printf '%s' "$1"; fi
 }
 
 last_words() { # FILE

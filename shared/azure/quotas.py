@@ -152,6 +152,40 @@ def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> 
     return used
 
 
+def used_low_priority_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> int:
+    """Cores that the low-priority nodes of existing pools claim."""
+    used = 0
+    for pool in pools:
+        found = pool.get("properties") or {}
+        size = sizes.get(str(found.get("vmSize", "")).lower())
+        if size is None or pool.get("name", "").lower() in except_:
+            continue
+        fixed = (found.get("scaleSettings") or {}).get("fixedScale") or {}
+        target = int(fixed.get("targetLowPriorityNodes") or 0)
+        used += size.cores * max(target, int(found.get("currentLowPriorityNodes") or 0))
+    return used
+
+
+def low_priority_shortage(
+    account: Json, needs: list[tuple[str, Size, int]], used: int
+) -> Problem | None:
+    """Whether the low-priority nodes of all pools together exceed the account's quota, which is one
+    for all families.
+    """
+    found = account.get("properties") or {}
+    limit = found.get("lowPriorityCoreQuota")
+    cores = sum(size.cores * nodes for _, size, nodes in needs)
+    if limit is None or used + cores <= int(limit):  # None: the subscription's quotas apply
+        return None
+    message = (
+        f"{sum(n for *_, n in needs)} low-priority nodes need {cores} cores: the account's limit "
+        f"of low-priority cores is {limit}, {used} are claimed. Ask for fewer lowPriorityNodes or "
+        "a higher quota"
+    )
+    field = needs[0][0] if len(needs) == 1 else "pools"
+    return Problem(field=field, code="QuotaExceeded", message=message)
+
+
 def batch_shortages(
     account: Json,
     needs: list[tuple[str, Size, int]],

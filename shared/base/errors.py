@@ -116,9 +116,14 @@ def cancelled() -> Failure:
 # status.
 _TRANSIENT_CODES = {
     "AnotherOperationInProgress",
+    # What a deleted VM held is free some minutes later: its card is reserved for 180 seconds.
+    # https://github.com/hashicorp/terraform-provider-azurerm/issues/688
+    "InUseNetworkSecurityGroupCannotBeDeleted",
+    "InUseSubnetCannotBeDeleted",
     "InternalExecutionError",
     "InternalServerError",
     "NetworkingInternalOperationError",
+    "NicReservedForAnotherVm",
     "OperationInvalidForCurrentState",  # Batch: the account or pool is between two states
     "OperationPreempted",
     "OperationTimedOut",
@@ -126,6 +131,7 @@ _TRANSIENT_CODES = {
     "PoolBeingDeleted",
     "PoolBeingResized",
     "PrincipalNotFound",  # a fresh identity is not known everywhere yet
+    "PublicIPAddressCannotBeDeleted",
     "ResourceGroupBeingDeleted",
     "RetryableError",
     "RetryableErrorDueToAnotherOperation",
@@ -159,6 +165,8 @@ _PERMISSION_CODES = {
     "AuthorizationFailed",
     "LinkedAuthorizationFailed",
     "MarketplacePurchaseEligibilityFailed",
+    "ReadOnlyDisabledSubscription",
+    "RequestDisallowedByAzure",
     "ResourcePurchaseValidationFailed",
     "ScopeLocked",
     "TasksOperationsNotAllowed",
@@ -207,7 +215,21 @@ _NEXT_ACTION = {
 }
 
 
+_TERMS = (
+    "Accept the terms of the marketplace image once for the subscription (az vm image terms "
+    "accept --urn PUBLISHER:OFFER:SKU:latest), and see that it may buy from the marketplace."
+)
 _NEXT_ACTION_BY_CODE = {
+    "ActiveJobAndScheduleQuotaReached": "Finish or delete jobs of the account, or ask for a higher "
+    "quota of active jobs and job schedules.",
+    "MarketplacePurchaseEligibilityFailed": _TERMS,
+    "ResourcePurchaseValidationFailed": _TERMS,
+    "ReadOnlyDisabledSubscription": "The subscription is disabled: enable it in the Azure portal.",
+    "RequestDisallowedByAzure": "Azure has closed this region or service to the subscription: "
+    "choose another region, or ask Azure's support.",
+    "ScopeLocked": "Remove the lock on the resource or its group, or use another group.",
+    "TasksOperationsNotAllowed": "ACR Tasks is closed to this subscription: ask Azure's support, "
+    "or build the image elsewhere, push it, and name it in containerImages.",
     "SubscriptionQuotaExceeded": "Name an existing account (batchAccount.name and "
     "resourceGroup), or ask for a higher quota of Batch accounts in this region.",
     "PropertyCannotBeUpdated": 'Ask again with "ifExists": "replace": Azure does not change this '
@@ -228,7 +250,7 @@ def from_azure(
     """The failure for one of Azure's error answers; `attempted` completes "could not …"."""
     kind = classify(status, code, message)
     return Failure(
-        code=_our_code(kind),
+        code=_OUR_CODE_BY_CODE.get(code) or _our_code(kind),
         kind=kind,
         message=f"Could not {attempted}: Azure answered {code or status}: {message}".strip(),
         resource=resource,
@@ -237,6 +259,17 @@ def from_azure(
         next_action=_NEXT_ACTION_BY_CODE.get(code) or _NEXT_ACTION.get(kind),
         retry_after=retry_after,
     )
+
+
+# Administrators must act, but no role is missing.
+_OUR_CODE_BY_CODE = {
+    "MarketplacePurchaseEligibilityFailed": "TermsNotAccepted",
+    "ResourcePurchaseValidationFailed": "TermsNotAccepted",
+    "ReadOnlyDisabledSubscription": "ServiceClosed",
+    "RequestDisallowedByAzure": "ServiceClosed",
+    "ScopeLocked": "ScopeLocked",
+    "TasksOperationsNotAllowed": "ServiceClosed",
+}
 
 
 def _our_code(kind: Kind) -> str:

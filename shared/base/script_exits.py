@@ -20,6 +20,7 @@ class ScriptExit(IntEnum):
     REGISTRY_LOGIN = 22
     PACKAGE_MANAGER = 23
     DOWNLOAD = 24
+    RATE_LIMITED = 26
     CHECK_FAILED = 30
     DRIVER_BUILD = 40
     TOOLKIT = 41
@@ -60,6 +61,14 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.DOWNLOAD: (
         "a download failed or its checksum is wrong",
         "Try again; if the checksum stays wrong, the vendor changed the file: pin the new version.",
+    ),
+    ScriptExit.RATE_LIMITED: (
+        "a registry allows no more pulls for now",
+        (
+            "Copy the image into an Azure container registry (az acr import --name REGISTRY "
+            "--source IMAGE) and name that copy: limits such as Docker Hub's hold for hours, and "
+            "for everybody behind one address."
+        ),
     ),
     ScriptExit.CHECK_FAILED: (
         "the finished system did not pass its checks",

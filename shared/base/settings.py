@@ -159,7 +159,7 @@ class Settings(BaseModel):
     verify_image: str = _setting(
         "VERIFY_IMAGE",
         "The container image that the verification runs on pools without a preloaded one.",
-        default="docker.io/library/busybox:1.36",
+        default="mcr.microsoft.com/azurelinux/busybox:1.36",
     )
     keep_hours: float = _setting(
         "KEEP_HOURS",

@@ -91,6 +91,8 @@ def _attempt(activity: Activity[P, R], services: Services, plan: P, poll: PollSt
         assert isinstance(activity, Reconciler), f"{activity.name} is of no kind"
         return _reconcile(activity, services, plan, poll)
     except StepFailed as failed:
+        if failed.failure.kind is Kind.TRANSIENT:
+            return _transient(failed.failure, poll)
         return _failed(failed.failure)
     except AzureError as error:
         return _refused(services, error, activity.verb, activity.subject(plan), poll)

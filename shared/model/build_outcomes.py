@@ -157,8 +157,17 @@ def with_pools(
         leftovers=leftovers,
         error=error,
         resumable=error is not None and error.kind is not Kind.CANCELLED,
-        warnings=plan.warnings,
+        warnings=[*plan.warnings, *_notes(pools)],
     )
+
+
+def _notes(pools: list[PoolRecord]) -> list[Problem]:
+    """In what pools differ from the request, although they are ready."""
+    return [
+        Problem(field=f"pools[{i}]", code="PoolDiffers", message=f"pool {p.pool_id}: {p.note}")
+        for i, p in enumerate(pools)
+        if p.note
+    ]
 
 
 def _in_brief(pool: PoolRecord, results: int) -> PoolRecord:

@@ -76,6 +76,7 @@ class PoolRecord(Wire):
     scripted_parts: list[str] = []
     stand_in: str = ""
     error: Failure | None = None
+    note: str | None = None  # in what it differs from the request, although it is ready
     nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
 
 

@@ -10,20 +10,23 @@ from shared.base.wire import replace
 from shared.model import abandoned_pools, simulation_marks, verification
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import PoolPlan
-from shared.model.results import NodeReport
+from shared.model.results import NodeReport, NodesReady
 from shared.model.simulation_marks import Marks
 from shared.model.verification import CheckResult, Proof
 
 
-def ready(plan: PoolPlan, now: str) -> PoolRecord:
-    """The record of a pool whose nodes are idle."""
+def ready(plan: PoolPlan, now: str, found: NodesReady | None = None) -> PoolRecord:
+    """The record of a pool whose nodes are idle; `found` are these."""
+    found = found or NodesReady()
+    nodes, low_priority = plan.pool.nodes, plan.pool.low_priority_nodes
     return PoolRecord(
         batch_account=plan.account.name,
         pool_id=plan.pool_id,
         image_id=plan.image_id,
         vm_size=plan.size,
-        nodes=plan.pool.nodes,
-        low_priority_nodes=plan.pool.low_priority_nodes,
+        nodes=nodes if found.dedicated is None else found.dedicated,
+        low_priority_nodes=low_priority if found.low_priority is None else found.low_priority,
+        note=found.note,
         state="ready",
         pending=plan.pending,
         resource_group=plan.account.resource_group,
@@ -32,6 +35,12 @@ def ready(plan: PoolPlan, now: str) -> PoolRecord:
         changed_at=now,
         expires_at=expiry(plan, now),
     )
+
+
+def without_nodes(record: PoolRecord) -> PoolRecord:
+    """The record of a pool that should be verified and has no nodes yet."""
+    note = "it is not verified, because it has no nodes: ask for it again once it has some"
+    return replace(record, note=note)
 
 
 def failed(plan: PoolPlan, failure: Failure, now: str) -> PoolRecord:

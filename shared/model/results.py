@@ -138,9 +138,14 @@ class PoolReady(Wire):
 
 
 class NodesReady(Wire):
-    """The ids of a pool's nodes."""
+    """The ids of a pool's nodes. How many of each kind, where that differs from the request or the
+    request leaves it to a formula; and in what the pool differs.
+    """
 
     nodes: list[str] = []
+    dedicated: int | None = None
+    low_priority: int | None = None
+    note: str | None = None
 
 
 class PoolEmptied(Wire):

@@ -108,6 +108,16 @@ def test_a_rate_limit_is_waited_out(world: step_machine.Machine) -> None:
     assert world.calls("sleep") == [["5"], ["10"]]
 
 
+def test_a_rate_limit_that_lasts_has_its_own_code(world: step_machine.Machine) -> None:
+    """It holds for hours, and starting again would meet it again."""
+    world.fails_first("docker", 99, "toomanyrequests: pull rate limit", when="pull")
+
+    outcome = world.run_step("preload", IMAGES=BUSYBOX)
+
+    assert outcome.exit_code == 26
+    assert "pull rate limit" in outcome.result["message"]
+
+
 def test_an_image_for_another_processor_is_refused(world: step_machine.Machine) -> None:
     """It would be found out by the first task of a pool."""
     world.offers_image(BUSYBOX, architecture="arm64")

@@ -29,6 +29,7 @@ _KNOWN_REPOSITORIES: Mapping[str, int] = {
     "nvcr.io/nvidia/k8s/cuda-sample": 130,
     "mcr.microsoft.com/hello-world": 1,
     "mcr.microsoft.com/azurelinux/base/core": 30,
+    "mcr.microsoft.com/azurelinux/busybox": 2,
     "mcr.microsoft.com/azuredocs/aci-helloworld": 70,
     "mcr.microsoft.com/devcontainers/base": 250,
 }
