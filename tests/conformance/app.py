@@ -13,7 +13,7 @@ import httpx
 
 Json = dict[str, Any]
 _ENDED = {"succeeded", "failed", "cancelled"}
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _DOWN_SECONDS = 90.0
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from local import clock
@@ -25,8 +25,8 @@ from tests.conformance.app import App
 
 _PARTS = ("function_app.py", "activities", "orchestrators", "provisioning", "shared", "triggers")
 KEY = "conformance"
-_START_SECONDS = 90.0
-_STOP_SECONDS = 45.0
+_START_SECONDS = 180.0  # both, on a busy machine
+_STOP_SECONDS = 90.0
 
 
 class Genuine:
@@ -36,6 +36,7 @@ class Genuine:
         self.app = app
         self._tools, self._state, self._ports = tools, state, ports
         self._folder = state / "app"
+        self._client = state / "client.json"  # the extension writes it once it runs, after the app
         self._child: Child | None = None
         self._settings = _settings(state, ports, app.time_scale)
         self._folder.mkdir()
@@ -46,8 +47,7 @@ class Genuine:
     def start(self) -> None:
         """Start the extension and the app; whatever ends by itself is started again."""
         (self._folder / "host.json").write_text(json.dumps(self.host_json))
-        client = self._state / "client.json"
-        client.unlink(missing_ok=True)
+        self._client.unlink(missing_ok=True)
         line = (str(self._tools / "durable-host" / "run.py"), str(self._folder), str(self._state))
         service = layout.Service(
             name="durable-host",
@@ -60,10 +60,7 @@ class Genuine:
         )
         self._child = Child(service)
         self._child.wait_ready(lambda: False)
-        deadline = time.monotonic() + _START_SECONDS
-        while not client.exists():  # the extension starts after the app
-            assert time.monotonic() < deadline, f"the extension does not start\n{self.log()}"
-            time.sleep(0.1)
+        assert _until(self._client.exists, _START_SECONDS), self.log()
 
     def stop(self) -> None:
         """Stop both as a deployment does: the extension ends its calls of the app before that ends.
@@ -71,22 +68,36 @@ class Genuine:
         """
         if self._child is None:
             return
-        os.kill(self._child.pid, signal.SIGSTOP)
-        self._signal("extension", signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while self._runs("extension") and time.monotonic() < deadline:
-            time.sleep(0.1)
-        os.kill(self._child.pid, signal.SIGCONT)
+        with self._held(self._child):
+            self._signal(signal.SIGTERM, "extension")
+            _until(lambda: not self._runs("extension"), _STOP_SECONDS)
         self._child.stop()
         self._child = None
 
-    def kill(self, which: str) -> None:
-        """SIGKILL to `app` or `extension`; it is started again at once."""
-        self._signal(which, signal.SIGKILL)
+    def kill(self, *which: str) -> None:
+        """SIGKILL to `extension`, or to it and `app` at once: it would find no app otherwise. What
+        is killed is started again, and then this returns.
+        """
+        assert self._child is not None
+        with self._held(self._child):
+            self._signal(signal.SIGKILL, *which)
+            assert _until(lambda: not any(map(self._runs, which)), _STOP_SECONDS)
+            self._client.unlink(missing_ok=True)
+        assert _until(self._client.exists, _START_SECONDS), self.log()
 
-    def _signal(self, which: str, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):  # it has not been started again yet
-            os.kill(self._pid(which), number)
+    @contextlib.contextmanager
+    def _held(self, child: Child) -> Iterator[None]:
+        """Nothing is started again meanwhile."""
+        os.kill(child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(child.pid, signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals, *which: str) -> None:
+        for each in which:
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(self._pid(each), number)
 
     def _pid(self, which: str) -> int:
         return int((self._state / f"{which}.pid").read_text())
@@ -109,6 +120,14 @@ class Genuine:
         """The end of each log."""
         logs = sorted((self._state / "logs").glob("*.log"))
         return "\n".join(f"{each.name}:\n{each.read_text()[-4000:]}" for each in logs)
+
+
+def _until(is_so: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes to be so within that time."""
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return is_so()
 
 
 @contextlib.contextmanager

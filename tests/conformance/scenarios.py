@@ -20,6 +20,7 @@ GROUP = "conformance"
 _IMAGE = {"resourceGroup": GROUP, "location": "swedencentral"}
 _ACCOUNT = {"name": "conformance12345", "resourceGroup": GROUP}
 _CPU_IMAGE = {**_IMAGE, "name": "cpu"}
+_SWEEP_MINUTES = 5
 _KEPT_MINUTES = 300  # KEEP_HOURS is 4 unless somebody sets it
 _BUSYBOX = "docker.io/library/busybox:1.36"
 _made: dict[str, str] = {}  # the build of the CPU image, by the app's URL
@@ -164,7 +165,8 @@ def queue(app: App) -> None:
         "Base64": base64.b64encode(good.encode()).decode(),
         "Large": json.dumps({**request, "pool": a_pool("p", startTask=name * 1800)}),
     }
-    _send(app, good, *wrong.values())
+    _send(app, good)
+    sent = dict(zip(wrong, _send(app, *wrong.values()), strict=True))
 
     path = f"/api/pools/{_ACCOUNT['name']}/queued-{name[:8]}"
     app.until(
@@ -172,21 +174,22 @@ def queue(app: App) -> None:
         lambda pools: f"queued-{name[:8]}" in {pool["poolId"] for pool in pools},
     )
     assert app.ask("GET", path)["state"] == "ready"
-    for what, text in wrong.items():
-        is_there = lambda refused, text=text: text[:1000] in {r["message"][:1000] for r in refused}  # noqa: E731
-        refused = app.until(lambda: app.ask("GET", "/api/refused")["refused"], is_there, 10)
-        problems = [r["problems"] for r in refused if r["message"][:1000] == text[:1000]]
-        assert problems[0], f"{what} was refused without a reason"
+    refused = app.until(
+        lambda: {r["messageId"]: r for r in app.ask("GET", "/api/refused")["refused"]},
+        lambda seen: seen.keys() >= set(sent.values()),
+        10,
+    )
+    for what, message in sent.items():
+        assert refused[message]["problems"], f"{what} was refused without a reason"
 
 
-def _send(app: App, *texts: str) -> None:
-    """Put messages on the queue as any program does: with the SDK's defaults."""
+def _send(app: App, *texts: str) -> list[str]:
+    """Put messages on the queue as any program does, with the SDK's defaults; their ids."""
     from azure.storage.queue import QueueClient
 
     assert app.storage is not None
     with QueueClient.from_connection_string(app.storage, "pool-requests") as client:
-        for text in texts:
-            client.send_message(text)
+        return [str(client.send_message(text).id) for text in texts]
 
 
 # -------------------------------------------------------------------------------------------------
@@ -229,7 +232,7 @@ def _sweep_until(app: App, is_gone: Any, azure_minutes: float = 120) -> None:
     def look() -> bool:
         with _sweeping:
             app.fire("sweep_leftovers")
-        time.sleep(1)
+        time.sleep(_SWEEP_MINUTES * 60 / app.time_scale)
         return bool(is_gone())
 
     app.until(look, bool, azure_minutes)

@@ -32,8 +32,7 @@ def kills(genuine: Genuine) -> None:
     builds += [app.start(pools_only(a_pool(f"killed{n}", verify=True))) for n in range(3)]
     for _ in range(_KILLS):
         time.sleep(dice.uniform(3, 8))
-        for which in dice.choice([("extension",), ("extension", "app"), ("extension", "app")]):
-            genuine.kill(which)
+        genuine.kill(*dice.choice([["extension"], ["extension", "app"], ["extension", "app"]]))
     for build in builds:
         succeeded(app, build)
         assert nothing_is_left(app, build)
