@@ -118,6 +118,7 @@ def check_image_source(services: Services, plan: BuildPlan, poll: PollState) -> 
         warnings=support.unproven_system(plan),
         base=base,
         os_disk_gib=disk_size.derived(image, base, newest),
+        last_good_kernel=drivers.last_good_kernel(image, newest),
     )
 
 

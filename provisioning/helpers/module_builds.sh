@@ -50,7 +50,7 @@ has_module() { # KERNEL VERSION
 build_for_older_kernel() { # VERSION; the newest kernel of the same series for which the module compiles replaces this one
   local newest older words kernels=()
   newest=$(kernel_that_boots) words=$(module_error)
-  mapfile -t -n "$OLDER_KERNELS_MAX" kernels < <(older_kernels "$newest")
+  mapfile -t -n "$OLDER_KERNELS_MAX" kernels < <(kernels_to_try "$newest")
   for older in "${kernels[@]}"; do
     log "driver $1 does not compile for kernel $newest: trying $older"
     replace_kernel "$(kernel_that_boots)" "$older"
@@ -64,6 +64,19 @@ build_for_older_kernel() { # VERSION; the newest kernel of the same series for w
     return
   done
   fail "$EXIT_DRIVER_BUILD" "driver $1 does not compile for kernel $newest${words:+: ${words:0:300}}; older kernels tried: ${kernels[*]:-none}"
+}
+
+kernels_to_try() { # KERNEL; that of the last image, if it is another and still to be had, then older ones of the series
+  local last=${LAST_GOOD_KERNEL:-}
+  [[ -z $last || $last == "$1" ]] || ! offers_kernel "$last" || printf '%s\n' "$last"
+  older_kernels "$1" | grep -vxF -- "${last:-none}"
+}
+
+offers_kernel() { # KERNEL; with headers
+  local kind
+  for kind in image headers; do
+    apt-cache pkgnames "linux-$kind-$1" | grep -xF "linux-$kind-$1" >/dev/null || return 1
+  done
 }
 
 older_kernels() { # KERNEL; of its series and flavour, with headers; the newest first

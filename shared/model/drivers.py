@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shared.base.errors import Problem
 from shared.model import catalogue, version_floors
 from shared.model.catalogue import DriverKind
+from shared.model.outcomes import ImageRecord
 from shared.model.plans import ImagePlan, PoolPlan
 from shared.model.requests import SecurityType
 
@@ -65,6 +66,18 @@ def _branch_problems(version: str | None) -> list[Problem]:
         "proprietary ones: name an older version, or leave it out"
     )
     return [Problem(field="image.driverVersion", code="DriverUnsuitable", message=message)]
+
+
+def last_good_kernel(image: ImagePlan, newest: ImageRecord | None) -> str | None:
+    """The kernel of the image's newest version, if a driver compiled for it on the same system. It
+    is of use where a driver can be compiled for a kernel that does not run.
+    """
+    if image.driver is None or catalogue.driver_needs_its_kernel(image.system, image.driver):
+        return None
+    system = f"{image.system.name} {image.system.version}"
+    if newest is None or newest.driver_version is None or newest.base_os != system:
+        return None
+    return newest.kernel
 
 
 def builder_mismatch(image: ImagePlan, size: str, gpus: int) -> str | None:

@@ -44,6 +44,7 @@ def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
             DRIVER_VERSION=plan.driver_version or grid.version,
             DRIVER_URL=grid.url,
             DRIVER_SHA256=grid.sha256,
+            LAST_GOOD_KERNEL=plan.last_good_kernel,
         ),
     }
 

@@ -83,6 +83,7 @@ class ImagePlan(Wire):
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
     gpus: dict[str, int] = added({})
     records_driver: bool = added(False)  # builds of 0.1.0 do not
+    last_good_kernel: str | None = None  # tried where the driver fails for the newest
     driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
     container_toolkit_version: str | None = None
     docker_version: str | None = None

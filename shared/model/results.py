@@ -28,6 +28,7 @@ class Findings(Wire):
     warnings: list[Problem] = []
     base: BaseImage | None = None  # the marketplace image to build from
     os_disk_gib: int | None = None  # that its container images ask for
+    last_good_kernel: str | None = None  # for which the driver of the newest version compiled
     sizes: list[str] = []  # of the builder, those that can be had
     image: ImageRecord | None = None  # the existing image to use
     gpus: dict[str, int] = {}  # by lower-case size; see plans.ImagePlan

@@ -136,6 +136,31 @@ def test_a_module_that_compiles_for_no_kernel_names_those_tried(
     assert f"older kernels tried: {tried}" in outcome.result["message"]
 
 
+def test_the_kernel_of_the_last_image_is_tried_first(world: step_machine.Machine) -> None:
+    """It is known to compile, and may be older than those that are tried otherwise."""
+    offers_kernels(world, 1050, 1060, 1061, 1062, 1063)
+    compiles_for(world, SERIES.format(1050), SERIES.format(1063))
+
+    outcome = world.run_step(
+        "driver", DRIVER_KIND="datacenter-open", LAST_GOOD_KERNEL=SERIES.format(1050)
+    )
+
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.data["kernel"] == SERIES.format(1050)
+
+
+@pytest.mark.parametrize("last", [SERIES.format(1049), KERNEL])
+def test_a_last_kernel_that_cannot_help_is_left_out(world: step_machine.Machine, last: str) -> None:
+    """The archive has it no longer, or it is the newest one."""
+    offers_kernels(world, 1060, 1061, 1062, 1063)
+    compiles_for(world, SERIES.format(1061))
+
+    outcome = world.run_step("driver", DRIVER_KIND="datacenter-open", LAST_GOOD_KERNEL=last)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.data["kernel"] == SERIES.format(1061)
+
+
 def test_a_mirror_that_fails_is_still_a_mirror_that_fails(world: step_machine.Machine) -> None:
     """An old log of DKMS proves nothing about this run."""
     stale = world.write(f"root/{LOG}", f"{COMPILER}\n")

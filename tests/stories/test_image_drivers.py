@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only
 
 V100, T4, A100 = "Standard_ND40rs_v2", "Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4"
 UNKNOWN = "Standard_NC4ads_X900_v9"  # newer than every driver
@@ -41,3 +41,18 @@ def test_a_driver_branch_without_proprietary_modules_stops_a_build(world: World)
     assert [(d["field"], d["code"]) for d in build["error"]["details"]] == [
         ("image.driverVersion", "DriverUnsuitable")
     ]
+
+
+def test_the_kernel_of_the_last_image_serves_where_the_driver_fails_for_the_newest(
+    world: World,
+) -> None:
+    """The weekly rebuild goes on when a kernel comes that the driver does not know yet."""
+    first = world.build(image_only("first", gpu=True))
+    newest = ["6.11.0-1030-azure", "6.11.0-1033-azure"]  # of the base image, and its update
+    world.change_facts({"baseImageKernel": newest[0], "driverFailsFor": newest})
+    other = world.build(image_only("other", gpu=True, name="other"))
+    again = world.build(image_only("again", gpu=True))
+
+    assert other["error"]["azureCode"] == "DRIVER_BUILD"
+    assert again["state"] == "succeeded", again["error"]
+    assert again["image"]["kernel"] == first["image"]["kernel"]

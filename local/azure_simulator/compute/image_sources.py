@@ -173,7 +173,8 @@ def _marketplace(azure: context.Azure, reference: model.JsonObject) -> Source:
         source=image.urn(exact),
         os=image.os,
         os_version=image.os_version,
-        kernel=image.kernel,
+        kernel=str(azure.setting("baseImageKernel", image.kernel)),
+        driver_fails_for=azure.setting("driverFailsFor", []),
         has_docker=image.has_docker,
         has_driver=image.has_driver,
     )

@@ -8,6 +8,7 @@ from an image judges it by these fields:
 |---|---|
 | os, osVersion | `ubuntu` and `24.04`, of the marketplace image at the root |
 | kernel, kernelPending | running kernel; whether a newer one waits for a restart |
+| driverFailsFor | kernels for which no driver compiles |
 | docker, toolkit | version, or "" when not installed |
 | driver, driverKind, driverLoaded | version or ""; kind; whether a boot has loaded it |
 | images | `[{"name", "digest", "sizeBytes"}]` preloaded |
@@ -26,6 +27,8 @@ from an image judges it by these fields:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from local.azure_simulator import model
 
 
@@ -35,6 +38,7 @@ def new(
     os: str,
     os_version: str,
     kernel: str,
+    driver_fails_for: Sequence[str] = (),
     has_docker: bool = False,
     has_driver: bool = False,
 ) -> model.JsonObject:
@@ -43,6 +47,7 @@ def new(
         "osVersion": os_version,
         "kernel": kernel,
         "kernelPending": False,
+        "driverFailsFor": list(driver_fails_for),
         "docker": "27.5.1" if has_docker else "",
         "toolkit": "1.20.0" if has_docker else "",
         "driver": "570.195.03" if has_driver else "",

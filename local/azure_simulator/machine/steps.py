@@ -178,14 +178,18 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if run.vm["kernelPending"] and (kind == "grid" or run.vm["os"] != "ubuntu"):
         message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
-    changes = {
-        "driver": version,
-        "driverKind": kind,
-        "driverKernel": newest_kernel(run.vm),
-        "driverLoaded": False,
-    }
+    kernel = newest_kernel(run.vm)
     data = {"driverVersion": version, "driverKind": kind}
-    return Done(reboot_required=True, data=data, changes=changes)
+    changes = {"driver": version, "driverKind": kind, "driverLoaded": False}
+    if kernel in run.vm["driverFailsFor"]:
+        older = run.environment.get("LAST_GOOD_KERNEL", kernel)
+        if run.vm["os"] != "ubuntu" or older in run.vm["driverFailsFor"]:
+            message = f"driver {version} does not compile for kernel {kernel}"
+            return Done(exit_code=DRIVER_BUILD, message=message, phase="driver")
+        data |= {"kernel": older, "kernelInsteadOf": kernel}
+        changes |= {"kernel": older, "kernelPending": False}
+        kernel = older
+    return Done(reboot_required=True, data=data, changes={**changes, "driverKernel": kernel})
 
 
 def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None:
