@@ -58,6 +58,11 @@ for route in routes.ROUTES:
     app.function_name(f"http_{route.name}")(http_trigger(function))
 
 
+app.function_name(routes.UNKNOWN_NAME)(
+    app.route(route=routes.UNKNOWN.path)(routes.bound(routes.UNKNOWN, services))
+)
+
+
 @app.function_name("pool_request")
 @app.queue_trigger(
     arg_name="message", queue_name=names.POOL_REQUESTS_QUEUE, connection="AzureWebJobsStorage"

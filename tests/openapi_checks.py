@@ -24,7 +24,8 @@ def problems(method: str, path: str, status: int, body: object) -> list[str]:
     operation = _operation(method, path)
     if operation is None:
         return [f"{method} {path} is not described"]
-    response = operation["responses"].get(str(status))
+    responses = operation["responses"]
+    response = responses.get(str(status)) or responses.get(f"{status // 100}XX")
     if response is None:
         return [f"{method} {path}: the status {status} is not described"]
     if "content" not in response:

@@ -163,9 +163,10 @@ class World:
         query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
         call = Call(params=params, query=query, body=data, url=url, services=self.services)
         answer = http.handle(handler, call)
-        if answer.begin is not None:
-            self.start_orchestration(answer.begin)
-        return answer
+        return answer if answer.begin is None else self._begun(answer)
+
+    def _begun(self, answer: Answer) -> Answer:
+        return asyncio.run(http.begun(open_client(self.engine), answer))
 
     def start_orchestration(self, begin: Any) -> None:
         """Start an orchestration as the trigger would."""

@@ -37,7 +37,7 @@ def start_build(call: Call) -> Answer:
 
 def accepted_document(call: Call, build: str) -> Accepted:
     """The answer that names a build and the address where it can be watched."""
-    return Accepted(build_id=build, status_url=f"{call.origin}/api/builds/{build}")
+    return Accepted(build_id=build, status_url=call.link(f"builds/{build}"))
 
 
 def list_builds(call: Call) -> Answer:

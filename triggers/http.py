@@ -1,6 +1,7 @@
 """The form of every HTTP function: a call in, an answer out, and perhaps an orchestration to start.
 
-Handlers are plain functions of a `Call`; only `answer` and `response` know Azure Functions.
+Handlers are plain functions of a `Call`; only `respond` knows Azure Functions. Every answer is a
+JSON document, also where storage or Durable cannot be reached, or the app has a defect.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import azure.functions as func
 
+from shared.azure import failures
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.base.wire import Wire
@@ -33,6 +35,7 @@ _JSON = "application/json"
 class Call:
     """One request, free of the framework."""
 
+    method: str = "GET"
     params: dict[str, str] = field(default_factory=dict)  # from the route
     query: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -56,13 +59,19 @@ class Call:
             return {}
         asked = query.model_dump(mode="json", by_alias=True, exclude_unset=True)
         more = urlencode({**asked, "after": queries.token_of(last)})
-        return {"next_link": f"{self.url.partition('?')[0]}?{more}"}
+        return {"next_link": f"{self.origin}{urlsplit(self.url).path}?{more}"}
+
+    def link(self, path: str) -> str:
+        """The URL of a path of the API."""
+        return f"{self.origin}/api/{path}"
 
     @property
     def origin(self) -> str:
-        """`https://host` of the request, for links."""
+        """`https://host` for links. The host of the request, which its sender chooses, counts only
+        where no setting names the app's.
+        """
         scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.split('/', 1)[0]}"
+        return self.services.azure.config.origin or f"{scheme}://{rest.split('/', 1)[0]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +91,7 @@ class Answer:
 
     document: Wire
     status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
     begin: Begin | Callable[[Any], Awaitable[None]] | None = None
 
     @property
@@ -106,12 +116,40 @@ def refused(error_: RequestRefused) -> Answer:
     return Answer(status=400, document=Error(error=detail))
 
 
+_AGAIN = {"Retry-After": "10"}  # seconds
+
+
+def unavailable(code: str, message: str) -> Answer:
+    """503: what the app depends on cannot be reached; time cures it."""
+    return replace(error(503, code, message), headers=_AGAIN)
+
+
 def handle(handler: Handler, call: Call) -> Answer:
-    """Run a handler; what it refuses becomes an answer."""
+    """Run a handler; what it refuses, or cannot do, becomes an answer."""
+    from azure.core.exceptions import AzureError
+
+    from shared.store.tables import TooLong
+
     try:
         return handler(call)
     except RequestRefused as refusal:
         return refused(refusal)
+    except TooLong as too_long:
+        problem = Problem(field="$", code="TooLarge", message=str(too_long))
+        return refused(RequestRefused([problem]))
+    except AzureError as failed:  # handlers answer themselves what Resource Manager refuses
+        log.warning("storage cannot be reached: %s", failed)
+        failure = failures.translate(
+            failed, attempted="read or write the records", resource="the app's storage"
+        )
+        return unavailable(
+            "StorageUnavailable",
+            f"{failure.message}. Nothing was started. Send the request again later; "
+            "GET /api/health shows whether the app reaches its storage.",
+        )
+    except Exception:
+        log.exception("%s broke", getattr(handler, "__name__", handler))
+        return error(500, "Bug", "This is a defect of batch-prep; its log has the details.")
 
 
 def answer(handler: Handler, services: Callable[[], Services], request: func.HttpRequest) -> Answer:
@@ -121,6 +159,7 @@ def answer(handler: Handler, services: Callable[[], Services], request: func.Htt
     except SettingsInvalid as invalid:
         return error(500, "SettingsInvalid", str(invalid))
     call = Call(
+        method=request.method.upper(),
         params=dict(request.route_params),
         query=dict(request.params),
         body=request.get_body(),
@@ -132,7 +171,28 @@ def answer(handler: Handler, services: Callable[[], Services], request: func.Htt
 
 def response(answer: Answer) -> func.HttpResponse:
     """An answer as Azure Functions sends it."""
-    return func.HttpResponse(json.dumps(answer.body), status_code=answer.status, mimetype=_JSON)
+    return func.HttpResponse(
+        json.dumps(answer.body),
+        status_code=answer.status,
+        headers=answer.headers,
+        mimetype=_JSON,
+    )
+
+
+async def begun(client: Any, answer: Answer) -> Answer:
+    """The answer after its orchestration has been started, or why that was not possible."""
+    if answer.begin is None:
+        return answer
+    try:
+        await begin(client, answer.begin)
+    except Exception:
+        log.exception("an orchestration cannot be started")
+        return unavailable(
+            "NotBegun",
+            "Durable Functions or its storage does not answer, so the work has not begun. A build "
+            "is on record, and the next sweep starts it; send any other request again later.",
+        )
+    return answer
 
 
 async def begin(client: Any, what: Begin | Callable[[Any], Awaitable[None]]) -> None:

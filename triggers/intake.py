@@ -43,7 +43,7 @@ def request_pool(call: Call) -> Answer:
         document=Accepted(
             request_id=request_id,
             build_id=identity,
-            status_url=f"{call.origin}/api/builds/{identity}",
+            status_url=call.link(f"builds/{identity}"),
         ),
     )
 

@@ -17,6 +17,7 @@ def list_leftovers(call: Call) -> Answer:
     """List the resources of builds that are over, and what a sweep does with each; remove none."""
     from azure.core.exceptions import AzureError
 
+    call.services.records.check_reachable()  # so that a later error is one of Resource Manager
     try:
         facts, now = cleanup_facts.of_everything(call.services)
     except AzureError as error:
@@ -42,6 +43,6 @@ def begin_sweep(call: Call) -> Answer:
     """Sweep now instead of at the next scheduled time; one sweep runs at a time."""
     return Answer(
         status=202,
-        document=SweepAccepted(status_url=f"{call.origin}/api/leftovers"),
+        document=SweepAccepted(status_url=call.link("leftovers")),
         begin=functools.partial(timers.begin_sweep, call.services),
     )

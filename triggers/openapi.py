@@ -30,11 +30,17 @@ _ERRORS = {
     400: "The request is refused; `details` names every problem. Nothing was started.",
     404: "There is nothing of that name.",
     409: "The state of things forbids it; `buildId` names the build in the way, if there is one.",
-    500: "The app's settings are incomplete or wrong.",
     502: "Azure did not answer, or refused.",
 }
-_NO_KEY = {"description": "The function key is missing or wrong."}
-_OF_EVERY_ROUTE = (500,)
+_NO_KEY = {
+    "description": "The function key is missing or wrong. The Functions host answers this; Azure's "
+    "does so without a body."
+}
+_OF_EVERY_ROUTE = {
+    "4XX": "Another refusal; `message` says what to do.",
+    "5XX": "The app's storage or Durable Functions cannot be reached, or the app has a defect.",
+    "500": "The app's settings are incomplete or wrong.",
+}
 
 
 def describe(_: Call) -> Answer:
@@ -106,11 +112,12 @@ def _responses(route: Route) -> Json:
         str(status): {"description": _text(model), "content": _json(model.__name__)}
         for status, model in route.find_answers().items()
     }
+    described = {str(status): _ERRORS[status] for status in route.errors} | _OF_EVERY_ROUTE
     errors = {
-        str(status): {"description": _ERRORS[status], "content": _json(documents.Error.__name__)}
-        for status in (*route.errors, *_OF_EVERY_ROUTE)
+        status: {"description": text, "content": _json(documents.Error.__name__)}
+        for status, text in described.items()
     }
-    return answers | {"401": _NO_KEY} | errors
+    return errors | answers | {"401": _NO_KEY}
 
 
 def _text(documented: object) -> str:

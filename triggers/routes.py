@@ -255,6 +255,25 @@ ROUTES = [
 ]
 
 
+# Everything else below `/api/`. The Functions host tries routes in the order of the functions'
+# names, so this one has the last: https://github.com/Azure/azure-functions-host/issues/9876
+UNKNOWN = Route(method="", path="{*path}", handler="unknown.refuse_unknown", answers={})
+UNKNOWN_NAME = "unknown_route"
+
+
+def methods_of(path: str) -> list[str]:
+    """The methods of a path below `/api/`; none for a path that is not served."""
+    given = path.strip("/").split("/")
+    return sorted(route.method for route in ROUTES if _matches(route.path.split("/"), given))
+
+
+def _matches(template: list[str], given: list[str]) -> bool:
+    return len(template) == len(given) and all(
+        bool(part) if wanted.startswith("{") else wanted.lower() == part.lower()
+        for wanted, part in zip(template, given, strict=True)
+    )
+
+
 def bound(route: Route, services: Callable[[], Services]) -> Callable[..., Any]:
     """The function to register for a route; one that `starts` something gets a durable client."""
 
@@ -267,9 +286,7 @@ def bound(route: Route, services: Callable[[], Services]) -> Callable[..., Any]:
         from triggers import http
 
         answer = await asyncio.to_thread(lambda: http.answer(route.find_handler(), services, req))
-        if answer.begin is not None:
-            await http.begin(client, answer.begin)
-        return http.response(answer)
+        return http.response(await http.begun(client, answer))
 
     function = run_with_client if route.starts else run
     function.__name__ = function.__qualname__ = route.name

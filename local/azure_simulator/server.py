@@ -86,6 +86,10 @@ async def serve(
 
 
 async def _answer(azure: core.Simulator, request: web.Request) -> web.StreamResponse:
+    if request.path.startswith("/_simulator") and "Origin" in request.headers:
+        # A page in a browser on this machine, which no key keeps from asking.
+        refused = {"code": "BrowserRefused", "message": "Ask from a program, not from a web page."}
+        return web.json_response({"error": refused}, status=403)
     asked = model.Request.from_url(
         request.method,
         f"{request.headers.get('X-Forwarded-Proto', request.scheme)}://{request.host}{request.raw_path}",

@@ -17,6 +17,7 @@ import pathlib
 import sqlite3
 from collections.abc import Iterator
 
+from local import private_files
 from local.azure_simulator import model, resource_ids
 
 
@@ -228,6 +229,7 @@ class _File:
 
     def __init__(self, path: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make(path)
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._written: dict[str, str] = {}
         self._connection.executescript(

@@ -1,4 +1,8 @@
-"""Everything the host serves over HTTP: functions, the admin endpoints, the Durable HTTP API."""
+"""Everything the host serves over HTTP: functions, the admin endpoints, the Durable HTTP API.
+
+Where it refuses a request itself, it says why as JSON. Azure's host says less: it answers 401, 404
+and 500 without a body.
+"""
 
 import hmac
 import json
@@ -28,6 +32,32 @@ class Keys:
     system: str
 
 
+def _refusal(status: int, code: str, message: str) -> web.Response:
+    """In the form in which the app refuses, too."""
+    error = {"code": code, "message": message, "details": []}
+    return web.json_response({"error": error}, status=status)
+
+
+def _no_key(what: str) -> web.Response:
+    message = f"Send the {what} key in the header {_KEY_HEADER} or the query parameter code."
+    return _refusal(401, "KeyMissing", message)
+
+
+@web.middleware
+async def _in_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What aiohttp itself refuses, such as a body beyond the limit."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refused:
+        message = f"The request cannot be read: {refused.reason}. Correct it and send it again."
+        return _refusal(refused.status, refused.reason.replace(" ", ""), message)
+    except (ValueError, LookupError) as unreadable:  # of a body or header in another encoding
+        logs.log.info("a request cannot be read: %s", logs.told(unreadable))
+        return _refusal(400, "Unreadable", "The request cannot be read. Send it in UTF-8.")
+
+
 class HttpApp:
     """The handlers. `call` runs a function; `run_now` is the admin's way to start a trigger."""
 
@@ -47,7 +77,7 @@ class HttpApp:
         self._run_now = run_now
 
     def application(self) -> web.Application:
-        server = web.Application(client_max_size=_BODY_BYTES_MAX)
+        server = web.Application(client_max_size=_BODY_BYTES_MAX, middlewares=[_in_json])
         add = server.router.add_route
         add("GET", "/admin/host/status", self._host_status)
         add("POST", "/admin/functions/{name}", self._admin_invoke)
@@ -58,30 +88,33 @@ class HttpApp:
 
     async def _host_status(self, request: web.Request) -> web.Response:
         if not _has_key(request, self._keys.function):
-            return web.Response(status=401)
+            return _no_key("function")
         return web.json_response({"id": "local", "state": "Running", "version": "4.0"})
 
     async def _admin_invoke(self, request: web.Request) -> web.Response:
         """`{"input": ...}` runs a timer or queue function now; the answer does not wait for it."""
         if not _has_key(request, self._keys.function):
-            return web.Response(status=401)
+            return _no_key("function")
         text = await request.text()
         try:
             given = json.loads(text).get("input") if text else None
         except (ValueError, AttributeError):
-            return web.json_response({"Message": 'The body must be {"input": ...}.'}, status=400)
-        found = self._run_now(request.match_info["name"], given)
-        return web.Response(status=202 if found else 404)
+            return _refusal(400, "NotJson", 'The body must be {"input": ...}, or empty.')
+        name = request.match_info["name"]
+        if not self._run_now(name, given):
+            kinds = "Only functions with a timer or a queue can be run this way."
+            return _refusal(404, "NoSuchFunction", f"There is no such function {name}. {kinds}")
+        return web.json_response({"started": name}, status=202)
 
     async def _rpc(self, request: web.Request) -> web.Response:
         """Without a key, so only for programs on this machine: no browser, no other name for it."""
         if request.url.host not in _LOOPBACK or "Origin" in request.headers:
-            return web.Response(status=403)
+            return _refusal(403, "NotLocal", "Only programs on this machine may ask here.")
         return await self._durable(request, links.RPC_PATH)
 
     async def _webhook(self, request: web.Request) -> web.Response:
         if not _has_key(request, self._keys.system):
-            return web.Response(status=401)
+            return _no_key("system")
         return await self._durable(request, links.WEBHOOK_PATH)
 
     async def _durable(self, request: web.Request, base: str) -> web.Response:
@@ -104,14 +137,14 @@ class HttpApp:
     async def _function(self, request: web.Request) -> web.Response:
         found = self._router.find(request.method, request.rel_url.raw_path)
         if found is None:
-            return web.Response(status=404)
+            return _refusal(404, "NoSuchRoute", "No function has this route and method.")
         if not self._may_call(request, found.function):
-            return web.Response(status=401)
+            return _no_key("function")
         try:
             result = await self._call(found.function, await _http_datum(request, found))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the caller gets a 500
             logs.log.info("function %s failed: %s", found.function.name, logs.told(error))
-            return web.Response(status=500)
+            return _refusal(500, "FunctionFailed", "The function failed; see the host's log.")
         return _response(result)
 
     def _may_call(self, request: web.Request, function: Function) -> bool:
@@ -121,7 +154,9 @@ class HttpApp:
 
 def _has_key(request: web.Request, key: str) -> bool:
     given = (request.headers.get(_KEY_HEADER, ""), request.query.get("code", ""))
-    return any(hmac.compare_digest(each.encode(), key.encode()) for each in given)
+    # A header may hold any bytes: aiohttp hands them over as surrogates.
+    given_bytes = (each.encode(errors="surrogatepass") for each in given)
+    return any(hmac.compare_digest(each, key.encode()) for each in given_bytes)
 
 
 async def _http_datum(request: web.Request, match: Match) -> meta.Datum:

@@ -1,7 +1,8 @@
 """Route templates of HTTP functions: `images/{gallery}/{name}/{version?}`, matched as ASP.NET does.
 
-Literals are not case-sensitive; where several templates match, the more literal one wins. A path
-that only templates of other methods match is not found: the Functions host answers 404, not 405.
+Literals are not case-sensitive. Where several templates match, the function wins whose name comes
+first, as on Azure: https://github.com/Azure/azure-functions-host/issues/9876. A path that only
+templates of other methods match is not found: the Functions host answers 404, not 405.
 """
 
 import re
@@ -30,8 +31,6 @@ class Route:
     methods: frozenset[str] | None
     """None: all."""
     pattern: re.Pattern[str]
-    precedence: tuple[int, ...]
-    """Per segment: 0 for a literal to 3 for the rest of the path; the least one wins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +45,8 @@ class Router:
     """All routes of an app."""
 
     def __init__(self, functions: Iterable[Function], prefix: str) -> None:
-        routes = [_route(function, prefix) for function in functions]
-        self._routes = sorted(routes, key=lambda route: route.precedence)
+        ordered = sorted(functions, key=lambda function: function.name.lower())
+        self._routes = [_route(function, prefix) for function in ordered]
 
     def find(self, method: str, raw_path: str) -> Match | None:
         """`raw_path`: as it came, still percent-encoded."""
@@ -69,7 +68,6 @@ def _route(function: Function, prefix: str) -> Route:
         function=function,
         methods=frozenset(str(method).upper() for method in methods) if methods else None,
         pattern=re.compile("".join(_segment(each, n == 0) for n, each in enumerate(segments))),
-        precedence=tuple(_precedence(each) for each in segments),
     )
 
 
@@ -102,12 +100,3 @@ def _parameter(match: re.Match[str]) -> str:
     if constraint is not None and constraint not in _CONSTRAINTS:
         raise AppRefused(f"This host has no route constraint '{constraint}'.")
     return f"(?P<{match[2]}>{_CONSTRAINTS.get(constraint or '', _ANYTHING)})"
-
-
-def _precedence(template: str) -> int:
-    match = _PARAMETER.fullmatch(template)
-    if match is None:
-        return 1 if "{" in template else 0
-    if match[1]:
-        return 4
-    return 2 if match[3] else 3

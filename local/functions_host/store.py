@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from local import private_files
 from local.functions_host.history import Event
 
 # WAL with synchronous=NORMAL survives the death of the process, not of the machine: enough here.
@@ -117,6 +118,7 @@ class Store:
         self.path = path
         self._seen: dict[str, Instance] = {}
         # One thread uses it, but the garbage collector may close it in any.
+        private_files.make(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.executescript(_SCHEMA)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from local import private_files
 from local.stack import child, layout, record
 from local.stack.layout import Machines, Options, StackError
 
@@ -47,6 +48,7 @@ def start_in_background(options: Options) -> record.Running:
     log = options.state / "logs" / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     start = log.stat().st_size if log.exists() else 0
+    private_files.make(log)
     with log.open("ab") as writer:
         process = subprocess.Popen(  # noqa: S603  the command is ours
             [sys.executable, "-m", "local.stack", *arguments(options)],

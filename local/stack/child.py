@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from local import private_files
 from local.stack import layout
 
 _PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
@@ -79,6 +80,7 @@ class Child:
 
 
 def _started(service: layout.Service) -> subprocess.Popen[bytes]:
+    private_files.make(service.log)
     with service.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603  the command is ours
             service.command,

@@ -234,6 +234,7 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
     azure = (options.azure_endpoint or url(ports.simulator)).rstrip("/")
     return {
         "AzureWebJobsStorage": storage_connection_string(ports),
+        "WEBSITE_HOSTNAME": url(ports.host).removeprefix("http://"),  # as Azure sets it
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
         "PYTHON_THREADPOOL_THREAD_COUNT": "32",  # as in local.settings.sample.json
         "AZURE_SUBSCRIPTION_ID": _SUBSCRIPTION,

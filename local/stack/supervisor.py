@@ -61,6 +61,7 @@ def running(
 ) -> Iterator[Stack]:
     """A stack that is ready, as long as the block runs. Raises StackError if it cannot start."""
     options.state.mkdir(parents=True, exist_ok=True)
+    (options.state / "azurite").mkdir(mode=0o700, exist_ok=True)  # it makes files for everybody
     with contextlib.ExitStack() as undo:
         _lock(options, undo)
         background.end_orphans(options.state)

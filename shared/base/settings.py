@@ -116,6 +116,14 @@ class Settings(BaseModel):
         default="https://prices.azure.com",
         rule=_HTTPS,
     )
+    host_name: str | None = _setting(
+        "WEBSITE_HOSTNAME",
+        "The host name of the app in the URLs of its answers. Azure sets it.",
+        default=None,
+        words="that of the request",
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
+        rule="a host name, with or without a port",
+    )
     client_id: str | None = _setting(
         "AZURE_CLIENT_ID", "The client id of the app's user-assigned identity.", default=None
     )
@@ -261,6 +269,14 @@ class Settings(BaseModel):
         words="real time",
         rule="a factor and a moment, such as 60@2026-01-01T00:00:00Z",
     )
+
+    @property
+    def origin(self) -> str | None:
+        """Scheme and host of the app's own URLs; None where no setting names it."""
+        if self.host_name is None:
+            return None
+        scheme = "http" if endpoints.is_loopback(self.host_name) else "https"
+        return f"{scheme}://{self.host_name}"
 
     @property
     def storage(self) -> storage.Storage:

@@ -323,11 +323,7 @@ class Health(Document):
 
     state: Annotated[str, _one_of("ready", "degraded")]
     checks: list[Dependency]
-    unreadable_rows: list[str] = Field(
-        default=[],
-        description="Rows of the app's tables that cannot be read and are left out, each with the "
-        "reason: correct or delete them.",
-    )
+    unreadable_rows: list[str] = []  # rows of the app's tables that are left out, and why
 
 
 class OpenApi(Document):

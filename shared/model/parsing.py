@@ -28,16 +28,31 @@ RequestT = TypeVar("RequestT", bound=Wire)
 QueryT = TypeVar("QueryT", bound=Query)
 
 
+# No request that could be carried out has more; what has costs seconds and stack to look at.
+_DEPTH_MAX = 16  # objects and lists inside each other
+_ITEMS_MAX = 1000  # of one object or list
+_VALUES_MAX = 20_000  # in all
+_PROBLEMS_MAX = 100  # named in one answer
+
+
 def parse_json(text: str | bytes, what: str) -> object:
     """The value of a JSON text; `what` it is names it in the problem. Raises RequestRefused. Half a
-    surrogate pair and NaN, which Python accepts, are refused: nothing could store them.
+    surrogate pair and NaN, which Python accepts, are refused: nothing could store them. So is a
+    field that is there twice, of which Python takes the last.
     """
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        if isinstance(text, bytes):
+            # https://www.rfc-editor.org/rfc/rfc8259#section-8.1
+            text = text.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        message = f"the {what} is not JSON: {error}"
+        why = str(error.reason if isinstance(error, UnicodeDecodeError) else error)
+        message = f"the {what} is not JSON in UTF-8: {why}"
         raise RequestRefused([Problem(field="$", code="NotJson", message=message)]) from None
+    if much := _too_much(value):
+        message = f"the {what} has {much}"
+        raise RequestRefused([Problem(field="$", code="TooLarge", message=message)])
     return value
 
 
@@ -54,6 +69,34 @@ def parse_message(text: str) -> object:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in made if names.count(name) > 1)
+        raise ValueError(f"the field {shown(twice)} is there twice in one object")
+    return made
+
+
+def _too_much(value: object) -> str | None:
+    """Why a value is larger than any request, or None."""
+    level, values = [value], 0
+    for _ in range(_DEPTH_MAX + 1):
+        values += len(level)
+        longest = max((len(each) for each in level if isinstance(each, dict | list)), default=0)
+        if longest > _ITEMS_MAX or values > _VALUES_MAX:
+            return f"more than {_ITEMS_MAX} values in one place, or {_VALUES_MAX} in all"
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return None
+    return f"more than {_DEPTH_MAX} objects and lists inside each other"
 
 
 def parse_build(data: object, settings: Settings) -> Build:
@@ -139,11 +182,15 @@ def _parse(
     try:
         parsed = model.model_validate(data)
     except ValidationError as error:
-        found = _problems(error)
-        raise RequestRefused([*found, *_among_the_rest(model, data, error, check)]) from None
-    if problems := check(parsed):
-        raise RequestRefused(problems)
-    return parsed
+        found = [*_problems(error), *_among_the_rest(model, data, error, check)]
+    else:
+        found = check(parsed)
+        if not found:
+            return parsed
+    if len(found) > _PROBLEMS_MAX:
+        more = f"{len(found) - _PROBLEMS_MAX} more problems are not shown"
+        found[_PROBLEMS_MAX:] = [Problem(field="$", code="TooManyProblems", message=more)]
+    raise RequestRefused(found)
 
 
 def _among_the_rest(

@@ -65,6 +65,8 @@ class Row(dict[str, Any]):
         return str(self["RowKey"])
 
 
+# https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+_KEY_BYTES_MAX = 1024
 _IN_NO_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 
 
@@ -86,7 +88,7 @@ class Tables:
         self, table: str, partition: str, row: str, *, select: Sequence[str] = ()
     ) -> Row | None:
         """One row, or None; with `select` only these of its columns."""
-        if _IN_NO_KEY.search(partition + row):  # asked for by somebody outside; Azure refuses it
+        if not _can_be_key(partition, row):
             return None
         try:
             client = self._service.get_table_client(table)
@@ -138,6 +140,8 @@ class Tables:
         select: Sequence[str] = (),
         results_per_page: int | None = None,
     ) -> Iterator[Any]:
+        if not _can_be_key(partition or ""):
+            return
         client = self._service.get_table_client(table)
         text, parameters = _filter(partition, after, among or {})
         try:
@@ -277,6 +281,13 @@ def _filter(partition: str | None, after: Place | None, among: Among) -> tuple[s
 def _columns(select: Sequence[str]) -> list[str] | None:
     """Keys come only where they are asked for."""
     return ["PartitionKey", "RowKey", *select] if select else None
+
+
+def _can_be_key(*texts: str) -> bool:
+    """Whether a row may have these keys: somebody outside may ask for any, and Azure refuses."""
+    return not any(
+        _IN_NO_KEY.search(text) or wire.utf16_bytes(text) > _KEY_BYTES_MAX for text in texts
+    )
 
 
 def _entity(partition: str, row: str, values: Json) -> Json:

@@ -36,6 +36,10 @@ class Write:
     status: int  # 0: the answer was lost, but the request took effect
 
 
+class Unavailable(Exception):  # noqa: N818
+    """The app answered 503."""
+
+
 class SimulatedWorld(World):
     """One run of one story. `on_moment` sees every moment at which the process could die, and may
     kill it by returning true.
@@ -108,8 +112,8 @@ class SimulatedWorld(World):
             self.engine.reopen()
             if arrival.tries_again:
                 self._try_again(arrival)
-        except flaky_tables.ERRORS:
-            self.answers.append(f"{arrival.act} 500")
+        except (*flaky_tables.ERRORS, Unavailable):
+            self.answers.append(f"{arrival.act} 503")
             self._try_again(arrival)
         finally:
             self.tables.die_after(None)
@@ -118,6 +122,17 @@ class SimulatedWorld(World):
         """Starting an orchestration is an effect too: the process may die just before it."""
         self.tables.perhaps_die()
         super().start_orchestration(begin)
+
+    def _begun(self, answer: http.Answer) -> http.Answer:
+        self.tables.perhaps_die()
+        return super()._begun(answer)
+
+    def ask(self, handler: http.Handler, body: object = None, **params: str) -> http.Answer:
+        """Raises Unavailable where the app says that its storage is."""
+        answer = super().ask(handler, body, **params)
+        if answer.status == 503:
+            raise Unavailable
+        return answer
 
     def _try_again(self, arrival: Arrival) -> None:
         again = functools.partial(self._arrive, arrival, first=False)

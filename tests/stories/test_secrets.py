@@ -47,8 +47,8 @@ def test_an_image_of_another_subscription_is_not_mistaken_for_ones_own(built: Wo
     ]:
         assert problems(built.ask(handler, body)) == {"image.id": "OtherSubscription"}
     built.deliver(json.dumps(message))
-    (refused,) = built.records.refused()
-    assert refused["Problems"][0]["code"] == "OtherSubscription"
+    (refused,) = built.ask(intake.list_refused).body["refused"]
+    assert refused["problems"][0]["code"] == "OtherSubscription"
     assert built.pools() == []
 
     own = pools_only("r2", a_pool("dev"), id=image_id(OWN.upper()))

@@ -27,9 +27,41 @@ def test_route_parameters_reach_the_function(client, path, values):
     assert answer.json() == {"method": "GET", "query": {"show": "all"}, **values}
 
 
-def test_the_more_literal_route_wins(client):
-    """`images/latest/{name}` must not be taken by `images/{gallery}/{name}`."""
-    assert client.get("/api/images/latest/ubuntu").text == "latest ubuntu"
+def test_the_function_whose_name_comes_first_wins(client):
+    """`image` before `latest`, although `images/latest/{name}` is the more literal route."""
+    answer = client.get("/api/images/latest/ubuntu").json()
+    assert answer["gallery"] == "latest"
+    assert client.get("/api/images/latest").status_code == 404
+
+
+def is_refusal(answer, status, code):
+    """Whether it is this refusal, in JSON, with a sentence that helps."""
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, code)
+    assert len(error["message"].split()) > 3
+    return True
+
+
+def test_what_the_host_refuses_it_refuses_in_json(client, stranger):
+    """Each refusal has a code and says what to do."""
+    assert is_refusal(stranger.get("/api/images/a/b"), 401, "KeyMissing")
+    assert is_refusal(stranger.get("/admin/host/status"), 401, "KeyMissing")
+    assert is_refusal(client.get("/nothing"), 404, "NoSuchRoute")
+    assert is_refusal(client.get("/api/broken"), 500, "FunctionFailed")
+    assert is_refusal(client.post("/admin/functions/none", json={}), 404, "NoSuchFunction")
+    assert is_refusal(client.post("/admin/functions/nightly", content="["), 400, "NotJson")
+    bad = {"content": b"\xff", "headers": {"content-type": "application/json"}}
+    assert is_refusal(client.post("/admin/functions/nightly", **bad), 400, "Unreadable")
+    origin = {"Origin": "https://evil.example"}
+    assert is_refusal(client.get("/durabletask/instances/a", headers=origin), 403, "NotLocal")
+
+
+@pytest.mark.parametrize("key", [b"\xff\xfe", b"\xc3\xbc", b"\xed\xa0\x80", b"x" * 4000])
+def test_a_key_of_any_bytes_is_only_a_wrong_key(stranger, key):
+    """A header may hold any bytes."""
+    assert is_refusal(
+        stranger.get("/api/images/a/b", headers={b"x-functions-key": key}), 401, "KeyMissing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +83,7 @@ def test_only_declared_methods_and_paths_exist(client, method, path, status):
 
 def test_a_key_is_asked_for_by_level(client, stranger, host_url):
     """Anonymous functions are open; function and admin levels want the key, in header or query."""
-    assert stranger.get("/api/images/latest/ubuntu").status_code == 200
+    assert stranger.post("/api/silent").status_code == 204
     assert stranger.get("/api/images/a/b").status_code == 401
     assert stranger.get("/api/images/a/b", params={"code": "wrong"}).status_code == 401
     assert stranger.get("/api/secret").status_code == 401
@@ -65,12 +97,13 @@ def test_nothing_returned_is_no_content(client):
     assert client.post("/api/silent").status_code == 204
 
 
-def test_a_failing_function_is_an_empty_500(client, caplog):
+def test_a_failing_function_is_a_500(client, caplog):
     """The caller learns nothing of the inside; the log says it in one line."""
     with caplog.at_level("INFO", "functions_host"):
         answer = client.get("/api/broken")
 
-    assert (answer.status_code, answer.content) == (500, b"")
+    assert answer.status_code == 500
+    assert "as it was meant to" not in answer.text
     lines = [r.getMessage() for r in caplog.records if r.levelname == "INFO"]
     assert len(lines) == 1
     assert lines[0].startswith("function broken failed: ValueError: as it was meant to (")

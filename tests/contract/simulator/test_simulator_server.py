@@ -75,6 +75,21 @@ def test_links_lead_back_to_the_address_that_was_used() -> None:
     against_a_server(story)
 
 
+def test_a_page_in_a_browser_cannot_add_faults() -> None:
+    """Any page may send a request to this machine; its browser says so in a header."""
+
+    async def story(session: aiohttp.ClientSession, azure: core.Simulator) -> None:
+        fault, origin = {"effect": "throttle"}, {"Origin": "https://evil.example"}
+        async with session.post("/_simulator/faults", json=fault, headers=origin) as refused:
+            assert refused.status == 403
+            assert (await refused.json())["error"]["code"] == "BrowserRefused"
+        assert azure.faults.list() == []
+        async with session.post("/_simulator/faults", json=fault) as taken:
+            assert taken.status < 300
+
+    against_a_server(story)
+
+
 @pytest.mark.parametrize(("when", "exists"), [("before", False), ("after", True)])
 def test_a_dropped_connection_is_really_cut(when: str, exists: bool) -> None:
     """The client sees a reset, whether or not the effect took place."""

@@ -69,6 +69,36 @@ def test_stack_json_says_where_everything_is_while_it_runs(
     assert not (state / "stack.json").exists()
 
 
+def test_what_the_stack_writes_is_for_its_owner_only(state: Path, options: stack.Options) -> None:
+    """Keys, logs, requests: also files that an earlier version made for everybody."""
+    log = state / "logs" / "host.log"
+    log.parent.mkdir(parents=True)
+    log.touch(mode=0o644)
+    Up(options, interrupt)
+    made = [path for path in state.rglob("*") if path.is_file() and path.name != "stack.lock"]
+    assert log in made
+    secret = [p for p in made if p.suffix in {".log", ".json", ".key", ".sqlite"}]
+    assert [p for p in secret if stat.S_IMODE(p.stat().st_mode) & 0o077] == []
+    assert stat.S_IMODE((state / "azurite").stat().st_mode) == 0o700
+
+
+def test_the_databases_are_for_their_owner_only(tmp_path: Path) -> None:
+    """With the files that SQLite makes beside them."""
+    from local.azure_simulator.core import Simulator
+    from local.clock import VirtualClock
+    from local.functions_host.store import Store
+
+    old = tmp_path / "durable.sqlite"
+    old.touch(mode=0o644)
+    store = Store(old)
+    azure = Simulator(clock=VirtualClock(0), path=tmp_path / "azure.sqlite")
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    assert {"durable.sqlite-wal", "azure.sqlite-wal"} < set(modes)
+    assert set(modes.values()) == {0o600}
+    store.close()
+    azure.close()
+
+
 def test_the_key_survives_a_restart(state: Path, options: stack.Options) -> None:
     """A terminal in which the key was exported goes on working."""
     keys = []

@@ -19,7 +19,8 @@ def router(*templates):
 FOUND = {
     "a literal": (["builds"], "/api/builds", "builds", {}),
     "a trailing slash": (["builds"], "/api/builds/", "builds", {}),
-    "a literal before a parameter": (["{id}", "builds"], "/api/builds", "builds", {}),
+    "the first name": (["builds", "{id}"], "/api/builds", "builds", {}),
+    "not the more literal": (["a/{id}", "a/b"], "/api/a/b", "a/b", {}),
     "a parameter": (["builds/{id}"], "/api/builds/b%2F1", "builds/{id}", {"id": "b/1"}),
     "a constraint that holds": (["b/{n:int}", "b/{s}"], "/api/b/12", "b/{n:int}", {"n": "12"}),
     "a constraint that does not": (["b/{n:int}", "b/{s}"], "/api/b/x", "b/{s}", {"s": "x"}),
@@ -38,7 +39,7 @@ FOUND = {
 
 @pytest.mark.parametrize("case", FOUND.values(), ids=FOUND.keys())
 def test_a_path_leads_to_a_function(case):
-    """The more literal template wins, whatever the order of the functions."""
+    """Where several match, the function whose name comes first; here names are templates."""
     templates, path, expected, parameters = case
 
     for order in (templates, templates[::-1]):
