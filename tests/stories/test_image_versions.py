@@ -18,7 +18,8 @@ MANY = {
 def profile(world: World, version: str = "1.0.0") -> dict[str, Any]:
     """The publishing profile as Azure shows it."""
     calls = world.services.azure.compute.gallery_image_versions
-    found = calls.get("images", "batchImageGallery", "batchCustomImage", version)
+    (name,) = {image["imageName"] for image in world.images()}
+    found = calls.get("images", "batchImageGallery", name, version)
     return dict(found.as_dict()["properties"]["publishingProfile"])
 
 

@@ -64,7 +64,8 @@ def test_the_record_of_a_build_goes_with_its_steps_and_logs(logged: tuple[World,
         answer = world.ask(builds.show_build, id=gone)
         assert (answer.status, "BUILD_RETENTION_DAYS" in str(answer.body)) == (404, True)
     assert world.builds() == []
-    image = {"gallery": "batchImageGallery", "name": "batchCustomImage", "version": "latest"}
+    name = world.images()[0]["imageName"]
+    image = {"gallery": "batchImageGallery", "name": name, "version": "latest"}
     assert world.ask(catalogue.show_bill_of_materials, **image).status == 200
 
 

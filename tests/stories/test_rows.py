@@ -66,12 +66,13 @@ def test_a_cancel_that_meets_a_refusal_leaves_no_half_a_row(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same two calls in the other order."""
-    world.start(image_only("holder"))
+    world.start(image_only("holder", name="one"))
     second = names.build_id("second")
-    request = parsing.parse_build(image_only("second"), world.services.azure.config).to_wire()
+    wanted = image_only("second", name="one")
+    request = parsing.parse_build(wanted, world.services.azure.config).as_stored()
     world.records.accept_build(second, Mode.IMAGE_ONLY, request, NOW)
     answers = []
-    refusal = lambda: answers.append(world.ask(builds.start_build, image_only("second")))  # noqa: E731
+    refusal = lambda: answers.append(world.ask(builds.start_build, wanted))  # noqa: E731
     meanwhile(monkeypatch, CHANGES, refusal)
     assert world.ask(builds.cancel_build, id=second).status == 404
     assert [answer.status for answer in answers] == [409]

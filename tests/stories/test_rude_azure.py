@@ -39,7 +39,7 @@ class RudeWorld(SimulatedWorld):
         arrival = Arrival(at=0, act=Act.BUILD, body=REQUEST)
         story = Story(seed=seed, climate=Climate.TRANSIENT, arrivals=(arrival,))
         self.took: list[tuple[float, str]] = []
-        self.refused: collections.Counter[int] = collections.Counter()
+        self.refusals: collections.Counter[int] = collections.Counter()
         self._manners = random.Random(seed)
         self._requests = 0
         self._before = (0, 0.0)
@@ -53,7 +53,7 @@ class RudeWorld(SimulatedWorld):
         if request.path.startswith("/_simulator") or roll > 0.3:
             return self._polite(request)
         status, headers = (429, {"Retry-After": "11"}) if roll < 0.2 else (503, {})
-        self.refused[status] += 1
+        self.refusals[status] += 1
         body = {"error": {"code": "Rude", "message": "Come back later."}}
         return model.Response(status=status, headers=headers, body=json.dumps(body).encode())
 
@@ -76,8 +76,8 @@ def test_a_full_build_succeeds_and_no_activity_waits(seed: int) -> None:
     (build,) = world.accepted
     shown = world.show(build)
     assert shown["state"] == "succeeded", shown["error"]
-    assert world.refused[429] > 20
-    assert world.refused[503] > 10
+    assert world.refusals[429] > 20
+    assert world.refusals[503] > 10
     assert max(world.took) < (ACTIVITY_SECONDS_MAX,), max(world.took)
     world.be_calm()
     world.azure.handle = world._polite  # type: ignore[method-assign]

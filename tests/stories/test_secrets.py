@@ -30,7 +30,7 @@ def problems(answer: Any) -> dict[str, str]:
 
 def image_id(subscription: str, group: str = "images") -> str:
     """A version that exists under this name in the app's own subscription."""
-    path = "galleries/batchImageGallery/images/batchCustomImage/versions/1.0.0"
+    path = "galleries/batchImageGallery/images/batchCustomImage-ubuntu-24.04-cpu/versions/1.0.0"
     where = f"/subscriptions/{subscription}/resourceGroups/{group}/providers"
     return f"{where}/Microsoft.Compute/{path}"
 

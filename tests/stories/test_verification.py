@@ -134,12 +134,14 @@ def test_a_job_that_was_made_though_no_answer_came_is_gone_on_with(world: World)
 
 
 def test_an_account_that_takes_no_more_jobs_says_so(world: World) -> None:
-    """Batch answers that, too, with a conflict: no job is there then."""
+    """A new account is asked as soon as it is there, before the image is built."""
     world.change_facts({"batchQuota:activeJobs": 0})
 
     build = world.build(a_request(pools=[a_pool("dev", verify=True)]))
 
-    assert build["pools"][0]["error"]["azureCode"] == "ActiveJobAndScheduleQuotaReached"
+    (found,) = build["error"]["details"]
+    assert (found["field"], found["code"]) == ("pools[0].verify", "QuotaExceeded")
+    assert world.resources("virtualMachines") == []
 
 
 APP = "imagesregistry1.azurecr.io/app:v1"

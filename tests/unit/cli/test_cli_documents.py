@@ -30,7 +30,7 @@ READS = {
     "images.py": {"ImageRecord"},
     "leftovers.py": {"Leftover"},
     "plans.py": {"Forecast", "ForecastStep", "Cost"},
-    "pools.py": {"PoolRecord", "Accepted"},
+    "pools.py": {"PoolRecord", "Accepted", "RefusedMessage", "RefusedProblem"},
     "recipes.py": {"RecipeDocument", *REQUEST},
     "submit.py": {"Accepted", "Problem", *REQUEST},
     "summary.py": {"ImageRecord", "PreloadedImage", "Proof", "CheckResult"},
