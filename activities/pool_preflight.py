@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from activities import batch_pool, batch_systems, preflight
+from activities import batch_pool, batch_systems, named_resources, pool_impact, preflight
 from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, short_activity
 from shared.model import drivers, image_choice, support
+from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
 from shared.model.requests import IfExists
 from shared.model.results import Findings
@@ -37,11 +38,16 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     is_there = _is_ready(found)
     if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes, poll)
+        if plan.image is not None:  # otherwise `existing_image` knows what the pools get
+            problems += interruptions(services, plan, None, poll)
         system = batch_systems.check(services, plan, found, poll)
         problems += system.blockers
         warnings += system.warnings
-    if found is None and (problem := _no_more_accounts(services, account)):
-        problems.append(problem)
+    problems += named_resources.pool_problems(services, plan.pools)
+    if found is None:
+        lacking = _no_more_accounts(services, account)
+        problem = lacking or named_resources.account_problem(services, account)
+        problems += [problem] if problem else []
     counted = quotas.gpus_beyond_catalogue(sizes_of_pools(plan, sizes))
     if image := plan.image:
         unsuitable = drivers.pool_problems(plan.pools, counted, gpu=image.gpu, driver=image.driver)
@@ -50,6 +56,28 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if is_there and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
     return Findings(blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted)
+
+
+def interruptions(
+    services: Services, plan: BuildPlan, image: ImageRecord | None, poll: PollState
+) -> list[Problem]:
+    """Which pools' tasks the request would interrupt without saying so."""
+    account = plan.account
+    assert account is not None
+    found = _batch_account(services, account, poll)
+    if not _is_ready(found):
+        return []
+    there = {
+        pool["name"].lower()
+        for pool in batch_pool.listed(services, account, poll)
+        if any(int(resource_state.properties(pool).get(count) or 0) for count in _NODE_COUNTS)
+    }
+    pools = [(i, pool) for i, pool in enumerate(plan.pools) if pool.pool_id.lower() in there]
+    endpoint = resource_state.properties(found)["accountEndpoint"]
+    return pool_impact.interruptions(services, pools, image, poll, endpoint)
+
+
+_NODE_COUNTS = ("currentDedicatedNodes", "currentLowPriorityNodes")
 
 
 def sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:

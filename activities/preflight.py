@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from activities import named_resources
 from activities.gallery import definition_conflict
 from shared.azure import bodies, quotas, resource_state, sdk
 from shared.azure.quotas import Size
@@ -245,6 +246,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
     missing += version_floors.problems(image) + drivers.image_problems(image)
     missing += _storage_problems(services, image, poll)
+    missing += named_resources.image_problems(services, image)
     gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
     return Findings(
         blockers=missing + ([] if usable else problems),

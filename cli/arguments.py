@@ -105,6 +105,7 @@ _NEEDS_POOLS = (
     "--autoscale-formula",
     "--if-exists",
     "--ttl-hours",
+    "--yes",
     "--verify",
 )
 _NEEDS_BUILDER = (

@@ -236,6 +236,10 @@ class Flags:
             help="Delete the pools this many hours after they are ready (default: never).",
         ),
     ] = None
+    yes: Annotated[
+        Switch,
+        _option("--yes", panel=_POOLS, help="Empty or replace pools although tasks run on them."),
+    ] = False
     verify: Annotated[
         bool | None,
         _option("--verify/--no-verify", panel=_POOLS, help="Verify every pool."),

@@ -11,6 +11,8 @@ from cli.client import Client
 from cli.surroundings import Surroundings
 from cli.wording import PROGRAM
 
+_REFUSALS = {"Blocked", "PoolExists"}  # errors of builds that changed nothing
+
 
 def follow(
     around: Surroundings,
@@ -20,7 +22,8 @@ def follow(
     as_json: bool,
     metadata_folder: Path | None = None,
 ) -> None:
-    """Watch the build, write its metadata, print the summary; exits 1 unless it succeeded.
+    """Watch the build, write its metadata, print the summary; exits 1 unless it succeeded, and 2
+    where its checks refused the request before anything was made, as a plan of it would.
 
     Ctrl-C stops only the watching: the build goes on.
     """
@@ -40,7 +43,8 @@ def follow(
         around.out.print()
         summary.show(around.out, build, files=files)
     if not build.succeeded:
-        raise typer.Exit(errors.ExitCode.BUILD_FAILED)
+        refused = build.error is not None and build.error.code in _REFUSALS
+        raise typer.Exit(errors.ExitCode.REFUSED if refused else errors.ExitCode.BUILD_FAILED)
 
 
 def _goes_on(build_id: str, what: str) -> str:

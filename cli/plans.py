@@ -9,7 +9,8 @@ from rich.console import Console
 
 from cli import documents, summary, tables
 
-_SHOWN = {"steps", "names", "blockers", "warnings", "cost"}  # in tables and lists of their own
+# in tables and lists of their own
+_SHOWN = {"steps", "names", "changes", "blockers", "warnings", "cost"}
 
 
 def blockers(answer: Mapping[str, Any]) -> list[str]:
@@ -25,6 +26,11 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
     if isinstance(names, Mapping):
         console.print("\nNames", style="bold")
         summary.facts_lines(console, {str(key): _value(value) for key, value in names.items()})
+    changes = [change for change in answer.get("changes") or [] if isinstance(change, Mapping)]
+    if changes:
+        console.print("\nPools", style="bold")
+    for change in changes:
+        console.print(f"  {_change(change)}", markup=False, soft_wrap=True)
     totals = {
         str(key): _value(value)
         for key, value in answer.items()
@@ -42,6 +48,26 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
     )
     for blocker in found:
         console.print(f"  - {blocker}", style="red", markup=False, soft_wrap=True)
+
+
+_MARKS = {"create": "+", "update": "~", "empty": "-/+", "replace": "-/+", "none": "="}
+_MEANING = {
+    "create": "is created",
+    "update": "is changed, and keeps its nodes",
+    "empty": "loses all its nodes before it is changed",
+    "replace": "is deleted and created again",
+    "none": "stays as it is",
+}
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    """`-/+ dev loses all its nodes before it is changed: vmSize (...)`, as Terraform marks it."""
+    action = str(change.get("action"))
+    line = f"{_MARKS.get(action, '?'):<3} {change.get('pool')} {_MEANING.get(action, action)}"
+    reasons = change.get("reasons") or {}
+    line += ": " + ", ".join(f"{n} ({why})" for n, why in reasons.items()) if reasons else ""
+    running = change.get("runningNodes")
+    return f"{line}; tasks run on {running} of its nodes" if running else line
 
 
 def _cost(cost: Any) -> Iterator[tuple[str, str]]:

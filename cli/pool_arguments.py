@@ -70,6 +70,7 @@ def pools(flags: Flags, base: Any) -> list[dict[str, Any]] | None:
         "verify": flags.verify,
         "ifExists": flags.if_exists,
         "ttlHours": _hours(flags.ttl_hours),
+        "interruptTasks": flags.yes or None,
     }
     if flags.pool_id is None and base:
         return _changed(flags, base, shared)

@@ -40,6 +40,9 @@ class MemoryOutbox:
     def get_context(self, name: str) -> bytes:
         return self.contexts[name]
 
+    def has_context(self, name: str) -> bool:
+        return name in self.contexts
+
     def put_document(self, name: str, data: bytes) -> None:
         self.documents[name] = data
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.azure import failures, prices
 from shared.azure.clients import Azure
-from shared.model.documents import Cost
+from shared.model.plan_documents import Cost
 from shared.model.plans import BuildPlan, PoolPlan
 
 _LEFT_OUT = "disks, network, the image's storage, taxes and discounts are not in it"

@@ -16,11 +16,11 @@ from shared.engine import activity_runner
 from shared.engine.activity import Activity, Services
 from shared.engine.step_graph import Step
 from shared.model import build_outcomes, parsing, plan_updates, planning
-from shared.model.documents import Forecast, ForecastNames, ForecastStep
 from shared.model.outcomes import ImageRecord
+from shared.model.plan_documents import Forecast, ForecastNames, ForecastStep
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
-from triggers import costs
+from triggers import costs, plan_changes
 
 Json = dict[str, Any]
 _ORIGIN = "2000-01-01T00:00:00Z"  # a forecast has no clock: its checks do not depend on the time
@@ -38,11 +38,13 @@ def of(data: object, services: Services) -> Forecast:
     pace = services.records.pace()
     steps = _steps(plan, pace)
     hours = _builder_seconds(steps) / 3600
+    impacts = plan_changes.impacts(plan, found, services)
     return Forecast(
         mode=plan.mode.value,
         steps=steps,
         names=_names(plan, found.image),
-        blockers=found.blockers,
+        changes=plan_changes.shown(impacts),
+        blockers=[*found.blockers, *plan_changes.problems(plan, impacts)],
         warnings=found.warnings,
         minutes=round(_last_end(steps) / 60, 1),
         cost=costs.of(plan, hours, services.azure),

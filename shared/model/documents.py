@@ -14,38 +14,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from shared.base.wire import Wire
-from shared.model.outcomes import ImageRecord, PoolRecord  # noqa: F401  these are answers, too
-from shared.model.shown import (
+from shared.model.document import (
+    BuildId,
+    Document,
     ListedPool,
+    Moment,
+    NextLink,
     PoolOfBuild,
+    Seconds,
     ShownFailure,
     ShownImage,
     ShownProblem,
+    StatusUrl,
     StoredRequest,
+    one_of,
 )
+from shared.model.outcomes import ImageRecord, PoolRecord
+from shared.model.plan_documents import Forecast
 
-
-class Document(Wire):
-    """An answer, or a part of one."""
-
-    def to_wire(self) -> dict[str, Any]:
-        """This answer as plain JSON: the fields that were set."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-
-
-def _one_of(*values: str) -> Any:
-    """A string of which the schema lists the possible values."""
-    return Field(json_schema_extra={"enum": list(values)})
-
-
-Moment = Annotated[str, Field(description="A time in ISO 8601, in UTC.")]
-Seconds = Annotated[float, Field(description="A duration in seconds.")]
-BuildId = Annotated[str, Field(description="The id of the build.")]
-NextLink = Annotated[
-    str | None, Field(description="The URL of the next page; left out of the last page.")
-]
-StatusUrl = Annotated[str, Field(description="The URL that shows how the work goes on.")]
+__all__ = ["Forecast", "ImageRecord", "PoolRecord"]  # answers that are defined elsewhere
 
 # -- errors ---------------------------------------------------------------------------------------
 
@@ -85,9 +72,9 @@ class BuildSummary(Document):
 
     build_id: BuildId
     mode: Annotated[
-        str, _one_of("full", "image-only", "batch-only", "resize-pool", "delete-pool")
+        str, one_of("full", "image-only", "batch-only", "resize-pool", "delete-pool")
     ] = Field(description="What the build does.")
-    state: Annotated[str, _one_of("running", "succeeded", "failed", "cancelled")] = Field(
+    state: Annotated[str, one_of("running", "succeeded", "failed", "cancelled")] = Field(
         description="How far the build is, or how it ended."
     )
     created_at: Moment | None
@@ -106,7 +93,7 @@ class StepDocument(Document):
 
     name: str = Field(description="The name of the step.")
     pool: str | None = Field(description="The pool that the step belongs to, if it is one's.")
-    state: Annotated[str, _one_of("pending", "running", "succeeded", "failed", "skipped")]
+    state: Annotated[str, one_of("pending", "running", "succeeded", "failed", "skipped")]
     started_at: Moment
     seconds: Seconds | None
     percent: int = Field(ge=0, le=100, description="How much of the usual duration is over.")
@@ -135,64 +122,6 @@ class BuildDocument(BuildSummary):
     warnings: list[ShownProblem] = Field(
         default=[], description="What the checks before an ended build found besides blockers."
     )
-
-
-# -- plans ----------------------------------------------------------------------------------------
-
-
-class ForecastStep(Document):
-    """One step that a build would take."""
-
-    name: str = Field(description="The name of the step.")
-    state: Literal["pending"]
-    seconds: float = Field(description="How many seconds the step usually takes.")
-    ends_after_seconds: float = Field(
-        description="How many seconds after the start of the build the step would end."
-    )
-    pool: str | None = Field(default=None, description="The pool that the step belongs to.")
-
-
-class ForecastNames(Document):
-    """The names of the resources that a build would make or use."""
-
-    resource_group: str | None = None
-    gallery: str | None = None
-    image: str | None = None
-    version: str | None = None
-    builder_vm_size: str | None = None
-    os_disk_size_gib: int | None = Field(default=None, alias="osDiskSizeGiB")
-    base_image: str | None = Field(default=None, description="PUBLISHER:OFFER:SKU")
-    target_regions: list[str] | None = None
-    base_os: str | None = Field(default=None, description="The system of an existing image.")
-    batch_account: str | None = None
-    pools: list[str] | None = None
-
-
-class Cost(Document):
-    """What a build would cost by the public price list."""
-
-    currency: str | None = None
-    build: float | None = Field(default=None, description="The price of the builder VM's hours.")
-    pools_per_hour: float | None = Field(
-        default=None, description="The price of all nodes of the pools for one hour."
-    )
-    note: str = Field(description="What the amounts leave out, or why there are none.")
-
-
-class Forecast(Document):
-    """What a request would do; nothing is started."""
-
-    mode: Annotated[str, _one_of("full", "image-only", "batch-only")]
-    steps: list[ForecastStep]
-    names: ForecastNames
-    blockers: list[ShownProblem] = Field(
-        description="Why the build would fail now; none where nothing stands in its way."
-    )
-    warnings: list[ShownProblem] = Field(
-        default=[], description="What does not stop the build, and should be known before it."
-    )
-    minutes: float = Field(description="How many minutes the build usually takes.")
-    cost: Cost
 
 
 # -- images and pools -----------------------------------------------------------------------------
@@ -277,7 +206,7 @@ class Leftover(Document):
     id: str = Field(description="The Azure resource id.")
     type: str = Field(description="The Azure resource type.")
     build_id: BuildId
-    verdict: Annotated[str, _one_of("remove", "shrink", "keep")] = Field(
+    verdict: Annotated[str, one_of("remove", "shrink", "keep")] = Field(
         description="What a sweep does with the resource; a pool is shrunk to zero nodes."
     )
     why: str = Field(description="Why the sweep does that.")
@@ -321,7 +250,7 @@ class Dependency(Document):
 class Health(Document):
     """Whether the app can do its work."""
 
-    state: Annotated[str, _one_of("ready", "degraded")]
+    state: Annotated[str, one_of("ready", "degraded")]
     checks: list[Dependency]
     unreadable_rows: list[str] = []  # rows of the app's tables that are left out, and why
 

@@ -160,8 +160,8 @@ class Pool(Request):
     A field that is left out has its default, also when a pool of that id exists: a pool that was
     made with `subnetId` and is asked for again without it loses the subnet. The number of nodes,
     the formula and the start task change in place; for any other change the pool is emptied first
-    (docs/operations.md). `verify`, `ifExists`, `checks` and `ttlHours` are no properties of the
-    pool on Azure.
+    (docs/operations.md). `verify`, `ifExists`, `checks`, `ttlHours` and `interruptTasks` are no
+    properties of the pool on Azure.
     """
 
     id: fields.PoolId | None = None
@@ -178,6 +178,7 @@ class Pool(Request):
     start_task: StartTask | None = None
     checks: list[Check] = Field(default=[], max_length=20)
     ttl_hours: float | None = Field(default=None, gt=0, le=8760)
+    interrupt_tasks: bool = Field(default=False, exclude_if=lambda agreed: not agreed)
 
 
 class Build(Request):

@@ -50,6 +50,11 @@ class Outbox:
         """What `put_context` stored."""
         return bytes(self._container(names.CONTEXTS_CONTAINER).download_blob(name).readall())
 
+    def has_context(self, name: str) -> bool:
+        """Whether `put_context` stored it, and it has not been removed."""
+        container = self._container(names.CONTEXTS_CONTAINER)
+        return bool(container.get_blob_client(name).exists())
+
     def contexts_before(self, moment: datetime) -> list[str]:
         """The contexts that were uploaded earlier."""
         from azure.core.exceptions import ResourceNotFoundError

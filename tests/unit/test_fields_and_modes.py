@@ -65,6 +65,7 @@ POOL: dict[str, Any] = {
     "startTask": {"commandLine": "/bin/true"},
     "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],
     "ttlHours": 2,
+    "interruptTasks": True,
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one

@@ -1,0 +1,92 @@
+"""Whether what a request names can be had or is there: global names, subnets, uploaded contexts."""
+
+from __future__ import annotations
+
+from shared.azure import sdk
+from shared.base import names
+from shared.base.errors import Problem
+from shared.engine.activity import Services
+from shared.model.plans import AccountPlan, ImagePlan, PoolPlan
+
+
+def account_problem(services: Services, account: AccountPlan) -> Problem | None:
+    """Whether somebody else has the name of a Batch account that would be created: it is unique in
+    its region.
+    """
+    asked = {"name": account.name, "type": "Microsoft.Batch/batchAccounts"}
+    answer = services.azure.batch.location.check_name_availability(account.location, asked)
+    if answer.get("nameAvailable", True):
+        return None
+    message = (
+        f"Batch account {account.name} is not in resource group {account.resource_group}, and its "
+        f"name is not free in {account.location}: {answer.get('message') or answer.get('reason')}. "
+        "Give another name, or the resource group that it is in"
+    )
+    return Problem(field="batchAccount.name", code="NameTaken", message=message)
+
+
+def image_problems(services: Services, image: ImagePlan) -> list[Problem]:
+    """The registry's name, the builder's subnet, the uploaded context."""
+    found = [_registry_problem(services, image), _context_problem(services, image)]
+    if not image.own_network:
+        found.append(
+            _subnet_problem(services, "image.outbound.subnetId", image.outbound, image.location)
+        )
+    return [problem for problem in found if problem]
+
+
+def _registry_problem(services: Services, image: ImagePlan) -> Problem | None:
+    registry = image.registry
+    if registry is None:
+        return None
+    calls = services.azure.registries.registries
+    if sdk.fetch(calls.get, registry.resource_group, registry.name) is not None:
+        return None
+    asked = {"name": registry.name, "type": "Microsoft.ContainerRegistry/registries"}
+    answer = calls.check_name_availability(asked)
+    if answer.get("nameAvailable", True):
+        return None
+    message = (
+        f"registry {registry.name} is not in resource group {registry.resource_group}, and its "
+        f"name is not free: {answer.get('message') or answer.get('reason')}. Give another name"
+    )
+    return Problem(field="image.registry.name", code="NameTaken", message=message)
+
+
+def _context_problem(services: Services, image: ImagePlan) -> Problem | None:
+    context = image.registry.build_context if image.registry else None
+    if context is None or services.outbox.has_context(context):
+        return None
+    message = f"there is no {context}: upload it again with POST /api/contexts"
+    return Problem(field="image.registry.build.context", code="ContextNotFound", message=message)
+
+
+def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
+    """The subnets of pools; each is asked for once."""
+    asked: dict[str, Problem | None] = {}
+    problems = []
+    for index, plan in enumerate(pools):
+        subnet = plan.pool.subnet_id
+        if subnet is None:
+            continue
+        if subnet not in asked:
+            field = f"pools[{index}].subnetId"
+            asked[subnet] = _subnet_problem(services, field, subnet, plan.account.location)
+            problems += [problem for problem in (asked[subnet],) if problem]
+    return problems
+
+
+def _subnet_problem(services: Services, field: str, subnet: str, location: str) -> Problem | None:
+    """Whether a subnet exists, in a network of the region where its machines will be."""
+    _, _, _, _, group, _, _, _, network, _, name = subnet.split("/")
+    found = sdk.fetch(services.azure.network.virtual_networks.get, group, network)
+    subnets = ((found or {}).get("properties") or {}).get("subnets") or []
+    if found is None or not any(names.same(each.get("name"), name) for each in subnets):
+        message = (
+            f"there is no subnet {name} in virtual network {network} of resource group {group}"
+        )
+        return Problem(field=field, code="SubnetNotFound", message=message)
+    if not names.same(str(found.get("location")).replace(" ", ""), location):
+        message = f"the subnet is in {found['location']}, and its machines would be in {location}"
+        return Problem(field=field, code="SubnetElsewhere", message=message)
+    return None

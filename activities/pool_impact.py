@@ -1,0 +1,111 @@
+"""What a request would do to the pools that exist, and whose tasks it would interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from activities import batch_pool
+from shared.azure import batch_bodies, pool_difference, resource_state, sdk
+from shared.base import scripts
+from shared.base.errors import Problem
+from shared.engine.activity import Json, PollState, Services
+from shared.model import plan_updates
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import PoolPlan
+from shared.model.requests import IfExists
+
+_INTERRUPTS = {"empty", "replace"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Impact:
+    """`action` is create, none, update, empty or replace; `running` nodes run tasks now. `refused`
+    is the code of the error, and `message` its text, where the pool's step refuses the request.
+    """
+
+    action: str
+    reasons: dict[str, str] = field(default_factory=dict)
+    running: int = 0
+    refused: str = ""
+    message: str = ""
+
+
+def of(
+    services: Services, plan: PoolPlan, image: ImageRecord | None, poll: PollState, endpoint: str
+) -> Impact:
+    """What the request would do to this pool. `image` is None where it is still to be built."""
+    observed = batch_pool.observe(services, plan, poll)
+    impact = _decided(plan, image, observed)
+    if impact.action not in _INTERRUPTS:
+        return impact
+    return replace(impact, running=_running(services, plan, endpoint))
+
+
+def _decided(plan: PoolPlan, image: ImageRecord | None, observed: Json | None) -> Impact:
+    if observed is None or resource_state.provisioning(observed) == "deleting":
+        return Impact(action="create")
+    if batch_pool.shaped_by(observed) is None:
+        message = f"pool {plan.pool_id} exists, and batch-prep did not make it: choose another id"
+        return Impact(action="none", refused="Conflict", message=message)
+    if plan.pool.if_exists is IfExists.FAIL:
+        message = f'pool {plan.pool_id} exists already: say "ifExists": "update" or "replace"'
+        return Impact(action="none", refused="PoolExists", message=message)
+    if plan.pool.if_exists is IfExists.REPLACE:
+        reasons = {"ifExists": "the request replaces the pool"}
+        return Impact(action="replace", reasons=reasons)
+    if image is None:
+        reasons = {"deploymentConfiguration": "the pool gets the new image"}
+        return Impact(action="empty", reasons=reasons)
+    planned = plan_updates.with_image(plan, image)
+    described = batch_bodies.described_pool(planned, scripts.start_task_command())
+    match pool_difference.compare(described, observed):
+        case pool_difference.Reshape(reasons=reasons):
+            return Impact(action="empty", reasons=reasons)
+        case pool_difference.Change(properties=properties) if properties:
+            reasons = dict.fromkeys(properties, pool_difference.ASKED)
+            return Impact(action="update", reasons=reasons)
+        case _:
+            return Impact(action="none")
+
+
+def _running(services: Services, plan: PoolPlan, endpoint: str) -> int:
+    """How many nodes run tasks."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    service = services.azure.batch_service(endpoint)
+    try:
+        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=["id", "state"])
+    except ResourceNotFoundError:
+        return 0
+    return sum(str(node.get("state", "")).lower() == "running" for node in nodes)
+
+
+def interruptions(
+    services: Services,
+    pools: Iterable[tuple[int, PoolPlan]],
+    image: ImageRecord | None,
+    poll: PollState,
+    endpoint: str,
+) -> list[Problem]:
+    """The pools, each with its place in the request, whose running tasks the request would
+    interrupt without saying so.
+    """
+    problems = []
+    for index, plan in pools:
+        if plan.pool.interrupt_tasks or plan.pool.if_exists is IfExists.FAIL:
+            continue
+        impact = of(services, plan, image, poll, endpoint)
+        if impact.running:
+            message = (
+                f"pool {plan.pool_id} runs tasks on {impact.running} of its nodes, and this "
+                f"request would {impact.action} it ({_told(impact)}): wait for them to end, or say "
+                '"interruptTasks": true (--yes)'
+            )
+            field = f"pools[{index}].interruptTasks"
+            problems.append(Problem(field=field, code="PoolInUse", message=message))
+    return problems
+
+
+def _told(impact: Impact) -> str:
+    return ", ".join(f"{name}: {why}" for name, why in impact.reasons.items())

@@ -1,0 +1,122 @@
+"""What a request would do to what exists is said before, and does not happen by accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import served
+from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
+from triggers import builds
+
+ACCOUNT = "mybatch12345"
+SUBNET = (
+    f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/net/providers"
+    "/Microsoft.Network/virtualNetworks/net/subnets/nodes"
+)
+
+
+def plan(world: World, request: dict[str, Any]) -> dict[str, Any]:
+    """POST /api/plan."""
+    return world.ask(builds.plan_build, request).body
+
+
+def codes(world: World, request: dict[str, Any]) -> dict[str, str]:
+    """The codes of the blockers, by field."""
+    return {b["field"]: b["code"] for b in plan(world, request)["blockers"]}
+
+
+def change(world: World, pool: dict[str, Any]) -> tuple[str, set[str]]:
+    """What would be done to a pool, and which properties say why."""
+    (found,) = plan(world, pools_only("plan", pool))["changes"]
+    return found["action"], set(found["reasons"])
+
+
+@pytest.fixture
+def with_pool(built: World) -> World:
+    """A pool of one node is there."""
+    assert built.build(pools_only("r1", a_pool("dev")))["state"] == "succeeded"
+    return built
+
+
+def test_a_plan_says_what_becomes_of_each_pool(with_pool: World) -> None:
+    """As Terraform does: created, changed, emptied, replaced, or left alone."""
+    assert change(with_pool, a_pool("new")) == ("create", set())
+    assert change(with_pool, a_pool("dev")) == ("none", set())
+    assert change(with_pool, a_pool("dev", nodes=2)) == ("update", {"scaleSettings"})
+    assert change(with_pool, a_pool("dev", vmSize="Standard_D4s_v5")) == ("empty", {"vmSize"})
+    assert change(with_pool, a_pool("dev", ifExists="replace")) == ("replace", {"ifExists"})
+    (full,) = plan(with_pool, a_request(requestId="full"))["changes"]
+    assert full["action"] == "empty"
+
+
+def test_the_command_shows_it(with_pool: World) -> None:
+    """And a pool that must not exist is a blocker of the plan, too: both end with 2."""
+    with served.terminal(with_pool) as terminal:
+        place = f"--batch-only --resource-group images --account {ACCOUNT} --pool-id dev"
+        shown = terminal.type(f"{place} --vm-size D4s_v5 --plan")
+        refused = terminal.type(f"{place} --vm-size D2s_v5 --if-exists fail --plan")
+        run = terminal.type(f"{place} --vm-size D2s_v5 --if-exists fail")
+    assert "-/+ dev loses all its nodes before it is changed: vmSize" in shown.out
+    assert (refused.code, run.code) == (2, 2)
+    assert "exists already" in refused.out
+
+
+def test_running_tasks_are_interrupted_only_where_somebody_has_agreed(with_pool: World) -> None:
+    """Yesterday's command after a weekly rebuild would otherwise empty a pool at work."""
+    _start_a_task(with_pool)
+    other = a_pool("dev", vmSize="Standard_D4s_v5")
+    before = with_pool.resources("pools")
+
+    blocked = with_pool.build(pools_only("r2", other))
+    assert [d["code"] for d in blocked["error"]["details"]] == ["PoolInUse"]
+    assert "runs tasks on 1 of its nodes" in blocked["error"]["message"]
+    assert codes(with_pool, a_request(requestId="f")) == {"pools[0].interruptTasks": "PoolInUse"}
+    assert with_pool.resources("pools") == before
+    assert with_pool.build(pools_only("r3", a_pool("dev", nodes=2)))["state"] == "succeeded"
+
+    agreed = with_pool.build(pools_only("r4", {**other, "interruptTasks": True}))
+    assert agreed["state"] == "succeeded", agreed["error"]
+
+
+def _start_a_task(world: World) -> None:
+    account = world.services.azure.batch.batch_account.get("images", ACCOUNT)
+    service = world.services.azure.batch_service(account.account_endpoint)
+    service.create_job({"id": "work", "poolInfo": {"poolId": "dev"}})
+    busybox = {"imageName": "docker.io/library/busybox:1.36"}
+    task = {"id": "t1", "commandLine": "/bin/sh -c 'sleep 36000'", "containerSettings": busybox}
+    service.create_task("work", task)
+    world.engine.advance(15)
+    states = [node["state"] for node in service.list_nodes("dev")]
+    assert states == ["running"]
+
+
+def test_names_that_others_have_are_found_before_anything_is_made(world: World) -> None:
+    """Names of accounts are unique in a region, those of registries everywhere."""
+    assert world.build(image_only("first", registry={"name": "imagesregistry1"}))["image"]
+    first = world.build(a_request(requestId="second"))
+    assert first["state"] == "succeeded", first["error"]
+    moved = {"name": ACCOUNT, "resourceGroup": "elsewhere"}
+    assert codes(world, a_request(requestId="r3", batchAccount=moved)) == {
+        "batchAccount.name": "NameTaken"
+    }
+    image = an_image(resourceGroup="elsewhere", registry={"name": "imagesregistry1"})
+    assert codes(world, {"mode": "image-only", "requestId": "r4", "image": image}) == {
+        "image.registry.name": "NameTaken"
+    }
+
+
+def test_what_is_not_there_is_found_before_anything_is_made(world: World) -> None:
+    """Subnets of builder and pools, and a context that nobody uploaded."""
+    context = f"contexts/{'0' * 32}.tar.gz"
+    registry = {"name": "imagesregistry1", "build": {"context": context, "image": "app:v1"}}
+    request = a_request(
+        image=an_image(outbound={"subnetId": SUBNET}, registry=registry),
+        pools=[a_pool("dev", subnetId=SUBNET)],
+    )
+    assert codes(world, request) == {
+        "image.outbound.subnetId": "SubnetNotFound",
+        "image.registry.build.context": "ContextNotFound",
+        "pools[0].subnetId": "SubnetNotFound",
+    }

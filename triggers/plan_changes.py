@@ -1,0 +1,55 @@
+"""What a plan says about the pools that exist: what would be done to each, and what is refused."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from activities import pool_impact
+from activities.pool_impact import Impact
+from shared.base.errors import Problem
+from shared.engine.activity import PollState, Services
+from shared.model.plan_documents import PoolChange
+from shared.model.plans import BuildPlan, PoolPlan
+from shared.model.results import Findings
+
+_ANY_TIME = PollState(now="2000-01-01T00:00:00Z")  # what is asked here depends on no time
+_SIDE_BY_SIDE = 8
+
+
+def impacts(plan: BuildPlan, found: Findings, services: Services) -> list[tuple[PoolPlan, Impact]]:
+    """What the build would do to each pool; nothing is known without an account, or an image that
+    should be there.
+    """
+    endpoint = plan.account.endpoint if plan.account else None
+    if endpoint is None or (plan.image is None and found.image is None):
+        return []
+
+    def look(pool: PoolPlan) -> Impact:
+        return pool_impact.of(services, pool, found.image, _ANY_TIME, endpoint)
+
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as workers:
+        return list(zip(plan.pools, workers.map(look, plan.pools), strict=True))
+
+
+def shown(found: list[tuple[PoolPlan, Impact]]) -> list[PoolChange]:
+    """The changes as the answer has them."""
+    return [
+        PoolChange(
+            pool=pool.pool_id,
+            action=impact.action,
+            reasons=impact.reasons,
+            running_nodes=impact.running,
+        )
+        for pool, impact in found
+    ]
+
+
+def problems(plan: BuildPlan, found: list[tuple[PoolPlan, Impact]]) -> list[Problem]:
+    """What the step of a pool would refuse. A build that makes an image finds it in its checks."""
+    if plan.image is not None:
+        return []
+    return [
+        Problem(field=f"pools[{index}].id", code=impact.refused, message=impact.message)
+        for index, (_, impact) in enumerate(found)
+        if impact.refused
+    ]
