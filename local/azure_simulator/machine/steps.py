@@ -181,9 +181,10 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     kernel = newest_kernel(run.vm)
     data = {"driverVersion": version, "driverKind": kind}
     changes = {"driver": version, "driverKind": kind, "driverLoaded": False}
-    if kernel in run.vm["driverFailsFor"]:
+    fails_for = run.vm.get("driverFailsFor", [])
+    if kernel in fails_for:
         older = run.environment.get("LAST_GOOD_KERNEL", kernel)
-        if run.vm["os"] != "ubuntu" or older in run.vm["driverFailsFor"]:
+        if run.vm["os"] != "ubuntu" or older in fails_for:
             message = f"driver {version} does not compile for kernel {kernel}"
             return Done(exit_code=DRIVER_BUILD, message=message, phase="driver")
         data |= {"kernel": older, "kernelInsteadOf": kernel}
