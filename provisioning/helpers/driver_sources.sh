@@ -13,7 +13,7 @@ install_datacenter_driver() { # VERSION
     attempt "$EXIT_PACKAGE_MANAGER" 'dnf module reset nvidia-driver' 3 5 dnf_run module reset nvidia-driver
     attempt "$EXIT_PACKAGE_MANAGER" "dnf module enable $(driver_stream "$1")" 3 5 dnf_run module enable "$(driver_stream "$1")"
     install_packages --enablerepo=batch-prep-epel "kernel-devel-$(uname -r)" "${packages[@]/%/-$1}"
-    hold_packages '*nvidia*'
+    hold_packages '*nvidia*' 'cuda-drivers*'
   else
     add_apt_repository cuda "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/$CUDA_APT_KEY" "$CUDA_APT_FINGERPRINT" \
       "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/ /"

@@ -78,11 +78,15 @@ installed_packages() { # PATTERN...; a pattern that matches nothing is no failur
   { dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' -- "$@" 2>/dev/null || true; } | sed -n 's/^[ih]i //p'
 }
 
+# dnf takes a pattern for done as soon as one package that fits is locked
+# (https://github.com/rpm-software-management/dnf-plugins-core/issues/612): it gets each package with its version.
 hold_packages() { # PATTERN...; what is installed of it stays at its version
-  local name names=()
+  local names=()
   if [[ $OS_FAMILY == el ]]; then
     install_missing python3-dnf-plugin-versionlock
-    attempt "$EXIT_PACKAGE_MANAGER" "dnf versionlock add $*" 3 5 dnf_run versionlock add "$@"
+    mapfile -t names < <(rpm -qa --qf '%{NAME}-%{VERSION}-%{RELEASE}\n' -- "$@")
+    [[ ${#names[@]} -eq 0 ]] ||
+      attempt "$EXIT_PACKAGE_MANAGER" "dnf versionlock add $*" 3 5 dnf_run versionlock add "${names[@]}"
     return
   fi
   mapfile -t names < <(installed_packages "$@")

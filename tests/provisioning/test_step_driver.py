@@ -124,6 +124,8 @@ def test_the_driver_on_el(
     assert f"module enable {stream}" in asked
     assert f"--enablerepo=batch-prep-epel kernel-devel-{step_machine.KERNEL} {packages}" in asked
     assert f"/{release}/Everything/x86_64\nenabled=0\ngpgcheck=1" in epel
+    locked = machine.asked("dnf").partition("versionlock add")[2]
+    assert all(f"{name}-1.el" in locked for name in packages.split())
 
 
 def test_a_second_run_changes_nothing(world: step_machine.Machine) -> None:
