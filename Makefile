@@ -50,6 +50,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 .PHONY: run
+run: PARTS = kit
 run: $(if $(filter nspawn,$(MACHINES)),roots,setup) ## Run a full build with three pools on a local stack (MACHINES=nspawn really executes what it can)
 	@PRELOAD_IMAGES=true CONTAINER_IMAGE=docker.io/library/busybox:1.36 BATCH_PREP_ROOTS=$(ROOTS) \
 	$(PY) -m cli local run --machines $(MACHINES) $(ARGS) -- ./batch-prep.sh \
@@ -73,8 +74,8 @@ test: setup ## Run the tests on every core (TESTS=tests/unit, ARGS="-k name")
 	@$(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: roots
-roots: setup ## Make what real machines are made from; quick when done already (root on Linux, Debian's mirror)
-	@$(PY) -m local.machines $(ROOTS)
+roots: setup ## Make what real machines are made from; quick when done already (root on Linux, Debian's mirror; PARTS=kit)
+	@$(PY) -m local.machines $(ROOTS) $(PARTS)
 
 .PHONY: test-provisioning
 test-provisioning: roots ## Really run the steps of a build in Debian machines (ARGS="-k seal")

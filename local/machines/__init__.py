@@ -11,6 +11,8 @@ network, and when its first process ends the kernel ends all of it.
 |---|---|
 | features | what of this computer's abilities is missing |
 | kit, base_root, packages, container_images | what is made once: root, repositories, images |
+| driver_root, volume_root | a root where drivers are built, a disk with logical volumes |
+| el_root, el_packages, rpms | a root with dnf and rpm, and repositories for them |
 | machine, run_command | a machine from outside: start, power off, run a command |
 | keeper, cgroups, network | the process that holds a machine and its namespaces |
 | servers, image_registry | what the machine can reach |

@@ -15,6 +15,11 @@ NAMES = (
     "ghcr.io",
     "nvcr.io",
     "quay.io",
+    "repo.almalinux.org",
+    "developer.download.nvidia.com",
+    "nvidia.github.io",
+    "dl.fedoraproject.org",
+    "download.microsoft.com",
 )
 _DAYS = 3650
 

@@ -35,6 +35,15 @@ _INCLUDED = ("ca-certificates", "curl", "gnupg", "python3", "kmod", "initramfs-t
 _LATER = ("nvidia-open-kernel-dkms", "nvidia-smi", "nvidia-persistenced", "dkms", "gcc", "make")
 _SECONDS_MAX = 1800
 _ARCHIVES = "/var/cache/apt/archives"
+_DKMS = r"""
+DEST_MODULE_NAME[0]="nvidia"
+MAKE[0]="${MAKE[0]} NV_KERNEL_MODULES=nvidia"
+for each in 1 2 3 4; do
+  unset "BUILT_MODULE_NAME[each]" "DEST_MODULE_NAME[each]" "DEST_MODULE_LOCATION[each]"
+done
+"""
+"""Ends the configuration of Debian's package. The name is that in NVIDIA's own packages. Of five
+modules one is compiled: the one that the steps look for, and that the newest kernel breaks."""
 _OS_RELEASE = """\
 PRETTY_NAME="Ubuntu 24.04.3 LTS (a Debian 12 in its clothes)"
 VERSION_ID="24.04"
@@ -98,13 +107,11 @@ def _finish(home: Path) -> None:
     }.items():
         packages.write_empty(pool, name, DRIVER, depends=depends)
     write_long_term_kernel(pool, GOOD)
+    configure_modules(pool)
     (root / REPOSITORY).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(pool, root / REPOSITORY)
     index(root)
     (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{REPOSITORY} ./\n")
-    module = root / "etc/dkms/nvidia-current-open.conf"
-    module.parent.mkdir(exist_ok=True)
-    module.write_text('DEST_MODULE_NAME[0]="nvidia"\n')  # as in NVIDIA's own packages
     (root / "etc/os-release").unlink()
     (root / "etc/os-release").write_text(_OS_RELEASE)
     shutil.rmtree(root / "var/lib/apt/lists")
@@ -112,6 +119,17 @@ def _finish(home: Path) -> None:
     shell.run("chroot", str(root), "apt-get", "-q", "-y", "install", "linux-azure")
     shell.run("tar", "-cpf", str(home / "root.tar"), "-C", str(root), ".")
     shutil.rmtree(root)
+
+
+def configure_modules(pool: Path) -> None:
+    """Change what DKMS does with NVIDIA's source, which stays as it is."""
+    [archive] = pool.glob("nvidia-open-kernel-dkms_*.deb")
+    with tempfile.TemporaryDirectory() as folder:
+        shell.run("dpkg-deb", "--raw-extract", str(archive), folder)
+        [file] = Path(folder).glob("usr/src/*/dkms.conf")
+        file.write_text(file.read_text() + _DKMS)
+        (Path(folder) / "DEBIAN/md5sums").unlink()
+        shell.run("dpkg-deb", "-Zgzip", "-z1", "--build", folder, str(archive))
 
 
 def write_long_term_kernel(repository: Path, kernel: str) -> None:

@@ -29,7 +29,7 @@ from local.machines import (
 
 SUITE = "bookworm"
 DEFAULT_HOME = Path(__file__).resolve().parents[2] / ".batch-prep" / "roots"
-_CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
+CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +106,7 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
 
 
 def _download(home: Path) -> None:
-    docker_packages.download(home / "docker", _catalogue_value("DOCKER_VERSION"))
+    docker_packages.download(home / "docker", catalogue_value("CATALOGUE_DOCKER_VERSION"))
     base_root.download(home, SUITE)
 
 
@@ -141,23 +141,23 @@ def _make_repositories(home: Path, download: Path, keyring: packages.Keyring) ->
     shutil.copytree(download / "pool", home / "debian" / "pool", copy_function=os.link)
     packages.write_kernel(home / "debian" / "pool", platform.release())
     packages.index(home / "debian", SUITE, "main", keyring)
-    containerd_version = _catalogue_value("CONTAINERD_VERSION")
+    containerd_version = catalogue_value("CATALOGUE_CONTAINERD_VERSION")
     packages.write_docker(home / "docker" / "pool", download / "docker", SUITE, containerd_version)
     packages.index(home / "docker", SUITE, "stable", keyring)
     keyring.export(home / "docker" / "gpg")
 
 
-def _catalogue_value(name: str) -> str:
+def catalogue_value(name: str) -> str:
     """A version that the steps ask for: the stand-in packages must carry it."""
-    found = re.search(rf"^readonly CATALOGUE_{name}=(\S+)", _CATALOGUE.read_text(), re.MULTILINE)
+    found = re.search(rf"^readonly {name}=(\S+)", CATALOGUE.read_text(), re.MULTILINE)
     if found is None:
-        raise shell.MachineError(f"{_CATALOGUE} has no CATALOGUE_{name}")
+        raise shell.MachineError(f"{CATALOGUE} has no {name}")
     return found[1]
 
 
 def _download_key() -> str:
     wanted = (SUITE, base_root.INCLUDED, base_root.INSTALLED_LATER, docker_packages.NAMES)
-    text = repr((wanted, _catalogue_value("DOCKER_VERSION")))
+    text = repr((wanted, catalogue_value("CATALOGUE_DOCKER_VERSION")))
     return f"download-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -165,7 +165,7 @@ def _key() -> str:
     """A digest of what decides the content."""
     here = Path(__file__).parent
     digest = hashlib.sha256(f"{platform.release()} {_download_key()}".encode())
-    digest.update(_catalogue_value("CONTAINERD_VERSION").encode())
+    digest.update(catalogue_value("CATALOGUE_CONTAINERD_VERSION").encode())
     names = ("kit", "base_root", "certificates", "container_images", "packages")
     for path in [*(here / f"{name}.py" for name in names), *sorted((here / "guest").iterdir())]:
         if path.is_file():
@@ -179,6 +179,6 @@ def _remove_others(directory: Path, keep: set[str]) -> None:
         if (
             old.is_dir()
             and old.name not in keep
-            and not old.name.startswith(("driver-", "volumes-"))
+            and not old.name.startswith(("driver-", "el-", "volumes-"))
         ):
             shutil.rmtree(old)

@@ -1,7 +1,8 @@
 """A machine from outside: made from a kit, switched on and off, given run commands.
 
 A machine is a directory: `root` (its disk), `console.log`, `registry.json`, `metadata.json`,
-`requests.log`, and `keeper.pid` while it is on. Another process can take up the directory.
+`requests.log`, perhaps `sites`, and `keeper.pid` while it is on. Another process can take up the
+directory.
 """
 
 from __future__ import annotations
@@ -59,13 +60,18 @@ class Machine:
         self._kits = kits
         self._process: subprocess.Popen[bytes] | None = None
 
-    def make(self) -> None:
-        """Put a fresh disk into the directory. Raises MachineError."""
+    def make(self, disk: Path | None = None, sites: Path | None = None) -> None:
+        """Put a fresh disk into the directory: the kit's, or another with the sites that it needs.
+
+        Raises MachineError.
+        """
         found = kit.find(self._kits)
         if found is None:
             raise shell.MachineError(f"{self._kits} has nothing to make machines from")
         self.root.mkdir(parents=True)
-        shell.run("tar", "-xpf", str(found.base_tar), "-C", str(self.root))
+        shell.run("tar", "-xpf", str(disk or found.base_tar), "-C", str(self.root))
+        if sites:
+            (self.home / "sites").symlink_to(sites)
 
     def describe(self, host_name: str, *, user: str = "") -> None:
         """What cloud-init will find at the next boot: a new instance, and who may use it."""

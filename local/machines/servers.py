@@ -1,9 +1,9 @@
 """What a machine can reach: package repositories, registries and the metadata service.
 
 All run in the process that keeps the machine, in its network namespace. Requests are noted in
-`requests.log`. A file `troubles` in the machine's directory makes some of them go wrong, one line
-`WHAT TIMES PATTERN` each: WHAT is a status, or `stall:SECONDS` to answer late, PATTERN a regular
-expression for `HOST/PATH`.
+`requests.log`. A folder `sites/HOST` in the machine's directory holds what that host serves. A file
+`troubles` there makes some requests go wrong, one line `WHAT TIMES PATTERN` each: WHAT is a status,
+or `stall:SECONDS` to answer late, PATTERN a regular expression for `HOST/PATH`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class Site:
         elif trouble:
             return image_registry.Answer(status=int(trouble))
         path = urllib.parse.unquote(urllib.parse.urlsplit(handler.path).path)
+        site = self.home / "sites" / host
+        if site.is_dir():
+            return _file(site, path.removeprefix("/"))
         match host:
             case network.METADATA:
                 return self._metadata(handler, path)

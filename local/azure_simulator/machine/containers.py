@@ -165,7 +165,7 @@ class Container:
         self._add_around(order)
         found = kit.find(self._kits)
         assert found is not None
-        script = stand_ins.adapted(order.script, found)
+        script = stand_ins.adapted(order.script, stand_ins.pins(found))
         commands.start(order.name, script, order.environment, _SCRIPT_SECONDS_MAX)
         machine.wait_until(
             lambda: commands.look(order.name) is not None or not self._machine.is_on(),

@@ -10,7 +10,7 @@ from typing import Any
 import step_assembler
 import tracer
 
-from local.machines import kit, machine, run_command, stand_ins
+from local.machines import el_root, kit, machine, run_command, stand_ins
 
 BUILD_ID = "build-7f3a"
 USER = "throwaway"
@@ -21,7 +21,8 @@ IDENTITY = "11111111-2222-3333-4444-555555555555"
 TENANT = "99999999-8888-7777-6666-555555555555"
 MARKER = "batch-prep-result "
 
-SECONDS_MAX = 300
+SECONDS_MAX = 900
+"""A bound for a busy computer."""
 
 durations: list[tuple[str, float]] = []
 """What took how many seconds, for the report at the end."""
@@ -67,11 +68,12 @@ class Runs:
 class Builder:
     """A machine with a count of its commands, so that each has a name and a nonce of its own."""
 
-    def __init__(self, home: Path, kits: Path) -> None:
+    def __init__(self, home: Path, kits: Path, el: el_root.ElRoot | None = None) -> None:
         found = kit.find(kits)
         assert found is not None
         self.kit = found
         self.machine = machine.Machine(home, kits)
+        self.pins = stand_ins.pins(found, el)
         self._count = 0
 
     def boot(self, host_name: str, user: str = "") -> None:
@@ -94,12 +96,12 @@ class Builder:
     ) -> Outcome:
         """Run a step, or some functions of it, as a run command; wait for its end."""
         text = step_assembler.assemble(name, *functions)
-        text = stand_ins.adapted(text, self.kit) if adapted else text
+        text = stand_ins.adapted(text, self.pins) if adapted else text
         return self.outcome(self._start(name, text, timeout_seconds, parameters))
 
     def start(self, name: str, **parameters: str) -> Started:
         """Hand over a step, beside whatever runs."""
-        text = stand_ins.adapted(step_assembler.assemble(name), self.kit)
+        text = stand_ins.adapted(step_assembler.assemble(name), self.pins)
         return self._start(name, text, SECONDS_MAX, parameters)
 
     def outcome(self, started: Started) -> Outcome:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import builder as builders
 import tracer
 
-from local.machines import cgroups, features, kit, stand_ins
+from local.machines import cgroups, el_root, features, kit, stand_ins
 
 PREFIX = "batch-prep-machines-"
 MEMORY = Path("/dev/shm")
@@ -79,14 +79,14 @@ def place_for_machines(kits_or_skip: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def make_builder(
     kits_or_skip: Path, place_for_machines: Path
-) -> Iterator[Callable[[str], builders.Builder]]:
+) -> Iterator[Callable[..., builders.Builder]]:
     """Makes machines that have just been created, with a user; removes them at the end."""
     made: list[builders.Builder] = []
 
-    def make(name: str) -> builders.Builder:
-        builder = builders.Builder(place_for_machines / name, kits_or_skip)
+    def make(name: str, el: el_root.ElRoot | None = None) -> builders.Builder:
+        builder = builders.Builder(place_for_machines / name, kits_or_skip, el)
         made.append(builder)
-        builder.machine.make()
+        builder.machine.make(*((el.archive, el.sites) if el else ()))
         builder.boot(name, user=builders.USER)
         return builder
 
@@ -95,6 +95,15 @@ def make_builder(
     finally:
         for builder in made:
             builder.machine.remove()
+
+
+LAST = "test_real_share.py"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What judges all the others comes after them."""
+    items.sort(key=lambda item: item.path.name == LAST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

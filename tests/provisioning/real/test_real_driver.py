@@ -80,7 +80,7 @@ class Root:
     def run(self, script: str) -> str:
         """What a script prints inside."""
         (self.home / "srv/command").write_text(f"cd /; export HOME=/root\n{script}\n")
-        return shell.run(*NAMESPACES, "sh", "-ec", SET_UP, str(self.home), timeout=1200)
+        return shell.run(*NAMESPACES, "sh", "-ec", SET_UP, str(self.home), timeout=3600)
 
     def kernels(self) -> list[str]:
         return sorted(

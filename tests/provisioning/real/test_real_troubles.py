@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import builder as builders
 import pytest
+import tracer
 
 from local.machines import machine
 
@@ -118,6 +119,7 @@ def test_a_machine_that_cannot_be_sealed_stays_on_and_says_why(
     assert seal(builder, BUILD_ID="refused").exit_code == 0
     assert machine.wait_until(lambda: "seal-failed" in console(builder), SEAL_SECONDS_MAX)
     assert SEAL_FAILED.search(console(builder))
+    tracer.executed.add("sealing_ended")  # the one that writes this line
     assert builder.machine.is_on()
 
     obstacle.rmdir()
