@@ -31,7 +31,7 @@ BODIES: dict[str, object] = {
 PLACES = {
     "id": "b1",
     "gallery": "batchImageGallery",
-    "name": "batchCustomImage",
+    "name": "batchCustomImage-ubuntu-24.04-cpu",
     "version": "latest",
     "account": "mybatch12345",
     "pool": "dev",

@@ -47,6 +47,7 @@ NO_PROPERTIES: dict[str, tuple[Json, str]] = {
     "verify": ({"verify": True}, "it is work of the build once the nodes are there"),
     "checks": ({"checks": [CHECK]}, "they are tasks of that verification"),
     "if_exists": ({"ifExists": "replace"}, "it chooses between update and replacement"),
+    "interrupt_tasks": ({"interruptTasks": True}, "it allows a change that the rest asks for"),
     "ttl_hours": ({"ttlHours": 8}, "the app's own record says when the pool is deleted"),
 }
 

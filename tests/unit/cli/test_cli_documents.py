@@ -29,7 +29,7 @@ READS = {
     "errors.py": {"Error", "ErrorDetail", "Problem", "Failure"},
     "images.py": {"ImageRecord"},
     "leftovers.py": {"Leftover"},
-    "plans.py": {"Forecast", "ForecastStep", "Cost"},
+    "plans.py": {"Forecast", "ForecastStep", "PoolChange", "Cost"},
     "pools.py": {"PoolRecord", "Accepted", "RefusedMessage", "RefusedProblem"},
     "recipes.py": {"RecipeDocument", *REQUEST},
     "submit.py": {"Accepted", "Problem", *REQUEST},
