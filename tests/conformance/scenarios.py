@@ -54,8 +54,8 @@ def a_pool(pool: str, **more: Any) -> Json:
 
 def pools_only(*pools: Json) -> Json:
     """A request for pools of the CPU image."""
-    image = {"mode": "batch-only", "image": _CPU_IMAGE}
-    return {**image, "batchAccount": _ACCOUNT, "pools": list(pools)}
+    request: Json = {"mode": "batch-only", "image": _CPU_IMAGE}
+    return {**request, "batchAccount": _ACCOUNT, "pools": list(pools)}
 
 
 # -------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def full_build_with_three_pools(app: App) -> None:
     image = {**_IMAGE, "name": "gpu", "gpu": True, "containerImages": [_BUSYBOX]}
     pool = {"vmSize": "Standard_NC4as_T4_v3", "verify": True}
     pools = [{"id": f"gpu{n}", "nodes": n, **pool} for n in (1, 2, 4)]
-    request = {"requestId": uuid.uuid4().hex, "image": image}
+    request: Json = {"requestId": uuid.uuid4().hex, "image": image}
     request |= {"batchAccount": _ACCOUNT, "pools": pools}
     build = app.start(request)
     assert app.start(request) == build, "the same request is the same build"
@@ -157,23 +157,24 @@ def queue(app: App) -> None:
     cpu_image(app)
     name = uuid.uuid4().hex
     request = {"requestId": name, "batchAccount": _ACCOUNT, "image": _CPU_IMAGE}
-    good = json.dumps({**request, "pool": a_pool(f"queued-{name[:8]}")})
+    plain = json.dumps({**request, "pool": a_pool(f"plain-{name[:8]}")})
+    other = json.dumps({**request, "requestId": f"{name}-2", "pool": a_pool(f"base64-{name[:8]}")})
     wrong = {
         "NotJson": f"not JSON {name}",
         "UnknownField": json.dumps({**request, "pool": a_pool("p"), "colour": name}),
         "Missing": json.dumps({**request}),
-        "Base64": base64.b64encode(good.encode()).decode(),
         "Large": json.dumps({**request, "pool": a_pool("p", startTask=name * 1800)}),
     }
-    _send(app, good)
+    _send(app, plain, base64.b64encode(other.encode()).decode())
     sent = dict(zip(wrong, _send(app, *wrong.values()), strict=True))
 
-    path = f"/api/pools/{_ACCOUNT['name']}/queued-{name[:8]}"
+    pools = {f"plain-{name[:8]}", f"base64-{name[:8]}"}
     app.until(
-        lambda: app.ask("GET", "/api/pools")["pools"],
-        lambda pools: f"queued-{name[:8]}" in {pool["poolId"] for pool in pools},
+        lambda: [pool["poolId"] for pool in app.ask("GET", "/api/pools?limit=1000")["pools"]],
+        lambda seen: pools <= set(seen),
     )
-    assert app.ask("GET", path)["state"] == "ready"
+    for pool in pools:
+        assert app.ask("GET", f"/api/pools/{_ACCOUNT['name']}/{pool}")["state"] == "ready"
     refused = app.until(
         lambda: {r["messageId"]: r for r in app.ask("GET", "/api/refused")["refused"]},
         lambda seen: seen.keys() >= set(sent.values()),
@@ -203,7 +204,7 @@ def rebuild(app: App) -> None:
     app.ask("PUT", f"/api/recipes/{name}", {"enabled": True, "request": request}, 200)
     app.fire("weekly_rebuild")
     app.until(
-        lambda: app.ask("GET", "/api/images")["images"],
+        lambda: app.ask("GET", "/api/images?limit=1000")["images"],
         lambda images: name in {image["imageName"] for image in images},
     )
     app.ask("DELETE", f"/api/recipes/{name}", status=200)
@@ -215,7 +216,8 @@ def expiry(app: App) -> None:
     pool = f"brief-{uuid.uuid4().hex[:8]}"
     succeeded(app, app.start(pools_only(a_pool(pool, ttlHours=0.4))))
     _sweep_until(
-        app, lambda: pool not in {p["poolId"] for p in app.ask("GET", "/api/pools")["pools"]}
+        app,
+        lambda: pool not in {p["poolId"] for p in app.ask("GET", "/api/pools?limit=1000")["pools"]},
     )
 
 
