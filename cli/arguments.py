@@ -105,6 +105,7 @@ _NEEDS_POOLS = (
     "--autoscale-formula",
     "--if-exists",
     "--ttl-hours",
+    "--inter-node-communication",
     "--yes",
     "--verify",
 )

@@ -236,6 +236,14 @@ class Flags:
             help="Delete the pools this many hours after they are ready (default: never).",
         ),
     ] = None
+    inter_node_communication: Annotated[
+        Switch,
+        _option(
+            "--inter-node-communication",
+            panel=_POOLS,
+            help="Let nodes talk to each other, as MPI does: 100 nodes at most.",
+        ),
+    ] = False
     yes: Annotated[
         Switch,
         _option("--yes", panel=_POOLS, help="Empty or replace pools although tasks run on them."),

@@ -71,6 +71,7 @@ def pools(flags: Flags, base: Any) -> list[dict[str, Any]] | None:
         "ifExists": flags.if_exists,
         "ttlHours": _hours(flags.ttl_hours),
         "interruptTasks": flags.yes or None,
+        "interNodeCommunication": flags.inter_node_communication or None,
     }
     if flags.pool_id is None and base:
         return _changed(flags, base, shared)

@@ -47,7 +47,9 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
             "vmSize": plan.size,
             "deploymentConfiguration": {"virtualMachineConfiguration": _machine(plan)},
             "scaleSettings": scale_settings(plan),
-            "interNodeCommunication": "Disabled",
+            "interNodeCommunication": (
+                "Enabled" if plan.pool.inter_node_communication else "Disabled"
+            ),
             "networkConfiguration": {"subnetId": plan.pool.subnet_id},
             "taskSlotsPerNode": plan.pool.task_slots_per_node,
             "taskSchedulingPolicy": {"nodeFillType": "Pack"},

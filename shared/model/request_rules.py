@@ -12,6 +12,10 @@ from shared.model import catalogue
 from shared.model.fields import shown
 from shared.model.requests import Build, Image, Mode, SecurityType
 
+# Pools with inter-node communication, in an account where Batch allocates the nodes:
+# https://learn.microsoft.com/azure/batch/batch-quota-limit#pool-size-limits
+_COMMUNICATING_NODES_MAX = 100
+
 
 def problems_of(build: Build) -> list[Problem]:
     """Every combination in a build that cannot work."""
@@ -169,6 +173,10 @@ def _pool_problems(build: Build) -> list[Problem]:
                 "the formula decides the number of nodes: leave nodes and lowPriorityNodes out"
             )
             found.append(_impossible(f"{field}.autoscaleFormula", message))
+        nodes = pool.nodes + pool.low_priority_nodes
+        if pool.inter_node_communication and nodes > _COMMUNICATING_NODES_MAX:
+            message = f"Batch allows it for {_COMMUNICATING_NODES_MAX} nodes at most, not {nodes}"
+            found.append(_impossible(f"{field}.interNodeCommunication", message))
         if pool.checks and not pool.verify and "verify" in pool.model_fields_set:
             message = "own checks are part of the verification: leave verify out, or say true"
             found.append(_impossible(f"{field}.checks", message))

@@ -179,6 +179,7 @@ class Pool(Request):
     checks: list[Check] = Field(default=[], max_length=20)
     ttl_hours: float | None = Field(default=None, gt=0, le=8760)
     interrupt_tasks: bool = Field(default=False, exclude_if=lambda agreed: not agreed)
+    inter_node_communication: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
 
 
 class Build(Request):

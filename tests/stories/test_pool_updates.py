@@ -69,6 +69,16 @@ EMPTIED = ["PATCH", "PUT"]  # to zero nodes, then the whole pool anew
 IN_PLACE = ["PATCH"]
 
 
+def test_nodes_may_talk_to_each_other(built: World) -> None:
+    """As MPI does. The nodes are made anew for it, and again when it is left out."""
+    ask(built, "r1")
+    assert shown(built)["interNodeCommunication"] == "Disabled"
+    assert ask(built, "r2", interNodeCommunication=True)["writes"] == EMPTIED
+    assert shown(built)["interNodeCommunication"] == "Enabled"
+    assert ask(built, "r3")["writes"] == EMPTIED
+    assert shown(built)["interNodeCommunication"] == "Disabled"
+
+
 def test_a_subnet_that_is_left_out_is_removed(built: World) -> None:
     """The nodes leave the network: a request describes the whole pool."""
     ask(built, "r1", subnetId=a_subnet(built))

@@ -66,6 +66,7 @@ POOL: dict[str, Any] = {
     "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],
     "ttlHours": 2,
     "interruptTasks": True,
+    "interNodeCommunication": True,
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one

@@ -36,6 +36,7 @@ PROPERTIES: dict[str, Json] = {
     "low_priority_nodes": {"lowPriorityNodes": 2},
     "autoscale_formula": {"autoscaleFormula": "$TargetDedicatedNodes=2;"},
     "task_slots_per_node": {"taskSlotsPerNode": 2},
+    "inter_node_communication": {"interNodeCommunication": True},
     "subnet_id": {"subnetId": SUBNET},
     "start_task": {"startTask": {"commandLine": "/bin/true"}},
 }

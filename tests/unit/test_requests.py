@@ -61,6 +61,11 @@ def test_only_an_object_is_a_request(body: object) -> None:
         ({"mode": "resize-pool"}, "mode", "InvalidValue"),
         ({"mode": "full", "pools": [{"id": "a"}, {"id": "A"}]}, "pools[1].id", "Impossible"),
         (
+            {"mode": "full", "pools": [{"interNodeCommunication": True, "nodes": 101}]},
+            "pools[0].interNodeCommunication",
+            "Impossible",
+        ),
+        (
             {"mode": "full", "pools": [{"id": "a", "autoscaleFormula": "x", "nodes": 2}]},
             "pools[0].autoscaleFormula",
             "Impossible",

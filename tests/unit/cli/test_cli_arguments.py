@@ -87,7 +87,7 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
         "--resource-group rg --location westeurope --gallery g --image-name i "
         "--image-version 2.0.0 --builder-vm-size NC8as_T4_v3 --os-disk-size 128 --force "
         "--account acc --pool-id p --low-priority-nodes 4 --ttl-hours 0.5 "
-        "--if-exists replace --no-verify --request-id r1"
+        "--inter-node-communication --if-exists replace --no-verify --request-id r1"
     )
     assert request == {
         "mode": "full",
@@ -110,6 +110,7 @@ def test_every_field_of_image_account_and_pools_has_its_place() -> None:
                 "verify": False,
                 "ifExists": "replace",
                 "ttlHours": 0.5,
+                "interNodeCommunication": True,
             }
         ],
     }
