@@ -28,8 +28,12 @@ def _observe(services: Services, plan: BillPlan, _: PollState) -> Json | None:
     """Whether the blob holds the document."""
     from azure.core.exceptions import AzureError
 
+    from shared.store.outage import StorageUnavailable
+
     try:
         output = services.outbox.read_log(_source(plan))
+    except StorageUnavailable:
+        raise
     except AzureError as error:  # the image is usable without the document, so only note it
         return {"problem": str(error).partition("\n")[0]}
     found = bill_of_materials.find(output.decode(errors="replace")) if output else None

@@ -17,9 +17,12 @@ def list_leftovers(call: Call) -> Answer:
     """List the resources of builds that are over, and what a sweep does with each; remove none."""
     from azure.core.exceptions import AzureError
 
-    call.services.records.check_reachable()  # so that a later error is one of Resource Manager
+    from shared.store.outage import StorageUnavailable
+
     try:
         facts, now = cleanup_facts.of_everything(call.services)
+    except StorageUnavailable:
+        raise
     except AzureError as error:
         failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)

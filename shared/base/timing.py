@@ -202,7 +202,7 @@ def backoff(attempt: int, retry_after: float | None = None, spread: float = 0.0)
     `spread` (0 to 1) adds up to as much again, so that a thousand builds that were refused together
     do not return together.
     """
-    base = min(120.0, math.ldexp(5.0, attempt - 1))
+    base = min(120.0, math.ldexp(5.0, min(attempt, 10) - 1))
     return max(base, retry_after or 0.0) + spread * base
 
 

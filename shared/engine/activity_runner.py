@@ -3,7 +3,7 @@
     payload  {"plan": {...}, "tick": {...}, "step": {...}?, "gaveUp": {...}?}
     reply    {"state": "done", "result": {...}}
              {"state": "wait", "retryAfter": seconds?, "left": seconds?, "expected": seconds?,
-              "note": text, "memo": {...}, "transient": bool}
+              "note": text, "memo": {...}, "transient": bool, "patient": bool?}
              {"state": "failed", "error": {...}}
 
 `tick` is the `PollState`; `memo` is the part of it that the next call gets back. With `step`, the
@@ -38,6 +38,7 @@ from shared.engine.activity import (
 )
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.store.builds import StepMark
+from shared.store.outage import StorageUnavailable
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
@@ -101,8 +102,12 @@ def _attempt(activity: Activity[P, R], services: Services, plan: P, poll: PollSt
 def _refused(
     services: Services, error: AzureError, attempted: str, resource: str, poll: PollState
 ) -> Json:
-    """The reply to an error of Azure's: the orchestration retries a transient one."""
+    """The reply to an error of Azure's: the orchestration retries a transient one, and for as long
+    as it takes where the app's own storage cannot be reached.
+    """
     failure = failures.translate(error, attempted=attempted, resource=resource)
+    if isinstance(error, StorageUnavailable):
+        return {**_transient(failure, poll), "patient": True}
     if failure.kind is not Kind.TRANSIENT:
         return _failed(failure)
     if method := rate_limiter.refused(error):

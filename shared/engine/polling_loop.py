@@ -1,7 +1,8 @@
 """The orchestration's end of an activity: call it, wait by durable timer, call it again.
 
 The loop ends when the activity replies that it is done or has failed, when a transient error has
-been retried too often, or when the step has taken longer than its limit. `shared.base.timing`
+been retried too often, or when the step has taken longer than its limit. While the app's own
+storage cannot be reached, it waits: giving up could not be recorded. `shared.base.timing`
 decides how long each wait is. `workflow` holds the verbs around this loop, `activity_runner` is its
 other end.
 """
@@ -84,7 +85,7 @@ def until_done(
     began = context.current_utc_datetime
     mark = _step_mark(step_context, step, then, began)
     memo: Json = {}
-    refusals = 0
+    refusals = tries = 0  # in a row; those of the app's own storage are no tries
     # Seconds of this step's own waits, so without those in which the app was down. `spent` counts
     # towards the limit; the waits after a transient error do not.
     waited = spent = 0.0
@@ -107,7 +108,8 @@ def until_done(
             raise StepFailed(Failure.from_wire(reply["error"]))
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
-        if failure := _give_up(step, reply, pace, refusals, spent):
+        tries = tries + (not reply.get("patient")) if refusals else 0
+        if failure := _give_up(step, reply, pace, tries, spent):
             if mark:  # otherwise the step's row would say for ever that it runs
                 yield context.call_activity(activity, {**payload, "gaveUp": failure.to_wire()})
             raise StepFailed(failure)
@@ -143,11 +145,11 @@ def _step_mark(
 
 
 def _give_up(
-    step: str, reply: Json, pace: timing.Timing, refusals: int, spent: float
+    step: str, reply: Json, pace: timing.Timing, tries: int, spent: float
 ) -> Failure | None:
     """The failure for which the loop ends here, or None to go on."""
-    if refusals:
-        is_over = refusals > timing.TRANSIENT_ATTEMPTS
+    if reply["transient"]:
+        is_over = tries > timing.TRANSIENT_ATTEMPTS
         return Failure.from_wire(reply["error"]) if is_over else None
     return _too_long(step, reply, pace) if spent > pace.limit_minutes * 60 else None
 

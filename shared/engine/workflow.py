@@ -13,6 +13,7 @@ two polls, and `run_step` where it takes more: a history is replayed from its be
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -47,7 +48,8 @@ def call_all(context: Context, work: Sequence[tuple[Activity[P, R], P]]) -> Work
     Retries transient errors. Raises StepFailed for the first other failure.
     """
     results: dict[int, R] = {}
-    for attempt in range(1, timing.TRANSIENT_ATTEMPTS + 2):
+    tries = 0  # but those in which the app's own storage could not be reached
+    for attempt in itertools.count(1):
         tick = {"now": now(context)}
         open_ = [i for i in range(len(work)) if i not in results]
         replies = yield context.task_all(
@@ -65,7 +67,8 @@ def call_all(context: Context, work: Sequence[tuple[Activity[P, R], P]]) -> Work
         waiting = [r for r in replies if r["state"] == "wait"]
         if not waiting:
             return [results[i] for i in range(len(work))]
-        if attempt > timing.TRANSIENT_ATTEMPTS:
+        tries += any(not r.get("patient") for r in waiting)
+        if tries > timing.TRANSIENT_ATTEMPTS:
             raise StepFailed(_still_waiting(waiting[0]))
         asked = max(r.get("retryAfter") or 0 for r in waiting)
         spread = timing.spread_of(context.instance_id, attempt)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.azure import clients, storage
 from shared.base import names
 from shared.base.settings import Settings
+from shared.store import outage
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -28,6 +29,7 @@ class Outbox:
         self._config = config
         self._prepared: set[str] = set()  # containers of logs that this process has seen to
 
+    @outage.noticed
     def put_pool_request(self, text: str) -> None:
         """Plain JSON, as every sender writes it."""
         from azure.core.exceptions import ResourceNotFoundError
@@ -39,6 +41,7 @@ class Outbox:
             queue.create_queue()
             queue.send_message(text)
 
+    @outage.noticed
     def put_context(self, name: str, data: bytes) -> None:
         """A container build's source."""
         container = self._container(names.CONTEXTS_CONTAINER)
@@ -46,15 +49,18 @@ class Outbox:
             container.create_container()
         container.upload_blob(name, data)
 
+    @outage.noticed
     def get_context(self, name: str) -> bytes:
         """What `put_context` stored."""
         return bytes(self._container(names.CONTEXTS_CONTAINER).download_blob(name).readall())
 
+    @outage.noticed
     def has_context(self, name: str) -> bool:
         """Whether `put_context` stored it, and it has not been removed."""
         container = self._container(names.CONTEXTS_CONTAINER)
         return bool(container.get_blob_client(name).exists())
 
+    @outage.noticed
     def contexts_before(self, moment: datetime) -> list[str]:
         """The contexts that were uploaded earlier."""
         from azure.core.exceptions import ResourceNotFoundError
@@ -65,10 +71,12 @@ class Outbox:
             return []
         return [blob.name for blob in found if blob.last_modified < moment]
 
+    @outage.noticed
     def remove_context(self, name: str) -> None:
         """Remove what `put_context` stored; one that is not there is fine."""
         self._remove(names.CONTEXTS_CONTAINER, name)
 
+    @outage.noticed
     def put_document(self, name: str, data: bytes) -> None:
         """Keep a document; an older one of that name is replaced."""
         container = self._container(names.DOCUMENTS_CONTAINER)
@@ -76,6 +84,7 @@ class Outbox:
             container.create_container()
         container.upload_blob(name, data, overwrite=True)
 
+    @outage.noticed
     def get_document(self, name: str) -> bytes | None:
         """What `put_document` kept, or None."""
         from azure.core.exceptions import ResourceNotFoundError
@@ -86,6 +95,7 @@ class Outbox:
         except ResourceNotFoundError:
             return None
 
+    @outage.noticed
     def remove_document(self, name: str) -> None:
         """Remove what `put_document` kept; one that is not there is fine."""
         self._remove(names.DOCUMENTS_CONTAINER, name)
@@ -98,6 +108,7 @@ class Outbox:
         except ResourceNotFoundError:
             return
 
+    @outage.noticed
     def prepare_logs(self, container_url: str) -> None:
         """Make the container that scripts log to where it lies in the app's own storage, once per
         process. Any other is its owner's to make: the app need not have rights there. Raises
@@ -134,11 +145,16 @@ class Outbox:
         else:
             credential = clients.make_credential(self._config.client_id)
             blob = BlobClient.from_blob_url(url, credential=credential)
-        try:
+
+        def read() -> bytes:
             return bytes(blob.download_blob().readall())
+
+        try:
+            return read() if path is None else outage.noticed(read)()
         except ResourceNotFoundError:
             return None
 
+    @outage.noticed
     def remove_logs(self, container_url: str, build: str) -> None:
         """Remove what a build's scripts wrote, where the container is in the app's own storage. In
         any other, its owner decides for how long logs are kept.

@@ -24,7 +24,7 @@ from azure.core.exceptions import (
 )
 
 from shared.base import wire
-from shared.store import row_checks
+from shared.store import outage, row_checks
 
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
@@ -84,6 +84,7 @@ class Tables:
             for (table, partition, row), why in sorted(self._unreadable.copy().items())
         ]
 
+    @outage.noticed
     def get(
         self, table: str, partition: str, row: str, *, select: Sequence[str] = ()
     ) -> Row | None:
@@ -99,6 +100,7 @@ class Tables:
             return next(map(_row, found), None)
         return next(iter(self._readable(found, table, partition, row)), None)
 
+    @outage.noticed
     def query(
         self, table: str, partition: str, *, among: Among | None = None, select: Sequence[str] = ()
     ) -> list[Row]:
@@ -111,6 +113,7 @@ class Tables:
             return [_row(entity) for entity in found]
         return self._readable(found, table, partition, is_all=among is None)
 
+    @outage.noticed
     def page(
         self,
         table: str,
@@ -154,6 +157,7 @@ class Tables:
         except ResourceNotFoundError:
             return
 
+    @outage.noticed
     def scan(self, table: str) -> list[Row]:
         """Every row."""
         try:
@@ -161,12 +165,14 @@ class Tables:
         except ResourceNotFoundError:
             return []
 
+    @outage.noticed
     def put(self, table: str, partition: str, row: str, values: Json) -> None:
         """Write some columns, keep the others. `values` must be a whole row by themselves, since
         there may be none: `update` changes a row that exists. Raises TooLong.
         """
         self._write(table, "upsert_entity", _entity(partition, row, values))
 
+    @outage.noticed
     def insert(self, table: str, partition: str, row: str, values: Json) -> Row | None:
         """Make a row and return it; None if it exists. Raises TooLong."""
         entity = _entity(partition, row, values)
@@ -195,6 +201,7 @@ class Tables:
                 return True
         raise ResourceModifiedError(f"row {row} of {table} was changed by others again and again")
 
+    @outage.noticed
     def replace(self, table: str, old: Row, values: Json) -> bool:
         """Change a row that was read; False if another writer was first."""
         client = self._service.get_table_client(table)
@@ -207,6 +214,7 @@ class Tables:
             return False
         return True
 
+    @outage.noticed
     def remove(self, table: str, partition: str, row: str) -> None:
         """Remove a row; one that is not there is fine."""
         try:
@@ -214,6 +222,7 @@ class Tables:
         except ResourceNotFoundError:
             return
 
+    @outage.noticed
     def remove_seen(self, table: str, old: Row) -> bool:
         """Remove a row that was read; False if another writer was first."""
         client = self._service.get_table_client(table)

@@ -136,10 +136,11 @@ def test_a_bill_of_materials_that_cannot_be_read_is_a_503(monkeypatch: pytest.Mo
     from tests.world import WITH_LOGS
 
     world = World(own_settings=WITH_LOGS)
-    assert world.build(image_only())["state"] == "succeeded"
+    image = world.build(image_only())["image"]
     monkeypatch.setattr(world, "services", _with_outbox(world, Down(OUTAGES[0])))
     route = next(route for route in ROUTES if route.name == "show_bill_of_materials")
-    assert is_refusal(send(world, route), route, 503, "StorageUnavailable")
+    params = {**PLACES, "name": image["imageName"]}
+    assert is_refusal(send(world, route, params=params), route, 503, "StorageUnavailable")
 
 
 @pytest.fixture(scope="module")
