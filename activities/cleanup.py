@@ -5,7 +5,7 @@ Right before a removal the resource is planned again, from the facts of that mom
 
 from __future__ import annotations
 
-from activities import batch_pool, cleanup_facts
+from activities import batch_pool, cleanup_facts, reconciling
 from shared.azure import batch_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
@@ -39,6 +39,7 @@ def list_left(services: Services, plan: SweepPlan, poll: PollState) -> Cleanup:
 
 @short_activity(NoInput, Cleanup, verb="list the pools to clean up", subject=lambda _: "pools")
 def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
+    reconciling.mark_what_went(services, poll.now)
     facts = cleanup.Facts(pools=cleanup_facts.of_pools(services, poll.now))
     return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
 

@@ -99,6 +99,8 @@ def cancel(
     )
     if answer is not None:
         around.out.print(f"Build {build_id} is being cancelled.", markup=False)
+        if isinstance(answer, dict) and answer.get("note"):
+            around.say(str(answer["note"]))
         around.say(f"See it end: {wording.PROGRAM} builds watch {build_id}")
 
 

@@ -131,6 +131,7 @@ class Build:
     image: Mapping[str, Any] | None = None
     pools: tuple[Pool, ...] = ()
     error: Error | None = None
+    resumable: bool = False
     leftovers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     document: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -156,6 +157,7 @@ class Build:
             image=image if isinstance(image, Mapping) and image else None,
             pools=tuple(Pool.from_wire(pool) for pool in data.get("pools") or []),
             error=Error.from_wire(data.get("error")),
+            resumable=data.get("resumable") is True,
             leftovers=tuple(str(left) for left in data.get("leftovers") or []),
             warnings=tuple(problem(warning) for warning in data.get("warnings") or []),
             document=data,

@@ -1,4 +1,4 @@
-"""`images list | show | bom`."""
+"""`images list | show | bom | withdraw | restore`."""
 
 from __future__ import annotations
 
@@ -54,6 +54,49 @@ def show(
     )
     if answer is not None:
         summary.facts_lines(around.out, summary.image_facts(answer))
+
+
+@app.command()
+def withdraw(
+    context: typer.Context,
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    endpoint: Endpoint = None,
+    as_json: AsJson = False,
+) -> None:
+    """Exclude a bad image version from latest; pools that name it can still use it."""
+    _change(context, (gallery, name, version), endpoint, as_json, is_out=True)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    endpoint: Endpoint = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let latest mean a withdrawn image version again."""
+    _change(context, (gallery, name, version), endpoint, as_json, is_out=False)
+
+
+def _change(
+    context: typer.Context,
+    image: tuple[str, str, str],
+    endpoint: str | None,
+    as_json: bool,
+    *,
+    is_out: bool,
+) -> None:
+    change = {"excludeFromLatest": is_out}
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.patch(path("images", *image), change)
+    )
+    if answer is not None:
+        state = "is excluded from latest" if is_out else "may be latest again"
+        around.out.print(f"Version {image[2]} of {image[1]} {state}.", markup=False)
 
 
 @app.command()

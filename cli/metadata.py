@@ -13,7 +13,7 @@ from cli.documents import Build, Pool
 
 IMAGE_FILE, BATCH_FILE = "image_metadata.json", "batch_metadata.json"
 _USES_AN_IMAGE = {"batch-only", "resize-pool", "delete-pool"}  # modes that make none
-_GONE = {"failed", "deleted", "cancelled"}  # states of a pool that no job can be sent to
+_GONE = {"failed", "deleted", "cancelled", "gone"}  # states of a pool that no job can be sent to
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,6 +87,11 @@ def show(
     if answer is None:
         return
     facts = {label: wording.value(answer.get(key)) for key, label in _LABELS.items()}
+    if answer.get("nodeStates"):
+        states = answer["nodeStates"].items()
+        facts["now"] = ", ".join(f"{count} {state}" for state, count in states)
+    if answer.get("note"):
+        facts["note"] = str(answer["note"])
     if answer.get("expiresAt"):
         facts["deleted at"] = wording.moment(answer["expiresAt"])
     if answer.get("pending"):

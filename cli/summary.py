@@ -191,7 +191,7 @@ def _what_next(build: Build) -> Iterator[str]:
         yield from error_lines(build.error)
     if build.error and build.error.next_action:
         yield f"Next: {build.error.next_action}"
-    if build.state == "failed" and build.steps:
+    if build.resumable:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
     yield f"Look further: {wording.PROGRAM} builds show {build.id}"
 

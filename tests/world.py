@@ -36,7 +36,7 @@ from shared.engine.polling_loop import iso
 from shared.store.records import Records
 from shared.store.tables import Row, Tables
 from tests.memory_outbox import MemoryOutbox
-from triggers import builds, catalogue, http, intake, timers
+from triggers import builds, catalogue, existing, http, intake, timers
 from triggers.http import Answer, Call, Handler
 
 Json = dict[str, Any]
@@ -229,7 +229,7 @@ class World:
 
     def pool(self, account: str, pool: str) -> Json:
         """GET /api/pools/{account}/{pool}."""
-        return self.ask(catalogue.show_pool, account=account, pool=pool).body
+        return self.ask(existing.show_pool, account=account, pool=pool).body
 
     def change(self, handler: Handler, account: str, pool: str, body: object = None) -> Json:
         """PATCH or DELETE of a pool, until it has ended."""

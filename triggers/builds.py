@@ -71,7 +71,27 @@ def cancel_build(call: Call) -> Answer:
         return http.error(409, "BuildOver", f"Build {build} is over: it {_ENDED[row['State']]}.")
     if not call.services.records.cancel_build(build):  # it ended, or was withdrawn, just now
         return cancel_build(call)
-    return Answer(status=202, document=accepted_document(call, build))
+    document = accepted_document(call, build)
+    if late := _too_late(call, build):
+        document = replace(document, note=late)
+    return Answer(status=202, document=document)
+
+
+_PUBLISHING = "image_version"  # the step that Azure does not stop once it has begun
+
+
+def _too_late(call: Call, build: str) -> str | None:
+    """What appears although the build is cancelled, and how to withdraw it."""
+    steps = {str(step["RowKey"]): step for step in call.services.records.steps(build)}
+    publishing, claimed = steps.get(_PUBLISHING), steps.get("version")
+    if publishing is None or publishing["State"] not in {"running", "succeeded"}:
+        return None
+    version = claimed["Result"]["version"] if claimed and claimed.get("Result") else "?"
+    begun = "is being published and may appear" if publishing["State"] == "running" else "is there"
+    return (
+        f"It is too late for the image: version {version} {begun} nevertheless. "
+        "PATCH /api/images/GALLERY/NAME/VERSION excludes it from latest (images withdraw)."
+    )
 
 
 def resume_build(call: Call) -> Answer:

@@ -33,15 +33,15 @@ def list_images(call: Call) -> Answer:
 
 def show_image(call: Call) -> Answer:
     """Show an image version, as `image_metadata.json` holds it."""
-    image = _image(call)
-    return _no_image(call) if image is None else Answer(document=image)
+    image = image_of(call)
+    return no_image(call) if image is None else Answer(document=image)
 
 
 def show_bill_of_materials(call: Call) -> Answer:
     """Show everything that an image version contains, as CycloneDX JSON."""
-    image = _image(call)
+    image = image_of(call)
     if image is None:
-        return _no_image(call)
+        return no_image(call)
     kept = image.bill_of_materials and call.services.outbox.get_document(image.bill_of_materials)
     if not kept:
         why = image.bill_of_materials_note or "It was made before bills of materials were kept."
@@ -50,13 +50,15 @@ def show_bill_of_materials(call: Call) -> Answer:
     return Answer(document=BillOfMaterials.from_wire(json.loads(kept)))
 
 
-def _image(call: Call) -> ImageRecord | None:
+def image_of(call: Call) -> ImageRecord | None:
+    """The record of the image that the route names."""
     gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
     group = call.asked(ImageQuery).resource_group
     return call.services.records.image(gallery, name, version, group)
 
 
-def _no_image(call: Call) -> Answer:
+def no_image(call: Call) -> Answer:
+    """404: no record of such an image."""
     wanted = "/".join(call.params[k] for k in ("gallery", "name", "version"))
     message = f"There is no image {wanted}. GET /api/images lists them."
     return http.error(404, "NotFound", message)
@@ -69,14 +71,8 @@ def list_pools(call: Call) -> Answer:
     return Answer(document=PoolList(pools=pools, **call.next_link(query, last)))
 
 
-def show_pool(call: Call) -> Answer:
-    """Show a pool, as `batch_metadata.json` holds it."""
-    account, pool = call.params["account"], call.params["pool"]
-    record = call.services.records.pool(account, pool)
-    return _no_pool(account, pool) if record is None else Answer(document=record)
-
-
-def _no_pool(account: str, pool: str) -> Answer:
+def no_pool(account: str, pool: str) -> Answer:
+    """404: no record of such a pool."""
     message = f"There is no pool {pool} in account {account}. GET /api/pools lists them."
     return http.error(404, "NotFound", message)
 
@@ -96,7 +92,7 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
     account, pool = call.params["account"], call.params["pool"]
     record = call.services.records.pool(account, pool)
     if record is None:
-        return _no_pool(account, pool)
+        return no_pool(account, pool)
     plan = planning.plan_change(
         request_id=call.services.new_id(),
         mode=mode,

@@ -135,6 +135,14 @@ ROUTES = [
         errors=(404,),
     ),
     Route(
+        method="PATCH",
+        path="images/{gallery}/{name}/{version}",
+        handler="existing.change_image",
+        body="ImageChange",
+        answers={200: "ImageRecord"},
+        errors=(400, 404, 409, 502),
+    ),
+    Route(
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
         handler="catalogue.show_bill_of_materials",
@@ -153,7 +161,7 @@ ROUTES = [
     Route(
         method="GET",
         path="pools/{account}/{pool}",
-        handler="catalogue.show_pool",
+        handler="existing.show_pool",
         answers={200: "PoolRecord"},
         errors=(404,),
     ),

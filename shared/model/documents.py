@@ -65,6 +65,7 @@ class Accepted(Document):
     request_id: str | None = Field(
         default=None, description="The id under which the same request can safely be sent again."
     )
+    note: str | None = Field(default=None, description="What a cancelled build leaves behind.")
 
 
 class BuildSummary(Document):

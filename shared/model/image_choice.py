@@ -61,7 +61,8 @@ def advised(
     """The problems of an image's driver, with the versions that would suit."""
     if not problems:
         return []
-    fitting = [i for i in _newest(images) if suits(i, pools, counted)]
+    there = [i for i in images if not (i.excluded_from_latest or i.gone_at)]
+    fitting = [i for i in _newest(there) if suits(i, pools, counted)]
     advice = f"suitable are: {_listed(fitting)}" if fitting else "no recorded image would suit"
     return [replace(p, message=f"{p.message}; {advice}") for p in problems]
 
@@ -90,6 +91,8 @@ def _may_be_meant(image: ImageRecord, wanted: ImageReference, choice: ImageChoic
         and names.same(image.gallery_name, wanted.gallery)
         and (name == base or name.startswith(f"{base}-"))
         and wanted.version in {"latest", image.version}
+        and not (wanted.version == "latest" and image.excluded_from_latest)
+        and image.gone_at is None
         and (wanted.os_asked is None or _is_system(image, wanted.os_asked))
         and (choice.gpu is None or image.gpu_enabled == choice.gpu)
     )

@@ -48,6 +48,8 @@ class ImageRecord(Wire):
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
     managed_image_id: str | None = None
+    excluded_from_latest: bool = added(False)  # withdrawn by a person
+    gone_at: str | None = None  # when a look at Azure did not find it any more
     scripted: bool = False  # of its build; see shared/model/simulation_marks.py
     scripted_parts: list[str] = []
     stand_in: str = ""
@@ -61,7 +63,7 @@ class PoolRecord(Wire):
     image_id: str
     vm_size: str
     nodes: int
-    state: str  # ready, failed, deleted
+    state: str  # ready, failed, deleted, gone
     resource_group: str
     location: str
     build_id: str
@@ -76,6 +78,7 @@ class PoolRecord(Wire):
     scripted_parts: list[str] = []
     stand_in: str = ""
     error: Failure | None = None
+    node_states: dict[str, int] = added({})  # of its nodes now; only where Azure was asked
     note: str | None = None  # in what it differs from the request, although it is ready
     nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
 

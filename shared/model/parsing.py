@@ -22,7 +22,7 @@ from shared.base.wire import Wire, replace
 from shared.model import limits, request_rules
 from shared.model.fields import shown
 from shared.model.queries import Query
-from shared.model.requests import UNION_TAGS, Build, Mode, PoolMessage, Recipe, Resize
+from shared.model.requests import UNION_TAGS, Build, ImageChange, Mode, PoolMessage, Recipe, Resize
 
 RequestT = TypeVar("RequestT", bound=Wire)
 QueryT = TypeVar("QueryT", bound=Query)
@@ -145,6 +145,11 @@ def parse_resize(data: object) -> Resize:
 def parse_query(model: type[QueryT], query: dict[str, str]) -> QueryT:
     """Parse the query parameters of a URL. Raises RequestRefused."""
     return _parse(model, query)
+
+
+def parse_image_change(data: object) -> ImageChange:
+    """Parse PATCH /api/images/{gallery}/{name}/{version}. Raises RequestRefused."""
+    return _parse(ImageChange, data)
 
 
 def parse_recipe(data: object, settings: Settings) -> Recipe:

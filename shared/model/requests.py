@@ -228,6 +228,12 @@ class Resize(Request):
     low_priority_nodes: int | None = Field(default=None, ge=0, le=2500)
 
 
+class ImageChange(Request):
+    """PATCH of an image version."""
+
+    exclude_from_latest: bool
+
+
 class Recipe(Request):
     """A stored image request that the weekly rebuild builds."""
 

@@ -10,6 +10,7 @@
     batchprepImages     group|gallery|image   inverted version   an ImageRecord; newest first
     batchprepPools      account               pool id            a PoolRecord
     batchprepPace       pace                  all                what steps took, seconds by step
+    batchprepReconciled reconciled            at                 of the last comparison with Azure
     batchprepRecipes    recipe                name               what the weekly rebuild builds
     batchprepRefused    pool-requests         message id         messages that could not be taken
 
@@ -26,7 +27,16 @@ from shared.base import names
 from shared.model import secrets
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.claims import Claims, pool_key
-from shared.store.row_checks import BUILDS, CLAIMS, IMAGES, POOLS, RECIPES, REFUSED, STEPS
+from shared.store.row_checks import (
+    BUILDS,
+    CLAIMS,
+    IMAGES,
+    POOLS,
+    RECIPES,
+    RECONCILED,
+    REFUSED,
+    STEPS,
+)
 
 if TYPE_CHECKING:
     from shared.model.queries import Place
@@ -72,8 +82,10 @@ class Records(Claims):
             found = self._tables.scan(IMAGES)
             rows = [r for r in found if str(r["PartitionKey"]).endswith(suffix)]
             rows.sort(key=lambda r: r.key)
-        images = (ImageRecord.from_wire(r["Image"]) for r in rows)
-        return next((i for i in images if version in {"latest", i.version}), None)
+        images = [ImageRecord.from_wire(r["Image"]) for r in rows]
+        if version != "latest":
+            return next((i for i in images if i.version == version), None)
+        return next((i for i in images if not (i.excluded_from_latest or i.gone_at)), None)
 
     def put_pool(self, pool: PoolRecord) -> None:
         """Record what became of a pool."""
@@ -121,6 +133,17 @@ class Records(Claims):
     def remove_recipe(self, name: str) -> None:
         """Forget a recipe."""
         self._tables.remove(RECIPES, "recipe", name)
+
+    # -- agreement with Azure ----------------------------------------------------------------------
+
+    def reconciled_at(self) -> str | None:
+        """When the records were last compared with what is on Azure."""
+        row = self._tables.get(RECONCILED, "reconciled", "at")
+        return str(row["At"]) if row else None
+
+    def put_reconciled(self, now: str) -> None:
+        """They are compared now."""
+        self._tables.put(RECONCILED, "reconciled", "at", {"At": now})
 
     # -- messages that could not be taken ----------------------------------------------------------
 

@@ -24,6 +24,7 @@ IMAGES = "batchprepImages"
 POOLS = "batchprepPools"
 RECIPES = "batchprepRecipes"
 REFUSED = "batchprepRefused"
+RECONCILED = "batchprepReconciled"
 
 RUNNING = {"accepted", "running"}  # states of a build
 ENDED = {"succeeded", "failed", "cancelled"}
@@ -87,6 +88,10 @@ def _pace(row: Row) -> None:
         float(seconds)
 
 
+def _reconciled(row: Row) -> None:
+    _moment(row["At"])
+
+
 def _recipe(row: Row) -> None:
     RecipeDocument.from_wire({"name": "", **row["Recipe"]})
     row["Recipe"]["request"].keys()
@@ -107,4 +112,5 @@ _CHECKS: dict[str, Callable[[Row], object]] = {
     POOLS: lambda row: PoolRecord.from_wire(row["Pool"]),
     RECIPES: _recipe,
     REFUSED: _refused,
+    RECONCILED: _reconciled,
 }

@@ -118,6 +118,11 @@ def _images_and_pools(caller: Caller) -> None:
     for name in ("show_image", "show_bill_of_materials"):
         caller(name, **IMAGE)
         caller(name, **NO_IMAGE)
+    out, number = {"excludeFromLatest": True}, {**IMAGE, "version": "1.0.0"}
+    for change, image in ((out, IMAGE), (out, NO_IMAGE), ({}, number)):
+        caller("change_image", change, **image)
+    for is_out in (True, False):
+        caller("change_image", {"excludeFromLatest": is_out}, **number)
     for name in ("list_images", "list_pools", "list_builds", "list_refused"):
         for query in ("limit=1", "limit=0"):
             caller(name, url=f"http://app/api/x?{query}")

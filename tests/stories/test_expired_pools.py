@@ -16,7 +16,7 @@ from shared.model.cleanup import CleanupItem
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
 from tests.world import World, a_pool, pools_only
-from triggers import builds, catalogue, leftovers
+from triggers import builds, catalogue, existing, leftovers
 
 ACCOUNT = "mybatch12345"
 HOUR = 3600.0
@@ -61,7 +61,7 @@ def test_a_pool_goes_when_its_time_is_over(built: World) -> None:
     assert expired(built) == ["dev"]
 
     assert pools(built) == ["prod"]
-    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
     steps = built.show(build["buildId"])["steps"]
     assert ("dev", "remove_pool") in {(s.get("pool"), s["name"]) for s in steps}
     assert said(built) == []
@@ -146,7 +146,7 @@ def test_a_pool_that_is_gone_already_is_forgotten(built: World) -> None:
     built.azure.settle()
     assert said(built) == []
     built.sweep()
-    assert built.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
 
 
 def test_what_azure_refuses_is_the_next_sweeps(built: World) -> None:

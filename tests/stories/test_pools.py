@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.world import World, a_pool, an_image, pools_only
-from triggers import catalogue
+from triggers import catalogue, existing
 
 ACCOUNT = "mybatch12345"
 GPU_SIZE = "Standard_NC4as_T4_v3"
@@ -218,7 +218,7 @@ def test_a_pool_is_deleted(built_gpu: World) -> None:
     change = built_gpu.change(catalogue.delete_pool, ACCOUNT, "dev")
     assert change["state"] == "succeeded", change["error"]
     assert built_gpu.resources("pools") == []
-    assert built_gpu.ask(catalogue.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built_gpu.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
 
 
 def test_two_builds_never_shape_one_pool_at_once(built_gpu: World) -> None:

@@ -12,7 +12,7 @@ from shared.base import names
 from shared.model import parsing
 from shared.model.requests import Mode
 from tests.world import World, a_pool, a_request, image_only, pools_only
-from triggers import builds, catalogue, health, intake, leftovers
+from triggers import builds, catalogue, existing, health, intake, leftovers
 
 Json = dict[str, Any]
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -154,7 +154,7 @@ def test_a_row_that_cannot_be_read_hides_nothing(built: World, table: str, colum
         builds.show_build: {"id": names.build_id("bad")},
         builds.cancel_build: {"id": names.build_id("bad")},
         builds.resume_build: {"id": names.build_id("bad")},
-        catalogue.show_pool: {"account": "mybatch12345", "pool": "bad"},
+        existing.show_pool: {"account": "mybatch12345", "pool": "bad"},
         catalogue.show_recipe: {"name": "bad"},
         catalogue.show_image: {"gallery": "batchImageGallery", "name": "bad", "version": "latest"},
     }.items():

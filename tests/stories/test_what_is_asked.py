@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.world import World, a_pool, a_request, an_image, image_only, pools_only, world_after
-from triggers import builds, catalogue, intake
+from triggers import builds, catalogue, existing, intake
 
 ACCOUNT = "mybatch12345"
 SIZE = "Standard_NC4as_T4_v3"
@@ -164,7 +164,7 @@ def test_what_can_be_no_name_is_not_found(world: World, name: str) -> None:
     """Azure's tables refuse to look for it."""
     assert world.ask(builds.show_build, id=name).status == 404
     assert world.ask(builds.resume_build, id=name).status == 404
-    assert world.ask(catalogue.show_pool, account=name, pool="p").status == 404
+    assert world.ask(existing.show_pool, account=name, pool="p").status == 404
     assert world.ask(catalogue.delete_pool, account="a", pool=name).status == 404
 
 

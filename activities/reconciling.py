@@ -1,0 +1,77 @@
+"""Marks the records of pools and image versions that are no longer on Azure. Once a day, because a
+person may remove anything at any time, and each account and each image costs a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.azure import sdk
+from shared.base.wire import replace
+from shared.engine.activity import Services
+from shared.model.outcomes import ImageRecord, PoolRecord
+
+_EVERY = timedelta(days=1)
+_FRESH = timedelta(hours=1)  # Azure's lists may lack what has just been made
+
+
+def mark_what_went(services: Services, now: str) -> None:
+    """Look at every recorded account and image, unless that was done within a day."""
+    moment = datetime.fromisoformat(now)
+    last = services.records.reconciled_at()
+    if last and moment - datetime.fromisoformat(last) < _EVERY:
+        return
+    services.records.put_reconciled(now)
+    before = (moment - _FRESH).isoformat()
+    _pools(services, before, now)
+    _images(services, before, now)
+
+
+def _pools(services: Services, before: str, now: str) -> None:
+    at_work = services.records.pools_at_work()
+    accounts: dict[tuple[str, str], list[PoolRecord]] = {}
+    for record in services.records.pools():
+        if record.state in {"ready", "failed"} and record.changed_at < before:
+            place = (record.resource_group, record.batch_account)
+            accounts.setdefault(place, []).append(record)
+    for place, records in accounts.items():
+        there = _names(services.azure.batch.pool.list_by_batch_account, *place)
+        for record in records:
+            key = (record.batch_account.lower(), record.pool_id.lower())
+            if there is None or key in at_work or record.pool_id.lower() in there:
+                continue
+            services.records.change_pool(
+                record.batch_account, record.pool_id, lambda old: _gone(old, now)
+            )
+
+
+def _gone(record: PoolRecord, now: str) -> PoolRecord:
+    return replace(record, state="gone", nodes=0, low_priority_nodes=0, changed_at=now)
+
+
+def _images(services: Services, before: str, now: str) -> None:
+    definitions: dict[tuple[str, str, str], list[ImageRecord]] = {}
+    for image in services.records.images():
+        if image.gone_at is None and image.created_at < before:
+            place = (image.resource_group, image.gallery_name, image.image_name)
+            definitions.setdefault(place, []).append(image)
+    calls = services.azure.compute.gallery_image_versions
+    for place, images in definitions.items():
+        there = _names(calls.list_by_gallery_image, *place)
+        for image in images:
+            if there is not None and image.version.lower() not in there:
+                services.records.put_image(replace(image, gone_at=now))
+
+
+def _names(call: Callable[..., Any], *place: str) -> set[str] | None:
+    """The names that Azure lists: none where their holder is gone, None without an answer."""
+    from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+    try:
+        return {str(found["name"]).lower() for found in sdk.listed(call, *place)}
+    except ResourceNotFoundError:
+        return set()
+    except AzureError:
+        return None

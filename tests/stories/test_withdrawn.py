@@ -1,0 +1,117 @@
+"""What is not on Azure any more or should not be used: records and `latest` agree with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests import served
+from tests.world import World, a_pool, a_request, image_only, pools_only, world_after
+from triggers import builds, catalogue, existing
+
+ACCOUNT = "mybatch12345"
+DEFINITION = "batchCustomImage-ubuntu-24.04-cpu"
+DAY = 86_400
+
+
+def image_of(world: World, pool: str) -> str:
+    """The version of a pool's image."""
+    return str(world.pool(ACCOUNT, pool)["imageId"].rpartition("/")[2])
+
+
+def test_a_bad_image_is_withdrawn_and_restored() -> None:
+    """Pools get the version before it, and whoever names it still gets it."""
+    world = world_after(image_only("one"), image_only("two"))
+    with served.terminal(world) as terminal:
+        ended = terminal.type(f"images withdraw batchImageGallery {DEFINITION} 1.0.1")
+        assert (ended.code, "excluded from latest" in ended.out) == (0, True), ended.err
+        world.engine.advance(600)
+        world.build(pools_only("r1", a_pool("dev")))
+        world.build(pools_only("r2", a_pool("named", image="1.0.1")))
+        shown = world.ask(
+            catalogue.show_image, gallery="batchImageGallery", name=DEFINITION, version="latest"
+        )
+        assert shown.body["version"] == "1.0.0"
+        assert terminal.type(f"images restore batchImageGallery {DEFINITION} 1.0.1").code == 0
+        world.engine.advance(600)
+        world.build(pools_only("r3", a_pool("again")))
+    assert [image_of(world, pool) for pool in ("dev", "named", "again")] == [
+        "1.0.0",
+        "1.0.1",
+        "1.0.1",
+    ]
+    missing = {"gallery": "batchImageGallery", "name": DEFINITION}
+    for version, status in (("9.9.9", 404), ("latest", 409)):
+        change = {"excludeFromLatest": True}
+        answer = world.ask(existing.change_image, change, **missing, version=version)
+        assert answer.status == status
+
+
+def test_a_cancel_that_comes_too_late_says_what_appears(world: World) -> None:
+    """Azure does not stop the publication once it has begun."""
+    build = world.start(image_only())
+    world.engine.advance(60)
+    early = world.ask(builds.cancel_build, id=build)
+    assert "note" not in early.body
+    other = world.start(image_only("r2", name="other"))
+    while not _is_publishing(world, other):
+        world.engine.advance(5)
+    late = world.ask(builds.cancel_build, id=other)
+    assert "version 1.0.0 is being published" in late.body["note"]
+
+
+def _is_publishing(world: World, build: str) -> bool:
+    steps = {step["name"]: step["state"] for step in world.show(build)["steps"]}
+    assert "failed" not in steps.values()
+    return steps.get("image_version") == "running"
+
+
+def test_a_pool_is_shown_with_the_states_of_its_nodes(built: World) -> None:
+    """The record says what was asked for; only Batch knows what is there."""
+    built.build(pools_only("r1", a_pool("dev", nodes=2)))
+    assert built.pool(ACCOUNT, "dev")["nodeStates"] == {"idle": 2}
+    with served.terminal(built) as terminal:
+        assert "2 idle" in terminal.type(f"pools show {ACCOUNT} dev").out
+
+    _delete_pool(built)
+    gone = built.pool(ACCOUNT, "dev")
+    assert (gone["state"], gone["nodes"]) == ("gone", 0)
+    built.fault({"effect": "status", "method": "GET", "status": 500, "times": 99})
+    assert built.pool(ACCOUNT, "dev")["state"] == "ready"  # as far as the record knows
+
+
+def test_a_sweep_marks_once_a_day_what_went(built: World) -> None:
+    """A person may delete pools and images at any time; only what was looked for is marked."""
+    full = built.build(a_request(requestId="full", image={"resourceGroup": "images"}))
+    assert full["state"] == "succeeded", full["error"]
+    built.engine.advance(2 * 3600)
+    built.sweep()
+    assert [pool["state"] for pool in built.pools()] == ["ready"]
+    _delete_pool(built)
+    versions = built.services.azure.compute.gallery_image_versions
+    versions.begin_delete("images", "batchImageGallery", DEFINITION, "1.0.0")
+    built.engine.advance(3600)
+    built.sweep()
+    assert [pool["state"] for pool in built.pools()] == ["ready"]
+
+    built.engine.advance(DAY)
+    built.sweep()
+
+    assert [pool["state"] for pool in built.pools()] == ["gone"]
+    assert {i["version"]: "goneAt" in i for i in built.images()} == {"1.0.0": True, "1.0.1": False}
+
+
+def _delete_pool(world: World) -> None:
+    world.services.azure.batch.pool.begin_delete("images", ACCOUNT, "dev")
+    world.engine.advance(600)
+
+
+def test_only_what_can_be_resumed_is_advised_to_be(world: World) -> None:
+    """An advice that the service then refuses costs a person trust."""
+    world.fault({"effect": "script", "step": "docker", "exitCode": 23, "message": "mirror"})
+    with served.terminal(world) as terminal:
+        refused = terminal.type("--image-only --image-name one")
+        world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
+        kept: Any = terminal.type("--image-only --image-name two")
+    assert (refused.code, kept.code) == (1, 1)
+    assert "builds resume" not in refused.out
+    assert "builds resume" in kept.out
