@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import child, scenarios
+from bench import child, lists, scenarios
 
 
 def main() -> None:
@@ -14,9 +14,10 @@ def main() -> None:
     parser.add_argument("--explain", metavar="NAME", help="one scenario's requests and lateness")
     parser.add_argument("--child", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    unknown = {*arguments.names, arguments.explain, arguments.child} - {None, *scenarios.ALL}
+    asked = {*arguments.names, arguments.explain, arguments.child}
+    unknown = asked - {None, *scenarios.ALL} - ({lists.NAME} & {*arguments.names})
     if unknown:
-        known = ", ".join(scenarios.ALL)
+        known = ", ".join([*scenarios.ALL, lists.NAME])
         parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {known}")
     if arguments.child:
         child.main(arguments.child)
@@ -27,7 +28,7 @@ def main() -> None:
     else:
         from bench import running
 
-        running.main(arguments.names or list(scenarios.SCENARIOS))
+        running.main(arguments.names or [*scenarios.SCENARIOS, lists.NAME])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
+from bench import lists
 from bench.startup import Start
 from tests.world import Json
 
@@ -24,7 +25,7 @@ class Verdict:
 
 def judge(found: Found, start: Start) -> list[Verdict]:
     """Every target; those of scenarios that were not measured are open."""
-    checks = [_minutes, _order, _one_pool, _rebuild, _requests, _queue, _history]
+    checks = [_minutes, _order, _one_pool, _rebuild, _requests, _queue, _history, _lists]
     verdicts = [verdict for check in checks for verdict in check(_Figures(found))]
     return [*verdicts, *_startup(start)]
 
@@ -142,6 +143,19 @@ def _history(figures: _Figures) -> Iterator[Verdict]:
     known = [value for value in found if value is not None]
     target = "the longest history of an instance: ≤ 600 events"
     yield at_most(target, max(known, default=None), 600, "{:.0f}".format)
+
+
+def _lists(figures: _Figures) -> Iterator[Verdict]:
+    """On the local stack, where storage, host, app and clients share the cores."""
+    of = "of 5,000 builds"
+    page = figures(lists.NAME, "page_seconds")
+    yield at_most(f"one page {of}: ≤ 0.3 s", page, 0.3, "{:.2f} s".format)
+    clients = figures(lists.NAME, "clients_seconds")
+    yield at_most(
+        f"a page {of} for 50 clients at once: median ≤ 1 s", clients, 1, "{:.2f} s".format
+    )
+    memory = figures(lists.NAME, "host_mib")
+    yield at_most(f"the host, {of}: < 300 MiB", memory, 299, "{:.0f} MiB".format)
 
 
 def _startup(start: Start) -> Iterator[Verdict]:

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from bench import page, rounds, running, scenarios, startup, table, targets
+from bench import lists, page, rounds, running, scenarios, startup, table, targets
 from bench.measured_world import Asked, Happening, Look
 from bench.scenarios import Measured
 from bench.startup import Start
@@ -156,3 +156,12 @@ def test_a_missing_feature_is_not_reached() -> None:
 def test_the_start_of_the_app_is_measured_in_real_processes() -> None:
     """A module that was renamed fails here, not at the next measurement."""
     assert startup.measure(times=1).seconds > 0
+
+
+def test_a_list_has_limits() -> None:
+    """Those of the local stack, each of which fails alone."""
+    figures = {"page_seconds": 0.31, "clients_seconds": 1.0, "host_mib": 300}
+    verdicts = targets.judge({lists.NAME: {"figures": figures}}, NO_START)
+    found = {v.target: v.reached for v in verdicts if "5,000" in v.target}
+    assert list(found.values()) == [False, True, False]
+    assert [v.reached for v in targets.judge({}, NO_START) if "5,000" in v.target] == [None] * 3
