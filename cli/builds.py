@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -25,6 +26,9 @@ app = typer.Typer(
     help="Builds: what ran, what runs.", rich_markup_mode="rich", no_args_is_help=True
 )
 
+_SHOWN_BUILDS = 100
+_PAGE_MAX = 1000  # rows that the service answers with at once
+
 MetadataFolder = Annotated[
     str | None,
     typer.Option(
@@ -34,9 +38,29 @@ MetadataFolder = Annotated[
 
 
 @app.command("list")
-def list_builds(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+def list_builds(
+    context: typer.Context,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help=f"How many at most; {_SHOWN_BUILDS} by default."),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option("--state", help="Only those: running, succeeded, failed or cancelled."),
+    ] = None,
+    endpoint: Endpoint = None,
+    as_json: AsJson = False,
+) -> None:
     """List builds, newest first."""
-    around, answer = asked(context, endpoint, as_json, lambda client: client.get("builds"))
+    asked_for = {"limit": limit and min(limit, _PAGE_MAX), "state": state}
+    query = urlencode({name: value for name, value in asked_for.items() if value is not None})
+    most = limit or _SHOWN_BUILDS
+    around, answer = asked(
+        context,
+        endpoint,
+        as_json,
+        lambda client: client.get_all(f"builds?{query}".rstrip("?"), "builds", most),
+    )
     if answer is None:
         return
     rows = [
@@ -50,6 +74,8 @@ def list_builds(context: typer.Context, endpoint: Endpoint = None, as_json: AsJs
         )
         for row in listed(answer, "builds")
     ]
+    if len(rows) == most:
+        around.say(f"These are the newest {most}; --limit shows more.")
     tables.show(
         around.out,
         ("", "Build", "Mode", "State", "Started", "Time"),

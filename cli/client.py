@@ -50,6 +50,20 @@ class Client:
         """GET; raises Rejected or Unreachable."""
         return self._json("GET", path, repeatable=True)
 
+    def get_all(self, path: str, name: str, rows_max: int | None = None) -> Any:
+        """GET a list and the pages that follow, at most `rows_max` of its rows `name`. Only the
+        query of a link is used: the key goes to this service and to no other.
+        """
+        answer = self.get(path)
+        if not isinstance(answer, dict) or name not in answer:
+            return answer
+        rows, link = answer[name], answer.pop("nextLink", None)
+        while link and (rows_max is None or len(rows) < rows_max):
+            page = self.get(f"{path.partition('?')[0]}?{urlsplit(link).query}")
+            rows += page[name]
+            link = page.get("nextLink")
+        return {**answer, name: rows[:rows_max]}
+
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, repeatable: bool = False
     ) -> Any:

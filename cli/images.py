@@ -17,7 +17,9 @@ app = typer.Typer(
 @app.command("list")
 def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List image versions."""
-    around, answer = asked(context, endpoint, as_json, lambda client: client.get("images"))
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.get_all("images", "images")
+    )
     if answer is None:
         return
     rows = [

@@ -32,7 +32,9 @@ _LABELS = {
 @app.command("list")
 def list_pools(context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List pools."""
-    around, answer = asked(context, endpoint, as_json, lambda client: client.get("pools"))
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.get_all("pools", "pools")
+    )
     if answer is None:
         return
     rows = [

@@ -134,6 +134,35 @@ def test_documents_are_printed_as_they_are(service: FakeService, line: CommandLi
     assert line.run("builds", "list", "--json").document == answer
 
 
+def test_a_list_is_followed_to_its_end(service: FakeService, line: CommandLine) -> None:
+    """At this service, whatever the link names: its key is for no other."""
+    link = "http://elsewhere.invalid/api/{}"
+    for name, row in (("images", an_image()), ("pools", a_pool("dev"))):
+        one = {name: [row], "nextLink": link.format(f"{name}?after=x")}
+        service.answers(f"GET {name}", (200, one))
+        service.answers(f"GET {name}?after=x", (200, {name: [row]}), described=False)
+        assert line.run(name, "list", "--json").document == {name: [row, row]}
+    assert all(call.key for call in service.calls)
+
+
+def test_builds_are_listed_as_far_as_wanted(service: FakeService, line: CommandLine) -> None:
+    """Of one state, and several pages where that many are wanted."""
+    first = {"builds": [a_summary()] * 2, "nextLink": "http://a/api/builds?limit=1000&after=x"}
+    service.answers("GET builds?limit=1000&state=failed", (200, first), described=False)
+    service.answers(
+        "GET builds?limit=1000&after=x", (200, {"builds": [a_summary()]}), described=False
+    )
+    ended = line.run("builds", "list", "--limit", "1003", "--state", "failed", "--json")
+    assert ended.document == {"builds": [a_summary()] * 3}
+
+    service.calls.clear()
+    service.answers("GET builds?limit=2", (200, first), described=False)
+    ended = line.run("builds", "list", "--limit", "2")
+    assert [call.path for call in service.calls] == ["builds?limit=2"]
+    assert ended.out.count("b1") == 2
+    assert "These are the newest 2; --limit shows more." in ended.err
+
+
 def test_watch_ends_as_the_build_ended(service: FakeService, line: CommandLine) -> None:
     """After Ctrl-C the same pipeline step can be taken up again."""
     service.answers("GET builds/b1", (200, a_build("failed", image=an_image())))
