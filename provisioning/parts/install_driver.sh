@@ -26,7 +26,7 @@ install_driver_parameters() {
   optional_parameter DRIVER_VERSION '^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$' "a driver version such as $CATALOGUE_DRIVER_VERSION"
   optional_parameter DRIVER_URL '^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$' 'a .run file at https://download.microsoft.com'
   optional_parameter DRIVER_SHA256 '^[0-9a-f]{64}$' '64 hexadecimal digits'
-  optional_parameter LAST_GOOD_KERNEL '^[0-9][A-Za-z0-9.+~-]{2,79}$' 'the name of a kernel, such as 6.8.0-1065-azure'
+  optional_parameter LAST_GOOD_KERNEL '^[0-9][A-Za-z0-9.+~-]{2,79}$' 'the name of a kernel, as uname -r prints it'
   optional_parameter FABRIC_MANAGER '^(true|false)$' 'true or false'
   [[ $DRIVER_KIND != datacenter-proprietary || ${DRIVER_VERSION:-0} < $DRIVER_BRANCH_WITHOUT_PROPRIETARY ]] ||
     fail "$EXIT_BAD_PARAMETER" "driver $DRIVER_VERSION has no proprietary modules: branch $DRIVER_BRANCH_WITHOUT_PROPRIETARY dropped them"
