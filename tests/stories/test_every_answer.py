@@ -26,6 +26,7 @@ BODIES: dict[str, object] = {
     "request_pool": MESSAGE,
     "put_recipe": {"enabled": True, "request": {"mode": "image-only"}},
     "resize_pool": {"nodes": 2},
+    "change_image": {"excludeFromLatest": True},
     "upload_context": b"\x1f\x8b and more",
 }
 PLACES = {

@@ -60,7 +60,8 @@ def test_a_failed_build_exits_1_and_says_why_and_what_next(
     }
     service.answers("POST builds", ACCEPTED)
     step = a_step("builder_vm", "failed", error=error)
-    service.answers("GET builds/b1", (200, a_build("failed", steps=[step], error=error)))
+    failed = a_build("failed", steps=[step], error=error, resumable=True)
+    service.answers("GET builds/b1", (200, failed))
 
     ended = line.run("--image-only")
 
