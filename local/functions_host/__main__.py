@@ -12,7 +12,9 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+from local.functions_host import logs
 from local.functions_host.functions import AppRefused
 from local.functions_host.host import Host
 
@@ -47,8 +49,15 @@ async def _serve(options: argparse.Namespace) -> None:
         key=os.environ[_KEY],
         port=options.port,
         time_scale=options.time_scale,
-    ):
-        await stopping.wait()
+    ) as host:
+        stopped = asyncio.create_task(stopping.wait())
+        either: set[asyncio.Future[Any]] = {stopped, host.broken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if host.broken.done():
+            # At once, because what follows would fail as well. The same command goes on from here.
+            logs.log.critical("The host ends after a fault of its own: %s", host.broken.result())
+            logging.shutdown()
+            os._exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,6 +54,8 @@ class Host:
     functions: dict[str, Function]
     url: str
     """As `http://127.0.0.1:7071`."""
+    broken: asyncio.Future[BaseException]
+    """Done after a fault of the host itself: then it must end, and be started again."""
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Host:
 
     async def __aenter__(self) -> Self:
         """Raises functions.AppRefused, and OSError for a port that is taken."""
+        self.broken = asyncio.get_running_loop().create_future()
         settings.apply_values(self._app_dir)
         options = settings.read(self._app_dir)
         self.functions = functions.load(self._app_dir)
@@ -168,6 +171,7 @@ class Host:
             visibility=options.visibility,
             activities_max=options.activities_max,
             orchestrators_max=options.orchestrators_max,
+            broke=self._break,
         )
 
     async def _serve(self, options: Settings, urls: links.Links, listener: socket.socket) -> None:
@@ -240,6 +244,11 @@ class Host:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
+            self._break(fault)
+
+    def _break(self, fault: BaseException) -> None:
+        if not self.broken.done():
+            self.broken.set_result(fault)
 
 
 def _task_hub_server() -> Any:

@@ -33,19 +33,20 @@ class AsyncEngine(engine.Engine):
         visibility: engine.Visibility | None = None,
         activities_max: int = 10,
         orchestrators_max: int = 10,
-        pause_after_fault: float = 1.0,
+        broke: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Activities take and return JSON text, and do their work in another thread, as
         orchestrators do in one of `threads`, which whoever made them ends.
 
-        `pause_after_fault`: real seconds, after a fault of the host itself, such as a full disk.
+        `broke` learns of a fault of the host itself, such as a full disk. Nothing begins after it:
+        a started process goes on from the store, and one that half works would lose work unseen.
         """
         super().__init__(store, orchestrators, clock=clock, policy=policy, visibility=visibility)
         self._threads = threads
         self._activities = activities
         self._activities_max = activities_max
         self._orchestrators_max = orchestrators_max
-        self._pause_after_fault = pause_after_fault
+        self._broke = broke
         self._episodes: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,8 +82,13 @@ class AsyncEngine(engine.Engine):
         try:
             self._begin_all(self._loop)
         except sqlite3.Error as fault:
-            logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
-            self._loop.call_later(self._pause_after_fault, self.arrived)
+            self._break(fault)
+
+    def _break(self, fault: BaseException) -> None:
+        logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
+        self._loop = None
+        if self._broke is not None:
+            self._broke(fault)
 
     def _begin_all(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start what can start."""
@@ -118,8 +124,7 @@ class AsyncEngine(engine.Engine):
         def ended(task: asyncio.Task[None]) -> None:
             running.discard(task)
             if not task.cancelled() and (fault := task.exception()):
-                logs.log.error("a fault of the host itself: %s", fault, exc_info=fault)
-                loop.call_later(self._pause_after_fault, self.arrived)
+                self._break(fault)
             else:
                 self.arrived()
 

@@ -1,8 +1,10 @@
 """The host as a process: it ends quickly, and goes on after a SIGKILL."""
 
+import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +60,7 @@ def world(tmp_path):
         started.append(Process(tmp_path / "state", environment, *options))
         return started[-1]
 
-    start.notes, start.hold = notes, hold
+    start.notes, start.hold, start.state = notes, hold, tmp_path / "state"
     yield start
     for process in started:
         if process._process.poll() is None:
@@ -102,6 +104,23 @@ def test_kills_again_and_again_change_no_result(world):
     for number in range(6):
         assert host.client.until_ended(f"row-{number}")["output"] == [0, 1, 2, 3, 4, 5]
         assert host.client.until_ended(f"fan-{number}")["output"]["total"] == 30
+
+
+def test_a_fault_of_its_own_ends_it_and_loses_nothing(world):
+    """Another program locks its database: what cannot be recorded is not done half."""
+    host = world()
+    host.client.begin("in_turn", "row", 5)
+    host.client.until(lambda: "begin row 2" in world.notes.read_text())
+    with contextlib.closing(sqlite3.connect(world.state / "durable.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        world.hold.touch()
+        said = host._process.stderr.read()
+        assert host._process.wait(PATIENCE_SECONDS) == 1
+        host._process.stderr.close()
+        host.client.close()
+    assert "ends after a fault of its own: database is locked" in said
+
+    assert world().client.until_ended("row")["output"] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -152,17 +152,26 @@ class FullDisk(Store):
         super().append_history(instance_id, position, events)
 
 
-def test_a_full_disk_loses_nothing(caplog):
-    """The transaction is undone, and tried again once the messages are visible again."""
-    store = FullDisk()
+def test_a_full_disk_stops_the_engine_and_loses_nothing(caplog, tmp_path):
+    """The transaction is undone, nothing new begins, and the next engine on the store goes on."""
+    faults, path = [], tmp_path / "hub"
 
-    async def story(engine):
+    async def broken(engine):
         engine.start("in_turn", 3, "row")
-        assert (await until(engine, "row")).output == 5
+        await happened(lambda: faults)
+        engine.start("in_turn", 3, "other")
+        await asyncio.sleep(0.05)
+        assert engine.status("other").runtime_status is Status.PENDING
 
-    run(story, {"square": square}, store=store, pause_after_fault=0, scale=10_000)
-    assert store.failures == 0
+    run(broken, {"square": square}, store=FullDisk(path), broke=faults.append, scale=10_000)
+    assert [str(fault) for fault in faults] == ["database or disk is full"]
     assert "disk is full" in caplog.text
+
+    async def whole(engine):
+        assert (await until(engine, "row")).output == 5
+        assert (await until(engine, "other")).output == 5
+
+    run(whole, {"square": square}, store=Store(path), scale=10_000)
 
 
 def test_a_retried_activity_waits_between_its_attempts():
