@@ -90,6 +90,10 @@ test-durable2: setup ## Run every story on the pre-release of version 2 of the D
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
 	@BATCH_PREP_KILLS=$(or $(KILLS),20) $(PY) -m pytest tests/contract/stack/test_kills.py -v
 
+.PHONY: test-hostile
+test-hostile: setup ## Send generated hostile requests to every route (REQUESTS=20000)
+	@HOSTILE_REQUESTS=$(or $(REQUESTS),20000) $(PY) -m pytest tests/stories/test_hostile_input.py
+
 .PHONY: conformance
 conformance: setup ## Hold the app against Microsoft's Durable extension and resource types (SCENARIOS="queue kills"; URL=... KEY=...)
 	@$(PY) -m tests.conformance $(SCENARIOS)

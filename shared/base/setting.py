@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +24,19 @@ class Setting:
         default = f"`{self.default}`" if self.default and self.is_value else self.default
         rule = f" It must be {self.rule}." if self.rule else ""
         return f"| `{self.name}` | {default} | {self.about}{rule} |"
+
+
+def setting(name: str, about: str, *, rule: str = "", words: str = "", **more: Any) -> Any:
+    """A field of Settings. `more` goes to pydantic; without a `default` the setting must be there.
+    `words` describe a default that is no value.
+    """
+    default = more.get("default")
+    shown = "" if default is None else f"{default}"
+    return Field(
+        **{"validation_alias": name, **more},
+        description=about,
+        json_schema_extra={"name": name, "rule": rule, "default": shown, "words": words},
+    )
 
 
 READ_ELSEWHERE = [

@@ -12,29 +12,16 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     ValidationError,
 )
 
 from shared.base import endpoints, storage
+from shared.base.allow_lists import AllowLists
 from shared.base.setting import READ_ELSEWHERE, Setting
+from shared.base.setting import setting as _setting
 from shared.base.time_scale import TimeScale
-
-
-def _setting(name: str, about: str, *, rule: str = "", words: str = "", **more: Any) -> Any:
-    """A field of Settings. `more` goes to pydantic; without a `default` the setting must be there.
-    `words` describe a default that is no value.
-    """
-    default = more.get("default")
-    shown = "" if default is None else f"{default}"
-    return Field(
-        **{"validation_alias": name, **more},
-        description=about,
-        json_schema_extra={"name": name, "rule": rule, "default": shown, "words": words},
-    )
 
 
 def _time_scale(text: str | None) -> TimeScale | None:
@@ -56,7 +43,7 @@ _STORAGE = storage.SETTING
 _INSTEAD = f"It takes precedence over `{_STORAGE}__accountName`."
 
 
-class Settings(BaseModel):
+class Settings(AllowLists):
     """What differs between deployments. Endpoints have no trailing slash."""
 
     model_config = ConfigDict(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
-from shared.base import names
+from shared.base import allow_lists, names
 from shared.base.errors import Problem
 from shared.base.settings import Settings
+from shared.model.fields import shown
 from shared.model.requests import Build
 
 
 def problems_of(request: Build, settings: Settings) -> list[Problem]:
     """Everything in a request that the settings do not allow."""
-    return [*_subscription_problems(request, settings.subscription_id)]
+    return [
+        *_subscription_problems(request, settings.subscription_id),
+        *_list_problems(request, settings),
+    ]
 
 
 def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
@@ -24,3 +29,59 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
         if found and not names.same(found[0], own):
             message = f"subscription {found[0]} is not the app's; use one of subscription {own}"
             yield Problem(field=field, code="OtherSubscription", message=message)
+
+
+def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
+    """Names outside the allow-lists. What a request leaves out comes from the settings."""
+    lists: dict[str, tuple[str | None, Mapping[str, str | None]]] = {
+        "ALLOWED_RESOURCE_GROUPS": (settings.allowed_groups, _groups(request)),
+        "ALLOWED_LOCATIONS": (settings.allowed_locations, _locations(request)),
+        "ALLOWED_VM_SIZES": (settings.allowed_vm_sizes, _sizes(request)),
+        "ALLOWED_REGISTRIES": (settings.allowed_registries, _registries(request)),
+        "ALLOWED_GIT_HOSTS": (settings.allowed_git_hosts, _git_hosts(request)),
+        "ALLOWED_SUBNETS": (settings.allowed_subnets, request.subnets()),
+    }
+    for setting, (patterns, named) in lists.items():
+        for field, name in named.items():
+            if name and not allow_lists.allows(patterns, name):
+                message = f"{shown(name)} is not allowed here; the setting {setting} has {patterns}"
+                yield Problem(field=field, code="NotAllowed", message=message)
+
+
+def _groups(request: Build) -> dict[str, str | None]:
+    image, account = request.image, request.batch_account
+    return {
+        "image.resourceGroup": image.resource_group,
+        "image.id": image.id.split("/")[4] if image.id and image.id.count("/") > 4 else None,
+        "batchAccount.resourceGroup": account.resource_group if account else None,
+    }
+
+
+def _locations(request: Build) -> dict[str, str | None]:
+    regions = enumerate(request.image.target_regions)
+    return {
+        "image.location": request.image.location,
+        "batchAccount.location": request.batch_account.location if request.batch_account else None,
+        **{f"image.targetRegions[{i}].name": region.name for i, region in regions},
+    }
+
+
+def _sizes(request: Build) -> dict[str, str | None]:
+    image = request.image
+    found = {"image.builderVmSize": image.builder_vm_size}
+    found |= {f"image.builderVmSizes[{i}]": size for i, size in enumerate(image.builder_vm_sizes)}
+    for index, pool in enumerate(request.pools):
+        found[f"pools[{index}].vmSize"] = pool.vm_size
+        found |= {f"pools[{index}].vmSizes[{i}]": size for i, size in enumerate(pool.vm_sizes)}
+    return found
+
+
+def _registries(request: Build) -> dict[str, str | None]:
+    registry = request.image.registry
+    return {"image.registry.name": registry.name if registry else None}
+
+
+def _git_hosts(request: Build) -> dict[str, str | None]:
+    registry = request.image.registry
+    source = registry.build.source if registry and registry.build else None
+    return {"image.registry.build.source": urlsplit(source).hostname if source else None}

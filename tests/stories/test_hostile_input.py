@@ -86,7 +86,10 @@ def spoilt(dice: random.Random, body: Json) -> Json:
     """A body with one to three of its fields replaced, removed or doubled under another name."""
     body = copy.deepcopy(body)
     for _ in range(dice.randrange(1, 4)):
-        *way, last = dice.choice(list(places(body)))
+        found = list(places(body))
+        if not found:  # an earlier change left nothing
+            break
+        *way, last = dice.choice(found)
         holder: Any = body
         try:
             for step in way:

@@ -1,0 +1,71 @@
+"""What a deployment does not allow is refused at every way in, with the name of the setting."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.base import allow_lists
+from tests.world import World, a_pool, a_request, an_image
+from triggers import builds, catalogue, intake
+
+Json = dict[str, Any]
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
+SUBNET = f"{GROUP}/Microsoft.Network/virtualNetworks/n/subnets/s"
+SOURCE = {"source": "https://git.example.org/a.git", "image": "a:1"}
+CASES = [
+    ("ALLOWED_RESOURCE_GROUPS", "team-*", "IMAGES", {"image.resourceGroup"}),
+    ("ALLOWED_LOCATIONS", "westeurope", "sweden*", {"image.location"}),
+    ("ALLOWED_VM_SIZES", "*_NC*", "standard_d2*, *_NC*", {"pools[0].vmSize"}),
+    ("ALLOWED_REGISTRIES", "other", "my*", {"image.registry.name"}),
+    ("ALLOWED_GIT_HOSTS", "github.com", "*.example.org", {"image.registry.build.source"}),
+    ("ALLOWED_SUBNETS", "*/other/*", "*/virtualnetworks/n/*", {"pools[0].subnetId"}),
+]
+REQUEST = a_request(
+    image=an_image(registry={"name": "myregistry", "build": SOURCE}),
+    batchAccount={"name": "mybatch12345"},
+    pools=[a_pool("dev", subnetId=SUBNET)],
+)
+
+
+@pytest.mark.parametrize(("setting", "narrow", "wide", "fields"), CASES)
+def test_a_name_outside_a_list_is_refused(
+    setting: str, narrow: str, wide: str, fields: set[str]
+) -> None:
+    """By HTTP, in a plan, in a recipe and from the queue."""
+    world = World(own_settings={setting: narrow})
+    for handler, body, path in [
+        (builds.start_build, REQUEST, {}),
+        (builds.plan_build, REQUEST, {}),
+        (catalogue.put_recipe, {"request": {**REQUEST, "requestId": None}}, {"name": "weekly"}),
+    ]:
+        answer = world.ask(handler, body, **path)
+        assert answer.status == 400, answer.body
+        found = {p["field"].removeprefix("request."): p for p in answer.body["error"]["details"]}
+        assert set(found) == fields
+        assert {p["code"] for p in found.values()} == {"NotAllowed"}
+        assert all(setting in p["message"] for p in found.values())
+    message = {"batchAccount": {"name": "acc"}, "image": REQUEST["image"]}
+    world.deliver(json.dumps({**message, "pool": REQUEST["pools"][0]}))
+    (refused,) = world.ask(intake.list_refused).body["refused"]
+    assert "NotAllowed" in {p["code"] for p in refused["problems"]}
+    assert world.ledger() == []
+
+    assert World(own_settings={setting: wide}).ask(builds.start_build, REQUEST).status == 202
+
+
+def test_what_the_settings_name_needs_no_place_on_a_list() -> None:
+    """A request that leaves it out takes the operator's own choice."""
+    lists = dict.fromkeys((case[0] for case in CASES), "none")
+    world = World(own_settings=lists)
+    request = {"mode": "image-only", "requestId": "r1", "image": {}}
+    assert world.ask(builds.start_build, request).status == 202
+
+
+def test_a_list_holds_patterns() -> None:
+    """In any case, with blanks around them."""
+    assert allow_lists.allows(None, "anything")
+    assert allow_lists.allows("a, B*", "bc")
+    assert not allow_lists.allows("a,b*", "cb")
