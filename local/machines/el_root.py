@@ -172,6 +172,9 @@ def _dress(root: Path) -> None:
     (root / "etc/os-release").write_text(_OS_RELEASE)
     (root / "etc/yum.repos.d").mkdir(exist_ok=True)
     (root / "etc/yum.repos.d/almalinux.repo").write_text(_REPOSITORY)
+    interface = root / "etc/sysconfig/network-scripts/ifcfg-eth0"  # waagent forgets its host name
+    interface.parent.mkdir(parents=True)
+    interface.write_text("DEVICE=eth0\nBOOTPROTO=dhcp\n")
     (root / "etc/dracut.conf.d/batch-prep-machine.conf").write_text(_DRACUT)
     (root / "etc/dnf/plugins/local.conf").unlink()  # a repository of its own, that el has not
     for name in ("apt-get", "apt-cache", "apt-mark", "dpkg-query"):

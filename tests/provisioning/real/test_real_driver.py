@@ -253,7 +253,8 @@ def test_a_driver_that_does_not_compile_is_named_with_the_compilers_words(
 
 def test_an_older_kernel_is_tried(newer: Root, without_older: builders.Outcome) -> None:
     """The step is sent again when the archive has one: the machine is as the failure left it."""
-    outcome = newer.step("install-gpu-driver", *INSTALL, **PARAMETERS)
+    last_good = {"LAST_GOOD_KERNEL": driver_root.GOOD}
+    outcome = newer.step("install-gpu-driver", *INSTALL, **PARAMETERS, **last_good)
 
     assert outcome.exit_code == 0, outcome.words
     assert outcome.data["kernel"] == driver_root.GOOD

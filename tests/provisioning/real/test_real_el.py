@@ -6,7 +6,7 @@ signed and served by the names that the steps ask. The GPU's answers are scripte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ echo 0x030200 >/sys/bus/pci/devices/gpu/class
 echo 0x068000 >/sys/bus/pci/devices/switch/class
 echo 'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {DRIVER}  Release Build' \\
   >/proc/driver/nvidia/version
+ln -s {el_packages.KERNEL} /usr/lib/modules/$(uname.debian -r) # modinfo asks the real kernel
 touch /usr/lib64/libnvidia-ml.so.{DRIVER}
 cat >/usr/local/bin/nvidia-smi <<'END'
 #!/bin/bash
@@ -160,8 +161,8 @@ def test_a_second_driver_step_changes_nothing(driven: builders.Runs) -> None:
 
 
 @pytest.fixture(scope="module")
-def with_gpu(builder: builders.Builder, driven: builders.Runs) -> Iterator[builders.Builder]:
-    """With the image that a container is to run; afterwards the machine is as before."""
+def with_gpu(builder: builders.Builder, driven: builders.Runs) -> builders.Builder:
+    """With the image that a container is to run."""
     outcome = builder.step("preload", **PRELOAD)
     assert outcome.exit_code == 0, outcome.words
     builder.machine.surround(
@@ -171,9 +172,7 @@ def with_gpu(builder: builders.Builder, driven: builders.Runs) -> Iterator[build
     )
     ended = builder.command(GPU)
     assert ended.exit_code == 0, ended.stderr
-    yield builder
-    builder.ask("rm /usr/local/bin/nvidia-smi /usr/lib64/libnvidia-ml.so.*")
-    restart(builder)
+    return builder
 
 
 @pytest.mark.parametrize(("fabric", "code"), [("Completed", ""), ("In Progress", "GPU_FABRIC")])
@@ -196,6 +195,8 @@ def test_the_finished_machine_is_sealed(
     builder: builders.Builder, with_gpu: builders.Builder
 ) -> None:
     """Its bill of materials lists what rpm knows; dnf's caches are gone."""
+    builder.ask("rm /usr/local/bin/nvidia-smi /usr/lib64/libnvidia-ml.so.*")
+    builder.ask("rm /usr/lib/modules/$(uname.debian -r)")
     restart(builder)
     outcome = builder.step(
         "seal",
