@@ -150,6 +150,9 @@ def _names(plan: BuildPlan, existing: ImageRecord | None) -> ForecastNames:
             "base_image": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
             "target_regions": list(image.target_regions),
         }
+        if image.registry:
+            names["registry"] = image.registry.name
+            names["pushed_image"] = image.registry.build_image
     if existing:
         names |= {
             "resource_group": existing.resource_group,

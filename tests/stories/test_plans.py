@@ -112,3 +112,11 @@ def test_a_size_without_a_price_is_named(world: World) -> None:
     assert cost["build"] > 0
     assert "poolsPerHour" not in cost
     assert "Standard_Z9_v9" in cost["note"]
+
+
+def test_a_plan_names_the_registry_and_what_is_pushed_into_it(world: World) -> None:
+    """It may be a registry that others use, too."""
+    build = {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"}
+    image = an_image(registry={"name": "imagesregistry1", "build": build})
+    names = planned(world, {"mode": "image-only", "image": image})["names"]
+    assert (names["registry"], names["pushedImage"]) == ("imagesregistry1", "myapp:v1.0")
