@@ -37,6 +37,7 @@ TABLES = tuple(
         "Pools",
         "Recipes",
         "Refused",
+        "Reconciled",
         "Builds",
         "BuildList",
         "Steps",

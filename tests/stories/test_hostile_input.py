@@ -45,6 +45,7 @@ BODIES: dict[str, Json] = {
     "PoolMessage": {"requestId": "q", "batchAccount": {"name": "acc"}, "image": {}, "pool": POOL},
     "Recipe": {"enabled": True, "request": {"mode": "image-only", "image": IMAGE}},
     "Resize": {"nodes": 1, "lowPriorityNodes": 0},
+    "ImageChange": {"excludeFromLatest": True},
 }
 TEXTS = [
     "", " ", "\0", "a\0b", "..", "../../x", "%00", "%2e%2e", "'", '"', "'; drop table x; --",
