@@ -8,7 +8,7 @@ from shared.model import resuming
 from shared.model.documents import Accepted, BuildList
 from shared.model.queries import BuildsQuery
 from shared.store import acceptance
-from shared.store.acceptance import RequestConflict
+from shared.store.acceptance import RequestConflict, TooManyBuilds
 from shared.store.row_checks import RUNNING
 from triggers import forecast, http, views
 from triggers.http import Answer, Begin, Call
@@ -16,14 +16,14 @@ from triggers.http import Answer, Begin, Call
 
 def start_build(call: Call) -> Answer:
     """Start a build of an image, of pools, or of both."""
+    records, config, data = call.services.records, call.services.azure.config, call.json()
     try:
+        acceptance.check_room(records, data, config)
         accepted = acceptance.accept(
-            call.services.records,
-            call.json(),
-            call.services.azure.config,
-            now=call.services.now(),
-            fallback_id=call.services.new_id(),
+            records, data, config, now=call.services.now(), fallback_id=call.services.new_id()
         )
+    except TooManyBuilds as crowd:
+        return http.again(429, "TooManyBuilds", str(crowd), 60)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
     plan = accepted.plan

@@ -116,12 +116,14 @@ def refused(error_: RequestRefused) -> Answer:
     return Answer(status=400, document=Error(error=detail))
 
 
-_AGAIN = {"Retry-After": "10"}  # seconds
+def again(status: int, code: str, message: str, seconds: int) -> Answer:
+    """An error that time cures, and after how many seconds to send the request again."""
+    return replace(error(status, code, message), headers={"Retry-After": str(seconds)})
 
 
 def unavailable(code: str, message: str) -> Answer:
-    """503: what the app depends on cannot be reached; time cures it."""
-    return replace(error(503, code, message), headers=_AGAIN)
+    """503: what the app depends on cannot be reached."""
+    return again(503, code, message, 10)
 
 
 def handle(handler: Handler, call: Call) -> Answer:

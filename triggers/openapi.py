@@ -30,6 +30,7 @@ _ERRORS = {
     400: "The request is refused; `details` names every problem. Nothing was started.",
     404: "There is nothing of that name.",
     409: "The state of things forbids it; `buildId` names the build in the way, if there is one.",
+    429: "Too many builds are running; send the request again after `Retry-After` seconds.",
     502: "Azure did not answer, or refused.",
 }
 _NO_KEY = {

@@ -77,7 +77,7 @@ ROUTES = [
         handler="builds.start_build",
         body="Build",
         answers={202: "Accepted"},
-        errors=(400, 409),
+        errors=(400, 409, 429),
         starts=True,
     ),
     Route(

@@ -191,6 +191,15 @@ class Settings(AllowLists):
         le=3650,
         rule="0, or a number from 14 to 3650",
     )
+    running_builds_max: int = _setting(
+        "MAX_RUNNING_BUILDS",
+        "With so many builds running, `POST /api/builds` answers 429; 0 sets no limit. Pool "
+        "requests from the queue and the weekly rebuild have their own pace, and are not refused.",
+        default=500,
+        ge=0,
+        le=1000,
+        rule="a whole number from 0 to 1000",
+    )
     pool_width: int = _setting(
         "POOL_WIDTH",
         "How many pools of one build are created side by side.",

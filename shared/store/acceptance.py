@@ -16,6 +16,7 @@ from shared.model.plans import BuildPlan
 from shared.model.requests import Build
 from shared.store import row_checks
 from shared.store.records import Records
+from shared.store.row_checks import RUNNING
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
@@ -42,6 +43,22 @@ class RequestConflict(Exception):  # noqa: N818
         super().__init__(message)
         self.code = code
         self.build = build
+
+
+class TooManyBuilds(Exception):  # noqa: N818
+    """As many builds run as MAX_RUNNING_BUILDS allows."""
+
+
+def check_room(records: Records, data: object, settings: Settings) -> None:
+    """Raises TooManyBuilds for a request whose build would be one too many. Requests that arrive at
+    the same moment may go beyond the limit: it protects the app, and is no quota.
+    """
+    limit = settings.running_builds_max
+    request = parsing.parse_build(data, settings)
+    known = request.request_id and records.build(names.build_id(request.request_id))
+    if limit and not known and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
+        message = f"{limit} builds are running, as many as MAX_RUNNING_BUILDS allows"
+        raise TooManyBuilds(f"{message}; send the request again when some have ended")
 
 
 def accept(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.base import allow_lists
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds, catalogue, intake
 
 Json = dict[str, Any]
@@ -69,3 +69,29 @@ def test_a_list_holds_patterns() -> None:
     assert allow_lists.allows(None, "anything")
     assert allow_lists.allows("a, B*", "bc")
     assert not allow_lists.allows("a,b*", "cb")
+
+
+def test_no_more_builds_run_than_the_setting_allows() -> None:
+    """Requests that were accepted before are answered as before, and there is room again later."""
+    world = World(own_settings={"MAX_RUNNING_BUILDS": "2"})
+    first = world.start(image_only("r1", name="one"))
+    world.start(image_only("r2", name="two"))
+
+    refused = world.ask(builds.start_build, image_only("r3", name="three"))
+    assert (refused.status, refused.body["error"]["code"]) == (429, "TooManyBuilds")
+    assert refused.headers == {"Retry-After": "60"}
+    assert world.ask(builds.start_build, image_only("r3", os="plan9")).status == 400
+    assert world.start(image_only("r1", name="one")) == first
+
+    world.engine.run_until_complete(first)
+    assert world.build(image_only("r3", name="three"))["state"] == "succeeded"
+
+
+def test_the_queue_is_not_refused_for_the_number_of_builds() -> None:
+    """Its messages wait there, and none may be lost."""
+    world = World(own_settings={"MAX_RUNNING_BUILDS": "1"})
+    world.start(image_only("r1", name="one"))
+    message = {"requestId": "q1", "batchAccount": {"name": "mybatch12345"}, "image": {}}
+    world.deliver(json.dumps({**message, "pool": a_pool("dev")}))
+    assert world.ask(intake.list_refused).body["refused"] == []
+    assert len(world.ask(builds.list_builds).body["builds"]) == 2

@@ -44,7 +44,6 @@ BODIES: dict[str, Json] = {
     "Build": a_request(image=IMAGE, pools=[POOL]),
     "PoolMessage": {"requestId": "q", "batchAccount": {"name": "acc"}, "image": {}, "pool": POOL},
     "Recipe": {"enabled": True, "request": {"mode": "image-only", "image": IMAGE}},
-    "ImageChange": {"excludeFromLatest": True},
     "Resize": {"nodes": 1, "lowPriorityNodes": 0},
     "ImageChange": {"excludeFromLatest": True},
 }
