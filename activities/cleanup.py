@@ -49,7 +49,7 @@ def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
 )
 def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
     build, builds = plan.build_id, cleanup_facts.builds_of(services)
-    found = cleanup_facts.in_group(services, build, plan.resource_group, builds)
+    found = cleanup_facts.in_group(services, build, plan.resource_group)
     facts = cleanup.Facts(builds=builds, groups={build: found})
     items = cleanup.plan_lasting(build, facts, poll.now, is_cleared=True)
     return MadeList(made=[Made(plan=item) for item in items])

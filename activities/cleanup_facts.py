@@ -67,7 +67,7 @@ def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> 
     facts = Facts(resources=tuple(resources), builds=builds, closed=tuple(closed))
     now = now or at or ""
     ending = cleanup.ending_builds(facts, now)
-    groups = {build: _made_by(services, build, builds) for build in ending}
+    groups = {build: _made_by(services, build) for build in ending}
     return dataclasses.replace(facts, groups=groups), now
 
 
@@ -87,6 +87,7 @@ def _build(services: Services, row: Row, default: str) -> BuildFacts:
     return BuildFacts(
         state=row["State"],
         is_over=is_over,
+        is_resumable=bool(row.get("IsResumable")),
         may_need=() if failed_for_good else build_rows.groups_of(row, default),
         leftovers=tuple(outcome.leftovers if outcome else ()),
     )
@@ -120,24 +121,18 @@ def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
     return _resource(found)
 
 
-def _made_by(
-    services: Services, build: str, builds: dict[str, BuildFacts]
-) -> tuple[ResourceFacts, ...]:
+def _made_by(services: Services, build: str) -> tuple[ResourceFacts, ...]:
     """The resource group of an ended build's image, with its contents, or why Azure refuses it."""
     name = made_in(services, build)
     if name is None:
         return ()
     id_ = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/{name}"
-    found = _or_refusal(lambda: in_group(services, build, name, builds), id_)
+    found = _or_refusal(lambda: in_group(services, build, name), id_)
     return (ResourceFacts(id=id_, build=build, refused=found),) if isinstance(found, str) else found
 
 
-def in_group(
-    services: Services, build: str, name: str, builds: dict[str, BuildFacts]
-) -> tuple[ResourceFacts, ...]:
-    """A resource group and its contents; none if it is gone, or if another build needs it."""
-    if cleanup.is_needed(name, build, builds):
-        return ()
+def in_group(services: Services, build: str, name: str) -> tuple[ResourceFacts, ...]:
+    """A resource group and its contents; none if it is gone."""
     group = sdk.fetch(services.azure.resources.resource_groups.get, name)
     return () if group is None else _with_contents(services, group, build)
 

@@ -18,7 +18,8 @@ from shared.model.outcomes import PoolRecord
 POOL = "microsoft.batch/batchaccounts/pools"
 GROUP = names.GROUP_TYPE.lower()
 VM, DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
-VERSION = "microsoft.compute/galleries/images/versions"
+DEFINITION = "microsoft.compute/galleries/images"
+VERSION = f"{DEFINITION}/versions"
 REGISTRY = "microsoft.containerregistry/registries"
 IDENTITY = "microsoft.managedidentity/userassignedidentities"
 # Both in the order of removal: what uses a resource, or is inside it, goes before it. A Batch
@@ -27,13 +28,14 @@ _NETWORK = ("virtualnetworks", "natgateways", "publicipaddresses")
 TEMPORARY = (VM, DISK, *(f"microsoft.network/{kind}" for kind in _NETWORK))
 LASTING = {  # and the step that removes it
     VERSION: "remove_image_version",
-    "microsoft.compute/galleries/images": "remove_image_definition",
+    DEFINITION: "remove_image_definition",
     "microsoft.compute/galleries": "remove_gallery",
     REGISTRY: "remove_registry",
     IDENTITY: "remove_pull_identity",
     GROUP: "remove_resource_group",
 }
 _ORDER = (*TEMPORARY, *LASTING)
+_EMPTY = "its build failed, and left it without content"
 _UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
 
 
@@ -132,6 +134,7 @@ class BuildFacts:
 
     state: str
     is_over: bool = True
+    is_resumable: bool = False
     may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
     leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
 
@@ -265,26 +268,39 @@ def plan_lasting(
     it ran is still there, and counts as gone.
     """
     found = facts.groups.get(build, ())
-    if not found or is_needed(found[0].group, build, facts.builds):
+    if not found:
         return []
+    kinds, why = _removable(found[0].group, build, facts.builds)
     there = [r for r in found if is_cleared or not _is_of_builder(r, build)]
     goes: list[ResourceFacts] = []
-    own = (r for r in there if r.build == build and r.kind in LASTING)
+    own = (r for r in there if r.build == build and r.kind in kinds)
     for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
         inside = [r for r in there if r.id.lower().startswith(f"{resource.id.lower()}/")]
         if not resource.is_used and all(r in goes for r in inside):
             goes.append(resource)
-    return [_item(r, Action.REMOVE, _with_refusal(_UNUSED, r.refused), now) for r in goes]
+    return [_item(r, Action.REMOVE, _with_refusal(why, r.refused), now) for r in goes]
 
 
 def _with_refusal(reason: str, refused: str) -> str:
     return f"{reason}; now: {refused}" if refused else reason
 
 
-def is_needed(group: str, build: str, builds: Mapping[str, BuildFacts]) -> bool:
-    """Whether a build other than `build` may need a resource group (by its name)."""
-    others = (facts for id_, facts in builds.items() if id_ != build)
-    return any(names.same(group, needed) for other in others for needed in other.may_need)
+def _removable(
+    group: str, build: str, builds: Mapping[str, BuildFacts]
+) -> tuple[tuple[str, ...], str]:
+    """The types that may go, and why: all where no other build may need the resource group (by its
+    name). A failed version serves nobody; an empty definition may be that of a build which runs or
+    can be resumed, and will publish into it.
+    """
+    others = [
+        facts
+        for id_, facts in builds.items()
+        if id_ != build and any(names.same(group, needed) for needed in facts.may_need)
+    ]
+    if not others:
+        return tuple(LASTING), _UNUSED
+    may_publish = any(other.is_resumable or not other.is_over for other in others)
+    return ((VERSION,) if may_publish else (VERSION, DEFINITION)), _EMPTY
 
 
 def _is_of_builder(resource: ResourceFacts, build: str) -> bool:

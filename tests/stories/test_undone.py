@@ -76,6 +76,20 @@ def test_a_gallery_with_an_image_stays(world: World) -> None:
     assert {"galleries", "versions"} <= types(world)
 
 
+def test_a_version_that_failed_does_not_stay_in_a_shared_gallery(built: World) -> None:
+    """It costs money, and no build or pool can use it. Its definition is empty without it."""
+    before = built.resources("galleries")
+    built.fault({"effect": "allocation", "operation": "galleryVersions.create"})
+    build = built.build(image_only("r2", name="other"))
+    assert build["resumable"]
+    assert len(built.resources("galleries")) == len(before) + 2
+
+    built.engine.advance(5 * 3600)
+    built.sweep()
+    assert built.resources("galleries") == before
+    assert built.show(build["buildId"])["leftovers"] == []
+
+
 @pytest.mark.parametrize("seconds", range(170, 420, 10))
 def test_what_another_build_may_need_stays(world: World, seconds: int) -> None:
     """It comes at any moment while the first one fails and is undone, and may find the gallery, or

@@ -137,6 +137,28 @@ def test_what_another_build_may_need_stays() -> None:
     assert cleanup.plan_lasting("b1", facts, NOW) == []
 
 
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (BuildFacts(state="succeeded", may_need=("images",)), ["1.0.1", "i"]),
+        (BuildFacts(state="running", is_over=False, may_need=("images",)), ["1.0.1"]),
+        (BuildFacts(state="failed", is_resumable=True, may_need=("images",)), ["1.0.1"]),
+    ],
+    ids=["ended", "runs", "can be resumed"],
+)
+def test_what_is_empty_goes_also_where_others_need_the_group(
+    other: BuildFacts, expected: list[str]
+) -> None:
+    """A build that will publish may be about to use an empty definition, and nobody a version that
+    failed.
+    """
+    version = ResourceFacts(id=f"{IMAGE.id}/versions/1.0.1", build="b1")
+    facts = in_group(GALLERY, IMAGE, version)
+    facts = dataclasses.replace(facts, builds={"b1": FAILED, "b2": other})
+    items = cleanup.plan_lasting("b1", facts, NOW, is_cleared=True)
+    assert [item.id.rpartition("/")[2] for item in items] == expected
+
+
 def test_what_is_temporary_must_be_gone_before_the_group() -> None:
     """The list counts it as gone; the look right before the removal does not."""
     assert cleanup.plan_lasting("b1", in_group(vm()), NOW)

@@ -55,14 +55,25 @@ def told(world: World) -> Json:
 
 def with_any_version(told: Any) -> Any:
     """The same, with only the fact that an image has a driver: a script that is sent after the
-    upgrade installs the versions that are pinned now.
+    upgrade installs the versions that are pinned now. Without image versions that failed: 0.1.0 let
+    them stay where other builds needed the resource group.
     """
     if isinstance(told, dict):
         return {
             name: value is not None if name == "driverVersion" else with_any_version(value)
             for name, value in told.items()
         }
-    return [with_any_version(item) for item in told] if isinstance(told, list) else told
+    if isinstance(told, list):
+        return [with_any_version(item) for item in told if not _is_failed_version(item)]
+    return told
+
+
+def _is_failed_version(item: Any) -> bool:
+    """Whether it is a row of the resources that stands for one."""
+    is_row = isinstance(item, list) and len(item) > 2
+    return (
+        is_row and item[0] == "Microsoft.Compute/galleries/images/versions" and item[2] == "Failed"
+    )
 
 
 def _build(document: Json) -> Json:
