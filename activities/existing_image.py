@@ -196,6 +196,8 @@ def _not_found(services: Services, wanted: ImageReference, versions: list[Json])
         there = ", ".join(numbers)
         message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
         return Problem(field="image.version", code="ImageNotFound", message=message)
+    if wanted.choice:
+        return image_choice.none_suits(wanted, wanted.choice, services.records.images())
     there_are = {f"{i.gallery_name}/{i.image_name}" for i in services.records.images()}
     name = f"{wanted.gallery}/{wanted.definition}"
     near = difflib.get_close_matches(name, there_are, n=5, cutoff=0.0)

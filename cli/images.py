@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -31,11 +32,18 @@ def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJs
             row.get("gpuEnabled"),
             row.get("location"),
             wording.moment(row.get("createdAt")),
+            _unusable(row),
         )
         for row in listed(answer, "images")
     ]
-    columns = ("Gallery", "Image", "Version", "Base OS", "GPU", "Location", "Made")
+    columns = ("Gallery", "Image", "Version", "Base OS", "GPU", "Location", "Made", "")
     tables.show(around.out, columns, rows, nothing="No images yet.")
+
+
+def _unusable(image: Mapping[str, Any]) -> str:
+    if image.get("goneAt"):
+        return "gone"
+    return "withdrawn" if image.get("excludedFromLatest") else ""
 
 
 @app.command()

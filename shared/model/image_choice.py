@@ -52,6 +52,21 @@ def ambiguity(version: str, fitting: Sequence[ImageRecord]) -> Problem | None:
     return Problem(field="image.name", code="ImageAmbiguous", message=message)
 
 
+def none_suits(
+    wanted: ImageReference, choice: ImageChoice, images: Iterable[ImageRecord]
+) -> Problem:
+    """The request names no image, and none may be meant: what was looked for, and what there is."""
+    asked = [wanted.os_asked, choice.gpu is not None and f"gpu {choice.gpu}".lower()]
+    conditions = "".join(f", with {each}" for each in asked if each)
+    place = f"gallery {wanted.gallery} of resource group {wanted.resource_group}"
+    known = sorted(images, key=lambda image: image.created_at, reverse=True)
+    there = f"recorded are: {_listed(known)}" if known else "no image has been built yet"
+    message = (
+        f"no image to use in {place} has a name that begins with {choice.base}{conditions}; {there}"
+    )
+    return Problem(field="image.name", code="ImageNotFound", message=message)
+
+
 def advised(
     problems: list[Problem],
     images: Iterable[ImageRecord],
@@ -123,5 +138,12 @@ def _number(image: ImageRecord) -> tuple[int, int, int]:
 
 def _listed(images: Sequence[ImageRecord]) -> str:
     return ", ".join(
-        f"{i.gallery_name}/{i.image_name} {i.version} ({i.base_os})" for i in images[:_SUGGESTIONS]
+        f"{i.gallery_name}/{i.image_name} {i.version} ({i.base_os}{_unusable(i)})"
+        for i in images[:_SUGGESTIONS]
     )
+
+
+def _unusable(image: ImageRecord) -> str:
+    if image.gone_at:
+        return ", not on Azure any more"
+    return ", withdrawn" if image.excluded_from_latest else ""

@@ -43,7 +43,7 @@ def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
     }
     for setting, (patterns, named) in lists.items():
         for field, name in named.items():
-            if name and not allow_lists.allows(patterns, name):
+            if name is not None and not allow_lists.allows(patterns, name):
                 message = f"{shown(name)} is not allowed here; the setting {setting} has {patterns}"
                 yield Problem(field=field, code="NotAllowed", message=message)
 
@@ -84,4 +84,4 @@ def _registries(request: Build) -> dict[str, str | None]:
 def _git_hosts(request: Build) -> dict[str, str | None]:
     registry = request.image.registry
     source = registry.build.source if registry and registry.build else None
-    return {"image.registry.build.source": urlsplit(source).hostname if source else None}
+    return {"image.registry.build.source": (urlsplit(source).hostname or "") if source else None}

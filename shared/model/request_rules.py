@@ -6,6 +6,8 @@ that time, which the types of the fields must still read.
 
 from __future__ import annotations
 
+import re
+
 from shared.base import names
 from shared.base.errors import Problem
 from shared.model import catalogue
@@ -15,6 +17,9 @@ from shared.model.requests import Build, Image, Mode, SecurityType
 # Pools with inter-node communication, in an account where Batch allocates the nodes:
 # https://learn.microsoft.com/azure/batch/batch-quota-limit#pool-size-limits
 _COMMUNICATING_NODES_MAX = 100
+# git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
+# it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme
+_GIT_HOST = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?::[0-9]{1,5})?/")
 
 
 def problems_of(build: Build) -> list[Problem]:
@@ -233,6 +238,11 @@ def _text_problems(build: Build) -> list[Problem]:
         )
         found.append(
             Problem(field="image.registry.build.source", code="SecretInUrl", message=message)
+        )
+    elif source and not _GIT_HOST.match(source):
+        message = "it must name a host after the two slashes: https://HOST/PATH.git"
+        found.append(
+            Problem(field="image.registry.build.source", code="InvalidValue", message=message)
         )
     for index, pool in enumerate(build.pools):
         texts = {f"checks[{i}].command": check.command for i, check in enumerate(pool.checks)}

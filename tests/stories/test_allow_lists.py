@@ -56,6 +56,19 @@ def test_a_name_outside_a_list_is_refused(
     assert World(own_settings={setting: wide}).ask(builds.start_build, REQUEST).status == 202
 
 
+@pytest.mark.parametrize("host", ["", "/evil.example", ":443", "%65vil.example", "evil.example:x"])
+def test_a_git_source_without_a_plain_host_passes_no_list(host: str) -> None:
+    """curl takes https:///HOST/ for https://HOST/, and a list that sees no host cannot judge it."""
+    world = World(own_settings={"ALLOWED_GIT_HOSTS": "github.com"})
+    build = {"source": f"https://{host}/a.git", "image": "a:1"}
+    request = {"mode": "image-only", "image": {"registry": {"name": "myregistry", "build": build}}}
+    answer = world.ask(builds.start_build, request)
+    assert answer.status == 400
+    found = {problem["code"] for problem in answer.body["error"]["details"]}
+    assert found == {"NotAllowed", "InvalidValue"}
+    assert World().ask(builds.start_build, request).status == 400
+
+
 def test_what_the_settings_name_needs_no_place_on_a_list() -> None:
     """A request that leaves it out takes the operator's own choice."""
     lists = dict.fromkeys((case[0] for case in CASES), "none")

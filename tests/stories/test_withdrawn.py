@@ -46,6 +46,21 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
         assert answer.status == status
 
 
+def test_pools_without_a_named_image_are_told_that_all_are_withdrawn() -> None:
+    """The error names no image that nobody asked for."""
+    world = world_after(image_only())
+    change = {"excludeFromLatest": True}
+    path = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "1.0.0"}
+    assert world.ask(existing.change_image, change, **path).status == 200
+    plan = world.ask(builds.plan_build, pools_only("r1", a_pool("dev"), os="ubuntu", gpu=False))
+    (blocker,) = plan.body["blockers"]
+    assert blocker["message"] == (
+        "no image to use in gallery batchImageGallery of resource group images has a name that "
+        "begins with batchCustomImage, with ubuntu, with gpu false; recorded are: "
+        f"batchImageGallery/{DEFINITION} 1.0.0 (ubuntu 24.04, withdrawn)"
+    )
+
+
 def test_a_cancel_that_comes_too_late_says_what_appears(world: World) -> None:
     """Azure does not stop the publication once it has begun."""
     build = world.start(image_only())

@@ -46,6 +46,12 @@ LEFTOVER = {
         ),
         ("images list", "GET images", {"images": [an_image()]}, ["batchImageGallery", "1.0.3"]),
         (
+            "images list",
+            "GET images",
+            {"images": [an_image(excludedFromLatest=True), an_image(goneAt="2026-02-01")]},
+            ["withdrawn", "gone"],
+        ),
+        (
             "images show batchImageGallery batchCustomImage",
             "GET images/batchImageGallery/batchCustomImage/latest",
             an_image(),
