@@ -245,7 +245,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
             usable.append(name)
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
     missing += version_floors.problems(image) + drivers.image_problems(image)
-    missing += _storage_problems(services, image, poll)
+    missing += _region_problems(services, image, poll) + _storage_problems(services, image, poll)
     missing += named_resources.image_problems(services, image)
     gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
     return Findings(
@@ -254,6 +254,17 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
         sizes=usable,
         gpus=gpus,
     )
+
+
+def _region_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:
+    """The regions that are none of the subscription's: Azure would only refuse the version, after
+    everything else.
+    """
+    others = [region for region in image.target_regions if region != image.location]
+    unknown = [region for region in others if not _compute_sizes(services, region, poll)]
+    message = f"Azure offers this subscription no VM size in {', '.join(unknown)}: correct the name"
+    field = "image.targetRegions"
+    return [Problem(field=field, code="RegionNotOffered", message=message)] if unknown else []
 
 
 def _storage_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:

@@ -32,7 +32,14 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
 
 
 def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
-    """Names outside the allow-lists. What a request leaves out comes from the settings."""
+    """Names outside the allow-lists. What the settings name needs no place there: a request takes
+    it by leaving it out, and may name it as well, as image_metadata.json does.
+    """
+    own = {
+        "ALLOWED_RESOURCE_GROUPS": {settings.default_resource_group},
+        "ALLOWED_LOCATIONS": {settings.default_location},
+        "ALLOWED_VM_SIZES": {settings.default_vm_size, settings.default_gpu_vm_size},
+    }
     lists: dict[str, tuple[str | None, Mapping[str, str | None]]] = {
         "ALLOWED_RESOURCE_GROUPS": (settings.allowed_groups, _groups(request)),
         "ALLOWED_LOCATIONS": (settings.allowed_locations, _locations(request)),
@@ -43,7 +50,9 @@ def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
     }
     for setting, (patterns, named) in lists.items():
         for field, name in named.items():
-            if name is not None and not allow_lists.allows(patterns, name):
+            if name is None or any(names.same(name, each) for each in own.get(setting, ())):
+                continue
+            if not allow_lists.allows(patterns, name):
                 message = f"{shown(name)} is not allowed here; the setting {setting} has {patterns}"
                 yield Problem(field=field, code="NotAllowed", message=message)
 

@@ -30,12 +30,16 @@ REQUEST = a_request(
 )
 
 
+# What the settings name is allowed anyway.
+OTHERS = {"DEFAULT_LOCATION": "northeurope", "DEFAULT_VM_SIZE": "Standard_D4s_v5"}
+
+
 @pytest.mark.parametrize(("setting", "narrow", "wide", "fields"), CASES)
 def test_a_name_outside_a_list_is_refused(
     setting: str, narrow: str, wide: str, fields: set[str]
 ) -> None:
     """By HTTP, in a plan, in a recipe and from the queue."""
-    world = World(own_settings={setting: narrow})
+    world = World(own_settings={**OTHERS, setting: narrow})
     for handler, body, path in [
         (builds.start_build, REQUEST, {}),
         (builds.plan_build, REQUEST, {}),
@@ -70,11 +74,19 @@ def test_a_git_source_without_a_plain_host_passes_no_list(host: str) -> None:
 
 
 def test_what_the_settings_name_needs_no_place_on_a_list() -> None:
-    """A request that leaves it out takes the operator's own choice."""
+    """A request that leaves it out takes the operator's own choice, and may also name it."""
     lists = dict.fromkeys((case[0] for case in CASES), "none")
     world = World(own_settings=lists)
     request = {"mode": "image-only", "requestId": "r1", "image": {}}
     assert world.ask(builds.start_build, request).status == 202
+    named = {"resourceGroup": "Batch-Images-RG", "location": "swedencentral"}
+    request = image_only("r2", name="other", builderVmSize="Standard_D2s_v5", **named)
+    assert world.ask(builds.start_build, request).status == 202
+    refused = world.ask(builds.start_build, image_only("r3", location="westeurope"))
+    assert {p["field"] for p in refused.body["error"]["details"]} == {
+        "image.location",
+        "image.resourceGroup",
+    }
 
 
 def test_a_list_holds_patterns() -> None:

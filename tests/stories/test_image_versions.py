@@ -116,3 +116,13 @@ def test_machines_boot_securely_unless_a_driver_forbids_it(
     made = world.services.azure.batch.pool.get("images", "mybatch12345", "dev").as_dict()
     machine = made["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert machine["securityProfile"]["uefiSettings"]["secureBootEnabled"] is secure
+
+
+def test_an_unknown_target_region_is_found_before_anything_is_made(world: World) -> None:
+    """Azure would refuse the version of a builder that has been installed for half an hour."""
+    regions = [{"name": name} for name in ("swedencentral", "westus", "atlantis", "lemuria")]
+    build = world.build(image_only(targetRegions=regions))
+    (detail,) = build["error"]["details"]
+    assert (detail["field"], detail["code"]) == ("image.targetRegions", "RegionNotOffered")
+    assert "no VM size in atlantis, lemuria" in detail["message"]
+    assert world.resources() == []
