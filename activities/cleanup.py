@@ -5,7 +5,7 @@ Right before a removal the resource is planned again, from the facts of that mom
 
 from __future__ import annotations
 
-from activities import batch_pool, cleanup_facts, reconciling
+from activities import batch_pool, cleanup_facts, reconciling, registry
 from shared.azure import batch_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
@@ -115,6 +115,8 @@ def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decisi
 def _delete(services: Services, item: CleanupItem, poll: PollState) -> Started:
     if item.kind == cleanup.POOL:
         return batch_pool.delete(services, _pool(item), poll)
+    if item.kind == cleanup.IDENTITY and (identity := cleanup_facts.fetch(services, item.id)):
+        registry.revoke_pulls(services, identity)
     call = services.azure.resources.resources.begin_delete_by_id
     version = cleanup_facts.VERSIONS[item.kind]
     return sdk.send_delete(call, item.id.lstrip("/"), api_version=version)

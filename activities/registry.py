@@ -108,6 +108,20 @@ def grant_pull(services: Services, plan: RegistryPlan, _: PollState) -> NoResult
     return NoResult()
 
 
+def revoke_pulls(services: Services, identity: Json) -> None:
+    """Remove the grants of an identity that is about to be deleted: an assignment outlives its
+    principal. Those that batch-prep did not make stay; their names are others.
+    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignments-with-identity-not-found
+    """
+    principal = identity["properties"]["principalId"]
+    calls = services.azure.authorization.role_assignments
+    for grant in sdk.listed(calls.list_for_subscription, filter=f"principalId eq '{principal}'"):
+        scope, role = grant["properties"]["scope"], grant["properties"]["roleDefinitionId"]
+        ours = names.role_assignment(scope, principal, role.rpartition("/")[2])
+        if names.same(grant["name"], ours):
+            sdk.send_delete(calls.delete, scope, ours)
+
+
 # -- building inside the registry -----------------------------------------------------------------
 
 # Run states: https://learn.microsoft.com/rest/api/containerregistry/runs/get

@@ -288,9 +288,8 @@ def _with_refusal(reason: str, refused: str) -> str:
 def _removable(
     group: str, build: str, builds: Mapping[str, BuildFacts]
 ) -> tuple[tuple[str, ...], str]:
-    """The types that may go, and why: all where no other build may need the resource group (by its
-    name). A failed version serves nobody; an empty definition may be that of a build which runs or
-    can be resumed, and will publish into it.
+    """The types that may go, and why: all, unless another build may need the resource group (by its
+    name). An empty definition stays for a build that may still publish into it.
     """
     others = [
         facts
@@ -299,8 +298,8 @@ def _removable(
     ]
     if not others:
         return tuple(LASTING), _UNUSED
-    may_publish = any(other.is_resumable or not other.is_over for other in others)
-    return ((VERSION,) if may_publish else (VERSION, DEFINITION)), _EMPTY
+    is_awaited = any(other.is_resumable or not other.is_over for other in others)
+    return ((VERSION,) if is_awaited else (VERSION, DEFINITION)), _EMPTY
 
 
 def _is_of_builder(resource: ResourceFacts, build: str) -> bool:

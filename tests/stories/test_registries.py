@@ -113,3 +113,16 @@ def test_a_build_that_may_not_push_says_which_role_it_needs(world: World) -> Non
     assert build["state"] == "failed"
     assert build["error"]["code"] == "ContainerBuildFailed"
     assert "Container Registry Repository Writer" in build["error"]["nextAction"]
+
+
+def test_a_failed_build_leaves_no_role_on_a_registry_that_others_own(world: World) -> None:
+    """The role of the app, which somebody else has assigned, stays."""
+    given_registry(world)
+    let_the_app_push(world)
+    world.fault({"effect": "allocation", "operation": "virtualMachines.create", "times": 9})
+    image = an_image(registry={"name": "imagesregistry1", "build": BUILD})
+    build = world.build({**image_only(), "image": image})
+
+    assert (build["state"], build["leftovers"]) == ("failed", [])
+    assert world.resources("userAssignedIdentities") == []
+    assert roles(world) == {WRITER}

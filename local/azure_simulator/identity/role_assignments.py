@@ -60,7 +60,10 @@ def delete(azure: context.Azure, request: model.Request) -> model.Response:
 
 
 def list_assignments(azure: context.Azure, request: model.Request) -> model.Response:
-    """Those at the scope, above and below; `$filter`: `atScope()`, `principalId eq '…'`."""
+    """Those at the scope, above and below; `$filter`: `atScope()` leaves out those below, and
+    `principalId eq '…'` those of other principals.
+    https://learn.microsoft.com/azure/role-based-access-control/role-assignments-list-rest
+    """
     scope = resource_ids.key(request.parameters["scope"])
     text = request.query.get("$filter", "")
     principal = text.rpartition("principalId eq '")[2].rstrip("'") if "principalId" in text else ""
@@ -68,7 +71,7 @@ def list_assignments(azure: context.Azure, request: model.Request) -> model.Resp
         item
         for item in azure.store.of_type(TYPE)
         if _covers(item.properties["scope"], scope)
-        or (not text and _covers(scope, item.properties["scope"]))
+        or ("atScope()" not in text and _covers(scope, item.properties["scope"]))
         if not principal or item.properties["principalId"] == principal
     ]
     return arm.page(azure, request, found)

@@ -102,6 +102,10 @@ def test_assignments_are_listed_by_scope_and_principal(world: AzureSandbox) -> N
 
     assert [item.principal_id for item in mine] == [identity.principal_id]
     assert list(other) == []
+    subscription = world.authorization.role_assignments.list_for_subscription
+    below = subscription(filter=f"principalId eq '{identity.principal_id}'")
+    assert [item.principal_id for item in below] == [identity.principal_id]
+    assert list(subscription(filter="atScope()")) == []
 
 
 def test_a_removed_assignment_holds_no_more(world: AzureSandbox) -> None:
