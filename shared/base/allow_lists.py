@@ -17,17 +17,23 @@ def allows(patterns: str | None, name: str) -> bool:
     return any(fnmatchcase(name.lower(), each.strip().lower()) for each in patterns.split(","))
 
 
-def _list(name: str, of: str) -> Any:
-    about = f"The {of} that requests may name: patterns such as `team-*`, separated by commas."
+def _list(name: str, of: str, example: str) -> Any:
+    about = f"The {of} that requests may name: patterns such as `{example}`, separated by commas."
     return setting(name, about, default=None, words="all")
 
 
 class AllowLists(BaseModel):
     """A setting each; one that is unset allows everything that Azure does."""
 
-    allowed_groups: str | None = _list("ALLOWED_RESOURCE_GROUPS", "resource groups")
-    allowed_locations: str | None = _list("ALLOWED_LOCATIONS", "regions")
-    allowed_vm_sizes: str | None = _list("ALLOWED_VM_SIZES", "VM sizes")
-    allowed_registries: str | None = _list("ALLOWED_REGISTRIES", "registries (`image.registry`)")
-    allowed_git_hosts: str | None = _list("ALLOWED_GIT_HOSTS", "hosts of git sources")
-    allowed_subnets: str | None = _list("ALLOWED_SUBNETS", "ids of subnets")
+    allowed_groups: str | None = _list("ALLOWED_RESOURCE_GROUPS", "resource groups", "team-*")
+    allowed_locations: str | None = _list("ALLOWED_LOCATIONS", "regions", "sweden*")
+    allowed_vm_sizes: str | None = _list("ALLOWED_VM_SIZES", "VM sizes", "Standard_D*")
+    allowed_registries: str | None = _list(
+        "ALLOWED_REGISTRIES", "registries (`image.registry`)", "team*"
+    )
+    allowed_git_hosts: str | None = _list(
+        "ALLOWED_GIT_HOSTS", "hosts of git sources", "*.example.org"
+    )
+    allowed_subnets: str | None = _list(
+        "ALLOWED_SUBNETS", "ids of subnets", "*/virtualNetworks/team/*"
+    )
