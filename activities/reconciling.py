@@ -62,7 +62,7 @@ def _images(services: Services, before: str, now: str) -> None:
         there = _names(calls.list_by_gallery_image, *place)
         for image in images:
             if there is not None and image.version.lower() not in there:
-                services.records.put_image(replace(image, gone_at=now))
+                services.records.change_image(image, lambda old: replace(old, gone_at=now))
 
 
 def _names(call: Callable[..., Any], *place: str) -> set[str] | None:

@@ -46,12 +46,12 @@ def change_image(call: Call) -> Answer:
     from azure.core.exceptions import AzureError
 
     change = parsing.parse_image_change(call.json())
-    image = catalogue.image_of(call)
-    if image is None:
-        return catalogue.no_image(call)
     if call.params["version"] == "latest":
         message = "latest is another version afterwards: give the number"
         return http.error(409, "VersionNeeded", message)
+    image = catalogue.image_of(call)
+    if image is None:
+        return catalogue.no_image(call)
     versions = call.services.azure.compute.gallery_image_versions
     path = (image.resource_group, image.gallery_name, image.image_name, image.version)
     try:
@@ -68,6 +68,8 @@ def change_image(call: Call) -> Answer:
             error, attempted="change the image version", resource="/".join(path)
         )
         return http.error(502, failure.code, failure.message)
-    image = replace(image, excluded_from_latest=change.exclude_from_latest)
-    call.services.records.put_image(image)
-    return Answer(document=image)
+    excluded_now = change.exclude_from_latest
+    call.services.records.change_image(
+        image, lambda old: replace(old, excluded_from_latest=excluded_now)
+    )
+    return Answer(document=replace(image, excluded_from_latest=excluded_now))

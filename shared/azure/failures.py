@@ -21,7 +21,12 @@ def translate(error: AzureError, *, attempted: str, resource: str) -> Failure:
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         # No answer at all: the connection broke, or no token could be had.
         return errors.from_azure(
-            attempted=attempted, resource=resource, status=503, code="", message=str(error)
+            attempted=attempted,
+            resource=resource,
+            status=503,
+            code="",
+            message=str(error),
+            is_answer=False,
         )
     response = error.response
     headers: Any = getattr(response, "headers", {})

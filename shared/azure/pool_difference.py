@@ -133,6 +133,8 @@ def _reasons(wanted: Json, found: Json, recorded: dict[str, str]) -> dict[str, s
 
 def _why(name: str, wanted: object, found: object, recorded: str | None) -> str | None:
     """Why a property must change; None where it need not."""
+    if name == "displayName" and names.same(wanted, found):
+        return None  # it is the pool's id, which is the same in any case
     is_in_place = _is_in_place(name, wanted)
     if recorded is None and is_in_place:
         return UNKNOWN

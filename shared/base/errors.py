@@ -246,13 +246,17 @@ def from_azure(
     message: str,
     request_id: str | None = None,
     retry_after: float | None = None,
+    is_answer: bool = True,
 ) -> Failure:
-    """The failure for one of Azure's error answers; `attempted` completes "could not …"."""
+    """The failure for one of Azure's error answers, or for none, which is classified by the status
+    that it would have had; `attempted` completes "could not …".
+    """
     kind = classify(status, code, message)
+    said = f"Azure answered {code or status}" if is_answer else "no answer came"
     return Failure(
         code=_OUR_CODE_BY_CODE.get(code) or _our_code(kind),
         kind=kind,
-        message=f"Could not {attempted}: Azure answered {code or status}: {message}".strip(),
+        message=f"Could not {attempted}: {said}: {message}".strip(),
         resource=resource,
         azure_code=code or None,
         request_id=request_id,

@@ -54,9 +54,17 @@ class Records(Claims):
 
     def put_image(self, image: ImageRecord) -> None:
         """Record a published image version."""
-        names_ = (image.resource_group, image.gallery_name, image.image_name)
-        partition, row = names.image_partition(*names_), names.version_row(image.version)
-        self._tables.put(IMAGES, partition, row, {"Image": image.to_wire()})
+        self._tables.put(IMAGES, *_image_key(image), {"Image": image.to_wire()})
+
+    def change_image(
+        self, image: ImageRecord, change: Callable[[ImageRecord], ImageRecord]
+    ) -> None:
+        """Change the record of an image version as it is now."""
+
+        def changed(row: Row) -> Json:
+            return {"Image": change(ImageRecord.from_wire(row["Image"])).to_wire()}
+
+        self._tables.update(IMAGES, *_image_key(image), changed)
 
     def list_images(
         self, limit: int, after: Place | None = None
@@ -196,3 +204,8 @@ class Records(Claims):
     def unreadable(self) -> list[str]:
         """The rows that this process met last and could not read, each with the reason."""
         return self._tables.unreadable()
+
+
+def _image_key(image: ImageRecord) -> tuple[str, str]:
+    place = (image.resource_group, image.gallery_name, image.image_name)
+    return names.image_partition(*place), names.version_row(image.version)

@@ -33,7 +33,7 @@ PLACES = {
     "id": "b1",
     "gallery": "batchImageGallery",
     "name": "batchCustomImage-ubuntu-24.04-cpu",
-    "version": "latest",
+    "version": "1.0.0",
     "account": "mybatch12345",
     "pool": "dev",
 }

@@ -39,7 +39,11 @@ def ask(world: World, request_id: str, **pool: object) -> dict[str, Any]:
 
 def writes(world: World, since: int) -> list[str]:
     """The methods of the writes to pool `dev`."""
-    asked = [r for r in world.ledger()[since:] if r["url"].partition("?")[0].endswith("/pools/dev")]
+    asked = [
+        r
+        for r in world.ledger()[since:]
+        if r["url"].partition("?")[0].lower().endswith("/pools/dev")
+    ]
     return [r["method"] for r in asked if r["method"] != "GET"]
 
 
@@ -150,6 +154,17 @@ def test_the_same_request_again_throws_no_node_away(built: World) -> None:
     )
     assert build["writes"] == IN_PLACE
     same = ("startTask", "scaleSettings", "allocationStateTransitionTime")
+    assert {k: shown(built)[k] for k in same} == {k: modified[k] for k in same}
+
+
+def test_a_pool_that_is_asked_for_in_another_case_keeps_its_nodes(built: World) -> None:
+    """Batch takes an id in any case."""
+    ask(built, "r1")
+    before, modified = len(built.ledger()), shown(built)
+    build = built.build(a_request(mode="batch-only", requestId="r2", pools=[a_pool("DEV")]))
+    assert build["state"] == "succeeded", build["error"]
+    assert writes(built, before) == IN_PLACE
+    same = ("displayName", "creationTime", "allocationStateTransitionTime")
     assert {k: shown(built)[k] for k in same} == {k: modified[k] for k in same}
 
 

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
+from shared.azure import failures
 from shared.base import errors, script_exits
 from shared.base.errors import Failure, Kind
 from shared.base.script_exits import ScriptExit
@@ -135,3 +137,12 @@ def test_the_deployment_leaves_out_only_what_is_there() -> None:
     lines = (ROOT / ".funcignore").read_text().split()
     plain = [line for line in lines if not re.search(r"[*.]", line)]
     assert [name for name in plain if name != "node_modules" and not (ROOT / name).exists()] == []
+
+
+def test_a_connection_that_breaks_is_no_answer_of_azure() -> None:
+    """A number would lead a reader to look for that answer."""
+    failure = failures.translate(
+        ServiceRequestError("connection refused"), attempted="look at it", resource="r"
+    )
+    assert failure.message == "Could not look at it: no answer came: connection refused"
+    assert failure.kind is Kind.TRANSIENT
