@@ -27,7 +27,10 @@ install_module_packages() { # NAME...
 }
 
 build_modules() { # VERSION; the packages ask DKMS for the running kernel and perhaps one more
-  local kernel kernels=()
+  local kernel source kernels=()
+  for source in "$ROOT"/usr/src/nvidia*/dkms.conf; do # a package that was configured without DKMS is unknown to it
+    dkms add "${source%/*}" || true
+  done
   mapfile -t kernels < <(bootable_kernels)
   for kernel in "${kernels[@]}"; do
     has_module "$kernel" "$1" || dkms autoinstall -k "$kernel" || log "DKMS fails for kernel $kernel; what counts are the modules"

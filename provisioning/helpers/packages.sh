@@ -37,10 +37,20 @@ install_packages() { # [OPTION...] NAME...; for apt NAME or NAME=VERSION, for dn
   fi
 }
 
-apt_install() { # repairs first what an interrupted attempt left half installed
-  dpkg --configure -a || log 'some packages wait for others; apt gets them next'
+apt_install() { # repairs first what an earlier attempt left half installed
+  configure_packages || log 'some packages wait for others; apt gets them next'
   apt_get -f install && apt_get install --no-install-recommends --allow-downgrades \
     --allow-change-held-packages "$@"
+}
+
+# A module that does not compile leaves its package half configured, and would fail every apt-get from then on: DKMS is
+# told to build nothing meanwhile. The step that installs drivers builds it.
+configure_packages() {
+  local rc=0 flag=$ROOT/etc/dkms/no-autoinstall
+  [[ ! -d ${flag%/*} ]] || : >"$flag"
+  dpkg --configure -a || rc=$?
+  rm -f -- "$flag"
+  return "$rc"
 }
 
 package_version() { # NAME; empty if it is not installed

@@ -138,6 +138,20 @@ def test_apt_waits_repairs_and_believes_no_empty_update(machine: step_machine.Ma
     assert 'DEBIAN_FRONTEND="noninteractive"' in (machine.home / "environments").read_text()
 
 
+def test_a_module_that_does_not_compile_breaks_no_later_package(
+    machine: step_machine.Machine,
+) -> None:
+    """Its package is configured while DKMS builds nothing; afterwards DKMS builds again."""
+    vendors.offer_long_term_kernel(machine)
+    flag = machine.root / "etc/dkms/no-autoinstall"
+    flag.parent.mkdir(parents=True)
+    machine.precede("dpkg", f"[[ -e {flag} ]] || exit 1; touch $MACHINE/configured")
+
+    assert prepare(machine).exit_code == 0
+    assert (machine.home / "configured").exists()
+    assert not flag.exists()
+
+
 @pytest.mark.parametrize("system", ["ubuntu-20.04", "fedora-43"])
 def test_other_systems_are_refused(
     make_machine: Callable[[str], step_machine.Machine], system: str
