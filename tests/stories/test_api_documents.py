@@ -119,7 +119,8 @@ def _images_and_pools(caller: Caller) -> None:
         caller(name, **IMAGE)
         caller(name, **NO_IMAGE)
     out, number = {"excludeFromLatest": True}, {**IMAGE, "version": "1.0.0"}
-    for change, image in ((out, IMAGE), (out, NO_IMAGE), ({}, number)):
+    nothing = {**NO_IMAGE, "version": "1.0.0"}
+    for change, image in ((out, IMAGE), (out, nothing), ({}, number)):
         caller("change_image", change, **image)
     for is_out in (True, False):
         caller("change_image", {"excludeFromLatest": is_out}, **number)
