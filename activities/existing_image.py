@@ -61,7 +61,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     unsuitable += _controller_problems(services, plan, wanted, sizes)
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
-    warnings = support.too_few_in_image(plan.pools, image, replicas)
+    warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
     return Findings(blockers=unsuitable, warnings=warnings, image=image)
 
 

@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
+from cli import wording
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Error:
@@ -39,7 +41,7 @@ class Error:
             resource=_text(data, "resource"),
             azure_code=_text(data, "azureCode"),
             request_id=_text(data, "requestId"),
-            next_action=_text(data, "nextAction"),
+            next_action=wording.as_commands(_text(data, "nextAction")),
             log_url=_text(data, "logUrl"),
         )
 

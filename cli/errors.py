@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Self
 
+from cli import wording
+
 
 class ExitCode(IntEnum):
     """What a pipeline can tell apart."""
@@ -95,7 +97,7 @@ class Rejected(Stop):
             lines.append(f"Next: {action}")
         if self.status in {401, 403}:
             lines.append("The key comes from the environment variable BATCH_PREP_KEY.")
-        return "\n".join(lines)
+        return wording.as_commands("\n".join(lines))
 
 
 def _detail(detail: Mapping[str, Any]) -> str:

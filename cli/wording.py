@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _MINUTE, _HOUR = 60, 3600
@@ -45,3 +46,8 @@ def execution(*, scripted: bool, parts: Sequence[str] = (), stand_in: str = "") 
 
 
 PROGRAM = "./batch-prep.sh"  # how people call this command
+
+
+def as_commands(text: str) -> str:
+    """The service's text with this command's words for the lists of its routes."""
+    return re.sub(r"GET /api/(builds|images|pools|recipes)\b(?!/)", rf"{PROGRAM} \1 list", text)

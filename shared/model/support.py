@@ -108,6 +108,17 @@ def too_few_in_image(
     return _too_few(pools, replicas, advice)
 
 
+def withdrawn(image: ImageRecord) -> list[Problem]:
+    """A person has excluded the version from latest, and the request names it all the same."""
+    if not image.excluded_from_latest:
+        return []
+    message = (
+        f"version {image.version} of {image.image_name} was withdrawn (excluded from latest); "
+        "name another version, or none to get the newest one"
+    )
+    return [Problem(field="image.version", code="ImageWithdrawn", message=message)]
+
+
 def _too_few(pools: Sequence[PoolPlan], replicas: dict[str, int], advice: str) -> list[Problem]:
     return [
         Problem(

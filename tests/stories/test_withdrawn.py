@@ -26,7 +26,8 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
         assert (ended.code, "excluded from latest" in ended.out) == (0, True), ended.err
         world.engine.advance(600)
         world.build(pools_only("r1", a_pool("dev")))
-        world.build(pools_only("r2", a_pool("named", image="1.0.1")))
+        named = world.build(pools_only("r2", a_pool("named", image="1.0.1")))
+        assert [warning["code"] for warning in named["warnings"]] == ["ImageWithdrawn"]
         shown = world.ask(
             catalogue.show_image, gallery="batchImageGallery", name=DEFINITION, version="latest"
         )
@@ -34,6 +35,8 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
         assert terminal.type(f"images restore batchImageGallery {DEFINITION} 1.0.1").code == 0
         world.engine.advance(600)
         world.build(pools_only("r3", a_pool("again")))
+        unknown = terminal.type(f"pools show {ACCOUNT} nope")
+        assert (unknown.code, "./batch-prep.sh pools list" in unknown.err) == (2, True)
     assert [image_of(world, pool) for pool in ("dev", "named", "again")] == [
         "1.0.0",
         "1.0.1",
