@@ -17,12 +17,14 @@ _SIDE_BY_SIDE = 8
 
 
 def impacts(plan: BuildPlan, found: Findings, services: Services) -> list[tuple[PoolPlan, Impact]]:
-    """What the build would do to each pool; nothing is known without an account, or an image that
-    should be there.
+    """What the build would do to each pool: without a Batch account, it creates them all. Nothing
+    is known without an image that should be there, or where a blocker hides the account.
     """
     endpoint = plan.account.endpoint if plan.account else None
-    if endpoint is None or (plan.image is None and found.image is None):
+    if plan.image is None and found.image is None:
         return []
+    if endpoint is None:
+        return [] if found.blockers else [(p, Impact(action="create")) for p in plan.pools]
 
     def look(pool: PoolPlan) -> Impact:
         return pool_impact.of(services, pool, found.image, _ANY_TIME, endpoint)

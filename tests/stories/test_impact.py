@@ -51,6 +51,15 @@ def test_a_plan_says_what_becomes_of_each_pool(with_pool: World) -> None:
     assert full["action"] == "empty"
 
 
+def test_without_an_account_every_pool_is_created(world: World) -> None:
+    """The plan of a first build."""
+    found = plan(world, a_request(pools=[a_pool("dev"), a_pool("test")]))["changes"]
+    assert [(each["pool"], each["action"]) for each in found] == [
+        ("dev", "create"),
+        ("test", "create"),
+    ]
+
+
 def test_the_command_shows_it(with_pool: World) -> None:
     """And a pool that must not exist is a blocker of the plan, too: both end with 2."""
     with served.terminal(with_pool) as terminal:
