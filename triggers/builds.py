@@ -121,7 +121,7 @@ def resume_build(call: Call) -> Answer:
         acceptance.claim_image(records, plan)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
-    if not records.reopen_build(build):
+    if not records.reopen_build(build, call.services.now()):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     return Answer(
         status=202,

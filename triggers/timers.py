@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
@@ -18,6 +19,7 @@ from triggers.http import Begin
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
+_BEGINNING = timedelta(minutes=5)  # longer than a request lasts
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
 
@@ -65,12 +67,20 @@ async def _goes_on(client: Any, build: str) -> bool:
     return any(str(status.instance_id).startswith(prefix) for status in found)
 
 
+def _is_recent(moment: str | None, now: str) -> bool:
+    """Whether the request that wrote this time may still be beginning its orchestration."""
+    if not moment:
+        return False
+    return datetime.fromisoformat(now) - datetime.fromisoformat(moment) < _BEGINNING
+
+
 async def _taken_up(services: Services, client: Any, row: Row) -> bool:
     """The app died between accepting a request and beginning it. False where that cannot be made
     good: the sweep closes the record then.
     """
     if row.get("Outcome"):  # a resume that never began: the build is as resumable as before
-        await asyncio.to_thread(services.records.close_again, row)
+        if not _is_recent(row.get("ReopenedAt"), services.now()):
+            await asyncio.to_thread(services.records.close_again, row)
         return True
     if row["Mode"] in {Mode.RESIZE_POOL, Mode.DELETE_POOL}:
         return False  # a person asks again: the pool may have changed since

@@ -104,12 +104,13 @@ class Builds:
         self._tables.update(BUILDS, "build", build, change)
         self._show(build)
 
-    def reopen_build(self, build: str) -> bool:
+    def reopen_build(self, build: str, now: str) -> bool:
         """Let an ended build go on; False if it has not ended."""
         row = self.build(build)
         if row is None or row["State"] not in {"failed", "cancelled"}:
             return False
-        reopened = self._tables.replace(BUILDS, row, {"State": "accepted", "Cancel": False})
+        values = {"State": "accepted", "Cancel": False, "ReopenedAt": now}
+        reopened = self._tables.replace(BUILDS, row, values)
         self._show(build)
         return reopened
 

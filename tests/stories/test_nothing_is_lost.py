@@ -301,12 +301,24 @@ def test_a_resume_that_never_began_can_be_asked_again(world: World) -> None:
     """The app died between reopening the build and starting it."""
     world.fault({**NO_CAPACITY, "operation": VERSION})
     failed = world.build(image_only())["buildId"]
-    assert world.records.reopen_build(failed)
+    assert world.records.reopen_build(failed, world.services.now())
 
+    world.engine.advance(600)
     world.sweep()
 
     assert world.show(failed)["state"] == "failed"
     assert world.resume(failed)["state"] == "succeeded"
+
+
+def test_a_sweep_leaves_a_resume_alone_that_is_just_beginning(world: World) -> None:
+    """Between the two steps of the request the build looks as if it had never begun."""
+    world.fault({**NO_CAPACITY, "operation": VERSION})
+    failed = world.build(image_only())["buildId"]
+    assert world.records.reopen_build(failed, world.services.now())
+
+    world.sweep()
+
+    assert world.show(failed)["state"] == "running"
 
 
 def test_a_build_that_ends_while_the_sweep_looks_keeps_its_outcome(world: World) -> None:
