@@ -72,7 +72,7 @@ build_for_older_kernel() { # VERSION; the newest kernel of the same series for w
 kernels_to_try() { # KERNEL; that of the last image, if it is another and still to be had, then older ones of the series
   local last=${LAST_GOOD_KERNEL:-}
   [[ -z $last || $last == "$1" ]] || ! offers_kernel "$last" || printf '%s\n' "$last"
-  older_kernels "$1" | grep -vxF -- "${last:-none}"
+  older_kernels "$1" | { grep -vxF -- "${last:-none}" || true; }
 }
 
 offers_kernel() { # KERNEL; with headers
@@ -92,8 +92,12 @@ older_kernels() { # KERNEL; of its series and flavour, with headers; the newest 
   } | sort -Vru | sed "0,/^${1//./\\.}$/d"
 }
 
-replace_kernel() { # OLD NEW; with its meta packages, which would bring it back; DKMS may fail again, and is asked later
-  local packages=("linux-image-$2" "linux-headers-$2" "linux-image-$1-") name
+# The meta packages go, too: they would bring the old kernel back. apt takes none of them away that is held, whatever it is
+# allowed to change. DKMS may fail again, and is asked later.
+replace_kernel() { # OLD NEW
+  local packages=("linux-image-$2" "linux-headers-$2" "linux-image-$1-") held=()
+  mapfile -t held < <(installed_packages 'linux-*')
+  [[ ${#held[@]} -eq 0 ]] || apt-mark unhold "${held[@]}"
   [[ -z $(package_version "linux-headers-$1") ]] || packages+=("linux-headers-$1-")
   apt_get --allow-change-held-packages --allow-downgrades install --no-install-recommends "${packages[@]}" ||
     log "apt-get does not finish the change from kernel $1 to $2"
