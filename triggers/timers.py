@@ -40,12 +40,12 @@ async def begin_sweep(services: Services, client: Any) -> None:
     """Take up what was accepted and never begun, then sweep; one sweep at a time."""
     dead: list[str] = []
     for build in await asyncio.to_thread(services.records.running):
-        status = await client.get_status(build.key)
-        state = status.runtime_status.name if status and status.runtime_status else None
-        if state is not None and state not in _OVER:
+        if await _is_active(client, build.key):
             continue
         row = await asyncio.to_thread(services.records.build, build.key)
         if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over by now
+            continue
+        if await _is_active(client, row.key):  # it has begun since it was looked at
             continue
         if row["State"] == "accepted" and await _taken_up(services, client, row):
             continue
@@ -53,6 +53,13 @@ async def begin_sweep(services: Services, client: Any) -> None:
             dead.append(row.key)
     name = names.Orchestrator.CLEAN_UP.value
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
+
+
+async def _is_active(client: Any, instance: str) -> bool:
+    """Whether Durable has an instance that goes on."""
+    status = await client.get_status(instance)
+    state = status.runtime_status.name if status and status.runtime_status else None
+    return state is not None and state not in _OVER
 
 
 async def _goes_on(client: Any, build: str) -> bool:

@@ -167,6 +167,7 @@ def test_a_durable_client_that_is_down_is_a_503(failed: World, route: Route) -> 
     response = send(world, route, body or b"", params=params, client=down)
     assert is_refusal(response, route, 503, "NotBegun")
     assert int(response.headers["Retry-After"]) > 0
+    world.engine.advance(600)
     world.sweep()
     world.engine.run_until_idle()
     new = [b for b in world.builds() if b["buildId"] not in before]

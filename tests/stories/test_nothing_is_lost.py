@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from local.functions_host.local_client import open_client
 from shared.base.names import Orchestrator
 from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
 from tests.world import World, a_pool, a_request, image_only
-from triggers import builds, leftovers
+from triggers import builds, leftovers, timers
 
 VERSION = "galleryVersions.create"
 NO_CAPACITY = {"effect": "allocation", "code": "InternalExecutionError", "message": "try later"}
@@ -251,6 +254,26 @@ def test_a_request_that_was_never_begun_is_taken_up(world: World) -> None:
     world.engine.run_until_complete(build)
 
     assert world.show(build)["state"] == "succeeded"
+
+
+def test_a_build_that_begins_while_the_sweep_looks_is_not_closed(world: World) -> None:
+    """Durable knew no instance; a moment later the build ran, and its record said so."""
+    begin = builds.start_build(_call(world, image_only())).begin
+    client = open_client(world.engine)
+    look = client.get_status
+
+    async def look_before_it_begins(build: str) -> object:
+        found = await look(build)
+        if world.engine.status(build) is None:
+            world.engine.start(begin.orchestrator, begin.plan.to_wire(), build)
+            while world.records.build(build)["State"] == "accepted":
+                world.engine.step()
+        return found
+
+    client.get_status = look_before_it_begins
+    asyncio.run(timers.begin_sweep(world.services, client))
+
+    assert world.engine.run_until_complete("clean_up").output["closed"] == []
 
 
 def _call(world: World, body: dict) -> object:
