@@ -99,7 +99,7 @@ def interruptions(
         if impact.running:
             message = (
                 f"pool {plan.pool_id} runs tasks on {impact.running} of its nodes, and this "
-                f"request would {impact.action} it ({_told(impact)}): wait for them to end, or say "
+                f"request would {impact.action} it ({_why(impact)}): wait for them to end, or say "
                 '"interruptTasks": true (--yes)'
             )
             field = f"pools[{index}].interruptTasks"
@@ -107,5 +107,5 @@ def interruptions(
     return problems
 
 
-def _told(impact: Impact) -> str:
+def _why(impact: Impact) -> str:
     return ", ".join(f"{name}: {why}" for name, why in impact.reasons.items())

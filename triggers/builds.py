@@ -16,11 +16,15 @@ from triggers.http import Answer, Begin, Call
 
 def start_build(call: Call) -> Answer:
     """Start a build of an image, of pools, or of both."""
-    records, config, data = call.services.records, call.services.azure.config, call.json()
+    config = call.services.azure.config
     try:
-        acceptance.check_room(records, data, config)
         accepted = acceptance.accept(
-            records, data, config, now=call.services.now(), fallback_id=call.services.new_id()
+            call.services.records,
+            call.json(),
+            config,
+            now=call.services.now(),
+            fallback_id=call.services.new_id(),
+            limit=config.running_builds_max,
         )
     except TooManyBuilds as crowd:
         return http.again(429, "TooManyBuilds", str(crowd), 60)

@@ -19,8 +19,7 @@ from pydantic import (
 
 from shared.base import endpoints, storage
 from shared.base.allow_lists import AllowLists
-from shared.base.setting import READ_ELSEWHERE, Setting
-from shared.base.setting import setting as _setting
+from shared.base.setting import READ_ELSEWHERE, Setting, setting
 from shared.base.time_scale import TimeScale
 
 
@@ -50,60 +49,60 @@ class Settings(AllowLists):
         frozen=True, extra="ignore", loc_by_alias=False, validate_default=True
     )
 
-    storage_account: str | None = _setting(
+    storage_account: str | None = setting(
         f"{_STORAGE}__accountName",
         "The name of the app's storage account, which the app opens as its identity.",
         default=None,
         pattern="^[a-z0-9]{3,24}$",
         rule="3 to 24 lower-case letters and digits",
     )
-    storage_credential: str | None = _setting(
+    storage_credential: str | None = setting(
         f"{_STORAGE}__credential",
         "How an identity is found: in Azure, as a managed identity.",
         default=None,
         pattern="(?i)^managedidentity$",
         rule="managedidentity",
     )
-    storage_client_id: str | None = _setting(
+    storage_client_id: str | None = setting(
         f"{_STORAGE}__clientId",
         "The client id of the user-assigned identity that opens the storage account.",
         default=None,
         words="the system-assigned identity",
     )
-    storage_blob_uri: Endpoint | None = _setting(
+    storage_blob_uri: Endpoint | None = setting(
         storage.URIS[0],
         f"The account's blob service, outside the public cloud. {_INSTEAD}",
         default=None,
     )
-    storage_queue_uri: Endpoint | None = _setting(
+    storage_queue_uri: Endpoint | None = setting(
         storage.URIS[1], f"The account's queue service, likewise. {_INSTEAD}", default=None
     )
-    storage_table_uri: Endpoint | None = _setting(
+    storage_table_uri: Endpoint | None = setting(
         storage.URIS[2], f"The account's table service, likewise. {_INSTEAD}", default=None
     )
-    storage_connection_string: str | None = _setting(
+    storage_connection_string: str | None = setting(
         _STORAGE,
         "The connection string of the app's storage account, where it is not opened as an "
         "identity. It takes precedence over all of the above.",
         default=None,
     )
-    subscription_id: str = _setting(
+    subscription_id: str = setting(
         "AZURE_SUBSCRIPTION_ID", "The subscription in which images and pools are made."
     )
-    resource_manager_endpoint: ResourceManager = _setting(
+    resource_manager_endpoint: ResourceManager = setting(
         "AZURE_RESOURCE_MANAGER_ENDPOINT",
         "The address of Azure Resource Manager, which says in which cloud the app works.",
         default=f"https://{endpoints.PUBLIC}",
         rule="that of the public cloud, https://management.usgovcloudapi.net or "
         "https://management.chinacloudapi.cn; another one is accepted on this machine only",
     )
-    retail_prices_endpoint: Endpoint = _setting(
+    retail_prices_endpoint: Endpoint = setting(
         "AZURE_RETAIL_PRICES_ENDPOINT",
         "The public price list from which a plan takes its cost.",
         default="https://prices.azure.com",
         rule=_HTTPS,
     )
-    host_name: str | None = _setting(
+    host_name: str | None = setting(
         "WEBSITE_HOSTNAME",
         "The host name of the app in the URLs of its answers. Azure sets it.",
         default=None,
@@ -111,52 +110,52 @@ class Settings(AllowLists):
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
         rule="a host name, with or without a port",
     )
-    client_id: str | None = _setting(
+    client_id: str | None = setting(
         "AZURE_CLIENT_ID", "The client id of the app's user-assigned identity.", default=None
     )
-    tenant_id: str | None = _setting(
+    tenant_id: str | None = setting(
         "AZURE_TENANT_ID", "The tenant in which the builder logs in to a registry.", default=None
     )
-    default_resource_group: str = _setting(
+    default_resource_group: str = setting(
         "DEFAULT_RESOURCE_GROUP",
         "The resource group of a request that names none.",
         default="batch-images-rg",
     )
-    default_location: str = _setting(
+    default_location: str = setting(
         "DEFAULT_LOCATION", "The region of a request that names none.", default="swedencentral"
     )
-    default_gallery: str = _setting(
+    default_gallery: str = setting(
         "DEFAULT_GALLERY", "The gallery of a request that names none.", default="batchImageGallery"
     )
-    default_image_name: str = _setting(
+    default_image_name: str = setting(
         "DEFAULT_IMAGE_NAME",
         "How the image definition of a request that names none begins; its system and its driver "
         "follow, as in `batchCustomImage-ubuntu-24.04-gpu`.",
         default="batchCustomImage",
     )
-    default_pool_id: str = _setting(
+    default_pool_id: str = setting(
         "DEFAULT_POOL_ID", "The id of a pool without one.", default="myBatchPool"
     )
-    default_batch_account: str | None = _setting(
+    default_batch_account: str | None = setting(
         "DEFAULT_BATCH_ACCOUNT",
         "The Batch account of a request that names none.",
         default=None,
         words="derived from the resource group",
     )
-    default_vm_size: str = _setting(
+    default_vm_size: str = setting(
         "DEFAULT_VM_SIZE", "The size of builder VMs and nodes.", default="Standard_D2s_v5"
     )
-    default_gpu_vm_size: str = _setting(
+    default_gpu_vm_size: str = setting(
         "DEFAULT_GPU_VM_SIZE",
         "The size of builder VMs and nodes with a GPU.",
         default="Standard_NC4as_T4_v3",
     )
-    verify_image: str = _setting(
+    verify_image: str = setting(
         "VERIFY_IMAGE",
         "The container image that the verification runs on pools without a preloaded one.",
         default="mcr.microsoft.com/azurelinux/busybox:1.36",
     )
-    keep_hours: float = _setting(
+    keep_hours: float = setting(
         "KEEP_HOURS",
         "For how many hours a failed build keeps the resources with which it can be resumed.",
         default=4,
@@ -164,7 +163,7 @@ class Settings(AllowLists):
         le=168,
         rule="a number from 0 to 168",
     )
-    build_retention_days: float = _setting(
+    build_retention_days: float = setting(
         "BUILD_RETENTION_DAYS",
         "After how many days the sweep removes the records and logs of builds that have ended, and "
         "refused messages; 0 keeps them.",
@@ -173,7 +172,7 @@ class Settings(AllowLists):
         le=3650,
         rule="a number from 0 to 3650",
     )
-    context_retention_days: float = _setting(
+    context_retention_days: float = setting(
         "CONTEXT_RETENTION_DAYS",
         "After how many days the sweep removes an uploaded context that no recorded build and no "
         "recipe names; 0 keeps it.",
@@ -182,7 +181,7 @@ class Settings(AllowLists):
         le=3650,
         rule="a number from 0 to 3650",
     )
-    history_retention_days: Annotated[float, AfterValidator(_zero_or_14_days)] = _setting(
+    history_retention_days: Annotated[float, AfterValidator(_zero_or_14_days)] = setting(
         "HISTORY_RETENTION_DAYS",
         "After how many days the sweep removes Durable's history of an orchestration that has "
         "ended; 0 keeps it.",
@@ -191,7 +190,7 @@ class Settings(AllowLists):
         le=3650,
         rule="0, or a number from 14 to 3650",
     )
-    running_builds_max: int = _setting(
+    running_builds_max: int = setting(
         "MAX_RUNNING_BUILDS",
         "With so many builds running, `POST /api/builds` answers 429; 0 sets no limit. Pool "
         "requests from the queue and the weekly rebuild have their own pace, and are not refused.",
@@ -200,7 +199,7 @@ class Settings(AllowLists):
         le=1000,
         rule="a whole number from 0 to 1000",
     )
-    pool_width: int = _setting(
+    pool_width: int = setting(
         "POOL_WIDTH",
         "How many pools of one build are created side by side.",
         default=100,
@@ -208,7 +207,7 @@ class Settings(AllowLists):
         le=100,
         rule="a whole number from 1 to 100",
     )
-    rebuild_width: int = _setting(
+    rebuild_width: int = setting(
         "REBUILD_WIDTH",
         "How many recipes are rebuilt side by side.",
         default=5,
@@ -217,7 +216,7 @@ class Settings(AllowLists):
         rule="a whole number from 1 to 50",
     )
     # The builder's script accepts nothing else (provisioning/parts/install_driver.sh).
-    grid_driver_version: str | None = _setting(
+    grid_driver_version: str | None = setting(
         "GRID_DRIVER_VERSION",
         "The version of another GRID driver.",
         default=None,
@@ -225,7 +224,7 @@ class Settings(AllowLists):
         pattern=r"^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$",
         rule="a version such as 570.211.01",
     )
-    grid_driver_url: str | None = _setting(
+    grid_driver_url: str | None = setting(
         "GRID_DRIVER_URL",
         "The address of another GRID driver.",
         default=None,
@@ -233,31 +232,31 @@ class Settings(AllowLists):
         pattern=r"^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$",
         rule="a .run file at https://download.microsoft.com",
     )
-    grid_driver_sha256: str | None = _setting(
+    grid_driver_sha256: str | None = setting(
         "GRID_DRIVER_SHA256",
         "The checksum of the GRID driver's file; `NVadsA10_v5` sizes cannot be built without it.",
         default=None,
         pattern=r"^[0-9a-f]{64}$",
         rule="64 hexadecimal digits in lower case",
     )
-    step_log_container_url: str | None = _setting(
+    step_log_container_url: str | None = setting(
         "STEP_LOG_CONTAINER_URL",
         "The blob container for the scripts' whole logs and for bills of materials; the app makes "
         "it if it is in the app's own storage.",
         default=None,
     )
-    step_log_identity_id: str | None = _setting(
+    step_log_identity_id: str | None = setting(
         "STEP_LOG_IDENTITY_ID",
         "The resource id of the user-assigned identity with which the builder writes there; needed "
         "with a container.",
         default=None,
     )
-    step_log_identity_client_id: str | None = _setting(
+    step_log_identity_client_id: str | None = setting(
         "STEP_LOG_IDENTITY_CLIENT_ID",
         "The client id of the same identity.",
         default=None,
     )
-    time_scale: Annotated[TimeScale | None, BeforeValidator(_time_scale)] = _setting(
+    time_scale: Annotated[TimeScale | None, BeforeValidator(_time_scale)] = setting(
         "BATCH_PREP_TIME_SCALE",
         "For tests against a simulated Azure whose time runs faster than real time: how many of "
         "its seconds pass in one, and since when. Leave it empty on Azure.",

@@ -49,26 +49,33 @@ class TooManyBuilds(Exception):  # noqa: N818
     """As many builds run as MAX_RUNNING_BUILDS allows."""
 
 
-def check_room(records: Records, data: object, settings: Settings) -> None:
+def _check_room(records: Records, request: Build, limit: int) -> None:
     """Raises TooManyBuilds for a request whose build would be one too many. Requests that arrive at
     the same moment may go beyond the limit: it protects the app, and is no quota.
     """
-    limit = settings.running_builds_max
-    request = parsing.parse_build(data, settings)
     known = request.request_id and records.build(names.build_id(request.request_id))
-    if limit and not known and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
+    if not known and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
         message = f"{limit} builds are running, as many as MAX_RUNNING_BUILDS allows"
         raise TooManyBuilds(f"{message}; send the request again when some have ended")
 
 
 def accept(
-    records: Records, data: object, settings: Settings, *, now: str, fallback_id: str = ""
+    records: Records,
+    data: object,
+    settings: Settings,
+    *,
+    now: str,
+    fallback_id: str = "",
+    limit: int = 0,
 ) -> Accepted:
-    """Parse and take POST /api/builds. `fallback_id` serves requests without an id.
+    """Parse and take a request for a build. `fallback_id` serves requests without an id; with
+    `limit` builds running, a new one is too many.
 
-    Raises RequestRefused (nothing is written) or RequestConflict.
+    Raises RequestRefused (nothing is written), RequestConflict or TooManyBuilds.
     """
     request = parsing.parse_build(data, settings)
+    if limit:
+        _check_room(records, request, limit)
     return accept_parsed(records, request, settings, now=now, fallback_id=fallback_id)
 
 
