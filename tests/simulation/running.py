@@ -78,9 +78,10 @@ def finish(world: SimulatedWorld) -> None:
     world.azure.settle()
     world.be_calm()
     world.problems += invariants.broken_at_rest(world)
-    for _ in range(2):  # the first one takes up and closes what was cut off
+    # The first sweep takes up and closes what was cut off; by the second, its pools have expired.
+    for _ in range(2):
         world.begin_sweep()
-        world.engine.advance(_DAY / 2)
+        world.engine.advance(_DAY)
     world.azure.settle()
 
 

@@ -95,12 +95,13 @@ class Story:
 
 
 def _claims(arrival: Arrival) -> list[str]:
-    """What no other request may touch: the image it makes or takes, the pools it makes."""
+    """What no other request may touch: its id, the image it makes or takes, the pools it makes."""
     body = arrival.body
+    own = [f"request {body['requestId']}"] if "requestId" in body else []
     pools = body.get("pools") or ([body["pool"]] if "pool" in body else [])
     image = body["image"]
     taken = [] if image.get("gallery") == foreign.GALLERY else [f"image {image['name']}"]
-    return [*taken, *(f"pool {p['id']}" for p in pools)]
+    return [*own, *taken, *(f"pool {p['id']}" for p in pools)]
 
 
 def draw(seed: int) -> Story:
