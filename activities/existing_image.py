@@ -62,6 +62,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
+    warnings += image_choice.unneeded_driver(wanted, image, plan.pools, counted)
     return Findings(blockers=unsuitable, warnings=warnings, image=image)
 
 

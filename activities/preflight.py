@@ -237,7 +237,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     skus = _compute_sizes(services, image.location, poll)
     usages, today = sdk.listed_at(services.azure.compute.usage.list, image.location)
     problems, usable = [], []
-    for name in image.sizes:
+    for name in image.sizes if skus else ():
         problem = _builder_problem(image, name, skus, usages)
         if problem:
             problems.append(problem)
@@ -260,11 +260,13 @@ def _region_problems(services: Services, image: ImagePlan, poll: PollState) -> l
     """The regions that are none of the subscription's: Azure would only refuse the version, after
     everything else.
     """
-    others = [region for region in image.target_regions if region != image.location]
-    unknown = [region for region in others if not _compute_sizes(services, region, poll)]
+    regions = dict.fromkeys([image.location, *image.target_regions])
+    unknown = [region for region in regions if not _compute_sizes(services, region, poll)]
+    if not unknown:
+        return []
+    field = "image.location" if image.location in unknown else "image.targetRegions"
     message = f"Azure offers this subscription no VM size in {', '.join(unknown)}: correct the name"
-    field = "image.targetRegions"
-    return [Problem(field=field, code="RegionNotOffered", message=message)] if unknown else []
+    return [Problem(field=field, code="RegionNotOffered", message=message)]
 
 
 def _storage_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:

@@ -52,6 +52,19 @@ def ambiguity(version: str, fitting: Sequence[ImageRecord]) -> Problem | None:
     return Problem(field="image.name", code="ImageAmbiguous", message=message)
 
 
+def unneeded_driver(
+    wanted: ImageReference, image: ImageRecord, pools: Sequence[PoolPlan], counted: dict[str, int]
+) -> list[Problem]:
+    """A warning where the request names no image and pools without GPUs get one with a driver."""
+    if wanted.choice is None or not image.gpu_enabled or _need_gpus(pools, counted):
+        return []
+    message = (
+        f"no image without a GPU driver can be used, so the pools get {image.image_name} "
+        f"{image.version}, which has one: give image.name to choose, or gpu false to refuse it"
+    )
+    return [Problem(field="image.gpu", code="ImageHasDriver", message=message)]
+
+
 def none_suits(
     wanted: ImageReference, choice: ImageChoice, images: Iterable[ImageRecord]
 ) -> Problem:

@@ -118,6 +118,13 @@ def test_machines_boot_securely_unless_a_driver_forbids_it(
     assert machine["securityProfile"]["uefiSettings"]["secureBootEnabled"] is secure
 
 
+def test_an_unknown_region_is_named_once_and_not_as_a_size(world: World) -> None:
+    """Every size is missing there: the sizes are not what is wrong."""
+    build = world.build(image_only(location="atlantis"))
+    (detail,) = build["error"]["details"]
+    assert (detail["field"], detail["code"]) == ("image.location", "RegionNotOffered")
+
+
 def test_an_unknown_target_region_is_found_before_anything_is_made(world: World) -> None:
     """Azure would refuse the version of a builder that has been installed for half an hour."""
     regions = [{"name": name} for name in ("swedencentral", "westus", "atlantis", "lemuria")]

@@ -64,6 +64,22 @@ def test_pools_without_a_named_image_are_told_that_all_are_withdrawn() -> None:
     )
 
 
+def test_a_driver_that_pools_do_not_need_is_said_before() -> None:
+    """The image for CPU pools was withdrawn: the only one left has a driver."""
+    world = world_after(image_only(), image_only("r2", gpu=True))
+    withdrawn = world.ask(
+        existing.change_image,
+        {"excludeFromLatest": True},
+        gallery="batchImageGallery",
+        name=DEFINITION,
+        version="1.0.0",
+    )
+    assert withdrawn.status == 200
+    plan = world.ask(builds.plan_build, pools_only("r3", a_pool("dev")))
+    assert [warning["code"] for warning in plan.body["warnings"]] == ["ImageHasDriver"]
+    assert plan.body["blockers"] == []
+
+
 def test_a_cancel_that_comes_too_late_says_what_appears(world: World) -> None:
     """Azure does not stop the publication once it has begun."""
     build = world.start(image_only())
