@@ -247,7 +247,7 @@ def no_remedy_is_given_twice(world: SimulatedWorld) -> Iterator[str]:
     a build that meets the nodes which an earlier one could not remove.
     """
     is_stuck = any(fault.get("method") == "PATCH" for fault in world.story.faults)
-    builds = len(world.build_rows()) + len(world.resumed) if is_stuck else 1
+    builds = len(world.build_rows()) + world.resumed.total() if is_stuck else 1
     given = collections.Counter(
         w.path for w in world.writes if w.path.endswith(("/reboot", "/reimage"))
     )

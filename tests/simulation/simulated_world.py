@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import functools
 import json
@@ -53,7 +54,7 @@ class SimulatedWorld(World):
         self.began = self.clock.now()
         self.writes: list[Write] = []
         self.accepted: dict[str, Arrival] = {}  # what was answered 202, by build
-        self.resumed: set[str] = set()
+        self.resumed: collections.Counter[str] = collections.Counter()  # tries by build
         self.answers: list[str] = []
         self.crash_points: list[str] = []
         self.problems: list[str] = []  # seen on the way, not at the end
@@ -163,7 +164,7 @@ class SimulatedWorld(World):
         answer = self.ask(builds.resume_build, id=build)
         self._take(arrival, answer)
         if answer.status == 202:
-            self.resumed.add(build)
+            self.resumed[build] += 1
 
     def _rebuild(self) -> None:
         asyncio.run(timers.begin_rebuild(local_client.open_client(self.engine)))
