@@ -14,6 +14,8 @@ TESTS ?= tests
 MACHINES ?= scripted
 ROOTS ?= .batch-prep/roots
 SHELL_FILES = batch-prep.sh .ci/run .ci/find-python $(shell find provisioning tests -name '*.sh' | sort)
+# What others get to read or run; the tests hold made-up secrets on purpose.
+PUBLISHED = function_app.py activities orchestrators shared triggers cli local infra provisioning release docs '*.md' '*.json' '*.yaml' ':!package-lock.json'
 SHFMT := $(VENV)/bin/shfmt -i 2 -ci
 export BATCH_PREP_VENV := $(VENV)
 # Each process would compile every module anew.
@@ -26,7 +28,7 @@ help: ## List the targets
 .PHONY: setup
 setup: $(VENV)/.stamp $(DURABLE2)/.stamp node_modules/.package-lock.json ## Install what is needed here; quick when done already
 
-$(VENV)/.stamp: requirements.txt requirements-dev.txt
+$(VENV)/.stamp: requirements-dev.txt
 	@if [[ ! -x $(PY) ]]; then \
 	  python=$$(.ci/find-python $(PYTHON)); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); \
 	fi
@@ -112,12 +114,17 @@ bench: setup ## Measure everything in simulated minutes (SCENARIOS="full_1_pools
 
 .PHONY: check
 check: setup ## Check format, lint, types and shell scripts
-	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync=target check-types check-style check-shell
+	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync=target check-types check-style check-shell check-security
 	@echo "All checks passed."
 
 .PHONY: check-types
 check-types: ## Check the types
 	@$(PY) -m mypy --no-error-summary
+
+.PHONY: check-security
+check-security: ## Look for secrets in what is published
+	@git ls-files -z $(PUBLISHED) | xargs -0 $(VENV)/bin/detect-secrets-hook --cores 1 \
+	  --exclude-lines Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6 # of Azurite, and public
 
 .PHONY: check-style
 check-style: ## Check format and lint of the Python code
@@ -128,6 +135,25 @@ check-style: ## Check format and lint of the Python code
 check-shell: ## Check the shell scripts
 	@$(VENV)/bin/shellcheck $(SHELL_FILES)
 	@$(SHFMT) -d $(SHELL_FILES)
+
+.PHONY: lock
+lock: setup ## Resolve requirements*.in anew, with hashes (UPGRADE=1 takes the newest versions)
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  $(if $(UPGRADE),--upgrade) requirements.in --output-file requirements.txt
+	@$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  $(if $(UPGRADE),--upgrade) requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
+
+.PHONY: audit
+audit: setup ## Ask PyPI's advisories about every locked package (needs the network)
+	@$(PY) -m uv tool run --quiet pip-audit@2.10.1 --require-hashes --disable-pip --progress-spinner off -r requirements.txt
+
+.PHONY: package
+package: setup ## Write what is deployed, and its bill of materials, into dist/
+	@$(PY) -m release package
+
+.PHONY: release
+release: check ## Commit, tag and package a version (VERSION=1.2.0)
+	@$(PY) -m release version $(or $(VERSION),$(error give VERSION=1.2.0))
 
 .PHONY: format
 format: setup ## Format Python and shell

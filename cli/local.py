@@ -85,6 +85,16 @@ AzureEndpoint = Annotated[
         help="Where the app reaches Azure instead (a proxy, say).",
     ),
 ]
+AppFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--app",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Run the app of this folder, such as an unpacked package.",
+    ),
+]
 
 
 @app.command()
@@ -98,11 +108,14 @@ def up(
     machines: Machines = stack.Machines.SCRIPTED,
     roots: Roots = None,
     azure_endpoint: AzureEndpoint = None,
+    app_folder: AppFolder = None,
 ) -> None:
     """Start it and stay until Ctrl-C or `local down`."""
     around = surroundings_of(context)
     folder = around.state_folder(state)
-    options = _options(folder, port, time_scale, faults, seed, machines, roots, azure_endpoint)
+    options = _options(
+        folder, port, time_scale, faults, seed, machines, roots, azure_endpoint, app_folder
+    )
     try:
         code = stack.up(options, around.say)
     except stack.StackError as error:
@@ -132,6 +145,7 @@ def run(
     machines: Machines = stack.Machines.SCRIPTED,
     roots: Roots = None,
     azure_endpoint: AzureEndpoint = None,
+    app_folder: AppFolder = None,
 ) -> None:
     """Start a fresh stack on free ports, run COMMAND against it, stop it; exits as COMMAND does.
 
@@ -139,7 +153,9 @@ def run(
     """
     around = surroundings_of(context)
     folder = Path(state).resolve() if state else Path(tempfile.mkdtemp(prefix="batch-prep-"))
-    options = _options(folder, port, time_scale, faults, seed, machines, roots, azure_endpoint)
+    options = _options(
+        folder, port, time_scale, faults, seed, machines, roots, azure_endpoint, app_folder
+    )
     code = _run_beside(options, command, around)
     if code == 0 and not state:
         shutil.rmtree(folder)
@@ -157,6 +173,7 @@ def _options(
     machines: stack.Machines,
     roots: Path | None,
     azure_endpoint: str | None,
+    app_folder: Path | None,
 ) -> stack.Options:
     """The stack that the flags of `up` and `run` describe, with its state in `folder`."""
     return stack.Options(
@@ -168,6 +185,7 @@ def _options(
         machines=machines,
         roots=roots.resolve() if roots else None,
         azure_endpoint=azure_endpoint,
+        app=app_folder.resolve() if app_folder else stack.ROOT,
     )
 
 

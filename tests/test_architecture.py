@@ -33,6 +33,7 @@ ALLOWED = {
     "triggers": {"triggers", "orchestrators", "activities", "shared"},
     "cli": {"cli", "local"},  # local: only to start and stop a stack
     "local": {"local"},
+    "release": {"release"},
     "bench": {"bench", "local", "tests", *APP},  # tests: only their world
 }
 # The rooms of shared/ from the ground up: each may import those before it, and itself.

@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--machines", type=layout.Machines, default=layout.Machines.SCRIPTED)
     parser.add_argument("--roots", type=Path, help="what real machines are made from")
     parser.add_argument("--azure-endpoint")
+    parser.add_argument("--app", type=Path, default=layout.ROOT)
     given = parser.parse_args()
     options = layout.Options(
         state=given.state.resolve(),
@@ -30,6 +31,7 @@ def main() -> int:
         machines=given.machines,
         roots=given.roots.resolve() if given.roots else None,
         azure_endpoint=given.azure_endpoint,
+        app=given.app.resolve(),
     )
     try:
         return supervisor.up(options, lambda text: print(text, file=sys.stderr, flush=True))

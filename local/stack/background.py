@@ -15,7 +15,7 @@ import psutil
 
 from local import private_files
 from local.stack import child, layout, record
-from local.stack.layout import Machines, Options, StackError
+from local.stack.layout import ROOT, Machines, Options, StackError
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 180.0  # three processes one after the other, each within its own limit
@@ -83,6 +83,7 @@ def arguments(options: Options) -> list[str]:
         ("--machines", None if options.machines is Machines.SCRIPTED else options.machines),
         ("--roots", options.roots),
         ("--azure-endpoint", options.azure_endpoint),
+        ("--app", None if options.app == ROOT else options.app),
     ):
         line += [] if value is None else [name, str(value)]
     return line

@@ -79,6 +79,7 @@ class Options:
     roots: Path | None = None  # what real machines are made from, if not in its usual place
     record: Path | None = None  # gets every request body to Resource Manager
     azure_endpoint: str | None = None  # where the app reaches Azure instead of the simulator itself
+    app: Path = ROOT  # the folder of function_app.py; an unpacked package is one, too
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +208,7 @@ def _host(
         sys.executable,
         "-m",
         "local.functions_host",
-        str(ROOT),
+        str(options.app),
         *_common(options, ports.host),
     ]
     return Service(

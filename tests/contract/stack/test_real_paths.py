@@ -1,11 +1,13 @@
 """Every way into the app, on the real processes: command line, queue, timer; with a proxy between
-the app and its Azure, which must see all of the traffic.
+the app and its Azure, which must see all of the traffic. The app is the unpacked deployment
+package.
 """
 
 from __future__ import annotations
 
 import json
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from recording_proxy import RecordingProxy
 from stack_world import soon
 from test_real_stack import COMMAND, run
 
-from local.stack import record
+from local.stack import layout, record
+from release import package
 
 pytestmark = pytest.mark.stack
 # Half an hour of Azure's time in two seconds; what the processes themselves take stays the same.
@@ -55,7 +58,11 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The real host, simulator and Azurite; the app reaches its Azure through the proxy."""
-    state = tmp_path_factory.mktemp("paths") / "state"
+    folder = tmp_path_factory.mktemp("paths")
+    state = folder / "state"
+    package.write(layout.ROOT, folder / "package.zip")
+    with zipfile.ZipFile(folder / "package.zip") as packed:
+        packed.extractall(folder / "app")
 
     def simulator() -> str:
         found = record.read(state)
@@ -64,7 +71,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
     proxy = RecordingProxy(simulator)
     line = ["local", "up", "--port", "0", "--state", str(state), "--time-scale", TIME_SCALE]
-    process = subprocess.Popen([COMMAND, *line, "--azure-endpoint", proxy.url])
+    line += ["--azure-endpoint", proxy.url, "--app", str(folder / "app")]
+    process = subprocess.Popen([COMMAND, *line])
     try:
         assert soon(lambda: record.read(state) is not None or process.poll() is not None)
         ready = Stack(state, proxy)
