@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from activities import registry_tags
 from shared.azure import sdk
 from shared.base import names
 from shared.base.errors import Problem
+from shared.base.wire import replace
 from shared.engine.activity import Services
-from shared.model.plans import AccountPlan, ImagePlan, PoolPlan
+from shared.model.plans import AccountPlan, ImagePlan, PoolPlan, RegistryPlan
+from shared.model.results import Findings
 
 
 def account_problem(services: Services, account: AccountPlan) -> Problem | None:
@@ -25,25 +28,31 @@ def account_problem(services: Services, account: AccountPlan) -> Problem | None:
     return Problem(field="batchAccount.name", code="NameTaken", message=message)
 
 
-def image_problems(services: Services, image: ImagePlan) -> list[Problem]:
-    """The registry's name, the builder's subnet, the uploaded context."""
-    found = [_registry_problem(services, image), _context_problem(services, image)]
+def check_image(services: Services, image: ImagePlan) -> Findings:
+    """The registry's name and what the build would overwrite there, the builder's subnet, the
+    uploaded context.
+    """
+    registry = _check_registry(services, image.registry) if image.registry else Findings()
+    found = [_context_problem(services, image)]
     if not image.own_network:
         found.append(
             _subnet_problem(services, "image.outbound.subnetId", image.outbound, image.location)
         )
-    return [problem for problem in found if problem]
+    return replace(registry, blockers=registry.blockers + [each for each in found if each])
 
 
-def _registry_problem(services: Services, image: ImagePlan) -> Problem | None:
-    registry = image.registry
-    if registry is None:
-        return None
+def _check_registry(services: Services, registry: RegistryPlan) -> Findings:
     calls = services.azure.registries.registries
-    if sdk.fetch(calls.get, registry.resource_group, registry.name) is not None:
-        return None
+    found = sdk.fetch(calls.get, registry.resource_group, registry.name)
+    if found is not None:
+        return registry_tags.check(services, registry, found)
+    problem = _registry_name_problem(services, registry)
+    return Findings(blockers=[problem] if problem else [])
+
+
+def _registry_name_problem(services: Services, registry: RegistryPlan) -> Problem | None:
     asked = {"name": registry.name, "type": "Microsoft.ContainerRegistry/registries"}
-    answer = calls.check_name_availability(asked)
+    answer = services.azure.registries.registries.check_name_availability(asked)
     if answer.get("nameAvailable", True):
         return None
     message = (

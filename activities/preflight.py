@@ -246,11 +246,11 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
     missing += version_floors.problems(image) + drivers.image_problems(image)
     missing += _region_problems(services, image, poll) + _storage_problems(services, image, poll)
-    missing += named_resources.image_problems(services, image)
+    named = named_resources.check_image(services, image)
     gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
     return Findings(
-        blockers=missing + ([] if usable else problems),
-        warnings=support.system_ends_soon(plan, today),
+        blockers=missing + named.blockers + ([] if usable else problems),
+        warnings=support.system_ends_soon(plan, today) + named.warnings,
         sizes=usable,
         gpus=gpus,
     )

@@ -25,8 +25,7 @@ _BUILD_MINUTES = 60
 
 
 def _id(plan: RegistryPlan) -> str:
-    kind = "Microsoft.ContainerRegistry/registries"
-    return names.resource_id(plan.subscription_id, plan.resource_group, kind, plan.name)
+    return plan.registry_id
 
 
 def _path(plan: RegistryPlan) -> tuple[str, str]:
@@ -143,6 +142,7 @@ def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Jso
 
 
 def _schedule(services: Services, plan: RegistryPlan, poll: PollState) -> Started:
+    services.records.note_push(plan, plan.tags[names.TAG_BUILD])
     calls = services.azure.registry_tasks.registries
     source = plan.build_source or _upload_context(services, plan)
     as_caller = bool(poll.memory.get(_AS_CALLER))

@@ -60,7 +60,7 @@ def order(
         own["batchAccount"] = _batch_account(flags)
         own["pools"] = pool_arguments.pools(flags, base.get("pools"))
     notes = known.notes if mode is Mode.BATCH_ONLY else wanted.notes
-    return Order(request=_merged(base, _given(own)), notes=notes)
+    return Order(request=_agreed(flags, _merged(base, _given(own))), notes=notes)
 
 
 # ---------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
         yield from (
             f"{name} is about pools; --image-only makes none"
             for name in _NEEDS_POOLS
-            if name in typed
+            if name in typed and not (name == "--yes" and _builds_container(flags))
         )
         if len(flags.vm_size or []) > 1:
             yield "--vm-size may be given once with --image-only: there is one builder VM"
@@ -145,6 +145,11 @@ def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
         )
         if flags.save_recipe:
             yield "--save-recipe keeps what the weekly rebuild builds; --batch-only builds no image"
+
+
+def _builds_container(flags: Flags) -> bool:
+    """Whether `--yes` may be about a tag: a folder is built, or a file may say so."""
+    return bool(flags.docker_context or flags.request)
 
 
 # ---------------------------------------------------------------------------------------
@@ -179,6 +184,16 @@ def _batch_account(flags: Flags) -> dict[str, Any] | None:
         "resourceGroup": flags.resource_group,
         "location": flags.location,
     }
+
+
+def _agreed(flags: Flags, request: dict[str, Any]) -> dict[str, Any]:
+    """`--yes` also agrees to overwrite the tag of the image that is built in a registry."""
+    image = request.get("image")
+    registry = image.get("registry") if isinstance(image, dict) else None
+    build = registry.get("build") if isinstance(registry, dict) else None
+    if not flags.yes or not isinstance(build, dict):
+        return request
+    return _merged(request, {"image": {"registry": {"build": {"overwriteTag": True}}}})
 
 
 def _given(value: Any) -> Any:

@@ -246,7 +246,12 @@ class Flags:
     ] = False
     yes: Annotated[
         Switch,
-        _option("--yes", panel=_POOLS, help="Empty or replace pools although tasks run on them."),
+        _option(
+            "--yes",
+            panel=_POOLS,
+            help="Empty or replace pools although tasks run on them, and overwrite the tag of "
+            "--docker-image in a registry that batch-prep did not make.",
+        ),
     ] = False
     verify: Annotated[
         bool | None,

@@ -124,7 +124,7 @@ def _as_requests_response(
     response.headers.update(answered.headers)
     response.headers.setdefault("Content-Length", str(len(answered.body)))
     response.raw = urllib3.HTTPResponse(
-        body=io.BytesIO(answered.body),
+        body=io.BytesIO(b"" if request.method == "HEAD" else answered.body),
         headers=dict(response.headers),
         status=answered.status,
         preload_content=False,

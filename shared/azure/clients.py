@@ -123,6 +123,12 @@ class Azure:
         """The settings these clients were made from."""
         return self._config
 
+    def image_digest(self, server: str, repository: str, tag: str) -> str | None:
+        """The digest that a tag of a container registry names; None where there is no such tag."""
+        from shared.azure import container_images
+
+        return container_images.digest(self._signed, self._credential, server, repository, tag)
+
     def get_url(self, url: str) -> str | None:
         """The text behind an absolute URL that Azure handed out (a log, a console); None where
         there is none yet.

@@ -21,6 +21,10 @@ _BATCH_AUDIENCES = {
 }
 
 
+# Of tokens that a container registry exchanges for its own.
+REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
+
+
 def checked(url: str) -> str:
     """The URL without a trailing slash. Raises ValueError for plain http to another machine."""
     if urlsplit(url).scheme != "https" and not is_loopback(url):

@@ -175,6 +175,7 @@ def _plan_registry(
         build_image=made.image if made else None,
         build_source=made.source if made else None,
         build_context=made.context if made else None,
+        overwrite_tag=made.overwrite_tag if made else False,
         tags={names.TAG_BUILD: build},
     )
 

@@ -57,9 +57,23 @@ class RegistryPlan(Wire):
     build_image: str | None = None  # repository:tag to build, if any
     build_source: str | None = None  # a git URL
     build_context: str | None = None  # an uploaded context
+    overwrite_tag: bool = added(False)  # also where others pushed it
     tags: dict[str, str] = {}
     principal_id: str | None = None  # of the pull identity, once it exists
     login_server: str | None = None  # once the registry exists
+
+    @property
+    def registry_id(self) -> str:
+        """The registry's resource id."""
+        kind = "Microsoft.ContainerRegistry/registries"
+        return names.resource_id(self.subscription_id, self.resource_group, kind, self.name)
+
+    @property
+    def pushed_tag(self) -> tuple[str, str]:
+        """Repository and tag of the image to build."""
+        assert self.build_image is not None
+        repository, _, tag = self.build_image.partition(":")
+        return repository, tag or "latest"
 
 
 class ImagePlan(Wire):

@@ -69,11 +69,14 @@ class TargetRegion(Request):
 
 
 class RegistryBuild(Request):
-    """A container image to build in the registry before it is preloaded."""
+    """A container image to build in the registry before it is preloaded. `overwriteTag` allows that
+    its tag, in a registry that batch-prep did not make, already names another image.
+    """
 
     source: fields.GitSource | None = None
     context: fields.ContextId | None = None
     image: fields.BuiltImage
+    overwrite_tag: bool = Field(default=False, exclude_if=lambda agreed: not agreed)
 
 
 class Registry(Request):

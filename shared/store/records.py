@@ -7,6 +7,7 @@
     batchprepClaims     image, pool           digest of a name   the build that has it: a lock
     batchprepClaims     version|group|...     a version number   the build that has it, for ever
     batchprepClaims     purged                build id           a build whose record is gone
+    batchprepClaims     pushed                digest of a tag    the builds that pushed it last
     batchprepImages     group|gallery|image   inverted version   an ImageRecord; newest first
     batchprepPools      account               pool id            a PoolRecord
     batchprepPace       pace                  all                what steps took, seconds by step
@@ -39,11 +40,14 @@ from shared.store.row_checks import (
 )
 
 if TYPE_CHECKING:
+    from shared.model.plans import RegistryPlan
     from shared.model.queries import Place
     from shared.store.tables import Row
 
 Json = dict[str, Any]
 
+_RACES_MAX = 5  # after losing that many in a row, another build has noted its push
+_PUSHES_KEPT = 10  # builds of a tag; the last one may have failed before it pushed
 _MESSAGE_MAX = 15_000  # characters kept of a refused message: at most 30,000 UTF-16 units
 
 
@@ -142,6 +146,28 @@ class Records(Claims):
         """Forget a recipe."""
         self._tables.remove(RECIPES, "recipe", name)
 
+    # -- container images --------------------------------------------------------------------------
+
+    def note_push(self, plan: RegistryPlan, build: str) -> None:
+        """Record that a build pushes its tag into the registry."""
+        key = _tag_key(plan)
+        for _ in range(_RACES_MAX):
+            row = self._tables.get(CLAIMS, *key)
+            before = [other for other in _builds_of(row) if other != build]
+            values = {"Builds": [build, *before][:_PUSHES_KEPT]}
+            if row is None:
+                if self._tables.insert(CLAIMS, *key, values):
+                    return
+            elif self._tables.replace(CLAIMS, row, values):
+                return
+
+    def pushed_digests(self, plan: RegistryPlan) -> set[str]:
+        """What the builds that are on record pushed under this tag, most recently."""
+        builds = _builds_of(self._tables.get(CLAIMS, *_tag_key(plan)))
+        steps = [self._tables.get(STEPS, build, "push_image") for build in builds]
+        results = [step.get("Result") or {} for step in steps if step is not None]
+        return {str(found["digest"]) for found in results if found.get("digest")}
+
     # -- agreement with Azure ----------------------------------------------------------------------
 
     def reconciled_at(self) -> str | None:
@@ -204,6 +230,15 @@ class Records(Claims):
     def unreadable(self) -> list[str]:
         """The rows that this process met last and could not read, each with the reason."""
         return self._tables.unreadable()
+
+
+def _tag_key(plan: RegistryPlan) -> tuple[str, str]:
+    tag = ":".join(plan.pushed_tag)
+    return "pushed", names.digest(plan.registry_id.lower(), tag, length=32)
+
+
+def _builds_of(pushed: Row | None) -> list[str]:
+    return list(pushed["Builds"]) if pushed else []
 
 
 def _image_key(image: ImageRecord) -> tuple[str, str]:

@@ -74,7 +74,8 @@ def issue(azure: context.Azure, request: model.Request) -> model.Response:
     if _grants(azure, refresh_token, "refresh") != registry.id:
         _refuse(request, registry)
     caller = _caller(azure, refresh_token)
-    access_token = _new_token(azure, registry, "access", ACCESS_SECONDS, caller)
+    scope = form.get("scope", "")
+    access_token = _new_token(azure, registry, "access", ACCESS_SECONDS, caller, scope)
     return model.json_response(200, {"access_token": access_token})
 
 
@@ -89,6 +90,7 @@ def manifest(azure: context.Azure, request: model.Request) -> model.Response:
     registry = _authenticated(azure, request)
     parts = [value for name, value in request.parameters.items() if name.startswith("part")]
     repository, reference = "/".join(parts), request.parameters["reference"]
+    _check_scope(azure, request, registry, repository)
     for image in registries.images(azure, registry):
         found = image.document
         if found["repository"] == repository and reference in {found["tag"], found["digest"]}:
@@ -139,6 +141,22 @@ def _authenticated(azure: context.Azure, request: model.Request) -> store.Resour
     return registry
 
 
+def _check_scope(
+    azure: context.Azure, request: model.Request, registry: store.Resource, repository: str
+) -> None:
+    """401 for a token that was made for another repository, or not for pulls."""
+    if _is_open(azure, registry):
+        return
+    token = request.headers["authorization"].partition(" ")[2]
+    known = azure.store.find(_token_id(token))
+    assert known is not None
+    asked = [scope.rsplit(":", 1) for scope in str(known.document["scope"]).split()]
+    for name, actions in (scope for scope in asked if len(scope) == 2):
+        if name == f"repository:{repository}" and {"pull", "*"} & set(actions.split(",")):
+            return
+    _refuse(request, registry)
+
+
 def _check_role(azure: context.Azure, registry: store.Resource, caller: str) -> None:
     """403 for an identity without a role that works, and with repository roles for anyone.
 
@@ -162,6 +180,12 @@ def _registry(azure: context.Azure, request: model.Request, service: str) -> sto
     registry = registry or registries.find_by_login_server(azure, service)
     if registry is None:
         model.refuse(404, "NAME_UNKNOWN", f"There is no registry at '{service or request.host}'.")
+    if registry.properties["publicNetworkAccess"] == "Disabled":
+        message = (
+            "client with IP '203.0.113.1' is not allowed access, refer "
+            "https://aka.ms/acr/firewall to grant access"
+        )
+        raise model.Refusal(403, "DENIED", message)
     return registry
 
 
@@ -170,7 +194,12 @@ def _form(request: model.Request) -> dict[str, str]:
 
 
 def _new_token(
-    azure: context.Azure, registry: store.Resource, kind: str, seconds: int, caller: str
+    azure: context.Azure,
+    registry: store.Resource,
+    kind: str,
+    seconds: int,
+    caller: str,
+    scope: str = "",
 ) -> str:
     token = f"{kind}.{azure.digest('registry token', registry.key).hex()}"
     document = {
@@ -178,6 +207,7 @@ def _new_token(
         "kind": kind,
         "expires": azure.now + seconds,
         "caller": caller,
+        "scope": scope,
     }
     azure.store.add(store.Resource(id=_token_id(token), type=TYPE, document=document))
     return token

@@ -165,12 +165,14 @@ def _form(world: BatchSandbox, path: str, host: str = SERVER, **fields: str) -> 
     return world.azure.handle(model.Request.from_url("POST", url, body=body))
 
 
-def _access_token(world: BatchSandbox, client_id: str = tokens.OWN_CLIENT_ID) -> str:
+def _access_token(
+    world: BatchSandbox, client_id: str = tokens.OWN_CLIENT_ID, repository: str = "team/app"
+) -> str:
     entra, _ = tokens.new_token(world.azure, "https://containerregistry.azure.net", client_id)
     fields = {"grant_type": "access_token", "service": SERVER, "access_token": entra}
     refresh = _form(world, "/oauth2/exchange", **fields).json()["refresh_token"]
     fields = {"grant_type": "refresh_token", "service": SERVER, "refresh_token": refresh}
-    token = _form(world, "/oauth2/token", **fields, scope="repository:team/app:pull")
+    token = _form(world, "/oauth2/token", **fields, scope=f"repository:{repository}:pull")
     return str(token.json()["access_token"])
 
 
@@ -190,10 +192,10 @@ def test_an_identity_logs_in_but_reads_with_the_right_role_only(world, mode, rol
     url = f"https://{SERVER}/v2/app/manifests/1"
     assign_role(world, identity, other, scope)
     world.wait(900)
-    refused_answer = world.send("GET", url, token=_access_token(world, identity.client_id))
+    refused_answer = world.send("GET", url, token=_access_token(world, identity.client_id, "app"))
     assign_role(world, identity, role, scope)
     world.wait(900)
-    allowed = world.send("GET", url, token=_access_token(world, identity.client_id))
+    allowed = world.send("GET", url, token=_access_token(world, identity.client_id, "app"))
 
     assert (refused_answer.status, allowed.status) == (403, 200)
     assert refused_answer.json()["errors"][0]["code"] == "DENIED"
@@ -210,6 +212,17 @@ def test_a_manifest_is_read_after_the_token_exchange(world):
     assert world.send("GET", f"https://{SERVER}{path}/{digest}", token=token).status == 200
     missing = world.send("GET", f"https://{SERVER}{path}/v9", token=token)
     assert missing.json()["errors"][0]["code"] == "MANIFEST_UNKNOWN"
+    other = _access_token(world, repository="team/other")
+    assert world.send("GET", f"https://{SERVER}{path}/v1.0", token=other).status == 401
+
+
+def test_a_registry_without_public_access_exchanges_no_token(world):
+    """Its firewall does not know the caller."""
+    make_registry(world, publicNetworkAccess="Disabled")
+    entra, _ = tokens.new_token(world.azure, "https://containerregistry.azure.net")
+    fields = {"grant_type": "access_token", "service": SERVER, "access_token": entra}
+    answer = _form(world, "/oauth2/exchange", **fields)
+    assert (answer.status, answer.json()["errors"][0]["code"]) == (403, "DENIED")
 
 
 def test_without_a_token_the_registry_says_where_to_get_one(world):
