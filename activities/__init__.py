@@ -32,6 +32,7 @@ _BY_MODULE = {
     "builder_vm": [
         "create_builder_vm",
         "restart_builder",
+        "start_builder",
         "generalize_builder",
         "deallocate_builder",
         "remove_builder_vm",

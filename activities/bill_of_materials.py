@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 
-from activities import run_script
 from shared.azure.sdk import Started
 from shared.base import names
 from shared.engine.activity import Json, PollState, Reconciler, Services
@@ -20,7 +19,7 @@ _PATIENCE_SECONDS = 60.0  # the VM agent appends to the blob every 15 seconds an
 
 def _source(plan: BillPlan) -> str:
     image = plan.check.image
-    command = names.run_command(plan.check.step, run_script.ATTEMPT)
+    command = names.run_command(plan.check.step, image.attempt)
     return names.script_output(image.log_container or "", image.build_id, command)
 
 

@@ -132,6 +132,39 @@ restart_builder = Reconciler(
 )
 
 
+# -- start ----------------------------------------------------------------------------------------
+
+
+def _start(services: Services, plan: ImagePlan, _: PollState) -> Started:
+    return sdk.send(services.azure.compute.virtual_machines.begin_start, *path(plan))
+
+
+def _decide_started(plan: ImagePlan, observed: Json | None, poll: PollState) -> Decision[NoResult]:
+    if observed is None:
+        return Fail(failure=lost(plan))
+    match resource_state.power_state(observed):
+        case "running" if resource_state.provisioning(observed) == "ready":
+            return Done(result=NoResult())
+        case "deallocated" | "stopped" if poll.started is None:
+            return Start(action="start")
+        case "deallocated" if resource_state.provisioning(observed) == "broken":
+            return Fail(failure=decisions.broken(plan.vm_id))
+        case _:
+            return Wait(note="the VM is starting")
+
+
+start_builder = Reconciler(
+    name="start_builder",
+    plan=ImagePlan,
+    result=NoResult,
+    verb="start the builder VM that was kept",
+    subject=lambda plan: plan.vm_id,
+    observe=observe,
+    decide=_decide_started,
+    actions={"start": _start},
+)
+
+
 # -- deallocate and generalize --------------------------------------------------------------------
 
 

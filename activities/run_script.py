@@ -13,12 +13,10 @@ from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
 
-ATTEMPT = 1  # each script runs once per build
-
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     vm = names.builder_vm(plan.image.build_id)
-    return plan.image.resource_group, vm, names.run_command(plan.step, ATTEMPT)
+    return plan.image.resource_group, vm, names.run_command(plan.step, plan.image.attempt)
 
 
 def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
@@ -37,7 +35,7 @@ def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Jso
 
 def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
-    name = names.run_command(plan.step, ATTEMPT)
+    name = names.run_command(plan.step, plan.image.attempt)
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
     body = bodies.run_command(plan, scripts.assemble(plan.step), name)
@@ -45,7 +43,7 @@ def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
 
 
 def _subject(plan: ScriptPlan) -> str:
-    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, ATTEMPT)}"
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, plan.image.attempt)}"
 
 
 # instanceView.executionState → whether the script has ended
@@ -106,7 +104,7 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
 def _log_url(plan: ScriptPlan) -> str | None:
     if not plan.image.log_container:
         return None
-    name = names.run_command(plan.step, ATTEMPT)
+    name = names.run_command(plan.step, plan.image.attempt)
     return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from cli.flags import Flags
 
 # What the service verifies nodes with where nothing is preloaded: its setting VERIFY_IMAGE.
-VERIFICATION_IMAGE = "docker.io/library/busybox:1.36"
+VERIFICATION_IMAGE = "mcr.microsoft.com/azurelinux/busybox:1.36"
 _YES, _NO = {"true", "1", "yes", "on"}, {"", "false", "0", "no", "off"}
 _ACR_SUFFIX = re.compile(r"\.azurecr\.(io|us|cn)$", re.IGNORECASE)  # one of each cloud
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from activities import closing, existing_image, pool_preflight, preflight, records
+from activities import (
+    builder_vm,
+    closing,
+    existing_image,
+    pool_preflight,
+    preflight,
+    records,
+)
 from orchestrators import account, image_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
 from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, remove_builder
@@ -65,13 +72,22 @@ def checks_for(plan: BuildPlan) -> list[Activity[BuildPlan, Findings]]:
 def _resume(
     context: Context, plan: BuildPlan, earlier: Earlier, step_context: StepContext
 ) -> Workflow[BuildOutcome]:
-    """Publish the sealed builder, or create the pools that are missing. Nothing is checked again:
-    what could have been short exists.
+    """Publish the sealed builder, go on with one that waited for a registry, or create the pools
+    that are missing. Nothing is checked again: what could have been short exists.
     """
     image = earlier.outcome.image
     if image is None:
         plan = resuming.as_built(plan, earlier)
         assert plan.image is not None
+        if not resuming.is_sealed(earlier):
+            try:
+                start = builder_vm.start_builder
+                yield from workflow.run_step(
+                    context, step_context, "start_builder", start, plan.image
+                )
+            except StepFailed as failed:
+                made = ImageOutcome(error=failed.failure)
+                return (yield from _without_image(context, plan, plan.image, made, step_context))
         return (yield from _image_and_pools(context, plan, plan.image, step_context))
     try:
         plan = yield from account.with_account(context, plan, step_context)
@@ -113,14 +129,27 @@ def _without_image(
     made: ImageOutcome,
     step_context: StepContext,
 ) -> Workflow[BuildOutcome]:
-    """Keep a sealed builder for a resume; remove everything else at once."""
+    """Keep a builder for a resume; remove everything else at once. One that is not sealed still
+    runs, and is deallocated.
+    """
     assert made.error is not None
     if build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed):
+        if not (made.sealed or (plan.earlier and resuming.is_sealed(plan.earlier))):
+            yield from _pause(context, image, step_context)
         return build_outcomes.resumable(plan, image, made.error, workflow.now(context))
     work = BuilderRemoval(image=image, scope=step_context.for_cleanup(), failed=True)
     removed = yield from workflow.run_child(context, remove_builder, "cleanup", work)
     left = image.builder_resources if isinstance(removed, Failure) else removed.leftovers
     return build_outcomes.without_image(plan, image, made.error, left)
+
+
+def _pause(context: Context, image: ImagePlan, step_context: StepContext) -> Workflow[None]:
+    """Deallocate the builder. Where Azure refuses that it runs on until its expiry."""
+    try:
+        keep, scope = builder_vm.deallocate_builder, step_context.for_cleanup()
+        yield from workflow.run_step(context, scope, "keep_builder", keep, image)
+    except StepFailed:
+        pass
 
 
 # -------------------------------------------------------------------------------------------------

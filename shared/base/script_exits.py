@@ -65,9 +65,9 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.RATE_LIMITED: (
         "a registry allows no more pulls for now",
         (
-            "Copy the image into an Azure container registry (az acr import --name REGISTRY "
-            "--source IMAGE) and name that copy: limits such as Docker Hub's hold for hours, and "
-            "for everybody behind one address."
+            "Limits such as Docker Hub's hold for hours, and for everybody behind one address: "
+            "wait as long, or copy the image into an Azure container registry (az acr import "
+            "--name REGISTRY --source IMAGE) and start a build that names the copy."
         ),
     ),
     ScriptExit.CHECK_FAILED: (
@@ -99,6 +99,12 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
         "Look at the log's last lines for what hung.",
     ),
 }
+
+
+def is_pull_limit(failed: Failure) -> bool:
+    """Whether a script failed only because a registry allows no more pulls for now."""
+    is_script = failed.code == "ScriptFailed"
+    return is_script and failed.azure_code == ScriptExit.RATE_LIMITED.name
 
 
 def failure(*, step: str, resource: str, exit_code: int, message: str, log: str) -> Failure:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.base import names
+from shared.base import names, script_exits
 from shared.base.errors import Failure, Kind, Problem, StepFailed
 from shared.base.wire import replace
-from shared.model import abandoned_pools, verification
+from shared.model import abandoned_pools, resuming, verification
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan, Earlier, ImagePlan
 from shared.model.results import Findings
 
 # Kinds of failures that the same request would meet again: a person has to remove the cause first.
+_OF_THE_BUILDER = {Kind.SCRIPT, Kind.MISSING, Kind.TIMEOUT, Kind.BUG}
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
@@ -67,24 +68,39 @@ def _state(error: Failure | None) -> str:
 
 
 def can_resume(plan: BuildPlan, failure: Failure, *, is_sealed: bool) -> bool:
-    """Whether to keep the builder for a resume: it is sealed, and a resume could succeed.
+    """Whether to keep the builder for a resume: it is sealed, or waits for a registry, and a resume
+    could succeed.
 
     A resume cannot succeed if another build has published the version number that this one claimed.
     """
-    lost_version = abandoned_pools.is_anothers(failure)
-    return (
-        (is_sealed or plan.earlier is not None)
-        and failure.kind is not Kind.CANCELLED
-        and not lost_version
-    )
+    if failure.kind is Kind.CANCELLED or abandoned_pools.is_anothers(failure):
+        return False
+    return is_sealed or _can_wait(plan.earlier, failure)
+
+
+def _can_wait(earlier: Earlier | None, failure: Failure) -> bool:
+    """Whether a builder that is not sealed is worth keeping: only a registry's limit of pulls stops
+    it, or what stopped its resume says nothing about it.
+    """
+    if script_exits.is_pull_limit(failure):
+        return True
+    if earlier is None:
+        return False
+    return resuming.is_sealed(earlier) or failure.kind not in _OF_THE_BUILDER
 
 
 def resumable(plan: BuildPlan, image: ImagePlan, failure: Failure, now: str) -> BuildOutcome:
-    """The outcome of a build whose sealed builder is kept."""
-    error = _advised(failure, _resume_until(image.tags[names.TAG_EXPIRES], now))
+    """The outcome of a build whose builder is kept."""
+    expiry = image.tags[names.TAG_EXPIRES]
+    error = _advised(failure, _resume_until(expiry, now))
     outcome = failed(plan.build_id, error)
-    left = image.builder_resources
-    return replace(outcome, leftovers=left, resumable=True, warnings=plan.warnings)
+    return replace(
+        outcome,
+        leftovers=image.builder_resources,
+        resumable=True,
+        warnings=plan.warnings,
+        attempt=image.attempt,
+    )
 
 
 def _resume_until(expiry: str, now: str) -> str:
@@ -121,7 +137,8 @@ def _how_to_look(image: ImagePlan) -> str:
 
 def _advised(failure: Failure, advice: str) -> Failure:
     """The failure with this advice; a lasting cause has to be removed first."""
-    cure = failure.next_action if failure.kind in _LASTING else None
+    lasts = failure.kind in _LASTING or script_exits.is_pull_limit(failure)
+    cure = failure.next_action if lasts else None
     return replace(failure, next_action=f"{cure} {advice}" if cure else advice)
 
 

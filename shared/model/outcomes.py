@@ -101,3 +101,4 @@ class BuildOutcome(Wire):
     error: Failure | None = None
     resumable: bool = False
     warnings: list[Problem] = added([])
+    attempt: int = added(1)  # as in ImagePlan

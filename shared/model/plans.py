@@ -118,6 +118,7 @@ class ImagePlan(Wire):
     end_of_life: str | None = None  # of its system: YYYY-MM-DD
     keep_vm: bool
     keep_hours: float
+    attempt: int = added(1)  # at its scripts: more where the builder was kept before it was sealed
     log_container: str | None = None
     log_identity_id: str | None = None
     log_identity_client_id: str | None = None

@@ -36,7 +36,15 @@ def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
     builder = _builder(earlier.steps)
     assert builder.expires_at is not None
     tags = {**plan.image.tags, names.TAG_EXPIRES: builder.expires_at}
-    return replace(plan, image=replace(plan.image, base=builder.base, tags=tags))
+    image = replace(plan.image, base=builder.base, tags=tags)
+    if not is_sealed(earlier):
+        image = replace(image, attempt=earlier.outcome.attempt + 1)
+    return replace(plan, image=image)
+
+
+def is_sealed(earlier: Earlier) -> bool:
+    """Whether the builder that an earlier try has kept is sealed."""
+    return "generalize" in earlier.steps
 
 
 def _builder(done: Mapping[str, Json]) -> BuilderReady:

@@ -69,7 +69,7 @@ def register(azure: context.Azure) -> None:
     for action, change in CHANGES.items():
         path = f"{arm.path_of(TYPE)}/{action}"
         azure.route("POST", path, act, operation=f"virtualMachines.{action}")
-        azure.operations.register(f"virtualMachines.{action}", change.takes, _acted)
+        azure.operations.register(f"virtualMachines.{action}", change.takes, _acted, _failed)
     azure.route("POST", arm.path_of(TYPE) + "/generalize", generalize)
     azure.on(TYPE, "agentReady", _agent_ready)
     azure.on(TYPE, "guest", _guest_event)
@@ -143,6 +143,15 @@ def _acted(azure: context.Azure, vm: store.Resource, operation: store.Resource) 
         boot(azure, vm)
     else:
         set_power(vm, change.then)
+
+
+def _failed(
+    azure: context.Azure, vm: store.Resource, operation: store.Resource, error: model.JsonObject
+) -> None:
+    """A machine that found no place to start is not placed: it stays deallocated."""
+    operations.mark_failed(azure, vm, operation, error)
+    if operation.state["data"]["action"] == "start" and vm.state["power"] == "starting":
+        set_power(vm, "deallocated")
 
 
 def set_power(vm: store.Resource, power: str) -> None:

@@ -205,7 +205,7 @@ def test_a_file_that_lies_around_gives_gpu_pools_no_image_without_a_driver() -> 
 # ---------------------------------------------------------------------------------------
 # Container images
 
-BUSYBOX = "docker.io/library/busybox:1.36"
+BUSYBOX = "mcr.microsoft.com/azurelinux/busybox:1.36"
 APP = "myacr.azurecr.io/myapp:v1.0"
 
 
