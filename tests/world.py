@@ -156,12 +156,20 @@ class World:
     # -- using the API ----------------------------------------------------------------------------
 
     def ask(
-        self, handler: Handler, body: object = None, url: str = "http://app/api/x", **params: str
+        self,
+        handler: Handler,
+        body: object = None,
+        url: str = "http://app/api/x",
+        *,
+        caller: str | None = None,
+        **params: str,
     ) -> Answer:
         """One HTTP request, its orchestration started as the trigger would."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-        call = Call(params=params, query=query, body=data, url=url, services=self.services)
+        call = Call(
+            params=params, query=query, body=data, url=url, caller=caller, services=self.services
+        )
         answer = http.handle(handler, call)
         return answer if answer.begin is None else self._begun(answer)
 

@@ -24,10 +24,11 @@ def start_build(call: Call) -> Answer:
             config,
             now=call.services.now(),
             fallback_id=call.services.new_id(),
-            limit=config.running_builds_max,
+            caller=call.caller,
+            limited=True,
         )
     except TooManyBuilds as crowd:
-        return http.again(429, "TooManyBuilds", str(crowd), 60)
+        return http.again(429, crowd.code, str(crowd), 60)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
     plan = accepted.plan

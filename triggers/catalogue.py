@@ -108,7 +108,9 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
         low_priority_nodes=low,
     )
     changed = {"account": record.batch_account, "pool": record.pool_id}
-    call.services.records.accept_build(plan.build_id, mode, changed, call.services.now())
+    call.services.records.accept_build(
+        plan.build_id, mode, changed, call.services.now(), caller=call.caller
+    )
     return Answer(
         status=202,
         document=builds.accepted_document(call, plan.build_id),

@@ -23,6 +23,7 @@ from shared.engine.activity import Services
 from shared.model import parsing, queries
 from shared.model.documents import Error, ErrorDetail
 from shared.model.queries import PageQuery, Place, Query
+from triggers import caller
 
 log = logging.getLogger("batch_prep.http")
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     url: str = ""  # of the request itself
+    caller: str | None = None  # whom the platform has signed in
     services: Services
 
     def json(self) -> object:
@@ -166,6 +168,7 @@ def answer(handler: Handler, services: Callable[[], Services], request: func.Htt
         query=dict(request.params),
         body=request.get_body(),
         url=request.url,
+        caller=caller.of(request.headers, ready.azure.config),
         services=ready,
     )
     return handle(handler, call)

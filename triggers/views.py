@@ -27,6 +27,7 @@ def build_document(row: Json, steps: Sequence[Json]) -> BuildDocument:
         error=_error(outcome.get("error")),
         leftovers=outcome.get("leftovers", []),
         resumable=bool(outcome.get("resumable")),
+        requested_by=str(row.get("RequestedBy") or "") or None,
         warnings=[Problem.from_wire(warning) for warning in outcome.get("warnings", [])],
     )
 

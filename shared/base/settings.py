@@ -19,6 +19,7 @@ from pydantic import (
 
 from shared.base import endpoints, storage
 from shared.base.allow_lists import AllowLists
+from shared.base.callers import Callers
 from shared.base.setting import READ_ELSEWHERE, Setting, setting
 from shared.base.time_scale import TimeScale
 
@@ -42,7 +43,7 @@ _STORAGE = storage.SETTING
 _INSTEAD = f"It takes precedence over `{_STORAGE}__accountName`."
 
 
-class Settings(AllowLists):
+class Settings(Callers, AllowLists):
     """What differs between deployments. Endpoints have no trailing slash."""
 
     model_config = ConfigDict(
@@ -189,15 +190,6 @@ class Settings(AllowLists):
         ge=0,
         le=3650,
         rule="0, or a number from 14 to 3650",
-    )
-    running_builds_max: int = setting(
-        "MAX_RUNNING_BUILDS",
-        "With so many builds running, `POST /api/builds` answers 429; 0 sets no limit. Pool "
-        "requests from the queue and the weekly rebuild have their own pace, and are not refused.",
-        default=500,
-        ge=0,
-        le=1000,
-        rule="a whole number from 0 to 1000",
     )
     pool_width: int = setting(
         "POOL_WIDTH",

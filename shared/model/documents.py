@@ -120,6 +120,10 @@ class BuildDocument(BuildSummary):
         description="The ids of resources that could not be removed, or are kept on purpose."
     )
     resumable: bool = Field(description="Whether the build can go on at its failed step.")
+    requested_by: str | None = Field(
+        default=None,
+        description="The id of the caller, where the platform had signed it in.",
+    )
     warnings: list[ShownProblem] = Field(
         default=[], description="What the checks before an ended build found besides blockers."
     )

@@ -46,17 +46,33 @@ class RequestConflict(Exception):  # noqa: N818
 
 
 class TooManyBuilds(Exception):  # noqa: N818
-    """As many builds run as MAX_RUNNING_BUILDS allows."""
+    """As many builds run as a setting allows, in all or of one caller."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def _check_room(records: Records, request: Build, limit: int) -> None:
+def _check_room(records: Records, request: Build, settings: Settings, caller: str | None) -> None:
     """Raises TooManyBuilds for a request whose build would be one too many. Requests that arrive at
-    the same moment may go beyond the limit: it protects the app, and is no quota.
+    the same moment may go beyond a limit: it protects the app, and is no quota.
     """
-    known = request.request_id and records.build(names.build_id(request.request_id))
-    if not known and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
+    if request.request_id and records.build(names.build_id(request.request_id)):
+        return
+    limit = settings.running_builds_max
+    if limit and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
         message = f"{limit} builds are running, as many as MAX_RUNNING_BUILDS allows"
-        raise TooManyBuilds(f"{message}; send the request again when some have ended")
+        raise TooManyBuilds(
+            "TooManyBuilds", f"{message}; send the request again when some have ended"
+        )
+    limit = settings.running_builds_of_caller_max
+    if caller and limit and records.running_of(caller) >= limit:
+        raise TooManyBuilds(
+            "TooManyBuildsOfCaller",
+            f"{limit} builds that you ({caller}) have started are running, as many as "
+            "MAX_RUNNING_BUILDS_PER_CALLER allows; send the request again when one has ended, or "
+            "cancel one",
+        )
 
 
 def accept(
@@ -66,21 +82,30 @@ def accept(
     *,
     now: str,
     fallback_id: str = "",
-    limit: int = 0,
+    caller: str | None = None,
+    limited: bool = False,
 ) -> Accepted:
-    """Parse and take a request for a build. `fallback_id` serves requests without an id; with
-    `limit` builds running, a new one is too many.
+    """Parse and take a request for a build. `fallback_id` serves requests without an id; `limited`
+    is a request that the limits of running builds hold for.
 
     Raises RequestRefused (nothing is written), RequestConflict or TooManyBuilds.
     """
     request = parsing.parse_build(data, settings)
-    if limit:
-        _check_room(records, request, limit)
-    return accept_parsed(records, request, settings, now=now, fallback_id=fallback_id)
+    if limited:
+        _check_room(records, request, settings, caller)
+    return accept_parsed(
+        records, request, settings, now=now, fallback_id=fallback_id, caller=caller
+    )
 
 
 def accept_parsed(
-    records: Records, request: Build, settings: Settings, *, now: str, fallback_id: str = ""
+    records: Records,
+    request: Build,
+    settings: Settings,
+    *,
+    now: str,
+    fallback_id: str = "",
+    caller: str | None = None,
 ) -> Accepted:
     """The same for a request that is parsed already."""
     request = request.with_request_id(fallback_id)
@@ -91,7 +116,7 @@ def accept_parsed(
     chosen = plan.image.definition if plan.image else ""
     refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
-        row = records.accept_build(plan.build_id, request.mode, wire, now, chosen)
+        row = records.accept_build(plan.build_id, request.mode, wire, now, chosen, caller)
         if row is None:  # withdrawn at this moment, or unreadable
             continue
         if stored_request(row) != request:

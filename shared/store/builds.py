@@ -67,7 +67,13 @@ class Builds:
     # -- builds ------------------------------------------------------------------------------------
 
     def accept_build(
-        self, build: str, mode: Mode, request: Json, now: str, definition: str = ""
+        self,
+        build: str,
+        mode: Mode,
+        request: Json,
+        now: str,
+        definition: str = "",
+        caller: str | None = None,
     ) -> Row | None:
         """Insert a build's row, or return the one that is there already. None if that one cannot be
         read, or was withdrawn at this moment. `definition` is that of its image: a resumed build
@@ -77,6 +83,8 @@ class Builds:
         values |= build_rows.of_request(request)
         if definition:
             values["Definition"] = definition
+        if caller:
+            values["RequestedBy"] = caller
         row = self._tables.insert(BUILDS, "build", build, values) or self.build(build)
         if row is not None and row["State"] == "accepted":
             self._list.put(row)
@@ -181,6 +189,11 @@ class Builds:
         if self._list.is_filled():
             return self._list.page(states, limit, after)
         return build_list.page_of(self._narrow(), states, limit, after)
+
+    def running_of(self, caller: str) -> int:
+        """How many builds run that a caller has started."""
+        wanted = {"State": sorted(RUNNING), "RequestedBy": [caller]}
+        return len(self._tables.query(BUILDS, "build", among=wanted, select=["State"]))
 
     def mend_list(self) -> int:
         """Let the list of builds agree with the builds; returns how many rows did not."""
