@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
+from local.functions_host import adapters, inline
 from shared.store import outage
 from tests.simulation.flaky_tables import _CALLS
-from tests.world import WITH_LOGS, MemoryOutbox, World, a_pool, a_request, image_only
+from tests.world import VISIBILITY, WITH_LOGS, MemoryOutbox, World, a_pool, a_request, image_only
 from triggers import builds
 
 Json = dict[str, Any]
@@ -87,6 +88,50 @@ def test_an_outage_of_two_hours_loses_no_build(after: int) -> None:
     agree(world)
     puts = [r["url"] for r in world.ledger() if r["method"] == "PUT" and "/versions/" in r["url"]]
     assert len(puts) == len(set(puts))
+
+
+def gone_at(world: World, moment: int) -> Callable[[inline.Moment], bool]:
+    """The process dies at the moment of that number, with the task hub gone: it cannot start again
+    before two hours are over.
+    """
+    moments = iter(range(moment + 1))
+
+    def dies(_: inline.Moment) -> bool:
+        if next(moments, None) != moment:
+            return False
+        world.clock.advance_to(world.clock.now() + HOURS * 3600)
+        return True
+
+    return dies
+
+
+@pytest.mark.parametrize("moment", [20, 110, 200, 290, 360])
+def test_without_a_task_hub_for_two_hours_no_build_is_lost(moment: int) -> None:
+    """Durable keeps its histories in the same account: what an activity did on Azure when the
+    account went away is not in the history, and Azure went on for two hours meanwhile.
+    """
+    world = World(own_settings=WITH_LOGS)
+    world.engine = inline.InlineEngine(
+        adapters.orchestrators(world.orchestrations()),
+        adapters.activities(world.activities()),
+        seed=moment,
+        clock=world.clock,
+        crash=gone_at(world, moment),
+        visibility=VISIBILITY,
+    )
+    wanted = [world.start(a_request(pools=[a_pool("dev", verify=True), a_pool("test")]))]
+    wanted += [
+        world.start(image_only("r2", name="second")),
+        world.start(image_only("r3", name="third")),
+    ]
+    world.engine.run_until_idle()
+
+    assert world.engine.crashes == 1
+    ended = [world.show(build) for build in wanted]
+    assert [build["state"] for build in ended] == ["succeeded"] * 3, [b["error"] for b in ended]
+    agree(world)
+    assert world.sweep().get("error") is None
+    agree(world)
 
 
 def test_a_cancelled_build_and_a_sweep_survive_it_too() -> None:
