@@ -22,6 +22,7 @@ from local.azure_simulator.compute import image_sources
 from local.azure_simulator.data import locations, skus
 
 _PATH = "properties.deploymentConfiguration.virtualMachineConfiguration.imageReference"
+_IMAGE_DISK_GIB = 30  # of the smallest Linux images
 # The management plane of Batch spells the types in camel case, compute in Pascal case.
 _COMPUTE_SECURITY_TYPES = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
 
@@ -60,7 +61,24 @@ def allocate(
         image_sources.check_fits(source, size, _COMPUTE_SECURITY_TYPES.get(kind, "Standard"))
     except model.Refusal as refusal:
         return resizing.allocation_failed(refusal.code, refusal.message)
-    return source.contents
+    return _disk_problem(configuration, size) or source.contents
+
+
+def _disk_problem(configuration: Mapping[str, Any], size: skus.Size) -> resizing.Error | None:
+    """An ephemeral disk must fit the cache of the size: compute says so when it allocates.
+    Recorded: https://github.com/cloudfoundry/bosh-azure-cpi-release/pull/674
+    """
+    disk = configuration.get("osDisk") or {}
+    if not disk.get("ephemeralOSDiskSettings"):
+        return None
+    cache = int(size.capabilities().get("CachedDiskBytes", "0")) // 2**30
+    if cache >= int(disk.get("diskSizeGB") or _IMAGE_DISK_GIB):
+        return None
+    message = (
+        f"OS disk of Ephemeral VM with size greater than {cache} GB is not allowed for VM size "
+        f"{size.name} when the DiffDiskPlacement is CacheDisk."
+    )
+    return resizing.allocation_failed("NotSupported", message)
 
 
 def has_secure_boot(properties: Mapping[str, Any]) -> bool:

@@ -65,13 +65,29 @@ def create(azure: context.Azure, pool: store.Resource, *, is_dedicated: bool) ->
             "runningTaskSlotsCount": 0,
             "totalTasksSucceeded": 0,
             "isDedicated": is_dedicated,
-            "endpointConfiguration": {"inboundEndpoints": []},
+            "endpointConfiguration": {"inboundEndpoints": _endpoints(pool, number)},
             "virtualMachineInfo": {"imageReference": _image_reference(pool)},
         },
     )
     azure.store.add(node)
     _give_image(azure, pool, node)
     azure.schedule(node, "created", azure.duration("nodes.create", node))
+
+
+def _endpoints(pool: store.Resource, number: int) -> list[model.JsonObject]:
+    """Each node has a port of its own at each endpoint of the pool."""
+    network = pool.properties.get("networkConfiguration") or {}
+    nat_pools = (network.get("endpointConfiguration") or {}).get("inboundNatPools") or []
+    return [
+        {
+            "name": f"{each['name']}.{number}",
+            "protocol": str(each["protocol"]).lower(),
+            "publicIPAddress": "20.0.0.10",
+            "frontendPort": each["frontendPortRangeStart"] + number,
+            "backendPort": each["backendPort"],
+        }
+        for each in nat_pools
+    ]
 
 
 def leave(azure: context.Azure, node: store.Resource) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local.azure_simulator import shapes
-from local.azure_simulator.batch import iso8601, problems, supported_images
+from local.azure_simulator.batch import iso8601, pool_parts, problems, supported_images
 
 Json = dict[str, Any]
 
@@ -33,7 +33,8 @@ _MACHINE_SHAPE = {
     },
     "securityProfile": {"securityType": str, "uefiSettings": dict},
     "nodePlacementConfiguration": {"policy": str},
-    "osDisk": dict,
+    "osDisk": pool_parts.OS_DISK,
+    "dataDisks": pool_parts.DATA_DISKS,
 }
 SHAPE = {
     "tags": shapes.TAGS,
@@ -53,14 +54,17 @@ SHAPE = {
             },
             "autoScale": {"formula": str, "evaluationInterval": str},
         },
-        "networkConfiguration": {"subnetId": str},
+        "networkConfiguration": pool_parts.NETWORK,
         "taskSchedulingPolicy": {"nodeFillType!": str},
         "metadata": [{"name!": str, "value!": str}],
-        "mountConfiguration": [dict],
+        "mountConfiguration": pool_parts.MOUNTS,
+        "userAccounts": pool_parts.USER_ACCOUNTS,
+        "applicationPackages": pool_parts.PACKAGES,
         "startTask": {
             "commandLine": str,
             "environmentSettings": _ENVIRONMENT,
-            "userIdentity": {"autoUser": {"scope": str, "elevationLevel": str}},
+            "userIdentity": {"autoUser": {"scope": str, "elevationLevel": str}, "userName": str},
+            "resourceFiles": pool_parts.RESOURCE_FILES,
             "containerSettings": {"imageName": str},
             "maxTaskRetryCount": int,
             "waitForSuccess": bool,
@@ -165,6 +169,7 @@ def check(body: Mapping[str, Any]) -> None:
     _check_containers(machine(properties), identity_ids(body))
     _check_identity(body)
     _check_counts(properties)
+    pool_parts.check(properties, identity_ids(body))
 
 
 def check_update(properties: Mapping[str, Any], *, has_nodes: bool) -> None:
@@ -196,7 +201,9 @@ def with_defaults(properties: Mapping[str, Any]) -> Json:
 
 # Members that a pool never shows again, though it was made with them, as in the specification's
 # examples: PoolCreate_VirtualMachineConfiguration.json (osDisk), PoolGet.json (the others).
-_NOT_SHOWN = frozenset({"osDisk", "nodeDeallocationOption", "password"})
+_NOT_SHOWN = frozenset(
+    {"osDisk", "nodeDeallocationOption", "password", "sshPrivateKey", "accountKey", "sasKey"}
+)
 
 
 def shown(value: Any) -> Any:
@@ -308,7 +315,11 @@ def _check_identity(body: Mapping[str, Any]) -> None:
 
 
 def _check_counts(properties: Mapping[str, Any]) -> None:
-    limits = {"metadata": METADATA_MAX, "mountConfiguration": MOUNTS_MAX}
+    limits = {
+        "metadata": METADATA_MAX,
+        "mountConfiguration": MOUNTS_MAX,
+        "applicationPackages": pool_parts.PACKAGES_MAX,
+    }
     for name, most in limits.items():
         if len(properties.get(name) or []) > most:
             reason = f"At most {most} items."

@@ -47,7 +47,11 @@ def check(azure: context.Azure, account: store.Resource, body: Mapping[str, Any]
     pool_body.check_task_slots(properties, size.cores)
     images.check(azure, pool_body.machine(properties))
     _check_identities(azure, body)
-    _check_subnet(azure, account, properties.get("networkConfiguration") or {})
+    network = properties.get("networkConfiguration") or {}
+    _check_subnet(azure, account, network)
+    _check_addresses(azure, account, network)
+    _check_size_fits(pool_body.machine(properties), network, size)
+    _check_placement(account, pool_body.machine(properties))
     check_parts(properties)
 
 
@@ -101,3 +105,45 @@ def _check_subnet(
     if not regions.same(vnet.location, account.location):
         reason = "The subnet is in another region than the Batch account."
         raise problems.invalid_value("subnetId", path, subnet_id, reason)
+
+
+def _check_addresses(
+    azure: context.Azure, account: store.Resource, network: Mapping[str, Any]
+) -> None:
+    """Own public addresses are static ones of the account's region.
+    https://learn.microsoft.com/azure/batch/create-pool-public-ip
+    """
+    public = network.get("publicIPAddressConfiguration") or {}
+    path = "properties.networkConfiguration.publicIPAddressConfiguration.ipAddressIds"
+    for address_id in public.get("ipAddressIds") or []:
+        address = azure.store.find(address_id)
+        if address is None or not address.is_type("Microsoft.Network/publicIPAddresses"):
+            raise problems.invalid_value("ipAddressIds", path, address_id, "It is not found.")
+        is_static = address.properties.get("publicIPAllocationMethod") == "Static"
+        if not is_static or not regions.same(address.location, account.location):
+            reason = "It must be static and in the region of the Batch account."
+            raise problems.invalid_value("ipAddressIds", path, address_id, reason)
+
+
+def _check_size_fits(
+    configuration: Mapping[str, Any], network: Mapping[str, Any], size: skus.Size
+) -> None:
+    """What a size cannot do, as far as Batch looks at it before anything is allocated."""
+    able = size.capabilities()
+    disks = configuration.get("dataDisks") or []
+    if len(disks) > int(able["MaxDataDiskCount"]):
+        reason = f"The size takes {able['MaxDataDiskCount']} data disks."
+        raise problems.invalid_value("dataDisks", "properties.dataDisks", len(disks), reason)
+    if (
+        network.get("enableAcceleratedNetworking")
+        and able["AcceleratedNetworkingEnabled"] != "True"
+    ):
+        reason = f"{size.name} has no accelerated networking."
+        raise problems.invalid_value("enableAcceleratedNetworking", "properties", True, reason)
+
+
+def _check_placement(account: store.Resource, configuration: Mapping[str, Any]) -> None:
+    policy = (configuration.get("nodePlacementConfiguration") or {}).get("policy", "")
+    if str(policy).lower() == "zonal" and not regions.has_zones(account.location):
+        reason = f"The region {account.location} has no availability zones."
+        raise problems.invalid_value("policy", "properties", policy, reason)

@@ -16,6 +16,7 @@ from local.azure_simulator.batch import (
     planes,
     pool_body,
     pool_checks,
+    pool_parts,
     problems,
     quotas,
     scaling,
@@ -239,6 +240,7 @@ def _change(
         whole = {"identity": identity, "properties": merged}
         pool_checks.check(azure, scaling.account_of(azure, pool), whole)
     pool_checks.check_parts(given)
+    pool_parts.check_start_task(merged, pool_body.identity_ids(pool.document))
     kept = {name: pool.properties[name] for name in pool.properties if name not in merged}
     kept.pop("startTask", None)
     pool.document["properties"] = {**kept, **merged}

@@ -73,7 +73,7 @@ def begin(
     pool.properties["resizeOperationStatus"] = {
         "targetDedicatedNodes": targets[0],
         "targetLowPriorityNodes": targets[1],
-        "nodeDeallocationOption": "Requeue",
+        "nodeDeallocationOption": _deallocation(pool),
         "resizeTimeout": timeout,
         "startTime": iso8601.timestamp(azure.now),
     }
@@ -235,3 +235,8 @@ def _set_allocation(azure: context.Azure, pool: store.Resource, state: str) -> N
 def _timeout(pool: store.Resource) -> str:
     fixed = pool.properties["scaleSettings"].get("fixedScale") or {}
     return str(fixed.get("resizeTimeout") or "PT15M")
+
+
+def _deallocation(pool: store.Resource) -> str:
+    fixed = pool.properties["scaleSettings"].get("fixedScale") or {}
+    return str(fixed.get("nodeDeallocationOption") or "Requeue")

@@ -51,9 +51,11 @@ def _go_on(azure: context.Azure, node: store.Resource, outcome: interface.Outcom
 def note_end(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> bool:
     """Write down how a run ended. True if it must be run again."""
     info = node.document["startTaskInfo"]
+    files = node.document["startTask"].get("resourceFiles") or []
     node.state["files"] = {
         "startup/stdout.txt": data["stdout"],
         "startup/stderr.txt": data["stderr"],
+        **{f"startup/wd/{file['filePath']}": "" for file in files if file.get("httpUrl")},
     }
     retries = int(node.document["startTask"].get("maxTaskRetryCount") or 0)
     limit = _RETRIES_MAX if retries < 0 else retries
@@ -95,6 +97,7 @@ def environment_of(node: store.Resource) -> dict[str, str]:
         "AZ_BATCH_POOL_ID": pool_id,
         "AZ_BATCH_NODE_ID": node.name,
         "AZ_BATCH_NODE_STARTUP_DIR": "/mnt/batch/tasks/startup",
+        "AZ_BATCH_NODE_MOUNTS_DIR": "/mnt/batch/tasks/fsmounts",
         **{item["name"]: str(item.get("value", "")) for item in settings},
     }
 
@@ -110,6 +113,7 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
         size=size,
         is_elevated=str(level).lower() == "admin",
         has_secure_boot=images.has_secure_boot(pool.properties),
+        users=frozenset(a["name"] for a in pool.properties.get("userAccounts") or []),
     )
 
 

@@ -47,6 +47,8 @@ class Host:
     is_elevated: bool
     """Whether the start task's user may reach the Docker socket."""
     has_secure_boot: bool
+    users: frozenset[str] = frozenset()
+    """The user accounts of the pool."""
 
     def gpus(self) -> commands.Gpus:
         """What `nvidia-smi` finds on the host itself."""
@@ -225,8 +227,15 @@ def _container(host: Host, image: str) -> Check:
 
 
 def _user_start_task(host: Host, environment: Mapping[str, str]) -> commands.Ran | None:
-    command = environment.get("USER_START_TASK", "")
-    return commands.run_script(command, environment, host.gpus()) if command else None
+    """The owner's command, as the owner's user and with the owner's variables."""
+    command, user = (environment.get(f"USER_START_TASK{end}", "") for end in ("", "_AS"))
+    if not command:
+        return None
+    if user and user not in host.users:
+        return commands.Ran(exit_code=1, stderr=f"the node has no user {user}\n")
+    mark = "USER_ENV_"
+    own = {n.removeprefix(mark): v for n, v in environment.items() if n.startswith(mark)}
+    return commands.run_script(command, {**environment, **own}, host.gpus())
 
 
 def _described(host: Host) -> dict[str, Any]:

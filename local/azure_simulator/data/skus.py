@@ -63,7 +63,8 @@ class Size:
             found["GPUs"] = str(self.gpus)
         if not self.is_trusted_launch_capable:
             found["TrustedLaunchDisabled"] = "True"
-        if self.temp_disk_gb:
+        # Ddsv5 and Edsv5 have a temporary disk and no cache: https://github.com/Azure/AKS/issues/2699
+        if self.temp_disk_gb and not self.name.endswith("ds_v5"):
             found["CachedDiskBytes"] = str(self.temp_disk_gb * 2**30)
         return found
 

@@ -195,14 +195,25 @@ def as_preloaded(name: str) -> dict[str, Any]:
     return {"name": name, "digest": f"sha256:{'0' * 64}", "sizeBytes": 1}
 
 
+_OF_THE_MACHINE = {
+    "containers": "containerConfiguration",
+    "security": "securityProfile",
+    "os_disk": "osDisk",
+    "data_disks": "dataDisks",
+    "encryption": "diskEncryptionConfiguration",
+    "placement": "nodePlacementConfiguration",
+}
+
+
 def pool_body(**changes: Any) -> dict[str, Any]:
     """A pool of one node. Changes: image, size, nodes, low_priority, containers, identity, agent,
-    security, start_task, scale, metadata; anything else is a property of the pool."""
+    security, os_disk, data_disks, encryption, placement, start_task, scale, metadata; anything
+    else is a property of the pool."""
     machine: dict[str, Any] = {
         "imageReference": reference(changes.pop("image", None)),
         "nodeAgentSkuId": changes.pop("agent", AGENT),
     }
-    for option, name in (("containers", "containerConfiguration"), ("security", "securityProfile")):
+    for option, name in _OF_THE_MACHINE.items():
         if option in changes:
             machine[name] = changes.pop(option)
     fixed = {
