@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import inspect
 import json
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests import openapi_checks
+from tests import openapi_checks, packed
 from tests.world import WITH_LOGS, World, a_pool, a_request, an_image
 from triggers import openapi, routes
 from triggers.http import Answer
@@ -63,7 +62,7 @@ def caller() -> Caller:
     _recipes(caller)
     caller("list_leftovers")
     caller("begin_sweep")
-    caller("upload_context", gzip.compress(b"a tar"))
+    caller("upload_context", packed.context())
     caller("upload_context", b"no tar")
     caller("show_health")
     caller("describe")

@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTable
-from tests import openapi_checks
+from tests import openapi_checks, packed
 from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import catalogue, intake, routes
 from triggers.routes import ROUTES, Route
@@ -27,7 +27,7 @@ BODIES: dict[str, object] = {
     "put_recipe": {"enabled": True, "request": {"mode": "image-only"}},
     "resize_pool": {"nodes": 2},
     "change_image": {"excludeFromLatest": True},
-    "upload_context": b"\x1f\x8b and more",
+    "upload_context": packed.context(),
 }
 PLACES = {
     "id": "b1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from local.functions_host.inline import Crash
 from local.functions_host.store import Query
 from local.memory_tables import MemoryTable
 from shared.base import names
+from tests import packed
 from tests.stories.test_lists import as_of_010
 from tests.world import WITH_LOGS, World, a_pool, image_only, pools_only
 from triggers import builds, catalogue, contexts, intake
@@ -27,7 +27,7 @@ def rows_of(world: World, build: str) -> list[str]:
 
 
 def upload(world: World) -> str:
-    return str(world.ask(contexts.upload_context, gzip.compress(b"FROM scratch")).body["context"])
+    return str(world.ask(contexts.upload_context, packed.context()).body["context"])
 
 
 def with_context(context: str) -> Json:
