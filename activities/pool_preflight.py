@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from activities import batch_pool, batch_systems, named_resources, pool_impact, preflight
+from activities import (
+    account_access,
+    batch_pool,
+    batch_systems,
+    named_resources,
+    pool_impact,
+    preflight,
+)
 from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
@@ -36,6 +43,8 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     warnings = _sizes_ending_soon(plan, sizes, today) + support.too_few_planned(plan)
     found = _batch_account(services, account, poll)
     is_there = _is_ready(found)
+    closed = account_access.problem(services, found) if found and is_there else None
+    problems += [closed] if closed else []
     if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes, poll)
         if plan.image is not None:  # otherwise `existing_image` knows what the pools get
@@ -53,7 +62,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         unsuitable = drivers.pool_problems(plan.pools, counted, gpu=image.gpu, driver=image.driver)
         problems += image_choice.advised(unsuitable, services.records.images(), plan.pools, counted)
     endpoint = None
-    if is_there and names.same((found or {}).get("location"), account.location):
+    if is_there and closed is None and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
     return Findings(blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted)
 
@@ -65,7 +74,7 @@ def interruptions(
     account = plan.account
     assert account is not None
     found = _batch_account(services, account, poll)
-    if not _is_ready(found):
+    if found is None or not _is_ready(found) or account_access.problem(services, found):
         return []
     there = {
         pool["name"].lower()

@@ -31,6 +31,7 @@ _PROPERTIES = {
     "autoStorage": {"storageAccountId": str},
     "encryption": dict,
     "allowedAuthenticationModes": [str],
+    "publicNetworkAccess": str,
 }
 _PATCHABLE = frozenset(
     {

@@ -41,6 +41,7 @@ class DataPlane:
 
         def serve(azure: context.Azure, request: model.Request) -> model.Response:
             account = find_account(azure, request.parameters["account"])
+            _check_open(account)
             response = handler(azure, request, account)
             return response.with_headers({"request-id": _request_id(azure)})
 
@@ -87,6 +88,18 @@ def find_account(azure: context.Azure, name: str) -> store.Resource:
                 return account
             break
     raise problems.not_found("Account", "The specified Batch account does not exist.")
+
+
+def _check_open(account: store.Resource) -> None:
+    """Callers have Entra tokens, and come from the public network. The status is Azure's; the code
+    of the first refusal is an estimate.
+    """
+    if account.properties["publicNetworkAccess"] != "Enabled":
+        message = "Public network access is disabled for this account."
+        raise model.Refusal(403, "AuthorizationFailure", message)
+    if "AAD" not in account.properties["allowedAuthenticationModes"]:
+        message = "The account does not allow authentication with Microsoft Entra tokens."
+        raise model.Refusal(401, "AuthenticationFailed", message)
 
 
 def endpoint(request: model.Request, account_name: str) -> str:
