@@ -6,8 +6,6 @@ failure holds, for each such node, Batch's error and the last lines of its start
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from activities import batch_pool, node_care
 from activities.node_care import Care
 from shared.azure import resource_state, sdk
@@ -17,13 +15,14 @@ from shared.base.errors import Failure, Kind, Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model import node_states
 from shared.model.plans import PoolPlan
 from shared.model.results import NodesReady
 
 _REPORTS_MAX = 5  # nodes whose output a failure contains
 _TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
 _TAIL_LINES = 20
-_SELECT = ["id", "state", "stateTransitionTime", "errors", "startTaskInfo"]
+_SELECT = ["id", "state", "isDedicated", "stateTransitionTime", "errors", "startTaskInfo"]
 
 
 # -- output of start tasks ------------------------------------------------------------------------
@@ -64,9 +63,9 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
         nodes, at = sdk.listed_at(service.list_nodes, plan.pool_id, select=_SELECT)
     except ResourceNotFoundError:
         return None
-    lost = lost_nodes(nodes)
+    lost = node_states.lost(nodes)
     if _care(poll, lost).given_up(lost):
-        readable = [n for n in lost if _state(n) == "starttaskfailed"][:_REPORTS_MAX]
+        readable = [n for n in lost if node_states.state_of(n) == "starttaskfailed"][:_REPORTS_MAX]
         for node in readable:
             node.update(_output(services, plan, node["id"]))
     if _on_their_way(plan, nodes) or _are_ready(plan, nodes):
@@ -75,72 +74,26 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
     return None if pool is None else {**pool, "nodes": nodes, "at": at}
 
 
-# What a node's state means for a pool that should become ready.
-_COMING = {
-    "creating", "starting", "waitingforstarttask", "rebooting", "reimaging", "unknown",
-    "upgradingos", "deallocating", "leavingpool", "offline", "preempted", "deallocated",
-}  # fmt: skip
-_READY = {"idle", "running"}
-_LOST = {"unusable", "starttaskfailed"}
-
-
-def _state(node: Json) -> str:
-    """A node's state in lower case. Raises Bug for a state that is not in the sets above."""
-    state = str(node.get("state", "unknown")).lower()
-    if state not in _COMING | _READY | _LOST:
-        raise errors.Bug(f"Batch says node state {state!r}, which is not known here")
-    return state
-
-
-def lost_nodes(nodes: list[Json]) -> list[Json]:
-    """The nodes that waiting will not make usable."""
-    return [n for n in nodes if _state(n) in _LOST]
-
-
 def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
     """Whether all nodes exist and only need time, so that the pool's own state adds nothing."""
-    states = [_state(n) for n in nodes]
     all_there = len(nodes) == plan.nodes_asked > 0
-    return all_there and any(s in _COMING for s in states) and not any(s in _LOST for s in states)
+    return all_there and any(map(node_states.is_coming, nodes)) and not node_states.lost(nodes)
 
 
 def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
     """Whether all requested nodes exist and can run tasks: the pool's state adds nothing then."""
-    return len(nodes) == plan.nodes_asked > 0 and all(_state(n) in _READY for n in nodes)
-
-
-# Seconds that a node spends in each state on its way to idle: two thirds of the usual time. A node
-# that takes half the usual time is idle at the first poll. For any other node, the states that are
-# left hardly take less than this, so an earlier poll would show nothing new.
-_WAY = {"creating": 20.0, "starting": 100.0, "waitingforstarttask": 13.0}
-
-
-def _left(nodes: list[Json], at: str | None) -> float | None:
-    """The least seconds until all nodes are idle; None where one is in an unusual state. `at` is
-    the time by the clock that also noted when each node entered its state, which is not the app's.
-    """
-    coming = [n for n in nodes if _state(n) in _COMING]
-    if any(_state(n) not in _WAY for n in coming):
-        return None
-    return max(_way_of(_state(n), _seconds_in_state(n, at)) for n in coming)
-
-
-def _way_of(state: str, spent: float = 0.0) -> float:
-    """The seconds until a node is idle that has `spent` some in this state."""
-    states = list(_WAY)
-    after = sum(_WAY[s] for s in states[states.index(state) + 1 :])
-    return after + min(max(0.0, _WAY[state] - spent), _WAY[state])
-
-
-def _seconds_in_state(node: Json, at: str | None) -> float:
-    since = node.get("stateTransitionTime")
-    if since is None or at is None:
-        return 0.0
-    return (datetime.fromisoformat(at) - datetime.fromisoformat(since)).total_seconds()
+    return len(nodes) == plan.nodes_asked > 0 and all(node_states.is_ready(n) for n in nodes)
 
 
 def _care(poll: PollState, lost: list[Json]) -> Care:
     return Care.from_wire(poll.memory).noted(lost, poll.now)
+
+
+def spot_nodes_away(services: Services, plan: PoolPlan) -> set[str]:
+    """The Spot nodes that cannot be asked now: preempted, or on their way back."""
+    service = services.azure.batch_service(plan.endpoint)
+    nodes = sdk.listed(service.list_nodes, plan.pool_id, select=["id", "state", "isDedicated"])
+    return {n["id"] for n in nodes if not n.get("isDedicated") and node_states.is_coming(n)}
 
 
 # -- deciding -------------------------------------------------------------------------------------
@@ -151,19 +104,45 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
     if observed is None:
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]
+    if len(nodes) == plan.nodes_asked and node_states.only_preempted_away(nodes):
+        return Done(result=_without_preempted(nodes))
     if _on_their_way(plan, nodes):
-        return Wait(note=f"nodes: {_counted(nodes)}", left=_left(nodes, observed.get("at")))
+        return Wait(
+            note=f"nodes: {node_states.counted(nodes)}",
+            left=node_states.left(nodes, observed.get("at")),
+        )
     if _are_ready(plan, nodes):
         return Done(result=NodesReady(nodes=[n["id"] for n in nodes]))
     if not batch_pool.is_steady(observed):
-        return Wait(note="nodes are being allocated", left=_way_of("creating"))
+        return Wait(note="nodes are being allocated", left=node_states.way_of("creating"))
+    return _decide_steady(plan, observed, poll)
+
+
+def _decide_steady(plan: PoolPlan, observed: Json, poll: PollState) -> Decision[NodesReady]:
+    """The pool has been given all nodes that it gets."""
+    nodes = observed["nodes"]
     if problem := resize_problem(plan.resource, observed):
         return _decide_short(plan, observed, problem, poll)
-    if lost := lost_nodes(nodes):
+    if lost := node_states.lost(nodes):
         return _decide_lost(plan, nodes, lost, poll)
-    if sum(_state(n) in _READY for n in nodes) < max(plan.nodes_asked, len(nodes)):
-        return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
+    if plan.nodes_asked == 0 and node_states.only_preempted_away(nodes):
+        return Done(result=_without_preempted(nodes))
+    if sum(map(node_states.is_ready, nodes)) < max(plan.nodes_asked, len(nodes)):
+        return Wait(note=f"nodes: {node_states.counted(nodes) or 'none yet'}")
     return Done(result=_ready_nodes(plan, observed))
+
+
+def _without_preempted(nodes: list[Json]) -> NodesReady:
+    here = [n for n in nodes if node_states.state_of(n) != node_states.PREEMPTED]
+    dedicated = sum(bool(n.get("isDedicated")) for n in here)
+    away = len(nodes) - len(here)
+    return NodesReady(
+        nodes=[n["id"] for n in here],
+        dedicated=dedicated,
+        low_priority=len(here) - dedicated,
+        note=f"Azure has preempted {away} of its {len(nodes)} nodes, and it is used as it is: "
+        "Batch brings them back when there is capacity",
+    )
 
 
 def _ready_nodes(plan: PoolPlan, observed: Json, note: str | None = None) -> NodesReady:
@@ -202,17 +181,14 @@ def _decide_short(
     if not _lacks_only_low_priority(plan, observed):
         return Fail(failure=problem)
     nodes = observed["nodes"]
-    if lost := lost_nodes(nodes):
+    if lost := node_states.lost(nodes):
         return _decide_lost(plan, nodes, lost, poll)
-    if not nodes or any(_state(n) not in _READY for n in nodes):
-        return Wait(note=f"nodes: {_counted(nodes) or 'none yet'}")
+    if node_states.only_preempted_away(nodes):
+        return Done(result=_without_preempted(nodes))
+    if not nodes or any(not node_states.is_ready(n) for n in nodes):
+        return Wait(note=f"nodes: {node_states.counted(nodes) or 'none yet'}")
     note = f"it lacks low-priority nodes and is used as it is: {problem.message}"
     return Done(result=_ready_nodes(plan, observed, note))
-
-
-def _counted(nodes: list[Json]) -> str:
-    states = [_state(n) for n in nodes]
-    return ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
 
 
 def _decide_lost(
@@ -221,7 +197,7 @@ def _decide_lost(
     """Remember a new fault, then request its remedy; give up the pool when no remedy is left."""
     care = _care(poll, lost)
     if care.given_up(lost):
-        bad = [n for n in nodes if n["id"] in care.faults and _state(n) not in _READY]
+        bad = [n for n in nodes if n["id"] in care.faults and not node_states.is_ready(n)]
         return Fail(failure=_unusable(plan, bad, care))
     if care != Care.from_wire(poll.memory):
         note = f"nodes cannot be used: {', '.join(n['id'] for n in lost)}"

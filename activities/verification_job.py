@@ -35,14 +35,42 @@ def read_node_reports(services: Services, plan: ReportPlan, _: PollState) -> Nod
     """Read the checks that each node's start task printed. A node without a report has failed."""
     nodes = plan.nodes or _some_nodes(services, plan.pool)
     reports = {node: pool_nodes.node_report(services, plan.pool, node) for node in nodes}
+    away = _away(services, plan, reports)
     digests = _recorded_digests(services, plan.pool)
     checks = [
         verification.compared(check, plan.pool.container_images, digests)
         for node, report in reports.items()
-        for check in node_checks(node, report)
+        for check in ([_preempted(node)] if node in away else node_checks(node, report))
     ]
     marks = [simulation_marks.read(report or {}) for report in reports.values()]
     return _report(checks, marks)
+
+
+def _away(services: Services, plan: ReportPlan, reports: dict[str, Json | None]) -> set[str]:
+    """The nodes without a report that Azure has taken back meanwhile. Where that is all of them,
+    the pool is proved once they are here again: raises StepFailed until then.
+    """
+    silent = {node for node, report in reports.items() if report is None}
+    if not plan.nodes or not silent:
+        return set()
+    away = silent & pool_nodes.spot_nodes_away(services, plan.pool)
+    if away == set(reports):
+        raise StepFailed(
+            Failure(
+                code="NodesPreempted",
+                kind=Kind.TRANSIENT,
+                message="Azure has preempted the nodes that were to prove the pool.",
+                resource=plan.pool.resource,
+                next_action="Ask for the pool again later, or for a dedicated node.",
+            )
+        )
+    return away
+
+
+def _preempted(node: str) -> CheckResult:
+    message = "Azure has preempted this node: the others prove the pool"
+    code = verification.PREEMPTED
+    return CheckResult(id="system", status="skip", code=code, message=message, node=node)
 
 
 def _recorded_digests(services: Services, plan: PoolPlan) -> dict[str, str]:

@@ -15,10 +15,14 @@ A fault is a JSON object: which requests or operations it meets, how often, and 
 | quota | name, limit, usage, required | a request | 409 OperationNotAllowed with the quota's text |
 | allocation | code (AllocationFailed), message | an operation | it fails at its end |
 | slow | factor (default 4) | an operation | its duration is multiplied |
+| preempt | retryAfter (default 600; null: never) | a run on a Spot node | the node is preempted |
 | script | step, exitCode, message, stdout | a script | it ends with that code |
 | silent | step | a script | exit code 0 but no result line |
 | crash | step | a script | the VM stops in the middle, unsealed |
 | sealFails | | a script | sealing fails later: a line on the console, no power off |
+
+The runs on a node are `nodes.startTask` and `tasks.run`; the node goes five seconds after such a
+run began, and comes back `retryAfter` seconds later.
 
 `operation` and `path` are regular expressions that are searched for; `method`, `resourceType` and
 `step` are compared without case; `step` names a step or one of its parts (`prepare`, `docker`,
@@ -36,7 +40,7 @@ from local.azure_simulator import context, model, resource_ids, store
 
 TYPE = "simulator.fault"
 REQUEST_EFFECTS = frozenset({"throttle", "status", "drop", "quota"})
-OPERATION_EFFECTS = frozenset({"allocation", "slow"})
+OPERATION_EFFECTS = frozenset({"allocation", "slow", "preempt"})
 SCRIPT_EFFECTS = frozenset({"script", "silent", "crash", "sealFails"})
 _FIELDS = frozenset(
     {

@@ -88,10 +88,18 @@ def verified(
     proofs = verification.verdicts(checks, len(plan.pool.checks))
     record = _marked(replace(record, changed_at=now), simulation_marks.combine(reports))
     record = replace(record, checks=verification.shown(checks), proofs=proofs)
+    record = replace(record, note=_note_of_preempted(checks) or record.note)
     images = len(plan.container_images)
     if not verification.is_proved(proofs, gpus=plan.gpu_count, images=images):
         return replace(record, state="failed", error=_not_verified(plan, checks, proofs))
     return replace(record, verified=True, pending=verification.still_pending(plan.pending, proofs))
+
+
+def _note_of_preempted(checks: Sequence[CheckResult]) -> str | None:
+    away = sum(check.code == verification.PREEMPTED for check in checks)
+    if not away:
+        return None
+    return f"Azure has preempted {away} of its nodes during the verification: the others prove it"
 
 
 def _marked(record: PoolRecord, marks: Marks) -> PoolRecord:

@@ -48,6 +48,7 @@ _PARTS = {
     "container": {"container"},
 }
 _WORST_FIRST = ["fail", "warn", "pass", "skip"]
+PREEMPTED = "PREEMPTED"  # the code of a check that Azure took the node from
 RESULTS_MAX = 400  # of one record: a row has room for about 1,500 of them
 
 

@@ -38,6 +38,8 @@ def register(azure: context.Azure) -> None:
     azure.on(nodes.TYPE, "startTaskEnded", _start_task_ended)
     azure.on(nodes.TYPE, "startTaskLook", start_tasks.look)
     azure.on(nodes.TYPE, "vanish", _vanish)
+    azure.on(nodes.TYPE, "preempt", _preempt)
+    azure.on(nodes.TYPE, "return", _return)
 
 
 # --- coming and going ----------------------------------------------------------------------
@@ -122,6 +124,35 @@ def restart(azure: context.Azure, node: store.Resource, *, reimages: bool) -> No
     scheduling.requeue_tasks_of(azure, node)
     data = {"reimages": reimages}
     azure.schedule(node, "restarted", azure.duration(f"nodes.{operation}", node), data)
+
+
+# --- preemption ----------------------------------------------------------------------------
+
+
+def _preempt(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
+    """Azure takes the machine of a Spot node. The node stays listed and counted; what ran on it
+    waits for another one. Batch gets it a machine again when it can.
+    https://learn.microsoft.com/azure/batch/batch-spot-vms
+    """
+    if node.document["state"] == "leavingpool":
+        return
+    node.cancel()
+    nodes.set_state(azure, node, "preempted")
+    for gone in ("errors", "startTaskInfo"):
+        node.document.pop(gone, None)
+    scheduling.requeue_tasks_of(azure, node)
+    azure.machine.destroy(node.state["contents"])
+    nodes.count_cost(azure, nodes.pool_of(azure, node))
+    if data["returnsAfter"] is not None:
+        azure.schedule(node, "return", float(data["returnsAfter"]))
+
+
+def _return(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
+    pool = nodes.pool_of(azure, node)
+    nodes.set_state(azure, node, "creating")
+    nodes.count_cost(azure, pool)
+    _give_image(azure, pool, node)
+    azure.schedule(node, "created", azure.duration("nodes.create", node))
 
 
 # --- booting -------------------------------------------------------------------------------
@@ -228,6 +259,7 @@ def _begin_start_task(azure: context.Azure, pool: store.Resource, node: store.Re
         nodes.set_state(azure, node, "waitingforstarttask")
     else:
         _become_idle(azure, node)
+    nodes.perhaps_preempt(azure, node, "nodes.startTask")
     start_tasks.run(azure, pool, node)
 
 

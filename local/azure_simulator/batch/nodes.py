@@ -38,6 +38,19 @@ def size_of(pool: store.Resource) -> skus.Size:
     return size
 
 
+PREEMPTED_AFTER_SECONDS = 5.0
+
+
+def perhaps_preempt(azure: context.Azure, node: store.Resource, operation: str) -> None:
+    """An injected fault may take a Spot node while something runs on it."""
+    if node.document["isDedicated"]:
+        return
+    fault = azure.faults.on_operation(operation, node, "preempt")
+    if fault is not None:
+        data = {"returnsAfter": fault.get("retryAfter", 600)}
+        azure.schedule(node, "preempt", PREEMPTED_AFTER_SECONDS, data)
+
+
 def set_state(azure: context.Azure, node: store.Resource, state: str) -> None:
     if node.document["state"] != state:
         node.document["state"] = state
@@ -45,7 +58,11 @@ def set_state(azure: context.Azure, node: store.Resource, state: str) -> None:
 
 
 def count_cost(azure: context.Azure, pool: store.Resource) -> None:
-    """Nodes are paid for as long as they exist, whatever their state."""
+    """Nodes are paid for as long as they exist, whatever their state; one that was preempted has no
+    machine.
+    """
     dedicated, low_priority = counts(azure, pool)
+    states = [node.document["state"] for node in present(azure, pool)]
+    low_priority -= states.count("preempted")
     price = size_of(pool).price_per_hour
     pool.cost_per_hour = price * (dedicated + low_priority * _LOW_PRIORITY_SHARE)

@@ -18,7 +18,7 @@ from local.azure_simulator.batch import (
 )
 
 REMOVED_MAX = 100  # nodes in one request
-_UNREADABLE = frozenset({"creating", "starting", "rebooting", "reimaging", "unusable"})
+_UNREADABLE = frozenset({"creating", "starting", "rebooting", "reimaging", "unusable", "preempted"})
 """States in which no file of a node can be read."""
 
 

@@ -108,6 +108,7 @@ def _ready(azure: context.Azure, task: store.Resource, data: model.JsonObject) -
 
 def _run(azure: context.Azure, task: store.Resource) -> None:
     """Let the command end after its time, or at the task's wall-clock limit."""
+    nodes.perhaps_preempt(azure, _node_of(azure, task), "tasks.run")
     task.state["fault"] = azure.faults.on_script(["task"], task)
     limit = iso8601.seconds(task.document["constraints"]["maxWallClockTime"])
     run = _real_run(azure, task)
