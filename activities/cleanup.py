@@ -23,6 +23,7 @@ from shared.engine.activity import (
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import abandoned_pools, cleanup
 from shared.model.cleanup import Action, Cleanup, CleanupItem, Made, MadeList
+from shared.model.cleanup_facts import Facts
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import MadeIn, PoolPlan, SweepPlan
 from shared.model.results import Removed
@@ -40,7 +41,7 @@ def list_left(services: Services, plan: SweepPlan, poll: PollState) -> Cleanup:
 @short_activity(NoInput, Cleanup, verb="list the pools to clean up", subject=lambda _: "pools")
 def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     reconciling.mark_what_went(services, poll.now)
-    facts = cleanup.Facts(pools=cleanup_facts.of_pools(services, poll.now))
+    facts = Facts(pools=cleanup_facts.of_pools(services, poll.now))
     return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
 
 
@@ -50,7 +51,7 @@ def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
 def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
     build, builds = plan.build_id, cleanup_facts.builds_of(services)
     found = cleanup_facts.in_group(services, build, plan.resource_group)
-    facts = cleanup.Facts(builds=builds, groups={build: found})
+    facts = Facts(builds=builds, groups={build: found})
     items = cleanup.plan_lasting(build, facts, poll.now, is_cleared=True)
     return MadeList(made=[Made(plan=item) for item in items])
 

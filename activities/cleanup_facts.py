@@ -11,7 +11,8 @@ from shared.azure import failures, resource_state, sdk
 from shared.base import names
 from shared.engine.activity import Json, Services
 from shared.model import cleanup
-from shared.model.cleanup import BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
+from shared.model.cleanup import CleanupItem
+from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.store import build_rows
 from shared.store.row_checks import ENDED
@@ -73,22 +74,24 @@ def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> 
 
 def builds_of(services: Services) -> dict[str, BuildFacts]:
     """The records of all builds, by id."""
-    default = services.azure.config.default_resource_group
-    return {row.key: _build(services, row, default) for row in services.records.builds()}
+    return {row.key: _build(services, row) for row in services.records.builds()}
 
 
-def _build(services: Services, row: Row, default: str) -> BuildFacts:
+def _build(services: Services, row: Row) -> BuildFacts:
     """A failed build that may be resumed still needs its resource group. Few builds have left
     anything, so only their outcomes are read.
     """
-    is_over = row["State"] in ENDED
+    config, is_over = services.azure.config, row["State"] in ENDED
     failed_for_good = row["State"] in {"failed", "cancelled"} and not row["IsResumable"]
     outcome = services.records.outcome(row.key) if is_over and row["HasLeftovers"] else None
     return BuildFacts(
         state=row["State"],
         is_over=is_over,
         is_resumable=bool(row.get("IsResumable")),
-        may_need=() if failed_for_good else build_rows.groups_of(row, default),
+        may_need=()
+        if failed_for_good
+        else build_rows.groups_of(row, config.default_resource_group),
+        publishes=build_rows.definition_of(row, config.default_image_name),
         leftovers=tuple(outcome.leftovers if outcome else ()),
     )
 

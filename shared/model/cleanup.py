@@ -6,13 +6,13 @@ planned again from fresh facts, and is carried out only if the plan is still the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from shared.base import names
 from shared.base.wire import Wire
+from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 
 POOL = "microsoft.batch/batchaccounts/pools"
@@ -103,70 +103,6 @@ class MadeList(Wire):
     made: list[Made] = []
 
 
-# -- the facts ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResourceFacts:
-    """A resource that carries a build's tag, or that a build's record lists."""
-
-    id: str
-    build: str
-    expires: str = ""  # a tag; what lasts has none
-    is_used: bool = False  # an image version that did not fail, a registry that is not empty
-    is_gone: bool = False
-    refused: str = ""  # why Azure does not show it
-
-    @property
-    def kind(self) -> str:
-        """The type in lower case."""
-        return names.type_of(self.id).lower()
-
-    @property
-    def group(self) -> str:
-        """The name of the resource group that it is in, or is."""
-        return self.id.split("/")[4]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuildFacts:
-    """A build's record."""
-
-    state: str
-    is_over: bool = True
-    is_resumable: bool = False
-    may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
-    leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PoolFacts:
-    """A pool's record, and the pool on Azure; `refused` is why Azure does not show it."""
-
-    id: str
-    record: PoolRecord
-    at_work: str | None = None  # a running build that has claimed or changes it
-    refused: str = ""
-    is_gone: bool = False
-    build: str | None = None  # that shaped it last
-    is_marked: bool = False  # its deletion has begun (decision 0005)
-    is_empty: bool = False
-    target: tuple[int, int] | None = None  # nodes that it wants; None where a formula decides
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """Everything that the list is made from. `groups` holds, by the build's id, the resource group
-    of a build without an image, and its contents.
-    """
-
-    resources: tuple[ResourceFacts, ...] = ()
-    builds: Mapping[str, BuildFacts] = field(default_factory=dict)
-    groups: Mapping[str, tuple[ResourceFacts, ...]] = field(default_factory=dict)
-    closed: tuple[str, ...] = ()  # builds that this sweep has closed
-    pools: tuple[PoolFacts, ...] = ()
-
-
 # -- the list -------------------------------------------------------------------------------------
 
 
@@ -202,7 +138,7 @@ def in_groups(pools: list[CleanupItem], size: int = 50) -> list[Cleanup]:
 def ending_builds(facts: Facts, now: str) -> list[str]:
     """Builds that are over, keep nothing any more, and left something or were closed just now."""
     items = _plan_temporary(facts, now)
-    left = {item.build_id for item in items}
+    left = {item.build_id for item in items} | _with_empty_definition(facts)
     keeping = {item.build_id for item in items if item.action is Action.KEEP}
     return [
         id_
@@ -211,6 +147,16 @@ def ending_builds(facts: Facts, now: str) -> list[str]:
         and id_ not in keeping
         and (id_ in left or build.leftovers or id_ in facts.closed)
     ]
+
+
+def _with_empty_definition(facts: Facts) -> set[str]:
+    """Builds that failed for good and made a definition without a version: it was kept for another
+    build of the same image, which has published none.
+    """
+    filled = {r.id.lower().rpartition("/versions/")[0] for r in facts.resources}
+    empty = (r for r in facts.resources if r.kind == DEFINITION and r.id.lower() not in filled)
+    makers = {r.build for r in empty} & facts.builds.keys()
+    return {build for build in makers if not facts.builds[build].may_need}
 
 
 def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
@@ -270,14 +216,15 @@ def plan_lasting(
     found = facts.groups.get(build, ())
     if not found:
         return []
-    kinds, why = _removable(found[0].group, build, facts.builds)
+    others = _others(found[0].group, build, facts.builds)
     there = [r for r in found if is_cleared or not _is_of_builder(r, build)]
     goes: list[ResourceFacts] = []
-    own = (r for r in there if r.build == build and r.kind in kinds)
+    own = (r for r in there if r.build == build and _may_go(r, others))
     for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
         inside = [r for r in there if r.id.lower().startswith(f"{resource.id.lower()}/")]
         if not resource.is_used and all(r in goes for r in inside):
             goes.append(resource)
+    why = _EMPTY if others else _UNUSED
     return [_item(r, Action.REMOVE, _with_refusal(why, r.refused), now) for r in goes]
 
 
@@ -285,21 +232,23 @@ def _with_refusal(reason: str, refused: str) -> str:
     return f"{reason}; now: {refused}" if refused else reason
 
 
-def _removable(
-    group: str, build: str, builds: Mapping[str, BuildFacts]
-) -> tuple[tuple[str, ...], str]:
-    """The types that may go, and why: all, unless another build may need the resource group (by its
-    name). An empty definition stays for a build that may still publish into it.
-    """
-    others = [
+def _others(group: str, build: str, builds: Mapping[str, BuildFacts]) -> list[BuildFacts]:
+    """Other builds that may need the resource group (by its name)."""
+    return [
         facts
         for id_, facts in builds.items()
         if id_ != build and any(names.same(group, needed) for needed in facts.may_need)
     ]
-    if not others:
-        return tuple(LASTING), _UNUSED
-    is_awaited = any(other.is_resumable or not other.is_over for other in others)
-    return ((VERSION,) if is_awaited else (VERSION, DEFINITION)), _EMPTY
+
+
+def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts]) -> bool:
+    """All that lasts, unless another build may need the group: then what is empty, except the
+    definition that such a build may still publish into.
+    """
+    awaited = {o.publishes.lower() for o in others if o.is_resumable or not o.is_over}
+    if resource.kind == DEFINITION and resource.id.rpartition("/")[2].lower() in awaited:
+        return False
+    return resource.kind in ((VERSION, DEFINITION) if others else LASTING)
 
 
 def _is_of_builder(resource: ResourceFacts, build: str) -> bool:

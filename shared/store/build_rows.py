@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.model.requests import Mode
 from shared.store.row_checks import ENDED
 
 Json = dict[str, Any]
@@ -21,6 +22,7 @@ COLUMNS = (
     "CreatedAt",
     "EndedAt",
     "Groups",  # resource groups that the request names, of image and account; empty: the default
+    "Definition",  # of its image, if it makes one
     "Context",  # the uploaded context that the request names
     "IsResumable",  # the two of the outcome
     "HasLeftovers",
@@ -59,3 +61,9 @@ def is_expired(row: Mapping[str, Any], before: datetime) -> bool:
 def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:
     """The resource groups that the build's request names."""
     return tuple(group or default for group in str(row["Groups"]).split("|"))
+
+
+def definition_of(row: Mapping[str, Any], default: str) -> str:
+    """The image definition that the build publishes into. 0.1.0 wrote none: all had the same."""
+    publishes = row["Mode"] in {Mode.FULL, Mode.IMAGE_ONLY}
+    return str(row.get("Definition") or default) if publishes else ""

@@ -13,6 +13,7 @@ from shared.engine.activity import PollState, Reconciler
 from shared.engine.decisions import Start
 from shared.model import cleanup, plan_updates, planning
 from shared.model.cleanup import CleanupItem
+from shared.model.cleanup_facts import Facts
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
 from tests.world import World, a_pool, pools_only
@@ -232,7 +233,7 @@ def plan_of(world: World, build: str) -> PoolPlan:
 def item_of(world: World) -> CleanupItem:
     """The one pool on the list of cleanup at noon."""
     pools = cleanup_facts.of_pools(world.services, NOON)
-    (item,) = cleanup.plan_cleanup(cleanup.Facts(pools=pools), NOON)
+    (item,) = cleanup.plan_cleanup(Facts(pools=pools), NOON)
     return item
 
 

@@ -90,6 +90,49 @@ def test_a_version_that_failed_does_not_stay_in_a_shared_gallery(built: World) -
     assert built.show(build["buildId"])["leftovers"] == []
 
 
+def definitions(world: World) -> set[str]:
+    """The names of the image definitions."""
+    found = world.resources("galleries/images")
+    return {r["id"].rpartition("/")[2] for r in found if not r["type"].endswith("versions")}
+
+
+def test_an_empty_definition_goes_while_a_build_of_another_image_runs(world: World) -> None:
+    """It would stay for ever: nothing else names it, and it fixes the properties of the image."""
+    given_up = world.start(image_only("r1", name="one"))
+    world.start(image_only("r2", name="two"))
+    world.engine.advance(300)
+    assert definitions(world) == {"one", "two"}
+    world.records.cancel_build(given_up)
+    world.engine.run_until_idle()
+
+    assert world.show(given_up)["leftovers"] == []
+    assert definitions(world) == {"two"}
+
+
+def test_an_empty_definition_goes_when_the_last_build_that_may_use_it_has_failed(
+    world: World,
+) -> None:
+    """The first one could be resumed, and its time is over while the second one runs."""
+    broken = {"effect": "script", "step": "seal", "exitCode": 40, "message": "broken"}
+    world.build(image_only("r0", name="other"))
+    world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
+    first = world.build(image_only("r1", name="one"))
+    assert first["resumable"], first["error"]
+    world.engine.advance(4 * 3600 - 300)
+    world.fault(broken)
+    second = world.start(image_only("r2", name="one"))
+    world.engine.advance(500)
+    world.sweep()
+    assert world.show(first["buildId"])["resumable"] is False
+    assert definitions(world) == {"other", "one"}
+
+    world.engine.run_until_complete(second)
+    world.engine.advance(5 * 3600)
+    world.sweep()
+    assert world.show(second)["state"] == "failed"
+    assert definitions(world) == {"other"}
+
+
 @pytest.mark.parametrize("seconds", range(170, 420, 10))
 def test_what_another_build_may_need_stays(world: World, seconds: int) -> None:
     """It comes at any moment while the first one fails and is undone, and may find the gallery, or

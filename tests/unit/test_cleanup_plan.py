@@ -9,14 +9,8 @@ import pytest
 
 from shared.base.errors import Failure, Kind
 from shared.model import cleanup
-from shared.model.cleanup import (
-    Action,
-    BuildFacts,
-    CleanupItem,
-    Facts,
-    PoolFacts,
-    ResourceFacts,
-)
+from shared.model.cleanup import Action, CleanupItem
+from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 
 NOW, LATER, EARLIER = "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"
@@ -137,26 +131,48 @@ def test_what_another_build_may_need_stays() -> None:
     assert cleanup.plan_lasting("b1", facts, NOW) == []
 
 
+PUBLISHES: dict[str, Any] = {"may_need": ("images",), "publishes": "I"}
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
         (BuildFacts(state="succeeded", may_need=("images",)), ["1.0.1", "i"]),
-        (BuildFacts(state="running", is_over=False, may_need=("images",)), ["1.0.1"]),
-        (BuildFacts(state="failed", is_resumable=True, may_need=("images",)), ["1.0.1"]),
+        (BuildFacts(state="running", is_over=False, **PUBLISHES), ["1.0.1"]),
+        (BuildFacts(state="failed", is_resumable=True, **PUBLISHES), ["1.0.1"]),
+        (BuildFacts(state="running", is_over=False, may_need=("images",)), ["1.0.1", "i"]),
     ],
-    ids=["ended", "runs", "can be resumed"],
+    ids=["ended", "runs", "can be resumed", "publishes another image"],
 )
 def test_what_is_empty_goes_also_where_others_need_the_group(
     other: BuildFacts, expected: list[str]
 ) -> None:
-    """A build that will publish may be about to use an empty definition, and nobody a version that
-    failed.
+    """A build of the same image may be about to use an empty definition, and no build a version
+    that failed.
     """
     version = ResourceFacts(id=f"{IMAGE.id}/versions/1.0.1", build="b1")
     facts = in_group(GALLERY, IMAGE, version)
     facts = dataclasses.replace(facts, builds={"b1": FAILED, "b2": other})
     items = cleanup.plan_lasting("b1", facts, NOW, is_cleared=True)
     assert [item.id.rpartition("/")[2] for item in items] == expected
+
+
+@pytest.mark.parametrize(
+    ("maker", "found", "goes"),
+    [
+        (FAILED, (), True),
+        (FAILED, (ResourceFacts(id=f"{IMAGE.id}/versions/1.0.0", build="b2"),), False),
+        (BuildFacts(state="succeeded", may_need=("images",)), (), False),
+        (BuildFacts(state="running", is_over=False, may_need=("images",)), (), False),
+    ],
+    ids=["failed", "another has published", "succeeded", "runs"],
+)
+def test_a_sweep_finds_an_empty_definition(
+    maker: BuildFacts, found: tuple[ResourceFacts, ...], goes: bool
+) -> None:
+    """Its build failed, and left it to another one of the same image, which failed later."""
+    facts = Facts(resources=(IMAGE, *found), builds={"b1": maker, "b2": FAILED})
+    assert cleanup.ending_builds(facts, NOW) == (["b1"] if goes else [])
 
 
 def test_what_is_temporary_must_be_gone_before_the_group() -> None:

@@ -55,8 +55,9 @@ def told(world: World) -> Json:
 
 def with_any_version(told: Any) -> Any:
     """The same, with only the fact that an image has a driver: a script that is sent after the
-    upgrade installs the versions that are pinned now. Without image versions that failed: 0.1.0 let
-    them stay where other builds needed the resource group.
+    upgrade installs the versions that are pinned now. Without image versions that failed, and
+    without image definitions, of which some were empty: 0.1.0 let them stay where other builds
+    needed the resource group.
     """
     if isinstance(told, dict):
         return {
@@ -64,16 +65,18 @@ def with_any_version(told: Any) -> Any:
             for name, value in told.items()
         }
     if isinstance(told, list):
-        return [with_any_version(item) for item in told if not _is_failed_version(item)]
+        return [with_any_version(item) for item in told if not _may_have_stayed(item)]
     return told
 
 
-def _is_failed_version(item: Any) -> bool:
-    """Whether it is a row of the resources that stands for one."""
-    is_row = isinstance(item, list) and len(item) > 2
-    return (
-        is_row and item[0] == "Microsoft.Compute/galleries/images/versions" and item[2] == "Failed"
-    )
+def _may_have_stayed(item: Any) -> bool:
+    """Whether it is a row of the resources that stands for one of these. A definition that is not
+    empty is there as long as its version is.
+    """
+    if not (isinstance(item, list) and len(item) > 2):
+        return False
+    definition = "Microsoft.Compute/galleries/images"
+    return item[0] == definition or (item[0] == f"{definition}/versions" and item[2] == "Failed")
 
 
 def _build(document: Json) -> Json:
