@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from local import stack
 from local.stack import layout, supervisor
 
 _STAND_IN = Path(__file__).with_name("stand_in.py")
-_PATIENCE_SECONDS = 60.0
 
 
 def stand_ins(options: stack.Options, ports: layout.Ports, **_: Any) -> tuple[layout.Service, ...]:
@@ -57,17 +54,6 @@ class Up:
 def interrupt() -> None:
     """What Ctrl-C does to this process."""
     os.kill(os.getpid(), signal.SIGINT)
-
-
-def soon(is_so: Callable[[], bool]) -> bool:
-    """Whether it becomes so before patience ends."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    waiting = threading.Event()
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        waiting.wait(0.05)
-    return True
 
 
 if __name__ == "__main__":  # as a process of its own, to be killed

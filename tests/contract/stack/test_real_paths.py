@@ -15,11 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from recording_proxy import RecordingProxy
-from stack_world import soon
 from test_real_stack import COMMAND, run
 
 from local.stack import layout, record
 from release import package
+from tests.waiting import soon
 
 pytestmark = pytest.mark.stack
 # Half an hour of Azure's time in two seconds; what the processes themselves take stays the same.

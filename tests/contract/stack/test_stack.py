@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 import stack_world
-from stack_world import Up, happened, interrupt, soon
+from stack_world import Up, happened, interrupt
 
 from local import stack
 from local.stack import background, layout, record, supervisor
 from shared.base import names
 from shared.store import row_checks
+from tests.waiting import soon
 
 
 @pytest.fixture

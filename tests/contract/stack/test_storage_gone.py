@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from stack_world import soon
 
 from local import stack
 from local.stack import supervisor
 from local.stack.child import Child
+from tests.waiting import soon
 
 pytestmark = pytest.mark.stack
 TIME_SCALE = 900.0
