@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.world import World, an_image, image_only
+import pytest
+
+from shared.base.wire import replace
+from tests.world import World, an_image, image_only, world_after
 from triggers import builds
 
 LARGE = [f"nvcr.io/nvidia/pytorch:{tag}" for tag in ("25.01", "25.02", "25.03")]
@@ -46,3 +49,16 @@ def test_a_disk_smaller_than_that_of_the_base_image_stops_a_build(world: World) 
     assert "127" in build["error"]["message"]
     assert disk(world, image_only("derived")) == 127
     assert world.build(image_only("derived"))["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(("size", "disk_gib"), [(23_487_790_000, 64), (23_487_800_000, 128)])
+def test_a_disk_has_room_for_its_images_and_the_system(size: int, disk_gib: int) -> None:
+    """Two and a half times the images, and 10 GB; 64 GiB are 68.7 GB."""
+    preloaded = image_only(containerImages=["docker.io/library/busybox:1"])
+    world = world_after(preloaded)
+    (record,) = world.records.images()
+    (found,) = record.container_images
+    found = replace(found, size_bytes=size)
+    world.records.put_image(replace(record, container_images=[found]))
+
+    assert disk(world, {**preloaded, "requestId": "r2"}) == disk_gib

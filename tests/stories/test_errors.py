@@ -288,3 +288,18 @@ def test_quota_exceeded_for_the_builder(world: World) -> None:
     assert re.search(r"the limit is 40, 0 are in use", detail["message"])
     assert "What would fit: Standard_N" in detail["message"]
     assert paid_for(world) == []
+
+
+def test_checks_that_azure_never_answers_end_the_build(world: World) -> None:
+    """After half an hour at least; nothing was created meanwhile."""
+    path = "Microsoft.Compute/skus"
+    world.fault(
+        {"effect": "status", "status": 503, "code": "ServerBusy", "path": path, "times": 999}
+    )
+    began = world.clock.now()
+    build = world.build(image_only())
+
+    assert build["error"]["code"] == "AzureUnavailable", build["error"]
+    assert build["error"]["azureCode"] == "ServerBusy"
+    assert world.clock.now() - began > 1800
+    assert world.resources() == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.model import request_size
 from tests.world import World, a_pool, a_request, an_image
 from triggers import builds, intake
 
@@ -65,6 +66,12 @@ def test_a_pool_request_that_no_message_can_hold_is_too_large(world: World) -> N
     assert "65536 are allowed" in problem["message"]
     assert "/api/builds" in problem["message"]
     assert world.outbox.messages == []
+
+
+@pytest.mark.parametrize(("size", "is_taken"), [(65_536, True), (65_537, False)])
+def test_a_message_may_fill_the_queues_limit(size: int, is_taken: bool) -> None:
+    """To the last byte."""
+    assert (request_size.message_problem({}, "x" * size) is None) is is_taken
 
 
 def test_a_long_refused_message_is_recorded(world: World) -> None:

@@ -10,7 +10,7 @@ from azure.core.exceptions import ServiceRequestError
 
 from shared.azure import failures
 from shared.base import errors, script_exits
-from shared.base.errors import Failure, Kind
+from shared.base.errors import Failure, Kind, from_azure
 from shared.base.script_exits import ScriptExit
 from shared.model import catalogue
 
@@ -137,6 +137,14 @@ def test_the_deployment_leaves_out_only_what_is_there() -> None:
     lines = (ROOT / ".funcignore").read_text().splitlines()
     plain = {line for line in lines if not re.search(r"[#*.]", line)} - {"node_modules", "dist"}
     assert [name for name in plain if not (ROOT / name).exists()] == []
+
+
+def test_an_answer_of_azure_is_told_with_its_code() -> None:
+    """A reader looks for exactly that."""
+    failure = from_azure(
+        attempted="create it", resource="r", status=409, code="Conflict", message="As it is."
+    )
+    assert failure.message == "Could not create it: Azure answered Conflict: As it is."
 
 
 def test_a_connection_that_breaks_is_no_answer_of_azure() -> None:

@@ -56,6 +56,23 @@ def test_a_wrong_value_is_refused_and_never_corrected(name: str, value: str) -> 
     assert found.startswith(f"{name} must be ")
 
 
+def documented_ranges() -> list[tuple[str, int, int]]:
+    """Of docs/settings.md: the setting, its smallest number and its largest."""
+    row = re.compile(r"\| `(\w+)` \|.* It must be a (?:whole )?number from (\d+) to (\d+)\. \|")
+    found = (row.match(line) for line in (ROOT / "docs" / "settings.md").read_text().splitlines())
+    return [(each[1], int(each[2]), int(each[3])) for each in found if each]
+
+
+@pytest.mark.parametrize(("name", "first", "last"), documented_ranges())
+def test_a_range_is_as_it_is_documented(name: str, first: int, last: int) -> None:
+    """Both ends are in it, and nothing beyond."""
+    for inside in (first, last):
+        settings.load({**REQUIRED, name: str(inside)})
+    for outside in (first - 1, last + 1):
+        (found,) = problems_of(**REQUIRED, **{name: str(outside)})
+        assert found.startswith(f"{name} must be ")
+
+
 def test_an_empty_value_is_none() -> None:
     """The sample file and the portal leave what is not needed empty."""
     read = settings.load({**REQUIRED, "KEEP_HOURS": "", "AZURE_CLIENT_ID": ""})
