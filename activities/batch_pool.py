@@ -6,6 +6,8 @@ metadata names the build that last shaped it: a repeated call finds its own work
 
 from __future__ import annotations
 
+import secrets
+
 from shared.azure import batch_bodies, cache, pool_difference, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names, scripts
@@ -14,7 +16,7 @@ from shared.engine import decisions
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import AccountPlan, PoolPlan
-from shared.model.requests import IfExists
+from shared.model.pool_request import IfExists
 from shared.model.results import PoolEmptied, PoolReady
 
 
@@ -89,8 +91,17 @@ def _create(services: Services, plan: PoolPlan, _: PollState) -> Started:
     from azure.core import MatchConditions
 
     only_if_absent = {"etag": "*", "match_condition": MatchConditions.IfMissing}
-    body = batch_bodies.pool(plan, scripts.start_task_command())
+    body = _with_passwords(batch_bodies.pool(plan, scripts.start_task_command()))
     return sdk.send(services.azure.batch.pool.create, *path(plan), body, **only_if_absent)
+
+
+def _with_passwords(body: Json) -> Json:
+    """Azure insists on a password for each user account. Each gets a random one, which is stored
+    nowhere; tasks need none.
+    """
+    for account in body["properties"].get("userAccounts", []):
+        account["password"] = f"aA1-{secrets.token_urlsafe(48)}"
+    return body
 
 
 def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -105,7 +116,7 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """Everything anew, in a pool without nodes. A PATCH would keep what the body leaves out; a PUT
     gives it its default.
     """
-    body = batch_bodies.whole_pool(plan, scripts.start_task_command())
+    body = _with_passwords(batch_bodies.whole_pool(plan, scripts.start_task_command()))
     calls = services.azure.batch.pool
     return sdk.send(calls.create, *path(plan), body, **_as_seen(poll))
 

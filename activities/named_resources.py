@@ -1,4 +1,6 @@
-"""Whether what a request names can be had or is there: global names, subnets, uploaded contexts."""
+"""Whether what a request names can be had or is there: global names, subnets, identities,
+uploaded contexts.
+"""
 
 from __future__ import annotations
 
@@ -71,18 +73,28 @@ def _context_problem(services: Services, image: ImagePlan) -> Problem | None:
 
 
 def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
-    """The subnets of pools; each is asked for once."""
+    """The subnets and identities of pools; each is asked for once."""
     asked: dict[str, Problem | None] = {}
-    problems = []
     for index, plan in enumerate(pools):
-        subnet = plan.pool.subnet_id
-        if subnet is None:
-            continue
-        if subnet not in asked:
+        pool, location = plan.pool, plan.account.location
+        if pool.subnet_id and pool.subnet_id not in asked:
             field = f"pools[{index}].subnetId"
-            asked[subnet] = _subnet_problem(services, field, subnet, plan.account.location)
-            problems += [problem for problem in (asked[subnet],) if problem]
-    return problems
+            asked[pool.subnet_id] = _subnet_problem(services, field, pool.subnet_id, location)
+        for below, identity in pool.identities():
+            if identity.lower() not in asked:
+                field = f"pools[{index}].{below}"
+                asked[identity.lower()] = _identity_problem(services, field, identity)
+    return [problem for problem in asked.values() if problem]
+
+
+def _identity_problem(services: Services, field: str, identity: str) -> Problem | None:
+    parts = identity.split("/")
+    group, name = parts[4], parts[-1]
+    found = sdk.fetch(services.azure.identities.user_assigned_identities.get, group, name)
+    if found is not None:
+        return None
+    message = f"there is no identity {name} in resource group {group}"
+    return Problem(field=field, code="IdentityNotFound", message=message)
 
 
 def _subnet_problem(services: Services, field: str, subnet: str, location: str) -> Problem | None:

@@ -13,7 +13,7 @@ from shared.engine.activity import Json, PollState, Services
 from shared.model import plan_updates
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import PoolPlan
-from shared.model.requests import IfExists
+from shared.model.pool_request import IfExists
 
 _INTERRUPTS = {"empty", "replace"}
 

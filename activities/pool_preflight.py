@@ -18,7 +18,7 @@ from shared.engine.activity import Json, PollState, Services, short_activity
 from shared.model import drivers, image_choice, support
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
-from shared.model.requests import IfExists
+from shared.model.pool_request import IfExists
 from shared.model.results import Findings
 
 # -- the Batch account ----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ readonly DOCUMENT_NAME=batch-prep-verify.json
 verify_node_parameters() {
   optional_parameter EXPECT_GPU '^(none|auto|[0-9]{1,2})$' 'none, auto or a number'
   optional_parameter VERIFY_IMAGE "$IMAGE_REFERENCE" 'an image reference'
+  optional_parameter USER_START_TASK_AS '^[a-z_][a-z0-9_-]{0,19}$' 'the name of a user'
   read_image_list EXPECT_IMAGES
 }
 
@@ -34,11 +35,29 @@ write_document() { # the whole of it, where Batch shows a node's files
 }
 
 # The one value that is meant as shell text: the pool's owner wrote it for exactly this place. It goes to stderr.txt,
-# because the last line of stdout.txt is the result.
+# because the last line of stdout.txt is the result. The owner's variables get their names only here: before, one
+# such as PATH would change the checks.
 run_own_start_task() {
-  local rc=0
+  local rc=0 name
+  local -a as=() environment=()
   [[ -n ${USER_START_TASK:-} ]] || return 0
   phase own-start-task
-  env -u LC_ALL /bin/bash -c "$USER_START_TASK" >&4 2>&4 || rc=$?
+  if [[ -n ${USER_START_TASK_AS:-} ]]; then
+    hand_over_work_directory
+    as=(runuser -u "$USER_START_TASK_AS" --)
+    environment=("HOME=$(getent passwd "$USER_START_TASK_AS" | cut -d: -f6)")
+  fi
+  while read -r name; do
+    environment+=("${name#USER_ENV_}=${!name}")
+  done < <(compgen -e USER_ENV_)
+  "${as[@]}" env -u LC_ALL "${environment[@]}" /bin/bash -c "$USER_START_TASK" >&4 2>&4 || rc=$?
   [[ $rc -eq 0 ]] || fail "$EXIT_CHECK_FAILED" "the pool's own start task ended with $rc"
+}
+
+hand_over_work_directory() { # to the account that runs the owner's command: resource files are there
+  id -u "$USER_START_TASK_AS" >/dev/null 2>&1 ||
+    fail "$EXIT_CHECK_FAILED" "the node has no user $USER_START_TASK_AS"
+  [[ -z ${AZ_BATCH_TASK_WORKING_DIR:-} ]] ||
+    chown -R -- "$USER_START_TASK_AS" "$AZ_BATCH_TASK_WORKING_DIR" >&2 ||
+    fail "$EXIT_CHECK_FAILED" "cannot give the working directory to $USER_START_TASK_AS"
 }

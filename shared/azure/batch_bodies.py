@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from shared.azure import bodies, pool_difference
+from shared.azure import bodies, pool_difference, pool_start_task
 from shared.base import names
-from shared.model import catalogue
+from shared.base.wire import Request
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.requests import SecurityType
 
@@ -39,26 +40,42 @@ def whole_pool(plan: PoolPlan, start_task: str) -> Json:
 
 def described_pool(plan: PoolPlan, start_task: str) -> Json:
     """The whole pool, as it is compared: None says that the pool must not have something."""
+    asked = plan.pool
+    identities = _identities(plan)
     body: Json = {
-        "tags": bodies.lasting(plan.tags),
-        "identity": bodies.user_assigned(plan.pull_identity_id) if plan.pull_identity_id else None,
+        "tags": {**asked.tags, **bodies.lasting(plan.tags)},
+        "identity": bodies.user_assigned(*identities) if identities else None,
         "properties": {
-            "displayName": plan.pool_id,
+            "displayName": asked.display_name or plan.pool_id,
             "vmSize": plan.size,
             "deploymentConfiguration": {"virtualMachineConfiguration": _machine(plan)},
             "scaleSettings": scale_settings(plan),
-            "interNodeCommunication": (
-                "Enabled" if plan.pool.inter_node_communication else "Disabled"
-            ),
-            "networkConfiguration": {"subnetId": plan.pool.subnet_id},
-            "taskSlotsPerNode": plan.pool.task_slots_per_node,
-            "taskSchedulingPolicy": {"nodeFillType": "Pack"},
-            "startTask": _start_task(plan, start_task),
+            "interNodeCommunication": "Enabled" if asked.inter_node_communication else "Disabled",
+            "networkConfiguration": {"subnetId": asked.subnet_id},
+            "taskSlotsPerNode": asked.task_slots_per_node,
+            "taskSchedulingPolicy": _asked(asked.task_scheduling_policy)
+            or {"nodeFillType": "Pack"},
+            "userAccounts": _asked(asked.user_accounts),
+            "startTask": pool_start_task.start_task(plan, start_task),
         },
     }
     values = {names.TAG_BUILD: plan.build_id, names.TAG_ASKED: pool_difference.record(body)}
-    body["properties"]["metadata"] = metadata(values)
+    own = [item.to_wire() for item in asked.metadata]
+    body["properties"]["metadata"] = [*metadata(values), *own]
     return body
+
+
+def _asked(value: Request | Sequence[Request] | None) -> Any:
+    """What Azure takes as it was asked for; None where nothing was."""
+    if isinstance(value, Request):
+        return value.to_wire()
+    return [each.to_wire() for each in value] if value else None
+
+
+def _identities(plan: PoolPlan) -> list[str]:
+    """Each once, in any case of its id: the one that pulls, and those that the request names."""
+    named = [plan.pull_identity_id or "", *(id_ for _, id_ in plan.pool.identities())]
+    return list({id_.lower(): id_ for id_ in reversed(named) if id_}.values())[::-1]
 
 
 def _machine(plan: PoolPlan) -> Json:
@@ -91,9 +108,14 @@ def scale_settings(plan: PoolPlan) -> Json:
     """Fixed numbers of nodes, or the owner's formula; never both."""
     asked = plan.pool
     if asked.autoscale_formula:
-        auto = {"formula": asked.autoscale_formula, "evaluationInterval": "PT5M"}
+        interval = asked.autoscale_evaluation_interval or "PT5M"
+        auto = {"formula": asked.autoscale_formula, "evaluationInterval": interval}
         return {"fixedScale": None, "autoScale": auto}
     fixed = fixed_scale(asked.nodes, asked.low_priority_nodes)
+    if asked.resize_timeout:
+        fixed["resizeTimeout"] = asked.resize_timeout
+    if asked.node_deallocation_option:
+        fixed["nodeDeallocationOption"] = asked.node_deallocation_option
     return {"fixedScale": fixed, "autoScale": None}
 
 
@@ -109,42 +131,20 @@ def fixed_scale(nodes: int, low_priority_nodes: int) -> Json:
 
 
 def _containers(plan: PoolPlan) -> Json:
-    registry = None
-    if plan.registry_login_server and plan.pull_identity_id:
-        registry = {
-            "registryServer": plan.registry_login_server,
-            "identityReference": {"resourceId": plan.pull_identity_id},
-        }
+    """What the image holds and the registry that it came from, and what the request adds."""
+    added = plan.pool.container_configuration
+    images = [*plan.container_images, *(added.container_image_names if added else [])]
+    registries = {r.registry_server.lower(): r for r in added.container_registries} if added else {}
+    found = [registry.to_wire() for registry in registries.values()]
+    server = plan.registry_login_server
+    if server and plan.pull_identity_id and server.lower() not in registries:
+        reference = {"resourceId": plan.pull_identity_id}
+        found.insert(0, {"registryServer": server, "identityReference": reference})
     return {
         "type": "DockerCompatible",
-        "containerImageNames": plan.container_images or None,
-        "containerRegistries": [registry] if registry else None,
+        "containerImageNames": list(dict.fromkeys(images)) or None,
+        "containerRegistries": found or None,
     }
-
-
-def _start_task(plan: PoolPlan, command_line: str) -> Json:
-    own = plan.pool.start_task.command_line if plan.pool.start_task else ""
-    environment = {
-        "BUILD_ID": plan.build_id,
-        "NONCE": plan.build_id,
-        "EXPECT_GPU": _expected_gpus(plan.gpu_count),
-        "EXPECT_IMAGES": "\n".join(plan.container_images),
-        # Without a preloaded image there is nothing that could run without pulling.
-        "VERIFY_IMAGE": plan.container_images[0] if plan.container_images else "",
-        "USER_START_TASK": own,
-    }
-    return {
-        "commandLine": command_line,
-        "userIdentity": {"autoUser": {"scope": "Pool", "elevationLevel": "Admin"}},
-        "environmentSettings": [{"name": k, "value": v} for k, v in environment.items() if v],
-        "maxTaskRetryCount": 1,
-        "waitForSuccess": True,
-    }
-
-
-def _expected_gpus(count: int) -> str:
-    """For the check on a node, which counts for itself where only the kind of size is known."""
-    return "auto" if count == catalogue.UNCOUNTED else str(count or "none")
 
 
 def verification_image(plan: PoolPlan) -> str:

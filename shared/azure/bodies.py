@@ -156,9 +156,9 @@ def _security(plan: ImagePlan) -> Json:
     return {"securityType": plan.security_type.value, "uefiSettings": settings}
 
 
-def user_assigned(identity_id: str) -> Json:
-    """The `identity` of a resource that may act as a user-assigned identity."""
-    return {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}}
+def user_assigned(*identity_ids: str) -> Json:
+    """The `identity` of a resource that may act as these user-assigned identities."""
+    return {"type": "UserAssigned", "userAssignedIdentities": {id_: {} for id_ in identity_ids}}
 
 
 def run_command(plan: ScriptPlan, script: str, name: str) -> Json:

@@ -18,12 +18,11 @@ leaves a record in the pool's metadata: a short digest of each property as it wa
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.base import names
+from shared.base import durations, names
 
 Json = dict[str, Any]
 
@@ -32,9 +31,9 @@ Json = dict[str, Any]
 # No property is documented as fixed for a pool's whole life.
 IN_PLACE = frozenset({"applicationPackages", "metadata", "scaleSettings", "startTask"})
 
-# Parts that are not compared: `tags` say when and by which build the pool was made, and
-# `carries_record` looks at the metadata.
-_NOT_COMPARED = frozenset({"tags", "properties", "metadata"})
+# Tags and metadata with this beginning say when and by which build the pool was made. They are not
+# compared; `carries_record` looks at the metadata.
+_OF_BATCH_PREP = "batch-prep"
 # Settings of the start task that differ in each build and change nothing that a node does.
 _OF_THE_BUILD = frozenset({"BUILD_ID", "NONCE"})
 # Members that Azure never shows again, as in the specification's examples. The list matters only
@@ -77,6 +76,8 @@ def compare(wanted: Json, observed: Json) -> Difference:
     """What must happen to `observed`, a pool as Azure shows it, to become `wanted`."""
     parts = _parts(wanted)
     reasons = _reasons(parts, _parts(observed), _recorded(observed))
+    if _own_metadata(wanted) != _own_metadata(observed):
+        reasons["metadata"] = ASKED
     needs_empty = {n: why for n, why in reasons.items() if not _is_in_place(n, parts.get(n))}
     if needs_empty:
         return Reshape(reasons=needs_empty)
@@ -97,7 +98,7 @@ def record(described: Json) -> str:
     It has some 300 characters. Azure documents no length of a value, only an error for metadata
     that is too large (`MetadataTooLarge`).
     """
-    parts = _parts(described)
+    parts = {name: part for name, part in _parts(described).items() if not _is_absent(part)}
     return " ".join(f"{name}:{_digest(parts[name])}" for name in sorted(parts))
 
 
@@ -123,6 +124,8 @@ def _reasons(wanted: Json, found: Json, recorded: dict[str, str]) -> dict[str, s
     """Why each property that must change does."""
     reasons = {}
     for name in [*wanted, *sorted(recorded.keys() - wanted.keys())]:
+        if name == "displayName" and _is_id(wanted[name], found):
+            continue
         why = _why(name, wanted.get(name), found.get(name), recorded.get(name))
         if why:
             reasons[name] = why
@@ -131,10 +134,14 @@ def _reasons(wanted: Json, found: Json, recorded: dict[str, str]) -> dict[str, s
     return reasons
 
 
+def _is_id(display_name: object, found: Json) -> bool:
+    """Whether a pool shows its id as its name, which is the same in any case."""
+    shown = found.get("displayName")
+    return names.same(display_name, shown) and names.same(shown, found.get("name"))
+
+
 def _why(name: str, wanted: object, found: object, recorded: str | None) -> str | None:
     """Why a property must change; None where it need not."""
-    if name == "displayName" and names.same(wanted, found):
-        return None  # it is the pool's id, which is the same in any case
     is_in_place = _is_in_place(name, wanted)
     if recorded is None and is_in_place:
         return UNKNOWN
@@ -148,8 +155,10 @@ def _why(name: str, wanted: object, found: object, recorded: str | None) -> str 
 
 
 def _is_in_place(name: str, wanted: object) -> bool:
-    """Whether Azure changes it while there are nodes. To remove it takes the whole pool anew."""
-    return name in IN_PLACE and not _is_absent(wanted)
+    """Whether Azure changes it while there are nodes. To remove it takes the whole pool anew, but
+    for metadata: batch-prep's own always stays.
+    """
+    return name == "metadata" or (name in IN_PLACE and not _is_absent(wanted))
 
 
 def _lacks_nodes(wanted: Json, found: Json) -> bool:
@@ -164,14 +173,27 @@ def _lacks_nodes(wanted: Json, found: Json) -> bool:
 def _parts(body: Json) -> Json:
     """The compared parts of a body by name: its properties, and what stands beside them."""
     parts = {**body, **(body.get("properties") or {})}
+    parts.pop("properties", None)
+    parts.pop("metadata", None)
     if names.same((parts.get("identity") or {}).get("type"), "None"):
         parts["identity"] = None
-    return {name: value for name, value in parts.items() if name not in _NOT_COMPARED}
+    tags = parts.get("tags") or {}
+    parts["tags"] = {n: v for n, v in tags.items() if not _is_of_batch_prep(n)} or None
+    return parts
+
+
+def _is_of_batch_prep(name: str) -> bool:
+    return name.lower().startswith(_OF_BATCH_PREP)
 
 
 def _metadata(body: Json) -> dict[str, str]:
     found = (body.get("properties") or {}).get("metadata") or []
     return {each["name"]: each["value"] for each in found}
+
+
+def _own_metadata(body: Json) -> dict[str, str]:
+    """What the owner has asked for, or somebody has added since."""
+    return {n: v for n, v in _metadata(body).items() if not _is_of_batch_prep(n)}
 
 
 def _recorded(observed: Json) -> dict[str, str]:
@@ -204,8 +226,15 @@ def _without_case(value: Any) -> Any:
     return value.lower() if has_no_case else value
 
 
-def _of_any_build(settings: list[Any]) -> list[Any]:
-    return [s for s in settings if not (isinstance(s, dict) and s.get("name") in _OF_THE_BUILD)]
+def _of_any_build(items: list[Any]) -> list[Any]:
+    return [item for item in items if not _is_of_the_build(item)]
+
+
+def _is_of_the_build(item: object) -> bool:
+    """Whether it is an environment setting that each build sets anew."""
+    if not isinstance(item, dict) or item.keys() != {"name", "value"}:
+        return False
+    return item["name"] in _OF_THE_BUILD
 
 
 def _is_absent(value: object) -> bool:
@@ -249,13 +278,7 @@ def _items_differ(wanted: list[Any], found: list[Any], *, strict: bool) -> bool:
     return bool(rest)
 
 
-_DURATION = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
-
-
 def _seconds(value: object) -> object:
     """A duration in seconds, so that PT60M is PT1H; any other value as it is."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) and len(value) > 1 else None
-    if match is None:
-        return value
-    days, hours, minutes, seconds = (int(each or 0) for each in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    found = durations.seconds(value) if isinstance(value, str) else None
+    return value if found is None else found

@@ -37,3 +37,6 @@ class AllowLists(BaseModel):
     allowed_subnets: str | None = _list(
         "ALLOWED_SUBNETS", "ids of subnets", "*/virtualNetworks/team/*"
     )
+    allowed_identities: str | None = _list(
+        "ALLOWED_IDENTITIES", "ids of identities", "*/userAssignedIdentities/team-*"
+    )

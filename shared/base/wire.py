@@ -43,11 +43,12 @@ class Request(Wire):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def added(default: Any) -> Any:
+def added(default: Any, **rules: Any) -> Any:
     """A field that was added to a stored model: it is on the wire only if it has another value, so
-    that what an older version has stored equals what a replay makes of it now.
+    that what an older version has stored equals what a replay makes of it now. `rules` are those of
+    `Field`, such as `max_length`.
     """
-    return Field(default=default, exclude_if=lambda value: value == default)
+    return Field(default=default, exclude_if=lambda value: value == default, **rules)
 
 
 if TYPE_CHECKING:

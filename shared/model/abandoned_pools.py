@@ -6,7 +6,7 @@ from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import AccountPlan, PoolPlan
-from shared.model.requests import Pool
+from shared.model.pool_request import Pool
 
 _STILL = "Its nodes may still cost money"  # where the advice about them begins
 

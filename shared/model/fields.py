@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from shared.base import names
+from shared.base import durations, names
 from shared.model import catalogue, secrets
 
 
@@ -47,6 +47,34 @@ def shown(value: str) -> str:
     """A user's text as it appears in a message: never the secrets of a URL."""
     value = secrets.masked(value)
     return repr(value if len(value) <= 60 else value[:57] + "...")
+
+
+def in_any_case(*words: str) -> Any:
+    """One of Azure's words in any case, as Azure compares them: exports and the data plane write
+    them in other cases than Resource Manager.
+    """
+    known = {word.lower(): word for word in words}
+
+    def as_azure_writes(value: Any) -> Any:
+        return known.get(value.lower(), value) if isinstance(value, str) else value
+
+    return BeforeValidator(as_azure_writes)
+
+
+def duration(*, minutes: int, days: int) -> Any:
+    """A duration in ISO 8601 between two bounds."""
+    least, most = minutes * 60, days * 86_400
+
+    def check(value: str) -> str:
+        seconds = durations.seconds(value)
+        if seconds is None:
+            raise refuse("InvalidValue", f"{shown(value)} is not a duration such as PT30M")
+        if not least <= seconds <= most:
+            bounds = f"between {minutes} minutes and {days} days"
+            raise refuse("InvalidValue", f"{shown(value)} must be {bounds}: Batch takes no other")
+        return value
+
+    return AfterValidator(check)
 
 
 # Parts of sizes' names that are not in capitals: v5, cc, xl.
@@ -183,3 +211,76 @@ ContainerToolkitVersion = Annotated[
 DockerVersion = Annotated[
     str, named(r"[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}", "a Docker version such as 29.7.2")
 ]
+
+# -- of pools -------------------------------------------------------------------------------------
+
+
+def _public_url(value: str) -> str:
+    """No message repeats it: it may hold a secret."""
+    if not re.fullmatch(r"https://[^\s\x00-\x1f\x7f]+", value):
+        raise refuse("InvalidValue", "it must be a URL that begins with https://")
+    if re.search(r"[?#@]", value.removeprefix("https://")):
+        message = (
+            "a URL has no query, no signature (SAS) and no user name here: Azure, the app's tables "
+            "and its histories would show them. Name an identity with access to the storage as "
+            "identityReference"
+        )
+        raise refuse("SecretInUrl", message)
+    return value
+
+
+PublicUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_public_url)]
+_IN_GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
+IdentityId = Annotated[
+    str,
+    named(
+        rf"{_IN_GROUP}/Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+",
+        "the full resource id of a user-assigned identity",
+    ),
+    StringConstraints(max_length=512),
+]
+RelativePath = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    named(
+        r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f]+",
+        "a path below the directory, without .. in it",
+    ),
+]
+FileMode = Annotated[str, named("0?[0-7]{3}", "a mode in octal digits such as 0755")]
+VariableName = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    named(
+        "(?!AZ_BATCH_)[A-Za-z_][A-Za-z0-9_]*",
+        "a variable has letters, digits and _, and Batch sets those that begin with AZ_BATCH_",
+    ),
+]
+# The names that Linux takes, at most as long as Batch does.
+AccountUser = Annotated[
+    str,
+    named(
+        "(?!root$|_azbatch)[a-z_][a-z0-9_-]{0,19}",
+        "1 to 20 small letters, digits, _ and -, beginning with a letter or _; not root",
+    ),
+]
+RegistryServer = Annotated[
+    str, StringConstraints(max_length=255), named(rf"{_LABEL}(?:\.{_LABEL})+(?::[0-9]+)?", "a host")
+]
+_NOT_OURS = "(?!(?i:batch-prep))"
+MetadataName = Annotated[
+    str,
+    StringConstraints(max_length=512),
+    named(rf"{_NOT_OURS}[^\x00-\x1f\x7f]+", "batch-prep keeps names that begin with batch-prep"),
+]
+# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+TagName = Annotated[
+    str,
+    StringConstraints(max_length=512),
+    named(
+        rf"{_NOT_OURS}[^<>%&\\?/\x00-\x1f\x7f]+",
+        "Azure takes no < > % & \\ ? / in a tag's name, and batch-prep keeps those that begin with "
+        "batch-prep",
+    ),
+]
+TagValue = Annotated[str, StringConstraints(max_length=256)]

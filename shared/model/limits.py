@@ -24,7 +24,8 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
     """The app works in one subscription. Batch and compute insist on networks of it:
     https://learn.microsoft.com/azure/batch/batch-virtual-network
     """
-    for field, id_ in {"image.id": request.image.id or "", **request.subnets()}.items():
+    named = {"image.id": request.image.id or "", **request.subnets(), **request.identities()}
+    for field, id_ in named.items():
         found = id_.split("/")[2:3]
         if found and not names.same(found[0], own):
             message = f"subscription {found[0]} is not the app's; use one of subscription {own}"
@@ -47,6 +48,7 @@ def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
         "ALLOWED_REGISTRIES": (settings.allowed_registries, _registries(request)),
         "ALLOWED_GIT_HOSTS": (settings.allowed_git_hosts, _git_hosts(request)),
         "ALLOWED_SUBNETS": (settings.allowed_subnets, request.subnets()),
+        "ALLOWED_IDENTITIES": (settings.allowed_identities, request.identities()),
     }
     for setting, (patterns, named) in lists.items():
         for field, name in named.items():

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import Settings
 from shared.base.wire import Wire, replace
-from shared.model import limits, request_rules
+from shared.model import limits, refused_fields, request_rules
 from shared.model.fields import shown
 from shared.model.queries import Query
 from shared.model.requests import UNION_TAGS, Build, ImageChange, Mode, PoolMessage, Recipe, Resize
@@ -217,7 +217,14 @@ def _among_the_rest(
         problems = check(model.model_validate(rest))
     except ValidationError:  # something that must be there is missing
         return []
-    return [p for p in problems if not any(p.field.startswith(field) for field in left_out)]
+    return [p for p in problems if not any(_comes_of(p.field, field) for field in left_out)]
+
+
+def _comes_of(field: str, left_out: str) -> bool:
+    """Whether a problem at `field` may come of leaving a field out: it is inside that, or is the
+    object around it, which then seems to lack it.
+    """
+    return field.startswith(left_out) or left_out.startswith(f"{field}.")
 
 
 def _leave_out(data: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -238,6 +245,7 @@ def _leave_out(data: Any, location: tuple[int | str, ...]) -> tuple[int | str, .
     return place
 
 
+_KEY = "[key]"  # pydantic's mark of an error in the name of a member
 _MEANING = {"extra_forbidden": "UnknownField", "missing": "Missing"}
 
 
@@ -245,6 +253,10 @@ def _problems(error: ValidationError) -> list[Problem]:
     found: dict[tuple[str, str], Problem] = {}
     for e in error.errors(include_url=False, include_input=False):
         field = _path(e["loc"])
+        if e["type"] == "extra_forbidden" and (refused := refused_fields.why(field)):
+            code, message = refused
+            found.setdefault((field, message), Problem(field=field, code=code, message=message))
+            continue
         own = e["type"][0].isupper()  # raised by fields.refuse
         context = e.get("ctx", {})
         problem = Problem(
@@ -263,7 +275,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part not in UNION_TAGS:
+        elif part not in UNION_TAGS and part != _KEY:
             name = part if re.fullmatch(r"[A-Za-z]\w{0,40}", part) else shown(part)
             text += f".{name}" if text else name
     return text or "$"

@@ -19,11 +19,11 @@ from shared.model.plans import (
     PoolPlan,
     RegistryPlan,
 )
+from shared.model.pool_request import Pool
 from shared.model.requests import (
     Build,
     Mode,
     OutboundSubnet,
-    Pool,
     SecurityType,
     StorageAccountType,
 )

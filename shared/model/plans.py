@@ -14,7 +14,8 @@ from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_reference import ImageReference
 from shared.model.outcomes import BuildOutcome
-from shared.model.requests import Mode, Pool, SecurityType, StorageAccountType
+from shared.model.pool_request import Pool
+from shared.model.requests import Mode, SecurityType, StorageAccountType
 
 
 class GroupPlan(Wire):

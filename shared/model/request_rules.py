@@ -10,13 +10,11 @@ import re
 
 from shared.base import names
 from shared.base.errors import Problem
-from shared.model import catalogue
+from shared.model import catalogue, pool_rules
 from shared.model.fields import shown
+from shared.model.pool_rules import impossible
 from shared.model.requests import Build, Image, Mode, SecurityType
 
-# Pools with inter-node communication, in an account where Batch allocates the nodes:
-# https://learn.microsoft.com/azure/batch/batch-quota-limit#pool-size-limits
-_COMMUNICATING_NODES_MAX = 100
 # git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
 # it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme
 _GIT_HOST = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?::[0-9]{1,5})?/")
@@ -37,17 +35,13 @@ def problems_of(build: Build) -> list[Problem]:
     ]
 
 
-def _impossible(field: str, message: str) -> Problem:
-    return Problem(field=field, code="Impossible", message=message)
-
-
 def _mode_problems(build: Build) -> list[Problem]:
     found = []
     if build.mode is Mode.IMAGE_ONLY:
         if build.pools:
-            found.append(_impossible("pools", "mode image-only makes no pools"))
+            found.append(impossible("pools", "mode image-only makes no pools"))
         if build.batch_account:
-            found.append(_impossible("batchAccount", "mode image-only uses no Batch account"))
+            found.append(impossible("batchAccount", "mode image-only uses no Batch account"))
     elif not build.pools:
         found.append(
             Problem(
@@ -57,11 +51,11 @@ def _mode_problems(build: Build) -> list[Problem]:
     if build.mode is not Mode.BATCH_ONLY:
         if build.image.id:
             found.append(
-                _impossible("image.id", "an existing image is used in mode batch-only only")
+                impossible("image.id", "an existing image is used in mode batch-only only")
             )
         if build.image.version == "latest":
             found.append(
-                _impossible("image.version", "a new image needs a number or none, not latest")
+                impossible("image.version", "a new image needs a number or none, not latest")
             )
     return found
 
@@ -97,13 +91,13 @@ def _builder_problems(build: Build) -> list[Problem]:
     for name in _OF_BUILDERS:
         if getattr(image, name) != fields[name].get_default():
             message = "mode batch-only builds no image: its pools get the image as it was built"
-            found.append(_impossible(f"image.{fields[name].alias}", message))
+            found.append(impossible(f"image.{fields[name].alias}", message))
     parts = names.parse_image_version_id(image.id) if image.id else None
     for field, part in (("gallery", image.gallery), ("name", image.name)):
         there = parts and parts["definition" if field == "name" else field]
         if there and part and not names.same(there, part):
             message = f"image.id names {there} already: leave one of them out"
-            found.append(_impossible(f"image.{field}", message))
+            found.append(impossible(f"image.{field}", message))
     return found
 
 
@@ -129,23 +123,23 @@ def _system_problems(build: Build) -> list[Problem]:
         message = f"{shown(f'{image.os} {version}'.strip())} cannot be built; known are: {known}"
         return [Problem(field="image.os", code="UnknownSystem", message=message)]
     if image.gpu and not system.gpu:
-        return [_impossible("image.gpu", f"NVIDIA serves no driver for {image.os} {version} here")]
+        return [impossible("image.gpu", f"NVIDIA serves no driver for {image.os} {version} here")]
     return []
 
 
 def _image_problems(build: Build) -> list[Problem]:
     image, found = build.image, []
     if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
-        found.append(_impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
+        found.append(impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
     if image.builder_vm_size and image.builder_vm_sizes:
-        found.append(_impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
+        found.append(impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
     if image.registry and image.registry.build:
         made = image.registry.build
         if (made.source is None) == (made.context is None):
-            found.append(_impossible("image.registry.build", "give source or context, exactly one"))
+            found.append(impossible("image.registry.build", "give source or context, exactly one"))
     regions = [r.name for r in image.target_regions]
     if len(set(regions)) < len(regions):
-        found.append(_impossible("image.targetRegions", "a region is named twice"))
+        found.append(impossible("image.targetRegions", "a region is named twice"))
     return found
 
 
@@ -157,7 +151,7 @@ def _software_problems(image: Image) -> list[Problem]:
     }
     message = "an image without a GPU has no such software: set gpu, or leave this out"
     named = [name for name, version in wanted.items() if version]
-    return [] if image.gpu else [_impossible(f"image.{name}", message) for name in named]
+    return [] if image.gpu else [impossible(f"image.{name}", message) for name in named]
 
 
 def _pool_problems(build: Build) -> list[Problem]:
@@ -168,26 +162,12 @@ def _pool_problems(build: Build) -> list[Problem]:
         name = (pool.id or "").lower()
         if name in seen:
             twice = f"pool {pool.id} is named twice" if pool.id else "two pools have no id"
-            found.append(_impossible(f"{field}.id", twice))
+            found.append(impossible(f"{field}.id", twice))
         seen.add(name)
-        if pool.vm_size and pool.vm_sizes:
-            found.append(_impossible(f"{field}.vmSizes", "give vmSize or vmSizes"))
-        fixed = {"nodes", "low_priority_nodes"} & pool.model_fields_set
-        if pool.autoscale_formula and fixed:
-            message = (
-                "the formula decides the number of nodes: leave nodes and lowPriorityNodes out"
-            )
-            found.append(_impossible(f"{field}.autoscaleFormula", message))
-        nodes = pool.nodes + pool.low_priority_nodes
-        if pool.inter_node_communication and nodes > _COMMUNICATING_NODES_MAX:
-            message = f"Batch allows it for {_COMMUNICATING_NODES_MAX} nodes at most, not {nodes}"
-            found.append(_impossible(f"{field}.interNodeCommunication", message))
-        if pool.checks and not pool.verify and "verify" in pool.model_fields_set:
-            message = "own checks are part of the verification: leave verify out, or say true"
-            found.append(_impossible(f"{field}.checks", message))
+        found += pool_rules.problems_of(pool, field)
         if build.mode is Mode.FULL and pool.image != "latest":
             message = "in mode full the pools use the image that is being built"
-            found.append(_impossible(f"{field}.image", message))
+            found.append(impossible(f"{field}.image", message))
     return found
 
 
@@ -206,7 +186,7 @@ def _version_problems(build: Build) -> list[Problem]:
                 message = (
                     "a request uses one version of its image; ask for the others by themselves"
                 )
-                found.append(_impossible(f"pools[{index}].image", message))
+                found.append(impossible(f"pools[{index}].image", message))
                 named.remove(pool.image)
     return found
 
@@ -226,7 +206,7 @@ def _id_problems(build: Build) -> list[Problem]:
 
 
 def _text_problems(build: Build) -> list[Problem]:
-    """No message repeats these texts: they may hold a secret."""
+    """No message repeats the source: it may hold a secret."""
     found = []
     registry = build.image.registry
     source = registry.build.source if registry and registry.build else None
@@ -244,16 +224,4 @@ def _text_problems(build: Build) -> list[Problem]:
         found.append(
             Problem(field="image.registry.build.source", code="InvalidValue", message=message)
         )
-    for index, pool in enumerate(build.pools):
-        texts = {f"checks[{i}].command": check.command for i, check in enumerate(pool.checks)}
-        if pool.start_task:
-            texts["startTask.commandLine"] = pool.start_task.command_line
-        if pool.autoscale_formula:
-            texts["autoscaleFormula"] = pool.autoscale_formula.replace("\r\n", "\n")
-        for field, text in texts.items():
-            if not text.strip() or "\0" in text or "\r" in text:
-                message = "it is blank, or has a NUL character or a carriage return in it"
-                found.append(
-                    Problem(field=f"pools[{index}].{field}", code="InvalidValue", message=message)
-                )
     return found

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from shared.base.wire import Request, replace
 from shared.model import fields
+from shared.model.pool_request import Pool
 
 
 class Mode(StrEnum):
@@ -34,14 +35,6 @@ def _of_builds(value: object) -> object:
 
 
 BuildMode = Annotated[Mode, BeforeValidator(_of_builds)]
-
-
-class IfExists(StrEnum):
-    """What to do with a pool of that id that is already there."""
-
-    FAIL = "fail"
-    UPDATE = "update"
-    REPLACE = "replace"
 
 
 class SecurityType(StrEnum):
@@ -143,48 +136,6 @@ class BatchAccount(Request):
     location: fields.Location | None = None
 
 
-class StartTask(Request):
-    """The owner's own start task; it runs on every node after batch-prep's checks."""
-
-    command_line: fields.CommandLine
-
-
-class Check(Request):
-    """A verification of the owner's: a container command and the exit code that it must have."""
-
-    image: fields.ImageReference
-    command: fields.CommandLine
-    exit_code: int = Field(default=0, ge=0, le=255)
-
-
-class Pool(Request):
-    """A pool to create or update, described as a whole.
-
-    A field that is left out has its default, also when a pool of that id exists: a pool that was
-    made with `subnetId` and is asked for again without it loses the subnet. The number of nodes,
-    the formula and the start task change in place; for any other change the pool is emptied first
-    (docs/operations.md). `verify`, `ifExists`, `checks`, `ttlHours` and `interruptTasks` are no
-    properties of the pool on Azure.
-    """
-
-    id: fields.PoolId | None = None
-    vm_size: fields.VmSize | None = None
-    vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
-    nodes: int = Field(default=1, ge=0, le=2500)
-    low_priority_nodes: int = Field(default=0, ge=0, le=2500)
-    autoscale_formula: str | None = Field(default=None, min_length=1, max_length=8192)
-    task_slots_per_node: int = Field(default=1, ge=1, le=256)
-    image: fields.VersionName = "latest"
-    verify: bool = False
-    if_exists: IfExists = Field(default=IfExists.UPDATE, strict=False)
-    subnet_id: fields.SubnetId | None = None
-    start_task: StartTask | None = None
-    checks: list[Check] = Field(default=[], max_length=20)
-    ttl_hours: float | None = Field(default=None, gt=0, le=8760)
-    interrupt_tasks: bool = Field(default=False, exclude_if=lambda agreed: not agreed)
-    inter_node_communication: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
-
-
 class Build(Request):
     """A whole request: POST /api/builds."""
 
@@ -200,6 +151,14 @@ class Build(Request):
         if isinstance(self.image.outbound, OutboundSubnet):
             fields_["image.outbound.subnetId"] = self.image.outbound.subnet_id
         return {field: id_ for field, id_ in fields_.items() if id_}
+
+    def identities(self) -> dict[str, str]:
+        """The ids of the identities that its pools name, by field."""
+        return {
+            f"pools[{i}].{field}": id_
+            for i, pool in enumerate(self.pools)
+            for field, id_ in pool.identities()
+        }
 
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""

@@ -23,6 +23,10 @@ from tests.world import SETTINGS
 
 HERE = Path(__file__).parent
 CONFIG = settings.load(SETTINGS)
+TEAM = (
+    f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/team/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/team"
+)
 REQUEST: dict[str, Any] = {
     "mode": "full",
     "requestId": "golden",
@@ -42,10 +46,40 @@ REQUEST: dict[str, Any] = {
             "id": "dev",
             "vmSize": "Standard_NC4as_T4_v3",
             "nodes": 2,
-            "startTask": {"commandLine": 'echo "it\'s $HOME"; exit 0'},
+            "startTask": {
+                "commandLine": 'echo "it\'s $HOME"; exit 0',
+                "userIdentity": {"userName": "worker"},
+                "environmentSettings": [{"name": "LICENSE_SERVER", "value": "a b; $(id)"}],
+                "resourceFiles": [
+                    {"httpUrl": "https://example.org/tool", "filePath": "tool", "fileMode": "0755"},
+                    {
+                        "storageContainerUrl": "https://team.blob.core.windows.net/data",
+                        "identityReference": {"resourceId": TEAM},
+                    },
+                ],
+                "maxTaskRetryCount": 3,
+            },
+            "userAccounts": [{"name": "worker", "elevationLevel": "admin"}],
+            "displayName": "Development",
+            "metadata": [{"name": "team", "value": "a"}],
+            "tags": {"cost": "a"},
+            "containerConfiguration": {
+                "containerImageNames": ["team.azurecr.io/app:1"],
+                "containerRegistries": [
+                    {"registryServer": "team.azurecr.io", "identityReference": {"resourceId": TEAM}}
+                ],
+            },
+            "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+            "nodeDeallocationOption": "taskcompletion",
+            "resizeTimeout": "PT1H",
             "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],
         },
         {"id": "auto", "vmSize": "Standard_D2s_v5", "autoscaleFormula": "$TargetDedicatedNodes=1;"},
+        {
+            "id": "plain",
+            "vmSize": "Standard_D2s_v5",
+            "startTask": {"commandLine": "true"},
+        },
     ],
 }
 BASE = BaseImage(
@@ -86,7 +120,7 @@ def cases() -> dict[str, Any]:
         registry_login_server="imagesregistry1.azurecr.io",
         pull_identity_id=image.pull_identity_id,
     )
-    dev, auto = (plan_updates.with_image(pool, record) for pool in plan.pools)
+    dev, auto, plain = (plan_updates.with_image(pool, record) for pool in plan.pools)
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         "public_ip": bodies.public_ip(image),
@@ -108,6 +142,7 @@ def cases() -> dict[str, Any]:
         "batch_account": batch_bodies.batch_account(plan.account),
         "pool": batch_bodies.pool(dev, "COMMAND"),
         "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),
+        "pool_plain": batch_bodies.pool(plain, "COMMAND"),
         "pool_expired": batch_bodies.expired("b"),
         "verification_tasks": batch_bodies.verification_tasks(dev, 2),
     }

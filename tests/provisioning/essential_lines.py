@@ -268,6 +268,18 @@ LINES = [
         "test_step_checks.py::test_a_bad_node_does_not_run_the_owners_start_task",
     ),
     line(
+        "parts/verify_node.sh",
+        'as=(runuser -u "$USER_START_TASK_AS" --)',
+        "as=()",
+        "test_step_checks.py::test_the_owners_command_runs_as_the_owners_user",
+    ),
+    line(
+        "parts/verify_node.sh",
+        'fail "$EXIT_CHECK_FAILED" "the node has no user $USER_START_TASK_AS"',
+        ":",
+        "test_step_checks.py::test_a_user_that_is_not_there_fails_the_node",
+    ),
+    line(
         "parts/seal.sh",
         'systemd-run --unit="$SEAL_UNIT"',
         'echo --unit="$SEAL_UNIT"',

@@ -198,6 +198,55 @@ def test_an_owners_start_task_that_fails_fails_the_node(world: step_machine.Mach
     assert outcome.result["phase"] == "own-start-task"
 
 
+def test_the_owners_variables_reach_the_owners_command_only(world: step_machine.Machine) -> None:
+    """One such as PATH would change the checks, or end the script."""
+    own = 'echo "$PATH|$LICENSE SERVER|${USER_ENV_PATH-}|$EXIT_CHECK_FAILED"'
+    variables = {"PATH": "/usr/bin:/own", "LICENSE": "a b;$(id)", "EXIT_CHECK_FAILED": "0"}
+
+    outcome = world.run_step(
+        "verify",
+        USER_START_TASK=own,
+        **{f"USER_ENV_{name}": value for name, value in variables.items()},
+    )
+
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "/usr/bin:/own|a b;$(id) SERVER|/usr/bin:/own|0\n"
+
+
+def test_the_owners_command_runs_as_the_owners_user(world: step_machine.Machine) -> None:
+    """The checks before it do not; the directory with the resource files is that user's then."""
+    world.fake("id", "exit 0")
+    world.fake("chown", 'echo "$*" >>"$MACHINE/given"')
+    world.fake("getent", 'echo "worker:x:1001:1001::/home/worker:/bin/bash"')
+    world.fake("runuser", 'echo "$1 $2" >>"$MACHINE/given"; shift 3; exec "$@"')
+
+    outcome = world.run_step(
+        "verify",
+        USER_START_TASK='echo "$HOME $A"',
+        USER_START_TASK_AS="worker",
+        USER_ENV_A="a",
+        AZ_BATCH_TASK_WORKING_DIR=str(world.home),
+    )
+
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "/home/worker a\n"
+    given = (world.home / "given").read_text().splitlines()
+    assert given == [f"-R -- worker {world.home}", "-u worker"]
+
+
+def test_a_user_that_is_not_there_fails_the_node(world: step_machine.Machine) -> None:
+    """The command never runs as an administrator instead."""
+    world.fake("id", "exit 1")
+
+    outcome = world.run_step(
+        "verify", USER_START_TASK='touch "$MACHINE/ran"', USER_START_TASK_AS="worker"
+    )
+
+    assert outcome.exit_code == 30
+    assert outcome.result["message"] == "the node has no user worker"
+    assert not (world.home / "ran").exists()
+
+
 def test_a_blocked_metadata_service_is_a_warning(world: step_machine.Machine) -> None:
     """Some networks block it; the node is as good as any."""
     for answer in (world.home / "web").iterdir():

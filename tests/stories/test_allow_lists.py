@@ -15,6 +15,7 @@ from triggers import builds, catalogue, http, intake
 Json = dict[str, Any]
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
 SUBNET = f"{GROUP}/Microsoft.Network/virtualNetworks/n/subnets/s"
+IDENTITY = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 SOURCE = {"source": "https://git.example.org/a.git", "image": "a:1"}
 CASES = [
     ("ALLOWED_RESOURCE_GROUPS", "team-*", "IMAGES", {"image.resourceGroup"}),
@@ -23,11 +24,17 @@ CASES = [
     ("ALLOWED_REGISTRIES", "other", "my*", {"image.registry.name"}),
     ("ALLOWED_GIT_HOSTS", "github.com", "*.example.org", {"image.registry.build.source"}),
     ("ALLOWED_SUBNETS", "*/other/*", "*/virtualnetworks/n/*", {"pools[0].subnetId"}),
+    (
+        "ALLOWED_IDENTITIES",
+        "*/team-*",
+        "*/userassignedidentities/i",
+        {"pools[0].identity.userAssignedIdentities[0]"},
+    ),
 ]
 REQUEST = a_request(
     image=an_image(registry={"name": "myregistry", "build": SOURCE}),
     batchAccount={"name": "mybatch12345"},
-    pools=[a_pool("dev", subnetId=SUBNET)],
+    pools=[a_pool("dev", subnetId=SUBNET, identity={"userAssignedIdentities": {IDENTITY: {}}})],
 )
 
 

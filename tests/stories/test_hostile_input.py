@@ -24,6 +24,10 @@ SUBNET = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
     "/Microsoft.Network/virtualNetworks/n/subnets/s"
 )
+IDENTITY = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+)
 # A value for every field, so that each can be replaced by something hostile.
 IMAGE = an_image(
     gallery="g", name="n", version="1.0.0", os="ubuntu", osVersion="24.04", gpu=False, zones=["1"],
@@ -37,7 +41,34 @@ IMAGE = an_image(
 POOL = a_pool(
     "dev", vmSizes=[], lowPriorityNodes=0, autoscaleFormula="$x=1;", taskSlotsPerNode=1,
     image="latest", verify=True, ifExists="update", subnetId=SUBNET, ttlHours=1,
-    startTask={"commandLine": "true"},
+    startTask={
+        "commandLine": "true",
+        "userIdentity": {"userName": "worker"},
+        "environmentSettings": [{"name": "A", "value": "a"}],
+        "resourceFiles": [
+            {
+                "storageContainerUrl": "https://a.blob.core.windows.net/c", "blobPrefix": "a",
+                "filePath": "d", "fileMode": "0755", "identityReference": {"resourceId": IDENTITY},
+            }
+        ],
+        "maxTaskRetryCount": 1, "waitForSuccess": True,
+    },
+    userAccounts=[
+        {
+            "name": "worker", "elevationLevel": "Admin",
+            "linuxUserConfiguration": {"uid": 2000, "gid": 2000},
+        }
+    ],
+    displayName="d", metadata=[{"name": "a", "value": "b"}], tags={"a": "b"},
+    identity={"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}},
+    containerConfiguration={
+        "containerImageNames": ["busybox"],
+        "containerRegistries": [
+            {"registryServer": "a.azurecr.io", "identityReference": {"resourceId": IDENTITY}}
+        ],
+    },
+    taskSchedulingPolicy={"nodeFillType": "Spread"}, autoscaleEvaluationInterval="PT30M",
+    nodeDeallocationOption="Requeue", resizeTimeout="PT30M",
     checks=[{"image": "busybox", "command": "true", "exitCode": 0}],
 )  # fmt: skip
 BODIES: dict[str, Json] = {

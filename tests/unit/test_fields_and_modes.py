@@ -8,13 +8,18 @@ import pytest
 
 from shared.base.errors import RequestRefused
 from shared.model import parsing, planning
-from shared.model.requests import BatchAccount, Image, Pool
+from shared.model.pool_request import Pool
+from shared.model.requests import BatchAccount, Image
 from tests.world import CONFIG, SETTINGS
 
 SUBSCRIPTION = SETTINGS["AZURE_SUBSCRIPTION_ID"]
 SUBNET = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.Network"
     "/virtualNetworks/net/subnets/nodes"
+)
+IDENTITY = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/team/providers/Microsoft.ManagedIdentity"
+    "/userAssignedIdentities/team"
 )
 VERSION_ID = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other/providers/Microsoft.Compute"
@@ -67,6 +72,16 @@ POOL: dict[str, Any] = {
     "ttlHours": 2,
     "interruptTasks": True,
     "interNodeCommunication": True,
+    "displayName": "Mine",
+    "metadata": [{"name": "team", "value": "a"}],
+    "tags": {"team": "a"},
+    "identity": {"userAssignedIdentities": {IDENTITY: {}}},
+    "containerConfiguration": {"containerImageNames": ["docker.io/library/busybox:1.36"]},
+    "userAccounts": [{"name": "worker"}],
+    "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+    "autoscaleEvaluationInterval": "PT30M",
+    "nodeDeallocationOption": "Terminate",
+    "resizeTimeout": "PT1H",
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one

@@ -16,7 +16,7 @@ from shared.base.wire import replace
 from shared.model import parsing, plan_updates, planning
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import PoolPlan
-from shared.model.requests import Pool
+from shared.model.pool_request import Pool
 
 Json = dict[str, Any]
 
@@ -26,6 +26,11 @@ CONFIG = settings.load(
 SUBNET = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/"
     "Microsoft.Network/virtualNetworks/n/subnets/s"
+)
+
+IDENTITY = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/"
+    "Microsoft.ManagedIdentity/userAssignedIdentities/team"
 )
 
 # Every field of a request that is a property of the pool, by an example that is not its default.
@@ -39,6 +44,29 @@ PROPERTIES: dict[str, Json] = {
     "inter_node_communication": {"interNodeCommunication": True},
     "subnet_id": {"subnetId": SUBNET},
     "start_task": {"startTask": {"commandLine": "/bin/true"}},
+    "display_name": {"displayName": "Development"},
+    "metadata": {"metadata": [{"name": "team", "value": "a"}]},
+    "tags": {"tags": {"team": "a"}},
+    "identity": {"identity": {"userAssignedIdentities": {IDENTITY: {}}}},
+    "container_configuration": {
+        "containerConfiguration": {
+            "containerImageNames": ["team.azurecr.io/app:1"],
+            "containerRegistries": [
+                {
+                    "registryServer": "team.azurecr.io",
+                    "identityReference": {"resourceId": IDENTITY},
+                }
+            ],
+        }
+    },
+    "user_accounts": {"userAccounts": [{"name": "worker"}]},
+    "task_scheduling_policy": {"taskSchedulingPolicy": {"nodeFillType": "Spread"}},
+    "autoscale_evaluation_interval": {
+        "autoscaleFormula": "$TargetDedicatedNodes=2;",
+        "autoscaleEvaluationInterval": "PT30M",
+    },
+    "node_deallocation_option": {"nodeDeallocationOption": "TaskCompletion"},
+    "resize_timeout": {"resizeTimeout": "PT1H"},
 }
 # The others, each with an example and why it changes nothing of an existing pool.
 CHECK = {"image": "docker.io/library/busybox:1.36", "command": "/bin/true"}

@@ -1,0 +1,105 @@
+"""Fields of Azure's own pools that a request does not have, with the reason or the field that does
+the same. Pure.
+
+A field that neither Azure nor batch-prep knows is an unknown field and not here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+
+def _secret(message: str) -> tuple[str, str]:
+    return "Secret", message
+
+
+def _not_offered(message: str) -> tuple[str, str]:
+    return "NotOffered", message
+
+
+def _other_name(message: str) -> tuple[str, str]:
+    return "UnknownField", message
+
+
+_STORED = "the app's tables and histories, and Azure itself, would show it"
+_WINDOWS = "batch-prep builds Linux images, and Batch takes this for Windows only"
+_ONLY_LATEST = (
+    "Batch upgrades only marketplace images of version latest, and a pool's image has a number: "
+    "ask for the pool again with a newer image"
+)
+
+# The path below the pool, without the places in lists: the code, and why or what to use.
+FIELDS: Mapping[str, tuple[str, str]] = {
+    # secrets
+    "userAccounts.password": _secret(f"{_STORED}. Leave it out: the account gets a random one"),
+    "userAccounts.linuxUserConfiguration.sshPrivateKey": _secret(
+        f"{_STORED}. Let the start task fetch the key from Key Vault as an identity of the pool"
+    ),
+    "containerConfiguration.containerRegistries.password": _secret(
+        f"{_STORED}. Give identityReference; registries without Entra identities can be mirrored "
+        "to an Azure registry (az acr import, artifact cache)"
+    ),
+    "containerConfiguration.containerRegistries.username": _secret(
+        "a user name comes with a password, which would be stored. Give identityReference"
+    ),
+    # what Azure retired, or cannot do here
+    "certificates": _not_offered("Azure retired certificates of pools in February 2024"),
+    "certificateReferences": _not_offered("Azure retired certificates of pools in February 2024"),
+    "targetNodeCommunicationMode": _not_offered(
+        "Azure retired the classic mode: every pool communicates in the simplified mode"
+    ),
+    "applicationLicenses": _not_offered("Azure retired licences by pool"),
+    "upgradePolicy": _not_offered(_ONLY_LATEST),
+    "serviceArtifactReference": _not_offered(_ONLY_LATEST),
+    "diskEncryptionConfiguration": _not_offered(
+        "Batch does not support it on Linux pools with an image of a gallery"
+    ),
+    "environmentSettings": _not_offered(
+        "Batch has no environment of a pool: jobs have commonEnvironmentSettings, and the start "
+        "task has startTask.environmentSettings"
+    ),
+    "startTask.containerSettings": _not_offered(
+        "batch-prep's checks of the node are part of the start task and run on the node itself. "
+        "Let the command run the container: docker run IMAGE"
+    ),
+    "startTask.resourceFiles.autoStorageContainerName": _not_offered(
+        "accounts that batch-prep creates have no storage account of their own. Give "
+        "storageContainerUrl and identityReference"
+    ),
+    "extensions": _not_offered(
+        "extensions change a node beside the checks of it, and Batch shows their settings: put "
+        "their work into the image or the start task"
+    ),
+    "securityProfile": _not_offered("the image decides it: securityType of the image"),
+    "windowsConfiguration": _not_offered(_WINDOWS),
+    "licenseType": _not_offered(_WINDOWS),
+    "userAccounts.windowsUserConfiguration": _not_offered(_WINDOWS),
+    # what has another name
+    "resourceTags": _other_name("it is called tags, as in Azure's newer versions"),
+    "scaleSettings": _other_name(
+        "its parts are fields of the pool: nodes, lowPriorityNodes, resizeTimeout, "
+        "nodeDeallocationOption, autoscaleFormula, autoscaleEvaluationInterval"
+    ),
+    "deploymentConfiguration": _other_name(
+        "its parts are fields of the pool, such as containerConfiguration; the request's image "
+        "says which image the nodes get"
+    ),
+    "virtualMachineConfiguration": _other_name(
+        "its parts are fields of the pool, such as containerConfiguration; the request's image "
+        "says which image the nodes get"
+    ),
+    "networkConfiguration": _other_name("its parts are fields of the pool, such as subnetId"),
+    "targetDedicatedNodes": _other_name("it is called nodes"),
+    "targetLowPriorityNodes": _other_name("it is called lowPriorityNodes"),
+    "enableAutoScale": _other_name("leave it out: autoscaleFormula alone says it"),
+    "autoScaleFormula": _other_name("it is called autoscaleFormula"),
+    "autoScaleEvaluationInterval": _other_name("it is called autoscaleEvaluationInterval"),
+    "enableInterNodeCommunication": _other_name("it is called interNodeCommunication"),
+}
+
+
+def why(field: str) -> tuple[str, str] | None:
+    """Code and message for a field of a pool, such as `pools[0].certificates`; None for others."""
+    below = re.fullmatch(r"(?:request\.)?pools?(?:\[\d+\])?\.(.+)", field)
+    return FIELDS.get(re.sub(r"\[\d+\]", "", below[1])) if below else None

@@ -1,0 +1,141 @@
+"""Everything that people ask of a pool reaches Azure, and the nodes answer to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.stories.test_pools import ACCOUNT, azure_pool
+from tests.world import SETTINGS, World, a_pool, pools_only
+
+Json = dict[str, Any]
+GROUP = f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/images/providers"
+TEAM = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/team"
+
+
+def an_identity(world: World) -> str:
+    """An identity of the team's own."""
+    calls = world.services.azure.identities.user_assigned_identities
+    calls.create_or_update("images", "team", {"location": "eastus"})
+    return TEAM
+
+
+def start_task_of(world: World, pool: str) -> tuple[Json, str]:
+    """The start task that Azure shows for a pool, and what it wrote on the node."""
+    build = world.pool(ACCOUNT, pool)
+    assert build["state"] == "ready"
+    account = world.services.azure.batch.batch_account.get("images", ACCOUNT).as_dict()
+    service = world.services.azure.batch_service(account["properties"]["accountEndpoint"])
+    (node,) = service.list_nodes(pool)
+    text = b"".join(service.download_node_file(pool, node.id, "startup/stdout.txt")).decode()
+    return azure_pool(world, pool)["properties"]["startTask"], text
+
+
+def test_a_pool_of_the_usual_fields(built_gpu: World) -> None:
+    """Users, files, variables, names, registries and scheduling, in one pool."""
+    team = an_identity(built_gpu)
+    reference = {"resourceId": team}
+    registry = {"registryServer": "team.azurecr.io", "identityReference": reference}
+    pool = a_pool(
+        "dev",
+        displayName="Development",
+        metadata=[{"name": "team", "value": "a"}],
+        tags={"cost": "a"},
+        userAccounts=[{"name": "worker"}],
+        taskSchedulingPolicy={"nodeFillType": "spread"},
+        nodeDeallocationOption="TaskCompletion",
+        resizeTimeout="PT45M",
+        containerConfiguration={"containerRegistries": [registry]},
+        startTask={
+            "commandLine": 'echo "hello $WHO"',
+            "userIdentity": {"userName": "worker"},
+            "environmentSettings": [{"name": "WHO", "value": "team a"}],
+            "resourceFiles": [
+                {"httpUrl": "https://example.org/tool", "filePath": "tool", "fileMode": "0755"},
+                {
+                    "storageContainerUrl": "https://team.blob.core.windows.net/data",
+                    "identityReference": reference,
+                },
+            ],
+        },
+    )
+
+    build = built_gpu.build(pools_only("r1", pool))
+
+    assert build["state"] == "succeeded", build["error"]
+    azure = azure_pool(built_gpu, "dev")
+    properties = azure["properties"]
+    assert properties["displayName"] == "Development"
+    assert {"name": "team", "value": "a"} in properties["metadata"]
+    assert azure["tags"]["cost"] == "a"
+    assert properties["userAccounts"] == [{"name": "worker", "elevationLevel": "NonAdmin"}]
+    assert properties["taskSchedulingPolicy"] == {"nodeFillType": "Spread"}
+    assert properties["scaleSettings"]["fixedScale"]["resizeTimeout"] == "PT45M"
+    assert TEAM in azure["identity"]["userAssignedIdentities"]
+    task, printed = start_task_of(built_gpu, "dev")
+    assert "hello team a" in printed
+    assert [file.get("filePath") for file in task["resourceFiles"]] == ["tool", None]
+
+
+def test_the_same_request_again_changes_nothing(built_gpu: World) -> None:
+    """Nodes and tasks stay, although Azure shows no passwords and no deallocation option."""
+    pool = a_pool(
+        "dev",
+        userAccounts=[{"name": "worker"}],
+        nodeDeallocationOption="TaskCompletion",
+        metadata=[{"name": "team", "value": "a"}],
+        tags={"cost": "a"},
+    )
+    built_gpu.build(pools_only("r1", pool))
+    before = len(built_gpu.ledger())
+    build = built_gpu.build(pools_only("r2", pool))
+
+    assert build["state"] == "succeeded", build["error"]
+    writes = [
+        e
+        for e in built_gpu.ledger()[before:]
+        if e["method"] in {"PUT", "PATCH"} and "/pools/dev" in e["url"]
+    ]
+    assert [e["method"] for e in writes] == ["PATCH"]  # the new build's id
+
+
+def test_an_update_changes_the_display_name(built_gpu: World) -> None:
+    """A pool without a display name has its id as its name."""
+    built_gpu.build(pools_only("r1", a_pool("dev")))
+    build = built_gpu.build(pools_only("r2", a_pool("dev", displayName="Development")))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert azure_pool(built_gpu, "dev")["properties"]["displayName"] == "Development"
+
+
+def test_metadata_changes_in_place(built_gpu: World) -> None:
+    """Given, changed and left out: no node is emptied for it."""
+    wanted: list[list[Json]] = [
+        [{"name": "team", "value": "a"}],
+        [{"name": "team", "value": "b"}],
+        [],
+    ]
+    built_gpu.build(pools_only("r0", a_pool("dev")))
+    for number, metadata in enumerate(wanted, 1):
+        build = built_gpu.build(pools_only(f"r{number}", a_pool("dev", metadata=metadata)))
+        assert build["state"] == "succeeded", build["error"]
+        pool = azure_pool(built_gpu, "dev")["properties"]
+        own = [m for m in pool["metadata"] if not m["name"].startswith("batch-prep")]
+        assert own == metadata
+        assert pool["currentDedicatedNodes"] == 1
+
+
+def test_an_identity_that_is_not_there_is_a_blocker(built_gpu: World) -> None:
+    """Before anything is made."""
+    pool = a_pool("dev", identity={"userAssignedIdentities": {TEAM: {}}})
+    build = built_gpu.build(pools_only("r1", pool))
+    assert {d["field"]: d["code"] for d in build["error"]["details"]} == {
+        "pools[0].identity.userAssignedIdentities[0]": "IdentityNotFound"
+    }
+
+
+def test_no_password_is_kept_anywhere(built_gpu: World) -> None:
+    """Azure gets one that nothing else knows: each pool another."""
+    pools = [a_pool(name, nodes=0, userAccounts=[{"name": "worker"}]) for name in ("a", "b")]
+    build = built_gpu.build(pools_only("r1", *pools))
+    assert build["state"] == "succeeded", build["error"]
+    assert "password" not in str(built_gpu.dump()["rows"]).lower()
