@@ -148,7 +148,7 @@ def _without_preempted(nodes: list[Json]) -> NodesReady:
 def _ready_nodes(plan: PoolPlan, observed: Json, note: str | None = None) -> NodesReady:
     """The nodes; how many of each kind, where the request does not say it."""
     ready = NodesReady(nodes=[n["id"] for n in observed["nodes"]], note=note)
-    if plan.pool.autoscale_formula is None and note is None:
+    if plan.pool.formula is None and note is None:
         return ready
     dedicated, low_priority = _current(observed)
     return replace(ready, dedicated=dedicated, low_priority=low_priority)
@@ -168,7 +168,7 @@ def _lacks_only_low_priority(plan: PoolPlan, observed: Json) -> bool:
     dedicated, low_priority = _current(observed)
     asked = plan.pool
     return (
-        asked.autoscale_formula is None
+        asked.formula is None
         and 0 < asked.nodes <= dedicated
         and low_priority < asked.low_priority_nodes
     )

@@ -6,6 +6,7 @@ from activities import (
     account_access,
     batch_pool,
     batch_systems,
+    formula_check,
     named_resources,
     pool_impact,
     preflight,
@@ -52,6 +53,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         system = batch_systems.check(services, plan, found, poll)
         problems += system.blockers
         warnings += system.warnings
+        problems += formula_check.problems(services, plan, found, poll)
     problems += named_resources.pool_problems(services, plan.pools)
     if found is None:
         lacking = _no_more_accounts(services, account)
@@ -182,7 +184,7 @@ def _quota_problems(
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)
         for i, p in enumerate(plan.pools)
-        if not p.pool.autoscale_formula and p.size.lower() in sizes
+        if not p.pool.formula and p.size.lower() in sizes
     ]
     used = quotas.used_cores(pools, sizes, asked)
     problems = quotas.batch_shortages(account, needs, used, sizes.values())

@@ -60,7 +60,7 @@ def _builder(plan: BuildPlan) -> Iterator[_Machine]:
 
 def _nodes(pool: PoolPlan) -> Iterator[tuple[_Machine, int]]:
     """Low-priority nodes are Spot machines. How many a formula will want is not known."""
-    if pool.pool.autoscale_formula:
+    if pool.pool.formula:
         return
     region, asked = pool.account.location, pool.pool
     for spot, count in ((False, asked.nodes), (True, asked.low_priority_nodes)):
@@ -74,7 +74,7 @@ def _price(azure: Azure, machine: _Machine) -> float | None:
 
 def _notes(plan: BuildPlan, unknown: list[str]) -> Iterator[str]:
     for pool in plan.pools:
-        if pool.pool.autoscale_formula:
+        if pool.pool.formula:
             yield f"{pool.pool_id} scales itself: its nodes are not counted"
     if unknown:
         yield f"no price is known of {', '.join(unknown)}"

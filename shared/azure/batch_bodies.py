@@ -107,9 +107,9 @@ def metadata(values: dict[str, str]) -> list[Json]:
 def scale_settings(plan: PoolPlan) -> Json:
     """Fixed numbers of nodes, or the owner's formula; never both."""
     asked = plan.pool
-    if asked.autoscale_formula:
+    if asked.formula:
         interval = asked.autoscale_evaluation_interval or "PT5M"
-        auto = {"formula": asked.autoscale_formula, "evaluationInterval": interval}
+        auto = {"formula": asked.formula, "evaluationInterval": interval}
         return {"fixedScale": None, "autoScale": auto}
     fixed = fixed_scale(asked.nodes, asked.low_priority_nodes)
     if asked.resize_timeout:

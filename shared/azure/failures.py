@@ -44,7 +44,8 @@ def translate(error: AzureError, *, attempted: str, resource: str) -> Failure:
 
 def code_and_message(response: Any) -> tuple[str, str]:
     """Azure's error code and message, both empty where the answer holds no error. Resource Manager
-    writes them below `error`, the Batch service at the top, its message below `value`.
+    writes them below `error`, the Batch service at the top, its message below `value` and the
+    reason among the `values`.
     """
     try:
         body = json.loads(response.text())
@@ -57,6 +58,8 @@ def code_and_message(response: Any) -> tuple[str, str]:
     if isinstance(message, dict):
         message = message.get("value", "")
     inner = [d for d in error.get("details") or [] if isinstance(d, dict) and d.get("message")]
+    values = [v for v in error.get("values") or [] if isinstance(v, dict) and v.get("value")]
+    inner += [{"code": v.get("key", ""), "message": v["value"]} for v in values]
     details = " ".join(f"{d.get('code', '')}: {d['message']}" for d in inner)
     return str(error.get("code", "")), f"{message} {details}".strip()
 

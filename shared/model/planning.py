@@ -195,7 +195,7 @@ def _target_regions(request: Build, location: str, settings: Settings) -> dict[s
 
 
 def _replicas(pool: Pool) -> int:
-    nodes = 0 if pool.autoscale_formula else pool.nodes + pool.low_priority_nodes
+    nodes = 0 if pool.formula else pool.nodes + pool.low_priority_nodes
     return support.replicas_for(nodes)
 
 

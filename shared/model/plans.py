@@ -262,7 +262,7 @@ class PoolPlan(Wire):
     def nodes_asked(self) -> int:
         """How many nodes there should be; 0 where a formula decides."""
         asked = self.pool
-        return 0 if asked.autoscale_formula else asked.nodes + asked.low_priority_nodes
+        return 0 if asked.formula else asked.nodes + asked.low_priority_nodes
 
     @property
     def job_id(self) -> str:

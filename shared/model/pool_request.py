@@ -9,6 +9,7 @@ from pydantic import Field
 
 from shared.base.wire import Request, added
 from shared.model import fields, pool_parts
+from shared.model.autoscale import Autoscale
 
 
 class IfExists(StrEnum):
@@ -70,9 +71,17 @@ class Pool(Request):
     container_configuration: pool_parts.ContainerConfiguration | None = None
     user_accounts: list[pool_parts.UserAccount] = added([], max_length=20)
     task_scheduling_policy: pool_parts.TaskSchedulingPolicy | None = None
+    autoscale: Autoscale | None = None
     autoscale_evaluation_interval: EvaluationInterval | None = None
     node_deallocation_option: Deallocation | None = None
     resize_timeout: ResizeTimeout | None = None
+
+    @property
+    def formula(self) -> str | None:
+        """What decides the number of nodes, where the request itself does not."""
+        if self.autoscale:
+            return self.autoscale.formula(self.task_slots_per_node)
+        return self.autoscale_formula
 
     def identities(self) -> list[tuple[str, str]]:
         """The fields that name identities, with their ids. Nodes get all of them."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from shared.base.errors import Problem
+from shared.model.autoscale import OffHours, PendingTasks
 from shared.model.pool_parts import ResourceFile, StartTask
 from shared.model.pool_request import Pool
 
@@ -50,12 +51,15 @@ def _size_problems(pool: Pool, field: str) -> Iterator[Problem]:
 
 def _scale_problems(pool: Pool, field: str) -> Iterator[Problem]:
     """A formula decides the nodes, or the request does; each has settings of its own."""
-    if pool.autoscale_formula:
+    if pool.autoscale and pool.autoscale_formula:
+        yield impossible(f"{field}.autoscale", "give autoscale or autoscaleFormula")
+    if pool.formula:
         if {"nodes", "low_priority_nodes"} & pool.model_fields_set:
             message = (
                 "the formula decides the number of nodes: leave nodes and lowPriorityNodes out"
             )
-            yield impossible(f"{field}.autoscaleFormula", message)
+            own = "autoscale" if pool.autoscale else "autoscaleFormula"
+            yield impossible(f"{field}.{own}", message)
         if pool.node_deallocation_option:
             message = "a formula sets $NodeDeallocationOption itself"
             yield impossible(f"{field}.nodeDeallocationOption", message)
@@ -63,8 +67,17 @@ def _scale_problems(pool: Pool, field: str) -> Iterator[Problem]:
             message = "only a pool with a fixed number of nodes has one"
             yield impossible(f"{field}.resizeTimeout", message)
     elif pool.autoscale_evaluation_interval:
-        message = "there is no formula to evaluate: give autoscaleFormula"
+        message = "there is no formula to evaluate: give autoscale or autoscaleFormula"
         yield impossible(f"{field}.autoscaleEvaluationInterval", message)
+    yield from _preset_problems(pool, f"{field}.autoscale")
+
+
+def _preset_problems(pool: Pool, field: str) -> Iterator[Problem]:
+    preset = pool.autoscale
+    if isinstance(preset, OffHours) and preset.from_hour == preset.to_hour % 24:
+        yield impossible(f"{field}.toHour", "it is the hour of fromHour: there is no other time")
+    if isinstance(preset, PendingTasks) and preset.min_nodes > preset.max_nodes:
+        yield impossible(f"{field}.minNodes", f"it is more than maxNodes, {preset.max_nodes}")
 
 
 def _verification_problems(pool: Pool, field: str) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from shared.base.wire import Request, replace
-from shared.model import fields
+from shared.model import autoscale, fields
 from shared.model.pool_request import Pool
 
 
@@ -85,8 +85,8 @@ class OutboundSubnet(Request):
     subnet_id: fields.SubnetId
 
 
-# Which of the two forms of `outbound` was meant; the tags never show in an error's path.
-UNION_TAGS = {"outbound:word", "outbound:subnet"}
+# Which form of `outbound` or `autoscale` was meant; the tags never show in an error's path.
+UNION_TAGS = {"outbound:word", "outbound:subnet", *autoscale.PRESETS}
 Outbound = Annotated[
     Annotated[Literal["nat", "defaultAccess"], Tag("outbound:word")]
     | Annotated[OutboundSubnet, Tag("outbound:subnet")],

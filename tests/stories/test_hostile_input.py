@@ -67,6 +67,10 @@ POOL = a_pool(
             {"registryServer": "a.azurecr.io", "identityReference": {"resourceId": IDENTITY}}
         ],
     },
+    autoscale={
+        "preset": "offHours", "nodes": 1, "lowPriorityNodes": 0, "fromHour": 8, "toHour": 18,
+        "weekdaysOnly": True, "utcOffsetMinutes": 60,
+    },
     taskSchedulingPolicy={"nodeFillType": "Spread"}, autoscaleEvaluationInterval="PT30M",
     nodeDeallocationOption="Requeue", resizeTimeout="PT30M",
     checks=[{"image": "busybox", "command": "true", "exitCode": 0}],

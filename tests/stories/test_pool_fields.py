@@ -12,6 +12,13 @@ GROUP = f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/imag
 TEAM = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/team"
 
 
+def scaling(**changes: Any) -> Json:
+    """A pool that scales itself."""
+    pool = a_pool("dev", **changes)
+    del pool["nodes"]
+    return pool
+
+
 def an_identity(world: World) -> str:
     """An identity of the team's own."""
     calls = world.services.azure.identities.user_assigned_identities
@@ -139,3 +146,33 @@ def test_no_password_is_kept_anywhere(built_gpu: World) -> None:
     build = built_gpu.build(pools_only("r1", *pools))
     assert build["state"] == "succeeded", build["error"]
     assert "password" not in str(built_gpu.dump()["rows"]).lower()
+
+
+def test_a_preset_becomes_the_formula_of_the_pool(built_gpu: World) -> None:
+    """Azure evaluates it at the interval that was asked for."""
+    preset = {"preset": "pendingTasks", "minNodes": 1, "maxNodes": 4}
+    pool = scaling(autoscale=preset, autoscaleEvaluationInterval="PT10M")
+    build = built_gpu.build(pools_only("r1", pool))
+
+    assert build["state"] == "succeeded", build["error"]
+    azure = azure_pool(built_gpu, "dev")["properties"]
+    scale = azure["scaleSettings"]["autoScale"]
+    assert "$PendingTasks" in scale["formula"]
+    assert scale["evaluationInterval"] == "PT10M"
+    assert azure["currentDedicatedNodes"] == 1
+    assert build["pools"][0]["nodes"] == 1
+
+
+def test_a_formula_is_evaluated_before_it_is_applied(built_gpu: World) -> None:
+    """Over a pool that scales itself; the pool that is there stays as it is."""
+    fixed = {"preset": "fixed", "nodes": 1}
+    built_gpu.build(pools_only("r1", scaling(autoscale=fixed)))
+    before = azure_pool(built_gpu, "dev")
+
+    wrong = "$TargetDedicatedNodes = $Colour;"
+    build = built_gpu.build(pools_only("r2", scaling(autoscaleFormula=wrong)))
+
+    (problem,) = build["error"]["details"]
+    assert (problem["field"], problem["code"]) == ("pools[0].autoscaleFormula", "FormulaInvalid")
+    assert "$Colour" in problem["message"]
+    assert azure_pool(built_gpu, "dev") == before

@@ -79,6 +79,7 @@ POOL: dict[str, Any] = {
     "containerConfiguration": {"containerImageNames": ["docker.io/library/busybox:1.36"]},
     "userAccounts": [{"name": "worker"}],
     "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+    "autoscale": {"preset": "fixed", "nodes": 2},
     "autoscaleEvaluationInterval": "PT30M",
     "nodeDeallocationOption": "Terminate",
     "resizeTimeout": "PT1H",

@@ -61,6 +61,7 @@ PROPERTIES: dict[str, Json] = {
     },
     "user_accounts": {"userAccounts": [{"name": "worker"}]},
     "task_scheduling_policy": {"taskSchedulingPolicy": {"nodeFillType": "Spread"}},
+    "autoscale": {"autoscale": {"preset": "fixed", "nodes": 2}},
     "autoscale_evaluation_interval": {
         "autoscaleFormula": "$TargetDedicatedNodes=2;",
         "autoscaleEvaluationInterval": "PT30M",

@@ -171,6 +171,36 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "autoscaleEvaluationInterval",
         "Impossible",
     ),
+    "a preset and a formula": (
+        {"autoscaleFormula": FORMULA, "autoscale": {"preset": "fixed"}},
+        "autoscale",
+        "Impossible",
+    ),
+    "a preset and a number of nodes": (
+        {"nodes": 2, "autoscale": {"preset": "fixed"}},
+        "autoscale",
+        "Impossible",
+    ),
+    "no such preset": (
+        {"autoscale": {"preset": "weekends"}},
+        "autoscale",
+        "InvalidValue",
+    ),
+    "another preset's field": (
+        {"autoscale": {"preset": "fixed", "maxNodes": 3}},
+        "autoscale.maxNodes",
+        "UnknownField",
+    ),
+    "no working hours": (
+        {"autoscale": {"preset": "offHours", "fromHour": 0, "toHour": 24}},
+        "autoscale.toHour",
+        "Impossible",
+    ),
+    "more nodes at least than at most": (
+        {"autoscale": {"preset": "pendingTasks", "minNodes": 3, "maxNodes": 2}},
+        "autoscale.minNodes",
+        "Impossible",
+    ),
     "a short interval": (
         {"autoscaleFormula": FORMULA, "autoscaleEvaluationInterval": "PT1M"},
         "autoscaleEvaluationInterval",

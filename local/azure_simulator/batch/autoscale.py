@@ -182,8 +182,9 @@ class _Reader:
         while self._peek() in _BINARY[level]:
             combine = _BINARY[level][self._take()]
             right = self._binary(level + 1)
+            moves = isinstance(value, Moment) and not isinstance(right, Moment)
             try:
-                value = float(combine(value, right))
+                value = (Moment if moves else float)(combine(value, right))
             except ZeroDivisionError:
                 raise FormulaError("Division by zero.") from None
         return value
