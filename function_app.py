@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.base.time_scale import TimeScale
     from shared.engine.activity import Services
 
-app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=routes.auth_level())
 
 
 def services() -> Services:

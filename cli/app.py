@@ -10,6 +10,7 @@ import typer
 from cli import (
     arguments,
     builds,
+    changes,
     errors,
     flags,
     following,
@@ -53,6 +54,7 @@ app.add_typer(pools.app, name="pools")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(leftovers.app, name="leftovers")
 app.add_typer(local.app, name="local")
+app.command("changes")(changes.list_changes)
 
 
 def run() -> None:

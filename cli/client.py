@@ -23,14 +23,21 @@ class Client:
     """One service. `pause` waits a number of seconds between tries."""
 
     def __init__(
-        self, endpoint: str, key: str | None = None, *, pause: Callable[[float], None] = time.sleep
+        self,
+        endpoint: str,
+        key: str | None = None,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        sign_in: httpx.Auth | None = None,
     ) -> None:
         self.endpoint = _base_url(endpoint)
         self.is_local = _is_loopback(self.endpoint)
+        self.sign_in = sign_in
         self._pause = pause
         self._http = httpx.Client(
             base_url=f"{self.endpoint}/api/",
             headers={"x-functions-key": key} if key else {},
+            auth=sign_in,
             timeout=_TIMEOUT_SECONDS,
             trust_env=not self.is_local,  # a proxy cannot reach this machine's loopback
         )

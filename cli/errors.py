@@ -95,7 +95,9 @@ class Rejected(Stop):
         lines += [f"  - {_detail(detail)}" for detail in self.details]
         if action := self.error.get("nextAction"):
             lines.append(f"Next: {action}")
-        if self.status in {401, 403}:
+        if code == "NotSignedIn":
+            lines.append("Set BATCH_PREP_SCOPE (api://CLIENT_ID/.default), and sign in: az login")
+        elif self.status in {401, 403} and code != "RoleMissing":
             lines.append("The key comes from the environment variable BATCH_PREP_KEY.")
         return wording.as_commands("\n".join(lines))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cli import errors
+from cli import errors, sign_in
 from cli.client import Client
 from local import stack
 
@@ -50,10 +50,14 @@ class Surroundings:
         return Path(folder).resolve() if folder else stack.DEFAULT_STATE
 
     def connect(self, endpoint: str | None) -> Client:
-        """By `--endpoint`, else BATCH_PREP_ENDPOINT, else the local stack, started if none runs."""
+        """By `--endpoint`, else BATCH_PREP_ENDPOINT, else the local stack, started if none runs. A
+        service has a function key, or it signs callers in for BATCH_PREP_SCOPE.
+        """
         url = endpoint or self.environment.get("BATCH_PREP_ENDPOINT")
         if url:
-            return Client(url, self.environment.get("BATCH_PREP_KEY") or None, pause=self.pause)
+            key, scope = (self.environment.get(f"BATCH_PREP_{name}") for name in ("KEY", "SCOPE"))
+            signed_in = sign_in.default(scope) if scope else None
+            return Client(url, key or None, pause=self.pause, sign_in=signed_in)
         try:
             running = stack.find(self.state_folder()) or self._started()
         except stack.StackError as error:

@@ -12,12 +12,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import azure.functions as func
 from typer.testing import CliRunner
 
 from cli.app import app
 from cli.surroundings import Surroundings
 from tests.world import World
 from triggers import http, routes
+from triggers.route import Route
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,20 +86,20 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
 def _answer(world: World, method: str, url: str, body: bytes) -> http.Answer:
     parts = urlsplit(url)
     route, params = _route(method, parts.path.removeprefix("/api/"))
-    call = http.Call(
-        params=params,
-        query=dict(parse_qsl(parts.query)),
-        body=body,
+    request = func.HttpRequest(
+        method=method,
         url=f"http://app{url}",
-        services=world.services,
+        params=dict(parse_qsl(parts.query)),
+        route_params=params,
+        body=body,
     )
-    answer = http.handle(route.find_handler(), call)
+    answer = http.answer(route, lambda: world.services, request)
     if answer.begin is not None:
         world.start_orchestration(answer.begin)
     return answer
 
 
-def _route(method: str, path: str) -> tuple[routes.Route, dict[str, Any]]:
+def _route(method: str, path: str) -> tuple[Route, dict[str, Any]]:
     for route in routes.ROUTES:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)
         if route.method == method and (found := re.fullmatch(pattern, path)):

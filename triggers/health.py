@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shared.base.wire import replace
 from shared.model.documents import Dependency, Health
 from triggers.http import Answer, Call
 
 
 def show_health(call: Call) -> Answer:
-    """Check whether the services that the app depends on can be reached."""
+    """Check whether the services that the app depends on can be reached. Who needs not sign in for
+    that sees no reasons.
+    """
     services = call.services
+    is_anonymous = services.azure.config.auth_enabled and call.caller is None
     checks = [
         _probe("records", services.records.check_reachable),
         _probe("azure", lambda: services.azure.resources.providers.get("Microsoft.Batch")),
@@ -21,8 +25,8 @@ def show_health(call: Call) -> Answer:
         status=200 if ready else 503,
         document=Health(
             state="ready" if ready else "degraded",
-            checks=checks,
-            unreadable_rows=services.records.unreadable(),
+            checks=[replace(check, message="") for check in checks] if is_anonymous else checks,
+            unreadable_rows=[] if is_anonymous else services.records.unreadable(),
         ),
     )
 

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import azure.functions as func
@@ -24,6 +24,9 @@ from shared.model import parsing, queries
 from shared.model.documents import Error, ErrorDetail
 from shared.model.queries import PageQuery, Place, Query
 from triggers import caller
+
+if TYPE_CHECKING:
+    from triggers.route import Route
 
 log = logging.getLogger("batch_prep.http")
 Json = dict[str, Any]
@@ -156,22 +159,43 @@ def handle(handler: Handler, call: Call) -> Answer:
         return error(500, "Bug", "This is a defect of batch-prep; its log has the details.")
 
 
-def answer(handler: Handler, services: Callable[[], Services], request: func.HttpRequest) -> Answer:
-    """What a handler answers to a request; bad settings are an answer, too."""
+def answer(route: Route, services: Callable[[], Services], request: func.HttpRequest) -> Answer:
+    """What a route answers to a request; bad settings are an answer, too."""
     try:
         ready = services()
     except SettingsInvalid as invalid:
         return error(500, "SettingsInvalid", str(invalid))
+    signed_in = caller.of(request.headers, ready.azure.config)
+    if why := caller.denied(signed_in, route.role, ready.azure.config):
+        return error(why.status, why.code, why.message)
     call = Call(
         method=request.method.upper(),
         params=dict(request.route_params),
         query=dict(request.params),
         body=request.get_body(),
         url=request.url,
-        caller=caller.of(request.headers, ready.azure.config),
+        caller=signed_in.id if signed_in else None,
         services=ready,
     )
-    return handle(handler, call)
+    found = handle(route.find_handler(), call)
+    if route.changes and found.status < 300:
+        _note(call, route, found)
+    return found
+
+
+def _note(call: Call, route: Route, done: Answer) -> None:
+    """Record who changed what. What was done is not undone for want of its record: the log has it,
+    too.
+    """
+    what = f"{route.method} /api/{route.path.format_map(call.params)}"
+    build = done.body.get("buildId")
+    log.info("caller=%s %s build=%s", call.caller, what, build)
+    try:
+        call.services.records.note_change(
+            call.services.now(), call.services.new_id(), what, caller=call.caller, build=build
+        )
+    except Exception:
+        log.exception("caller=%s %s: this change is not on record", call.caller, what)
 
 
 def response(answer: Answer) -> func.HttpResponse:

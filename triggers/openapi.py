@@ -13,7 +13,9 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from shared.model import documents
 from triggers.http import Answer, Call
-from triggers.routes import ROUTES, Route
+from triggers.roles import holders
+from triggers.route import Route
+from triggers.routes import ROUTES
 
 Json = dict[str, Any]
 _COMPONENTS = "#/components/schemas/"
@@ -34,9 +36,10 @@ _ERRORS = {
     502: "Azure did not answer, or refused.",
 }
 _NO_KEY = {
-    "description": "The function key is missing or wrong. The Functions host answers this; Azure's "
-    "does so without a body."
+    "description": "The function key is missing or wrong, or no caller is signed in. Where the "
+    "Functions host of Azure answers this, it does so without a body."
 }
+_NO_ROLE = "The signed-in caller has none of the app roles that the route needs."
 _OF_EVERY_ROUTE = {
     "4XX": "Another refusal; `message` says what to do.",
     "5XX": "The app's storage or Durable Functions cannot be reached, or the app has a defect.",
@@ -61,12 +64,18 @@ def document() -> Json:
             "version": "1",
             "description": "Builds VM images for Azure Batch and creates pools from them.",
         },
-        "security": [{"functionKey": []}],
         "paths": paths,
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
-                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}
+                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+                "signIn": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of Microsoft Entra ID for this app, where App "
+                    "Service's authentication is on; then there is no function key.",
+                },
             },
         },
     }
@@ -79,6 +88,7 @@ def _operation(route: Route) -> Json:
         "summary": summary,
         "parameters": list(_parameters(route)),
         "responses": _responses(route),
+        "security": _security(route),
     }
     if more:
         operation["description"] = more
@@ -87,6 +97,13 @@ def _operation(route: Route) -> Json:
     if route.uploads is not None:
         operation["requestBody"] = {"required": True, "content": {route.uploads: {}}}
     return operation
+
+
+def _security(route: Route) -> list[Json]:
+    """The function key, or one of the app roles; neither where the route needs no role."""
+    if route.role is None:
+        return [{"functionKey": []}, {}]
+    return [{"functionKey": []}, *({"signIn": [role.value]} for role in holders(route.role))]
 
 
 def _parameters(route: Route) -> Iterator[Json]:
@@ -114,6 +131,8 @@ def _responses(route: Route) -> Json:
         for status, model in route.find_answers().items()
     }
     described = {str(status): _ERRORS[status] for status in route.errors} | _OF_EVERY_ROUTE
+    if route.role is not None:
+        described["403"] = _NO_ROLE
     errors = {
         status: {"description": text, "content": _json(documents.Error.__name__)}
         for status, text in described.items()

@@ -1,5 +1,6 @@
 """What the timer of the sweep removes besides resources: records of builds with their logs, refused
-messages, uploaded contexts, and Durable's histories, once they are older than the settings allow.
+messages, changes, uploaded contexts, and Durable's histories, once they are older than the settings
+allow.
 
 Image and pool records, recipes and the numbers of image versions stay. A part that fails stops no
 other. Each removes a limited number at a time, so that the function ends in time, and in an order
@@ -23,6 +24,7 @@ log = logging.getLogger("batch_prep.retention")
 _BUILDS_MAX = 500
 _CONTEXTS_MAX = 500
 _MESSAGES_MAX = 500
+_CHANGES_MAX = 500
 _HISTORIES_MAX = 1000
 
 
@@ -44,6 +46,7 @@ async def keep_order(services: Services, client: Any) -> None:
         "old refused messages removed": lambda: asyncio.to_thread(
             _remove_refused, services, builds
         ),
+        "old changes removed": lambda: asyncio.to_thread(_remove_changes, services, builds),
         "rows of the list of builds repaired": lambda: asyncio.to_thread(
             services.records.mend_list
         ),
@@ -81,6 +84,10 @@ def _remove_builds(services: Services, before: datetime | None) -> int:
 
 def _remove_refused(services: Services, before: datetime | None) -> int:
     return services.records.purge_refused(before, services.now(), _MESSAGES_MAX) if before else 0
+
+
+def _remove_changes(services: Services, before: datetime | None) -> int:
+    return services.records.purge_changes(before, _CHANGES_MAX) if before else 0
 
 
 def _remove_contexts(services: Services, before: datetime | None) -> int:

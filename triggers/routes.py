@@ -6,68 +6,17 @@ A handler's module is imported when it is first called: a cold start needs none 
 from __future__ import annotations
 
 import asyncio
-import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
+from shared.base import sign_in
+from triggers.roles import Role
+from triggers.route import Route
+
 if TYPE_CHECKING:
-    from shared.base.wire import Request, Wire
     from shared.engine.activity import Services
-    from shared.model.queries import Query
-    from triggers.http import Handler
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
-    """One method of one path.
-
-    `handler` is a function of a module beside this one; the first line of its docstring is the
-    summary that the API's users read.
-    """
-
-    method: str
-    path: str  # below `/api/`
-    handler: str
-    answers: dict[int, str]  # status: a model of `shared.model.documents`
-    errors: tuple[int, ...] = ()  # the statuses with which the handler itself refuses
-    query: str | None = None  # a model of `shared.model.queries` for the URL's parameters
-    body: str | None = None  # a model of `shared.model.requests` for the request's JSON
-    uploads: str | None = None  # the media type of a request body that is not JSON
-    starts: bool = False  # whether it may begin an orchestration
-
-    @property
-    def name(self) -> str:
-        """Of the handler, without its module."""
-        return self.handler.rpartition(".")[2]
-
-    def find_handler(self) -> Handler:
-        """The function that answers."""
-        handler: Handler = pkgutil.resolve_name(f"triggers.{self.handler}")
-        return handler
-
-    def find_body(self) -> type[Request] | None:
-        """What the request's JSON is parsed into, if it has any."""
-        if self.body is None:
-            return None
-        model: type[Request] = pkgutil.resolve_name(f"shared.model.requests:{self.body}")
-        return model
-
-    def find_query(self) -> type[Query] | None:
-        """What the URL's parameters are parsed into, if it has any."""
-        if self.query is None:
-            return None
-        model: type[Query] = pkgutil.resolve_name(f"shared.model.queries:{self.query}")
-        return model
-
-    def find_answers(self) -> dict[int, type[Wire]]:
-        """The model of the answer for each status of success."""
-        return {
-            status: pkgutil.resolve_name(f"shared.model.documents:{name}")
-            for status, name in self.answers.items()
-        }
 
 
 ROUTES = [
@@ -75,6 +24,7 @@ ROUTES = [
         method="POST",
         path="builds",
         handler="builds.start_build",
+        role=Role.BUILDER,
         body="Build",
         answers={202: "Accepted"},
         errors=(400, 409, 429),
@@ -84,6 +34,7 @@ ROUTES = [
         method="GET",
         path="builds",
         handler="builds.list_builds",
+        role=Role.READER,
         query="BuildsQuery",
         answers={200: "BuildList"},
         errors=(400,),
@@ -92,6 +43,7 @@ ROUTES = [
         method="GET",
         path="builds/{id}",
         handler="builds.show_build",
+        role=Role.READER,
         answers={200: "BuildDocument"},
         errors=(404,),
     ),
@@ -99,6 +51,7 @@ ROUTES = [
         method="DELETE",
         path="builds/{id}",
         handler="builds.cancel_build",
+        role=Role.BUILDER,
         answers={202: "Accepted"},
         errors=(404, 409),
     ),
@@ -106,6 +59,7 @@ ROUTES = [
         method="POST",
         path="builds/{id}/resume",
         handler="builds.resume_build",
+        role=Role.BUILDER,
         answers={202: "Accepted"},
         errors=(404, 409),
         starts=True,
@@ -114,6 +68,7 @@ ROUTES = [
         method="POST",
         path="plan",
         handler="builds.plan_build",
+        role=Role.READER,
         body="Build",
         answers={200: "Forecast"},
         errors=(400,),
@@ -122,6 +77,7 @@ ROUTES = [
         method="GET",
         path="images",
         handler="catalogue.list_images",
+        role=Role.READER,
         query="PageQuery",
         answers={200: "ImageList"},
         errors=(400,),
@@ -130,6 +86,7 @@ ROUTES = [
         method="GET",
         path="images/{gallery}/{name}/{version}",
         handler="catalogue.show_image",
+        role=Role.READER,
         query="ImageQuery",
         answers={200: "ImageRecord"},
         errors=(404,),
@@ -138,6 +95,7 @@ ROUTES = [
         method="PATCH",
         path="images/{gallery}/{name}/{version}",
         handler="existing.change_image",
+        role=Role.PROMOTER,
         body="ImageChange",
         answers={200: "ImageRecord"},
         errors=(400, 404, 409, 502),
@@ -146,6 +104,7 @@ ROUTES = [
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
         handler="catalogue.show_bill_of_materials",
+        role=Role.READER,
         query="ImageQuery",
         answers={200: "BillOfMaterials"},
         errors=(404,),
@@ -154,6 +113,7 @@ ROUTES = [
         method="GET",
         path="pools",
         handler="catalogue.list_pools",
+        role=Role.READER,
         query="PoolsQuery",
         answers={200: "PoolList"},
         errors=(400,),
@@ -162,6 +122,7 @@ ROUTES = [
         method="GET",
         path="pools/{account}/{pool}",
         handler="existing.show_pool",
+        role=Role.READER,
         answers={200: "PoolRecord"},
         errors=(404,),
     ),
@@ -169,6 +130,7 @@ ROUTES = [
         method="POST",
         path="pools",
         handler="intake.request_pool",
+        role=Role.BUILDER,
         body="PoolMessage",
         answers={202: "Accepted"},
         errors=(400, 409),
@@ -177,6 +139,7 @@ ROUTES = [
         method="GET",
         path="refused",
         handler="intake.list_refused",
+        role=Role.READER,
         query="PageQuery",
         answers={200: "RefusedList"},
         errors=(400,),
@@ -185,6 +148,7 @@ ROUTES = [
         method="PATCH",
         path="pools/{account}/{pool}",
         handler="catalogue.resize_pool",
+        role=Role.BUILDER,
         body="Resize",
         answers={202: "Accepted"},
         errors=(400, 404),
@@ -194,6 +158,7 @@ ROUTES = [
         method="DELETE",
         path="pools/{account}/{pool}",
         handler="catalogue.delete_pool",
+        role=Role.BUILDER,
         answers={202: "Accepted"},
         errors=(404,),
         starts=True,
@@ -202,12 +167,14 @@ ROUTES = [
         method="GET",
         path="recipes",
         handler="catalogue.list_recipes",
+        role=Role.READER,
         answers={200: "RecipeList"},
     ),
     Route(
         method="GET",
         path="recipes/{name}",
         handler="catalogue.show_recipe",
+        role=Role.READER,
         answers={200: "RecipeDocument"},
         errors=(404,),
     ),
@@ -215,6 +182,7 @@ ROUTES = [
         method="PUT",
         path="recipes/{name}",
         handler="catalogue.put_recipe",
+        role=Role.OPERATOR,
         body="Recipe",
         answers={200: "RecipeDocument"},
         errors=(400,),
@@ -223,6 +191,7 @@ ROUTES = [
         method="DELETE",
         path="recipes/{name}",
         handler="catalogue.delete_recipe",
+        role=Role.OPERATOR,
         answers={200: "RecipeDeleted"},
         errors=(404,),
     ),
@@ -230,6 +199,7 @@ ROUTES = [
         method="GET",
         path="leftovers",
         handler="leftovers.list_leftovers",
+        role=Role.READER,
         answers={200: "LeftoverList"},
         errors=(502,),
     ),
@@ -237,13 +207,24 @@ ROUTES = [
         method="POST",
         path="leftovers/sweep",
         handler="leftovers.begin_sweep",
+        role=Role.OPERATOR,
         answers={202: "SweepAccepted"},
         starts=True,
+    ),
+    Route(
+        method="GET",
+        path="changes",
+        handler="changes.list_changes",
+        role=Role.OPERATOR,
+        query="PageQuery",
+        answers={200: "ChangeList"},
+        errors=(400,),
     ),
     Route(
         method="POST",
         path="contexts",
         handler="contexts.upload_context",
+        role=Role.BUILDER,
         uploads="application/gzip",
         answers={201: "ContextStored"},
         errors=(400,),
@@ -252,20 +233,32 @@ ROUTES = [
         method="GET",
         path="health",
         handler="health.show_health",
+        role=None,
         answers={200: "Health", 503: "Health"},
     ),
     Route(
         method="GET",
         path="openapi.json",
         handler="openapi.describe",
+        role=Role.READER,
         answers={200: "OpenApi"},
     ),
 ]
 
 
+def auth_level() -> func.AuthLevel:
+    """Who may reach the functions. Where App Service's authentication is on, it and the app's roles
+    decide, and a function key would have to be sent as well:
+    https://github.com/Azure/azure-functions-host/issues/4674
+    """
+    return func.AuthLevel.ANONYMOUS if sign_in.is_on() else func.AuthLevel.FUNCTION
+
+
 # Everything else below `/api/`. The Functions host tries routes in the order of the functions'
 # names, so this one has the last: https://github.com/Azure/azure-functions-host/issues/9876
-UNKNOWN = Route(method="", path="{*path}", handler="unknown.refuse_unknown", answers={})
+UNKNOWN = Route(
+    method="", path="{*path}", handler="unknown.refuse_unknown", role=Role.READER, answers={}
+)
 UNKNOWN_NAME = "unknown_route"
 
 
@@ -288,12 +281,12 @@ def bound(route: Route, services: Callable[[], Services]) -> Callable[..., Any]:
     def run(req: func.HttpRequest) -> func.HttpResponse:
         from triggers import http
 
-        return http.response(http.answer(route.find_handler(), services, req))
+        return http.response(http.answer(route, services, req))
 
     async def run_with_client(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
         from triggers import http
 
-        answer = await asyncio.to_thread(lambda: http.answer(route.find_handler(), services, req))
+        answer = await asyncio.to_thread(lambda: http.answer(route, services, req))
         return http.response(await http.begun(client, answer))
 
     function = run_with_client if route.starts else run

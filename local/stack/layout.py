@@ -36,6 +36,7 @@ TABLES = tuple(
         "Images",
         "Pools",
         "Recipes",
+        "Changes",
         "Refused",
         "Reconciled",
         "Builds",

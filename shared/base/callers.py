@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from shared.base import sign_in
 from shared.base.setting import setting
 
 _WHOLE = "a whole number from 0 to 1000"
@@ -15,7 +16,7 @@ class Callers(BaseModel):
     """A setting each."""
 
     auth_enabled: bool = setting(
-        "WEBSITE_AUTH_ENABLED",
+        sign_in.SETTING,
         "Whether App Service's authentication is on: then its headers name the caller. Azure sets "
         "it. Set it nowhere else, since anybody could send these headers.",
         default=False,

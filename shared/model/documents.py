@@ -178,6 +178,28 @@ class RefusedList(Document):
     next_link: NextLink = None
 
 
+# -- changes --------------------------------------------------------------------------------------
+
+
+class Change(Document):
+    """A request that changed something: who sent it, and when."""
+
+    at: str = Field(description="When it was accepted.")
+    what: str = Field(description="The method and the path of the request.")
+    by: str | None = Field(
+        default=None,
+        description="The id of the caller; absent where the request had a function key.",
+    )
+    build_id: str | None = Field(default=None, description="The build that it is about.")
+
+
+class ChangeList(Document):
+    """A page of the requests that changed something, the newest first."""
+
+    changes: list[Change]
+    next_link: NextLink = None
+
+
 # -- recipes --------------------------------------------------------------------------------------
 
 

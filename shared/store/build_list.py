@@ -31,9 +31,13 @@ _FILLED = ("list", "filled")  # the row that says that every build has its row
 
 def key_of(build: Row) -> str:
     """Newest first; builds that 0.1.0 accepted and that have not begun come first of all."""
-    moment = build.get("AcceptedAt") or build.get("CreatedAt")
+    return f"{inverted(build.get('AcceptedAt') or build.get('CreatedAt'))}|{build.key}"
+
+
+def inverted(moment: str | None) -> str:
+    """A time as a key that sorts the newest first, and no time before all."""
     since = datetime.fromisoformat(moment).timestamp() * 1000 if moment else _LAST_MILLISECOND
-    return f"{_LAST_MILLISECOND - int(since):013d}|{build.key}"
+    return f"{_LAST_MILLISECOND - int(since):013d}"
 
 
 def listed(build: Row) -> Json:

@@ -14,6 +14,7 @@
     batchprepReconciled reconciled            at                 of the last comparison with Azure
     batchprepRecipes    recipe                name               what the weekly rebuild builds
     batchprepRefused    pool-requests         message id         messages that could not be taken
+    batchprepChanges    change                inverted time|id   who asked for what; newest first
 
 Every row carries `Schema`, the version of this layout.
 """
@@ -27,9 +28,11 @@ from typing import TYPE_CHECKING, Any
 from shared.base import names
 from shared.model import secrets
 from shared.model.outcomes import ImageRecord, PoolRecord
+from shared.store.build_list import inverted
 from shared.store.claims import Claims, pool_key
 from shared.store.row_checks import (
     BUILDS,
+    CHANGES,
     CLAIMS,
     IMAGES,
     POOLS,
@@ -192,6 +195,29 @@ class Records(Claims):
     ) -> tuple[list[Row], Place | None]:
         """A page of the refused messages, and where the next one begins."""
         return self._tables.page(REFUSED, names.POOL_REQUESTS_QUEUE, limit=limit, after=after)
+
+    # -- who changed what --------------------------------------------------------------------------
+
+    def note_change(
+        self, now: str, id_: str, what: str, *, caller: str | None, build: str | None
+    ) -> None:
+        """Record a request that changed something; `caller` is None for one with a function key."""
+        values = {"At": now, "What": what, "By": caller or "", "Build": build or ""}
+        self._tables.put(CHANGES, "change", f"{inverted(now)}|{id_}", values)
+
+    def list_changes(
+        self, limit: int, after: Place | None = None
+    ) -> tuple[list[Row], Place | None]:
+        """A page of the changes, the newest first, and where the next one begins."""
+        return self._tables.page(CHANGES, "change", limit=limit, after=after)
+
+    def purge_changes(self, before: datetime, limit: int) -> int:
+        """Forget at most so many changes that are older; returns how many."""
+        rows = self._tables.query(CHANGES, "change", select=["At"])
+        old = [row for row in rows if datetime.fromisoformat(row["At"]) < before][:limit]
+        for row in old:
+            self._tables.remove(CHANGES, "change", row.key)
+        return len(old)
 
     # -- what is too old ---------------------------------------------------------------------------
 

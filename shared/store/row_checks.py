@@ -25,6 +25,7 @@ POOLS = "batchprepPools"
 RECIPES = "batchprepRecipes"
 REFUSED = "batchprepRefused"
 RECONCILED = "batchprepReconciled"
+CHANGES = "batchprepChanges"
 
 RUNNING = {"accepted", "running"}  # states of a build
 ENDED = {"succeeded", "failed", "cancelled"}
@@ -104,6 +105,12 @@ def _refused(row: Row) -> None:
         RefusedProblem.from_wire(problem)
 
 
+def _change(row: Row) -> None:
+    _moment(row["At"])
+    if not isinstance(row["What"], str):
+        raise TypeError("What")
+
+
 _CHECKS: dict[str, Callable[[Row], object]] = {
     BUILDS: _build,
     STEPS: _step,
@@ -113,4 +120,5 @@ _CHECKS: dict[str, Callable[[Row], object]] = {
     RECIPES: _recipe,
     REFUSED: _refused,
     RECONCILED: _reconciled,
+    CHANGES: _change,
 }

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import azure.functions as func
 import pytest
 
 from shared.base import allow_lists
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import builds, catalogue, http, intake
+from triggers import builds, catalogue, intake
 
 Json = dict[str, Any]
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
@@ -139,33 +138,6 @@ def test_one_caller_does_not_take_the_place_of_all() -> None:
     world.engine.run_until_complete(first.body["buildId"])
     later = world.ask(builds.start_build, image_only("r2", name="two"), caller="alice")
     assert later.status == 202
-
-
-@pytest.mark.parametrize(
-    ("enabled", "headers", "caller"),
-    [
-        ("True", {"X-MS-CLIENT-PRINCIPAL-ID": "b7d2"}, "b7d2"),
-        ("true", {"x-ms-client-principal-id": " b7d2 "}, "b7d2"),
-        ("True", {"X-MS-CLIENT-PRINCIPAL-NAME": "alice"}, None),
-        ("True", {"X-MS-CLIENT-PRINCIPAL-ID": ""}, None),
-        ("False", {"X-MS-CLIENT-PRINCIPAL-ID": "b7d2"}, None),
-        ("", {"X-MS-CLIENT-PRINCIPAL-ID": "b7d2"}, None),
-    ],
-)
-def test_only_the_platform_names_a_caller(
-    enabled: str, headers: dict[str, str], caller: str | None
-) -> None:
-    """Where it does not sign callers in, anybody can send its headers."""
-    world = World(own_settings={"WEBSITE_AUTH_ENABLED": enabled})
-    seen: list[str | None] = []
-
-    def handler(call: http.Call) -> http.Answer:
-        seen.append(call.caller)
-        return builds.list_builds(call)
-
-    request = func.HttpRequest("GET", "http://app/api/builds", headers=headers, body=b"")
-    assert http.answer(handler, lambda: world.services, request).status == 200
-    assert seen == [caller]
 
 
 def test_the_queue_is_not_refused_for_the_number_of_builds() -> None:

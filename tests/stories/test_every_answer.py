@@ -51,6 +51,7 @@ def send(
         url=changes.get("url", "http://app/api/x"),
         route_params=changes.get("params", params),
         params=changes.get("query", {}),
+        headers=changes.get("headers"),
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
     )
     if not route.starts:

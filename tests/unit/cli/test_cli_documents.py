@@ -27,6 +27,7 @@ READS = {
     "documents.py:problem": {"Problem"},
     "builds.py": {"BuildSummary", "Accepted"},
     "errors.py": {"Error", "ErrorDetail", "Problem", "Failure"},
+    "changes.py": {"Change"},
     "images.py": {"ImageRecord"},
     "leftovers.py": {"Leftover"},
     "plans.py": {"Forecast", "ForecastStep", "PoolChange", "Cost"},
