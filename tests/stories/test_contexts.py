@@ -39,6 +39,7 @@ def reasons(data: bytes) -> list[str]:
         gzip.compress(tar(an_entry("./Dockerfile", b"FROM scratch"))),
         gzip.compress(tar(DOCKERFILE)[:1024]),  # Go's programs leave the empty blocks out
     ],
+    ids=["small", "files and links", "long names", "another packer", "without empty blocks"],
 )
 def test_a_context_is_taken(data: bytes) -> None:
     """As Docker, tar and the command line pack it."""
@@ -67,6 +68,18 @@ def test_what_the_command_packs_is_taken(tmp_path) -> None:  # type: ignore[no-u
         (gzip.compress(tar(DOCKERFILE)[:1024] + b"x" * 2048), "a header is damaged"),
         (gzip.compress(tar(an_entry("src/Dockerfile"))), "no Dockerfile at its root"),
         (gzip.compress(tar(an_entry("Dockerfile", type=tarfile.DIRTYPE))), "no Dockerfile"),
+    ],
+    ids=[
+        "nothing",
+        "another content",
+        "not compressed",
+        "no tar",
+        "cut off",
+        "wrong length",
+        "cut tar",
+        "damaged header",
+        "Dockerfile below",
+        "Dockerfile is a folder",
     ],
 )
 def test_what_is_no_context_is_refused(data: bytes, reason: str) -> None:
