@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 from shared.base import durations, names
 from shared.model import catalogue, secrets
@@ -19,8 +26,40 @@ def refuse(code: str, message: str, successor: str | None = None) -> PydanticCus
     return PydanticCustomError(code, "{text}", {"text": message, "successor": successor})
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A string that `check` returns or refuses; `pattern` is what the API's description says of it,
+    which the whole string matches. It may match more than `check` takes, and never less.
+    """
+
+    check: Callable[[str], str]
+    pattern: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Check what the type itself has accepted."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The described schema, with the pattern."""
+        return {**handler(schema), "pattern": _as_json_schema(self.pattern)}
+
+
+def _as_json_schema(pattern: str) -> str:
+    """A pattern of Python's as JSON Schema has it: it is searched for, in the dialect of
+    JavaScript, whose letters are those of ASCII.
+    https://json-schema.org/draft/2020-12/json-schema-core#name-regular-expressions
+    """
+    return f"^(?:{pattern})$".replace(r"\w", r"\w\u0080-\uffff")
+
+
 def named(pattern: str, rule: str) -> Any:
-    """A string that matches `pattern` wholly; `rule` says so in words, with Azure's source."""
+    """A string that matches `pattern` wholly; `rule` says so in words, with Azure's source. In a
+    pattern, backslash-w stands in brackets only.
+    """
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -28,7 +67,7 @@ def named(pattern: str, rule: str) -> Any:
             raise refuse("InvalidName", f"{shown(value)} is not allowed: {rule}")
         return value
 
-    return AfterValidator(check)
+    return Checked(check, pattern)
 
 
 def hidden(pattern: str, rule: str) -> Any:
@@ -40,7 +79,7 @@ def hidden(pattern: str, rule: str) -> Any:
             raise refuse("InvalidValue", f"it must be {rule}")
         return value
 
-    return AfterValidator(check)
+    return Checked(check, pattern)
 
 
 def shown(value: str) -> str:
@@ -74,7 +113,7 @@ def duration(*, minutes: int, days: int) -> Any:
             raise refuse("InvalidValue", f"{shown(value)} must be {bounds}: Batch takes no other")
         return value
 
-    return AfterValidator(check)
+    return Checked(check, "P[0-9DTHMS]+")
 
 
 # Parts of sizes' names that are not in capitals: v5, cc, xl.
@@ -147,11 +186,15 @@ def _version_or_latest(value: str) -> str:
     return value if value == "latest" else _version(value)
 
 
-VersionName = Annotated[str, AfterValidator(_version_or_latest)]
+VersionName = Annotated[str, Checked(_version_or_latest, r"latest|[0-9]+\.[0-9]+\.[0-9]+")]
 AccountName = Annotated[str, named(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")]
 PoolId = Annotated[str, named(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -")]
 RegistryName = Annotated[str, named(r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")]
-VmSize = Annotated[str, BeforeValidator(_as_azure_writes), AfterValidator(_size)]
+VmSize = Annotated[
+    str,
+    BeforeValidator(_as_azure_writes),
+    Checked(_size, r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*"),
+]
 RequestId = Annotated[
     str, named(r"[\x21-\x7e]{1,128}", "1 to 128 printable characters without blanks")
 ]
@@ -229,7 +272,9 @@ def _public_url(value: str) -> str:
     return value
 
 
-PublicUrl = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_public_url)]
+PublicUrl = Annotated[
+    str, StringConstraints(max_length=2048), Checked(_public_url, r"https://[^?#@\s]+")
+]
 _IN_GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
 IdentityId = Annotated[
     str,
@@ -267,7 +312,7 @@ AccountUser = Annotated[
 RegistryServer = Annotated[
     str, StringConstraints(max_length=255), named(rf"{_LABEL}(?:\.{_LABEL})+(?::[0-9]+)?", "a host")
 ]
-_NOT_OURS = "(?!(?i:batch-prep))"
+_NOT_OURS = "(?![Bb][Aa][Tt][Cc][Hh]-[Pp][Rr][Ee][Pp])"  # JavaScript knows no flag in a pattern
 MetadataName = Annotated[
     str,
     StringConstraints(max_length=512),
