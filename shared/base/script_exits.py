@@ -72,7 +72,7 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.CHECK_FAILED: (
         "the finished system did not pass its checks",
-        "Read the failed checks in the error's details.",
+        "Read which checks failed; after DISK_LOW, give a larger image.osDiskSizeGiB.",
     ),
     ScriptExit.DRIVER_BUILD: (
         "the NVIDIA driver could not be installed",

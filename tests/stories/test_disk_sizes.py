@@ -62,3 +62,40 @@ def test_a_disk_has_room_for_its_images_and_the_system(size: int, disk_gib: int)
     world.records.put_image(replace(record, container_images=[found]))
 
     assert disk(world, {**preloaded, "requestId": "r2"}) == disk_gib
+
+
+RHEL = {"os": "rhel", "osVersion": "9"}
+
+
+def volumes(world: World) -> dict[str, float]:
+    """Those of the builder, in GiB."""
+    (vm,) = world.azure.store.of_type("Microsoft.Compute/virtualMachines")
+    return dict(vm.state["machine"]["volumes"])
+
+
+def test_the_small_volumes_of_rhel_are_grown(world: World) -> None:
+    """Its root has 2 GiB on a disk of 64: the check asks for as much to be free."""
+    build = world.build(image_only(**RHEL, keepVm=True))
+    assert build["state"] == "succeeded", build["error"]
+    found = volumes(world)
+    assert found["/"] > 4
+    assert sum(found.values()) == 63
+
+
+def test_volumes_that_leave_no_room_fail_the_check(world: World) -> None:
+    """Nothing is published, and a larger disk helps."""
+    world.change_facts({"baseImageVolumes": {"/": 2, "/var": 61}})
+    build = world.build(image_only("small", **RHEL))
+    assert build["error"]["azureCode"] == "CHECK_FAILED"
+    assert "DISK_LOW" in build["error"]["message"]
+    assert "image.osDiskSizeGiB" in build["error"]["nextAction"]
+    assert world.resources("versions") + world.resources("virtualMachines") == []
+
+    larger = world.build(image_only("large", **RHEL, osDiskSizeGiB=128))
+    assert larger["state"] == "succeeded", larger["error"]
+
+
+def test_rhels_images_have_the_room_of_var(world: World) -> None:
+    """Docker's images lie there, and not on the whole disk."""
+    build = world.build(image_only(**RHEL, containerImages=LARGE[:2]))
+    assert build["error"]["azureCode"] == "NO_SPACE"

@@ -175,6 +175,7 @@ def _marketplace(azure: context.Azure, reference: model.JsonObject) -> Source:
         os_version=image.os_version,
         kernel=str(azure.setting("baseImageKernel", image.kernel)),
         driver_fails_for=azure.setting("driverFailsFor", []),
+        volumes=azure.setting("baseImageVolumes", dict(image.volumes)),
         has_docker=image.has_docker,
         has_driver=image.has_driver,
     )

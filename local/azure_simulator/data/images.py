@@ -20,6 +20,8 @@ class Image:
     disk_gb: int = 30
     plan: tuple[str, str, str] | None = None
     """Name, publisher and product of the purchase plan."""
+    volumes: tuple[tuple[str, float], ...] = ()
+    """Logical volumes, each with its GiB; without any, the root is the whole disk."""
     has_docker: bool = False
     has_driver: bool = False
 
@@ -53,6 +55,8 @@ _ROWS = [
     ("RedHat", "RHEL", "9-lvm-gen2", "rhel", "9.6", _EL9),
 ]  # fmt: skip
 
+# https://learn.microsoft.com/azure/virtual-machines/linux/how-to-resize-encrypted-lvm
+_RHEL_VOLUMES = (("/", 2.0), ("/usr", 10.0), ("/var", 8.0), ("/home", 1.0), ("/tmp", 2.0))  # noqa: S108  a mount point
 _CANONICAL_VERSIONS = {"22.04": _CANONICAL, "24.04": _CANONICAL_24}
 
 IMAGES = [
@@ -65,6 +69,7 @@ IMAGES = [
         kernel=kernel,
         versions=_CANONICAL_VERSIONS.get(os_version, ("1.0.20260801", "1.0.20261101")),
         disk_gb=64 if publisher == "RedHat" else 30,
+        volumes=_RHEL_VOLUMES if publisher == "RedHat" else (),
     )
     for publisher, offer, sku, os, os_version, kernel in _ROWS
 ]

@@ -17,6 +17,7 @@ from an image judges it by these fields:
 | source | `publisher:offer:sku:version` of the marketplace image at the root |
 | hasGpu | whether the size it runs on has a GPU |
 | diskGb | size of the OS disk |
+| volumes | GiB of each logical volume by its mount point; none: the root is the whole disk |
 | driverKernel | the kernel the driver was built for (absent without a build) |
 | identities | client ids of the machine's user-assigned identities |
 | buildId | of the last sealing |
@@ -27,7 +28,7 @@ from an image judges it by these fields:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from local.azure_simulator import model
 
@@ -39,6 +40,7 @@ def new(
     os_version: str,
     kernel: str,
     driver_fails_for: Sequence[str] = (),
+    volumes: Mapping[str, float] | None = None,
     has_docker: bool = False,
     has_driver: bool = False,
 ) -> model.JsonObject:
@@ -59,6 +61,7 @@ def new(
         "source": source,
         "hasGpu": False,
         "diskGb": 30,
+        "volumes": dict(volumes or {}),
         "identities": [],
         "buildId": "",
         "failedSteps": [],

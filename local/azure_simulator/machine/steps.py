@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import bill_of_materials, interface, scripts
+from local.azure_simulator.machine import bill_of_materials, interface, scripts, volumes
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
@@ -37,8 +37,7 @@ _SUPPORTED = {
 }
 _KERNEL_UPDATE_CHANCE = 0.7
 """How often the marketplace image's kernel is not the final one."""
-_SYSTEM_GB = 12
-"""What system, Docker and driver occupy on the OS disk."""
+_FREE_MIB_NEEDED = 2048
 _ROOM_PER_IMAGE = 2.5
 """Compressed layers, their unpacked form, and some room."""
 
@@ -149,8 +148,15 @@ def prepare(run: interface.ScriptRun, times: durations.Durations) -> Done:
     return Done(
         reboot_required=after["kernelPending"],
         data=data,
-        changes={"kernelPending": after["kernelPending"]},
+        changes={"kernelPending": after["kernelPending"], **_grown(run)},
     )
+
+
+def _grown(run: interface.ScriptRun) -> dict[str, object]:
+    """A script that does not grow the volumes leaves them as they are."""
+    if not run.vm.get("volumes") or "grow_volumes" not in run.script:
+        return {}
+    return {"volumes": volumes.grown(run.vm)}
 
 
 def docker(run: interface.ScriptRun, times: durations.Durations) -> Done:
@@ -211,8 +217,9 @@ def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None
     names = {item["name"] for item in pulled}
     images = [item for item in run.vm["images"] if item["name"] not in names] + pulled
     needed = _ROOM_PER_IMAGE * sum(item["sizeBytes"] for item in images) / 1e9
-    if needed > run.vm["diskGb"] - _SYSTEM_GB:
-        message = f"the images need {needed:.0f} GB, {run.vm['diskGb'] - _SYSTEM_GB} are free"
+    room = volumes.room_for_images_gb(run.vm)
+    if needed > room:
+        message = f"the images need {needed:.0f} GB, {room:.0f} are free"
         return Done(exit_code=NO_SPACE, message=message, phase="space")
     return Done(data={"images": pulled}, changes={"images": images})
 
@@ -220,6 +227,7 @@ def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None
 def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
     vm = run.vm
     verdicts = {
+        "system": _check_system(vm),
         "kernel": _check_kernel(vm),
         "docker": _check_docker(vm, run.environment),
         "gpu": _check_gpu(vm, run.environment),
@@ -266,6 +274,13 @@ def seal(run: interface.ScriptRun, times: durations.Durations) -> Done:
         line = f"batch-prep seal-failed {seal_mark(run)} user {run.vm['user']} remains"
         later = interface.Later(after_seconds=takes, console=line)
     return Done(data={"scheduled": True, "sealAfterSeconds": delay}, later=(later,))
+
+
+def _check_system(vm: model.JsonObject) -> tuple[str, str]:
+    free = volumes.root_free_mib(vm)
+    if free is not None and free < _FREE_MIB_NEEDED:
+        return "DISK_LOW", f"/ has {free} MiB free, {_FREE_MIB_NEEDED} are needed"
+    return "", ""
 
 
 def _check_kernel(vm: model.JsonObject) -> tuple[str, str]:

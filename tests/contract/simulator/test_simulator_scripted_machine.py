@@ -336,3 +336,21 @@ def grant_pull(world: AzureSandbox, wait: float = 900) -> str:
 def login(world: AzureSandbox, registry: str) -> dict[str, str]:
     identity = world.identities.user_assigned_identities.get(GROUP, "pull")
     return {"REGISTRY_LOGIN_SERVER": registry, "IDENTITY_CLIENT_ID": identity.client_id}
+
+
+def test_volumes_that_a_script_does_not_grow_stay_too_small(world: AzureSandbox) -> None:
+    """The growth is not given: what the script says decides."""
+    world.make_vm()
+    (vm,) = world.azure.store.of_type("Microsoft.Compute/virtualMachines")
+    vm.state["machine"]["volumes"] = {"/": 2.0, "/var": 8.0}
+
+    def verdict(name: str) -> tuple[str, str]:
+        result = world.step("check", nonce=name)
+        (system,) = [check for check in result["data"]["checks"] if check["id"] == "system"]
+        return system["code"], system["message"]
+
+    world.step("prepare", BUILDER_USER="me")
+    assert verdict("n1") == ("DISK_LOW", "/ has 1969 MiB free, 2048 are needed")
+    grows = step_script("prepare") + "grow_volumes\n"
+    world.run("prepare", grows, NONCE="n2", BUILD_ID="b1", BUILDER_USER="you")
+    assert verdict("n2") == ("", "")
