@@ -92,6 +92,14 @@ test-durable2: setup ## Run every story on the pre-release of version 2 of the D
 test-kills: setup ## Kill the real processes at random moments of builds (KILLS=20)
 	@BATCH_PREP_KILLS=$(or $(KILLS),20) $(PY) -m pytest tests/contract/stack/test_kills.py -v
 
+.PHONY: soak
+soak: setup ## Load, faults and kills on the real processes; then nothing may be left (MINUTES=10)
+	@$(PY) -m tests.soak --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1)
+
+.PHONY: mutate
+mutate: setup ## Put small faults into the app, and list those that no test notices (MUTANTS=200 SEED=1)
+	@$(PY) -m tests.mutation --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) $(ARGS)
+
 .PHONY: test-hostile
 test-hostile: setup ## Send generated hostile requests to every route (REQUESTS=20000)
 	@HOSTILE_REQUESTS=$(or $(REQUESTS),20000) $(PY) -m pytest tests/stories/test_hostile_input.py
