@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.world import World, a_pool, an_image, pools_only
+import pytest
+
+from tests.world import World, a_pool, an_image, image_only, pools_only
 from triggers import catalogue, existing
 
 ACCOUNT = "mybatch12345"
@@ -210,6 +212,36 @@ def test_a_pool_is_resized(built_gpu: World) -> None:
     assert change["state"] == "succeeded", change["error"]
     assert built_gpu.pool(ACCOUNT, "dev")["nodes"] == 3
     assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 3
+
+
+def test_a_resize_of_some_nodes_leaves_the_others(built_gpu: World) -> None:
+    """Dedicated and low-priority nodes are two numbers."""
+    built_gpu.build(pools_only("r1", a_pool("dev", lowPriorityNodes=1)))
+    change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    assert change["state"] == "succeeded", change["error"]
+    there = azure_pool(built_gpu, "dev")["properties"]
+    assert (there["currentDedicatedNodes"], there["currentLowPriorityNodes"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "first"),
+    [
+        (pools_only("r1", a_pool("dev")), "/pools/dev"),
+        (image_only("r2", resourceGroup="others"), "/resourceGroups/others"),
+    ],
+    ids=["pool", "image"],
+)
+def test_nothing_waits_before_it_begins(built_gpu: World, request_: dict, first: str) -> None:
+    """What has nothing to wait for is asked of Azure in the first seconds."""
+    built_gpu.build(pools_only("r0", a_pool("other")))  # there is an account by now
+    began = built_gpu.clock.now()
+    built_gpu.start(request_)
+    built_gpu.engine.advance(10)
+    assert [
+        e["url"]
+        for e in built_gpu.ledger()
+        if e["method"] == "PUT" and e["time"] >= began and first in e["url"]
+    ]
 
 
 def test_a_pool_is_deleted(built_gpu: World) -> None:
