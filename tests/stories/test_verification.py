@@ -113,12 +113,16 @@ def test_a_pool_that_is_deleted_while_it_is_proved_is_missed_soon(world: World) 
 
 
 def test_every_node_of_a_large_pool_is_asked(world: World) -> None:
-    """More than one call of an activity reads."""
-    world.change_facts({"batchQuota:standardDSv5Family": 120, "batchQuota:dedicatedCores": 120})
-    build = world.build(a_request(pools=[a_pool("dev", nodes=60, verify=True)]))
+    """More than one call of an activity reads. The pools of a build share the room of its row."""
+    world.change_facts({"batchQuota:standardDSv5Family": 240, "batchQuota:dedicatedCores": 240})
+    pools = [a_pool(name, nodes=60, verify=True) for name in ("dev", "test")]
+    build = world.build(a_request(pools=pools))
     assert build["state"] == "succeeded", build["error"]
-    [system] = [p for p in build["pools"][0]["proofs"] if p["check"] == "system"]
-    assert (system["verdict"], system["nodes"]) == ("pass", 60)
+    for pool in build["pools"]:
+        [system] = [p for p in pool["proofs"] if p["check"] == "system"]
+        assert (system["verdict"], system["nodes"]) == ("pass", 60)
+        assert len(pool["checks"]) == 200
+    assert len(world.pool("mybatch12345", "dev")["checks"]) > 200
 
 
 def test_a_job_that_was_made_though_no_answer_came_is_gone_on_with(world: World) -> None:

@@ -220,6 +220,21 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("pool", "longer"),
+    [
+        ({"autoscaleFormula": FORMULA.ljust(8192)}, {"autoscaleFormula": FORMULA.ljust(8193)}),
+        (a_variable("A", "x" * 8192), a_variable("A", "x" * 8193)),
+        ({"startTask": {"commandLine": "x" * 8192}}, {"startTask": {"commandLine": "x" * 8193}}),
+    ],
+    ids=["a formula", "a variable", "a command line"],
+)
+def test_a_text_may_have_8192_characters(pool: Json, longer: Json) -> None:
+    """And not one more."""
+    assert problems(vmSize="Standard_D2s_v5", **pool) == []
+    assert [p.code for p in problems(vmSize="Standard_D2s_v5", **longer)] != []
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_is_refused_by_name(case: str) -> None:
     """Before anything is asked of Azure, and without repeating what may be secret."""
