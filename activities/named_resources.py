@@ -73,7 +73,7 @@ def _context_problem(services: Services, image: ImagePlan) -> Problem | None:
 
 
 def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
-    """The subnets and identities of pools; each is asked for once."""
+    """The subnets, identities and public addresses of pools; each is asked for once."""
     asked: dict[str, Problem | None] = {}
     for index, plan in enumerate(pools):
         pool, location = plan.pool, plan.account.location
@@ -84,6 +84,10 @@ def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
             if identity.lower() not in asked:
                 field = f"pools[{index}].{below}"
                 asked[identity.lower()] = _identity_problem(services, field, identity)
+        for below, address in pool.public_addresses():
+            if address.lower() not in asked:
+                field = f"pools[{index}].{below}"
+                asked[address.lower()] = _address_problem(services, field, address, location)
     return [problem for problem in asked.values() if problem]
 
 
@@ -95,6 +99,21 @@ def _identity_problem(services: Services, field: str, identity: str) -> Problem 
         return None
     message = f"there is no identity {name} in resource group {group}"
     return Problem(field=field, code="IdentityNotFound", message=message)
+
+
+def _address_problem(services: Services, field: str, address: str, location: str) -> Problem | None:
+    """https://learn.microsoft.com/azure/batch/create-pool-public-ip#public-ip-address-requirements"""
+    parts = address.split("/")
+    found = sdk.fetch(services.azure.network.public_ip_addresses.get, parts[4], parts[-1])
+    if found is None:
+        message = f"there is no public IP address {parts[-1]} in resource group {parts[4]}"
+        return Problem(field=field, code="AddressNotFound", message=message)
+    properties = found.get("properties") or {}
+    is_there = names.same(str(found.get("location")).replace(" ", ""), location)
+    if is_there and names.same(properties.get("publicIPAllocationMethod"), "Static"):
+        return None
+    message = f"Batch takes static addresses in {location} only"
+    return Problem(field=field, code="AddressUnsuitable", message=message)
 
 
 def _subnet_problem(services: Services, field: str, subnet: str, location: str) -> Problem | None:

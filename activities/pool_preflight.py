@@ -16,10 +16,10 @@ from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import drivers, image_choice, support
+from shared.model import disk_size, drivers, image_choice, support
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
-from shared.model.pool_request import IfExists
+from shared.model.pool_request import IfExists, Pool
 from shared.model.results import Findings
 
 # -- the Batch account ----------------------------------------------------------------------------
@@ -38,8 +38,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     account = plan.account
     assert account is not None
     sizes, today = batch_sizes(services, account.location, poll)
+    disk = plan.image.os_disk_gib or disk_size.DEFAULT_GIB if plan.image else None
     problems = [
-        p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes, today))
+        p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes, today, disk))
     ]
     warnings = _sizes_ending_soon(plan, sizes, today) + support.too_few_planned(plan)
     found = _batch_account(services, account, poll)
@@ -55,6 +56,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         warnings += system.warnings
         problems += formula_check.problems(services, plan, found, poll)
     problems += named_resources.pool_problems(services, plan.pools)
+    problems += _zone_problems(services, plan, account.location, poll)
     if found is None:
         lacking = _no_more_accounts(services, account)
         problem = lacking or named_resources.account_problem(services, account)
@@ -154,9 +156,11 @@ def _sizes_ending_soon(plan: BuildPlan, sizes: dict[str, Size], today: str | Non
 
 
 def _pool_problem(
-    index: int, pool: PoolPlan, sizes: dict[str, Size], today: str | None
+    index: int, pool: PoolPlan, sizes: dict[str, Size], today: str | None, disk: int | None
 ) -> Problem | None:
-    """Why none of the pool's sizes can be used; None where at least one can."""
+    """Why none of the pool's sizes can be used; None where at least one can. `disk` is the size of
+    the image's disk, if it is known.
+    """
     reasons = []
     for name in pool.sizes:
         size = sizes.get(name.lower())
@@ -164,7 +168,9 @@ def _pool_problem(
             reasons.append(
                 ("SizeNotOffered", f"Batch does not take {name} in {pool.account.location}")
             )
-        elif mismatch := preflight.size_mismatch(size, pool.security_type):
+        elif mismatch := preflight.size_mismatch(size, pool.security_type) or _lacking(
+            size, pool.pool, disk
+        ):
             reasons.append(("SizeUnsuitable", mismatch))
         elif support.is_over(size.ends, today):
             reasons.append(("SupportEnded", support.ended(size.name, size.ends)))
@@ -173,6 +179,44 @@ def _pool_problem(
     code, _ = reasons[0]
     message = "; ".join(text for _, text in reasons)
     return Problem(field=f"pools[{index}].vmSize", code=code, message=message)
+
+
+def _lacking(size: Size, pool: Pool, disk: int | None) -> str | None:
+    """What the pool asks of a size that this one does not have, or None."""
+    if len(pool.data_disks) > size.data_disks:
+        return f"{size.name} takes {size.data_disks} data disks, not {len(pool.data_disks)}"
+    if pool.enable_accelerated_networking and not size.accelerated_networking:
+        return f"{size.name} has no accelerated networking"
+    if pool.os_disk and pool.os_disk.ephemeral_os_disk_settings:
+        needed = pool.os_disk.disk_size_gb or disk or _LINUX_DISK_GIB
+        if size.cache_gib < needed:
+            return (
+                f"{size.name} has a cache of {size.cache_gib} GiB, and an ephemeral disk of the "
+                f"system needs {needed} GiB"
+            )
+    return None
+
+
+def _zone_problems(
+    services: Services, plan: BuildPlan, region: str, poll: PollState
+) -> list[Problem]:
+    """Pools over zones that their region does not have."""
+    zonal = [
+        index
+        for index, pool in enumerate(plan.pools)
+        if (placement := pool.pool.node_placement_configuration) and placement.policy == "Zonal"
+    ]
+    if not zonal or preflight.has_zones(services, region, poll):
+        return []
+    message = f"{region} has no availability zones"
+    field = "nodePlacementConfiguration.policy"
+    return [
+        Problem(field=f"pools[{index}].{field}", code="ZonesNotOffered", message=message)
+        for index in zonal
+    ]
+
+
+_LINUX_DISK_GIB = 30  # of Azure's smallest images
 
 
 def _quota_problems(

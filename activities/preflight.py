@@ -270,23 +270,19 @@ def _region_problems(services: Services, image: ImagePlan, poll: PollState) -> l
 
 
 def _storage_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:
-    """The regions whose storage cannot hold the image in several zones. A region has zones if it
-    offers any size in one.
-    """
+    """The regions whose storage cannot hold the image in several zones."""
     if image.storage_account_type is not StorageAccountType.STANDARD_ZRS:
         return []
-    without = [
-        region
-        for region in image.target_regions
-        if not any(
-            place.get("zones")
-            for sku in _compute_sizes(services, region, poll).values()
-            for place in sku.get("locationInfo") or []
-        )
-    ]
+    without = [r for r in image.target_regions if not has_zones(services, r, poll)]
     message = f"Standard_ZRS needs availability zones, and {', '.join(without)} has none"
     field = "image.storageAccountType"
     return [Problem(field=field, code="StorageUnsuitable", message=message)] if without else []
+
+
+def has_zones(services: Services, region: str, poll: PollState) -> bool:
+    """Whether a region has availability zones: it offers a size in one."""
+    sizes = _compute_sizes(services, region, poll).values()
+    return any(place.get("zones") for sku in sizes for place in sku.get("locationInfo") or [])
 
 
 def _compute_sizes(services: Services, location: str, poll: PollState) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from shared.azure import bodies, pool_difference, pool_start_task
 from shared.base import names
 from shared.base.wire import Request
 from shared.model.plans import AccountPlan, PoolPlan
+from shared.model.pool_request import Pool
 from shared.model.requests import SecurityType
 
 Json = dict[str, Any]
@@ -51,11 +52,12 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
             "deploymentConfiguration": {"virtualMachineConfiguration": _machine(plan)},
             "scaleSettings": scale_settings(plan),
             "interNodeCommunication": "Enabled" if asked.inter_node_communication else "Disabled",
-            "networkConfiguration": {"subnetId": asked.subnet_id},
+            "networkConfiguration": _network(asked),
             "taskSlotsPerNode": asked.task_slots_per_node,
             "taskSchedulingPolicy": _asked(asked.task_scheduling_policy)
             or {"nodeFillType": "Pack"},
             "userAccounts": _asked(asked.user_accounts),
+            "mountConfiguration": _asked(asked.mount_configuration),
             "startTask": pool_start_task.start_task(plan, start_task),
         },
     }
@@ -78,6 +80,22 @@ def _identities(plan: PoolPlan) -> list[str]:
     return list({id_.lower(): id_ for id_ in reversed(named) if id_}.values())[::-1]
 
 
+def _network(asked: Pool) -> Json:
+    """Azure shows members that nothing asked for, so those are left out rather than None."""
+    given = {
+        "publicIPAddressConfiguration": _asked(asked.public_ip_address_configuration),
+        "endpointConfiguration": _asked(asked.endpoint_configuration),
+        "enableAcceleratedNetworking": asked.enable_accelerated_networking,
+    }
+    return {"subnetId": asked.subnet_id, **{n: v for n, v in given.items() if v is not None}}
+
+
+def _os_disk(asked: Pool) -> Json:
+    """An ephemeral disk has the caching that Azure gives it."""
+    disk: Json = _asked(asked.os_disk) or {}
+    return disk if "ephemeralOSDiskSettings" in disk else {"caching": "ReadWrite", **disk}
+
+
 def _machine(plan: PoolPlan) -> Json:
     security = None
     if plan.security_type is SecurityType.TRUSTED_LAUNCH:
@@ -87,8 +105,10 @@ def _machine(plan: PoolPlan) -> Json:
         "imageReference": {"id": plan.image_id},
         "nodeAgentSkuId": plan.node_agent,
         "containerConfiguration": _containers(plan),
-        "nodePlacementConfiguration": {"policy": "Regional"},
-        "osDisk": {"caching": "ReadWrite"},
+        "nodePlacementConfiguration": _asked(plan.pool.node_placement_configuration)
+        or {"policy": "Regional"},
+        "osDisk": _os_disk(plan.pool),
+        **({"dataDisks": _asked(plan.pool.data_disks)} if plan.pool.data_disks else {}),
         **({"securityProfile": security} if security else {}),
     }
 

@@ -27,6 +27,9 @@ class Size(Wire):
     gpus: int
     controllers: list[str] = ["SCSI"]  # of disks
     ends: str | None = None  # when Batch ends its support of the size, if that is announced
+    cache_gib: int = 0  # for an ephemeral disk of the system
+    data_disks: int = 0
+    accelerated_networking: bool = False
 
     @property
     def needs_nvme(self) -> bool:
@@ -52,6 +55,11 @@ def read_size(sku: Json) -> Size:
         gpus=int(float(found.get("GPUs") or 0)),
         controllers=re.split(r",\s*", found.get("DiskControllerTypes") or "SCSI"),
         ends=sku.get("batchSupportEndOfLife"),
+        cache_gib=int(found.get("CachedDiskBytes") or 0) // 2**30
+        if found.get("EphemeralOSDiskSupported") == "True"
+        else 0,
+        data_disks=int(found.get("MaxDataDiskCount") or 0),
+        accelerated_networking=found.get("AcceleratedNetworkingEnabled") == "True",
     )
 
 

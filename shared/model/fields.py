@@ -70,12 +70,12 @@ def named(pattern: str, rule: str) -> Any:
     return Checked(check, pattern)
 
 
-def hidden(pattern: str, rule: str) -> Any:
-    """The same for a string that may hold a secret: no message repeats it."""
+def hidden(pattern: str, rule: str, *, never: str | None = None) -> Any:
+    """The same for a string that may hold a secret: no message repeats it. `never` is in none."""
     compiled = re.compile(pattern, re.DOTALL)
 
     def check(value: str) -> str:
-        if not compiled.fullmatch(value):
+        if not compiled.fullmatch(value) or (never and re.search(never, value)):
             raise refuse("InvalidValue", f"it must be {rule}")
         return value
 
@@ -199,8 +199,8 @@ RequestId = Annotated[
     str, named(r"[\x21-\x7e]{1,128}", "1 to 128 printable characters without blanks")
 ]
 # https://github.com/distribution/reference (grammar of image references)
-_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?"
+HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{HOST_LABEL}(?:\.{HOST_LABEL})*(?::[0-9]+)?/)?"
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 _TAG = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
 _REFERENCE = rf"{_DOMAIN}{_PATH}{_TAG}(?:@sha256:[0-9a-f]{{64}})?"
@@ -254,78 +254,3 @@ ContainerToolkitVersion = Annotated[
 DockerVersion = Annotated[
     str, named(r"[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}", "a Docker version such as 29.7.2")
 ]
-
-# -- of pools -------------------------------------------------------------------------------------
-
-
-def _public_url(value: str) -> str:
-    """No message repeats it: it may hold a secret."""
-    if not re.fullmatch(r"https://[^\s\x00-\x1f\x7f]+", value):
-        raise refuse("InvalidValue", "it must be a URL that begins with https://")
-    if re.search(r"[?#@]", value.removeprefix("https://")):
-        message = (
-            "a URL has no query, no signature (SAS) and no user name here: Azure, the app's tables "
-            "and its histories would show them. Name an identity with access to the storage as "
-            "identityReference"
-        )
-        raise refuse("SecretInUrl", message)
-    return value
-
-
-PublicUrl = Annotated[
-    str, StringConstraints(max_length=2048), Checked(_public_url, r"https://[^?#@\s]+")
-]
-_IN_GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
-IdentityId = Annotated[
-    str,
-    named(
-        rf"{_IN_GROUP}/Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+",
-        "the full resource id of a user-assigned identity",
-    ),
-    StringConstraints(max_length=512),
-]
-RelativePath = Annotated[
-    str,
-    StringConstraints(max_length=255),
-    named(
-        r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\\\x00-\x1f\x7f]+",
-        "a path below the directory, without .. in it",
-    ),
-]
-FileMode = Annotated[str, named("0?[0-7]{3}", "a mode in octal digits such as 0755")]
-VariableName = Annotated[
-    str,
-    StringConstraints(max_length=255),
-    named(
-        "(?!AZ_BATCH_)[A-Za-z_][A-Za-z0-9_]*",
-        "a variable has letters, digits and _, and Batch sets those that begin with AZ_BATCH_",
-    ),
-]
-# The names that Linux takes, at most as long as Batch does.
-AccountUser = Annotated[
-    str,
-    named(
-        "(?!root$|_azbatch)[a-z_][a-z0-9_-]{0,19}",
-        "1 to 20 small letters, digits, _ and -, beginning with a letter or _; not root",
-    ),
-]
-RegistryServer = Annotated[
-    str, StringConstraints(max_length=255), named(rf"{_LABEL}(?:\.{_LABEL})+(?::[0-9]+)?", "a host")
-]
-_NOT_OURS = "(?![Bb][Aa][Tt][Cc][Hh]-[Pp][Rr][Ee][Pp])"  # JavaScript knows no flag in a pattern
-MetadataName = Annotated[
-    str,
-    StringConstraints(max_length=512),
-    named(rf"{_NOT_OURS}[^\x00-\x1f\x7f]+", "batch-prep keeps names that begin with batch-prep"),
-]
-# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
-TagName = Annotated[
-    str,
-    StringConstraints(max_length=512),
-    named(
-        rf"{_NOT_OURS}[^<>%&\\?/\x00-\x1f\x7f]+",
-        "Azure takes no < > % & \\ ? / in a tag's name, and batch-prep keeps those that begin with "
-        "batch-prep",
-    ),
-]
-TagValue = Annotated[str, StringConstraints(max_length=256)]

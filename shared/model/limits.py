@@ -25,6 +25,7 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
     https://learn.microsoft.com/azure/batch/batch-virtual-network
     """
     named = {"image.id": request.image.id or "", **request.subnets(), **request.identities()}
+    named |= request.public_addresses()
     for field, id_ in named.items():
         found = id_.split("/")[2:3]
         if found and not names.same(found[0], own):

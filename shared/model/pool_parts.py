@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.base.wire import Request, added
-from shared.model import fields
+from shared.model import fields, pool_fields
 
 Elevation = Annotated[Literal["NonAdmin", "Admin"], fields.in_any_case("NonAdmin", "Admin")]
 
@@ -19,7 +19,7 @@ Elevation = Annotated[Literal["NonAdmin", "Admin"], fields.in_any_case("NonAdmin
 class IdentityReference(Request):
     """A user-assigned identity, which the pool is given as well."""
 
-    resource_id: fields.IdentityId
+    resource_id: pool_fields.IdentityId
 
 
 # -- the start task and its users -----------------------------------------------------------------
@@ -36,24 +36,24 @@ class UserIdentity(Request):
     """Who runs the start task: a user that Batch makes, or one of the pool's `userAccounts`."""
 
     auto_user: AutoUser | None = None
-    user_name: fields.AccountUser | None = None
+    user_name: pool_fields.AccountUser | None = None
 
 
 class EnvironmentSetting(Request):
     """A variable of the start task. Its value is no secret."""
 
-    name: fields.VariableName
+    name: pool_fields.VariableName
     value: str = Field(default="", max_length=8192)
 
 
 class ResourceFile(Request):
     """A file, or the blobs of a container, that Batch downloads before the start task."""
 
-    http_url: fields.PublicUrl | None = None
-    storage_container_url: fields.PublicUrl | None = None
+    http_url: pool_fields.PublicUrl | None = None
+    storage_container_url: pool_fields.PublicUrl | None = None
     blob_prefix: str | None = Field(default=None, min_length=1, max_length=1024)
-    file_path: fields.RelativePath | None = None
-    file_mode: fields.FileMode | None = None
+    file_path: pool_fields.RelativePath | None = None
+    file_mode: pool_fields.FileMode | None = None
     identity_reference: IdentityReference | None = None
 
 
@@ -78,7 +78,7 @@ class LinuxUser(Request):
 class UserAccount(Request):
     """A user on each node. It gets a random password, which is stored nowhere."""
 
-    name: fields.AccountUser
+    name: pool_fields.AccountUser
     elevation_level: Elevation = "NonAdmin"
     linux_user_configuration: LinuxUser | None = None
 
@@ -89,7 +89,7 @@ class UserAccount(Request):
 class ContainerRegistry(Request):
     """A registry that nodes pull from as an identity."""
 
-    registry_server: fields.RegistryServer
+    registry_server: pool_fields.RegistryServer
     identity_reference: IdentityReference
 
 
@@ -108,7 +108,7 @@ class PoolIdentity(Request):
     """Existing user-assigned identities that tasks on the nodes may act as."""
 
     type: Literal["UserAssigned"] = "UserAssigned"
-    user_assigned_identities: dict[fields.IdentityId, NoMembers] = Field(
+    user_assigned_identities: dict[pool_fields.IdentityId, NoMembers] = Field(
         min_length=1, max_length=20
     )
 
@@ -116,7 +116,7 @@ class PoolIdentity(Request):
 class MetadataItem(Request):
     """A name and a value for programs; batch-prep reads none of them."""
 
-    name: fields.MetadataName
+    name: pool_fields.MetadataName
     value: str = Field(max_length=4096)
 
 

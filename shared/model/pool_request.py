@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.base.wire import Request, added
-from shared.model import fields, pool_parts
+from shared.model import fields, pool_fields, pool_hardware, pool_parts
 from shared.model.autoscale import Autoscale
 
 
@@ -66,7 +66,7 @@ class Pool(Request):
     inter_node_communication: bool = added(False)
     display_name: str | None = Field(default=None, min_length=1, max_length=1024)
     metadata: list[pool_parts.MetadataItem] = added([], max_length=48)
-    tags: dict[fields.TagName, fields.TagValue] = added({}, max_length=45)
+    tags: dict[pool_fields.TagName, pool_fields.TagValue] = added({}, max_length=45)
     identity: pool_parts.PoolIdentity | None = None
     container_configuration: pool_parts.ContainerConfiguration | None = None
     user_accounts: list[pool_parts.UserAccount] = added([], max_length=20)
@@ -75,6 +75,15 @@ class Pool(Request):
     autoscale_evaluation_interval: EvaluationInterval | None = None
     node_deallocation_option: Deallocation | None = None
     resize_timeout: ResizeTimeout | None = None
+    mount_configuration: list[pool_hardware.Mount] = added([], max_length=10)
+    public_ip_address_configuration: pool_hardware.PublicAddresses | None = Field(
+        default=None, alias="publicIPAddressConfiguration"
+    )
+    endpoint_configuration: pool_hardware.Endpoints | None = None
+    enable_accelerated_networking: bool | None = None
+    os_disk: pool_hardware.OsDisk | None = None
+    data_disks: list[pool_hardware.DataDisk] = added([], max_length=64)
+    node_placement_configuration: pool_hardware.Placement | None = None
 
     @property
     def formula(self) -> str | None:
@@ -97,4 +106,16 @@ class Pool(Request):
         for i, registry in enumerate(containers.container_registries if containers else []):
             field = f"containerConfiguration.containerRegistries[{i}].identityReference.resourceId"
             found.append((field, registry.identity_reference.resource_id))
+        for i, mount in enumerate(self.mount_configuration):
+            if blob := mount.azure_blob_file_system_configuration:
+                field = f"mountConfiguration[{i}].azureBlobFileSystemConfiguration"
+                found.append((f"{field}.identityReference", blob.identity_reference.resource_id))
         return found
+
+    def public_addresses(self) -> list[tuple[str, str]]:
+        """The fields that name own public addresses, with their ids."""
+        public = self.public_ip_address_configuration
+        field = "publicIPAddressConfiguration.ipAddressIds"
+        return [
+            (f"{field}[{i}]", id_) for i, id_ in enumerate(public.ip_address_ids if public else [])
+        ]

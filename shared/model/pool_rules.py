@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from shared.base.errors import Problem
+from shared.model import pool_hardware_rules
 from shared.model.autoscale import OffHours, PendingTasks
+from shared.model.field_problems import impossible, twice
 from shared.model.pool_parts import ResourceFile, StartTask
 from shared.model.pool_request import Pool
 
@@ -32,12 +33,8 @@ def problems_of(pool: Pool, field: str) -> list[Problem]:
         *_start_task_problems(pool, field),
         *_name_problems(pool, field),
         *_text_problems(pool, field),
+        *pool_hardware_rules.problems_of(pool, field),
     ]
-
-
-def impossible(field: str, message: str) -> Problem:
-    """A field that cannot be carried out as it is."""
-    return Problem(field=field, code="Impossible", message=message)
 
 
 def _size_problems(pool: Pool, field: str) -> Iterator[Problem]:
@@ -132,7 +129,7 @@ def _file_problems(file: ResourceFile, field: str) -> Iterator[Problem]:
 
 
 def _environment_problems(task: StartTask, field: str) -> Iterator[Problem]:
-    yield from _twice(field, [each.name for each in task.environment_settings])
+    yield from twice(field, [each.name for each in task.environment_settings])
     for index, each in enumerate(task.environment_settings):
         is_secret = _SECRET_NAME.search(each.name) or _SECRET_VALUE.search(each.value)
         if is_secret and each.value:
@@ -149,19 +146,13 @@ def _environment_problems(task: StartTask, field: str) -> Iterator[Problem]:
 
 def _name_problems(pool: Pool, field: str) -> Iterator[Problem]:
     """Names that Batch takes only once."""
-    yield from _twice(f"{field}.metadata", [each.name for each in pool.metadata])
-    yield from _twice(f"{field}.userAccounts", [each.name for each in pool.user_accounts])
-    yield from _twice(f"{field}.tags", [name.lower() for name in pool.tags])
+    yield from twice(f"{field}.metadata", [each.name for each in pool.metadata])
+    yield from twice(f"{field}.userAccounts", [each.name for each in pool.user_accounts])
+    yield from twice(f"{field}.tags", [name.lower() for name in pool.tags])
     if pool.container_configuration:
         servers = [r.registry_server for r in pool.container_configuration.container_registries]
         where = f"{field}.containerConfiguration.containerRegistries"
-        yield from _twice(where, [server.lower() for server in servers])
-
-
-def _twice(field: str, names: Iterable[str]) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield impossible(field, f"{name} is there {count} times")
+        yield from twice(where, [server.lower() for server in servers])
 
 
 def _text_problems(pool: Pool, field: str) -> Iterator[Problem]:

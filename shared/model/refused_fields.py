@@ -43,6 +43,21 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "containerConfiguration.containerRegistries.username": _secret(
         "a user name comes with a password, which would be stored. Give identityReference"
     ),
+    "mountConfiguration.azureFileShareConfiguration": _secret(
+        "Batch mounts Azure Files with the account's key only, and "
+        f"{_STORED}. Mount a share over NFS (nfsMountConfiguration), or a blob container as an "
+        "identity (azureBlobFileSystemConfiguration)"
+    ),
+    "mountConfiguration.cifsMountConfiguration": _secret(
+        f"Batch mounts CIFS with a password only, and {_STORED}. Mount it over NFS, or in the "
+        "start task with a password that it reads from Key Vault"
+    ),
+    "mountConfiguration.azureBlobFileSystemConfiguration.accountKey": _secret(
+        f"{_STORED}. Give identityReference"
+    ),
+    "mountConfiguration.azureBlobFileSystemConfiguration.sasKey": _secret(
+        f"{_STORED}. Give identityReference"
+    ),
     # what Azure retired, or cannot do here
     "certificates": _not_offered("Azure retired certificates of pools in February 2024"),
     "certificateReferences": _not_offered("Azure retired certificates of pools in February 2024"),
@@ -72,6 +87,9 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "their work into the image or the start task"
     ),
     "securityProfile": _not_offered("the image decides it: securityType of the image"),
+    "osDisk.writeAcceleratorEnabled": _not_offered(
+        "it is for data disks of M sizes only, and no image drives those"
+    ),
     "windowsConfiguration": _not_offered(_WINDOWS),
     "licenseType": _not_offered(_WINDOWS),
     "userAccounts.windowsUserConfiguration": _not_offered(_WINDOWS),
@@ -82,14 +100,17 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "nodeDeallocationOption, autoscaleFormula, autoscaleEvaluationInterval"
     ),
     "deploymentConfiguration": _other_name(
-        "its parts are fields of the pool, such as containerConfiguration; the request's image "
-        "says which image the nodes get"
+        "its parts are fields of the pool, such as osDisk and containerConfiguration; the image "
+        "of the request says which image the nodes get"
     ),
     "virtualMachineConfiguration": _other_name(
-        "its parts are fields of the pool, such as containerConfiguration; the request's image "
-        "says which image the nodes get"
+        "its parts are fields of the pool, such as osDisk and containerConfiguration; the image "
+        "of the request says which image the nodes get"
     ),
-    "networkConfiguration": _other_name("its parts are fields of the pool, such as subnetId"),
+    "networkConfiguration": _other_name(
+        "its parts are fields of the pool: subnetId, publicIPAddressConfiguration, "
+        "endpointConfiguration, enableAcceleratedNetworking"
+    ),
     "targetDedicatedNodes": _other_name("it is called nodes"),
     "targetLowPriorityNodes": _other_name("it is called lowPriorityNodes"),
     "enableAutoScale": _other_name("leave it out: autoscaleFormula alone says it"),

@@ -11,8 +11,8 @@ import re
 from shared.base import names
 from shared.base.errors import Problem
 from shared.model import catalogue, pool_rules
+from shared.model.field_problems import impossible
 from shared.model.fields import shown
-from shared.model.pool_rules import impossible
 from shared.model.requests import Build, Image, Mode, SecurityType
 
 # git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in

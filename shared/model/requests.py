@@ -160,6 +160,14 @@ class Build(Request):
             for field, id_ in pool.identities()
         }
 
+    def public_addresses(self) -> dict[str, str]:
+        """The ids of the public addresses that its pools name, by field."""
+        return {
+            f"pools[{i}].{field}": id_
+            for i, pool in enumerate(self.pools)
+            for field, id_ in pool.public_addresses()
+        }
+
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""
         return replace(self, request_id=self.request_id or request_id)

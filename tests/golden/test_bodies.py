@@ -27,6 +27,9 @@ TEAM = (
     f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/team/providers"
     "/Microsoft.ManagedIdentity/userAssignedIdentities/team"
 )
+NETWORK = TEAM.partition("Microsoft.ManagedIdentity")[0] + "Microsoft.Network"
+SUBNET = f"{NETWORK}/virtualNetworks/n/subnets/s"
+ADDRESS = f"{NETWORK}/publicIPAddresses/a"
 REQUEST: dict[str, Any] = {
     "mode": "full",
     "requestId": "golden",
@@ -70,6 +73,56 @@ REQUEST: dict[str, Any] = {
                 ],
             },
             "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+            "mountConfiguration": [
+                {
+                    "azureBlobFileSystemConfiguration": {
+                        "accountName": "team",
+                        "containerName": "data",
+                        "relativeMountPath": "data",
+                        "identityReference": {"resourceId": TEAM},
+                    }
+                },
+                {
+                    "nfsMountConfiguration": {
+                        "source": "files.example.org:/data",
+                        "relativeMountPath": "nfs",
+                        "mountOptions": "-o vers=4,minorversion=1,sec=sys",
+                    }
+                },
+            ],
+            "subnetId": SUBNET,
+            "publicIPAddressConfiguration": {
+                "provision": "UserManaged",
+                "ipAddressIds": [ADDRESS],
+            },
+            "endpointConfiguration": {
+                "inboundNatPools": [
+                    {
+                        "name": "ssh",
+                        "protocol": "TCP",
+                        "backendPort": 22,
+                        "frontendPortRangeStart": 1000,
+                        "frontendPortRangeEnd": 1100,
+                        "networkSecurityGroupRules": [
+                            {"priority": 150, "access": "Deny", "sourceAddressPrefix": "*"}
+                        ],
+                    }
+                ]
+            },
+            "enableAcceleratedNetworking": True,
+            "osDisk": {
+                "diskSizeGB": 128,
+                "ephemeralOSDiskSettings": {"placement": "CacheDisk"},
+            },
+            "dataDisks": [
+                {
+                    "lun": 0,
+                    "diskSizeGB": 64,
+                    "caching": "ReadOnly",
+                    "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+                }
+            ],
+            "nodePlacementConfiguration": {"policy": "Zonal"},
             "nodeDeallocationOption": "taskcompletion",
             "resizeTimeout": "PT1H",
             "checks": [{"image": "docker.io/library/busybox:1.36", "command": "true"}],

@@ -72,6 +72,50 @@ POOL = a_pool(
         "weekdaysOnly": True, "utcOffsetMinutes": 60,
     },
     taskSchedulingPolicy={"nodeFillType": "Spread"}, autoscaleEvaluationInterval="PT30M",
+    mountConfiguration=[
+        {
+            "azureBlobFileSystemConfiguration": {
+                "accountName": "team", "containerName": "data", "relativeMountPath": "data",
+                "blobfuseOptions": "-o ro", "identityReference": {"resourceId": IDENTITY},
+            }
+        },
+        {
+            "nfsMountConfiguration": {
+                "source": "a:/b", "relativeMountPath": "b", "mountOptions": "-o vers=4",
+            }
+        },
+    ],
+    publicIPAddressConfiguration={
+        "provision": "UserManaged",
+        "ipAddressIds": [SUBNET.replace("virtualNetworks/n/subnets/s", "publicIPAddresses/a")],
+    },
+    endpointConfiguration={
+        "inboundNatPools": [
+            {
+                "name": "ssh", "protocol": "TCP", "backendPort": 22,
+                "frontendPortRangeStart": 1000, "frontendPortRangeEnd": 1100,
+                "networkSecurityGroupRules": [
+                    {
+                        "priority": 150, "access": "Allow", "sourceAddressPrefix": "10.0.0.0/8",
+                        "sourcePortRanges": ["*"],
+                    }
+                ],
+            }
+        ]
+    },
+    enableAcceleratedNetworking=True,
+    osDisk={
+        "caching": "ReadOnly", "diskSizeGB": 128,
+        "managedDisk": {"storageAccountType": "Premium_LRS"},
+        "ephemeralOSDiskSettings": {"placement": "CacheDisk"},
+    },
+    dataDisks=[
+        {
+            "lun": 0, "diskSizeGB": 8, "caching": "None",
+            "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+        }
+    ],
+    nodePlacementConfiguration={"policy": "Zonal"},
     nodeDeallocationOption="Requeue", resizeTimeout="PT30M",
     checks=[{"image": "busybox", "command": "true", "exitCode": 0}],
 )  # fmt: skip

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from tests.stories.test_pool_updates import a_subnet, writes
 from tests.stories.test_pools import ACCOUNT, azure_pool
-from tests.world import SETTINGS, World, a_pool, pools_only
+from tests.world import SETTINGS, World, a_pool, a_request, an_image, pools_only
 
 Json = dict[str, Any]
 GROUP = f"/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}/resourceGroups/images/providers"
@@ -97,12 +100,7 @@ def test_the_same_request_again_changes_nothing(built_gpu: World) -> None:
     build = built_gpu.build(pools_only("r2", pool))
 
     assert build["state"] == "succeeded", build["error"]
-    writes = [
-        e
-        for e in built_gpu.ledger()[before:]
-        if e["method"] in {"PUT", "PATCH"} and "/pools/dev" in e["url"]
-    ]
-    assert [e["method"] for e in writes] == ["PATCH"]  # the new build's id
+    assert writes(built_gpu, before) == ["PATCH"]  # the new build's id
 
 
 def test_an_update_changes_the_display_name(built_gpu: World) -> None:
@@ -176,3 +174,137 @@ def test_a_formula_is_evaluated_before_it_is_applied(built_gpu: World) -> None:
     assert (problem["field"], problem["code"]) == ("pools[0].autoscaleFormula", "FormulaInvalid")
     assert "$Colour" in problem["message"]
     assert azure_pool(built_gpu, "dev") == before
+
+
+def an_address(world: World, allocation: str = "Static") -> str:
+    """A public address of the team's own."""
+    calls = world.services.azure.network.public_ip_addresses
+    body = {
+        "location": world.services.azure.config.default_location,
+        "sku": {"name": "Standard" if allocation == "Static" else "Basic"},
+        "properties": {"publicIPAllocationMethod": allocation},
+    }
+    calls.begin_create_or_update("images", allocation.lower(), body, polling=False)
+    world.azure.settle()
+    return str(calls.get("images", allocation.lower()).id)
+
+
+def test_a_pool_with_own_network_disks_and_mounts(built: World) -> None:
+    """Addresses, an endpoint, a cache disk, data disks, zones, blob and NFS, in one pool."""
+    team = an_identity(built)
+    ports = {"frontendPortRangeStart": 1000, "frontendPortRangeEnd": 1100}
+    blob = {
+        "accountName": "team",
+        "containerName": "data",
+        "relativeMountPath": "blob",
+        "blobfuseOptions": "-o ro",
+        "identityReference": {"resourceId": team},
+    }
+    nfs = {"source": "files.example.org:/data", "relativeMountPath": "nfs"}
+    pool = a_pool(
+        "dev",
+        vmSize="Standard_D16s_v3",
+        subnetId=a_subnet(built),
+        publicIPAddressConfiguration={
+            "provision": "usermanaged",
+            "ipAddressIds": [an_address(built)],
+        },
+        endpointConfiguration={
+            "inboundNatPools": [{"name": "ssh", "protocol": "tcp", "backendPort": 22, **ports}]
+        },
+        enableAcceleratedNetworking=True,
+        osDisk={"ephemeralOSDiskSettings": {"placement": "cachedisk"}},
+        dataDisks=[
+            {"lun": 0, "diskSizeGB": 64, "managedDisk": {"storageAccountType": "premium_lrs"}}
+        ],
+        nodePlacementConfiguration={"policy": "Zonal"},
+        mountConfiguration=[
+            {"azureBlobFileSystemConfiguration": blob},
+            {"nfsMountConfiguration": nfs},
+        ],
+    )
+
+    build = built.build(pools_only("r1", pool))
+
+    assert build["state"] == "succeeded", build["error"]
+    azure = azure_pool(built, "dev")
+    network = azure["properties"]["networkConfiguration"]
+    assert network["publicIPAddressConfiguration"]["provision"] == "UserManaged"
+    assert network["enableAcceleratedNetworking"] is True
+    assert network["endpointConfiguration"]["inboundNatPools"][0]["protocol"] == "TCP"
+    machine = azure["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert machine["nodePlacementConfiguration"] == {"policy": "Zonal"}
+    assert machine["dataDisks"][0]["managedDisk"] == {"storageAccountType": "Premium_LRS"}
+    mounts = azure["properties"]["mountConfiguration"]
+    assert [next(iter(each)) for each in mounts] == [
+        "azureBlobFileSystemConfiguration",
+        "nfsMountConfiguration",
+    ]
+    assert TEAM in azure["identity"]["userAssignedIdentities"]
+
+    before = len(built.ledger())
+    again = built.build(pools_only("r2", pool))
+    assert again["state"] == "succeeded", again["error"]
+    assert writes(built, before) == ["PATCH"]  # the new build's id
+
+
+CANNOT = {
+    "an ephemeral disk without a cache": (
+        {"osDisk": {"ephemeralOSDiskSettings": {"placement": "CacheDisk"}}},
+        ("pools[0].vmSize", "SizeUnsuitable"),
+    ),
+    "more data disks than the size takes": (
+        {"dataDisks": [{"lun": unit, "diskSizeGB": 8} for unit in range(9)]},
+        ("pools[0].vmSize", "SizeUnsuitable"),
+    ),
+    "an address that is not there": (
+        {
+            "publicIPAddressConfiguration": {
+                "provision": "UserManaged",
+                "ipAddressIds": [f"{GROUP}/Microsoft.Network/publicIPAddresses/none"],
+            }
+        },
+        ("pools[0].publicIPAddressConfiguration.ipAddressIds[0]", "AddressNotFound"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CANNOT)
+def test_what_azure_would_refuse_is_a_blocker(built: World, case: str) -> None:
+    """Before anything is made or changed."""
+    fields, expected = CANNOT[case]
+    if "publicIPAddressConfiguration" in fields:
+        fields = {**fields, "subnetId": a_subnet(built)}
+    before = built.resources()
+
+    build = built.build(pools_only("r1", a_pool("dev", **fields)))
+
+    assert [(d["field"], d["code"]) for d in build["error"]["details"]] == [expected]
+    assert built.resources() == before
+
+
+def test_an_address_that_may_change_is_a_blocker(built: World) -> None:
+    """Batch takes static ones."""
+    public = {"provision": "UserManaged", "ipAddressIds": [an_address(built, "Dynamic")]}
+    pool = a_pool("dev", subnetId=a_subnet(built), publicIPAddressConfiguration=public)
+    (problem,) = built.build(pools_only("r1", pool))["error"]["details"]
+    assert problem["code"] == "AddressUnsuitable"
+
+
+def test_zones_that_the_region_does_not_have_are_a_blocker(world: World) -> None:
+    """Before the image is built."""
+    placement = {"policy": "Zonal"}
+    pool = a_pool("dev", nodePlacementConfiguration=placement)
+    request = a_request(image=an_image(location="westus"), pools=[pool])
+    details = world.build(request)["error"]["details"]
+    assert ("pools[0].nodePlacementConfiguration.policy", "ZonesNotOffered") in {
+        (d["field"], d["code"]) for d in details
+    }
+
+
+def test_nodes_without_addresses_need_a_way_out(built: World) -> None:
+    """A subnet without one leaves them unusable, and the failure says so."""
+    public = {"provision": "NoPublicIPAddresses"}
+    pool = a_pool("dev", subnetId=a_subnet(built), publicIPAddressConfiguration=public)
+    build = built.build(pools_only("r1", pool))
+    assert build["error"]["code"] == "NodesUnusable", build

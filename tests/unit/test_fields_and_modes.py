@@ -83,6 +83,25 @@ POOL: dict[str, Any] = {
     "autoscaleEvaluationInterval": "PT30M",
     "nodeDeallocationOption": "Terminate",
     "resizeTimeout": "PT1H",
+    "mountConfiguration": [
+        {"nfsMountConfiguration": {"source": "a.example.org:/b", "relativeMountPath": "data"}}
+    ],
+    "publicIPAddressConfiguration": {"provision": "BatchManaged"},
+    "endpointConfiguration": {
+        "inboundNatPools": [
+            {
+                "name": "ssh",
+                "protocol": "TCP",
+                "backendPort": 22,
+                "frontendPortRangeStart": 1000,
+                "frontendPortRangeEnd": 1100,
+            }
+        ]
+    },
+    "enableAcceleratedNetworking": True,
+    "osDisk": {"diskSizeGB": 128},
+    "dataDisks": [{"lun": 0, "diskSizeGB": 64}],
+    "nodePlacementConfiguration": {"policy": "Zonal"},
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one

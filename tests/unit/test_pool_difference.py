@@ -68,6 +68,34 @@ PROPERTIES: dict[str, Json] = {
     },
     "node_deallocation_option": {"nodeDeallocationOption": "TaskCompletion"},
     "resize_timeout": {"resizeTimeout": "PT1H"},
+    "mount_configuration": {
+        "mountConfiguration": [
+            {"nfsMountConfiguration": {"source": "a.example.org:/b", "relativeMountPath": "data"}}
+        ]
+    },
+    "public_ip_address_configuration": {
+        "subnetId": SUBNET,
+        "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"},
+    },
+    "endpoint_configuration": {
+        "endpointConfiguration": {
+            "inboundNatPools": [
+                {
+                    "name": "ssh",
+                    "protocol": "TCP",
+                    "backendPort": 22,
+                    "frontendPortRangeStart": 1000,
+                    "frontendPortRangeEnd": 1100,
+                }
+            ]
+        }
+    },
+    "enable_accelerated_networking": {"enableAcceleratedNetworking": True},
+    "os_disk": {
+        "osDisk": {"diskSizeGB": 128, "managedDisk": {"storageAccountType": "Premium_LRS"}}
+    },
+    "data_disks": {"dataDisks": [{"lun": 0, "diskSizeGB": 64}]},
+    "node_placement_configuration": {"nodePlacementConfiguration": {"policy": "Zonal"}},
 }
 # The others, each with an example and why it changes nothing of an existing pool.
 CHECK = {"image": "docker.io/library/busybox:1.36", "command": "/bin/true"}

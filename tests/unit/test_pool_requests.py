@@ -43,6 +43,19 @@ def a_variable(name: str, value: str) -> Json:
     return a_task(environmentSettings=[{"name": name, "value": value}])
 
 
+def a_mount(**changes: Any) -> Json:
+    mount = {"source": "files.example.org:/data", "relativeMountPath": "data", **changes}
+    return {"mountConfiguration": [{"nfsMountConfiguration": mount}]}
+
+
+def an_endpoint(**changes: Any) -> Json:
+    ports = {"frontendPortRangeStart": 1000, "frontendPortRangeEnd": 1100}
+    nat = {"name": "ssh", "protocol": "TCP", "backendPort": 22, **ports, **changes}
+    return {"endpointConfiguration": {"inboundNatPools": [nat]}}
+
+
+NFS = a_mount()["mountConfiguration"][0]
+SUBNET = f"{GROUP}/Microsoft.Network/virtualNetworks/n/subnets/s"
 URL = "https://example.org/tool"
 REFUSED: dict[str, tuple[Json, str, str]] = {
     "a user who is no administrator": (
@@ -205,6 +218,73 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         {"autoscaleFormula": FORMULA, "autoscaleEvaluationInterval": "PT1M"},
         "autoscaleEvaluationInterval",
         "InvalidValue",
+    ),
+    "an empty mount": ({"mountConfiguration": [{}]}, "mountConfiguration[0]", "Impossible"),
+    "two mounts in one place": (
+        {"mountConfiguration": [NFS, NFS]},
+        "mountConfiguration",
+        "Impossible",
+    ),
+    "a password in options": (
+        a_mount(mountOptions="-o username=a,password=b"),
+        "mountConfiguration[0].nfsMountConfiguration.mountOptions",
+        "InvalidValue",
+    ),
+    "a shell in options": (
+        a_mount(mountOptions="-o ro; reboot"),
+        "mountConfiguration[0].nfsMountConfiguration.mountOptions",
+        "InvalidValue",
+    ),
+    "own addresses without any": (
+        {"subnetId": SUBNET, "publicIPAddressConfiguration": {"provision": "usermanaged"}},
+        "publicIPAddressConfiguration.ipAddressIds",
+        "Impossible",
+    ),
+    "no addresses without a subnet": (
+        {"publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"}},
+        "publicIPAddressConfiguration.provision",
+        "Impossible",
+    ),
+    "endpoints without addresses": (
+        {
+            "subnetId": SUBNET,
+            "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"},
+            **an_endpoint(),
+        },
+        "publicIPAddressConfiguration.provision",
+        "Impossible",
+    ),
+    "few addresses": (
+        {
+            "nodes": 101,
+            "subnetId": SUBNET,
+            "publicIPAddressConfiguration": {
+                "provision": "UserManaged",
+                "ipAddressIds": [f"{GROUP}/Microsoft.Network/publicIPAddresses/a"],
+            },
+        },
+        "publicIPAddressConfiguration.ipAddressIds",
+        "Impossible",
+    ),
+    "few ports": (
+        an_endpoint(frontendPortRangeEnd=1010),
+        "endpointConfiguration.inboundNatPools[0].frontendPortRangeEnd",
+        "Impossible",
+    ),
+    "Batch's ports": (
+        an_endpoint(frontendPortRangeStart=54_990, frontendPortRangeEnd=55_100),
+        "endpointConfiguration.inboundNatPools[0].frontendPortRangeStart",
+        "Impossible",
+    ),
+    "Batch's port": (
+        an_endpoint(backendPort=29877),
+        "endpointConfiguration.inboundNatPools[0].backendPort",
+        "Impossible",
+    ),
+    "one number for two disks": (
+        {"dataDisks": [{"lun": 0, "diskSizeGB": 8}, {"lun": 0, "diskSizeGB": 8}]},
+        "dataDisks",
+        "Impossible",
     ),
     "no duration": ({"resizeTimeout": "15 minutes"}, "resizeTimeout", "InvalidValue"),
     "a timeout beside a formula": (
