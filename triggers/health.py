@@ -11,8 +11,9 @@ from triggers.http import Answer, Call
 
 
 def show_health(call: Call) -> Answer:
-    """Check whether the services that the app depends on can be reached. Who needs not sign in for
-    that sees no reasons.
+    """Check whether the services that the app depends on can be reached.
+
+    A caller that has not signed in, where callers do, sees no reasons.
     """
     services = call.services
     is_anonymous = services.azure.config.auth_enabled and call.caller is None

@@ -123,7 +123,7 @@ def _images_and_pools(caller: Caller) -> None:
         caller("change_image", change, **image)
     for is_out in (True, False):
         caller("change_image", {"excludeFromLatest": is_out}, **number)
-    for name in ("list_images", "list_pools", "list_builds", "list_refused"):
+    for name in ("list_images", "list_pools", "list_builds", "list_refused", "list_changes"):
         for query in ("limit=1", "limit=0"):
             caller(name, url=f"http://app/api/x?{query}")
     caller("show_pool", **POOL)
