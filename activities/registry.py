@@ -138,12 +138,12 @@ def _observe_run(services: Services, plan: RegistryPlan, poll: PollState) -> Jso
     """
     if not poll.operation:
         return _observe_registry(services, plan)
-    return sdk.fetch(services.azure.registry_tasks.runs.get, *_path(plan), poll.operation)
+    return sdk.fetch(services.azure.registry_tasks.get_run, *_path(plan), poll.operation)
 
 
 def _schedule(services: Services, plan: RegistryPlan, poll: PollState) -> Started:
     services.records.note_push(plan, plan.tags[names.TAG_BUILD])
-    calls = services.azure.registry_tasks.registries
+    calls = services.azure.registry_tasks
     source = plan.build_source or _upload_context(services, plan)
     as_caller = bool(poll.memory.get(_AS_CALLER))
     body = bodies.registry_build(plan, source, _BUILD_MINUTES, as_caller=as_caller)
@@ -159,7 +159,7 @@ def _schedule(services: Services, plan: RegistryPlan, poll: PollState) -> Starte
 def _upload_context(services: Services, plan: RegistryPlan) -> str:
     """Upload the context to the place that the registry names, and return its path there."""
     assert plan.build_context is not None, "a build has a source or a context"
-    calls = services.azure.registry_tasks.registries
+    calls = services.azure.registry_tasks
     place = sdk.fetch(calls.get_build_source_upload_url, *_path(plan)) or {}
     services.azure.put_url(place["uploadUrl"], services.outbox.get_context(plan.build_context))
     return str(place["relativePath"])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
 
+    from shared.azure.registry_tasks import RegistryTasks
+
 Json = dict[str, Any]
 
 
@@ -89,11 +91,15 @@ class Azure:
         return self._management(ContainerRegistryManagementClient, self._config.subscription_id)
 
     @cached_property
-    def registry_tasks(self) -> Any:
+    def registry_tasks(self) -> RegistryTasks:
         """Quick builds inside a registry."""
-        from azure.mgmt.containerregistrytasks import ContainerRegistryTasksMgmtClient
+        from azure.mgmt.core import ARMPipelineClient
 
-        return self._management(ContainerRegistryTasksMgmtClient, self._config.subscription_id)
+        from shared.azure.registry_tasks import RegistryTasks
+
+        endpoint = self._config.resource_manager_endpoint
+        options = self._options(endpoints.resource_manager_scope(endpoint))
+        return RegistryTasks(ARMPipelineClient(endpoint, **options), self._config.subscription_id)
 
     @cached_property
     def batch(self) -> Any:

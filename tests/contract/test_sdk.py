@@ -33,7 +33,7 @@ READS = {
     "identities.user_assigned_identities.get": ["group", "id"],
     "authorization.role_assignments.get": ["/scope", "name"],
     "registries.registries.get": ["group", "registry"],
-    "registry_tasks.runs.get": ["group", "registry", "run"],
+    "registry_tasks.get_run": ["group", "registry", "run"],
     "batch.pool.get": ["group", "account", "pool"],
 }
 LISTS = {

@@ -127,15 +127,12 @@ def test_a_licence_that_is_not_on_the_list_is_named(monkeypatch: pytest.MonkeyPa
 
 def test_the_deny_list_of_other_tools_keeps_out_what_the_package_does() -> None:
     """`func azure functionapp publish` packs by .funcignore, which can only exclude."""
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    ignored = subprocess.run(
-        ["git", "ls-files", "--cached", "--ignored", "--exclude-from", ".funcignore"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
 
-    assert sorted(set(tracked) - set(ignored)) == package.files(ROOT)
+    def listed(*options: str) -> set[str]:
+        command = ["git", "ls-files", "--cached", "--others", *options]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return set(ended.stdout.split())
+
+    there = listed("--exclude-standard")
+    packed = there - listed("--ignored", "--exclude-from", ".funcignore")
+    assert sorted(packed) == package.files(ROOT)
