@@ -54,7 +54,7 @@ class CoverageMap:
         found = self._of_lines(mutant.file, source.statement_lines(_tree(mutant.file), mutant.line))
         chosen: list[str] = []
         words: frozenset[str] = frozenset()
-        if not _in_a_body(mutant, original):
+        if not found or not _in_a_body(mutant, original):
             found = self._of_function(mutant)
             if not found:
                 words = _words(original.splitlines()[mutant.line - 1].decode())

@@ -140,6 +140,18 @@ def test_one_caller_does_not_take_the_place_of_all() -> None:
     assert later.status == 202
 
 
+def test_the_weekly_rebuild_is_not_refused_for_the_number_of_builds() -> None:
+    """It has a pace of its own."""
+    world = World(own_settings={"MAX_RUNNING_BUILDS": "1"})
+    recipe = {"enabled": True, "request": image_only(name="two")}
+    del recipe["request"]["requestId"]
+    assert world.ask(catalogue.put_recipe, recipe, name="two").status == 200
+    world.start(image_only("r1", name="one"))
+    world.begin_rebuild()
+    world.engine.run_until_idle()
+    assert {image["imageName"] for image in world.images()} == {"one", "two"}
+
+
 def test_the_queue_is_not_refused_for_the_number_of_builds() -> None:
     """Its messages wait there, and none may be lost."""
     world = World(own_settings={"MAX_RUNNING_BUILDS": "1"})

@@ -303,3 +303,15 @@ def test_checks_that_azure_never_answers_end_the_build(world: World) -> None:
     assert build["error"]["azureCode"] == "ServerBusy"
     assert world.clock.now() - began > 1800
     assert world.resources() == []
+
+
+def test_a_request_is_not_repeated_before_azure_said(world: World) -> None:
+    """Azure counts requests that come too early, and refuses for longer."""
+    world.fault({**NETWORK, "effect": "throttle", "retryAfter": 150, "times": 1})
+    assert world.build(image_only())["state"] == "succeeded"
+
+    times = [
+        e["time"] for e in world.ledger() if e["method"] == "PUT" and "virtualNetworks" in e["url"]
+    ]
+    assert len(times) == 2
+    assert times[1] - times[0] >= 150

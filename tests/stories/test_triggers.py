@@ -115,10 +115,13 @@ def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
     """A timer that fires again after a crash must not pay twice."""
     recipe = {"enabled": True, "request": {"mode": "image-only", "image": an_image()}}
     world.ask(catalogue.put_recipe, recipe, name="a")
+    outputs = []
     for instance in ("first", "second"):
         world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, instance)
-        world.engine.run_until_complete(instance)
+        outputs.append(world.engine.run_until_complete(instance).output)
     assert [i.version for i in world.records.images()] == ["1.0.0"]
+    [build] = world.builds()
+    assert outputs[1]["skipped"] == {"a": f"it was built already, as {build['buildId']}"}
 
 
 def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:
