@@ -6,26 +6,16 @@ import argparse
 import collections
 import dataclasses
 import json
-import tomllib
 from pathlib import Path
 
 from tests.mutation import coverage_map, operators, running, source
 from tests.mutation.operators import Mutant
 from tests.mutation.running import Verdict
+from tests.mutation.survivors import accepted
 
 _NO_REASON = "NO REASON: write a test that notices it, or a reason in accepted.toml"
 _NOTICED_MIN = 0.85
 _STATE = source.ROOT / ".batch-prep" / "mutation"
-_ACCEPTED = Path(__file__).with_name("accepted.toml")
-
-
-def accepted() -> dict[tuple[str, ...], str]:
-    """Survivors that may live, with the reason."""
-    found = tomllib.loads(_ACCEPTED.read_text())["survivor"] if _ACCEPTED.exists() else []
-    keys = ("file", "function", "before", "after")
-    return {
-        (*(each[k] for k in keys), str(each.get("number", 0))): each["reason"] for each in found
-    }
 
 
 def main() -> int:
@@ -39,8 +29,9 @@ def main() -> int:
     with running.copied() as copy:
         covered = coverage_map.load(_STATE / "coverage.json", copy, stale=asked.stale)
         running.check(copy, sorted(covered.seconds)[:1])  # before anything counts as noticed
-        tried = [m for m in sample if (v := verdicts.of(m)) and (v.by or asked.new)]
-        left = [mutant for mutant in sample if mutant not in tried]
+        there = {*covered.seconds, *running.WITHOUT_A_TEST}
+        done = [m for m in sample if (v := verdicts.of(m)) and (v.by in there or asked.new)]
+        left = [mutant for mutant in sample if mutant not in done]
         _run_all(left, copy, covered, verdicts, asked.seconds)
         noticing = {v.by for v in map(verdicts.of, sample) if v and "::" in v.by}
         running.check(copy, sorted(noticing & covered.seconds.keys()))

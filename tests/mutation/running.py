@@ -24,9 +24,12 @@ _SLOWER = 5
 _times = itertools.count(1_000_000_000)
 
 
+TIME, IMPORT = WITHOUT_A_TEST = ("time", "import")  # it ran too long; nothing could be imported
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """`by` is the test that noticed it, or "time" where it ran too long; "" if it survived."""
+    """`by` is the test that noticed it, or one of WITHOUT_A_TEST; "" if it survived."""
 
     by: str
     tests: int
@@ -71,18 +74,18 @@ def run(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> Verdict
 
 
 def _run(copy: Path, tests: list[str], limit: float) -> str:
-    """The first test that fails; "time" or "import" where it comes to none."""
+    """The first test that fails; TIME or IMPORT where it comes to none."""
     with tempfile.TemporaryDirectory() as folder:
         order, output = Path(folder) / "order", Path(folder) / "output"
         order.write_text("\n".join(tests))
         code = warm.call(lambda: _pytest(copy, order, output), limit)
         said = output.read_text(errors="replace").splitlines() if output.exists() else []
     if code is None:
-        return "time"
+        return TIME
     if code == 0:
         return ""
     failed = [line.split(" - ")[0] for line in said if line.startswith(("FAILED ", "ERROR "))]
-    return failed[0].split(" ", 1)[1] if failed and code == 1 else "import"
+    return failed[0].split(" ", 1)[1] if failed and code == 1 else IMPORT
 
 
 def _pytest(copy: Path, order: Path, output: Path) -> int:
