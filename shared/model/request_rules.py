@@ -107,6 +107,12 @@ def _system_problems(build: Build) -> list[Problem]:
         return [Problem(field="image.osVersion", code="InvalidValue", message="it is empty")]
     version = image.os_version or catalogue.DEFAULT_VERSIONS.get(image.os, "")
     system = catalogue.find_system(image.os, version)
+    if image.os.lower().startswith("win"):
+        message = (
+            "Windows is not built here: scripts, drivers and the checks of nodes are for Linux. "
+            "Batch itself makes Windows pools from images of the marketplace"
+        )
+        return [Problem(field="image.os", code="NotOffered", message=message)]
     if system is None:
         successor = catalogue.retired_system(image.os, version)
         if successor:

@@ -230,3 +230,13 @@ def test_a_resize_says_to_what() -> None:
     """An empty PATCH is a mistake."""
     with pytest.raises(RequestRefused):
         parsing.parse_resize({})
+
+
+@pytest.mark.parametrize("system", ["windows", "Windows2022", "win11"])
+def test_windows_is_refused_by_name(system: str) -> None:
+    """Not as a system that somebody has misspelt."""
+    with pytest.raises(RequestRefused) as refused:
+        parsing.parse_build({"mode": "image-only", "image": {"os": system}}, CONFIG)
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == ("image.os", "NotOffered")
+    assert "Linux" in problem.message

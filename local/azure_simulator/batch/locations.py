@@ -17,7 +17,8 @@ _ENDS: Mapping[str, str] = {
     "standarddsv3family": "2028-11-15T00:00:00Z",
     "standardfsv2family": "2028-11-15T00:00:00Z",
 }
-_UNSUPPORTED_ARCHITECTURES = frozenset({"Arm64"})  # no agent for it is listed here
+# Of the Arm64 sizes Batch takes those with Cobalt processors (announced for January 2026).
+_ARM_FAMILIES = frozenset({"standarddpsv6family"})
 
 
 def register(azure: context.Azure) -> None:
@@ -62,10 +63,8 @@ def check_name(azure: context.Azure, request: model.Request) -> model.Response:
 
 def is_supported(size: skus.Size, location: str) -> bool:
     """Whether Batch makes nodes of this size in the region."""
-    return (
-        locations.canonical(location) in size.regions
-        and size.architecture not in _UNSUPPORTED_ARCHITECTURES
-    )
+    is_taken = size.architecture != "Arm64" or size.family.lower() in _ARM_FAMILIES
+    return locations.canonical(location) in size.regions and is_taken
 
 
 def _shown(azure: context.Azure, size: skus.Size) -> model.JsonObject:

@@ -105,6 +105,10 @@ def _special() -> list[Size]:
             name="Standard_D4ps_v5", family="standardDPSv5Family", cores=4, memory_gb=16,
             price_per_hour=0.154, generations="V2", architecture="Arm64",
         ),
+        Size(
+            name="Standard_D4ps_v6", family="standardDpsv6Family", cores=4, memory_gb=16,
+            price_per_hour=0.143, generations="V2", architecture="Arm64", disk_controllers="NVMe",
+        ),
     ]  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_a_name_is_checked_for_a_batch_account_in_a_known_region(world):
 
 
 def test_sizes_that_batch_takes_name_their_family_and_their_end(world):
-    """Retired GPU sizes are absent; families on the way out carry a date; Arm64 has no agent."""
+    """Retired GPU sizes are absent; families on the way out carry a date; of Arm64 only Cobalt."""
     sizes = {
         item.name: item
         for item in world.batch.location.list_supported_virtual_machine_skus(LOCATION)
@@ -218,6 +218,7 @@ def test_sizes_that_batch_takes_name_their_family_and_their_end(world):
     assert sizes["Standard_NC4as_T4_v3"].family_name == "Standard NCASv3_T4 Family"
     assert "Standard_NC6" not in sizes
     assert "Standard_D4ps_v5" not in sizes
+    assert "Standard_D4ps_v6" in sizes
     assert sizes["Standard_F4s_v2"].batch_support_end_of_life is not None
     assert sizes["Standard_D4s_v5"].batch_support_end_of_life is None
     capabilities = {item.name: item.value for item in sizes["Standard_NC4as_T4_v3"].capabilities}
