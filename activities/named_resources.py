@@ -11,6 +11,7 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Services
 from shared.model.plans import AccountPlan, ImagePlan, PoolPlan, RegistryPlan
+from shared.model.pool_parts import ApplicationPackage
 from shared.model.results import Findings
 
 
@@ -99,6 +100,35 @@ def _identity_problem(services: Services, field: str, identity: str) -> Problem 
         return None
     message = f"there is no identity {name} in resource group {group}"
     return Problem(field=field, code="IdentityNotFound", message=message)
+
+
+def package_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
+    """The application packages of pools that their account does not have."""
+    return [
+        Problem(
+            field=f"pools[{index}].applicationPackages[{place}]",
+            code="PackageNotFound",
+            message=(
+                f"account {plan.account.name} has no active package of application {package.id}"
+                + (f" in version {package.version}" if package.version else " as its default")
+            ),
+        )
+        for index, plan in enumerate(pools)
+        for place, package in enumerate(plan.pool.application_packages)
+        if not _has_package(services, plan.account, package)
+    ]
+
+
+def _has_package(services: Services, account: AccountPlan, package: ApplicationPackage) -> bool:
+    home = (account.resource_group, account.name, package.id)
+    version = package.version
+    if version is None:
+        application = sdk.fetch(services.azure.batch.application.get, *home)
+        version = ((application or {}).get("properties") or {}).get("defaultVersion")
+    if version is None:
+        return False
+    found = sdk.fetch(services.azure.batch.application_package.get, *home, version)
+    return names.same(((found or {}).get("properties") or {}).get("state"), "Active")
 
 
 def _address_problem(services: Services, field: str, address: str, location: str) -> Problem | None:

@@ -56,6 +56,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         warnings += system.warnings
         problems += formula_check.problems(services, plan, found, poll)
     problems += named_resources.pool_problems(services, plan.pools)
+    problems += named_resources.package_problems(services, plan.pools)
     problems += _zone_problems(services, plan, account.location, poll)
     if found is None:
         lacking = _no_more_accounts(services, account)

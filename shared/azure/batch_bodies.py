@@ -56,6 +56,7 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
             "taskSlotsPerNode": asked.task_slots_per_node,
             "taskSchedulingPolicy": _asked(asked.task_scheduling_policy)
             or {"nodeFillType": "Pack"},
+            "applicationPackages": _packages(plan),
             "userAccounts": _asked(asked.user_accounts),
             "mountConfiguration": _asked(asked.mount_configuration),
             "startTask": pool_start_task.start_task(plan, start_task),
@@ -78,6 +79,13 @@ def _identities(plan: PoolPlan) -> list[str]:
     """Each once, in any case of its id: the one that pulls, and those that the request names."""
     named = [plan.pull_identity_id or "", *(id_ for _, id_ in plan.pool.identities())]
     return list({id_.lower(): id_ for id_ in reversed(named) if id_}.values())[::-1]
+
+
+def _packages(plan: PoolPlan) -> list[Json] | None:
+    """Azure names an application by its id."""
+    home = f"{plan.account.account_id}/applications"
+    packages = [package.to_wire() for package in plan.pool.application_packages]
+    return [{**package, "id": f"{home}/{package['id']}"} for package in packages] or None
 
 
 def _network(asked: Pool) -> Json:

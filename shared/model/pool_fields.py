@@ -123,3 +123,8 @@ TagName = Annotated[
     ),
 ]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
+ApplicationName = Annotated[
+    str,
+    named("[A-Za-z0-9_-]{1,64}", "the name of an application: 1 to 64 letters, digits, _ and -"),
+]
+PackageVersion = Annotated[str, named("[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . and -")]

@@ -100,6 +100,13 @@ class ContainerConfiguration(Request):
     container_registries: list[ContainerRegistry] = Field(default=[], max_length=20)
 
 
+class ApplicationPackage(Request):
+    """A package of the Batch account, installed on each node; without a version the default one."""
+
+    id: pool_fields.ApplicationName
+    version: pool_fields.PackageVersion | None = None
+
+
 class NoMembers(Request):
     """An empty object: Azure's map of identities has one for each id."""
 

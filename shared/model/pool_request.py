@@ -69,6 +69,7 @@ class Pool(Request):
     tags: dict[pool_fields.TagName, pool_fields.TagValue] = added({}, max_length=45)
     identity: pool_parts.PoolIdentity | None = None
     container_configuration: pool_parts.ContainerConfiguration | None = None
+    application_packages: list[pool_parts.ApplicationPackage] = added([], max_length=10)
     user_accounts: list[pool_parts.UserAccount] = added([], max_length=20)
     task_scheduling_policy: pool_parts.TaskSchedulingPolicy | None = None
     autoscale: Autoscale | None = None

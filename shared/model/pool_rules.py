@@ -148,6 +148,8 @@ def _name_problems(pool: Pool, field: str) -> Iterator[Problem]:
     """Names that Batch takes only once."""
     yield from twice(f"{field}.metadata", [each.name for each in pool.metadata])
     yield from twice(f"{field}.userAccounts", [each.name for each in pool.user_accounts])
+    packages = [f"{each.id} {each.version or ''}".strip() for each in pool.application_packages]
+    yield from twice(f"{field}.applicationPackages", packages)
     yield from twice(f"{field}.tags", [name.lower() for name in pool.tags])
     if pool.container_configuration:
         servers = [r.registry_server for r in pool.container_configuration.container_registries]

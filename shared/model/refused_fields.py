@@ -111,6 +111,9 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "its parts are fields of the pool: subnetId, publicIPAddressConfiguration, "
         "endpointConfiguration, enableAcceleratedNetworking"
     ),
+    "applicationPackageReferences": _other_name(
+        "it is called applicationPackages, and applicationId is called id"
+    ),
     "targetDedicatedNodes": _other_name("it is called nodes"),
     "targetLowPriorityNodes": _other_name("it is called lowPriorityNodes"),
     "enableAutoScale": _other_name("leave it out: autoscaleFormula alone says it"),

@@ -63,6 +63,7 @@ REQUEST: dict[str, Any] = {
                 "maxTaskRetryCount": 3,
             },
             "userAccounts": [{"name": "worker", "elevationLevel": "admin"}],
+            "applicationPackages": [{"id": "tool", "version": "1.0"}, {"id": "other"}],
             "displayName": "Development",
             "metadata": [{"name": "team", "value": "a"}],
             "tags": {"cost": "a"},

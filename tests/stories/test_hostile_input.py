@@ -59,7 +59,8 @@ POOL = a_pool(
             "linuxUserConfiguration": {"uid": 2000, "gid": 2000},
         }
     ],
-    displayName="d", metadata=[{"name": "a", "value": "b"}], tags={"a": "b"},
+    applicationPackages=[{"id": "tool", "version": "1.0"}], displayName="d",
+    metadata=[{"name": "a", "value": "b"}], tags={"a": "b"},
     identity={"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}},
     containerConfiguration={
         "containerImageNames": ["busybox"],

@@ -261,6 +261,10 @@ CANNOT = {
         {"vmSize": "Standard_D4ps_v6"},
         ("pools[0].vmSize", "SizeUnsuitable"),
     ),
+    "a package that is not there": (
+        {"applicationPackages": [{"id": "tool", "version": "1.0"}]},
+        ("pools[0].applicationPackages[0]", "PackageNotFound"),
+    ),
     "an address that is not there": (
         {
             "publicIPAddressConfiguration": {
@@ -312,3 +316,23 @@ def test_nodes_without_addresses_need_a_way_out(built: World) -> None:
     pool = a_pool("dev", subnetId=a_subnet(built), publicIPAddressConfiguration=public)
     build = built.build(pools_only("r1", pool))
     assert build["error"]["code"] == "NodesUnusable", build
+
+
+def test_packages_of_the_account_are_installed_and_changed_in_place(built: World) -> None:
+    """Active ones only; without a version, the default one."""
+    batch = built.services.azure.batch
+    assert built.build(pools_only("r1", a_pool("dev")))["state"] == "succeeded"
+    batch.application.create("images", ACCOUNT, "tool", {"properties": {"defaultVersion": "1.0"}})
+    batch.application_package.create("images", ACCOUNT, "tool", "1.0", {})
+    pool = a_pool("dev", applicationPackages=[{"id": "tool"}])
+    blocked = built.build(pools_only("r2", pool))
+    assert [d["code"] for d in blocked["error"]["details"]] == ["PackageNotFound"]
+    batch.application_package.activate("images", ACCOUNT, "tool", "1.0", {"format": "zip"})
+
+    before = len(built.ledger())
+    build = built.build(pools_only("r3", pool))
+
+    assert build["state"] == "succeeded", build["error"]
+    (reference,) = azure_pool(built, "dev")["properties"]["applicationPackages"]
+    assert reference["id"].endswith(f"/batchAccounts/{ACCOUNT}/applications/tool")
+    assert writes(built, before) == ["PATCH"]

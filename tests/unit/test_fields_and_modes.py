@@ -78,6 +78,7 @@ POOL: dict[str, Any] = {
     "identity": {"userAssignedIdentities": {IDENTITY: {}}},
     "containerConfiguration": {"containerImageNames": ["docker.io/library/busybox:1.36"]},
     "userAccounts": [{"name": "worker"}],
+    "applicationPackages": [{"id": "tool"}],
     "taskSchedulingPolicy": {"nodeFillType": "Spread"},
     "autoscale": {"preset": "fixed", "nodes": 2},
     "autoscaleEvaluationInterval": "PT30M",

@@ -59,6 +59,7 @@ PROPERTIES: dict[str, Json] = {
             ],
         }
     },
+    "application_packages": {"applicationPackages": [{"id": "tool", "version": "1.0"}]},
     "user_accounts": {"userAccounts": [{"name": "worker"}]},
     "task_scheduling_policy": {"taskSchedulingPolicy": {"nodeFillType": "Spread"}},
     "autoscale": {"autoscale": {"preset": "fixed", "nodes": 2}},

@@ -17,6 +17,7 @@ from local.azure_simulator import context
 from local.azure_simulator.batch import (
     account_keys,
     accounts,
+    applications,
     autoscaling,
     jobs,
     locations,
@@ -36,6 +37,7 @@ _PROVIDERS = (
     timing,
     accounts,
     account_keys,
+    applications,
     locations,
     pools,
     scaling,

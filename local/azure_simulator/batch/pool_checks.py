@@ -7,6 +7,7 @@ from typing import Any
 
 from local.azure_simulator import context, resource_ids, store
 from local.azure_simulator.batch import (
+    applications,
     autoscale,
     images,
     locations,
@@ -52,6 +53,7 @@ def check(azure: context.Azure, account: store.Resource, body: Mapping[str, Any]
     _check_addresses(azure, account, network)
     _check_size_fits(pool_body.machine(properties), network, size)
     _check_placement(account, pool_body.machine(properties))
+    applications.check(azure, account, properties)
     check_parts(properties)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.azure_simulator import arm, context, durations, model, operations, resource_ids, store
 from local.azure_simulator.batch import (
+    applications,
     autoscaling,
     iso8601,
     node_life,
@@ -240,6 +241,7 @@ def _change(
         whole = {"identity": identity, "properties": merged}
         pool_checks.check(azure, scaling.account_of(azure, pool), whole)
     pool_checks.check_parts(given)
+    applications.check(azure, scaling.account_of(azure, pool), given)
     pool_parts.check_start_task(merged, pool_body.identity_ids(pool.document))
     kept = {name: pool.properties[name] for name in pool.properties if name not in merged}
     kept.pop("startTask", None)
