@@ -188,6 +188,9 @@ def _lacking(size: Size, pool: Pool, disk: int | None) -> str | None:
         return f"{size.name} takes {size.data_disks} data disks, not {len(pool.data_disks)}"
     if pool.enable_accelerated_networking and not size.accelerated_networking:
         return f"{size.name} has no accelerated networking"
+    encrypts = pool.security_profile and pool.security_profile.encryption_at_host
+    if encrypts and not size.encryption_at_host:
+        return f"{size.name} has no encryption at host"
     if pool.os_disk and pool.os_disk.ephemeral_os_disk_settings:
         needed = pool.os_disk.disk_size_gb or disk or _LINUX_DISK_GIB
         if size.cache_gib < needed:

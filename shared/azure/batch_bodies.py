@@ -105,10 +105,10 @@ def _os_disk(asked: Pool) -> Json:
 
 
 def _machine(plan: PoolPlan) -> Json:
-    security = None
+    security: Json = _asked(plan.pool.security_profile) or {}
     if plan.security_type is SecurityType.TRUSTED_LAUNCH:
         uefi = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": True}
-        security = {"securityType": "trustedLaunch", "uefiSettings": uefi}
+        security |= {"securityType": "trustedLaunch", "uefiSettings": uefi}
     return {
         "imageReference": {"id": plan.image_id},
         "nodeAgentSkuId": plan.node_agent,

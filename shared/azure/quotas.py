@@ -30,6 +30,7 @@ class Size(Wire):
     cache_gib: int = 0  # for an ephemeral disk of the system
     data_disks: int = 0
     accelerated_networking: bool = False
+    encryption_at_host: bool = False
 
     @property
     def needs_nvme(self) -> bool:
@@ -59,6 +60,7 @@ def read_size(sku: Json) -> Size:
         if found.get("EphemeralOSDiskSupported") == "True"
         else 0,
         data_disks=int(found.get("MaxDataDiskCount") or 0),
+        encryption_at_host=found.get("EncryptionAtHostSupported") == "True",
         accelerated_networking=found.get("AcceleratedNetworkingEnabled") == "True",
     )
 

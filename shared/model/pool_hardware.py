@@ -128,3 +128,9 @@ class Placement(Request):
     """In one data centre of the region, or over its availability zones."""
 
     policy: Annotated[Literal["Regional", "Zonal"], fields.in_any_case("Regional", "Zonal")]
+
+
+class SecurityProfile(Request):
+    """The host of the machine encrypts its disks, the temporary one and caches included."""
+
+    encryption_at_host: bool

@@ -84,6 +84,7 @@ class Pool(Request):
     enable_accelerated_networking: bool | None = None
     os_disk: pool_hardware.OsDisk | None = None
     data_disks: list[pool_hardware.DataDisk] = added([], max_length=64)
+    security_profile: pool_hardware.SecurityProfile | None = None
     node_placement_configuration: pool_hardware.Placement | None = None
 
     @property

@@ -24,6 +24,7 @@ def _other_name(message: str) -> tuple[str, str]:
 
 _STORED = "the app's tables and histories, and Azure itself, would show it"
 _WINDOWS = "batch-prep builds Linux images, and Batch takes this for Windows only"
+_OF_THE_IMAGE = "the image decides it: securityType of the image"
 _ONLY_LATEST = (
     "Batch upgrades only marketplace images of version latest, and a pool's image has a number: "
     "ask for the pool again with a newer image"
@@ -68,7 +69,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "upgradePolicy": _not_offered(_ONLY_LATEST),
     "serviceArtifactReference": _not_offered(_ONLY_LATEST),
     "diskEncryptionConfiguration": _not_offered(
-        "Batch does not support it on Linux pools with an image of a gallery"
+        "Batch does not support it on Linux pools with an image of a gallery. Give "
+        '"securityProfile": {"encryptionAtHost": true}'
     ),
     "environmentSettings": _not_offered(
         "Batch has no environment of a pool: jobs have commonEnvironmentSettings, and the start "
@@ -86,7 +88,11 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "extensions change a node beside the checks of it, and Batch shows their settings: put "
         "their work into the image or the start task"
     ),
-    "securityProfile": _not_offered("the image decides it: securityType of the image"),
+    "securityProfile.securityType": _not_offered(_OF_THE_IMAGE),
+    "securityProfile.uefiSettings": _not_offered(_OF_THE_IMAGE),
+    "securityProfile.proxyAgentSettings": _not_offered(
+        "Batch has it in preview, and batch-prep has not tried its images with it"
+    ),
     "osDisk.writeAcceleratorEnabled": _not_offered(
         "it is for data disks of M sizes only, and no image drives those"
     ),

@@ -116,6 +116,7 @@ POOL = a_pool(
             "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
         }
     ],
+    securityProfile={"encryptionAtHost": True},
     nodePlacementConfiguration={"policy": "Zonal"},
     nodeDeallocationOption="Requeue", resizeTimeout="PT30M",
     checks=[{"image": "busybox", "command": "true", "exitCode": 0}],

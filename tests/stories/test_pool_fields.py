@@ -218,6 +218,7 @@ def test_a_pool_with_own_network_disks_and_mounts(built: World) -> None:
             {"lun": 0, "diskSizeGB": 64, "managedDisk": {"storageAccountType": "premium_lrs"}}
         ],
         nodePlacementConfiguration={"policy": "Zonal"},
+        securityProfile={"encryptionAtHost": True},
         mountConfiguration=[
             {"azureBlobFileSystemConfiguration": blob},
             {"nfsMountConfiguration": nfs},
@@ -235,6 +236,7 @@ def test_a_pool_with_own_network_disks_and_mounts(built: World) -> None:
     machine = azure["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert machine["nodePlacementConfiguration"] == {"policy": "Zonal"}
     assert machine["dataDisks"][0]["managedDisk"] == {"storageAccountType": "Premium_LRS"}
+    assert machine["securityProfile"] == {"encryptionAtHost": True}
     mounts = azure["properties"]["mountConfiguration"]
     assert [next(iter(each)) for each in mounts] == [
         "azureBlobFileSystemConfiguration",

@@ -102,6 +102,7 @@ POOL: dict[str, Any] = {
     "enableAcceleratedNetworking": True,
     "osDisk": {"diskSizeGB": 128},
     "dataDisks": [{"lun": 0, "diskSizeGB": 64}],
+    "securityProfile": {"encryptionAtHost": True},
     "nodePlacementConfiguration": {"policy": "Zonal"},
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}

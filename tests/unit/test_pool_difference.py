@@ -96,6 +96,7 @@ PROPERTIES: dict[str, Json] = {
         "osDisk": {"diskSizeGB": 128, "managedDisk": {"storageAccountType": "Premium_LRS"}}
     },
     "data_disks": {"dataDisks": [{"lun": 0, "diskSizeGB": 64}]},
+    "security_profile": {"securityProfile": {"encryptionAtHost": True}},
     "node_placement_configuration": {"nodePlacementConfiguration": {"policy": "Zonal"}},
 }
 # The others, each with an example and why it changes nothing of an existing pool.

@@ -31,7 +31,7 @@ _MACHINE_SHAPE = {
             {"registryServer": str, "username": str, "identityReference": {"resourceId": str}}
         ],
     },
-    "securityProfile": {"securityType": str, "uefiSettings": dict},
+    "securityProfile": {"securityType": str, "uefiSettings": dict, "encryptionAtHost": bool},
     "nodePlacementConfiguration": {"policy": str},
     "osDisk": pool_parts.OS_DISK,
     "dataDisks": pool_parts.DATA_DISKS,
