@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from shared.azure import batch_bodies, bodies
 from shared.base import settings
@@ -18,6 +20,7 @@ from shared.base.wire import replace
 from shared.model import parsing, plan_updates, planning
 from shared.model.outcomes import ImageRecord, PreloadedImage
 from shared.model.plans import BaseImage, ScriptPlan
+from shared.model.pool_request import Pool
 from shared.model.requests import SecurityType
 from tests.world import SETTINGS
 
@@ -130,9 +133,62 @@ REQUEST: dict[str, Any] = {
         },
         {"id": "auto", "vmSize": "Standard_D2s_v5", "autoscaleFormula": "$TargetDedicatedNodes=1;"},
         {
-            "id": "plain",
+            "id": "other",
             "vmSize": "Standard_D2s_v5",
-            "startTask": {"commandLine": "true"},
+            "autoscale": {"preset": "pendingTasks", "minNodes": 1, "maxNodes": 8},
+            "autoscaleEvaluationInterval": "PT15M",
+            "taskSlotsPerNode": 2,
+            "interNodeCommunication": True,
+            "startTask": {
+                "commandLine": "true",
+                "userIdentity": {"autoUser": {"scope": "Task", "elevationLevel": "Admin"}},
+                "resourceFiles": [
+                    {
+                        "storageContainerUrl": "https://team.blob.core.windows.net/data",
+                        "blobPrefix": "tools/",
+                        "filePath": "tools",
+                    }
+                ],
+                "waitForSuccess": True,
+            },
+            "userAccounts": [{"name": "a", "linuxUserConfiguration": {"uid": 2000, "gid": 2001}}],
+            "identity": {"type": "UserAssigned", "userAssignedIdentities": {TEAM: {}}},
+            "mountConfiguration": [
+                {
+                    "azureBlobFileSystemConfiguration": {
+                        "accountName": "team",
+                        "containerName": "data",
+                        "relativeMountPath": "data",
+                        "blobfuseOptions": "-o ro",
+                        "identityReference": {"resourceId": TEAM},
+                    }
+                }
+            ],
+            "endpointConfiguration": {
+                "inboundNatPools": [
+                    {
+                        "name": "web",
+                        "protocol": "UDP",
+                        "backendPort": 8080,
+                        "frontendPortRangeStart": 2000,
+                        "frontendPortRangeEnd": 2100,
+                        "networkSecurityGroupRules": [
+                            {
+                                "priority": 200,
+                                "access": "Allow",
+                                "sourceAddressPrefix": "10.0.0.0/8",
+                                "sourcePortRanges": ["*"],
+                            }
+                        ],
+                    }
+                ]
+            },
+            "osDisk": {
+                "caching": "ReadOnly",
+                "diskSizeGB": 128,
+                "managedDisk": {"storageAccountType": "Premium_LRS"},
+            },
+            "securityProfile": {"encryptionAtHost": True},
         },
     ],
 }
@@ -174,7 +230,7 @@ def cases() -> dict[str, Any]:
         registry_login_server="imagesregistry1.azurecr.io",
         pull_identity_id=image.pull_identity_id,
     )
-    dev, auto, plain = (plan_updates.with_image(pool, record) for pool in plan.pools)
+    dev, auto, other = (plan_updates.with_image(pool, record) for pool in plan.pools)
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         "public_ip": bodies.public_ip(image),
@@ -196,7 +252,7 @@ def cases() -> dict[str, Any]:
         "batch_account": batch_bodies.batch_account(plan.account),
         "pool": batch_bodies.pool(dev, "COMMAND"),
         "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),
-        "pool_plain": batch_bodies.pool(plain, "COMMAND"),
+        "pool_other": batch_bodies.pool(other, "COMMAND"),
         "pool_expired": batch_bodies.expired("b"),
         "verification_tasks": batch_bodies.verification_tasks(dev, 2),
     }
@@ -215,3 +271,44 @@ def test_a_body_is_as_it_was_reviewed(name: str) -> None:
 def test_no_file_is_left_over() -> None:
     """A body that is gone takes its file along."""
     assert {f.stem for f in HERE.glob("*.json")} == set(cases())
+
+
+def members(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The path of every member of a request's object and of the objects inside it."""
+    for field in model.model_fields.values():
+        own = f"{path}.{field.alias}".lstrip(".")
+        yield own
+        for inner in models_in(field.annotation):
+            yield from members(inner, own)
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def asked(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of what a request says."""
+    inside = value.items() if isinstance(value, dict) else [("", each) for each in value]
+    for name, each in inside:
+        own = f"{path}.{name}".strip(".")
+        yield own
+        if isinstance(each, dict | list):
+            yield from asked(each, own)
+
+
+# What is no part of a body. Of presets tests/unit/test_autoscale.py looks at every member.
+NO_MEMBERS = {
+    "vmSizes", "lowPriorityNodes", "image", "verify", "ifExists", "ttlHours", "interruptTasks",
+    "checks.exitCode",
+}  # fmt: skip
+
+
+def test_every_member_of_a_pools_request_is_in_a_reviewed_body() -> None:
+    """The objects inside a pool, too: what is forgotten on the way would be seen nowhere else."""
+    said = {path for pool in REQUEST["pools"] for path in asked(pool)}
+    known = {path for path in members(Pool) if not path.startswith("autoscale.")}
+    assert known - said == NO_MEMBERS
