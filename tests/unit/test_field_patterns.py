@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from shared.model import fields
+from shared.model import fields, pool_fields
 from tests import openapi_checks
 
 _IN_GROUP = "/subscriptions/s/resourceGroups/g/providers"
@@ -43,6 +43,14 @@ GOOD = {
     "RegistryServer": ["ghcr.io", "my.registry.example:5000"],
     "MetadataName": ["team", "batch-pre", "a=b \u00f6"],
     "TagName": ["cost centre", "batch_prep"],
+    "StorageAccountName": ["team1"],
+    "ContainerName": ["$root", "a-b", "data1"],
+    "NfsSource": ["files.example.org:/data", "10.0.0.4:/"],
+    "MountOptions": ["-o vers=4,minorversion=1,sec=sys", "--file-cache-timeout=120"],
+    "PublicAddressId": [f"{_IN_GROUP}/Microsoft.Network/publicIPAddresses/a"],
+    "EndpointName": ["ssh", "a_", "a.b-c1"],
+    "ApplicationName": ["tool", "A_b-1"],
+    "PackageVersion": ["1.0", "v1-rc_2"],
 }
 HOSTILE = [
     "", " ", "\n", "\0", "a\n", "a b", "..", "../x", "a/b", "a//b", ".a", "a.", "-", "_", "a" * 300,
@@ -51,12 +59,13 @@ HOSTILE = [
     "http://e.org/a.git", "https:///a.git", "Standard_", "Standard_D4s_v5 ", "Basic_A1", "latest ",
     "sha256:0", "a@sha256:0", "root", "AZ_BATCH_X", "Batch-Prep-x", "a/../b", "/a", "0999", "1e999",
 ]  # fmt: skip
-WIDER = {"VersionName", "VmSize"}  # their rules are more than a pattern
+WIDER = {"VersionName", "VmSize", "MountOptions"}  # their rules are more than a pattern
 
 
 def types() -> dict[str, Any]:
     """The string types with a rule, by name."""
-    annotated = {n: t for n, t in vars(fields).items() if get_origin(t) is Annotated}
+    named = {**vars(fields), **vars(pool_fields)}
+    annotated = {n: t for n, t in named.items() if get_origin(t) is Annotated}
     return {
         name: type_
         for name, type_ in annotated.items()
