@@ -351,6 +351,22 @@ def test_a_node_has_the_image_and_runs_it(node: builders.Builder, preloaded: bui
     assert after == before
 
 
+def test_the_owners_command_runs_as_the_owners_user(node: builders.Builder) -> None:
+    """With the owner's variables, and with the files of the working directory in hand."""
+    node.ask("useradd --create-home worker && install -m 0600 /dev/null /srv/file")
+    outcome = node.step(
+        "verify",
+        EXPECT_GPU="none",
+        USER_START_TASK='echo "$(id -un) in $HOME has $A"; echo new >>/srv/file',
+        USER_START_TASK_AS="worker",
+        USER_ENV_A="a b",
+        AZ_BATCH_TASK_WORKING_DIR="/srv",
+    )
+    assert outcome.exit_code == 0, outcome.words
+    assert "worker in /home/worker has a b" in outcome.stderr
+    assert node.read("srv/file") == "new\n"
+
+
 def test_a_node_without_docker_takes_no_tasks(node: builders.Builder) -> None:
     """A start task that fails holds the node back."""
     node.ask("systemctl stop docker.socket docker.service")
