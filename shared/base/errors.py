@@ -122,6 +122,7 @@ _TRANSIENT_CODES = {
     "InUseSubnetCannotBeDeleted",
     "InternalExecutionError",
     "InternalServerError",
+    "MissingSubscriptionRegistration",  # of a provider that `check_providers` registers meanwhile
     "NetworkingInternalOperationError",
     "NicReservedForAnotherVm",
     "OperationInvalidForCurrentState",  # Batch: the account or pool is between two states

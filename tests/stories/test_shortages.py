@@ -163,3 +163,18 @@ def test_what_a_role_would_not_cure_is_called_by_its_name(code: str, ours: str) 
     failure = errors.from_azure(attempted="x", resource="y", status=403, code=code, message="no")
     assert failure.code == ours
     assert ("role" in (failure.next_action or "")) == (ours == "PermissionMissing")
+
+
+# -- resource providers ---------------------------------------------------------------------------
+
+
+def test_the_first_build_of_a_subscription_registers_its_providers(world: World) -> None:
+    """The other checks run meanwhile, and Azure answers them nothing before that is done."""
+    providers = f"{world.azure.subscription}/providers/Microsoft"
+    for name in ("Batch", "Compute", "Network"):
+        url = f"https://azure/subscriptions/{providers}.{name}/unregister?api-version=2025-04-01"
+        world.azure.dispatch("POST", url, {})
+
+    build = world.build(a_request())
+
+    assert build["state"] == "succeeded", build["error"]
