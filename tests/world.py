@@ -64,12 +64,14 @@ class World:
     def __init__(
         self,
         seed: int = 1,
-        own_settings: dict[str, str] | None = None,
+        own_settings: dict[str, str] | Callable[[Simulator], dict[str, str]] | None = None,
         *,
         hub: Path | str = ":memory:",
         **simulator: Any,
     ) -> None:
-        """`hub` is the file of the host's histories; `simulator` are the simulator's options."""
+        """`hub` is the file of the host's histories; `simulator` are the simulator's options. A
+        function for `own_settings` deploys the app, and returns all its settings.
+        """
         self._options = {"seed": seed, "own_settings": own_settings, **simulator}
         self.clock = VirtualClock(_START)
         self.outbox = MemoryOutbox(self.clock)
@@ -77,10 +79,14 @@ class World:
         given = {"storage": self.outbox.append_log, "record": Path(record) if record else None}
         simulator = {**given, **simulator}
         self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
-        if "STEP_LOG_IDENTITY_ID" in (own_settings or {}):
-            storage_accounts.deploy_log_account(self.azure, LOG_ACCOUNT)
-        config = settings.load(SETTINGS | (own_settings or {}))
-        clients = Azure(config, SimulatorCredential(self.azure), SimulatorTransport(self.azure))
+        if callable(own_settings):
+            config = settings.load(own_settings(self.azure))
+        else:
+            if "STEP_LOG_IDENTITY_ID" in (own_settings or {}):
+                storage_accounts.deploy_log_account(self.azure, LOG_ACCOUNT)
+            config = settings.load(SETTINGS | (own_settings or {}))
+        credential = SimulatorCredential(self.azure, config.client_id)
+        clients = Azure(config, credential, SimulatorTransport(self.azure))
         self._ids = 0
         self.table_service = MemoryTableService()
         self.services = Services(

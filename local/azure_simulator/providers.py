@@ -19,6 +19,7 @@ from local.azure_simulator import (
     resources,
     retail_prices,
     storage_accounts,
+    storage_contents,
     tokens,
 )
 
@@ -33,5 +34,6 @@ MODULES: Sequence[context.Provider] = (
     batch,
     container_registry,
     storage_accounts,
+    storage_contents,
     retail_prices,
 )

@@ -49,17 +49,22 @@ class SimulatorTransport(transport.RequestsTransport):  # type: ignore[misc]  # 
 
 
 class SimulatorCredential:
-    """Tokens as the managed-identity endpoint would issue them, for any scope."""
+    """Tokens as the managed-identity endpoint would issue them, for any scope.
 
-    def __init__(self, azure: core.Simulator) -> None:
+    `client_id` is that of a user-assigned identity; None is the machine's own.
+    """
+
+    def __init__(self, azure: core.Simulator, client_id: str | None = None) -> None:
         self._azure = azure
+        self._client_id = client_id or tokens.OWN_CLIENT_ID
 
     def get_token_info(
         self,
         *scopes: str,
         options: credentials.TokenRequestOptions | None = None,  # noqa: ARG002
     ) -> credentials.AccessTokenInfo:
-        token, expires_on = tokens.new_token(self._azure, scopes[0].removesuffix("/.default"))
+        audience = scopes[0].removesuffix("/.default")
+        token, expires_on = tokens.new_token(self._azure, audience, self._client_id)
         return credentials.AccessTokenInfo(token, expires_on)
 
     def get_token(self, *scopes: str, **kwargs: object) -> credentials.AccessToken:  # noqa: ARG002

@@ -11,7 +11,13 @@ from local.azure_simulator.identity import user_identities
 
 TYPE = "Microsoft.Authorization/roleAssignments"
 _COLLECTION = "{scope}/providers/Microsoft.Authorization/roleAssignments"
-_PROPERTIES = {"roleDefinitionId!": str, "principalId!": str, "principalType": str}
+_PROPERTIES = {
+    "roleDefinitionId!": str,
+    "principalId!": str,
+    "principalType": str,
+    "condition": str,
+    "conditionVersion": str,
+}
 _DIRECTORY_LAG_SECONDS = 120
 """Replication of a new principal in the directory takes a minute or two."""
 
@@ -70,8 +76,8 @@ def list_assignments(azure: context.Azure, request: model.Request) -> model.Resp
     found = [
         item
         for item in azure.store.of_type(TYPE)
-        if _covers(item.properties["scope"], scope)
-        or ("atScope()" not in text and _covers(scope, item.properties["scope"]))
+        if covers(item.properties["scope"], scope)
+        or ("atScope()" not in text and covers(scope, item.properties["scope"]))
         if not principal or item.properties["principalId"] == principal
     ]
     return arm.page(azure, request, found)
@@ -82,13 +88,14 @@ def holds(azure: context.Azure, principal_id: str, role_definition: str, scope: 
     return any(
         item.properties["principalId"] == principal_id
         and item.properties["roleDefinitionId"].lower().endswith(role_definition.lower())
-        and _covers(item.properties["scope"], scope)
+        and covers(item.properties["scope"], scope)
         and item.state["worksAt"] <= azure.now
         for item in azure.store.of_type(TYPE)
     )
 
 
-def _covers(outer: str, inner: str) -> bool:
+def covers(outer: str, inner: str) -> bool:
+    """Whether a scope holds another one, or is it."""
     return f"{resource_ids.key(inner)}/".startswith(f"{resource_ids.key(outer)}/")
 
 

@@ -1,4 +1,5 @@
-"""Built-in roles: the few that are worth naming here. Assignments may name others by their GUID.
+"""Roles: custom ones, and the few built-in ones that are worth naming here. Assignments may name
+others by their GUID.
 
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 """
@@ -7,11 +8,18 @@ from __future__ import annotations
 
 import re
 
-from local.azure_simulator import context, model
+from local.azure_simulator import arm, context, model, resource_ids, store
 
 TYPE = "Microsoft.Authorization/roleDefinitions"
 _COLLECTION = f"{{scope}}/providers/{TYPE}"
 _NAME_FILTER = re.compile(r"roleName eq '(?P<name>[^']*)'", re.IGNORECASE)
+_PROPERTIES = {
+    "roleName!": str,
+    "description": str,
+    "type": str,
+    "assignableScopes!": [str],
+    "permissions!": [{"actions": [str], "dataActions": [str]}],
+}
 ROLES = {
     "Owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
     "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
@@ -33,18 +41,47 @@ def register(azure: context.Azure) -> None:
     azure.route("GET", f"/{_COLLECTION}", list_roles)
     azure.route("GET", f"/{_COLLECTION}/{{name}}", get)
     azure.route("GET", f"/providers/{TYPE}/{{name}}", get)
+    azure.route("PUT", f"/{_COLLECTION}/{{name}}", put, operation="roleDefinitions.write")
+    azure.route("DELETE", f"/{_COLLECTION}/{{name}}", delete, operation="roleDefinitions.delete")
+
+
+def put(azure: context.Azure, request: model.Request) -> model.Response:
+    """A custom role. Its name is unique in the tenant."""
+    properties = request.json({"properties!": _PROPERTIES})["properties"]
+    for other in azure.store.of_type(TYPE):
+        is_other = not resource_ids.same(other.id, request.resource_id)
+        if is_other and other.properties["roleName"] == properties["roleName"]:
+            message = f"A role definition with the name '{properties['roleName']}' exists already."
+            model.refuse(409, "RoleDefinitionWithSameNameExists", message)
+    role = arm.file(azure, request, TYPE, {"properties": properties})
+    return model.json_response(201, role.document)
+
+
+def delete(azure: context.Azure, request: model.Request) -> model.Response:
+    role = azure.store.find(request.resource_id)
+    if role is None:
+        return model.empty_response(204)
+    azure.store.remove(role.id)
+    return model.json_response(200, role.document)
 
 
 def list_roles(azure: context.Azure, request: model.Request) -> model.Response:
     """All, or with `roleName eq 'x'` the one of that name."""
+    custom: list[store.Resource] = list(azure.store.of_type(TYPE))
     found = _NAME_FILTER.fullmatch(request.query.get("$filter", "").strip())
     wanted = None if found is None else found["name"].lower()
     roles = [_shown(azure, name) for name in ROLES if wanted in {None, name.lower()}]
+    roles += [
+        role.document for role in custom if wanted in {None, role.properties["roleName"].lower()}
+    ]
     return model.json_response(200, {"value": roles})
 
 
 def get(azure: context.Azure, request: model.Request) -> model.Response:
     guid = request.parameters["name"].lower()
+    for role in azure.store.of_type(TYPE):
+        if role.name.lower() == guid:
+            return model.json_response(200, role.document)
     for name, known in ROLES.items():
         if known == guid:
             return model.json_response(200, _shown(azure, name))
