@@ -108,6 +108,10 @@ test-hostile: setup ## Send generated hostile requests to every route (REQUESTS=
 conformance: setup ## Hold the app against Microsoft's Durable extension and resource types (SCENARIOS="queue kills"; URL=... KEY=...)
 	@$(PY) -m tests.conformance $(SCENARIOS)
 
+.PHONY: infra
+infra: setup ## Format infra/, compile it and write the snapshots that the tests read; needs Bicep (BICEP, PATH or CONFORMANCE_TOOLS)
+	@$(PY) -m tests.infra
+
 .PHONY: golden
 golden: setup ## Write the reviewed request bodies anew; the diff is the review
 	@GOLDEN=write $(PY) -m pytest tests/golden

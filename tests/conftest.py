@@ -35,6 +35,7 @@ _LONGEST = (
     "test_host_process.py",
     "test_essential_lines.py",
     "test_durable2.py",
+    "test_role.py",
     "test_undone.py",
     "test_nodes_left.py",
     "test_pools.py",
