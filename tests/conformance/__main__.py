@@ -4,7 +4,7 @@ Without names, every scenario runs. The app runs on Microsoft's own Durable exte
 simulator and Azurite; the tools for that lie in CONFORMANCE_TOOLS (default ../shared/tools). The
 scenarios of `scenarios` share an app; each one of `stress`, which kills, has its own beside it.
 What the apps sent to Resource Manager, and what tests have written to BATCH_PREP_RECORD, is then
-held against Azure's published types.
+held against Azure's published types; so is what `infra/` would deploy (the scenario `infra`).
 
 With URL and KEY it is the app that runs there (STORAGE is its connection string, SIMULATOR the
 address of its simulated Azure, TIME_SCALE how fast that one's time runs). Nobody kills such an app.
@@ -23,15 +23,16 @@ from pathlib import Path
 
 from local.stack import layout, supervisor
 from tests import memory
-from tests.conformance import arm_bodies, running, scenarios, stress
+from tests.conformance import arm_bodies, running, scenarios, stress, template_bodies
 from tests.conformance.app import App
 
+_INFRA = "infra"
 _TOOLS = layout.ROOT / os.environ.get("CONFORMANCE_TOOLS", "../shared/tools")
 
 
 def main() -> int:
     """0: everything held, or the tools are not here; 1: something did not; 2: a name is wrong."""
-    known = {each.__name__ for each in (*scenarios.ALL, *stress.ALL)}
+    known = {_INFRA, *(each.__name__ for each in (*scenarios.ALL, *stress.ALL))}
     names = sys.argv[1:] or sorted(known)
     if wrong := set(names) - known:
         print(f"No scenario is named {', '.join(wrong)}; there are: {', '.join(sorted(known))}")
@@ -46,6 +47,8 @@ def main() -> int:
     memory.use()
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         record = Path(folder) / "requests.jsonl"
+        if _INFRA in names:
+            template_bodies.add(record)
         held = _with_the_extension(tools, record, names)
         return 0 if _are_bodies_right(tools, record) and held else 1
 

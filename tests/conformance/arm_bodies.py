@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+_FIELDS = ("hardwareProfile", "allowSharedKeyAccess")  # of a VM, and of a storage account
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
@@ -17,12 +19,12 @@ class Checked:
 
 
 def finds_a_misspelling(tools: Path, record: Path) -> bool:
-    """Whether the tool complains of a field whose name is misspelt in a recorded VM."""
+    """Whether the tool complains of a field whose name is misspelt in a recorded body."""
     with record.open() as lines:
-        vm = next((line for line in lines if "hardwareProfile" in line), "")
+        field, body = next(((f, line) for line in lines for f in _FIELDS if f in line), ("", ""))
     planted = record.with_name("planted.jsonl")
-    planted.write_text(vm.replace("hardwareProfile", "hardwareProfil", 1))
-    return '"hardwareProfil"' in check(tools, planted).said
+    planted.write_text(body.replace(field, field[:-1], 1))
+    return f'"{field[:-1]}"' in check(tools, planted).said
 
 
 def check(tools: Path, record: Path) -> Checked:
