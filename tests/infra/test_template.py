@@ -292,3 +292,15 @@ def test_only_the_group_of_the_app_is_declared(snapshot: Path) -> None:
     (group,) = resources(snapshot, "resourceGroups")
     assert group.name.startswith("rg-batch-prep-")
     assert "azd-env-name" in group.body["tags"]
+
+
+def test_the_documentation_names_every_parameter_and_role() -> None:
+    """docs/deploy.md is what an operator reads."""
+    text = (layout.ROOT / "docs" / "deploy.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+    parameters = json.loads((template.INFRA / "main.json").read_text())["parameters"]
+    roles = json.loads((template.INFRA / "role.json").read_text())
+    assert rows - {"KeyBasedAuthenticationNotPermitted"} >= {*parameters, *roles}
+    assert {*parameters, *roles} >= {row for row in rows if row[0].islower()}
+    alerts = json.loads((template.INFRA / "queries.json").read_text())["alerts"]
+    assert all(f"| {name} |" in text for name in alerts)
