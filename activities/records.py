@@ -91,7 +91,13 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
         return RecipeAccepted(skipped="the recipe is gone")
     request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
     try:
-        accepted = acceptance.accept(services.records, request, services.azure.config, now=poll.now)
+        accepted = acceptance.accept(
+            services.records,
+            request,
+            services.azure.config,
+            now=poll.now,
+            keep=services.outbox.put_context,
+        )
     except RequestRefused as refused:
         return RecipeAccepted(skipped=str(refused))
     except acceptance.RequestConflict as taken:

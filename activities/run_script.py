@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from shared.azure import bodies, sdk
 from shared.azure.sdk import Started
 from shared.base import errors, names, script_exits, scripts
@@ -16,7 +18,7 @@ from shared.model.results import ScriptResult
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     vm = names.builder_vm(plan.image.build_id)
-    return plan.image.resource_group, vm, names.run_command(plan.step, plan.image.attempt)
+    return plan.image.resource_group, vm, names.run_command(plan.name, plan.image.attempt)
 
 
 def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
@@ -35,15 +37,24 @@ def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Jso
 
 def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
-    name = names.run_command(plan.step, plan.image.attempt)
+    name = names.run_command(plan.name, plan.image.attempt)
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
-    body = bodies.run_command(plan, scripts.assemble(plan.step), name)
+    body = bodies.run_command(plan, scripts.assemble(plan.step), name, _protected(services, plan))
     return sdk.send(calls.begin_create_or_update, *_path(plan), body)
 
 
+def _protected(services: Services, plan: ScriptPlan) -> dict[str, str]:
+    """The text of the owner's step: only Azure and the builder get it."""
+    step = plan.own
+    if step is None or step.upload is None:
+        return {}
+    text = services.outbox.get_context(step.upload)
+    return {"OWN_SCRIPT": base64.b64encode(text).decode()}
+
+
 def _subject(plan: ScriptPlan) -> str:
-    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, plan.image.attempt)}"
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.name, plan.image.attempt)}"
 
 
 # instanceView.executionState → whether the script has ended
@@ -73,7 +84,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
         return Fail(failure=_no_result(plan, view, exit_code))
     if not result.get("ok") or exit_code != 0:
         failure = script_exits.failure(
-            step=plan.step,
+            step=plan.name,
             resource=_subject(plan),
             exit_code=int(result.get("exitCode") or exit_code),
             message=str(result.get("message") or ""),
@@ -93,7 +104,7 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
     return Failure(
         code="ScriptFailed",
         kind=Kind.SCRIPT,
-        message=f"Script '{plan.step}' ended with {exit_code}, without a result. {said}".strip(),
+        message=f"Script '{plan.name}' ended with {exit_code}, without a result. {said}".strip(),
         resource=_subject(plan),
         azure_code=str(view.get("executionState") or ""),
         next_action="Keep the VM (keepVm) and read /var/log/batch-prep on it.",
@@ -104,7 +115,7 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
 def _log_url(plan: ScriptPlan) -> str | None:
     if not plan.image.log_container:
         return None
-    name = names.run_command(plan.step, plan.image.attempt)
+    name = names.run_command(plan.name, plan.image.attempt)
     return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 

@@ -10,7 +10,7 @@ from activities import (
     preflight,
     records,
 )
-from orchestrators import account, image_steps
+from orchestrators import account, ground_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
 from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, remove_builder
 from orchestrators.create_pool import PoolWork, create_pool
@@ -107,7 +107,7 @@ def _image_and_pools(
     made: ImageOutcome | Failure
     try:
         if plan.account is not None and plan.account.endpoint is None:
-            ground = image_steps.plan_ground(image).all
+            ground = ground_steps.plan_ground(image).all
             plan, done = yield from account.ensure_account(
                 context, plan, plan.account, step_context, ground, done
             )

@@ -13,19 +13,20 @@ from activities import (
     bill_of_materials,
     builder_vm,
     gallery,
-    network,
     registry,
     run_script,
     sealing,
 )
+from orchestrators import ground_steps, own_steps
+from orchestrators.ground_steps import Ground
 from shared.base.wire import replace
 from shared.engine.activity import NoResult
 from shared.engine.step_graph import Results, Step
 from shared.model import catalogue, image_record, image_scripts
 from shared.model.bill_of_materials import BillPlan
 from shared.model.outcomes import ImageRecord
+from shared.model.own_steps import When
 from shared.model.plans import (
-    GroupPlan,
     ImagePlan,
     RegistryPlan,
     ScriptPlan,
@@ -42,24 +43,6 @@ from shared.model.results import (
     VersionClaimed,
     VersionPublished,
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """What the builder stands on: resource group and network. Both cost next to nothing."""
-
-    group: Step[GroupPlan, NoResult]
-    network: list[Step[ImagePlan, NoResult]]
-
-    @property
-    def all(self) -> list[Step[Any, Any]]:
-        """The steps in order; the group comes first."""
-        return [self.group, *self.network]
-
-    @property
-    def last(self) -> Step[Any, Any]:
-        """The step after which a VM can be created."""
-        return self.all[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,20 +64,29 @@ class Registry:
 class Software:
     """What is installed on the builder. Container images are pulled while the driver is built:
     `preload` begins beside `install`, and waits on the machine until Docker is there. One restart
-    proves all of it.
+    proves all of it. The owner's steps run before, in between and after.
     """
 
+    before: list[Step[Any, Any]]
     install: Step[ScriptPlan, ScriptResult]
     restart: Step[ImagePlan, NoResult] | None  # into the kernel that the driver is built for
     driver: Step[ScriptPlan, ScriptResult] | None
     preload: Step[ScriptPlan, ScriptResult] | None
+    between: list[Step[Any, Any]]
     reboot: Step[ImagePlan, NoResult]
+    after: list[Step[Any, Any]]
 
     @property
     def all(self) -> list[Step[Any, Any]]:
         """The steps in order."""
         optional = (self.restart, self.driver, self.preload)
-        return [self.install, *(step for step in optional if step), self.reboot]
+        ours = [self.install, *(step for step in optional if step)]
+        return [*self.before, *ours, *self.between, self.reboot, *self.after]
+
+    @property
+    def own(self) -> list[Step[Any, Any]]:
+        """The owner's steps, and the restarts that they ask for."""
+        return [*self.before, *self.between, *self.after]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +134,11 @@ class ImageSteps:
             installed=results[self.software.install],
             driver=results.get(self.software.driver),
             preloaded=results.get(self.software.preload),
+            own=[
+                done
+                for step in self.software.own
+                if isinstance(done := results[step], ScriptResult)
+            ],
             sealed=results[self.seal],
             bill=results.get(self.bill),
             registry=results.get(self.registry.registry) if self.registry else None,
@@ -153,7 +150,7 @@ class ImageSteps:
 
 def plan_steps(plan: ImagePlan) -> ImageSteps:
     """The steps of an image, each beginning as soon as what it needs is there."""
-    ground = plan_ground(plan)
+    ground = ground_steps.plan_ground(plan)
     gallery_ = Step("gallery", gallery.create_gallery, plan, after=[ground.group])
     definition = Step("image_definition", gallery.create_image_definition, plan, after=[gallery_])
     version = Step("version", gallery.claim_version, plan, after=[definition])
@@ -178,24 +175,6 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
         managed_image=managed,
         publish=_publish(plan, managed or generalize, version),
     )
-
-
-def plan_ground(plan: ImagePlan) -> Ground:
-    """The first steps of an image, which a build begins beside its Batch account."""
-    group = Step(
-        "resource_group",
-        network.ensure_resource_group,
-        GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
-    )
-    if not plan.own_network:
-        return Ground(group=group, network=[])
-    if plan.outbound != "nat":
-        net = Step("network", network.create_network, plan, after=[group])
-        return Ground(group=group, network=[net])
-    address = Step("public_ip", network.create_public_ip, plan, after=[group])
-    nat = Step("nat_gateway", network.create_nat_gateway, plan, after=[address])
-    net = Step("network", network.create_network, plan, after=[nat])
-    return Ground(group=group, network=[address, nat, net])
 
 
 def _registry(plan: RegistryPlan, ground: Ground) -> Registry:
@@ -236,7 +215,9 @@ def _builder(
 def _software(
     plan: ImagePlan, builder: Step[ImagePlan, BuilderReady], registry_: Registry | None
 ) -> Software:
-    install = Step("install", run_script.run_script, image_scripts.install(plan), after=[builder])
+    before = own_steps.chain(plan, When.BEFORE_DOCKER, [builder])
+    begin = before[-1] if before else builder
+    install = Step("install", run_script.run_script, image_scripts.install(plan), after=[begin])
     restart, driver = None, None
     if image_scripts.builds_driver_alone(plan):
         restart = Step(
@@ -247,18 +228,39 @@ def _software(
             when=lambda done: done[install].reboot_required,
         )
         driver = Step("driver", run_script.run_script, image_scripts.driver(plan), after=[restart])
-    preload = (
-        _preload(plan, restart or builder, registry_) if image_scripts.preloads(plan) else None
-    )
+    preload = _preload(plan, restart or begin, registry_) if image_scripts.preloads(plan) else None
     scripts = [step for step in (install, driver, preload) if step]
-    reboot = Step(
-        "reboot",
-        builder_vm.restart_builder,
-        plan,
-        after=scripts,
-        when=lambda done: plan.gpu or any(done[script].reboot_required for script in scripts),
+    between = own_steps.chain(plan, When.AFTER_DOCKER, scripts)
+    reboot = _reboot(plan, scripts, between)
+    return Software(
+        before=before,
+        install=install,
+        restart=restart,
+        driver=driver,
+        preload=preload,
+        between=between,
+        reboot=reboot,
+        after=own_steps.chain(plan, When.AFTER_RESTART, [reboot]),
     )
-    return Software(install=install, restart=restart, driver=driver, preload=preload, reboot=reboot)
+
+
+def _reboot(
+    plan: ImagePlan, scripts: list[Step[ScriptPlan, ScriptResult]], between: list[Step[Any, Any]]
+) -> Step[ImagePlan, NoResult]:
+    """The restart that proves what is installed, unless the owner's last step has just asked for
+    one. A step that is to run after the restart gets one in any case.
+    """
+    own = {step.when: step for step in plan.steps}  # the last of each time
+
+    def is_needed(done: Results) -> bool:
+        if When.AFTER_DOCKER in own and own[When.AFTER_DOCKER].restart:
+            return False
+        if When.AFTER_RESTART in own or plan.gpu:
+            return True
+        return any(done[script].reboot_required for script in scripts)
+
+    after = between[-1:] or scripts
+    return Step("reboot", builder_vm.restart_builder, plan, after=after, when=is_needed)
 
 
 def _preload(
@@ -289,7 +291,9 @@ def _seal(
             preloaded=done.get(software.preload),
         )
 
-    return Step("seal", sealing.seal_builder, with_findings, after=[software.reboot])
+    return Step(
+        "seal", sealing.seal_builder, with_findings, after=software.after[-1:] or [software.reboot]
+    )
 
 
 def _bill_of_materials(

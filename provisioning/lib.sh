@@ -17,7 +17,7 @@ readonly KILL_AFTER_SECONDS=30 # between the polite and the final signal at the 
 # What decides a step's outcome, besides its text: the key of a stored result.
 readonly STEP_PARAMETERS=(BUILD_ID BUILDER_USER GPU DOCKER_VERSION CONTAINER_TOOLKIT_VERSION DRIVER_KIND
   DRIVER_VERSION DRIVER_URL DRIVER_SHA256 FABRIC_MANAGER LAST_GOOD_KERNEL IMAGES REGISTRY_LOGIN_SERVER IDENTITY_CLIENT_ID
-  TENANT_ID)
+  TENANT_ID OWN_NAME OWN_SHA256 OWN_RUN OWN_DESTINATION OWN_ENVIRONMENT OWN_SECRETS OWN_EXIT_CODES OWN_USER)
 
 STEP='' LOG='' WORK='' BODY='' WATCHDOG='' STORED='' SUPERVISOR='' SUPERVISOR_ERROR=''
 # The agent and the Batch node give their children little of an environment.
@@ -26,6 +26,7 @@ STEP='' LOG='' WORK='' BODY='' WATCHDOG='' STORED='' SUPERVISOR='' SUPERVISOR_ER
 run_step() { # STEP FUNCTION...; does not return
   STEP=$1 SUPERVISOR=$BASHPID
   shift
+  [[ ! ${OWN_NAME:-} =~ ^[a-z][a-z0-9-]{0,39}$ ]] || STEP+=-$OWN_NAME # the owner's steps have a log each
   trap report EXIT
   trap 'SUPERVISOR_ERROR="stopped by a signal"; exit 143' TERM INT HUP
   exec 3>&1 4>&2 </dev/null # 3 carries the result line and nothing else

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from azure.core.exceptions import ResourceNotFoundError
+
 from local.clock import VirtualClock
 
 Json = dict[str, Any]
@@ -34,10 +36,13 @@ class MemoryOutbox:
     def contexts_before(self, moment: datetime) -> list[str]:
         return [n for n in self.contexts if self.uploaded_at.get(n, 0) < moment.timestamp()]
 
-    def remove_context(self, name: str) -> None:
-        self.contexts.pop(name, None)
+    def remove_context(self, name: str, before: datetime) -> None:
+        if name in self.contexts_before(before):
+            del self.contexts[name]
 
     def get_context(self, name: str) -> bytes:
+        if name not in self.contexts:
+            raise ResourceNotFoundError("The specified blob does not exist.")
         return self.contexts[name]
 
     def has_context(self, name: str) -> bool:

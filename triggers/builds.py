@@ -23,6 +23,7 @@ def start_build(call: Call) -> Answer:
             call.json(),
             config,
             now=call.services.now(),
+            keep=call.services.outbox.put_context,
             fallback_id=call.services.new_id(),
             caller=call.caller,
             limited=True,

@@ -7,6 +7,7 @@ import re
 
 from shared.base import names
 from shared.base.errors import Problem, RequestRefused
+from shared.base.wire import replace
 from shared.model import parsing, planning
 from shared.model.documents import (
     BillOfMaterials,
@@ -140,9 +141,13 @@ def put_recipe(call: Call) -> Answer:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
         raise RequestRefused([Problem(field="name", code="InvalidName", message=message)])
-    recipe = parsing.parse_recipe(call.json(), call.services.azure.config).to_wire()
-    call.services.records.put_recipe(name, recipe)
-    return Answer(document=_recipe(name, recipe))
+    recipe = parsing.parse_recipe(call.json(), call.services.azure.config)
+    request, texts = recipe.request.without_texts()
+    for context, text in texts.items():
+        call.services.outbox.put_context(context, text)
+    stored = replace(recipe, request=request).to_wire()
+    call.services.records.put_recipe(name, stored)
+    return Answer(document=_recipe(name, stored))
 
 
 def delete_recipe(call: Call) -> Answer:

@@ -91,16 +91,19 @@ def _remove_changes(services: Services, before: datetime | None) -> int:
 
 
 def _remove_contexts(services: Services, before: datetime | None) -> int:
-    """The names are read after the list: a request that came in between names its context."""
+    """The names are read after the list: a request that came in between names its context. One that
+    was uploaded anew in between stays, too.
+    """
     if before is None:
         return 0
     old = services.outbox.contexts_before(before)
     records = services.records
     recipes = [build_rows.of_request(recipe["request"]) for recipe in records.recipes().values()]
-    needed = {str(row["Context"]) for row in (*records.builds(), *recipes)} if old else set()
+    rows = (*records.builds(), *recipes) if old else ()
+    needed = {name for row in rows for name in build_rows.contexts_of(row)}
     unneeded = [name for name in old if name not in needed][:_CONTEXTS_MAX]
     for name in unneeded:
-        services.outbox.remove_context(name)
+        services.outbox.remove_context(name, before)
     return len(unneeded)
 
 

@@ -20,6 +20,9 @@ NAMES = (
     "nvidia.github.io",
     "dl.fedoraproject.org",
     "download.microsoft.com",
+    "*.blob.core.windows.net",
+    "*.vault.azure.net",
+    "*.example.org",
 )
 _DAYS = 3650
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# needs: helpers/host.sh helpers/retry.sh
+# needs: helpers/retry.sh helpers/identity_token.sh
 # Signs Docker in to an Azure container registry as the machine's managed identity, without any other tool.
 #
 # No token is ever in an argument, in the environment, in the log or on the disk: they pass through pipes and
@@ -8,9 +8,6 @@
 readonly REGISTRY_USER=00000000-0000-0000-0000-000000000000    # what a registry calls the holder of a token
 readonly REGISTRY_AUDIENCE=https://containerregistry.azure.net # a registry may refuse tokens for Resource Manager
 
-# A fresh identity, or its role, needs minutes until everyone knows it; 410 and 404 are the metadata service's own
-# "not yet" (https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token).
-readonly NOT_YET='returned error: (401|403|404|410)'
 readonly NOT_YET_ALLOWED='unauthorized|denied|authentication required' # Docker's words for the same
 # A new role assignment is known everywhere after up to ten minutes
 # (https://learn.microsoft.com/azure/role-based-access-control/troubleshooting): so many tries, with growing pauses.
@@ -20,19 +17,12 @@ login_to_registry() {
   export DOCKER_CONFIG=$WORK/docker
   (umask 077 && mkdir -- "$DOCKER_CONFIG")
   RETRY_ALSO=$NOT_YET
-  attempt "$EXIT_REGISTRY_LOGIN" 'token of the managed identity' "$ROLE_TRIES" 5 fetch_identity_token
+  attempt "$EXIT_REGISTRY_LOGIN" 'token of the managed identity' "$ROLE_TRIES" 5 fetch_identity_token "$REGISTRY_AUDIENCE"
   attempt "$EXIT_REGISTRY_LOGIN" "token exchange with $REGISTRY_LOGIN_SERVER" "$ROLE_TRIES" 5 exchange_token
   RETRY_ALSO=$NOT_YET_ALLOWED
   attempt "$EXIT_REGISTRY_LOGIN" "docker login to $REGISTRY_LOGIN_SERVER" "$ROLE_TRIES" 5 docker_login
   RETRY_ALSO=''
   rm -f -- "$WORK"/identity.json "$WORK"/exchange.form "$WORK"/exchange.json
-}
-
-fetch_identity_token() {
-  local query="api-version=2018-02-01&resource=${REGISTRY_AUDIENCE//:/%3A}"
-  [[ -z ${IDENTITY_CLIENT_ID:-} ]] || query+="&client_id=$IDENTITY_CLIENT_ID"
-  (umask 077 && curl -fsS --noproxy '*' --max-time 20 -H 'Metadata: true' -o "$WORK/identity.json" \
-    "$IMDS_URL/metadata/identity/oauth2/token?$query")
 }
 
 exchange_token() {

@@ -161,17 +161,21 @@ def user_assigned(*identity_ids: str) -> Json:
     return {"type": "UserAssigned", "userAssignedIdentities": {id_: {} for id_ in identity_ids}}
 
 
-def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
-    """A script for the builder. Every value is a named parameter: none becomes shell text."""
+def run_command(
+    plan: ScriptPlan, script: str, name: str, protected: dict[str, str] | None = None
+) -> Json:
+    """A script for the builder. Every value is a named parameter: none becomes shell text. Azure
+    encrypts those that are `protected`, and shows them in no answer.
+    """
     properties: Json = {
         "source": {"script": script},
-        "parameters": [
-            {"name": key, "value": value} for key, value in plan.parameters.items() if value
-        ],
+        "parameters": _parameters(plan.parameters),
         "asyncExecution": True,
         "timeoutInSeconds": plan.timeout_minutes * 60,
         "treatFailureAsDeploymentFailure": False,
     }
+    if protected:
+        properties["protectedParameters"] = _parameters(protected)
     if plan.image.log_container:
         blobs = (plan.image.log_container, plan.image.build_id, name)
         client = plan.image.log_identity_client_id
@@ -183,6 +187,10 @@ def run_command(plan: ScriptPlan, script: str, name: str) -> Json:
             "errorBlobManagedIdentity": writer,
         }
     return {"location": plan.image.location, "tags": plan.image.tags, "properties": properties}
+
+
+def _parameters(values: dict[str, str]) -> list[Json]:
+    return [{"name": name, "value": value} for name, value in values.items() if value]
 
 
 def gallery(plan: ImagePlan) -> Json:

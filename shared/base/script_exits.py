@@ -25,6 +25,9 @@ class ScriptExit(IntEnum):
     DRIVER_BUILD = 40
     TOOLKIT = 41
     SEAL = 50
+    OWN_STEP = 60
+    OWN_STEP_TIME = 61
+    SECRET = 62
     INTERNAL = 70
     RETRY_LATER = 75
     DEADLINE = 124
@@ -85,6 +88,21 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.SEAL: (
         "the system could not be sealed",
         "Read the serial console of the builder; nothing was published.",
+    ),
+    ScriptExit.OWN_STEP: (
+        "a step of the request's owner failed",
+        "Correct the step in image.steps; exitCodes names the exit codes that mean success.",
+    ),
+    ScriptExit.OWN_STEP_TIME: (
+        "a step of the request's owner took too long",
+        "Look at the log's last lines for what hung, or raise the step's timeoutMinutes.",
+    ),
+    ScriptExit.SECRET: (
+        "a secret could not be read from Key Vault",
+        (
+            "Check the secret's address, give image.identity the role Key Vault Secrets User on "
+            "the vault (403), and let the vault's firewall take the builder."
+        ),
     ),
     ScriptExit.INTERNAL: (
         "the script itself broke",

@@ -162,6 +162,12 @@ _STEPS: Final[dict[str, Timing]] = {
     "remove_pool": _step(60, 60),
     "resize": _step(180, 120),
 }
+# Steps of which a build has as many as its request names, by how their names begin. What they take
+# depends on the request, so no build learns it from another.
+_NAMED_BY_REQUESTS: Final[dict[str, Timing]] = {
+    "own_": _step(60, 60),
+    "restart_after_": _step(35, 20),
+}
 _UNLISTED: Final = _step(10, 30)  # checks and other short steps
 _UNLISTED_SWEEP: Final = _step(10, 30, awaited=False)
 
@@ -178,8 +184,16 @@ def pace_of(step: str, learned: dict[str, float] | None = None) -> Timing:
 
 
 def _first_guess(step: str) -> Timing:
+    for beginning, timing in _NAMED_BY_REQUESTS.items():
+        if step.startswith(beginning):
+            return timing
     unlisted = _UNLISTED_SWEEP if step.startswith("sweep_") else _UNLISTED
     return _STEPS.get(step, unlisted)
+
+
+def teaches(step: str) -> bool:
+    """Whether later builds have the same step."""
+    return not step.startswith(tuple(_NAMED_BY_REQUESTS))
 
 
 _SHORT_SECONDS: Final = 5.0  # durations below are those of the look itself, and teach nothing

@@ -9,13 +9,14 @@ other end.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.base import errors, timing
 from shared.base.errors import Failure, StepFailed
-from shared.base.wire import Wire, replace
+from shared.base.wire import Wire, added, replace
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -27,21 +28,29 @@ Context = Any  # azure-functions-durable ships no types
 class StepContext(Wire):
     """What the steps of a build have in common: the build, the pool that they create (if any), the
     learned durations in seconds by step, and whether cancelling the build ends them.
+    `limit_minutes` is that of one step, where a request sets it.
     """
 
     build: str
     pool: str | None = None
     pace: dict[str, float] = {}
     cancellable: bool = True
+    limit_minutes: float | None = added(None)
 
     def of_pool(self, pool: str) -> StepContext:
         """The context of the steps that create one pool of the build."""
         return replace(self, pool=pool)
 
-    def for_step(self, step: str) -> StepContext:
+    def for_step(self, step: str, limit_minutes: float | None = None) -> StepContext:
         """The part that one step needs, without the other steps' durations."""
         known = {step: self.pace[step]} if step in self.pace else {}
-        return replace(self, pace=known)
+        return replace(self, pace=known, limit_minutes=limit_minutes)
+
+    def pace_of(self, step: str) -> timing.Timing:
+        """What is known of the step's duration."""
+        pace = timing.pace_of(step, self.pace)
+        limit = self.limit_minutes
+        return pace if limit is None else dataclasses.replace(pace, limit_minutes=limit)
 
     def for_cleanup(self) -> StepContext:
         """The context of steps that go on when the build is cancelled."""
@@ -81,7 +90,7 @@ def until_done(
     Without a `step_context`, no step is recorded. `then` names a step to record as started when
     this one ends. `later` waits before the first call, because the step has only just begun.
     """
-    pace = timing.pace_of(step, step_context.pace if step_context else None)
+    pace = step_context.pace_of(step) if step_context else timing.pace_of(step)
     began = context.current_utc_datetime
     mark = _step_mark(step_context, step, then, began)
     memo: Json = {}

@@ -63,7 +63,8 @@ class Step(Generic[P, R]):
 
     It begins when all of `after` have ended, and is skipped where `when` returns False.
     `alternatives` are plans to try in turn where Azure has no capacity for the first one. A step
-    that is not `cancellable` goes on to its end once it has begun.
+    that is not `cancellable` goes on to its end once it has begun. `limit_minutes` takes the place
+    of the limit in `shared.base.timing`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Step(Generic[P, R]):
     when: Callable[[Results], bool] = lambda _: True
     alternatives: Sequence[P] = ()
     cancellable: bool = True
+    limit_minutes: float | None = None
 
     def plan_from(self, results: Results) -> P:
         """The plan of this step."""
@@ -155,7 +157,13 @@ class _Progress:
         attempt = self._attempts[step.name] = self._attempts.get(step.name, 0) + 1
         context = self._step_context if step.cancellable else self._step_context.for_cleanup()
         task = workflow.step_task(
-            self._context, context, step.name, step.activity, plan, attempt=attempt
+            self._context,
+            context,
+            step.name,
+            step.activity,
+            plan,
+            attempt=attempt,
+            limit_minutes=step.limit_minutes,
         )
         self.running.append((step, task))
 

@@ -133,6 +133,7 @@ def step_task(
     *,
     attempt: int = 1,
     later: bool = False,
+    limit_minutes: float | None = None,
 ) -> Any:
     """The durable task of a step's own orchestration, `run_operation`."""
     suffix = step if attempt == 1 else f"{step}-{attempt}"
@@ -140,7 +141,7 @@ def step_task(
         "activity": activity.name,
         "step": step,
         "plan": plan.to_wire(),
-        "scope": step_context.for_step(step).to_wire(),
+        "scope": step_context.for_step(step, limit_minutes).to_wire(),
         "later": later,
     }
     return context.call_sub_orchestrator(

@@ -24,6 +24,7 @@ def of(
     installed: ScriptResult,
     driver: ScriptResult | None,
     preloaded: ScriptResult | None,
+    own: list[ScriptResult],
     sealed: ScriptResult,
     bill: BillOfMaterials | None,
     registry: RegistryReady | None,
@@ -32,7 +33,7 @@ def of(
     published: VersionPublished,
 ) -> ImageRecord:
     """The record; None stands for a step that this image did not need or that was skipped."""
-    scripts = [s for s in (installed, driver, preloaded, sealed) if s is not None]
+    scripts = [s for s in (installed, driver, preloaded, *own, sealed) if s is not None]
     marks = simulation_marks.combine(scripts)
     return ImageRecord(
         image_id=published.image_id,

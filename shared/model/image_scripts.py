@@ -5,8 +5,11 @@ A parameter becomes an environment variable of the script, never a part of its t
 
 from __future__ import annotations
 
+import base64
+
 from shared.base import names, timing
 from shared.model import catalogue, image_record
+from shared.model.own_steps import ImageStep
 from shared.model.plans import GridDriver, ImagePlan, ScriptPlan
 from shared.model.results import PullIdentity, RegistryReady, ScriptResult
 
@@ -110,6 +113,38 @@ def seal(
         "VERIFY_IMAGE": images[0].name if images else "",
     }
     return _script(plan, "seal", parameters)
+
+
+# Beside the time of the owner's own script: for the download, the secrets and the result.
+_AROUND_OWN_MINUTES = 10
+AFTER_OWN_MINUTES = 15  # until Azure ends the run command
+
+
+def own(plan: ImagePlan, step: ImageStep) -> ScriptPlan:
+    """Run a step of the owner's. Its text and the address of its upload are no parameters here: the
+    activity adds them when it starts the script.
+    """
+    variables = "\0".join(f"{name}={value}" for name, value in step.environment.items())
+    parameters = {
+        "BUILD_ID": plan.build_id,
+        "NONCE": names.digest(plan.build_id, step.record),
+        "DEADLINE_SECONDS": str((step.timeout_minutes + _AROUND_OWN_MINUTES) * 60),
+        "OWN_NAME": step.name,
+        "OWN_SHA256": step.checksum,
+        "OWN_URL": step.url or "",
+        "OWN_ARCHIVE": "true" if step.is_archive else "",
+        "OWN_RUN": step.run or "",
+        "OWN_DESTINATION": step.destination or "",
+        "OWN_ENVIRONMENT": base64.b64encode(variables.encode()).decode(),
+        "OWN_SECRETS": "\n".join(f"{name} {secret}" for name, secret in step.secrets.items()),
+        "OWN_SECONDS": str(step.timeout_minutes * 60),
+        "OWN_EXIT_CODES": " ".join(str(code) for code in step.exit_codes),
+        "OWN_USER": "" if step.elevated else names.BUILDER_USER,
+    }
+    minutes = step.timeout_minutes + AFTER_OWN_MINUTES
+    return ScriptPlan(
+        image=plan, step="own_step", parameters=parameters, timeout_minutes=minutes, own=step
+    )
 
 
 def check(plan: ImagePlan) -> ScriptPlan:

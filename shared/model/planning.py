@@ -103,6 +103,7 @@ def _plan_image(
         public_key=image.ssh_public_key,
         spot=image.spot,
         container_images=image.container_images,
+        steps=image.steps,
         registry=_plan_registry(build, image, group, location, settings),
         target_regions=_target_regions(request, location, settings),
         storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,

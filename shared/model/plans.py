@@ -14,6 +14,7 @@ from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_reference import ImageReference
 from shared.model.outcomes import BuildOutcome
+from shared.model.own_steps import ImageStep
 from shared.model.pool_request import Pool
 from shared.model.requests import Mode, SecurityType, StorageAccountType
 
@@ -114,6 +115,7 @@ class ImagePlan(Wire):
     spot: bool
     container_images: list[str]
     registry: RegistryPlan | None = None
+    steps: list[ImageStep] = added([])  # the owner's
     target_regions: dict[str, int]  # region: replicas
     storage_account_type: StorageAccountType = added(StorageAccountType.STANDARD_LRS)
     end_of_life: str | None = None  # of its system: YYYY-MM-DD
@@ -190,12 +192,18 @@ class ImagePlan(Wire):
 
 
 class ScriptPlan(Wire):
-    """One script to run on the builder."""
+    """One script to run on the builder: that of `step`, or the owner's `own` by means of it."""
 
     image: ImagePlan
     step: str
     parameters: dict[str, str] = {}  # environment of the script
     timeout_minutes: int = 40
+    own: ImageStep | None = added(None)
+
+    @property
+    def name(self) -> str:
+        """What its run command and its log are named after."""
+        return self.own.record if self.own else self.step
 
 
 class VersionPlan(Wire):

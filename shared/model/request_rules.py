@@ -10,7 +10,7 @@ import re
 
 from shared.base import names
 from shared.base.errors import Problem
-from shared.model import catalogue, pool_rules
+from shared.model import catalogue, own_steps, pool_rules
 from shared.model.field_problems import impossible
 from shared.model.fields import shown
 from shared.model.requests import Build, Image, Mode, SecurityType
@@ -28,6 +28,7 @@ def problems_of(build: Build) -> list[Problem]:
         *_system_problems(build),
         *_image_problems(build),
         *_software_problems(build.image),
+        *own_steps.problems(build.image.steps, has_identity=False),
         *_pool_problems(build),
         *_version_problems(build),
         *_id_problems(build),
@@ -75,6 +76,7 @@ _OF_BUILDERS = (
     "spot",
     "container_images",
     "registry",
+    "steps",
     "target_regions",
     "os_disk_size_gib",
     "storage_account_type",

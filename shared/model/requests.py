@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from shared.base.wire import Request, replace
-from shared.model import autoscale, fields
+from shared.model import autoscale, fields, own_steps
 from shared.model.pool_request import Pool
 
 
@@ -121,6 +121,9 @@ class Image(Request):
     spot: bool = False
     container_images: list[fields.ImageReference] = Field(default=[], max_length=50)
     registry: Registry | None = None
+    steps: list[own_steps.ImageStep] = Field(
+        default=[], max_length=own_steps.STEPS_MAX, exclude_if=lambda steps: not steps
+    )
     target_regions: list[TargetRegion] = Field(default=[], max_length=20)
     storage_account_type: StorageAccountType | None = Field(default=None, strict=False)
     os_disk_size_gib: int | None = Field(default=None, ge=64, le=2048, alias="osDiskSizeGiB")
@@ -171,6 +174,15 @@ class Build(Request):
     def with_request_id(self, request_id: str) -> Self:
         """The same request under a request id."""
         return replace(self, request_id=self.request_id or request_id)
+
+    def without_texts(self) -> tuple[Self, dict[str, bytes]]:
+        """The same request with the name of each own script in the place of its text, and the texts
+        by name: they may hold secrets, and no record needs them.
+        """
+        steps, texts = own_steps.without_texts(self.image.steps)
+        if not texts:
+            return self, {}
+        return replace(self, image=replace(self.image, steps=steps)), texts
 
     def as_stored(self) -> dict[str, Any]:
         """This request as plain JSON. Its image lacks the fields that the user left out: where it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,18 +82,23 @@ def accept(
     settings: Settings,
     *,
     now: str,
+    keep: Callable[[str, bytes], None],
     fallback_id: str = "",
     caller: str | None = None,
     limited: bool = False,
 ) -> Accepted:
-    """Parse and take a request for a build. `fallback_id` serves requests without an id; `limited`
-    is a request that the limits of running builds hold for.
+    """Parse and take a request for a build. `keep` stores the texts of own scripts, each under its
+    name; `fallback_id` serves requests without an id; `limited` is a request that the limits of
+    running builds hold for.
 
     Raises RequestRefused (nothing is written), RequestConflict or TooManyBuilds.
     """
     request = parsing.parse_build(data, settings)
     if limited:
         _check_room(records, request, settings, caller)
+    request, texts = request.without_texts()
+    for name, text in texts.items():
+        keep(name, text)
     return accept_parsed(
         records, request, settings, now=now, fallback_id=fallback_id, caller=caller
     )

@@ -23,7 +23,7 @@ COLUMNS = (
     "EndedAt",
     "Groups",  # resource groups that the request names, of image and account; empty: the default
     "Definition",  # of its image, if it makes one
-    "Context",  # the uploaded context that the request names
+    "Context",  # the uploads that the request names
     "IsResumable",  # the two of the outcome
     "HasLeftovers",
 )
@@ -34,7 +34,9 @@ def of_request(request: Mapping[str, Any]) -> Json:
     image, account = (request.get(name) or {} for name in ("image", "batchAccount"))
     groups = (str(part.get("resourceGroup") or "") for part in (image, account))
     build = (image.get("registry") or {}).get("build") or {}
-    return {"Groups": "|".join(groups), "Context": str(build.get("context") or "")}
+    uploads = [build.get("context"), *(step.get("upload") for step in image.get("steps") or [])]
+    contexts = "|".join(dict.fromkeys(str(name) for name in uploads if name))
+    return {"Groups": "|".join(groups), "Context": contexts}
 
 
 def of_outcome(outcome: Mapping[str, Any]) -> Json:
@@ -56,6 +58,11 @@ def is_expired(row: Mapping[str, Any], before: datetime) -> bool:
     if row["State"] not in ENDED or is_kept or not row.get("EndedAt"):
         return False
     return datetime.fromisoformat(row["EndedAt"]) < before
+
+
+def contexts_of(row: Mapping[str, Any]) -> list[str]:
+    """The uploads that the build's request names."""
+    return [name for name in str(row["Context"]).split("|") if name]
 
 
 def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:

@@ -270,8 +270,8 @@ class Builds:
         """Fold in the durations of a finished build. They are hints: the last writer wins."""
         known = self.pace()
         for step in self.steps(build):
-            if step["State"] == "succeeded":
-                name = step.key.rpartition("|")[2]
+            name = step.key.rpartition("|")[2]
+            if step["State"] == "succeeded" and timing.teaches(name):
                 seconds = _seconds_between(str(step["StartedAt"]), str(step["SeenAt"]))
                 known[name] = timing.learn(name, known.get(name), seconds)
         self._tables.put(PACE, "pace", "all", {"Seconds": known})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("batch_prep.outbox")
 
 _NOT_ALLOWED = {401, 403}
+_CHANGED = 412
 
 
 class Outbox:
@@ -43,11 +44,13 @@ class Outbox:
 
     @outage.noticed
     def put_context(self, name: str, data: bytes) -> None:
-        """A container build's source."""
+        """A container build's source, or what the owner's step runs; the same name is the same
+        content.
+        """
         container = self._container(names.CONTEXTS_CONTAINER)
         if not container.exists():
             container.create_container()
-        container.upload_blob(name, data)
+        container.upload_blob(name, data, overwrite=True)
 
     @outage.noticed
     def get_context(self, name: str) -> bytes:
@@ -72,9 +75,18 @@ class Outbox:
         return [blob.name for blob in found if blob.last_modified < moment]
 
     @outage.noticed
-    def remove_context(self, name: str) -> None:
-        """Remove what `put_context` stored; one that is not there is fine."""
-        self._remove(names.CONTEXTS_CONTAINER, name)
+    def remove_context(self, name: str, before: datetime) -> None:
+        """Remove what `put_context` stored before that moment; one that is not there is fine."""
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+        blobs = self._container(names.CONTEXTS_CONTAINER)
+        try:
+            blobs.delete_blob(name, if_unmodified_since=before)
+        except ResourceNotFoundError:
+            return
+        except HttpResponseError as error:
+            if error.status_code != _CHANGED:
+                raise
 
     @outage.noticed
     def put_document(self, name: str, data: bytes) -> None:

@@ -95,12 +95,14 @@ def test_what_is_too_old_is_removed(outbox: Outbox, storage_account: Account) ->
     url = f"{storage_account.blobs}/step-logs"
     assert outbox.contexts_before(now) == []
     outbox.remove_logs(url, "b1")
-    outbox.remove_context("contexts/1.tar.gz")
+    outbox.remove_context("contexts/1.tar.gz", now)
 
     outbox.put_context("contexts/1.tar.gz", b"one")
     assert outbox.contexts_before(now - timedelta(minutes=5)) == []
     assert outbox.contexts_before(now + timedelta(minutes=5)) == ["contexts/1.tar.gz"]
-    outbox.remove_context("contexts/1.tar.gz")
+    outbox.remove_context("contexts/1.tar.gz", now - timedelta(minutes=5))  # it is newer
+    assert outbox.has_context("contexts/1.tar.gz")
+    outbox.remove_context("contexts/1.tar.gz", now + timedelta(minutes=5))
     assert outbox.contexts_before(now + timedelta(minutes=5)) == []
 
     outbox.put_document("bills-of-materials/b1.cdx.json", b"one")

@@ -31,6 +31,30 @@ def line(file: str, text: str, instead: str, test: str) -> Line:
 
 LINES = [
     line(
+        "parts/own_step.sh",
+        '[[ $found == "$OWN_SHA256"* ]] ||',
+        "true ||",
+        "test_step_own.py::test_a_file_that_is_another_one_is_not_executed",
+    ),
+    line(
+        "parts/own_step.sh",
+        "&& (($2 >= OWN_SECONDS))",
+        "",
+        "test_step_own.py::test_the_exit_code_of_a_timeout_is_no_timeout",
+    ),
+    line(
+        "helpers/own_script.sh",
+        ': >"$WORK/ended"',
+        ":",
+        "test_step_own.py::test_what_a_script_leaves_running_does_not_hold_the_step",
+    ),
+    line(
+        "helpers/own_script.sh",
+        'text = text.replace(value, b"***")',
+        "pass",
+        "test_step_own.py::test_a_secret_reaches_the_script_and_nothing_else",
+    ),
+    line(
         "helpers/module_builds.sh",
         "[[ ! $log -ot $WORK/module_builds ]] || continue",
         ":",

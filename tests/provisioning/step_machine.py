@@ -56,6 +56,7 @@ REAL_TOOLS = (
         "readlink",
         "rm",
         "sed",
+        "tar",
     ),
     *("sha256sum", "sort", "sync", "tail", "tee", "timeout", "touch", "tr", "truncate", "wc"),
 )
@@ -63,6 +64,7 @@ REAL_TOOLS = (
 SILENT_TOOLS = (
     *(
         "apt-mark",
+        "chown",
         "cloud-init",
         "dkms",
         "dockerd",

@@ -211,7 +211,7 @@ def test_exit_codes_are_distinct() -> None:
     codes = re.findall(r"^readonly EXIT_[A-Z_]+=(\d+)", text, re.MULTILINE)
 
     assert codes == sorted(set(codes), key=int)
-    assert len(codes) == 16
+    assert len(codes) == 19
 
 
 def test_what_is_downloaded_is_pinned() -> None:

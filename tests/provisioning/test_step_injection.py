@@ -32,6 +32,10 @@ PARAMETERS = {
     ],
     "driver": ["DRIVER_KIND", "DRIVER_VERSION", "FABRIC_MANAGER", "DRIVER_URL", "DRIVER_SHA256"],
     "preload": ["IMAGES", "REGISTRY_LOGIN_SERVER", "IDENTITY_CLIENT_ID", "TENANT_ID"],
+    "own_step": [
+        *("OWN_NAME", "OWN_SHA256", "OWN_URL", "OWN_ARCHIVE", "OWN_RUN", "OWN_DESTINATION"),
+        *("OWN_SECRETS", "OWN_SECONDS", "OWN_EXIT_CODES", "OWN_USER", "IDENTITY_CLIENT_ID"),
+    ],
     "seal": [
         *("BUILDER_USER", "SEAL_DELAY_SECONDS", "NONCE", "BUILD_ID"),
         *("EXPECT_GPU", "EXPECT_IMAGES", "SIZE_HAS_GPU", "VERIFY_IMAGE"),
@@ -45,6 +49,13 @@ GOOD = {
     "install-gpu-driver": {"BUILDER_USER": "builder", "DRIVER_KIND": "datacenter-open"},
     "driver": {"DRIVER_KIND": "datacenter-open"},
     "preload": {"IMAGES": "busybox:1"},
+    "own_step": {
+        "OWN_NAME": "setup",
+        "OWN_SHA256": "0" * 64,
+        "OWN_SECONDS": "9",
+        "OWN_EXIT_CODES": "0",
+        "OWN_URL": "https://files.example.org/a",
+    },
     "seal": {"BUILDER_USER": "builder"},
 }
 

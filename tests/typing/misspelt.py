@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from activities import network, registry
-from orchestrators import image_steps
+from orchestrators import ground_steps
 from shared.base.wire import replace
 from shared.engine import workflow
 from shared.engine.polling_loop import StepContext, Workflow
@@ -23,7 +23,7 @@ def activity(context: Any, steps: StepContext, plan: ImagePlan) -> Workflow[None
 
 def dependency(plan: ImagePlan) -> Step[Any, Any]:
     """A step that another one comes after."""
-    ground = image_steps.plan_ground(plan)
+    ground = ground_steps.plan_ground(plan)
     return Step("network", network.create_network, plan, after=[ground.gruop])  # expect: has no attribute "gruop"
 
 

@@ -49,6 +49,7 @@ IMAGE: dict[str, Any] = {
     "spot": True,
     "containerImages": ["docker.io/library/busybox:1.36"],
     "registry": {"name": "imagesregistry1"},
+    "steps": [{"name": "setup", "inline": "true"}],
     "targetRegions": [{"name": "westeurope"}],
     "osDiskSizeGiB": 128,
     "storageAccountType": "Premium_LRS",

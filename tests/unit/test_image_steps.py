@@ -43,6 +43,19 @@ IMAGES = {
         }
     },
     "default access": {"outbound": "defaultAccess"},
+    "own steps": {
+        "containerImages": ["docker.io/library/busybox:1.36"],
+        "steps": [
+            {
+                "name": f"{when}-{restart}".lower(),
+                "inline": "true",
+                "when": when,
+                "restart": restart,
+            }
+            for when in ("after-restart", "before-docker", "after-docker")
+            for restart in (True, False)
+        ],
+    },
 }
 
 

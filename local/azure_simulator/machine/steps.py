@@ -8,7 +8,9 @@ script would: preloading needs Docker, a driver a kernel to be built for, checks
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +20,7 @@ from local.azure_simulator.machine import bill_of_materials, interface, scripts,
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
 CHECK_FAILED, DRIVER_BUILD, RETRY_LATER = 30, 40, 75
+DOWNLOAD, SECRET = 24, 62
 
 DOCKER_VERSION = "29.7.2"
 TOOLKIT_VERSION = "1.20.0"
@@ -67,6 +70,7 @@ DURATIONS = {
     ),
     "script.preload": durations.Duration(typical=10, source=_ESTIMATE + ", beside the images"),
     "script.preloadImage": durations.Duration(typical=25, source=_ESTIMATE + ", per image"),
+    "script.own": durations.Duration(typical=40, source="estimate: a script of the owner's"),
     "script.check": durations.Duration(typical=15, source=_ESTIMATE),
     "script.seal": durations.Duration(typical=3, source=_ESTIMATE),
     "script.sealing": durations.Duration(
@@ -224,6 +228,17 @@ def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None
     return Done(data={"images": pulled}, changes={"images": images})
 
 
+def own(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    """What the owner's script does is not known; only whether it would come to run."""
+    script, wanted = run.environment.get("OWN_SCRIPT", ""), run.environment["OWN_SHA256"]
+    found = hashlib.sha256(base64.b64decode(script)).hexdigest()
+    name = run.environment["OWN_NAME"]
+    if script and not found.startswith(wanted):
+        message = f"the file of step {name} has the checksum {found}, and should have {wanted}"
+        return Done(exit_code=DOWNLOAD, message=message, phase="fetch")
+    return Done(data={"exitCode": int(run.environment["OWN_EXIT_CODES"].split()[0])})
+
+
 def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
     vm = run.vm
     verdicts = {
@@ -331,6 +346,7 @@ PARTS: dict[str, Part] = {
     "docker": docker,
     "driver": driver,
     "preload": preload,
+    "own": own,
     "check": check,
     "seal": seal,
 }
@@ -339,6 +355,7 @@ _OF_FUNCTION = {
     "install_docker": "docker",
     "install_driver": "driver",
     "preload_images": "preload",
+    "own_step": "own",
     "check_image": "check",
     "seal": "seal",
 }
@@ -348,6 +365,7 @@ REQUIRED = {
     "docker": [],
     "driver": ["DRIVER_KIND"],
     "preload": ["IMAGES"],
+    "own": ["OWN_NAME", "OWN_SHA256", "OWN_SECONDS", "OWN_EXIT_CODES"],
     "check": [],
     "seal": ["BUILDER_USER", "BUILD_ID", "NONCE"],
 }
