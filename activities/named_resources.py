@@ -10,6 +10,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Services
+from shared.model import own_steps
 from shared.model.plans import AccountPlan, ImagePlan, PoolPlan, RegistryPlan
 from shared.model.pool_parts import ApplicationPackage
 from shared.model.results import Findings
@@ -33,10 +34,10 @@ def account_problem(services: Services, account: AccountPlan) -> Problem | None:
 
 def check_image(services: Services, image: ImagePlan) -> Findings:
     """The registry's name and what the build would overwrite there, the builder's subnet, the
-    uploaded context.
+    uploads.
     """
     registry = _check_registry(services, image.registry) if image.registry else Findings()
-    found = [_context_problem(services, image)]
+    found: list[Problem | None] = [*_upload_problems(services, image)]
     if not image.own_network:
         found.append(
             _subnet_problem(services, "image.outbound.subnetId", image.outbound, image.location)
@@ -65,12 +66,16 @@ def _registry_name_problem(services: Services, registry: RegistryPlan) -> Proble
     return Problem(field="image.registry.name", code="NameTaken", message=message)
 
 
-def _context_problem(services: Services, image: ImagePlan) -> Problem | None:
-    context = image.registry.build_context if image.registry else None
-    if context is None or services.outbox.has_context(context):
-        return None
-    message = f"there is no {context}: upload it again with POST /api/contexts"
-    return Problem(field="image.registry.build.context", code="ContextNotFound", message=message)
+def _upload_problems(services: Services, image: ImagePlan) -> list[Problem]:
+    asked = own_steps.uploads(image.steps)
+    if image.registry and image.registry.build_context:
+        asked["image.registry.build.context"] = image.registry.build_context
+    message = "there is no {}: upload it again with POST /api/contexts"
+    return [
+        Problem(field=field, code="ContextNotFound", message=message.format(name))
+        for field, name in asked.items()
+        if not services.outbox.has_context(name)
+    ]
 
 
 def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime, timedelta
 
 from shared.azure import bodies, sdk
 from shared.azure.sdk import Started
@@ -14,6 +15,8 @@ from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
+
+_READABLE_HOURS = 6  # an upload, from the start of the script that reads it
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
@@ -29,26 +32,35 @@ def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
 
 def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:
     """The first call starts the script without observing it. If an interrupted call has started it
-    already, Azure takes the same name with the same body for the same run.
+    already, Azure takes the same name with the same body for the same run. The address of an
+    upload is signed anew each time, which makes another body, and so a second run.
     """
     is_first = poll.started is None and poll.elapsed == 0
-    return None if is_first else observe(services, plan, poll)
+    is_same = plan.own is None or not plan.own.is_archive
+    return None if is_first and is_same else observe(services, plan, poll)
 
 
-def start(services: Services, plan: ScriptPlan, _: PollState) -> Started:
+def start(services: Services, plan: ScriptPlan, poll: PollState) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
     name = names.run_command(plan.name, plan.image.attempt)
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
-    body = bodies.run_command(plan, scripts.assemble(plan.step), name, _protected(services, plan))
+    body = bodies.run_command(
+        plan, scripts.assemble(plan.step), name, _protected(services, plan, poll)
+    )
     return sdk.send(calls.begin_create_or_update, *_path(plan), body)
 
 
-def _protected(services: Services, plan: ScriptPlan) -> dict[str, str]:
-    """The text of the owner's step: only Azure and the builder get it."""
+def _protected(services: Services, plan: ScriptPlan, poll: PollState) -> dict[str, str]:
+    """The text of the owner's step, or the address of its files: only Azure and the builder get
+    them.
+    """
     step = plan.own
     if step is None or step.upload is None:
         return {}
+    if step.is_archive:
+        until = datetime.fromisoformat(poll.now) + timedelta(hours=_READABLE_HOURS)
+        return {"OWN_URL": services.outbox.context_url(step.upload, until)}
     text = services.outbox.get_context(step.upload)
     return {"OWN_SCRIPT": base64.b64encode(text).decode()}
 

@@ -45,6 +45,9 @@ class MemoryOutbox:
             raise ResourceNotFoundError("The specified blob does not exist.")
         return self.contexts[name]
 
+    def context_url(self, name: str, until: datetime) -> str:
+        return f"https://batchprep.blob.core.windows.net/{name}?se={until:%s}&sig=a-signature"
+
     def has_context(self, name: str) -> bool:
         return name in self.contexts
 

@@ -226,6 +226,7 @@ ROUTES = [
         handler="contexts.upload_context",
         role=Role.BUILDER,
         uploads="application/gzip",
+        query="UploadQuery",
         answers={201: "ContextStored"},
         errors=(400,),
     ),

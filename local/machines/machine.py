@@ -95,7 +95,8 @@ class Machine:
         (self.home / "registry.json").write_text(json.dumps(table))
         metadata = {"vmSize": surroundings.vm_size, "identities": list(surroundings.identities)}
         (self.home / "metadata.json").write_text(json.dumps(metadata))
-        names = " ".join(sorted({*_PUBLIC_HOSTS, *hosts}))
+        sites = {site.name for site in (self.home / "sites").glob("*")}
+        names = " ".join(sorted({*_PUBLIC_HOSTS, *hosts, *sites}))
         (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{network.SERVERS} {names}\n")
 
     # --- power -----------------------------------------------------------------------------

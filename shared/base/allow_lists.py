@@ -34,6 +34,9 @@ class AllowLists(BaseModel):
     allowed_git_hosts: str | None = _list(
         "ALLOWED_GIT_HOSTS", "hosts of git sources", "*.example.org"
     )
+    allowed_script_hosts: str | None = _list(
+        "ALLOWED_SCRIPT_HOSTS", "hosts of own steps (`image.steps[].url`)", "*.example.org"
+    )
     allowed_subnets: str | None = _list(
         "ALLOWED_SUBNETS", "ids of subnets", "*/virtualNetworks/team/*"
     )

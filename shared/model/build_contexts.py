@@ -62,14 +62,14 @@ class _Bounded:
             pass
 
 
-def problems(packed: bytes) -> list[Problem]:
-    """Why this is no context; empty if it is one."""
+def problems(packed: bytes, *, needs_dockerfile: bool = True) -> list[Problem]:
+    """Why this is no context; empty if it is one. The files of an own step need no Dockerfile."""
     if len(packed) > PACKED_MAX:
         return [_problem(f"a context is a tar.gz of at most {PACKED_MAX // 1024**2} MiB")]
     unpacked = _Bounded(packed)
     found: list[str] = []
     try:
-        found = _of_members(unpacked)
+        found = _of_members(unpacked, needs_dockerfile)
         unpacked.read_to_end()
     except _Refused as refused:
         found.append(str(refused))
@@ -78,7 +78,7 @@ def problems(packed: bytes) -> list[Problem]:
     return [_problem(text) for text in found[:_PROBLEMS_MAX]]
 
 
-def _of_members(unpacked: _Bounded) -> list[str]:
+def _of_members(unpacked: _Bounded, needs_dockerfile: bool) -> list[str]:
     found: list[str] = []
     has_dockerfile = False
     with tarfile.open(fileobj=unpacked, mode="r:") as archive:  # type: ignore[call-overload]
@@ -91,7 +91,7 @@ def _of_members(unpacked: _Bounded) -> list[str]:
             has_dockerfile |= is_file and member.name.removeprefix("./") == _DOCKERFILE
     if unpacked.last.strip(b"\0"):  # tarfile takes a header that it cannot read for the end
         found.append("it is no whole tar.gz: a header is damaged or cut off")
-    elif not has_dockerfile:
+    elif needs_dockerfile and not has_dockerfile:
         found.append(f"it holds no {_DOCKERFILE} at its root")
     return found
 

@@ -48,6 +48,7 @@ def _list_problems(request: Build, settings: Settings) -> Iterator[Problem]:
         "ALLOWED_VM_SIZES": (settings.allowed_vm_sizes, _sizes(request)),
         "ALLOWED_REGISTRIES": (settings.allowed_registries, _registries(request)),
         "ALLOWED_GIT_HOSTS": (settings.allowed_git_hosts, _git_hosts(request)),
+        "ALLOWED_SCRIPT_HOSTS": (settings.allowed_script_hosts, _script_hosts(request)),
         "ALLOWED_SUBNETS": (settings.allowed_subnets, request.subnets()),
         "ALLOWED_IDENTITIES": (settings.allowed_identities, request.identities()),
     }
@@ -91,6 +92,13 @@ def _sizes(request: Build) -> dict[str, str | None]:
 def _registries(request: Build) -> dict[str, str | None]:
     registry = request.image.registry
     return {"image.registry.name": registry.name if registry else None}
+
+
+def _script_hosts(request: Build) -> dict[str, str | None]:
+    return {
+        f"image.steps[{index}].url": (urlsplit(step.url).hostname or "") if step.url else None
+        for index, step in enumerate(request.image.steps)
+    }
 
 
 def _git_hosts(request: Build) -> dict[str, str | None]:

@@ -78,3 +78,13 @@ class ImageQuery(Query):
         default=None,
         description="The gallery's resource group, where galleries of one name are in several.",
     )
+
+
+class UploadQuery(Query):
+    """What an upload is for."""
+
+    purpose: Literal["build", "step"] = Field(
+        default="build",
+        description="`build`: the source of a container build, with a Dockerfile; `step`: the "
+        "files of a step of an image (`image.steps`).",
+    )

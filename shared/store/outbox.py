@@ -64,6 +64,15 @@ class Outbox:
         return bool(container.get_blob_client(name).exists())
 
     @outage.noticed
+    def context_url(self, name: str, until: datetime) -> str:
+        """An address from which what `put_context` stored can be read until then. It is a secret.
+        The time is that of the app, which the storage may know as another one.
+        """
+        scale = self._config.time_scale
+        until = scale.real_time(until) if scale else until
+        return storage.signed_url(self._config.storage, names.CONTEXTS_CONTAINER, name, until)
+
+    @outage.noticed
     def contexts_before(self, moment: datetime) -> list[str]:
         """The contexts that were uploaded earlier."""
         from azure.core.exceptions import ResourceNotFoundError

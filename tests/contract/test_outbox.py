@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,6 +89,22 @@ def test_an_app_that_may_not_make_it_leaves_it_to_a_person(storage_account: Acco
     outbox = Outbox(settings.load(SETTINGS | {"AzureWebJobsStorage": stranger}))
     outbox.prepare_logs(f"{storage_account.blobs}/step-logs")
     assert containers(storage_account) == []
+
+
+def test_a_signed_address_reads_one_upload_for_a_while(outbox: Outbox) -> None:
+    """The builder needs no right of its own, and gets none to anything else."""
+    now = datetime.now(UTC)
+    outbox.put_context("contexts/1.tar.gz", b"one")
+    address = outbox.context_url("contexts/1.tar.gz", now + timedelta(hours=1))
+    with urllib.request.urlopen(address) as answer:
+        assert answer.read() == b"one"
+    outbox.put_context("contexts/2.tar.gz", b"two")
+    late = outbox.context_url("contexts/1.tar.gz", now - timedelta(hours=1))
+    for refused in (address.replace("1.tar.gz", "2.tar.gz"), late):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(refused)
+        assert error.value.code == 403
+        error.value.close()
 
 
 def test_what_is_too_old_is_removed(outbox: Outbox, storage_account: Account) -> None:

@@ -6,7 +6,10 @@ import datetime as dt
 import http.server
 import ipaddress
 import json
+import os
+import ssl
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -85,6 +88,30 @@ def test_tables_queue_and_blobs_are_opened_as_the_identity(
     assert asked_for == {identity}
 
 
+def test_an_identity_signs_the_address_of_an_upload(
+    account: azurite.Account, asked_for: set[str]
+) -> None:
+    """With a key that the storage gives it for that."""
+    config = settings.load(
+        {
+            "AZURE_SUBSCRIPTION_ID": "s",
+            "AzureWebJobsStorage__blobServiceUri": account.blobs,
+            "AzureWebJobsStorage__queueServiceUri": account.queues,
+            "AzureWebJobsStorage__tableServiceUri": account.tables,
+        }
+    )
+    outbox = Outbox(config)
+    outbox.put_context("contexts/1.tar.gz", b"one")
+    address = outbox.context_url(
+        "contexts/1.tar.gz", dt.datetime.now(dt.UTC) + dt.timedelta(hours=6)
+    )
+
+    assert "skoid=" in address  # the signature is an identity's
+    trusting = ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])
+    with urllib.request.urlopen(address, context=trusting) as answer:
+        assert answer.read() == b"one"
+
+
 def identity_endpoint(seen: set[str]) -> type[http.server.BaseHTTPRequestHandler]:
     """As App Service: https://learn.microsoft.com/azure/app-service/overview-managed-identity"""
 
@@ -114,6 +141,8 @@ def token(audience: str) -> dict[str, str]:
         "iat": now,
         "nbf": now,
         "exp": ends,
+        "oid": "00000000-0000-0000-0000-000000000002",
+        "tid": "00000000-0000-0000-0000-000000000001",
     }
     return {
         "access_token": jwt.encode(claims, "k" * 32, algorithm="HS256"),

@@ -258,7 +258,7 @@ def test_a_name_that_cannot_exist_is_not_found(built: World, route: Route, text:
         assert is_refusal(response, route, 400, "RequestRefused")
     else:
         assert is_refusal(response, route, 404, "NotFound")
-    for each in (r for r in ROUTES if r.query):
+    for each in (r for r in ROUTES if r.query and r.method == "GET"):
         query = dict.fromkeys(each.query, text)
         assert send(built, each, params=params, query=query).status_code in {200, 404}
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.packed import an_entry, tar
 from tests.world import LOGS, WITH_LOGS, World, an_image, image_only
-from triggers import builds, catalogue
+from triggers import builds, catalogue, contexts
 
 Json = dict[str, Any]
 BUSYBOX = "docker.io/library/busybox:1.36"
 TEXT = "#!/bin/bash\necho the words of the owner\n"
-COMMANDS = "Microsoft.Compute/virtualMachines/runCommands"
 SHA = "5e" * 32
 STEP = "image.steps[0]"
 URL = "https://a.example.org/x"
 VAULT = "https://keys.vault.azure.net/secrets/a"
+FILES = gzip.compress(tar(an_entry("bin/setup.sh", b"true")), mtime=0)
+STEPS = "http://app/api/contexts?purpose=step"
 TAR = f"contexts/{'a' * 32}.tar.gz"
 
 
@@ -209,6 +212,54 @@ def test_a_plan_shows_the_steps_and_stores_nothing(world: World) -> None:
     assert names.index("install") < names.index("own_setup") < names.index("restart_after_setup")
     assert plan["blockers"] == []
     assert world.outbox.contexts == {}
+
+
+# -- uploads --------------------------------------------------------------------------------------
+
+
+def uploaded(world: World) -> str:
+    answer = world.ask(contexts.upload_context, FILES, STEPS)
+    assert answer.status == 201, answer.body
+    return str(answer.body["context"])
+
+
+def test_the_files_of_a_step_need_no_dockerfile(world: World) -> None:
+    """Those of a container build do; all else is looked at in the same way."""
+    assert world.ask(contexts.upload_context, FILES).status == 400
+    assert world.ask(contexts.upload_context, FILES, STEPS).status == 201
+    outside = gzip.compress(tar(an_entry("../setup.sh", b"true")))
+    assert world.ask(contexts.upload_context, outside, STEPS).status == 400
+
+
+def test_the_files_of_an_upload_are_read_from_a_signed_address(tmp_path: Path) -> None:
+    """The signature is in no record and no history; the checksum is the upload's name."""
+    world = World(hub=tmp_path / "hub")
+    step = a_step(inline=None, upload=uploaded(world), run="bin/setup.sh", destination="/opt/app")
+    build = world.build(with_steps({n: part for n, part in step.items() if part is not None}))
+
+    assert build["state"] == "succeeded", build["error"]
+    kept = json.dumps(world.table_service.dump(), default=str).encode()
+    kept += b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert kept.count(b"own_setup") > 5
+    assert b"a-signature" not in kept
+
+
+def test_an_upload_that_is_gone_is_a_blocker(world: World) -> None:
+    """Before anything is made."""
+    step = {"name": "setup", "upload": TAR, "run": "a.sh"}
+    build = world.build(with_steps(step))
+    [problem] = build["error"]["details"]
+    assert (problem["field"], problem["code"]) == ("image.steps[0].upload", "ContextNotFound")
+
+
+def test_the_same_upload_has_the_same_name(world: World) -> None:
+    """A sweep leaves it for as long as a build on record needs it."""
+    step = {"name": "setup", "upload": uploaded(world), "destination": "/opt/app"}
+    assert uploaded(world) == step["upload"]
+    world.build(with_steps(step))
+    world.engine.advance(40 * 86400)
+    world.sweep()
+    assert list(world.outbox.contexts) == [step["upload"]]
 
 
 # -- what is refused ------------------------------------------------------------------------------

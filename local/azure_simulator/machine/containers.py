@@ -33,6 +33,8 @@ class Order:
     script: str
     environment: Mapping[str, str]
     images: tuple[str, ...]
+    files: Mapping[str, bytes]
+    """What https serves in the machine, by `HOST/PATH`."""
     identities: tuple[str, ...]
     user: str
     seals: bool
@@ -181,6 +183,10 @@ class Container:
     def _add_around(self, order: Order) -> None:
         """What one script finds around it, others that run beside it find, too."""
         with self._lock:
+            for place, data in order.files.items():
+                file = self._machine.home / "sites" / place
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
             images = {
                 **self._around.images,
                 **dict.fromkeys(order.images, container_images.DEFAULT),

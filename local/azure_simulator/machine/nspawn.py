@@ -20,6 +20,8 @@ import hashlib
 import json
 import pathlib
 import threading
+import urllib.parse
+import urllib.request
 import uuid
 
 from local.azure_simulator import durations, model
@@ -41,6 +43,8 @@ _OLD_ACTION = "#action"
 _OWN, _OF_IMAGE = "machine", "disk"
 _MACHINES_MAX = 16
 """Beyond that many at once further ones stay scripted: each takes some 150 MiB of memory."""
+_STORAGE_HOST = "uploads.blob.core.windows.net"
+_DOWNLOAD_SECONDS_MAX = 30
 _SEAL_DELAY_SECONDS = "1"
 """The result is kept outside the machine, nobody needs time to fetch it."""
 
@@ -88,12 +92,14 @@ class NspawnMachine(scripted.ScriptedMachine):
             return super().run(run)  # the machine must not seal itself
         if seals:
             environment["SEAL_DELAY_SECONDS"] = _SEAL_DELAY_SECONDS
+        files = _uploaded(environment)
         self._container(run.vm).start(
             containers.Order(
                 name=_name(run),
                 script=share.script,
                 environment=environment,
                 images=_images(run),
+                files=files,
                 identities=_identities(run),
                 user=str(run.vm["user"]),
                 seals=seals,
@@ -212,6 +218,20 @@ def _images(run: interface.ScriptRun) -> tuple[str, ...]:
         host = "registry-1.docker.io" if name.is_on_docker_hub else name.registry
         found.append(f"{host}/{name.repository}:{name.tag}")
     return tuple(found)
+
+
+def _uploaded(environment: dict[str, str]) -> dict[str, bytes]:
+    """What the step downloads from storage on this computer, which a machine cannot reach: it gets
+    the address of a storage account in its place.
+    """
+    address = urllib.parse.urlsplit(environment.get("OWN_URL", ""))
+    if address.hostname != "127.0.0.1":
+        return {}
+    with urllib.request.urlopen(address.geturl(), timeout=_DOWNLOAD_SECONDS_MAX) as answer:  # noqa: S310
+        data = answer.read()
+    place = f"{_STORAGE_HOST}{address.path}"
+    environment["OWN_URL"] = f"https://{place}?{address.query}"
+    return {place: data}
 
 
 def _identities(run: interface.ScriptRun) -> tuple[str, ...]:
