@@ -66,6 +66,7 @@ def _built(plan: ImagePlan, observed: Json) -> BuilderReady:
         size=resource_state.properties(observed)["hardwareProfile"]["vmSize"],
         base=plan.base,
         expires_at=observed["tags"].get(names.TAG_EXPIRES, plan.tags[names.TAG_EXPIRES]),
+        identity_client_id=plan.identity_client_id,
     )
 
 

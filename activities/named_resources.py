@@ -1,6 +1,4 @@
-"""Whether what a request names can be had or is there: global names, subnets, identities,
-uploaded contexts.
-"""
+"""Whether what a request names can be had or is there: names, subnets, identities, uploads."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from shared.azure import sdk
 from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
-from shared.engine.activity import Services
+from shared.engine.activity import Json, Services
 from shared.model import own_steps
 from shared.model.plans import AccountPlan, ImagePlan, PoolPlan, RegistryPlan
 from shared.model.pool_parts import ApplicationPackage
@@ -33,16 +31,18 @@ def account_problem(services: Services, account: AccountPlan) -> Problem | None:
 
 
 def check_image(services: Services, image: ImagePlan) -> Findings:
-    """The registry's name and what the build would overwrite there, the builder's subnet, the
-    uploads.
+    """The registry's name and what the build would overwrite there, the builder's identity and
+    subnet, the uploads.
     """
     registry = _check_registry(services, image.registry) if image.registry else Findings()
-    found: list[Problem | None] = [*_upload_problems(services, image)]
+    client, unknown = _identity(services, image)
+    found: list[Problem | None] = [*_upload_problems(services, image), unknown]
     if not image.own_network:
         found.append(
             _subnet_problem(services, "image.outbound.subnetId", image.outbound, image.location)
         )
-    return replace(registry, blockers=registry.blockers + [each for each in found if each])
+    blockers = registry.blockers + [each for each in found if each]
+    return replace(registry, blockers=blockers, identity_client_id=client)
 
 
 def _check_registry(services: Services, registry: RegistryPlan) -> Findings:
@@ -64,6 +64,16 @@ def _registry_name_problem(services: Services, registry: RegistryPlan) -> Proble
         f"name is not free: {answer.get('message') or answer.get('reason')}. Give another name"
     )
     return Problem(field="image.registry.name", code="NameTaken", message=message)
+
+
+def _identity(services: Services, image: ImagePlan) -> tuple[str | None, Problem | None]:
+    """The client id of the identity that the request names, or why it cannot be had."""
+    if image.identity_id is None:
+        return None, None
+    found = _find_identity(services, "image.identity", image.identity_id)
+    if isinstance(found, Problem):
+        return None, found
+    return str(found["properties"]["clientId"]), None
 
 
 def _upload_problems(services: Services, image: ImagePlan) -> list[Problem]:
@@ -98,11 +108,16 @@ def pool_problems(services: Services, pools: list[PoolPlan]) -> list[Problem]:
 
 
 def _identity_problem(services: Services, field: str, identity: str) -> Problem | None:
+    found = _find_identity(services, field, identity)
+    return found if isinstance(found, Problem) else None
+
+
+def _find_identity(services: Services, field: str, identity: str) -> Json | Problem:
     parts = identity.split("/")
     group, name = parts[4], parts[-1]
     found = sdk.fetch(services.azure.identities.user_assigned_identities.get, group, name)
     if found is not None:
-        return None
+        return found
     message = f"there is no identity {name} in resource group {group}"
     return Problem(field=field, code="IdentityNotFound", message=message)
 

@@ -253,6 +253,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
         warnings=support.system_ends_soon(plan, today) + named.warnings,
         sizes=usable,
         gpus=gpus,
+        identity_client_id=named.identity_client_id,
     )
 
 

@@ -16,12 +16,13 @@ from shared.model import simulation_marks
 from shared.model.plans import ScriptPlan
 from shared.model.results import ScriptResult
 
+_OWN_STEP = "own_step"  # runs each of the owner's
 _READABLE_HOURS = 6  # an upload, from the start of the script that reads it
 
 
 def _path(plan: ScriptPlan) -> tuple[str, str, str]:
     vm = names.builder_vm(plan.image.build_id)
-    return plan.image.resource_group, vm, names.run_command(plan.name, plan.image.attempt)
+    return plan.image.resource_group, vm, names.run_command(plan.step, plan.image.attempt)
 
 
 def observe(services: Services, plan: ScriptPlan, _: PollState) -> Json | None:
@@ -42,12 +43,11 @@ def _observe_later(services: Services, plan: ScriptPlan, poll: PollState) -> Jso
 
 def start(services: Services, plan: ScriptPlan, poll: PollState) -> Started:
     calls = services.azure.compute.virtual_machine_run_commands
-    name = names.run_command(plan.name, plan.image.attempt)
+    name = names.run_command(plan.step, plan.image.attempt)
     if plan.image.log_container:  # a run command that cannot write its logs fails
         services.outbox.prepare_logs(plan.image.log_container)
-    body = bodies.run_command(
-        plan, scripts.assemble(plan.step), name, _protected(services, plan, poll)
-    )
+    script = scripts.assemble(_OWN_STEP if plan.own else plan.step)
+    body = bodies.run_command(plan, script, name, _protected(services, plan, poll))
     return sdk.send(calls.begin_create_or_update, *_path(plan), body)
 
 
@@ -66,7 +66,7 @@ def _protected(services: Services, plan: ScriptPlan, poll: PollState) -> dict[st
 
 
 def _subject(plan: ScriptPlan) -> str:
-    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.name, plan.image.attempt)}"
+    return f"{plan.image.vm_id}/runCommands/{names.run_command(plan.step, plan.image.attempt)}"
 
 
 # instanceView.executionState → whether the script has ended
@@ -96,7 +96,7 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
         return Fail(failure=_no_result(plan, view, exit_code))
     if not result.get("ok") or exit_code != 0:
         failure = script_exits.failure(
-            step=plan.name,
+            step=plan.step,
             resource=_subject(plan),
             exit_code=int(result.get("exitCode") or exit_code),
             message=str(result.get("message") or ""),
@@ -116,7 +116,7 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
     return Failure(
         code="ScriptFailed",
         kind=Kind.SCRIPT,
-        message=f"Script '{plan.name}' ended with {exit_code}, without a result. {said}".strip(),
+        message=f"Script '{plan.step}' ended with {exit_code}, without a result. {said}".strip(),
         resource=_subject(plan),
         azure_code=str(view.get("executionState") or ""),
         next_action="Keep the VM (keepVm) and read /var/log/batch-prep on it.",
@@ -127,7 +127,7 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
 def _log_url(plan: ScriptPlan) -> str | None:
     if not plan.image.log_container:
         return None
-    name = names.run_command(plan.name, plan.image.attempt)
+    name = names.run_command(plan.step, plan.image.attempt)
     return names.script_log(plan.image.log_container, plan.image.build_id, name)
 
 

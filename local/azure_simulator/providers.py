@@ -15,6 +15,7 @@ from local.azure_simulator import (
     control,
     entra,
     identity,
+    key_vaults,
     network,
     resources,
     retail_prices,
@@ -35,5 +36,6 @@ MODULES: Sequence[context.Provider] = (
     container_registry,
     storage_accounts,
     storage_contents,
+    key_vaults,
     retail_prices,
 )

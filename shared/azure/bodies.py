@@ -120,8 +120,11 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
 
 
 def _builder_identity(plan: ImagePlan) -> Json | None:
-    """Whom the builder acts as: to pull from the registry, and to append its logs."""
-    assigned = [i for i in (plan.pull_identity_id, plan.log_identity_id) if i]
+    """Whom the builder acts as: to pull from the registry, to append its logs, and as the owner of
+    the request wants. Azure takes each identity once, in any case of its id.
+    """
+    named = (plan.pull_identity_id, plan.log_identity_id, plan.identity_id)
+    assigned = list({i.lower(): i for i in reversed(named) if i}.values())[::-1]
     kinds = ["UserAssigned"] if assigned else []
     if plan.log_container and not plan.log_identity_id:  # of a build that 0.1.0 has begun
         kinds.insert(0, "SystemAssigned")

@@ -189,6 +189,12 @@ _SUBNET_ID = re.compile(
 )
 
 
+_IDENTITY_ID = re.compile(
+    rf"{_IN_GROUP}/Microsoft\.ManagedIdentity/userAssignedIdentities/(?P<identity>[a-z0-9][\w-]{{0,127}})",
+    re.IGNORECASE | re.ASCII,
+)
+
+
 def parse_image_version_id(text: str) -> dict[str, str] | None:
     """The parts of a gallery image version's id (subscription, group, gallery, definition,
     version), or None.
@@ -200,6 +206,12 @@ def parse_image_version_id(text: str) -> dict[str, str] | None:
 def parse_subnet_id(text: str) -> dict[str, str] | None:
     """The parts of a subnet's id (subscription, group, network, subnet), or None."""
     match = _SUBNET_ID.fullmatch(text)
+    return match.groupdict() if match else None
+
+
+def parse_identity_id(text: str) -> dict[str, str] | None:
+    """The parts of a user-assigned identity's id (subscription, group, identity), or None."""
+    match = _IDENTITY_ID.fullmatch(text)
     return match.groupdict() if match else None
 
 

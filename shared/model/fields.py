@@ -223,6 +223,15 @@ SubnetId = Annotated[
     ),
     StringConstraints(max_length=512),
 ]
+IdentityId = Annotated[
+    str,
+    named(
+        r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.ManagedIdentity"
+        r"/userAssignedIdentities/[A-Za-z0-9_-]+",
+        "the full resource id of a user-assigned identity",
+    ),
+    StringConstraints(max_length=512),
+]
 GitSource = Annotated[
     str,
     StringConstraints(max_length=1024),

@@ -137,13 +137,14 @@ def own(plan: ImagePlan, step: ImageStep) -> ScriptPlan:
         "OWN_DESTINATION": step.destination or "",
         "OWN_ENVIRONMENT": base64.b64encode(variables.encode()).decode(),
         "OWN_SECRETS": "\n".join(f"{name} {secret}" for name, secret in step.secrets.items()),
+        "IDENTITY_CLIENT_ID": plan.identity_client_id or "" if step.secrets else "",
         "OWN_SECONDS": str(step.timeout_minutes * 60),
         "OWN_EXIT_CODES": " ".join(str(code) for code in step.exit_codes),
         "OWN_USER": "" if step.elevated else names.BUILDER_USER,
     }
     minutes = step.timeout_minutes + AFTER_OWN_MINUTES
     return ScriptPlan(
-        image=plan, step="own_step", parameters=parameters, timeout_minutes=minutes, own=step
+        image=plan, step=step.record, parameters=parameters, timeout_minutes=minutes, own=step
     )
 
 

@@ -56,6 +56,7 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
     disk = plan.image.os_disk_gib or facts.os_disk_gib
     image = replace(plan.image, base=facts.base, size=size, other_sizes=others, os_disk_gib=disk)
+    image = replace(image, identity_client_id=facts.identity_client_id)
     return replace(plan, image=replace(image, last_good_kernel=facts.last_good_kernel))
 
 

@@ -104,6 +104,7 @@ def _plan_image(
         spot=image.spot,
         container_images=image.container_images,
         steps=image.steps,
+        identity_id=image.identity,
         registry=_plan_registry(build, image, group, location, settings),
         target_regions=_target_regions(request, location, settings),
         storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,

@@ -116,6 +116,8 @@ class ImagePlan(Wire):
     container_images: list[str]
     registry: RegistryPlan | None = None
     steps: list[ImageStep] = added([])  # the owner's
+    identity_id: str | None = None  # with which they read Key Vault
+    identity_client_id: str | None = None  # of the same, once the checks have found it
     target_regions: dict[str, int]  # region: replicas
     storage_account_type: StorageAccountType = added(StorageAccountType.STANDARD_LRS)
     end_of_life: str | None = None  # of its system: YYYY-MM-DD
@@ -192,18 +194,13 @@ class ImagePlan(Wire):
 
 
 class ScriptPlan(Wire):
-    """One script to run on the builder: that of `step`, or the owner's `own` by means of it."""
+    """One script to run on the builder: ours for `step`, or the one that runs the owner's."""
 
     image: ImagePlan
     step: str
     parameters: dict[str, str] = {}  # environment of the script
     timeout_minutes: int = 40
     own: ImageStep | None = added(None)
-
-    @property
-    def name(self) -> str:
-        """What its run command and its log are named after."""
-        return self.own.record if self.own else self.step
 
 
 class VersionPlan(Wire):

@@ -28,14 +28,6 @@ PublicUrl = Annotated[
     str, StringConstraints(max_length=2048), Checked(_public_url, r"https://[^?#@\s]+")
 ]
 _IN_GROUP = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
-IdentityId = Annotated[
-    str,
-    named(
-        rf"{_IN_GROUP}/Microsoft\.ManagedIdentity/userAssignedIdentities/[A-Za-z0-9_-]+",
-        "the full resource id of a user-assigned identity",
-    ),
-    StringConstraints(max_length=512),
-]
 RelativePath = Annotated[
     str,
     StringConstraints(max_length=255),

@@ -19,7 +19,7 @@ Elevation = Annotated[Literal["NonAdmin", "Admin"], fields.in_any_case("NonAdmin
 class IdentityReference(Request):
     """A user-assigned identity, which the pool is given as well."""
 
-    resource_id: pool_fields.IdentityId
+    resource_id: fields.IdentityId
 
 
 # -- the start task and its users -----------------------------------------------------------------
@@ -115,7 +115,7 @@ class PoolIdentity(Request):
     """Existing user-assigned identities that tasks on the nodes may act as."""
 
     type: Literal["UserAssigned"] = "UserAssigned"
-    user_assigned_identities: dict[pool_fields.IdentityId, NoMembers] = Field(
+    user_assigned_identities: dict[fields.IdentityId, NoMembers] = Field(
         min_length=1, max_length=20
     )
 

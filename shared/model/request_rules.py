@@ -28,7 +28,7 @@ def problems_of(build: Build) -> list[Problem]:
         *_system_problems(build),
         *_image_problems(build),
         *_software_problems(build.image),
-        *own_steps.problems(build.image.steps, has_identity=False),
+        *own_steps.problems(build.image.steps, has_identity=build.image.identity is not None),
         *_pool_problems(build),
         *_version_problems(build),
         *_id_problems(build),
@@ -77,6 +77,7 @@ _OF_BUILDERS = (
     "container_images",
     "registry",
     "steps",
+    "identity",
     "target_regions",
     "os_disk_size_gib",
     "storage_account_type",
@@ -206,6 +207,10 @@ def _id_problems(build: Build) -> list[Problem]:
     if id_ and names.parse_image_version_id(id_) is None:
         message = "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0)"
         found.append(Problem(field="image.id", code="InvalidName", message=message))
+    for field, identity in build.identities().items():
+        if names.parse_identity_id(identity) is None:
+            message = "give the full id of an identity (/subscriptions/.../NAME)"
+            found.append(Problem(field=field, code="InvalidName", message=message))
     for field, subnet in build.subnets().items():
         if names.parse_subnet_id(subnet) is None:
             message = "give the full id of a subnet (/subscriptions/.../subnets/NAME)"

@@ -124,6 +124,7 @@ class Image(Request):
     steps: list[own_steps.ImageStep] = Field(
         default=[], max_length=own_steps.STEPS_MAX, exclude_if=lambda steps: not steps
     )
+    identity: fields.IdentityId | None = None
     target_regions: list[TargetRegion] = Field(default=[], max_length=20)
     storage_account_type: StorageAccountType | None = Field(default=None, strict=False)
     os_disk_size_gib: int | None = Field(default=None, ge=64, le=2048, alias="osDiskSizeGiB")
@@ -156,8 +157,9 @@ class Build(Request):
         return {field: id_ for field, id_ in fields_.items() if id_}
 
     def identities(self) -> dict[str, str]:
-        """The ids of the identities that its pools name, by field."""
-        return {
+        """The ids of the identities that its image and its pools name, by field."""
+        of_image = {"image.identity": self.image.identity} if self.image.identity else {}
+        return of_image | {
             f"pools[{i}].{field}": id_
             for i, pool in enumerate(self.pools)
             for field, id_ in pool.identities()

@@ -33,6 +33,7 @@ class Findings(Wire):
     image: ImageRecord | None = None  # the existing image to use
     gpus: dict[str, int] = {}  # by lower-case size; see plans.ImagePlan
     endpoint: str | None = None  # of the Batch account, if that exists
+    identity_client_id: str | None = None  # of the identity that the request names
 
 
 class BuildBegun(Wire):
@@ -78,6 +79,7 @@ class BuilderReady(Wire):
     size: str
     base: BaseImage | None = None  # None: recorded by a version that did not keep it
     expires_at: str | None = None
+    identity_client_id: str | None = None  # of the identity that the request names
 
 
 class BuilderKept(Wire):

@@ -37,6 +37,7 @@ def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
     assert builder.expires_at is not None
     tags = {**plan.image.tags, names.TAG_EXPIRES: builder.expires_at}
     image = replace(plan.image, base=builder.base, tags=tags)
+    image = replace(image, identity_client_id=builder.identity_client_id)
     if not is_sealed(earlier):
         image = replace(image, attempt=earlier.outcome.attempt + 1)
     return replace(plan, image=image)

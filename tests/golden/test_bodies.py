@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from shared.azure import batch_bodies, bodies
 from shared.base import settings
 from shared.base.wire import replace
-from shared.model import parsing, plan_updates, planning
+from shared.model import image_scripts, parsing, plan_updates, planning
 from shared.model.outcomes import ImageRecord, PreloadedImage
-from shared.model.plans import BaseImage, ScriptPlan
+from shared.model.own_steps import ImageStep
+from shared.model.plans import BaseImage, ImagePlan, ScriptPlan
 from shared.model.pool_request import Pool
 from shared.model.requests import SecurityType
 from tests.world import SETTINGS
@@ -199,6 +200,10 @@ BASE = BaseImage(
     version="24.04.202611010",
     generation="V2",
 )
+IDENTITIES = (
+    f"/subscriptions/{CONFIG.subscription_id}/resourceGroups/operations/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities"
+)
 TAGS = {"batch-prep-build": "b", "batch-prep-created": "c", "batch-prep-expires": "e"}
 
 
@@ -233,6 +238,7 @@ def cases() -> dict[str, Any]:
     dev, auto, other = (plan_updates.with_image(pool, record) for pool in plan.pools)
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
+        **own_cases(image),
         "public_ip": bodies.public_ip(image),
         "nat_gateway": bodies.nat_gateway(image, image.public_ip_id),
         "network": bodies.network(image, image.nat_gateway_id),
@@ -255,6 +261,27 @@ def cases() -> dict[str, Any]:
         "pool_other": batch_bodies.pool(other, "COMMAND"),
         "pool_expired": batch_bodies.expired("b"),
         "verification_tasks": batch_bodies.verification_tasks(dev, 2),
+    }
+
+
+def own_cases(image: ImagePlan) -> dict[str, Any]:
+    """What the owner of a request adds: an identity, and steps."""
+    identity = f"{IDENTITIES}/reader"
+    step = ImageStep(
+        name="setup",
+        inline="#!/bin/bash\ntrue\n",
+        environment={"MODE": "fast"},
+        secrets={"KEY": "https://keys.vault.azure.net/secrets/deploy"},
+        exit_codes=[0, 3],
+        elevated=False,
+    )
+    with_identity = replace(image, identity_id=identity, identity_client_id="client")
+    own = image_scripts.own(replace(image, identity_client_id="client"), step)
+    return {
+        "builder_vm_with_identity": bodies.builder_vm(with_identity, "ssh-rsa KEY"),
+        "run_command_own": bodies.run_command(
+            own, "#!/bin/bash\n", "own-setup-1", {"OWN_SCRIPT": "dHJ1ZQo="}
+        ),
     }
 
 

@@ -22,18 +22,25 @@ CASES = [
     ("ALLOWED_VM_SIZES", "*_NC*", "standard_d2*, *_NC*", {"pools[0].vmSize"}),
     ("ALLOWED_REGISTRIES", "other", "my*", {"image.registry.name"}),
     ("ALLOWED_GIT_HOSTS", "github.com", "*.example.org", {"image.registry.build.source"}),
+    (
+        "ALLOWED_IDENTITIES",
+        "*/userassignedidentities/i",
+        "*/userassignedidentities/*",
+        {"image.identity"},
+    ),
     ("ALLOWED_SCRIPT_HOSTS", "github.com", "*.example.org", {"image.steps[0].url"}),
     ("ALLOWED_SUBNETS", "*/other/*", "*/virtualnetworks/n/*", {"pools[0].subnetId"}),
     (
         "ALLOWED_IDENTITIES",
-        "*/team-*",
-        "*/userassignedidentities/i",
+        "*/userassignedidentities/reader",
+        "*/userassignedidentities/*",
         {"pools[0].identity.userAssignedIdentities[0]"},
     ),
 ]
+READER = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
 STEP = {"name": "setup", "url": "https://files.example.org/setup.sh", "sha256": "5e" * 32}
 REQUEST = a_request(
-    image=an_image(registry={"name": "myregistry", "build": SOURCE}, steps=[STEP]),
+    image=an_image(registry={"name": "myregistry", "build": SOURCE}, steps=[STEP], identity=READER),
     batchAccount={"name": "mybatch12345"},
     pools=[a_pool("dev", subnetId=SUBNET, identity={"userAssignedIdentities": {IDENTITY: {}}})],
 )

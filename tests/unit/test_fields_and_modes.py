@@ -49,6 +49,8 @@ IMAGE: dict[str, Any] = {
     "spot": True,
     "containerImages": ["docker.io/library/busybox:1.36"],
     "registry": {"name": "imagesregistry1"},
+    "identity": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/reader",
     "steps": [{"name": "setup", "inline": "true"}],
     "targetRegions": [{"name": "westeurope"}],
     "osDiskSizeGiB": 128,

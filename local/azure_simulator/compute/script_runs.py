@@ -24,6 +24,7 @@ from local.azure_simulator import (
     arm,
     context,
     durations,
+    key_vaults,
     model,
     output_blobs,
     resource_ids,
@@ -254,6 +255,7 @@ def _script_run(azure: context.Azure, run: store.Resource) -> interface.ScriptRu
         fault=run.state.get("fault"),
         spent=azure.now - run.state.get("began", azure.now),
         pull=pull_from(azure, vm, environment),
+        read_secret=secrets_for(azure, vm, environment),
     )
 
 
@@ -281,6 +283,20 @@ def pull_from(
         return interface.PulledImage(digest=found.digest, size_bytes=found.size_bytes)
 
     return pull
+
+
+def secrets_for(
+    azure: context.Azure, vm: store.Resource, environment: Mapping[str, str]
+) -> interface.ReadSecret:
+    """Reading Key Vault from inside a machine: with the identity that was named, if it has it."""
+    attached = (vm.document.get("identity") or {}).get("userAssignedIdentities") or {}
+    client = environment.get("IDENTITY_CLIENT_ID", "")
+    principals = [str(i["principalId"]) for i in attached.values() if i.get("clientId") == client]
+
+    def read(address: str) -> str:
+        return key_vaults.read(azure, principals, address)
+
+    return read
 
 
 def _script(run: store.Resource) -> str:

@@ -37,6 +37,22 @@ def pull_nothing(reference: str) -> PulledImage:
     raise PullRefused(f"{reference}: no registry is reachable", is_login=False)
 
 
+class SecretRefused(Exception):  # noqa: N818 - an answer of Key Vault, not an error of ours
+    """A secret cannot be read: Key Vault's status, or 0 where there is no such vault."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+ReadSecret = Callable[[str], str]
+"""The value of a secret by its address, as read from inside this machine; raises SecretRefused."""
+
+
+def read_nothing(address: str) -> str:  # noqa: ARG001 - as of every reader
+    raise SecretRefused(0)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ScriptRun:
     """One run of one script as root."""
@@ -52,6 +68,7 @@ class ScriptRun:
     spent: float = 0.0
     """Seconds since it began."""
     pull: Pull = pull_nothing
+    read_secret: ReadSecret = read_nothing
     imagined: model.JsonObject | None = None
     """Of a step that is not in `steps`: the data of its result, as one would find it there."""
 

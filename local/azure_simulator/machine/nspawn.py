@@ -15,6 +15,7 @@ simulator, and boot when needed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -92,7 +93,7 @@ class NspawnMachine(scripted.ScriptedMachine):
             return super().run(run)  # the machine must not seal itself
         if seals:
             environment["SEAL_DELAY_SECONDS"] = _SEAL_DELAY_SECONDS
-        files = _uploaded(environment)
+        files = {**_uploaded(environment), **_secrets(run)}
         self._container(run.vm).start(
             containers.Order(
                 name=_name(run),
@@ -232,6 +233,17 @@ def _uploaded(environment: dict[str, str]) -> dict[str, bytes]:
     place = f"{_STORAGE_HOST}{address.path}"
     environment["OWN_URL"] = f"https://{place}?{address.query}"
     return {place: data}
+
+
+def _secrets(run: interface.ScriptRun) -> dict[str, bytes]:
+    """Key Vault's answers for the secrets that the step may read; the others are not there."""
+    found = {}
+    for line in run.environment.get("OWN_SECRETS", "").splitlines():
+        _, address = line.split()
+        with contextlib.suppress(interface.SecretRefused):
+            answer = {"id": address, "value": run.read_secret(address)}
+            found[address.removeprefix("https://")] = json.dumps(answer).encode()
+    return found
 
 
 def _identities(run: interface.ScriptRun) -> tuple[str, ...]:

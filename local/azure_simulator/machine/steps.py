@@ -236,6 +236,17 @@ def own(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if script and not found.startswith(wanted):
         message = f"the file of step {name} has the checksum {found}, and should have {wanted}"
         return Done(exit_code=DOWNLOAD, message=message, phase="fetch")
+    for line in run.environment.get("OWN_SECRETS", "").splitlines():
+        variable, address = line.split()
+        try:
+            run.read_secret(address)
+        except interface.SecretRefused as refused:
+            host = address.split("/")[2]
+            why = f"curl: (22) The requested URL returned error: {refused.status}"
+            if not refused.status:
+                why = f"curl: (6) Could not resolve host: {host}"
+            message = f"secret for {variable} from {host}: {why}"
+            return Done(exit_code=SECRET, message=message, phase="secrets")
     return Done(data={"exitCode": int(run.environment["OWN_EXIT_CODES"].split()[0])})
 
 
