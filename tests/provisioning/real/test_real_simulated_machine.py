@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from local.machines import machine
 
 IMAGES = f"{builders.IMAGE}\ndocker.io/library/busybox:1.36"
 DRIVER = {"DRIVER_KIND": "datacenter-open"}
+SECRET = "hush-hush"
 SECONDS_MAX = 300
 
 
@@ -53,6 +56,7 @@ class SimulatedVm:
             environment=environment,
             vm=self.known,
             pull=lambda _: interface.PulledImage(digest="sha256:0", size_bytes=1),
+            read_secret=lambda _: SECRET,
         )
         outcome = self._executing.run(run)
         found = [] if outcome is None else [outcome]
@@ -168,6 +172,29 @@ def test_machines_made_from_an_image_leave_it_as_it_is(
     assert len({text.split()[0] for text in said}) == 2
     assert len({text.split()[1] for text in said}) == 1
     assert content_of(root) == before
+
+
+@pytest.mark.root
+def test_an_own_step_finds_the_secrets_that_its_vault_holds(
+    executing: nspawn.NspawnMachine,
+) -> None:
+    """The simulator knows who may read them; the machine asks a server for them."""
+    script = f'[[ $KEY == {SECRET} ]] && echo "the key is $KEY"\n'.encode()
+    vm = SimulatedVm(executing)
+    vm.boot()
+    result, outcome = vm.run(
+        "own_step",
+        OWN_NAME="secret",
+        OWN_SCRIPT=base64.b64encode(script).decode(),
+        OWN_SHA256=hashlib.sha256(script).hexdigest(),
+        OWN_SECONDS="60",
+        OWN_EXIT_CODES="0",
+        OWN_SECRETS="KEY https://keys.vault.azure.net/secrets/deploy",
+        IDENTITY_CLIENT_ID=builders.IDENTITY,
+    )
+    assert result["ok"], outcome.stderr
+    assert "the key is ***" in outcome.stderr
+    executing.destroy(vm.known)
 
 
 @pytest.mark.parametrize(
