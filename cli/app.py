@@ -21,6 +21,7 @@ from cli import (
     plans,
     pools,
     recipes,
+    scripts,
     submit,
 )
 from cli.client import Client
@@ -75,7 +76,7 @@ def main(context: typer.Context, **given: Any) -> None:
     for note in order.notes:
         around.say(note)
     with around.connect(typed.endpoint) as client:
-        request = submit.with_context(client, order.request)
+        request = scripts.with_files(client, submit.with_context(client, order.request))
         if typed.save_recipe:
             recipes.put(around, client, typed.save_recipe, {"enabled": True, "request": request})
         elif typed.plan:

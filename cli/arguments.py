@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli import containers, errors, existing_images, pool_arguments, request_files
+from cli import containers, errors, existing_images, pool_arguments, request_files, scripts
 from cli.flags import Flags
 from cli.metadata import ImageFile
 from cli.request_files import Mode
@@ -118,6 +118,7 @@ _NEEDS_BUILDER = (
     "--acr",
     "--docker-context",
     "--docker-image",
+    "--script",
 )
 
 
@@ -170,6 +171,7 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
         "builderVmSize": pool_arguments.full_size(builder),
         "containerImages": list(wanted.images),
         "registry": wanted.registry,
+        "steps": scripts.steps(flags.script or []),
         "osDiskSizeGiB": int(flags.os_disk_size) if flags.os_disk_size else None,
         "keepVm": flags.keep_vm or None,
         "force": flags.force or None,

@@ -89,10 +89,11 @@ class Client:
         """DELETE; raises Rejected or Unreachable."""
         return self._json("DELETE", path, repeatable=True)
 
-    def upload_context(self, packed: bytes) -> str:
-        """Store a build context (tar.gz); returns the name to put into a request."""
+    def upload_context(self, packed: bytes, purpose: str = "build") -> str:
+        """Store a build context or files of a step (tar.gz); returns its name for a request."""
         headers = {"content-type": "application/gzip"}
-        answer = self._json("POST", "contexts", repeatable=True, content=packed, headers=headers)
+        path = "contexts" if purpose == "build" else f"contexts?purpose={purpose}"
+        answer = self._json("POST", path, repeatable=True, content=packed, headers=headers)
         return str(answer["context"])
 
     def _json(self, method: str, path: str, *, repeatable: bool, **content: Any) -> Any:

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cli import errors
@@ -25,19 +25,39 @@ def pack(folder: Path, max_bytes: int = MAX_BYTES) -> bytes:
         raise errors.Refused(f"--docker-context {folder}: there is no such folder")
     if not (folder / "Dockerfile").is_file():
         raise errors.Refused(f"--docker-context {folder}: it holds no Dockerfile")
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name in _files(folder, _rules(folder)):
-            archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
-            if buffer.tell() > max_bytes:
-                break
-    packed = buffer.getvalue()
+    packed = _packed(folder, _files(folder, _rules(folder)), max_bytes)
     if len(packed) > max_bytes:
         raise errors.Refused(
             f"--docker-context {folder}: more than {max_bytes // 1024**2} MiB packed; "
             "leave files out by .dockerignore, or give a git URL"
         )
     return packed
+
+
+def pack_step(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The files of a step, a folder or one file, as gzipped tar. Raises Refused if they are too
+    large.
+    """
+    if path.is_dir():
+        packed = _packed(path, _files(path, ()), max_bytes)
+    else:
+        packed = _packed(path.parent, [path.name], max_bytes)
+    if len(packed) > max_bytes:
+        raise errors.Refused(
+            f"the step's upload {path}: more than {max_bytes // 1024**2} MiB packed"
+        )
+    return packed
+
+
+def _packed(folder: Path, files: Iterable[str], max_bytes: int) -> bytes:
+    """Somewhat more than `max_bytes` where the files are more than that."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name in files:
+            archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
+            if buffer.tell() > max_bytes:
+                break
+    return buffer.getvalue()
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -120,6 +120,16 @@ class Flags:
             "--keep-vm", panel=_IMAGE, help="Keep the builder VM, deallocated, until its expiry."
         ),
     ] = False
+    script: Annotated[
+        Many,
+        _option(
+            "--script",
+            value="[WHEN:]FILE",
+            panel=_IMAGE,
+            help="A script that the builder runs after Docker is installed; may be repeated. WHEN: "
+            "before-docker, after-docker or after-restart.",
+        ),
+    ] = None
     force: Annotated[
         Switch, _option("--force", panel=_IMAGE, help="Build although nothing changed.")
     ] = False
