@@ -8,8 +8,6 @@ that is its checksum, and the plan has the name.
 from __future__ import annotations
 
 import hashlib
-import itertools
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -18,7 +16,8 @@ from pydantic import Field, StringConstraints
 
 from shared.base.errors import Problem
 from shared.base.wire import Request, replace
-from shared.model import fields
+from shared.model import fields, secrets
+from shared.model.field_problems import impossible
 
 STEPS_MAX = 16  # Azure takes 25 run commands for a VM, and four or five are batch-prep's own
 # Of one text, in UTF-8: it travels with the run command, for which Azure names no limit.
@@ -174,7 +173,7 @@ def problems(steps: Sequence[ImageStep], *, has_identity: bool) -> list[Problem]
     for index, step in enumerate(steps):
         field = f"image.steps[{index}]"
         if step.name in seen:
-            found.append(_impossible(f"{field}.name", f"step {step.name} is named twice"))
+            found.append(impossible(f"{field}.name", f"step {step.name} is named twice"))
         seen.add(step.name)
         found += _source_problems(field, step)
         found += _text_problems(field, step)
@@ -184,7 +183,7 @@ def problems(steps: Sequence[ImageStep], *, has_identity: bool) -> list[Problem]
                 "give image.identity: the builder reads the secrets with a user-assigned identity "
                 "that has the role Key Vault Secrets User"
             )
-            found.append(_impossible(f"{field}.secrets", message))
+            found.append(impossible(f"{field}.secrets", message))
     size = sum(len(n) + len(v.encode()) for s in steps for n, v in s.environment.items())
     if size > _ENVIRONMENT_BYTES_MAX:
         message = (
@@ -195,23 +194,19 @@ def problems(steps: Sequence[ImageStep], *, has_identity: bool) -> list[Problem]
     return found
 
 
-def _impossible(field: str, message: str) -> Problem:
-    return Problem(field=field, code="Impossible", message=message)
-
-
 def _source_problems(field: str, step: ImageStep) -> list[Problem]:
     found = []
     if sum(source is not None for source in (step.inline, step.upload, step.url)) != 1:
-        found.append(_impossible(field, "give inline, upload or url, exactly one"))
+        found.append(impossible(field, "give inline, upload or url, exactly one"))
     if (step.url is None) != (step.sha256 is None):
         message = "url and sha256 belong together: nothing unproved runs as root"
-        found.append(_impossible(f"{field}.sha256", message))
+        found.append(impossible(f"{field}.sha256", message))
     if step.is_archive and not (step.run or step.destination):
         message = "say what becomes of the upload: run, destination or both"
-        found.append(_impossible(f"{field}.upload", message))
+        found.append(impossible(f"{field}.upload", message))
     if not step.is_archive:
         found += [
-            _impossible(f"{field}.{name}", "only the files of an upload (tar.gz) have it")
+            impossible(f"{field}.{name}", "only the files of an upload (tar.gz) have it")
             for name, value in (("run", step.run), ("destination", step.destination))
             if value
         ]
@@ -235,37 +230,17 @@ def _text_problems(field: str, step: ImageStep) -> list[Problem]:
     return []
 
 
-# What people call a secret, as parts of a variable's name, and how some secrets begin or look.
-_SECRET_WORDS = {
-    "password", "passwd", "passphrase", "secret", "token", "credential", "credentials", "apikey",
-    "accesskey", "accountkey", "privatekey", "connectionstring", "pat", "sas",
-}  # fmt: skip
-_SECRET_PAIRS = {("api", "key"), ("access", "key"), ("account", "key"), ("private", "key"),
-    ("connection", "string"), ("client", "secret")}  # fmt: skip
-_SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AccountKey|SharedAccessSignature)=|[?&]sig=|://[^/\s@]+:[^/\s@]+@"
-    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA[0-9A-Z]{12}|eyJ[\w-]+\.eyJ)"
-)
-
-
 def _variable_problems(field: str, step: ImageStep) -> list[Problem]:
     found = []
     for name, value in step.environment.items():
         if name in step.secrets:
             message = "the variable is among the secrets, too"
-            found.append(_impossible(f"{field}.environment.{name}", message))
-        elif _looks_secret(name, value):
+            found.append(impossible(f"{field}.environment.{name}", message))
+        elif secrets.looks_secret(name, value):
             message = (
                 "it looks like a secret, and a request is stored: keep it in Key Vault, and name "
                 "its address under secrets"
             )
             problem_field = f"{field}.environment.{name}"
-            found.append(Problem(field=problem_field, code="SecretInRequest", message=message))
+            found.append(Problem(field=problem_field, code="Secret", message=message))
     return found
-
-
-def _looks_secret(name: str, value: str) -> bool:
-    words = [word for word in name.lower().split("_") if word]
-    pairs = set(itertools.pairwise(words))
-    named = bool(_SECRET_WORDS & set(words) or _SECRET_PAIRS & pairs)
-    return bool(value) and (named or bool(_SECRET_VALUE.search(value)))

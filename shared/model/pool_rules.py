@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from shared.base.errors import Problem
-from shared.model import pool_hardware_rules
+from shared.model import pool_hardware_rules, secrets
 from shared.model.autoscale import OffHours, PendingTasks
 from shared.model.field_problems import impossible, twice
 from shared.model.pool_parts import ResourceFile, StartTask
@@ -15,13 +14,6 @@ from shared.model.pool_request import Pool
 # Pools with inter-node communication, in an account where Batch allocates the nodes:
 # https://learn.microsoft.com/azure/batch/batch-quota-limit#pool-size-limits
 _COMMUNICATING_NODES_MAX = 100
-_SECRET_NAME = re.compile(
-    r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|KEY|CREDENTIALS?|CONNECTION_?STRING|SAS)$",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(
-    r"[?&]sig=|AccountKey=|SharedAccessSignature|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]+:[^/\s@]+@"
-)
 
 
 def problems_of(pool: Pool, field: str) -> list[Problem]:
@@ -131,8 +123,7 @@ def _file_problems(file: ResourceFile, field: str) -> Iterator[Problem]:
 def _environment_problems(task: StartTask, field: str) -> Iterator[Problem]:
     yield from twice(field, [each.name for each in task.environment_settings])
     for index, each in enumerate(task.environment_settings):
-        is_secret = _SECRET_NAME.search(each.name) or _SECRET_VALUE.search(each.value)
-        if is_secret and each.value:
+        if secrets.looks_secret(each.name, each.value):
             message = (
                 "name or value look like a secret, which Azure, the app's tables and its histories "
                 "would show. Give the address of a Key Vault secret under another name, and let "

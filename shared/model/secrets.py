@@ -15,6 +15,22 @@ _NAMES = {
 }  # fmt: skip
 _UNREADABLE_MAX = 40  # characters of a text in which nothing can be found and left out
 
+# What people call a secret, at the end of a variable's name, and how some secrets begin or look.
+_SECRET_NAME = re.compile(
+    r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|CONNECTION_?STRING"
+    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|SHARED)_?KEY|(?:^|_)(?:KEY|SAS|PAT))$",
+    re.IGNORECASE,
+)
+_SECRET_VALUE = re.compile(
+    r"[?&]sig=|AccountKey=|SharedAccessSignature|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]+:[^/\s@]+@"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA[0-9A-Z]{12}|eyJ[\w-]+\.eyJ)"
+)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a variable of a request seems to hold a secret, which would be stored with it."""
+    return bool(value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value)))
+
 
 def masked(text: str) -> str:
     """A text, with URLs cut after their host."""
