@@ -10,6 +10,7 @@ type settings = {
   ALLOWED_VM_SIZES: string?
   ALLOWED_REGISTRIES: string?
   ALLOWED_GIT_HOSTS: string?
+  ALLOWED_SCRIPT_HOSTS: string?
   ALLOWED_SUBNETS: string?
   ALLOWED_IDENTITIES: string?
   AZURE_RETAIL_PRICES_ENDPOINT: string?
