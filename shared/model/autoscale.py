@@ -30,6 +30,11 @@ class OffHours(Request):
     weekdays_only: bool = True
     utc_offset_minutes: int = Field(default=0, ge=-720, le=840)
 
+    @property
+    def most(self) -> tuple[int, int]:
+        """Dedicated and spot nodes at most."""
+        return self.nodes, self.low_priority_nodes
+
     def formula(self, slots: int) -> str:  # noqa: ARG002  as the other presets
         """The text for Batch."""
         # An interval can be added to a time, not subtracted from it.
@@ -55,6 +60,11 @@ class PendingTasks(Request):
     max_nodes: Annotated[int, Field(ge=1, le=2500)]
     low_priority: bool = False
 
+    @property
+    def most(self) -> tuple[int, int]:
+        """Dedicated and spot nodes at most."""
+        return (0, self.max_nodes) if self.low_priority else (self.max_nodes, 0)
+
     def formula(self, slots: int) -> str:
         """The text for Batch. A pool that is new has no samples of its tasks yet."""
         kinds = ("LowPriority", "Dedicated") if self.low_priority else ("Dedicated", "LowPriority")
@@ -75,6 +85,11 @@ class Fixed(Request):
     preset: Literal["fixed"]
     nodes: Nodes = 1
     low_priority_nodes: Nodes = 0
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """Dedicated and spot nodes at most."""
+        return self.nodes, self.low_priority_nodes
 
     def formula(self, slots: int) -> str:  # noqa: ARG002  as the other presets
         """The text for Batch."""

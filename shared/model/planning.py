@@ -197,8 +197,7 @@ def _target_regions(request: Build, location: str, settings: Settings) -> dict[s
 
 
 def _replicas(pool: Pool) -> int:
-    nodes = 0 if pool.formula else pool.nodes + pool.low_priority_nodes
-    return support.replicas_for(nodes)
+    return support.replicas_for(sum(pool.most_nodes))
 
 
 def _account_location(request: Build, settings: Settings) -> str:

@@ -55,7 +55,7 @@ def _address_problems(pool: Pool, field: str) -> Iterator[Problem]:
         )
         yield impossible(f"{field}.provision", message)
     most = addresses * _NODES_OF_AN_ADDRESS
-    nodes = 0 if pool.formula else max(pool.nodes, pool.low_priority_nodes)
+    nodes = max(pool.most_nodes)
     if addresses and nodes > most:
         message = f"one address serves {_NODES_OF_AN_ADDRESS} nodes of a kind: {nodes} need more"
         yield impossible(f"{field}.ipAddressIds", message)

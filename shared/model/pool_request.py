@@ -94,6 +94,13 @@ class Pool(Request):
             return self.autoscale.formula(self.task_slots_per_node)
         return self.autoscale_formula
 
+    @property
+    def most_nodes(self) -> tuple[int, int]:
+        """Dedicated and spot nodes at most; none where a formula of the owner's decides."""
+        if self.autoscale:
+            return self.autoscale.most
+        return (0, 0) if self.autoscale_formula else (self.nodes, self.low_priority_nodes)
+
     def identities(self) -> list[tuple[str, str]]:
         """The fields that name identities, with their ids. Nodes get all of them."""
         found = []

@@ -32,7 +32,7 @@ def problems_of(pool: Pool, field: str) -> list[Problem]:
 def _size_problems(pool: Pool, field: str) -> Iterator[Problem]:
     if pool.vm_size and pool.vm_sizes:
         yield impossible(f"{field}.vmSizes", "give vmSize or vmSizes")
-    nodes = pool.nodes + pool.low_priority_nodes
+    nodes = sum(pool.most_nodes)
     if pool.inter_node_communication and nodes > _COMMUNICATING_NODES_MAX:
         message = f"Batch allows it for {_COMMUNICATING_NODES_MAX} nodes at most, not {nodes}"
         yield impossible(f"{field}.interNodeCommunication", message)

@@ -266,6 +266,14 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "publicIPAddressConfiguration.ipAddressIds",
         "Impossible",
     ),
+    "more nodes of a preset than may communicate": (
+        {
+            "interNodeCommunication": True,
+            "autoscale": {"preset": "pendingTasks", "maxNodes": 101},
+        },
+        "interNodeCommunication",
+        "Impossible",
+    ),
     "few ports": (
         an_endpoint(frontendPortRangeEnd=1010),
         "endpointConfiguration.inboundNatPools[0].frontendPortRangeEnd",
