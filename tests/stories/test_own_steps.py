@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from shared.model import image_scripts, parsing, planning
 from tests.packed import an_entry, tar
-from tests.world import LOGS, WITH_LOGS, World, an_image, image_only
+from tests.world import CONFIG, LOGS, WITH_LOGS, World, an_image, image_only
 from triggers import builds, catalogue, contexts
 
 Json = dict[str, Any]
@@ -250,6 +251,30 @@ def test_an_upload_that_is_gone_is_a_blocker(world: World) -> None:
     build = world.build(with_steps(step))
     [problem] = build["error"]["details"]
     assert (problem["field"], problem["code"]) == ("image.steps[0].upload", "ContextNotFound")
+
+
+def test_a_repeated_start_is_no_second_run(world: World) -> None:
+    """The app died after Azure had started the script. The address would be signed anew, and
+    another body ends the first run.
+    """
+    request = with_steps(a_step(inline=None, upload=uploaded(world), run="bin/setup.sh"))
+    request["image"]["steps"][0].pop("inline")
+    build = world.start(request)
+    commands = "Microsoft.Compute/virtualMachines/runCommands"
+
+    def runs() -> list[int]:
+        found = world.azure.store.of_type(commands)
+        return [run.state["number"] for run in found if "own-setup" in run.id]
+
+    while not runs():
+        world.engine.advance(30)
+    planned = planning.plan_build(parsing.parse_build(request, CONFIG), CONFIG).image
+    assert planned is not None
+    assert planned.build_id == build
+    tick = {"now": world.services.now(), "elapsed": 0.0}
+    payload = {"plan": image_scripts.own(planned, planned.steps[0]).to_wire(), "tick": tick}
+    assert world.activities()["run_script"](payload)["state"] in {"wait", "done"}
+    assert runs() == [1]
 
 
 def test_the_same_upload_has_the_same_name(world: World) -> None:
