@@ -21,6 +21,7 @@ import activities
 import orchestrators
 from local.azure_simulator import storage_accounts
 from local.azure_simulator.core import Simulator
+from local.azure_simulator.identity import authorization
 from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
 from local.clock import VirtualClock
 from local.functions_host import adapters
@@ -53,6 +54,12 @@ WITH_LOGS = {
     "STEP_LOG_IDENTITY_ID": storage_accounts.log_identity_id(SETTINGS["AZURE_SUBSCRIPTION_ID"]),
     "STEP_LOG_IDENTITY_CLIENT_ID": storage_accounts.LOG_CLIENT_ID,
 }
+# What any role of the deployment permits: a request that needs more fails the story.
+PERMITTED = {
+    action
+    for role in json.loads((layout.ROOT / "infra" / "role.json").read_text()).values()
+    for action in (*role["actions"], *role["dataActions"])
+}
 _START = 1_767_225_600.0  # 1 January 2026
 VISIBILITY = host_settings.read(layout.ROOT).visibility
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
@@ -76,7 +83,11 @@ class World:
         self.clock = VirtualClock(_START)
         self.outbox = MemoryOutbox(self.clock)
         record = os.environ.get("BATCH_PREP_RECORD")  # what `make conformance` checks
-        given = {"storage": self.outbox.append_log, "record": Path(record) if record else None}
+        given = {
+            "storage": self.outbox.append_log,
+            "record": Path(record) if record else None,
+            "authorization": authorization.Listed(PERMITTED),
+        }
         simulator = {**given, **simulator}
         self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
         if callable(own_settings):

@@ -53,7 +53,7 @@ class Simulator:
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply
-    enforces_roles  whether a caller may only do what its roles permit; otherwise everything
+    authorization   who may do what (`identity.authorization`); None lets everybody do everything
     retry_after     whether answers carry Azure's Retry-After values, or the one that all carry
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
@@ -74,7 +74,7 @@ class Simulator:
         subscription: str = LOCAL_SUBSCRIPTION,
         tenant: str = LOCAL_TENANT,
         throttled: bool = True,
-        enforces_roles: bool = False,
+        authorization: authorization.Check | None = None,
         retry_after: bool | int = True,
         signed_urls: bool = True,
         page_size: int = 100,
@@ -97,7 +97,7 @@ class Simulator:
         self._recording = None if record is None else recording.Recording(record)
         self._stopwatch = stopwatch
         self.throttle = throttling.Throttle(enabled=throttled)
-        self.authorization = authorization.Authorization() if enforces_roles else None
+        self._authorization = authorization
         self._router: router.Router[context.Handler] = router.Router()
         self._events: dict[tuple[str, str], context.Event] = {}
         self._shows: dict[str, context.Show] = {}
@@ -246,8 +246,8 @@ class Simulator:
         tokens.check(self, request, route.plane)
         _check_api_version(request, route.plane)
         self._check_subscription(parameters)
-        if self.authorization is not None:
-            self.authorization.check(self, request, route.plane)
+        if self._authorization is not None:
+            self._authorization.check(self, request, route.plane)
         asked = dataclasses.replace(request, parameters=parameters)
         if route.plane is model.CONTROL:
             return route.handler(self, asked)

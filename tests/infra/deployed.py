@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from local.azure_simulator.core import LOCAL_SUBSCRIPTION, Simulator
+from local.azure_simulator.identity import authorization
 from local.azure_simulator.resource_ids import type_of
 from tests.infra import template
 from tests.world import World
@@ -65,9 +66,10 @@ def type_of_scope(resource: template.Resource) -> str:
     return type_of(scope) if kind.startswith("roleAssignments") else ""
 
 
-def world(snapshot: Path) -> World:
+def world(snapshot: Path, roles: authorization.Assigned | None = None) -> World:
     """The app as the template deploys it, on an Azure that refuses what its roles do not permit."""
-    made = World(own_settings=lambda azure: deploy(azure, snapshot), enforces_roles=True)
+    roles = roles or authorization.Assigned()
+    made = World(own_settings=lambda azure: deploy(azure, snapshot), authorization=roles)
     made.engine.advance(_PROPAGATION_SECONDS)
     return made
 

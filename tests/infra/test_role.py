@@ -11,32 +11,23 @@ import re
 
 import pytest
 
-from local.azure_simulator.identity import permissions
+from local.azure_simulator.identity import authorization, permissions
 from local.stack import layout
 from tests.infra import deployed, scenarios, template
-from tests.world import World, image_only
+from tests.world import PERMITTED, World, image_only
 
 ROLE = json.loads((template.INFRA / "role.json").read_text())
 
 
-def used(world: World) -> dict[str, set[str]]:
-    """Which permission of which role has let a request in."""
-    assert world.azure.authorization is not None
-    found: dict[str, set[str]] = {}
-    for name, action in world.azure.authorization.used:
-        found.setdefault(name.split()[1], set()).add(action.lower())
-    return found
-
-
 @pytest.fixture(scope="module")
 def all_used() -> dict[str, set[str]]:
-    """By the name of the role in role.json, over all scenarios."""
-    one, whole = deployed.world(template.DEFAULT), deployed.world(template.EVERYTHING)
-    scenarios.in_one_group(one)
-    scenarios.in_the_subscription(whole)
-    found = used(one)
-    for role, actions in used(whole).items():
-        found.setdefault(role, set()).update(actions)
+    """The permissions that let requests in over all scenarios, by role of role.json."""
+    roles = authorization.Assigned()
+    scenarios.in_one_group(deployed.world(template.DEFAULT, roles))
+    scenarios.in_the_subscription(deployed.world(template.EVERYTHING, roles))
+    found: dict[str, set[str]] = {}
+    for name, action in roles.used:
+        found.setdefault(name.split()[1], set()).add(action.lower())
     return found
 
 
@@ -88,6 +79,15 @@ def test_a_permission_on_a_linked_resource_fails_it_too() -> None:
     build = without("builds", action).build(image_only(resourceGroup=deployed.GROUP))
 
     assert build["error"]["azureCode"] == "LinkedAuthorizationFailed"
+    assert action in build["error"]["message"]
+
+
+def test_a_story_fails_where_no_role_permits_a_request() -> None:
+    """Every story is a scenario of the roles, too."""
+    action = "Microsoft.Network/publicIPAddresses/write"
+    build = World(authorization=authorization.Listed(PERMITTED - {action})).build(image_only())
+
+    assert build["error"]["code"] == "PermissionMissing"
     assert action in build["error"]["message"]
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from local.azure_simulator import context, model, resource_ids, store, tokens
 from local.azure_simulator.identity import permissions, role_assignments, role_definitions
@@ -19,8 +20,28 @@ _ACCOUNT_TYPE = "Microsoft.Batch/batchAccounts"
 _GUIDS = re.compile(r"RoleDefinitionId\] ForAnyOfAnyValues:GuidEquals \{(?P<guids>[^}]*)\}")
 
 
-class Authorization:
-    """The check, and which permission of which role has let a request in."""
+class Check(Protocol):
+    """Refuses a request, or lets it in."""
+
+    def check(self, azure: context.Azure, request: model.Request, plane: model.Plane) -> None: ...
+
+
+class Listed:
+    """Everybody may do what is listed, at every scope."""
+
+    def __init__(self, actions: Iterable[str]) -> None:
+        self._actions = frozenset(action.lower() for action in actions)
+
+    def check(self, azure: context.Azure, request: model.Request, plane: model.Plane) -> None:
+        """403 for a request that needs another permission."""
+        needed = _needed(azure, request, plane)
+        for each in needed:
+            if each.action.lower() not in self._actions:
+                _refuse("anybody", needed[0], each, plane)
+
+
+class Assigned:
+    """A caller may do what its role assignments permit, each at its scope."""
 
     def __init__(self) -> None:
         self.used: set[tuple[str, str]] = set()
