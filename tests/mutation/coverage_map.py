@@ -143,7 +143,7 @@ def _record(copy: Path, files: list[str]) -> dict[str, Any]:
     print(f"Recording which lines {len(files)} files of tests run.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         given = {**os.environ, plugin.RECORD: folder}
-        marks = ("-m", "not stack and not root")
+        marks = ("-m", "not root")
         ended = subprocess.run(
             [sys.executable, "-m", "pytest", *OPTIONS, *marks, *files],
             cwd=copy,
