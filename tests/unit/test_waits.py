@@ -112,6 +112,11 @@ def test_what_a_look_foretells_is_waited_for() -> None:
     assert timing.next_look(pace, overdue, left=0.0) == timing.next_look(pace, overdue)
 
 
+def test_what_is_there_already_is_seen_at_once() -> None:
+    """Nothing is waited for before the first look."""
+    assert {seen_after(step, 0.0, None) for step in STEPS} == {(0.0, 1)}
+
+
 def test_an_end_that_is_expected_is_met() -> None:
     """Azure tells how far a replication is: few looks before its end, and one right then."""
     pace = timing.pace_of("image_version")
