@@ -178,6 +178,21 @@ def test_a_row_that_cannot_be_read_hides_nothing(built: World, table: str, colum
     assert [table in each and row in each for each in told] == healed
 
 
+def test_a_row_that_is_gone_is_named_no_more(built: World) -> None:
+    """Somebody has removed it, and the app has asked for it since."""
+    client = built.table_service.create_table_if_not_exists("batchprepPools")
+    client.upsert_entity({"PartitionKey": "mybatch12345", "RowKey": "bad", "Pool": "no JSON"})
+
+    def unreadable() -> list[str]:
+        pool = built.ask(existing.show_pool, account="mybatch12345", pool="bad")
+        assert pool.status == 404
+        return list(built.ask(health.show_health).body["unreadableRows"])
+
+    assert ["RowKey bad" in each for each in unreadable()] == [True]
+    client.delete_entity("mybatch12345", "bad")
+    assert unreadable() == []
+
+
 RECIPE = {"enabled": True, "request": {"mode": "image-only", "image": {"name": "weekly"}}}
 
 

@@ -55,3 +55,24 @@ def test_gpus_that_no_image_can_drive_are_refused(name: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         parsing.parse_build(a_request(pools=[a_pool("dev", vmSize=name)]), CONFIG)
     assert [problem.code for problem in refused.value.problems] == ["UnsupportedVmSize"]
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "ubuntu 22.04",
+        "ubuntu 24.04",
+        "almalinux 8",
+        "almalinux 9",
+        "rocky 8",
+        "rocky 9",
+        "rhel 8",
+        "rhel 9",
+    ],
+)
+def test_the_systems_that_a_driver_is_for(system: str) -> None:
+    """An image of each can be asked for with a GPU."""
+    name, version = system.split()
+    image = {"os": name, "osVersion": version, "gpu": True}
+    build = parsing.parse_build({"mode": "image-only", "requestId": "r", "image": image}, CONFIG)
+    assert build.image.gpu is True
