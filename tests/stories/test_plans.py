@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
 SIZE = "Standard_D2s_v5"
@@ -120,3 +120,11 @@ def test_a_plan_names_the_registry_and_what_is_pushed_into_it(world: World) -> N
     image = an_image(registry={"name": "imagesregistry1", "build": build})
     names = planned(world, {"mode": "image-only", "image": image})["names"]
     assert (names["registry"], names["pushedImage"]) == ("imagesregistry1", "myapp:v1.0")
+
+
+def test_a_plan_names_the_version_that_was_asked_for(world: World) -> None:
+    """Or says that it is the next free one."""
+    for version, named in {"2.0.0": "2.0.0", None: "the next free one"}.items():
+        image = {"version": version} if version else {}
+        answer = world.ask(builds.plan_build, image_only(**image))
+        assert answer.body["names"]["version"] == named

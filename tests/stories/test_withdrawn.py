@@ -131,7 +131,11 @@ def test_a_sweep_marks_once_a_day_what_went(built: World) -> None:
     built.sweep()
 
     assert [pool["state"] for pool in built.pools()] == ["gone"]
-    assert {i["version"]: "goneAt" in i for i in built.images()} == {"1.0.0": True, "1.0.1": False}
+    marked = {image["version"]: image.get("goneAt") for image in built.images()}
+    assert [version for version, at in marked.items() if at] == ["1.0.0"]
+    built.engine.advance(2 * DAY)
+    built.sweep()
+    assert {image["version"]: image.get("goneAt") for image in built.images()} == marked
 
 
 def _delete_pool(world: World) -> None:
