@@ -170,6 +170,25 @@ class World:
         self.table_service.load(dumped["rows"])
         self.outbox.load(dumped["outbox"])
 
+    def as_owner(self, method: str, path: str, body: Json, version: str = "2025-06-01") -> Json:
+        """What somebody does on Azure who needs none of the app's roles; `path` is below the
+        subscription.
+        """
+        root = f"https://management.azure.com/subscriptions/{SETTINGS['AZURE_SUBSCRIPTION_ID']}"
+        answer = self.azure.dispatch(method, f"{root}/{path}?api-version={version}", body)
+        assert answer.status < 300, answer.body
+        found: Json = json.loads(answer.body or b"{}")
+        return found
+
+    def given_package(self, account: str, group: str, *, active: bool) -> None:
+        """The Batch account has an application package, `tool` 1.0."""
+        place = f"resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}"
+        application = f"{place}/applications/tool"
+        self.as_owner("PUT", application, {"properties": {"defaultVersion": "1.0"}})
+        self.as_owner("PUT", f"{application}/versions/1.0", {})
+        if active:
+            self.as_owner("POST", f"{application}/versions/1.0/activate", {"format": "zip"})
+
     # -- using the API ----------------------------------------------------------------------------
 
     def ask(

@@ -92,6 +92,9 @@ def pools_that_change(world: World) -> None:
         build(world, request(f"again-{number}", "batch-only", a_pool("dev", **more)))
     world.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
     world.change(catalogue.delete_pool, ACCOUNT, "dev")
+    world.given_package(ACCOUNT, GROUP, active=True)
+    packages = [{"id": "tool"}]
+    build(world, request("packages", "batch-only", a_pool("dev", applicationPackages=packages)))
     build(world, request("short", "batch-only", a_pool("short", ttlHours=1)))
     world.engine.advance(2 * _HOUR)
     world.sweep()
@@ -113,7 +116,20 @@ def images_of_every_kind(world: World) -> None:
     path = {"gallery": GALLERY, "name": DEFINITION, "version": "1.0.0"}
     change = {"excludeFromLatest": True}
     assert world.ask(existing.change_image, change, **path).status == 200
+    a_builder_that_waits(world)
     world.ask(builds.plan_build, request("plan", "full", a_pool("dev")))
+
+
+def a_builder_that_waits(world: World) -> None:
+    """A registry allows no more pulls: the builder is deallocated until the build is resumed."""
+    world.fault({"effect": "script", "step": "preload", "exitCode": 26, "message": "no"})
+    images = ["docker.io/library/busybox:1.36"]
+    body = request("waits", "image-only", name="waits", containerImages=images)
+    waiting = build(world, body, "failed")
+    world.azure.faults.clear()
+    assert world.ask(builds.resume_build, id=waiting["buildId"]).status == 202
+    world.engine.run_until_complete(waiting["buildId"])
+    assert world.show(waiting["buildId"])["state"] == "succeeded"
 
 
 def builds_that_end_badly(world: World) -> None:

@@ -322,14 +322,12 @@ def test_nodes_without_addresses_need_a_way_out(built: World) -> None:
 
 def test_packages_of_the_account_are_installed_and_changed_in_place(built: World) -> None:
     """Active ones only; without a version, the default one."""
-    batch = built.services.azure.batch
     assert built.build(pools_only("r1", a_pool("dev")))["state"] == "succeeded"
-    batch.application.create("images", ACCOUNT, "tool", {"properties": {"defaultVersion": "1.0"}})
-    batch.application_package.create("images", ACCOUNT, "tool", "1.0", {})
+    built.given_package(ACCOUNT, "images", active=False)
     pool = a_pool("dev", applicationPackages=[{"id": "tool"}])
     blocked = built.build(pools_only("r2", pool))
     assert [d["code"] for d in blocked["error"]["details"]] == ["PackageNotFound"]
-    batch.application_package.activate("images", ACCOUNT, "tool", "1.0", {"format": "zip"})
+    built.given_package(ACCOUNT, "images", active=True)
 
     before = len(built.ledger())
     build = built.build(pools_only("r3", pool))
