@@ -21,6 +21,7 @@ from cli import (
     plans,
     pools,
     recipes,
+    records,
     scripts,
     submit,
 )
@@ -55,6 +56,7 @@ app.add_typer(pools.app, name="pools")
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(leftovers.app, name="leftovers")
 app.add_typer(local.app, name="local")
+app.add_typer(records.app, name="records")
 app.command("changes")(changes.list_changes)
 
 
