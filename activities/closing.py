@@ -14,8 +14,9 @@ from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
 from shared.model.requests import Mode
 from shared.store import acceptance
-from shared.store.builds import outcome_of
+from shared.store.builds import StepMark, outcome_of
 from shared.store.row_checks import ENDED
+from shared.store.tables import Row
 
 _ADVICE = "Start the request again: what the build had kept has been removed."
 _CLEANUP_STEPS = ("|empty_pool", "|remove_pool")  # they say nothing of what the build makes
@@ -36,7 +37,25 @@ def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult
     own = [replace(r, checks=[]) for r in recorded if r and r.build_id == build]
     outcome = BuildOutcome(build_id=build, state="failed", pools=own, error=_died(build))
     services.records.end_dead_build(outcome, poll.now)
+    _report(services, row, outcome)
     return NoResult()
+
+
+def _report(services: Services, row: Row, outcome: BuildOutcome) -> None:
+    """The build and the steps that have no end, because nothing ran that could report it."""
+    assert outcome.error is not None
+    services.telemetry.build_ended(row, outcome)
+    if not services.telemetry.is_on:
+        return
+    for step in services.records.steps(outcome.build_id):
+        if step["State"] == "running":
+            pool, _, name = step.key.rpartition("|")
+            lost = StepMark(
+                build=outcome.build_id, name=name, pool=pool or None, started_at=step["StartedAt"]
+            )
+            services.telemetry.step_ended(
+                lost, {"state": "failed", "error": outcome.error.to_wire()}
+            )
 
 
 @short_activity(

@@ -25,8 +25,10 @@ def begin_build(services: Services, plan: BuildRef, poll: PollState) -> BuildBeg
     BuildOutcome, NoResult, verb="record how the build ended", subject=lambda plan: plan.build_id
 )
 def end_build(services: Services, plan: BuildOutcome, poll: PollState) -> NoResult:
+    before = services.records.build(plan.build_id) if services.telemetry.is_on else None
     services.records.end_build(plan, poll.now)
     services.records.learn_pace(plan.build_id)
+    services.telemetry.build_ended(before, plan)
     return NoResult()
 
 
@@ -103,5 +105,6 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     except acceptance.RequestConflict as taken:
         return RecipeAccepted(skipped=str(taken))
     if accepted.is_new:
+        services.telemetry.triggered(accepted.plan.build_id, "weekly_rebuild", poll.now)
         return RecipeAccepted(plan=accepted.plan)
     return RecipeAccepted(skipped=f"it was built already, as {accepted.plan.build_id}")

@@ -7,7 +7,6 @@ JSON document, also where storage or Durable cannot be reached, or the app has a
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,12 +14,13 @@ from urllib.parse import urlencode, urlsplit
 
 import azure.functions as func
 
-from shared.azure import failures
+from shared.azure import failures, tracing
+from shared.base import logs
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.base.wire import Wire
 from shared.engine.activity import Services
-from shared.model import parsing, queries
+from shared.model import parsing, queries, traces
 from shared.model.documents import Error, ErrorDetail
 from shared.model.queries import PageQuery, Place, Query
 from triggers import caller
@@ -28,7 +28,7 @@ from triggers import caller
 if TYPE_CHECKING:
     from triggers.route import Route
 
-log = logging.getLogger("batch_prep.http")
+log = logs.get("http")
 Json = dict[str, Any]
 QueryT = TypeVar("QueryT", bound=Query)
 BODY_BYTES_MAX = 1024 * 1024  # of a JSON request
@@ -177,25 +177,31 @@ def answer(route: Route, services: Callable[[], Services], request: func.HttpReq
         caller=signed_in.id if signed_in else None,
         services=ready,
     )
-    found = handle(route.find_handler(), call)
+    begun = ready.now()
+    with logs.about(build=call.params.get("id")):
+        found = handle(route.find_handler(), call)
     if route.changes and found.status < 300:
-        _note(call, route, found)
+        _note(call, route, found, begun)
     return found
 
 
-def _note(call: Call, route: Route, done: Answer) -> None:
-    """Record who changed what. What was done is not undone for want of its record: the log has it,
-    too.
+def _note(call: Call, route: Route, done: Answer, begun: str) -> None:
+    """Record who changed what, and report it. What was done is not undone for want of its record:
+    the log has it, too.
     """
     what = f"{route.method} /api/{route.path.format_map(call.params)}"
     build = done.body.get("buildId")
-    log.info("caller=%s %s build=%s", call.caller, what, build)
-    try:
-        call.services.records.note_change(
-            call.services.now(), call.services.new_id(), what, caller=call.caller, build=build
-        )
-    except Exception:
-        log.exception("caller=%s %s: this change is not on record", call.caller, what)
+    with logs.about(build=build):
+        log.info("caller=%s %s", call.caller, what)
+        try:
+            call.services.records.note_change(
+                call.services.now(), call.services.new_id(), what, caller=call.caller, build=build
+            )
+        except Exception:
+            log.exception("caller=%s %s: this change is not on record", call.caller, what)
+    if build:
+        name = f"{route.method} /api/{route.path}"
+        call.services.telemetry.triggered(build, name, begun, done.status)
 
 
 def response(answer: Answer) -> func.HttpResponse:
@@ -229,10 +235,12 @@ async def begin(client: Any, what: Begin | Callable[[Any], Awaitable[None]]) -> 
     if not isinstance(what, Begin):
         await what(client)
         return
-    try:
-        await client.start_new(what.orchestrator, what.instance, what.plan.to_wire())
-    except Exception:
-        status = await client.get_status(what.instance)
-        if not status:  # the SDK's answer for an unknown id is falsy
-            raise
-        log.info("instance=%s was started before", what.instance)
+    build = traces.build_of(what.plan)
+    with logs.about(build=build), tracing.of_build(build):
+        try:
+            await client.start_new(what.orchestrator, what.instance, what.plan.to_wire())
+        except Exception:
+            status = await client.get_status(what.instance)
+            if not status:  # the SDK's answer for an unknown id is falsy
+                raise
+            log.info("instance=%s was started before", what.instance)

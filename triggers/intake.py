@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 
-from shared.base import names
+from shared.base import logs, names
 from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
 from shared.model import parsing, request_size
@@ -17,7 +16,7 @@ from shared.store.acceptance import RequestConflict
 from triggers import http
 from triggers.http import Answer, Begin, Call
 
-log = logging.getLogger("batch_prep.intake")
+log = logs.get("intake")
 
 
 def request_pool(call: Call) -> Answer:
@@ -60,14 +59,14 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     """A message from the queue: the build to start, or None where it is refused (and recorded) or
     done before.
     """
-    config = services.azure.config
+    config, begun = services.azure.config, services.now()
     try:
         request = parsing.parse_pool_message(parsing.parse_message(text), config)
         accepted = acceptance.accept_parsed(
             services.records,
             request,
             config,
-            now=services.now(),
+            now=begun,
             fallback_id=f"message-{message_id}",
         )
     except RequestRefused as refused:
@@ -83,6 +82,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     if not accepted.is_new:
         return None
     plan = accepted.plan
+    services.telemetry.triggered(plan.build_id, "pool_request", begun)
     return Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
 
 

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.base import names
+from shared.base import logs, names
 from shared.engine.activity import Services
 from shared.store import build_rows
 
-log = logging.getLogger("batch_prep.retention")
+log = logs.get("retention")
 
 _BUILDS_MAX = 500
 _CONTEXTS_MAX = 500

@@ -104,6 +104,7 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
     except acceptance.RequestConflict:
         return True  # another build has the image; this request is withdrawn
     plan = accepted.plan
+    services.telemetry.triggered(plan.build_id, "sweep_leftovers", services.now())
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
     await http.begin(client, begin)
     return True

@@ -12,14 +12,17 @@ these only, so three of the SDKs' default policies are absent:
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline import PipelineRequest, policies
 
+from shared.azure import tracing
 from shared.base import endpoints
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import HttpTransport
 
 Options = dict[str, Any]
@@ -28,6 +31,7 @@ Options = dict[str, Any]
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 30
 _USER_AGENT = "batch-prep"
+_SPAN = "batch-prep.span"  # in the context of a request
 
 
 class LoopbackBearerPolicy(policies.BearerTokenCredentialPolicy[Any, Any]):
@@ -40,12 +44,40 @@ class LoopbackBearerPolicy(policies.BearerTokenCredentialPolicy[Any, Any]):
         super().on_request(request)
 
 
+class RequestSpans(policies.SansIOHTTPPolicy[Any, Any]):
+    """Gives each request of a traced call a span. azure-core's own policy would take the tracer of
+    the whole process, and keeps user names in URLs.
+    """
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """The span begins."""
+        if call := tracing.current_call():
+            sent = request.http_request
+            request.context[_SPAN] = call, call.start_request(sent.method, sent.url)
+
+    def on_response(
+        self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
+    ) -> None:
+        """Azure has answered."""
+        self._end(request, response=response.http_response)
+
+    def on_exception(self, request: PipelineRequest[Any]) -> None:
+        """There is no answer. The exception goes on to the caller, who names its reason."""
+        error = sys.exc_info()[0]
+        self._end(request, error=error.__name__ if error else "unknown")
+
+    def _end(self, request: PipelineRequest[Any], **how: Any) -> None:
+        if begun := request.context.pop(_SPAN, None):
+            call, span = begun
+            call.end_request(span, **how)
+
+
 def authorized(
     credential: TokenCredential, scope: str, transport: HttpTransport[Any, Any] | None
 ) -> Options:
     """Options of a client whose requests carry a token for `scope`. `transport` replaces the
-    network. The hook is the last policy and so the first to get an answer: it may give the policies
-    before it, and the SDK, another answer (`shared/azure/sdk.py` does).
+    network. The hook may give the policies before it, and the SDK, another answer than Azure's
+    (`shared/azure/sdk.py` does); the spans, after it, have Azure's.
     """
     steps = [
         policies.HeadersPolicy(),
@@ -53,13 +85,15 @@ def authorized(
         policies.ContentDecodePolicy(),
         LoopbackBearerPolicy(credential, scope),
         policies.CustomHookPolicy(),
+        RequestSpans(),
     ]
     return _options(steps, transport)
 
 
 def unauthorized(transport: HttpTransport[Any, Any] | None) -> Options:
     """Options of a client for URLs that carry their own signature."""
-    return _options([policies.HeadersPolicy(), policies.UserAgentPolicy(_USER_AGENT)], transport)
+    steps = [policies.HeadersPolicy(), policies.UserAgentPolicy(_USER_AGENT), RequestSpans()]
+    return _options(steps, transport)
 
 
 def _options(steps: list[Any], transport: HttpTransport[Any, Any] | None) -> Options:

@@ -24,6 +24,7 @@ from shared.azure.cache import TtlCache
 from shared.azure.rate_limiter import RateLimiter
 from shared.base.wire import Wire
 from shared.engine.decisions import Decision
+from shared.engine.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from shared.azure.clients import Azure
@@ -69,6 +70,7 @@ class Services:
     now: Callable[[], str]  # Azure's time, ISO 8601, for triggers only: no orchestration has called
     cache: TtlCache = field(default_factory=TtlCache)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,11 +18,10 @@ the orchestrator as text. Only a `Bug` is raised.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.azure import failures, rate_limiter
-from shared.base import errors
+from shared.base import errors, logs
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.base.wire import Wire, replace
 from shared.engine import decisions
@@ -37,13 +36,14 @@ from shared.engine.activity import (
     ShortActivity,
 )
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model import traces
 from shared.store.builds import StepMark
 from shared.store.outage import StorageUnavailable
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
-log = logging.getLogger("batch_prep.activities")
+log = logs.get("activities")
 
 
 def perform(activity: Activity[Any, Any], services: Services, payload: Json) -> Json:
@@ -54,13 +54,34 @@ def perform(activity: Activity[Any, Any], services: Services, payload: Json) -> 
     poll = PollState.from_wire(payload["tick"])
     mark = StepMark.from_wire(payload["step"]) if payload.get("step") else None
     gave_up = payload.get("gaveUp")
-    try:
-        reply = _recorded(activity, services, plan, poll, mark, gave_up)
-    except AzureError as error:  # from the tables that hold the records
-        reply = _refused(services, error, "write the records", "the app's storage", poll)
-    if mark:
-        log.info("build=%s step=%s %s %s", mark.build, mark.name, activity.name, reply["state"])
+    build = mark.build if mark else traces.build_of(plan)
+    about = {"pool": mark.pool, "step": mark.name} if mark else {}
+    with (
+        logs.about(build=build, **about),
+        services.telemetry.call(activity.name, build, mark) as to,
+    ):
+        try:
+            reply = _recorded(activity, services, plan, poll, mark, gave_up)
+        except AzureError as error:  # from the tables that hold the records
+            reply = _refused(services, error, "write the records", "the app's storage", poll)
+        except Exception as bug:
+            _report(services, mark, _failed(_defect(activity, plan, bug)))
+            raise
+        if mark:
+            log.info("%s %s", activity.name, reply["state"])
+        to.take(reply)
+    _report(services, mark, reply)
     return reply
+
+
+def _report(services: Services, mark: StepMark | None, reply: Json) -> None:
+    if mark and reply["state"] != "wait":
+        services.telemetry.step_ended(mark, reply)
+
+
+def _defect(activity: Activity[P, R], plan: P, bug: Exception) -> Failure:
+    """The orchestration makes one of its own from what Durable hands on of the exception."""
+    return Failure(code="Bug", kind=Kind.BUG, message=str(bug), resource=activity.subject(plan))
 
 
 def _recorded(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from shared.base import names
+from shared.base import logs, names
 from shared.base.errors import RequestRefused
 from shared.base.settings import Settings
 from shared.model import parsing, planning, request_size
@@ -22,7 +21,7 @@ from shared.store.row_checks import RUNNING
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
-log = logging.getLogger("batch_prep.acceptance")
+log = logs.get("acceptance")
 
 _RACES_MAX = 10  # calls with the same request id, and people who cancel its build
 
@@ -149,7 +148,8 @@ def stored_request(row: Row) -> Build | None:
     try:
         return Build.from_wire(row["Request"])
     except ValidationError as refused:
-        log.warning("build=%s: its request: %s", row.key, row_checks.reason(refused))
+        with logs.about(build=row.key):
+            log.warning("its request: %s", row_checks.reason(refused))
         return None
 
 

@@ -4,19 +4,18 @@ documents about images; and what the builder's scripts have left there.
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.azure import clients, storage
-from shared.base import names
+from shared.base import logs, names
 from shared.base.settings import Settings
 from shared.store import outage
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-log = logging.getLogger("batch_prep.outbox")
+log = logs.get("outbox")
 
 _NOT_ALLOWED = {401, 403}
 _CHANGED = 412

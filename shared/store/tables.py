@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
-from shared.base import wire
+from shared.base import logs, wire
 from shared.store import outage, row_checks
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from shared.model.queries import Place
 
-log = logging.getLogger("batch_prep.tables")
+log = logs.get("tables")
 
 Json = dict[str, Any]
 SCHEMA = 1

@@ -1,0 +1,53 @@
+"""What leaves the app as a log line, a span or a metric, without what may be secret. Pure.
+
+The app puts no secret into either. This is the second wall: for texts of others (messages of Azure,
+of the SDKs, of a user) that may hold one.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_MASK = "***"
+# Scheme, user name, host and path, query and fragment.
+_URL = re.compile(
+    r"(?i)\b(?P<scheme>[a-z][a-z0-9+.-]{0,20}://)(?P<user>[^/?#\s\"'<>]*@)?(?P<place>[^?#\s\"'<>]*)"
+    r"(?P<query>[?#][^\s\"'<>]*)?"
+)
+_API_VERSION = re.compile(r"(?i)[?&](api-version=[0-9A-Za-z.-]+)")
+# A name that says so, and its value: of a connection string, a header, a command, a JSON object.
+_NAMED = re.compile(
+    r"(?i)(?P<name>(?<![\w-])[\w-]*(?:account-?key|access-?key|shared-?access-?signature|function(?:s)?-key|"
+    r"api-?key|instrumentation-?key|passwd|password|pwd|secret|token|identity-header|"
+    r"authorization|credential)s?[\"']?\s*[=:]\s*)"
+    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
+)
+_BARE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|(?i:\bbearer\s+)[\w.~+/=-]{8,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JSON Web Token
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|AKIA)[\w-]{8,}"
+    r"|\bsig=[\w%+/=-]+",
+    re.DOTALL,
+)
+
+
+def redacted(text: str) -> str:
+    """A text whose URLs have no user name and of their query only `api-version`, and in which
+    values that look like secrets are replaced by three asterisks.
+    """
+    text = _URL.sub(_without_query, text)
+    text = _NAMED.sub(lambda found: f"{found['name']}{_MASK}", text)
+    return _BARE.sub(_MASK, text)
+
+
+def place_of(url: str) -> tuple[str, str]:
+    """Host and path of a URL."""
+    parts = urlsplit(url)
+    return parts.hostname or "", redacted(parts.path)
+
+
+def _without_query(found: re.Match[str]) -> str:
+    version = _API_VERSION.search(found["query"] or "")
+    return f"{found['scheme']}{found['place']}{f'?{version[1]}' if version else ''}"
