@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -42,9 +42,13 @@ class Traced:
         """The spans of a build's trace."""
         return [s for s in self.spans if s.context.trace_id == traces.trace_id(build)]
 
+    def metrics_data(self) -> MetricsData | None:
+        """What was measured, as an exporter gets it."""
+        return self._metrics.get_metrics_data()
+
     def metrics(self) -> dict[str, list[Any]]:
         """The data points of each metric."""
-        data = self._metrics.get_metrics_data()
+        data = self.metrics_data()
         if data is None:
             return {}
         return {

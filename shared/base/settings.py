@@ -17,9 +17,10 @@ from pydantic import (
     ValidationError,
 )
 
-from shared.base import endpoints, storage
+from shared.base import endpoints, redaction, storage
 from shared.base.allow_lists import AllowLists
 from shared.base.callers import Callers
+from shared.base.insights import Insights
 from shared.base.setting import READ_ELSEWHERE, Setting, setting
 from shared.base.time_scale import TimeScale
 
@@ -43,7 +44,7 @@ _STORAGE = storage.SETTING
 _INSTEAD = f"It takes precedence over `{_STORAGE}__accountName`."
 
 
-class Settings(Callers, AllowLists):
+class Settings(Insights, Callers, AllowLists):
     """What differs between deployments. Endpoints have no trailing slash."""
 
     model_config = ConfigDict(
@@ -327,4 +328,5 @@ def _problem(error: Any) -> str:
     extra: Any = Settings.model_fields[error["loc"][0]].json_schema_extra
     if error["type"] == "missing":
         return f"{extra['name']} is not set"
-    return f"{extra['name']} must be {extra['rule']}, not {error['input']!r}"
+    given = redaction.redacted(repr(error["input"]))
+    return f"{extra['name']} must be {extra['rule']}, not {given}"

@@ -11,6 +11,7 @@ from shared.base import settings
 from shared.base.time_scale import TimeScale
 from shared.engine.activity import Services
 from shared.engine.polling_loop import iso
+from shared.engine.telemetry import Telemetry
 from shared.store.outbox import Outbox
 from shared.store.records import Records
 
@@ -29,7 +30,17 @@ def from_environment() -> Services:
         new_public_key=new_public_key,
         new_id=lambda: uuid.uuid4().hex,
         now=lambda: now(config.time_scale),
+        telemetry=_telemetry(config),
     )
+
+
+def _telemetry(config: settings.Settings) -> Telemetry:
+    """Nothing is imported for it where it has no destination."""
+    if not config.insights_connection:
+        return Telemetry()
+    from shared.azure import insights
+
+    return Telemetry(*insights.start(config, lambda: now(config.time_scale)))
 
 
 def now(scale: TimeScale | None) -> str:
