@@ -24,8 +24,11 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
+
+from shared.base.redaction import redacted
 from shared.base.wire import Wire
 
 
@@ -46,6 +49,10 @@ class Kind(StrEnum):
     BUG = "bug"
 
 
+def _redacted_lines(text: str | None) -> str | None:
+    return None if text is None else redacted(text)
+
+
 class Problem(Wire):
     """One reason why a request is refused: `field` is its JSON path, such as `pools[0].vmSize`."""
 
@@ -53,16 +60,16 @@ class Problem(Wire):
     code: str
     message: str
     successor: str | None = None
-    log: str | None = None  # last lines of what a machine printed
+    log: Annotated[str | None, AfterValidator(_redacted_lines)] = None  # last a machine printed
 
 
 class Failure(Wire):
     """Why a step ended badly: what was tried on which resource, what Azure answered, what to do
-    next.
+    next. The message may repeat what others say, so it passes the redaction.
     """
 
     code: str
-    message: str
+    message: Annotated[str, AfterValidator(redacted)]
     kind: Kind = Kind.REFUSED
     details: list[Problem] = []
     resource: str | None = None
