@@ -5,7 +5,7 @@ Right before a removal the resource is planned again, from the facts of that mom
 
 from __future__ import annotations
 
-from activities import batch_pool, cleanup_facts, reconciling, registry
+from activities import batch_pool, cleanup_facts, pool_costs, reconciling, registry
 from shared.azure import batch_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
@@ -35,12 +35,15 @@ from shared.store.builds import outcome_of
 @short_activity(SweepPlan, Cleanup, verb="list what builds left", subject=lambda _: "subscription")
 def list_left(services: Services, plan: SweepPlan, poll: PollState) -> Cleanup:
     facts, _ = cleanup_facts.of_builds(services, poll.now, plan.dead)
-    return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
+    items = cleanup.plan_cleanup(facts, poll.now)
+    services.telemetry.gauge("batch_prep.leftovers", len(cleanup.left_over(items, facts)))
+    return Cleanup(items=items)
 
 
 @short_activity(NoInput, Cleanup, verb="list the pools to clean up", subject=lambda _: "pools")
 def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     reconciling.mark_what_went(services, poll.now)
+    pool_costs.report(services, poll.now)
     facts = Facts(pools=cleanup_facts.of_pools(services, poll.now))
     return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
 

@@ -228,6 +228,8 @@ def _quota_problems(
 ) -> list[Problem]:
     assert plan.account is not None
     pools = batch_pool.listed(services, plan.account, poll)
+    uses = quotas.batch_uses(account, pools, sizes)
+    services.telemetry.quotas(plan.account.name, plan.account.location, uses)
     asked = {p.pool_id.lower() for p in plan.pools}
     needs = [
         (f"pools[{i}].nodes", sizes[p.size.lower()], p.pool.nodes)

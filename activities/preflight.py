@@ -236,6 +236,7 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     assert image is not None
     skus = _compute_sizes(services, image.location, poll)
     usages, today = sdk.listed_at(services.azure.compute.usage.list, image.location)
+    services.telemetry.quotas("compute", image.location, quotas.compute_uses(usages))
     problems, usable = [], []
     for name in image.sizes if skus else ():
         problem = _builder_problem(image, name, skus, usages)

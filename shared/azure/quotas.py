@@ -264,3 +264,27 @@ def _shortage(
     return Problem(
         field=field if len(pools) == 1 else "pools", code="QuotaExceeded", message=message
     )
+
+
+# -- for the metrics ------------------------------------------------------------------------------
+
+Use = tuple[str, int, int]
+"""Of one quota: its name, the cores in use, the limit."""
+
+
+def compute_uses(usages: list[Json]) -> list[Use]:
+    """The core quotas of a region of which something is in use."""
+    named = [(str((u.get("name") or {}).get("value", "")), u) for u in usages]
+    cores = [(name, u) for name, u in named if name.lower().endswith(("cores", "family"))]
+    found = [(name, int(u["currentValue"]), int(u["limit"])) for name, u in cores]
+    return [use for use in found if use[1]]
+
+
+def batch_uses(account: Json, pools: list[Json], sizes: dict[str, Size]) -> list[Use]:
+    """The core quotas of a Batch account of which its pools claim something."""
+    found = account.get("properties") or {}
+    families = found.get("dedicatedCoreQuotaPerVMFamily") or []
+    limits = {f["name"].lower(): int(f["coreQuota"]) for f in families}
+    limits[""] = int(found.get("dedicatedCoreQuota") or 0)
+    used = used_cores(pools, sizes, set())
+    return [(name or "cores", cores, limits.get(name, 0)) for name, cores in used.items() if cores]

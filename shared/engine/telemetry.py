@@ -7,7 +7,7 @@ Without a `Tracing`, nothing is reported and nothing of OpenTelemetry is importe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +116,17 @@ class Telemetry:
 
     # -- the subscription --------------------------------------------------------------------------
 
-    def gauge(self, name: str, value: float, attributes: Mapping[str, str] | None = None) -> None:
+    def gauge(self, name: str, value: float, **attributes: str) -> None:
         """What is so at this moment."""
         if self._metrics:
-            self._metrics.gauges[name].set(value, dict(attributes or {}))
+            self._metrics.gauges[name].set(value, attributes)
+
+    def quotas(self, scope: str, region: str, uses: Iterable[tuple[str, int, int]]) -> None:
+        """Name, cores in use and limit of each. The scope is the Batch account, or `compute`."""
+        for name, used, limit in uses:
+            of = {"quota": name, "scope": scope, "region": region}
+            self.gauge("batch_prep.quota.used", used, **of)
+            self.gauge("batch_prep.quota.limit", limit, **of)
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -205,7 +212,7 @@ class _Metrics:
         self.gauges = {
             name: meter.create_gauge(name, unit, about)
             for name, unit, about in (
-                ("batch_prep.leftovers", "{resource}", "that a sweep could not remove"),
+                ("batch_prep.leftovers", "{resource}", "that builds left and that are due to go"),
                 ("batch_prep.quota.used", "{core}", "cores of a quota that are in use"),
                 ("batch_prep.quota.limit", "{core}", "cores of a quota"),
                 ("batch_prep.pools.cost", "USD/h", "of the nodes of recorded pools"),

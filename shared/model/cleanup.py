@@ -132,6 +132,20 @@ def in_groups(pools: list[CleanupItem], size: int = 50) -> list[Cleanup]:
     return [Cleanup(key=f"pools-{n}", items=to_do[n : n + size]) for n in starts]
 
 
+def left_over(items: list[CleanupItem], facts: Facts) -> list[CleanupItem]:
+    """What the build itself could not remove, and is due to go now. What is in two sweeps' lists in
+    a row, the first one could not remove either.
+    """
+    ended = {id_: build for id_, build in facts.builds.items() if not build.is_resumable}
+    return [
+        item
+        for item in items
+        if item.action is Action.REMOVE
+        and item.build_id in ended
+        and item.id.lower() in {left.lower() for left in ended[item.build_id].leftovers}
+    ]
+
+
 # -- what builds made -----------------------------------------------------------------------------
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from tests.world import VISIBILITY, World, a_pool, a_request, an_image, image_on
 from triggers.routes import ROUTES
 
 Json = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = {
     "name": "imagesregistry1",
     "build": {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"},
@@ -102,8 +106,6 @@ def test_a_span_says_what_it_is_about(world: World) -> None:
 
 def whole_nanoseconds(moment: str) -> int:
     """A time of a document as a span has it."""
-    from datetime import datetime
-
     return int(datetime.fromisoformat(moment).timestamp() * 1e6) * 1000
 
 
@@ -233,6 +235,46 @@ def test_metrics_of_a_build_have_units_and_few_series(world: World) -> None:
     assert names <= {"step", "state", "mode", "quota", "scope", "region"}
 
 
+def test_the_preflight_reports_quotas(world: World) -> None:
+    """What it has read anyway: of the region, and of the Batch account where that exists."""
+    world.build(a_request())
+    traced = Traced(world)
+    world.build(a_request(requestId="r2", pools=[a_pool("more")]))
+    points = traced.metrics()
+    used, limit = (
+        {(p.attributes["scope"], p.attributes["quota"].lower()): p.value for p in points[name]}
+        for name in ("batch_prep.quota.used", "batch_prep.quota.limit")
+    )
+
+    assert used.keys() == limit.keys()
+    assert used["mybatch12345", "cores"] == 2
+    assert all(used[quota] <= limit[quota] for quota in used)
+
+
+def test_a_sweep_reports_what_is_left_and_what_pools_cost(world: World) -> None:
+    """A number that stays says that nothing removes them. Zero counts: an alert has to end."""
+    traced = Traced(world)
+    refusal = {"effect": "status", "status": 409, "method": "DELETE", "code": "InUse"}
+    world.fault({**refusal, "path": "virtualMachines", "times": 999})
+    build = world.build(a_request())
+    left = []
+    for hours in (0, 5, 1):
+        world.engine.advance(hours * 3600)
+        world.sweep()
+        left += [point.value for point in traced.metrics()["batch_prep.leftovers"]]
+    world.azure.faults.clear()
+    world.sweep()
+    world.sweep()
+    points = traced.metrics()
+
+    assert len(build["leftovers"]) == 4
+    assert left == [0, 4, 4]
+    assert [point.value for point in points["batch_prep.leftovers"]] == [0]
+    (cost,) = points["batch_prep.pools.cost"]
+    assert cost.attributes == {"region": "swedencentral"}
+    assert cost.value > 0
+
+
 def test_without_telemetry_nothing_is_looked_up(world: World) -> None:
     """The default: no span, no metric, no request more."""
     world.build(image_only())
@@ -243,3 +285,14 @@ def test_without_telemetry_nothing_is_looked_up(world: World) -> None:
 
     assert ledger(other) == plain
     assert not world.services.telemetry.is_on
+
+
+def test_the_documentation_names_every_metric_and_attribute() -> None:
+    """Queries, alerts and workbooks are written from it."""
+    page = (ROOT / "docs" / "telemetry.md").read_text()
+    source = (ROOT / "shared" / "engine" / "telemetry.py").read_text()
+    names = set(re.findall(r'"batch_prep((?:\.[a-z]+)+)"', source))
+    durations = {f".{what}.duration" for what in ("build", "step")}
+
+    assert len(names) > 10
+    assert [name for name in sorted(names | durations) if f"{name}`" not in page] == []
