@@ -85,7 +85,12 @@ def test_nothing_is_set_that_flex_consumption_refuses(snapshot: Path) -> None:
 @BOTH
 def test_the_app_accepts_its_settings(snapshot: Path) -> None:
     """It would answer every request with SettingsInvalid otherwise."""
-    config = settings.load(app_settings(snapshot))
+    found = app_settings(snapshot)
+    component = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+    assert found[component] == "<monitoring.connectionString>"
+    key = "00000000-0000-0000-0000-000000000001"
+    config = settings.load({**found, component: f"InstrumentationKey={key}"})
+    assert config.insights_client_id == "<identities.appClientId>"
     opened = config.storage
     account = resources(snapshot, "Microsoft.Storage/storageAccounts")[0].name
     assert opened.connection_string is None
@@ -284,6 +289,14 @@ def test_the_workbook_is_valid_json() -> None:
     book = json.loads(one(template.DEFAULT, "workbooks")["properties"]["serializedData"])
     charts = json.loads((template.INFRA / "queries.json").read_text())["charts"]
     assert [item["name"] for item in book["items"]] == [chart["title"] for chart in charts]
+
+
+def test_queries_read_metrics_that_the_app_reports() -> None:
+    """A misspelt name finds nothing, and an alert that finds nothing is silent."""
+    asked = re.findall(r"'(batch_prep[\w.]+)'", (template.INFRA / "queries.json").read_text())
+    page = (layout.ROOT / "docs" / "telemetry.md").read_text()
+    assert len(set(asked)) > 4
+    assert [name for name in asked if f"`{name}`" not in page] == []
 
 
 @BOTH
