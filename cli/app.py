@@ -22,6 +22,8 @@ from cli import (
     pools,
     recipes,
     records,
+    request_reading,
+    request_schema,
     scripts,
     submit,
 )
@@ -58,6 +60,7 @@ app.add_typer(leftovers.app, name="leftovers")
 app.add_typer(local.app, name="local")
 app.add_typer(records.app, name="records")
 app.command("changes")(changes.list_changes)
+app.command("schema")(request_schema.show)
 
 
 def run() -> None:
@@ -74,17 +77,27 @@ def main(context: typer.Context, **given: Any) -> None:
         _refuse_flags_of_builds(typed, context.invoked_subcommand)
         return
     around = surroundings_of(context)
-    order = _order(typed, around)
+    file = request_reading.read(Path(typed.request_file)) if typed.request_file else None
+    order = _order(typed, around, file)
     for note in order.notes:
         around.say(note)
     with around.connect(typed.endpoint) as client:
-        request = scripts.with_files(client, submit.with_context(client, order.request))
-        if typed.save_recipe:
-            recipes.put(around, client, typed.save_recipe, {"enabled": True, "request": request})
-        elif typed.plan:
-            _plan(around, client, typed, request)
-        else:
-            _build(around, client, typed, request)
+        try:
+            request = scripts.with_files(client, submit.with_context(client, order.request))
+            _send(around, client, typed, request)
+        except errors.Rejected as refusal:
+            raise (refusal.placed(file.place) if file else refusal) from None
+
+
+def _send(
+    around: Surroundings, client: Client, typed: flags.Flags, request: dict[str, Any]
+) -> None:
+    if typed.save_recipe:
+        recipes.put(around, client, typed.save_recipe, {"enabled": True, "request": request})
+    elif typed.plan:
+        _plan(around, client, typed, request)
+    else:
+        _build(around, client, typed, request)
 
 
 def _refuse_flags_of_builds(typed: flags.Flags, command: str) -> None:
@@ -95,9 +108,11 @@ def _refuse_flags_of_builds(typed: flags.Flags, command: str) -> None:
         )
 
 
-def _order(typed: flags.Flags, around: Surroundings) -> arguments.Order:
+def _order(
+    typed: flags.Flags, around: Surroundings, file: request_reading.RequestFile | None
+) -> arguments.Order:
     known = metadata.read_image(typed.metadata_dir) if typed.batch_only else None
-    base = metadata.read_json(Path(typed.request)) if typed.request else None
+    base = file.content if file else None
     return arguments.order(typed, environment=around.environment, image_metadata=known, base=base)
 
 

@@ -11,7 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli import containers, errors, existing_images, pool_arguments, request_files, scripts
+from cli import (
+    containers,
+    errors,
+    existing_images,
+    pool_arguments,
+    request_files,
+    request_reading,
+    scripts,
+)
 from cli.flags import Flags
 from cli.metadata import ImageFile
 from cli.request_files import Mode
@@ -88,9 +96,12 @@ def _exclusions(flags: Flags) -> Iterator[str]:
             yield f"{' and '.join(together)} exclude each other"
     if "--save-recipe" in typed and "--request-id" in typed:
         yield "--request-id names one build; a recipe is built again and again"
-    if flags.file is not None:
+    if flags.file is not None and flags.request is not None:
+        yield "--file and --request name the same: give one"
+    elif flags.file is not None and flags.request_file is None:
         yield (
-            f"--file {flags.file}: the registry builds the file named Dockerfile of a folder; give "
+            f"--file {flags.file}: a request file ends in {', '.join(request_reading.SUFFIXES)}. "
+            "For a Dockerfile: the registry builds the file named Dockerfile of a folder; give "
             "that folder as --docker-context"
         )
     if flags.save_recipe and flags.docker_context and not containers.is_git(flags.docker_context):
@@ -150,7 +161,7 @@ def _mode_problems(flags: Flags, mode: Mode) -> Iterator[str]:
 
 def _builds_container(flags: Flags) -> bool:
     """Whether `--yes` may be about a tag: a folder is built, or a file may say so."""
-    return bool(flags.docker_context or flags.request)
+    return bool(flags.docker_context or flags.request_file)
 
 
 # ---------------------------------------------------------------------------------------

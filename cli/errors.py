@@ -8,7 +8,7 @@ Stop                     ends the command with a message
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Self
 
@@ -81,6 +81,13 @@ class Rejected(Stop):
     def hinted(self, hint: str) -> Self:
         """The same refusal with a last line of advice."""
         self.message += f"\n{hint}"
+        return self
+
+    def placed(self, place: Callable[[str], str]) -> Self:
+        """The same refusal with the place of each field in the request file."""
+        for field in {str(detail.get("field")) for detail in self.details if detail.get("field")}:
+            here = f"\n  - {field}: "
+            self.message = self.message.replace(here, f"\n  - {place(field)} {field}: ")
         return self
 
     def document(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import request_reading
+
 _MODE, _IMAGE, _POOLS = "What to do", "Image", "Batch account and pools"
 _REGISTRY, _RUN = "Container images", "This command"
 
@@ -159,7 +161,6 @@ class Flags:
             help="A folder or git URL to build in the registry; see --docker-image.",
         ),
     ] = None
-    file: Annotated[Text, typer.Option("--file", hidden=True)] = None  # of older scripts
     docker_image: Annotated[
         Text,
         _option(
@@ -274,7 +275,16 @@ class Flags:
             "--request",
             value="FILE",
             panel=_RUN,
-            help="JSON request with any field; flags override its values.",
+            help="YAML or JSON request with any field; flags override its values.",
+        ),
+    ] = None
+    file: Annotated[  # older scripts named a Dockerfile by it
+        Text,
+        _option(
+            "--file",
+            value="FILE",
+            panel=_RUN,
+            help="The same as --request, for a file that ends in .yaml, .yml or .json.",
         ),
     ] = None
     request_id: Annotated[
@@ -317,6 +327,13 @@ class Flags:
         Switch,
         _option("--json", panel=_RUN, help="Print one JSON document, nothing else, on stdout."),
     ] = False
+
+    @property
+    def request_file(self) -> str | None:
+        """The request file, by either of its flags."""
+        if self.request is None and self.file and self.file.endswith(request_reading.SUFFIXES):
+            return self.file
+        return self.request
 
     def given(self) -> list[str]:
         """The names of the flags that were typed, as typed: `--image-only`."""

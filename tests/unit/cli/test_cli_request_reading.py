@@ -1,0 +1,150 @@
+"""Request files as people write them: YAML or JSON, with the lines of what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_world import CommandLine, FakeService, accepted
+
+from cli import errors, request_reading, request_schema
+
+YAML = """\
+# yaml-language-server: $schema=request.schema.json
+mode: image-only
+image:
+  os: ubuntu
+  osVersion: 24.10   # a number for YAML, a text for the service
+  zones: [1, 2]
+  gpu: true
+  osDiskSizeGiB: 128
+"""
+
+
+def _content(text: str, name: str = "request.yaml") -> object:
+    return request_reading.parse(text, Path(name))[0]
+
+
+def test_a_number_is_a_text_where_the_service_wants_one() -> None:
+    """YAML reads 24.10 as 24.1, and yes as true: a version and a value would be others."""
+    assert _content(YAML) == {
+        "mode": "image-only",
+        "image": {
+            "os": "ubuntu",
+            "osVersion": "24.10",
+            "zones": ["1", "2"],
+            "gpu": True,
+            "osDiskSizeGiB": 128,
+        },
+    }
+    pool = "pools: [{id: 1_2, metadata: [{name: on, value: 010}], ttlHours: 1.5, nodes: 2}]"
+    assert _content(pool) == {
+        "pools": [
+            {"id": "1_2", "metadata": [{"name": "on", "value": "010"}], "ttlHours": 1.5, "nodes": 2}
+        ]
+    }
+
+
+def test_anchors_and_merges_mean_what_they_say() -> None:
+    """What an object says itself has the last word."""
+    text = "pools:\n- &dev {id: dev, nodes: 1}\n- {<<: *dev, id: test}\n"
+    pools = [{"id": "dev", "nodes": 1}, {"id": "test", "nodes": 1}]
+    assert _content(text) == {"pools": pools}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        ("mode: full\nmode: image-only\n", "r.yaml", "r.yaml:2: the field mode is there twice"),
+        ('{"mode": "full", "mode": "full"}', "r.json", "the field mode is there twice"),
+        ("image: [", "r.yaml", "is not YAML"),
+        ("{", "r.json", "is not JSON"),
+        ("pools: &a [*a]\n", "r.yaml", "the anchor is part of what it names"),
+        ("image: !!python/name:os.system\n", "r.yaml", "the tag"),
+        ("{[a]: b}", "r.yaml", "must be a text"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_its_line(text: str, name: str, said: str) -> None:
+    """A parser's own answer names no file, and takes the last of two fields."""
+    with pytest.raises(errors.Refused, match=r"r\.(yaml|json)") as refused:
+        _content(text, name)
+    assert said in refused.value.message
+
+
+def test_aliases_cannot_make_a_short_file_long() -> None:
+    """Nine lists of nine aliases each are more than the service takes."""
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
+    with pytest.raises(errors.Refused, match="more than 20000 values"):
+        _content("\n".join(lines))
+
+
+def test_a_refusal_names_the_line_of_each_field(line: CommandLine, service: FakeService) -> None:
+    """A field that is missing is shown where it would be."""
+    (line.folder / "request.yaml").write_text("pools:\n- id: dev\n  vmSize: big\n")
+    details = [
+        {"field": "pools[0].vmSize", "code": "InvalidName", "message": "it is no size"},
+        {"field": "pools[0].nodes", "code": "Missing", "message": "say how many"},
+    ]
+    error = {"code": "RequestRefused", "message": "no", "details": details}
+    service.answers("POST builds", (400, {"error": error}))
+
+    ended = line.run("--file", "request.yaml")
+
+    assert ended.code == 2
+    assert "  - request.yaml:3 pools[0].vmSize: it is no size" in ended.err
+    assert "  - request.yaml:2 pools[0].nodes: say how many" in ended.err
+
+
+def test_both_flags_take_both_forms(line: CommandLine, service: FakeService) -> None:
+    """`--request` is as old as the command; what it took, it takes."""
+    service.answers("POST builds", accepted("b1"))
+    (line.folder / "a.yaml").write_text("mode: image-only\n")
+    (line.folder / "a.txt").write_text('{"$schema": "x.json", "mode": "image-only"}')
+    for flags in (["--file", "a.yaml"], ["--request", "a.yaml"], ["--request", "a.txt"]):
+        assert line.run(*flags, "--no-wait").code == 0
+    assert [body["mode"] for body in service.sent("POST builds")] == ["image-only"] * 3
+    assert all("$schema" not in body for body in service.sent("POST builds"))
+    assert "one" in line.run("--file", "a.yaml", "--request", "a.yaml").err
+
+
+def test_the_schema_is_printed_for_editors(line: CommandLine) -> None:
+    """It needs no service: it belongs to this version of the command."""
+    ended = line.run("schema")
+    assert ended.document["properties"]["image"]
+    assert request_schema.at(("image", "osVersion")).is_text
+    assert not request_schema.at(("pools", 0, "nodes")).is_text
+    assert not request_schema.at(("image", "colour")).exists
+    assert request_schema.at(("pools", 0, "certificates")).why_refused
+
+
+def test_a_dockerfile_is_no_request_file(line: CommandLine) -> None:
+    """Older scripts named one by --file."""
+    ended = line.run("--file", "Dockerfile.gpu.ubuntu")
+    assert ended.code == 2
+    assert "--docker-context" in ended.err
+    assert ".yaml" in ended.err
+
+
+def test_folders_are_relative_to_the_file(line: CommandLine, service: FakeService) -> None:
+    """Not to the folder that the command is typed in; what is uploaded already stays."""
+    service.answers("POST builds", accepted("b1"))
+    uploaded, kept = (f"contexts/{digit * 32}.tar.gz" for digit in "ab")
+    service.answers("POST contexts", (201, {"context": uploaded}))
+    here = line.folder / "team"
+    (here / "app").mkdir(parents=True)
+    (here / "app" / "Dockerfile").write_text("FROM scratch\n")
+    (here / "setup.sh").write_text("true\n")
+    steps = [{"name": "one", "upload": "./setup.sh"}, {"name": "b", "upload": kept, "run": "x"}]
+    build = {"context": "app", "image": "app:v1"}
+    image = {"registry": {"name": "abcde", "build": build}, "steps": steps}
+    (here / "request.json").write_text(json.dumps({"mode": "image-only", "image": image}))
+
+    assert line.run("--request", "team/request.json", "--no-wait").code == 0
+
+    (sent,) = service.sent("POST builds")
+    assert sent["image"]["registry"]["build"]["context"] == uploaded
+    assert sent["image"]["steps"] == [{"name": "one", "inline": "true\n"}, steps[1]]
+    (here / "setup.sh").unlink()
+    assert "no such file or folder" in line.run("--request", "team/request.json").err
