@@ -15,7 +15,7 @@ MACHINES ?= scripted
 ROOTS ?= .batch-prep/roots
 SHELL_FILES = batch-prep.sh .ci/run .ci/find-python $(shell find provisioning tests -name '*.sh' | sort)
 # What others get to read or run; the tests hold made-up secrets on purpose.
-PUBLISHED = function_app.py activities orchestrators shared triggers cli local infra provisioning release docs '*.md' '*.json' '*.yaml' ':!package-lock.json'
+PUBLISHED = function_app.py activities orchestrators shared triggers cli local infra provisioning release docs '*.md' '*.json' '*.yaml' ':!package-lock.json' ':!tests'
 SHFMT := $(VENV)/bin/shfmt -i 2 -ci
 export BATCH_PREP_VENV := $(VENV)
 # Each process would compile every module anew.

@@ -29,6 +29,7 @@ from cli import (
 )
 from cli.client import Client
 from cli.commands import Commands, surroundings_of
+from cli.imports import command
 from cli.surroundings import Surroundings
 from cli.wording import PROGRAM
 
@@ -61,6 +62,7 @@ app.add_typer(local.app, name="local")
 app.add_typer(records.app, name="records")
 app.command("changes")(changes.list_changes)
 app.command("schema")(request_schema.show)
+app.command("import")(command.import_file)
 
 
 def run() -> None:

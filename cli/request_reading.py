@@ -66,7 +66,7 @@ def parse(text: str, path: Path) -> tuple[Any, dict[str, int]]:
             raise errors.Refused(f"{path} is not JSON: {error}") from None
     try:
         return reader.read(text), reader.lines
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise errors.Refused(f"{path} is not YAML: {error}") from None
 
 

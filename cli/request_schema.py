@@ -38,10 +38,12 @@ class Place:
         """The place of a member, or of a list's item."""
         found: list[Json] = []
         for option in self.options:
+            if "not" in option:
+                found.append(option)  # what is refused is so with all its parts
             if isinstance(name, int):
                 inner = option.get("items")
             else:
-                inner = option.get("properties", {}).get(name, option.get("additionalProperties"))
+                inner = option.get("properties", {}).get(name) or _of_any_name(option)
             if isinstance(inner, dict):
                 found += _resolved(inner)
         return Place(tuple(found))
@@ -79,6 +81,12 @@ def root() -> Place:
 def at(path: tuple[str | int, ...]) -> Place:
     """The place at a path of names and numbers."""
     return functools.reduce(Place.below, path, root())
+
+
+def _of_any_name(option: Json) -> Any:
+    """The schema of the members of a map."""
+    by_pattern = list(option.get("patternProperties", {}).values())
+    return by_pattern[0] if by_pattern else option.get("additionalProperties")
 
 
 def _resolved(schema: Json) -> list[Json]:

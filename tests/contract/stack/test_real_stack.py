@@ -12,6 +12,7 @@ import pytest
 from local.stack import layout
 
 pytestmark = pytest.mark.stack
+TEMPLATE = layout.ROOT / "tests/imports/files/packer-json-1-nightly/image.json"
 COMMAND = str(layout.ROOT / "batch-prep.sh")
 
 
@@ -31,11 +32,15 @@ def run(state: Path, *line: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_without_an_endpoint_starts_a_stack_and_the_next_one_uses_it(
     tmp_path: Path,
 ) -> None:
-    """Nobody needs to know about the stack to try the command; `local down` stops it."""
+    """Nobody needs to know about the stack to try the command; `local down` stops it. An imported
+    template can be sent with the script that it names.
+    """
     state = tmp_path / "state"
     try:
         first = run(state, "builds", "list", "--json")
         second = run(state, "images", "list", "--json")
+        imported = run(state, "import", str(TEMPLATE), "--output", "request.yaml")
+        planned = run(state, "--file", "request.yaml", "--plan", "--json")
     finally:
         down = run(state, "local", "down")
     assert first.returncode == 0, first.stderr
@@ -43,4 +48,7 @@ def test_a_command_without_an_endpoint_starts_a_stack_and_the_next_one_uses_it(
     assert json.loads(first.stdout) is not None
     assert second.returncode == 0, second.stderr
     assert second.stderr == ""
+    assert imported.returncode == 0, imported.stderr
+    assert planned.returncode == 0, planned.stderr
+    assert {"own_shell", "own_harden"} <= {s["name"] for s in json.loads(planned.stdout)["steps"]}
     assert "is stopped" in down.stderr

@@ -1,0 +1,1 @@
+"""Public templates and pools, written anew, as request files."""
