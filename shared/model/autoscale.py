@@ -22,13 +22,17 @@ class OffHours(Request):
     from UTC; Batch knows no daylight saving time.
     """
 
-    preset: Literal["offHours"]
-    nodes: Nodes = 1
-    low_priority_nodes: Nodes = 0
-    from_hour: int = Field(default=8, ge=0, le=23)
-    to_hour: int = Field(default=18, ge=1, le=24)
-    weekdays_only: bool = True
-    utc_offset_minutes: int = Field(default=0, ge=-720, le=840)
+    preset: Literal["offHours"] = Field(description="Nodes while people work.")
+    nodes: Nodes = Field(default=1, description="Dedicated nodes at these times.")
+    low_priority_nodes: Nodes = Field(default=0, description="Spot nodes at these times.")
+    from_hour: int = Field(default=8, ge=0, le=23, description="The first hour with nodes.")
+    to_hour: int = Field(default=18, ge=1, le=24, description="The hour that they end at.")
+    weekdays_only: bool = Field(
+        default=True, description="Whether there are none on Saturday and Sunday."
+    )
+    utc_offset_minutes: int = Field(
+        default=0, ge=-720, le=840, description="The clock's offset from UTC."
+    )
 
     @property
     def most(self) -> tuple[int, int]:
@@ -55,10 +59,10 @@ class OffHours(Request):
 class PendingTasks(Request):
     """As many nodes as the tasks that wait or run have room on, of one kind."""
 
-    preset: Literal["pendingTasks"]
-    min_nodes: Nodes = 0
-    max_nodes: Annotated[int, Field(ge=1, le=2500)]
-    low_priority: bool = False
+    preset: Literal["pendingTasks"] = Field(description="As many nodes as tasks need.")
+    min_nodes: Nodes = Field(default=0, description="At least so many.")
+    max_nodes: Annotated[int, Field(ge=1, le=2500)] = Field(description="At most so many.")
+    low_priority: bool = Field(default=False, description="Whether they are Spot nodes.")
 
     @property
     def most(self) -> tuple[int, int]:
@@ -82,9 +86,9 @@ class PendingTasks(Request):
 class Fixed(Request):
     """A number of nodes that a formula keeps: Batch asks again for those that it could not give."""
 
-    preset: Literal["fixed"]
-    nodes: Nodes = 1
-    low_priority_nodes: Nodes = 0
+    preset: Literal["fixed"] = Field(description="A number that is kept.")
+    nodes: Nodes = Field(default=1, description="Dedicated nodes.")
+    low_priority_nodes: Nodes = Field(default=0, description="Spot nodes.")
 
     @property
     def most(self) -> tuple[int, int]:

@@ -95,22 +95,36 @@ class ImageStep(Request):
     with `destination`, in a directory that stays; `run` names the one to execute.
     """
 
-    name: StepName
-    inline: str | None = Field(default=None, min_length=1)
-    upload: UploadId | None = None
-    run: PathInUpload | None = None
-    destination: Directory | None = None
-    url: FileUrl | None = None
-    sha256: Sha256 | None = None
-    when: When = Field(default=When.AFTER_DOCKER, strict=False)
-    environment: dict[VariableName, VariableValue] = Field(default={}, max_length=50)
-    secrets: dict[VariableName, VaultSecret] = Field(default={}, max_length=20)
-    timeout_minutes: int = Field(default=30, ge=1, le=240)
-    exit_codes: list[Annotated[int, Field(ge=0, le=255)]] = Field(
-        default=[0], min_length=1, max_length=20
+    name: StepName = Field(description="The step's name, in records and logs.")
+    inline: str | None = Field(default=None, min_length=1, description="The text of a script.")
+    upload: UploadId | None = Field(
+        default=None, description="What POST /api/contexts answered for its files."
     )
-    restart: bool = False
-    elevated: bool = True
+    run: PathInUpload | None = Field(default=None, description="The file of the upload to execute.")
+    destination: Directory | None = Field(
+        default=None, description="A directory that the files are put into and stay in."
+    )
+    url: FileUrl | None = Field(default=None, description="The address of a script to download.")
+    sha256: Sha256 | None = Field(default=None, description="The checksum of what url names.")
+    when: When = Field(
+        default=When.AFTER_DOCKER,
+        strict=False,
+        description="When it runs, seen from Docker and the restart.",
+    )
+    environment: dict[VariableName, VariableValue] = Field(
+        default={}, max_length=50, description="Variables of the script; no secrets."
+    )
+    secrets: dict[VariableName, VaultSecret] = Field(
+        default={},
+        max_length=20,
+        description="Variables that hold secrets of Key Vault, by their addresses.",
+    )
+    timeout_minutes: int = Field(default=30, ge=1, le=240, description="How long it may take.")
+    exit_codes: list[Annotated[int, Field(ge=0, le=255)]] = Field(
+        default=[0], min_length=1, max_length=20, description="The exit codes that mean success."
+    )
+    restart: bool = Field(default=False, description="Whether the VM restarts after it.")
+    elevated: bool = Field(default=True, description="Whether root runs it, or the builder's user.")
 
     @property
     def record(self) -> str:

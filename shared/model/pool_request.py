@@ -23,9 +23,9 @@ class IfExists(StrEnum):
 class Check(Request):
     """A verification of the owner's: a container command and the exit code that it must have."""
 
-    image: fields.ImageReference
-    command: fields.CommandLine
-    exit_code: int = Field(default=0, ge=0, le=255)
+    image: fields.ImageReference = Field(description="The container image to run.")
+    command: fields.CommandLine = Field(description="The command in it.")
+    exit_code: int = Field(default=0, ge=0, le=255, description="The exit code that it must have.")
 
 
 _DEALLOCATION = ("Requeue", "Terminate", "TaskCompletion", "RetainedData")
@@ -48,44 +48,126 @@ class Pool(Request):
     `interruptTasks` are no properties of the pool on Azure.
     """
 
-    id: fields.PoolId | None = None
-    vm_size: fields.VmSize | None = None
-    vm_sizes: list[fields.VmSize] = Field(default=[], max_length=10)
-    nodes: int = Field(default=1, ge=0, le=2500)
-    low_priority_nodes: int = Field(default=0, ge=0, le=2500)
-    autoscale_formula: str | None = Field(default=None, min_length=1, max_length=8192)
-    task_slots_per_node: int = Field(default=1, ge=1, le=256)
-    image: fields.VersionName = "latest"
-    verify: bool = False
-    if_exists: IfExists = Field(default=IfExists.UPDATE, strict=False)
-    subnet_id: fields.SubnetId | None = None
-    start_task: pool_parts.StartTask | None = None
-    checks: list[Check] = Field(default=[], max_length=20)
-    ttl_hours: float | None = Field(default=None, gt=0, le=8760)
-    interrupt_tasks: bool = added(False)
-    inter_node_communication: bool = added(False)
-    display_name: str | None = Field(default=None, min_length=1, max_length=1024)
-    metadata: list[pool_parts.MetadataItem] = added([], max_length=48)
-    tags: dict[pool_fields.TagName, pool_fields.TagValue] = added({}, max_length=45)
-    identity: pool_parts.PoolIdentity | None = None
-    container_configuration: pool_parts.ContainerConfiguration | None = None
-    application_packages: list[pool_parts.ApplicationPackage] = added([], max_length=10)
-    user_accounts: list[pool_parts.UserAccount] = added([], max_length=20)
-    task_scheduling_policy: pool_parts.TaskSchedulingPolicy | None = None
-    autoscale: Autoscale | None = None
-    autoscale_evaluation_interval: EvaluationInterval | None = None
-    node_deallocation_option: Deallocation | None = None
-    resize_timeout: ResizeTimeout | None = None
-    mount_configuration: list[pool_hardware.Mount] = added([], max_length=10)
-    public_ip_address_configuration: pool_hardware.PublicAddresses | None = Field(
-        default=None, alias="publicIPAddressConfiguration"
+    id: fields.PoolId | None = Field(
+        default=None, description="The pool's name; without it that of the settings."
     )
-    endpoint_configuration: pool_hardware.Endpoints | None = None
-    enable_accelerated_networking: bool | None = None
-    os_disk: pool_hardware.OsDisk | None = None
-    data_disks: list[pool_hardware.DataDisk] = added([], max_length=64)
-    security_profile: pool_hardware.SecurityProfile | None = None
-    node_placement_configuration: pool_hardware.Placement | None = None
+    vm_size: fields.VmSize | None = Field(default=None, description="The size of its nodes.")
+    vm_sizes: list[fields.VmSize] = Field(
+        default=[],
+        max_length=10,
+        description="Sizes that are tried in turn where Azure has no capacity.",
+    )
+    nodes: int = Field(default=1, ge=0, le=2500, description="The number of dedicated nodes.")
+    low_priority_nodes: int = Field(
+        default=0, ge=0, le=2500, description="The number of Spot nodes."
+    )
+    autoscale_formula: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8192,
+        description="Decides the number of nodes instead of the two numbers.",
+    )
+    task_slots_per_node: int = Field(
+        default=1, ge=1, le=256, description="How many tasks a node runs at once."
+    )
+    image: fields.VersionName = Field(
+        default="latest", description="The version of the image: Major.Minor.Patch or latest."
+    )
+    verify: bool = Field(
+        default=False, description="Whether a job proves that containers run on each node."
+    )
+    if_exists: IfExists = Field(
+        default=IfExists.UPDATE, strict=False, description="What to do with a pool of that id."
+    )
+    subnet_id: fields.SubnetId | None = Field(
+        default=None, description="The full id of the subnet that its nodes are in."
+    )
+    start_task: pool_parts.StartTask | None = Field(
+        default=None, description="A command that each node runs after batch-prep's checks."
+    )
+    checks: list[Check] = Field(
+        default=[],
+        max_length=20,
+        description="Commands in containers that are part of the verification.",
+    )
+    ttl_hours: float | None = Field(
+        default=None,
+        gt=0,
+        le=8760,
+        description="When the sweep deletes the pool, in hours after it is ready.",
+    )
+    interrupt_tasks: bool = added(
+        False, description="Agrees to empty or replace a pool on which tasks run."
+    )
+    inter_node_communication: bool = added(
+        False, description="Whether nodes may talk to each other, as MPI does."
+    )
+    display_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="Its name in the portal; without it the id.",
+    )
+    metadata: list[pool_parts.MetadataItem] = added(
+        [], max_length=48, description="Names and values for programs."
+    )
+    tags: dict[pool_fields.TagName, pool_fields.TagValue] = added(
+        {}, max_length=45, description="Tags of the pool's resource."
+    )
+    identity: pool_parts.PoolIdentity | None = Field(
+        default=None, description="Existing identities that tasks may act as."
+    )
+    container_configuration: pool_parts.ContainerConfiguration | None = Field(
+        default=None, description="Container images that nodes pull, and their registries."
+    )
+    application_packages: list[pool_parts.ApplicationPackage] = added(
+        [], max_length=10, description="Applications of the account that each node gets."
+    )
+    user_accounts: list[pool_parts.UserAccount] = added(
+        [], max_length=20, description="Users of each node."
+    )
+    task_scheduling_policy: pool_parts.TaskSchedulingPolicy | None = Field(
+        default=None, description="How tasks are spread over the nodes."
+    )
+    autoscale: Autoscale | None = Field(
+        default=None, description="A preset instead of a formula: offHours, pendingTasks or fixed."
+    )
+    autoscale_evaluation_interval: EvaluationInterval | None = Field(
+        default=None, description="How often the formula is evaluated, such as PT5M."
+    )
+    node_deallocation_option: Deallocation | None = Field(
+        default=None, description="What becomes of tasks on nodes that are removed."
+    )
+    resize_timeout: ResizeTimeout | None = Field(
+        default=None,
+        description="How long Batch tries to reach the number of nodes, such as PT15M.",
+    )
+    mount_configuration: list[pool_hardware.Mount] = added(
+        [], max_length=10, description="File systems that each node mounts."
+    )
+    public_ip_address_configuration: pool_hardware.PublicAddresses | None = Field(
+        default=None,
+        alias="publicIPAddressConfiguration",
+        description="The nodes' public addresses: Batch's, own ones or none.",
+    )
+    endpoint_configuration: pool_hardware.Endpoints | None = Field(
+        default=None, description="Ports of nodes that can be reached from outside."
+    )
+    enable_accelerated_networking: bool | None = Field(
+        default=None, description="Whether the nodes have it; their size must offer it."
+    )
+    os_disk: pool_hardware.OsDisk | None = Field(
+        default=None, description="The disk of the system."
+    )
+    data_disks: list[pool_hardware.DataDisk] = added(
+        [], max_length=64, description="Empty disks, which the start task must format and mount."
+    )
+    security_profile: pool_hardware.SecurityProfile | None = Field(
+        default=None, description="Encryption at the host."
+    )
+    node_placement_configuration: pool_hardware.Placement | None = Field(
+        default=None, description="Whether nodes are spread over the region's zones."
+    )
 
     @property
     def formula(self) -> str | None:

@@ -22,6 +22,19 @@ def test_the_schema_is_that_of_the_models() -> None:
     assert FILE.read_text() == request_schema.text()
 
 
+def test_every_field_says_what_it_is() -> None:
+    """An editor shows it, and so does the description of the API."""
+    schema = request_schema.document()
+    models = {"Build": schema, **schema["$defs"]}
+    silent = [
+        f"{model}.{field}"
+        for model, about in models.items()
+        for field, described in about.get("properties", {}).items()
+        if "description" not in described
+    ]
+    assert silent == []
+
+
 def _problems(request: Any) -> list[str]:
     schema = json.loads(FILE.read_text())
     Draft202012Validator.check_schema(schema)
