@@ -35,8 +35,23 @@ IMAGE = an_image(
     builderVmSize="Standard_D2s_v5", builderVmSizes=[], securityType="Standard", spot=False,
     managedImage=False, outbound={"subnetId": SUBNET}, sshPublicKey="ssh-rsa AAAA", force=False,
     containerImages=["busybox"], targetRegions=[{"name": "westeurope", "replicas": 1}],
-    registry={"name": "myregistry", "build": {"source": "https://h/p.git", "image": "a:1"}},
-    osDiskSizeGiB=64, keepVm=False, id=None,
+    registry={
+        "name": "myregistry",
+        "build": {"source": "https://h/p.git", "image": "a:1", "overwriteTag": True},
+    },
+    osDiskSizeGiB=64, keepVm=False, id=None, identity=IDENTITY,
+    steps=[
+        {
+            "name": "tools", "inline": "true", "when": "after-docker", "environment": {"A": "a"},
+            "secrets": {"TOKEN": "https://team.vault.azure.net/secrets/t"}, "timeoutMinutes": 5,
+            "exitCodes": [0, 3], "restart": True, "elevated": True,
+        },
+        {"name": "more", "url": "https://h/p.sh", "sha256": "a" * 64},
+        {
+            "name": "files", "upload": f"contexts/{'a' * 32}.tar.gz", "run": "a.sh",
+            "destination": "/opt/a",
+        },
+    ],
 )  # fmt: skip
 POOL = a_pool(
     "dev", vmSizes=[], lowPriorityNodes=0, autoscaleFormula="$x=1;", taskSlotsPerNode=1,
@@ -161,7 +176,8 @@ def hostile(dice: random.Random) -> Any:
         return "".join(
             dice.choices(string.printable + "äß\u0000\u2028\U0001f600", k=dice.randrange(40))
         )
-    return dice.choice(TEXTS if kind < 3 else VALUES)
+    # A copy: a value that was put into itself would be no JSON any more.
+    return copy.deepcopy(dice.choice(TEXTS if kind < 3 else VALUES))
 
 
 def spoilt(dice: random.Random, body: Json) -> Json:
