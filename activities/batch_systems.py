@@ -52,7 +52,7 @@ def _is_base(reference: Json, system: OperatingSystem) -> bool:
 def _supported_images(
     services: Services, endpoint: str, poll: PollState
 ) -> tuple[list[Json], str | None]:
-    """Also when Azure said so."""
+    """The images that Batch supports, and the time of Azure's answer."""
 
     def ask() -> tuple[list[Json], str | None]:
         return sdk.listed_at(services.azure.batch_service(endpoint).list_supported_images)

@@ -41,7 +41,7 @@ def follow(
         around.print_json(build.document)
     else:
         around.out.print()
-        summary.show(around.out, build, files=files)
+        summary.show(around.out, build, files=files, stays=around.service_stays)
     if not build.succeeded:
         refused = build.error is not None and build.error.code in _REFUSALS
         raise typer.Exit(errors.ExitCode.REFUSED if refused else errors.ExitCode.BUILD_FAILED)

@@ -203,7 +203,11 @@ def _run_beside(options: stack.Options, command: list[str], around: Surroundings
 
 def _run_against(running: stack.Running, command: list[str], asked: threading.Event) -> int:
     """The command's exit code. Ctrl-C reaches it by itself; other signals end it after a while."""
-    service = {"BATCH_PREP_ENDPOINT": running.app_url, "BATCH_PREP_KEY": running.function_key}
+    service = {
+        "BATCH_PREP_ENDPOINT": running.app_url,
+        "BATCH_PREP_KEY": running.function_key,
+        "BATCH_PREP_PASSING": "1",
+    }
     try:
         process = subprocess.Popen(command, env={**os.environ, **service})  # noqa: S603  the user's own
     except OSError as error:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -53,16 +54,14 @@ def backup(context: typer.Context, file: File, storage: Storage = None) -> None:
     """
     around = surroundings_of(context)
     part = file.with_name(f"{file.name}.part")
-    count = 0
-    with _service(around, storage) as service, part.open("w", encoding="utf-8") as lines:
-        lines.write(json.dumps(_FIRST) + "\n")
-        for name in _tables(service):
-            for row in service.get_table_client(name).list_entities():
-                lines.write(json.dumps({"table": name, "row": _checked(name, dict(row))}) + "\n")
-                count += 1
-        lines.flush()
-        os.fsync(lines.fileno())
-    part.replace(file)  # a file that is there is whole
+    try:
+        with _service(around, storage) as service, part.open("w", encoding="utf-8") as lines:
+            count = _write(service, lines)
+        part.replace(file)  # a file that is there is whole
+    except OSError as error:
+        raise errors.Refused(f"{file} cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
     around.out.print(f"{count} rows are in {file}.", markup=False)
 
 
@@ -82,18 +81,45 @@ def restore(context: typer.Context, file: File, storage: Storage = None) -> None
     around.say("The next sweep closes builds whose orchestration is gone: leftovers sweep")
 
 
-def _service(around: Surroundings, storage: str | None) -> TableServiceClient:
+def _write(service: TableServiceClient, lines: TextIO) -> int:
+    """Write every row; returns how many there are."""
+    count = 0
+    lines.write(json.dumps(_FIRST) + "\n")
+    for name in _tables(service):
+        for row in service.get_table_client(name).list_entities():
+            lines.write(json.dumps({"table": name, "row": _checked(name, dict(row))}) + "\n")
+            count += 1
+    lines.flush()
+    os.fsync(lines.fileno())
+    return count
+
+
+@contextmanager
+def _service(around: Surroundings, storage: str | None) -> Iterator[TableServiceClient]:
+    """The tables. Raises Refused without an account, and Unreachable for what it answers inside."""
+    from azure.core.exceptions import AzureError
     from azure.data.tables import TableServiceClient
     from azure.identity import DefaultAzureCredential
 
     connection = around.environment.get("BATCH_PREP_STORAGE")
-    if storage:
-        return TableServiceClient(storage, credential=DefaultAzureCredential())
-    if connection:
-        return TableServiceClient.from_connection_string(connection)
-    raise errors.Refused(
-        "Give --storage https://NAME.table.core.windows.net, or BATCH_PREP_STORAGE"
-    )
+    if not storage and not connection:
+        raise errors.Refused(
+            "Give --storage https://NAME.table.core.windows.net, or BATCH_PREP_STORAGE"
+        )
+    try:
+        service = (
+            TableServiceClient(storage, credential=DefaultAzureCredential())
+            if storage
+            else TableServiceClient.from_connection_string(str(connection))
+        )
+        with service:
+            yield service
+    except AzureError as error:
+        first = str(error.message).strip().partition("\n")[0]
+        raise errors.Unreachable(
+            f"The storage account cannot be used: {first}\nCheck its address, its firewall, and "
+            "your role: Storage Table Data Reader to back up, Contributor to restore."
+        ) from error
 
 
 def _tables(service: TableServiceClient) -> list[str]:

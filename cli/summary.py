@@ -35,7 +35,7 @@ _IMAGE_LABELS = {
 }
 
 
-def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
+def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: bool = True) -> None:
     """Print the whole summary."""
     _show_steps(console, build.steps)
     if build.image:
@@ -50,7 +50,7 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = ()) -> None:
     console.print()
     _lines(console, (f"Wrote {file}" for file in files), "dim")
     _lines(console, [headline(build)], "bold " + SYMBOLS.get(build.state, ("", ""))[1])
-    _lines(console, _what_next(build))
+    _lines(console, _what_next(build, stays=stays))
 
 
 def _footnotes(build: Build) -> Iterator[str]:
@@ -186,11 +186,14 @@ def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
                 yield f"  {pool.id}: check {check.get('id')} {check.get('status')}{place}: {reason}"
 
 
-def _what_next(build: Build) -> Iterator[str]:
+def _what_next(build: Build, *, stays: bool) -> Iterator[str]:
+    """`stays`: whether the service is still there when this is read."""
     if build.error:
         yield from error_lines(build.error)
     if build.error and build.error.next_action:
         yield f"Next: {build.error.next_action}"
+    if not stays:
+        return
     if build.resumable:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
     yield f"Look further: {wording.PROGRAM} builds show {build.id}"

@@ -44,6 +44,11 @@ class Surroundings:
         """One JSON document on stdout, plain."""
         self.out.print(json.dumps(document, indent=2), markup=False, soft_wrap=True)
 
+    @property
+    def service_stays(self) -> bool:
+        """Not that of `local run`, which ends with its command: advice to ask it would be wrong."""
+        return "BATCH_PREP_PASSING" not in self.environment
+
     def state_folder(self, given: str | None = None) -> Path:
         """Of the local stack: `--state`, else BATCH_PREP_STATE, else `.batch-prep` here."""
         folder = given or self.environment.get("BATCH_PREP_STATE")

@@ -63,8 +63,8 @@ async def _is_active(client: Any, instance: str) -> bool:
 
 
 async def _goes_on(client: Any, build: str) -> bool:
-    """Whether children of a dead build still run. They end by themselves; what they make is theirs
-    until then.
+    """Whether children of a dead build still run. They end by themselves; until then the sweep
+    leaves alone what they make.
     """
     from azure.durable_functions import OrchestrationRuntimeStatus as Status
 

@@ -68,7 +68,10 @@ def import_file(
     for line in written.notes(draft, file.name):
         around.say(line)
     if output:
-        output.write_text(text, encoding="utf-8")
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise errors.Refused(f"{output} cannot be written: {error}") from error
         around.say(f"{output} is written. Look at it first: ./batch-prep.sh --file {output} --plan")
     else:
         sys.stdout.write(text)

@@ -19,7 +19,6 @@ _OF_TERRAFORM = left("it is for Terraform and not for Azure")
 _FILES = "startTask.resourceFiles[]"
 _BLOB = "mountConfiguration[].azureBlobFileSystemConfiguration"
 _NFS = "mountConfiguration[].nfsMountConfiguration"
-_REGISTRIES = "virtualMachineConfiguration.containerConfiguration.containerRegistries[]"
 _MACHINE = "virtualMachineConfiguration"
 
 # `x[0]` is a block that is there once.

@@ -1,4 +1,4 @@
-"""The verbs of an orchestrator. Nothing here knows Azure, and Durable replays all of it.
+"""The verbs of an orchestrator. Nothing here uses Azure, and Durable replays all of it.
 
     call          run a short activity that is no step: a record, a look-up
     call_all      run several short activities side by side

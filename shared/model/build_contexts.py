@@ -21,7 +21,6 @@ _MEMBERS_MAX = 50_000
 _HEADER_MAX = 1024**2  # tarfile holds a header, such as that of a long name, in memory
 _PROBLEMS_MAX = 100
 _DOCKERFILE = "Dockerfile"
-_BLOCK = 512
 
 
 class _Refused(Exception):  # noqa: N818

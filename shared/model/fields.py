@@ -1,4 +1,4 @@
-"""The strings that a request may hold: each type knows Azure's rule, and refuses the rest."""
+"""The strings that a request may hold: each type checks Azure's rule, and refuses the rest."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def advised(
 
 
 def contradiction(wanted: ImageReference, image: ImageRecord) -> Problem | None:
-    """What the request says of the image's contents, and the image's record denies."""
+    """The problem, if the image's record contradicts what the request says of its contents."""
     if wanted.gpu and not image.gpu_enabled:
         message = f"version {image.version} of {image.image_name} has no GPU driver"
         return Problem(

@@ -1,4 +1,4 @@
-"""The strings that a request for a pool may hold: each type knows Azure's rule."""
+"""The strings that a request for a pool may hold: each type checks Azure's rule."""
 
 from __future__ import annotations
 

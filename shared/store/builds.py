@@ -243,8 +243,8 @@ class Builds:
             self.mark_step(begun, now, {"state": "wait", "note": _UNSEEN})
 
     def steps(self, build: str) -> list[Row]:
-        """The steps of a build in the order in which they began; the story's, where that is one
-        moment.
+        """The steps of a build in the order in which they began; those that began at the same time
+        are in the order of `timing.known_steps`.
         """
         order = {step: place for place, step in enumerate(timing.known_steps())}
 

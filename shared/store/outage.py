@@ -13,7 +13,8 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What waiting cures. A missing role is not among them: a build that waits for one tells no one.
+# What waiting cures. A missing role is not among them: a build that waited for one would report
+# nothing.
 _STATUSES = {408, 429, 500, 502, 503, 504}
 
 

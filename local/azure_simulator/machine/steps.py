@@ -1,4 +1,4 @@
-"""The parts of a build's steps, as a machine that executes nothing imagines them.
+"""The parts of a build's steps, as a machine that executes nothing computes them.
 
 Each looks at what is inside the machine (`contents`) and at its parameters, and fails as the real
 script would: preloading needs Docker, a driver a kernel to be built for, checks need everything.

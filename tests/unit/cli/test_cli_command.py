@@ -76,6 +76,12 @@ def test_a_failed_build_exits_1_and_says_why_and_what_next(
     ):
         assert told in ended.out
 
+    line.environment["BATCH_PREP_PASSING"] = "1"
+    ended = line.run("--image-only")
+    assert "Next: ask for more cores" in ended.out
+    assert "builds resume" not in ended.out  # the stack of `local run` is gone by then
+    assert "builds show" not in ended.out
+
 
 def test_impossible_flags_exit_2_and_send_nothing(service: FakeService, line: CommandLine) -> None:
     """All problems at once, before anything happens."""
