@@ -156,7 +156,7 @@ def _find_image(
     def ask() -> tuple[Json | None, list[Json]]:
         versions = _versions(services, wanted)
         if wanted.version == "latest":
-            return _newest(versions), versions
+            return resource_state.newest_version(versions), versions
         return next((v for v in versions if v["name"] == wanted.version), None), versions
 
     image = (wanted.resource_group, wanted.gallery, wanted.definition, wanted.version)
@@ -173,21 +173,6 @@ def _versions(services: Services, wanted: ImageReference) -> list[Json]:
         return sdk.listed(calls.list_by_gallery_image, *path)
     except ResourceNotFoundError:
         return []
-
-
-def _newest(versions: list[Json]) -> Json | None:
-    """The version that Azure resolves `latest` to: the highest number that is ready and not
-    excluded.
-    """
-    usable = [
-        v
-        for v in versions
-        if resource_state.provisioning(v) == "ready"
-        and not (resource_state.properties(v).get("publishingProfile") or {}).get(
-            "excludeFromLatest"
-        )
-    ]
-    return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
 
 
 def _not_found(services: Services, wanted: ImageReference, versions: list[Json]) -> Problem:

@@ -9,7 +9,8 @@ from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, Services
 from shared.model import own_steps
-from shared.model.plans import AccountPlan, ImagePlan, PoolPlan, RegistryPlan
+from shared.model.image_parts import RegistryPlan
+from shared.model.plans import AccountPlan, ImagePlan, PoolPlan
 from shared.model.pool_parts import ApplicationPackage
 from shared.model.results import Findings
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from activities import named_resources
+from activities import base_image, named_resources
 from activities.gallery import definition_conflict
 from shared.azure import bodies, quotas, resource_state, sdk
 from shared.azure.quotas import Size
@@ -23,8 +23,9 @@ from shared.model import (
     version_floors,
 )
 from shared.model.catalogue import DriverKind
-from shared.model.plans import BaseImage, BuildPlan, ImagePlan
-from shared.model.requests import SecurityType, StorageAccountType
+from shared.model.image_parts import BaseImage
+from shared.model.image_request import SecurityType, StorageAccountType
+from shared.model.plans import BuildPlan, ImagePlan
 from shared.model.results import Findings
 
 
@@ -100,47 +101,24 @@ def check_image_source(services: Services, plan: BuildPlan, poll: PollState) -> 
     """Find the base image's newest version, and check the gallery's definition and version."""
     image = plan.image
     assert image is not None
-    base = _find_base(services, image)
-    if base is None:
-        system = image.system
-        message = f"{image.location} offers no image {system.publisher}:{system.offer}:{system.sku}"
-        problem = Problem(field="image.os", code="BaseImageNotFound", message=message)
-        return Findings(blockers=[problem])
+    base = base_image.find(services, image)
+    if isinstance(base, Problem):
+        return Findings(blockers=[base])
     definition = sdk.fetch(
         services.azure.compute.gallery_images.get,
         *(image.resource_group, image.gallery, image.definition),
     )
-    problems = _controller_problems(services, plan, base, definition, poll)
+    terms = base_image.check_terms(services, image, base)
+    problems = _controller_problems(services, plan, base, definition, poll) + terms.blockers
     if definition is not None:
         problems += _gallery_problems(services, image, base, definition)
     newest = services.records.image(image.gallery, image.definition, "latest", image.resource_group)
     return Findings(
         blockers=problems + disk_size.problems(image, base),
-        warnings=support.unproven_system(plan),
+        warnings=support.unproven_system(plan) + terms.warnings,
         base=base,
         os_disk_gib=disk_size.derived(image, base, newest),
         last_good_kernel=drivers.last_good_kernel(image, newest),
-    )
-
-
-def _find_base(services: Services, image: ImagePlan) -> BaseImage | None:
-    calls, system = services.azure.compute.virtual_machine_images, image.system
-    path = (image.location, system.publisher, system.offer, system.sku)
-    found = calls.list(*path, top=1, orderby="name desc")
-    if not found:
-        return None
-    version = found[0]["name"]
-    found_image = resource_state.properties(sdk.fetch(calls.get, *path, version))
-    return BaseImage(
-        publisher=system.publisher,
-        offer=system.offer,
-        sku=system.sku,
-        version=version,
-        generation=found_image.get("hyperVGeneration") or "V2",
-        architecture=found_image.get("architecture") or "x64",
-        purchase_plan=found_image.get("plan"),
-        features=resource_state.features({"properties": found_image}),
-        disk_gib=(found_image.get("osDiskImage") or {}).get("sizeInGb"),
     )
 
 
@@ -159,6 +137,9 @@ def _controller_problems(
     for field, location, sizes in named:
         skus = _compute_sizes(services, location, poll)
         for size in (quotas.read_size(skus[s.lower()]) for s in sizes if s.lower() in skus):
+            if base.generation not in size.generations:
+                other = f"{size.name} does not boot the base image: it is of {base.generation}"
+                problems.append(Problem(field=field, code="SizeUnsuitable", message=other))
             if why := nvme_mismatch(size, known):
                 if definition is not None:
                     why += (

@@ -15,7 +15,7 @@ from shared.base import names
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model.plans import RegistryPlan
+from shared.model.image_parts import RegistryPlan
 from shared.model.results import ContainerImageBuilt, PullIdentity, RegistryReady
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, Services
-from shared.model.plans import RegistryPlan
+from shared.model.image_parts import RegistryPlan
 from shared.model.results import Findings
 
 if TYPE_CHECKING:

@@ -124,6 +124,17 @@ def unchanged_rebuild(seed: int) -> Measured:
     return _build(world, image_request(gpu_image(), "again"))
 
 
+def refresh(seed: int) -> Measured:
+    """One more container image on the image that is there: driver and Docker are kept."""
+    world = MeasuredWorld(seed)
+    _succeed(world, image_request(gpu_image()))
+    (version,) = world.azure.store.of_type("Microsoft.Compute/galleries/images/versions")
+    more = [BUSYBOX, *wanted.public_images(1)]
+    return _build(
+        world, image_request(gpu_image(base={"id": version.id}, containerImages=more), "again")
+    )
+
+
 def pool_of(nodes: int, seed: int) -> Measured:
     """One verified pool of so many GPU nodes, from an image that is there."""
     pool = a_pool("dev", vmSize=GPU_SIZE, verify=True, nodes=nodes)
@@ -225,6 +236,12 @@ SCENARIOS: dict[str, Scenario] = {
         run=unchanged_rebuild,
         old=baseline.image_again,
         about="an image asked for again, nothing having changed",
+    ),
+    "refresh": Scenario(
+        run=refresh,
+        old=baseline.image_again,
+        about="one more container image on the image that is there",
+        seeds=20,
     ),
     "registry_preload_10": Scenario(
         run=functools.partial(registry_preload, 10),

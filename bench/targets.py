@@ -79,6 +79,8 @@ def _one_pool(figures: _Figures) -> Iterator[Verdict]:
 
 
 def _rebuild(figures: _Figures) -> Iterator[Verdict]:
+    ratio = figures.ratio("refresh", "makespan_minutes", "image_only", "makespan_minutes")
+    yield at_most("a refresh from an own image ≤ 0.6 x the whole build", ratio, 0.6)
     target = "an unchanged rebuild: no write, at most 10 reads"
     writes, reads = (
         figures("unchanged_rebuild", "azure_writes"),

@@ -24,14 +24,10 @@ from shared.engine.activity import NoResult
 from shared.engine.step_graph import Results, Step
 from shared.model import catalogue, image_record, image_scripts
 from shared.model.bill_of_materials import BillPlan
+from shared.model.image_parts import RegistryPlan
 from shared.model.outcomes import ImageRecord
 from shared.model.own_steps import When
-from shared.model.plans import (
-    ImagePlan,
-    RegistryPlan,
-    ScriptPlan,
-    VersionPlan,
-)
+from shared.model.plans import ImagePlan, ScriptPlan, VersionPlan
 from shared.model.results import (
     BillOfMaterials,
     BuilderReady,
@@ -217,7 +213,8 @@ def _software(
 ) -> Software:
     before = own_steps.chain(plan, When.BEFORE_DOCKER, [builder])
     begin = before[-1] if before else builder
-    install = Step("install", run_script.run_script, image_scripts.install(plan), after=[begin])
+    script = image_scripts.install(plan)
+    install = Step(_name(plan, "install"), run_script.run_script, script, after=[begin])
     restart, driver = None, None
     if image_scripts.builds_driver_alone(plan):
         restart = Step(
@@ -227,7 +224,8 @@ def _software(
             after=[install],
             when=lambda done: done[install].reboot_required,
         )
-        driver = Step("driver", run_script.run_script, image_scripts.driver(plan), after=[restart])
+        script = image_scripts.driver(plan)
+        driver = Step(_name(plan, "driver"), run_script.run_script, script, after=[restart])
     preload = _preload(plan, restart or begin, registry_) if image_scripts.preloads(plan) else None
     scripts = [step for step in (install, driver, preload) if step]
     between = own_steps.chain(plan, When.AFTER_DOCKER, scripts)
@@ -244,18 +242,26 @@ def _software(
     )
 
 
+def _name(plan: ImagePlan, step: str) -> str:
+    """The same script takes minutes on a system, and seconds on an image that it has made: the
+    record has another name there, by which its duration is known.
+    """
+    return step if plan.base_id is None else f"refresh_{step}"
+
+
 def _reboot(
     plan: ImagePlan, scripts: list[Step[ScriptPlan, ScriptResult]], between: list[Step[Any, Any]]
 ) -> Step[ImagePlan, NoResult]:
     """The restart that proves what is installed, unless the owner's last step has just asked for
-    one. A step that is to run after the restart gets one in any case.
+    one. A step that is to run after the restart gets one in any case. A builder that started from
+    an own image has booted with the driver that is kept.
     """
     own = {step.when: step for step in plan.steps}  # the last of each time
 
     def is_needed(done: Results) -> bool:
         if When.AFTER_DOCKER in own and own[When.AFTER_DOCKER].restart:
             return False
-        if When.AFTER_RESTART in own or plan.gpu:
+        if When.AFTER_RESTART in own or (plan.gpu and plan.base_id is None):
             return True
         return any(done[script].reboot_required for script in scripts)
 
@@ -274,7 +280,7 @@ def _preload(
     after = [before]
     if registry_:
         after += [registry_.access, *([registry_.push] if registry_.push else [])]
-    return Step("preload", run_script.run_script, with_registry, after=after)
+    return Step(_name(plan, "preload"), run_script.run_script, with_registry, after=after)
 
 
 def _seal(

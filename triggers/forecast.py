@@ -20,6 +20,7 @@ from shared.model.outcomes import ImageRecord
 from shared.model.plan_documents import Forecast, ForecastNames, ForecastStep
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
+from shared.store import base_records
 from triggers import costs, plan_changes
 
 Json = dict[str, Any]
@@ -31,6 +32,7 @@ _VERIFY_STEPS = ("verify",)
 def of(data: object, services: Services) -> Forecast:
     """What the request `data` would do. Raises RequestRefused."""
     request = parsing.parse_build(data, services.azure.config).with_request_id("forecast")
+    request = base_records.described(services.records, request)
     plan = planning.plan_build(request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))

@@ -16,6 +16,7 @@ from local.azure_simulator import (
     entra,
     identity,
     key_vaults,
+    marketplace_agreements,
     network,
     resources,
     retail_prices,
@@ -37,5 +38,6 @@ MODULES: Sequence[context.Provider] = (
     storage_accounts,
     storage_contents,
     key_vaults,
+    marketplace_agreements,
     retail_prices,
 )

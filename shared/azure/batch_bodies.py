@@ -8,9 +8,9 @@ from typing import Any
 from shared.azure import bodies, pool_difference, pool_start_task
 from shared.base import names
 from shared.base.wire import Request
+from shared.model.image_request import SecurityType
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.pool_request import Pool
-from shared.model.requests import SecurityType
 
 Json = dict[str, Any]
 
@@ -107,7 +107,7 @@ def _os_disk(asked: Pool) -> Json:
 def _machine(plan: PoolPlan) -> Json:
     security: Json = _asked(plan.pool.security_profile) or {}
     if plan.security_type is SecurityType.TRUSTED_LAUNCH:
-        uefi = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": True}
+        uefi = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": plan.v_tpm}
         security |= {"securityType": "trustedLaunch", "uefiSettings": uefi}
     return {
         "imageReference": {"id": plan.image_id},

@@ -6,8 +6,9 @@ from typing import Any
 
 from shared.base import names
 from shared.model import disk_size
-from shared.model.plans import ImagePlan, RegistryPlan, ScriptPlan
-from shared.model.requests import SecurityType
+from shared.model.image_parts import BaseImage, RegistryPlan
+from shared.model.image_request import SecurityType
+from shared.model.plans import ImagePlan, ScriptPlan
 
 Json = dict[str, Any]
 
@@ -69,18 +70,13 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
         "properties": {
             "hardwareProfile": {"vmSize": plan.size},
             "storageProfile": {
-                "imageReference": {
-                    "publisher": base.publisher,
-                    "offer": base.offer,
-                    "sku": base.sku,
-                    "version": base.version,
-                },
+                "imageReference": _image_reference(base),
                 "osDisk": {
                     "createOption": "FromImage",
                     "diskSizeGB": plan.os_disk_gib or disk_size.DEFAULT_GIB,
                     "caching": "ReadWrite",
                     "deleteOption": "Delete",
-                    "managedDisk": {"storageAccountType": "Premium_LRS"},
+                    "managedDisk": {"storageAccountType": plan.os_disk_type.value},
                 },
             },
             "osProfile": {
@@ -119,6 +115,13 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
     return body
 
 
+def _image_reference(base: BaseImage) -> Json:
+    if base.id is None:
+        names_ = {"publisher": base.publisher, "offer": base.offer, "sku": base.sku}
+        return {**names_, "version": base.version}
+    return {names.image_reference_key(base.id): base.id}
+
+
 def _builder_identity(plan: ImagePlan) -> Json | None:
     """Whom the builder acts as: to pull from the registry, to append its logs, and as the owner of
     the request wants. Azure takes each identity once, in any case of its id.
@@ -155,7 +158,7 @@ def _network_card(plan: ImagePlan) -> Json:
 def _security(plan: ImagePlan) -> Json:
     if plan.security_type is SecurityType.STANDARD:
         return {"securityType": "Standard"}
-    settings = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": True}
+    settings = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": plan.v_tpm}
     return {"securityType": plan.security_type.value, "uefiSettings": settings}
 
 
@@ -266,7 +269,7 @@ def image_version(plan: ImagePlan, source_id: str) -> Json:
                     for region, replicas in plan.target_regions.items()
                 ],
                 "replicationMode": "Full",
-                "excludeFromLatest": False,
+                "excludeFromLatest": plan.exclude_from_latest,
                 **ends,
             },
             "storageProfile": {"source": {"virtualMachineId": source_id}},
@@ -312,16 +315,22 @@ def registry_build(
     registry as the app where it has no access of its own.
     """
     login = {"credentials": {"sourceRegistry": {"identity": "[caller]"}}} if as_caller else {}
+    given = [
+        {"name": name, "value": value, "isSecret": False}
+        for name, value in plan.build_arguments.items()
+    ]
+    arguments = {"arguments": given} if given else {}
     return {
         "type": "DockerBuildRequest",
         "imageNames": [plan.build_image],
         "isPushEnabled": True,
         "noCache": False,
-        "dockerFilePath": "Dockerfile",
+        "dockerFilePath": plan.dockerfile,
         "platform": {"os": "Linux", "architecture": "amd64"},
         "sourceLocation": source,
         "timeout": timeout_minutes * 60,
         "agentConfiguration": {"cpu": 2},
+        **arguments,
         **login,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.base import errors
+from shared.base import errors, names
 
 Json = dict[str, Any]
 
@@ -44,6 +44,19 @@ def power_state(observed: Json | None) -> str | None:
 def properties(observed: Json | None) -> Json:
     """A resource's properties, or nothing."""
     return (observed or {}).get("properties") or {}
+
+
+def newest_version(versions: list[Json]) -> Json | None:
+    """The version that Azure resolves `latest` to: the highest number that is ready and not
+    excluded.
+    """
+    usable = [
+        v
+        for v in versions
+        if provisioning(v) == "ready"
+        and not (properties(v).get("publishingProfile") or {}).get("excludeFromLatest")
+    ]
+    return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
 
 
 def features(resource: Json | None) -> dict[str, str]:

@@ -183,6 +183,19 @@ _VERSION_ID = re.compile(
     r"/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+)",
     re.IGNORECASE,
 )
+_GALLERY_IMAGE_ID = re.compile(
+    rf"{_IN_GROUP}/Microsoft\.Compute/galleries/(?P<gallery>{_NAME})/images/(?P<definition>{_NAME})"
+    r"(?:/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+))?",
+    re.IGNORECASE,
+)
+_MANAGED_IMAGE_ID = re.compile(
+    rf"{_IN_GROUP}/Microsoft\.Compute/images/(?P<image>{_NAME})", re.IGNORECASE
+)
+_PUBLISHED_IMAGE_ID = re.compile(
+    rf"/(?P<kind>communityGalleries|sharedGalleries)/(?P<gallery>{_NAME})/images/(?P<definition>{_NAME})"
+    r"/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+)",
+    re.IGNORECASE,
+)
 _SUBNET_ID = re.compile(
     rf"{_IN_GROUP}/Microsoft\.Network/virtualNetworks/(?P<network>{_NAME})/subnets/(?P<subnet>{_NAME})",
     re.IGNORECASE,
@@ -201,6 +214,35 @@ def parse_image_version_id(text: str) -> dict[str, str] | None:
     """
     match = _VERSION_ID.fullmatch(text)
     return match.groupdict() if match else None
+
+
+def parse_gallery_image_id(text: str) -> dict[str, str] | None:
+    """The same of an image version or an image definition, whose newest version is meant."""
+    match = _GALLERY_IMAGE_ID.fullmatch(text)
+    return {**match.groupdict(), "version": match["version"] or "latest"} if match else None
+
+
+def parse_managed_image_id(text: str) -> dict[str, str] | None:
+    """The parts of a managed image's id (subscription, group, image), or None."""
+    match = _MANAGED_IMAGE_ID.fullmatch(text)
+    return match.groupdict() if match else None
+
+
+def parse_published_image_id(text: str) -> dict[str, str] | None:
+    """The parts of the id of an image version in a community gallery, or in one that others share
+    (kind, gallery, definition, version), or None. It names no subscription.
+    """
+    match = _PUBLISHED_IMAGE_ID.fullmatch(text)
+    return match.groupdict() if match else None
+
+
+def image_reference_key(id_: str) -> str:
+    """The member of Azure's image references that takes this id."""
+    published = parse_published_image_id(id_)
+    if published is None:
+        return "id"
+    kind = published["kind"].lower()
+    return "communityGalleryImageId" if kind == "communitygalleries" else "sharedGalleryImageId"
 
 
 def parse_subnet_id(text: str) -> dict[str, str] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from shared.base.errors import Problem
+from shared.model.image_parts import BaseImage
 from shared.model.outcomes import ImageRecord
-from shared.model.plans import BaseImage, ImagePlan
+from shared.model.plans import ImagePlan
 
 # Azure bills a disk as the next of these, in GiB; 64 hold a system, its driver and Docker:
 # https://learn.microsoft.com/azure/virtual-machines/disks-types#premium-ssd-size

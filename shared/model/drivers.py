@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from shared.base.errors import Problem
 from shared.model import catalogue, version_floors
 from shared.model.catalogue import DriverKind
+from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import ImagePlan, PoolPlan
-from shared.model.requests import SecurityType
 
 # https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup (GRID drivers)
 _GRID_SYSTEMS = {"ubuntu", "rhel"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import (
@@ -187,6 +188,18 @@ def _version_or_latest(value: str) -> str:
 
 
 VersionName = Annotated[str, Checked(_version_or_latest, r"latest|[0-9]+\.[0-9]+\.[0-9]+")]
+
+
+def _date(value: str) -> str:
+    try:
+        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise refuse("InvalidValue", f"{shown(value)} is not a date such as 2027-06-30")
+
+
+Date = Annotated[str, Checked(_date, "[0-9]{4}-[0-9]{2}-[0-9]{2}")]
 AccountName = Annotated[str, named(r"[a-z0-9]{3,24}", "3 to 24 lower-case letters and digits")]
 PoolId = Annotated[str, named(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ and -")]
 RegistryName = Annotated[str, named(r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")]

@@ -50,6 +50,8 @@ def of(
         created_at=now,
         security_type=plan.security_type,
         secure_boot=plan.secure_boot,
+        v_tpm=plan.v_tpm,
+        excluded_from_latest=plan.exclude_from_latest,
         base_image_version=plan.base.version if plan.base else None,
         docker_version=sealed.docker_version or installed.docker_version,
         toolkit_version=installed.toolkit_version,

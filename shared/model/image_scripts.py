@@ -9,16 +9,19 @@ import base64
 
 from shared.base import names, timing
 from shared.model import catalogue, image_record
+from shared.model.image_parts import GridDriver
 from shared.model.own_steps import ImageStep
-from shared.model.plans import GridDriver, ImagePlan, ScriptPlan
+from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.results import PullIdentity, RegistryReady, ScriptResult
 
 
 def install(plan: ImagePlan) -> ScriptPlan:
     """Install all packages in one script: each script costs half a minute besides its work."""
     parameters = {"BUILDER_USER": names.BUILDER_USER, "GPU": "true" if plan.gpu else ""}
+    kept = plan.base.kept if plan.base else {}
+    toolkit = plan.container_toolkit_version or kept.get("containerToolkit")
     parameters |= _given(
-        DOCKER_VERSION=plan.docker_version, CONTAINER_TOOLKIT_VERSION=plan.container_toolkit_version
+        DOCKER_VERSION=plan.docker_version or kept.get("docker"), CONTAINER_TOOLKIT_VERSION=toolkit
     )
     variant = "install-gpu" if plan.gpu else "install"
     if plan.gpu and not builds_driver_alone(plan):
@@ -40,11 +43,12 @@ def driver(plan: ImagePlan) -> ScriptPlan:
 
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
     grid = plan.grid_driver or GridDriver()
+    kept = plan.base.kept.get("driver") if plan.base else None
     return {
         "DRIVER_KIND": plan.driver.value if plan.driver else "",
         "FABRIC_MANAGER": "true" if plan.fabric_manager else "",
         **_given(
-            DRIVER_VERSION=plan.driver_version or grid.version,
+            DRIVER_VERSION=plan.driver_version or kept or grid.version,
             DRIVER_URL=grid.url,
             DRIVER_SHA256=grid.sha256,
             LAST_GOOD_KERNEL=plan.last_good_kernel,

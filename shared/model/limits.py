@@ -24,8 +24,11 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
     """The app works in one subscription. Batch and compute insist on networks of it:
     https://learn.microsoft.com/azure/batch/batch-virtual-network
     """
+    base = request.image.base
     named = {"image.id": request.image.id or "", **request.subnets(), **request.identities()}
     named |= request.public_addresses()
+    if base and base.id and names.parse_published_image_id(base.id) is None:
+        named["image.base.id"] = base.id
     for field, id_ in named.items():
         found = id_.split("/")[2:3]
         if found and not names.same(found[0], own):
@@ -66,8 +69,16 @@ def _groups(request: Build) -> dict[str, str | None]:
     return {
         "image.resourceGroup": image.resource_group,
         "image.id": image.id.split("/")[4] if image.id and image.id.count("/") > 4 else None,
+        "image.base.id": _group_of(image.base.id) if image.base else None,
         "batchAccount.resourceGroup": account.resource_group if account else None,
     }
+
+
+def _group_of(id_: str | None) -> str | None:
+    """The resource group in an id; images of community galleries are in none of ours."""
+    if id_ is None or names.parse_published_image_id(id_):
+        return None
+    return id_.split("/")[4]
 
 
 def _locations(request: Build) -> dict[str, str | None]:

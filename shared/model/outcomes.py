@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind
-from shared.model.requests import SecurityType
+from shared.model.image_request import SecurityType
 from shared.model.verification import CheckResult, Proof
 
 
@@ -34,6 +34,7 @@ class ImageRecord(Wire):
     created_at: str
     security_type: SecurityType = SecurityType.STANDARD
     secure_boot: bool = added(False)  # of its builder, and so of its pools
+    v_tpm: bool = added(True)  # the same, of TrustedLaunch
     base_image_version: str | None = None
     docker_version: str | None = None
     toolkit_version: str | None = None

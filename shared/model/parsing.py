@@ -21,8 +21,9 @@ from shared.base.settings import Settings
 from shared.base.wire import Wire, replace
 from shared.model import limits, refused_fields, request_rules
 from shared.model.fields import shown
+from shared.model.image_request import UNION_TAGS
 from shared.model.queries import Query
-from shared.model.requests import UNION_TAGS, Build, ImageChange, Mode, PoolMessage, Recipe, Resize
+from shared.model.requests import Build, ImageChange, Mode, PoolMessage, Recipe, Resize
 
 RequestT = TypeVar("RequestT", bound=Wire)
 QueryT = TypeVar("QueryT", bound=Query)

@@ -13,7 +13,9 @@ from shared.model.results import Findings
 
 
 def stamped(plan: BuildPlan, now: datetime) -> BuildPlan:
-    """The plan with the tags that everything it creates carries: build, creation, expiry."""
+    """The plan with the tags that everything it creates carries: build, creation, expiry; what is
+    made for the image also has those of the request.
+    """
     hours = plan.image.keep_hours if plan.image else 4.0
     tags = {
         names.TAG_BUILD: plan.build_id,
@@ -24,8 +26,8 @@ def stamped(plan: BuildPlan, now: datetime) -> BuildPlan:
     if image is not None:
         registry = image.registry
         if registry is not None:
-            registry = replace(registry, tags=tags)
-        image = replace(image, tags=tags, registry=registry)
+            registry = replace(registry, tags=image.tags | tags)
+        image = replace(image, tags=image.tags | tags, registry=registry)
     account = replace(plan.account, tags=tags) if plan.account else None
     pools = [replace(pool, tags=tags, account=account or pool.account) for pool in plan.pools]
     return replace(plan, image=image, account=account, pools=pools)
@@ -88,6 +90,7 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
         node_agent=image.node_agent_sku,
         security_type=image.security_type,
         secure_boot=image.secure_boot,
+        v_tpm=image.v_tpm,
         container_images=[i.name for i in image.container_images],
         pending=image.pending,
         registry_login_server=image.registry_login_server if private else None,

@@ -7,26 +7,20 @@ from typing import Any
 from shared.base import names
 from shared.base.settings import Settings
 from shared.base.wire import replace
-from shared.model import catalogue, requests, support
+from shared.model import catalogue, support
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.image_parts import GridDriver, RegistryPlan
 from shared.model.image_reference import ImageChoice, ImageReference
-from shared.model.plans import (
-    AccountPlan,
-    BuildPlan,
-    GridDriver,
-    ImagePlan,
-    PoolChange,
-    PoolPlan,
-    RegistryPlan,
-)
-from shared.model.pool_request import Pool
-from shared.model.requests import (
-    Build,
-    Mode,
+from shared.model.image_request import (
+    DiskStorageType,
+    Image,
     OutboundSubnet,
     SecurityType,
     StorageAccountType,
 )
+from shared.model.plans import AccountPlan, BuildPlan, ImagePlan, PoolChange, PoolPlan
+from shared.model.pool_request import Pool
+from shared.model.requests import Build, Mode
 
 Json = dict[str, Any]
 
@@ -52,11 +46,16 @@ def plan_build(request: Build, settings: Settings, definition: str | None = None
     )
 
 
-def _system(image: requests.Image) -> OperatingSystem:
-    version = image.os_version or catalogue.DEFAULT_VERSIONS[image.os]
-    system = catalogue.find_system(image.os, version)
+def _system(image: Image) -> OperatingSystem:
+    system = catalogue.find_system(*image.system)
     assert system is not None, "the request was parsed"
-    return system
+    base = image.base
+    if base is None or base.id is not None:
+        return system
+    assert base.publisher is not None
+    assert base.offer is not None
+    assert base.sku is not None
+    return replace(system, publisher=base.publisher, offer=base.offer, sku=base.sku)
 
 
 def _plan_image(
@@ -67,9 +66,6 @@ def _plan_image(
     location = image.location or settings.default_location
     sizes = _builder_sizes(image, settings)
     driver = _driver(request, sizes[0]) if image.gpu else None
-    outbound = (
-        image.outbound.subnet_id if isinstance(image.outbound, OutboundSubnet) else image.outbound
-    )
     return ImagePlan(
         build_id=build,
         subscription_id=settings.subscription_id,
@@ -82,6 +78,8 @@ def _plan_image(
         or catalogue.definition_name(settings.default_image_name, system, driver),
         version=image.version,
         system=system,
+        base_id=image.base.id if image.base else None,
+        base_version=image.base.version if image.base else None,
         gpu=image.gpu,
         driver=driver,
         grid_driver=_grid_driver(image, settings) if driver is DriverKind.GRID else None,
@@ -91,15 +89,16 @@ def _plan_image(
         docker_version=image.docker_version,
         records_driver=driver is not None,
         os_disk_gib=image.os_disk_size_gib,
+        os_disk_type=image.os_disk_storage_account_type or DiskStorageType.PREMIUM_LRS,
         size=sizes[0],
         other_sizes=sizes[1:],
         zone=image.zones[0] if image.zones else None,
         other_zones=image.zones[1:],
         security_type=image.security_type,
-        # It refuses NVIDIA's modules, which are built on the machine.
-        secure_boot=image.security_type is SecurityType.TRUSTED_LAUNCH and driver is None,
+        secure_boot=_boots_securely(image, driver),
+        v_tpm=image.v_tpm is not False,
         managed_image=image.managed_image,
-        outbound=outbound,
+        outbound=_outbound(image),
         public_key=image.ssh_public_key,
         spot=image.spot,
         container_images=image.container_images,
@@ -108,7 +107,9 @@ def _plan_image(
         registry=_plan_registry(build, image, group, location, settings),
         target_regions=_target_regions(request, location, settings),
         storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,
-        end_of_life=catalogue.end_of_life(_system(image)),
+        end_of_life=image.end_of_life_date or catalogue.end_of_life(system),
+        exclude_from_latest=image.exclude_from_latest,
+        tags=image.tags,
         keep_vm=image.keep_vm,
         keep_hours=settings.keep_hours,
         log_container=settings.step_log_container_url,
@@ -118,7 +119,18 @@ def _plan_image(
     )
 
 
-def _builder_sizes(image: requests.Image, settings: Settings) -> list[str]:
+def _outbound(image: Image) -> str:
+    asked = image.outbound
+    return asked.subnet_id if isinstance(asked, OutboundSubnet) else asked
+
+
+def _boots_securely(image: Image, driver: DriverKind | None) -> bool:
+    """Secure Boot refuses NVIDIA's modules, which are built on the machine."""
+    is_trusted = image.security_type is SecurityType.TRUSTED_LAUNCH
+    return is_trusted and driver is None and image.secure_boot is not False
+
+
+def _builder_sizes(image: Image, settings: Settings) -> list[str]:
     if image.builder_vm_sizes:
         return list(image.builder_vm_sizes)
     if image.builder_vm_size:
@@ -147,7 +159,7 @@ def _driver(request: Build, builder_size: str) -> DriverKind:
     return next(kind for kind in order if kind in needed)
 
 
-def _grid_driver(image: requests.Image, settings: Settings) -> GridDriver:
+def _grid_driver(image: Image, settings: Settings) -> GridDriver:
     """The file of the settings, unless the request wants a version of its own."""
     if image.driver_version not in (None, settings.grid_driver_version):
         return GridDriver(version=image.driver_version)
@@ -164,7 +176,7 @@ def _needs_fabric_manager(request: Build, builder_size: str) -> bool:
 
 
 def _plan_registry(
-    build: str, image: requests.Image, group: str, location: str, settings: Settings
+    build: str, image: Image, group: str, location: str, settings: Settings
 ) -> RegistryPlan | None:
     if image.registry is None:
         return None
@@ -178,6 +190,8 @@ def _plan_registry(
         build_source=made.source if made else None,
         build_context=made.context if made else None,
         overwrite_tag=made.overwrite_tag if made else False,
+        dockerfile=made.dockerfile if made else "Dockerfile",
+        build_arguments=made.arguments if made else {},
         tags={names.TAG_BUILD: build},
     )
 

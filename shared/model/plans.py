@@ -12,11 +12,13 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.image_parts import BaseImage, GridDriver, RegistryPlan
 from shared.model.image_reference import ImageReference
+from shared.model.image_request import DiskStorageType, SecurityType, StorageAccountType
 from shared.model.outcomes import BuildOutcome
 from shared.model.own_steps import ImageStep
 from shared.model.pool_request import Pool
-from shared.model.requests import Mode, SecurityType, StorageAccountType
+from shared.model.requests import Mode
 
 
 class GroupPlan(Wire):
@@ -25,57 +27,6 @@ class GroupPlan(Wire):
     name: str
     location: str
     tags: dict[str, str]
-
-
-class BaseImage(Wire):
-    """The marketplace image that the builder starts from, as Azure knows it."""
-
-    publisher: str
-    offer: str
-    sku: str
-    version: str
-    generation: str  # V1 or V2
-    architecture: str = "x64"
-    purchase_plan: dict[str, str] | None = None  # name, publisher, product
-    features: dict[str, str] = added({})
-    disk_gib: int | None = None
-
-
-class GridDriver(Wire):
-    """The GRID driver's file; what is not said comes from provisioning/catalogue.sh."""
-
-    version: str | None = None
-    url: str | None = None
-    sha256: str | None = None
-
-
-class RegistryPlan(Wire):
-    """The container registry of an image."""
-
-    subscription_id: str
-    resource_group: str
-    location: str
-    name: str
-    build_image: str | None = None  # repository:tag to build, if any
-    build_source: str | None = None  # a git URL
-    build_context: str | None = None  # an uploaded context
-    overwrite_tag: bool = added(False)  # also where others pushed it
-    tags: dict[str, str] = {}
-    principal_id: str | None = None  # of the pull identity, once it exists
-    login_server: str | None = None  # once the registry exists
-
-    @property
-    def registry_id(self) -> str:
-        """The registry's resource id."""
-        kind = "Microsoft.ContainerRegistry/registries"
-        return names.resource_id(self.subscription_id, self.resource_group, kind, self.name)
-
-    @property
-    def pushed_tag(self) -> tuple[str, str]:
-        """Repository and tag of the image to build."""
-        assert self.build_image is not None
-        repository, _, tag = self.build_image.partition(":")
-        return repository, tag or "latest"
 
 
 class ImagePlan(Wire):
@@ -89,13 +40,16 @@ class ImagePlan(Wire):
     gallery: str
     definition: str
     version: str | None = None  # None: the next free one
-    system: OperatingSystem
+    system: OperatingSystem  # with its names in the marketplace
+    base_id: str | None = None  # of an image in the place of the marketplace's
+    base_version: str | None = None  # of the marketplace; None: the newest
     base: BaseImage | None = None  # None until the checks have found it
     gpu: bool
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
     os_disk_gib: int | None = None  # None: derived by the checks
+    os_disk_type: DiskStorageType = added(DiskStorageType.PREMIUM_LRS)
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
     gpus: dict[str, int] = added({})
     records_driver: bool = added(False)  # builds of 0.1.0 do not
@@ -109,6 +63,7 @@ class ImagePlan(Wire):
     other_zones: list[str] = []
     security_type: SecurityType
     secure_boot: bool = added(False)
+    v_tpm: bool = added(True)  # of TrustedLaunch
     managed_image: bool
     outbound: str  # nat, defaultAccess, or the id of an existing subnet
     public_key: str | None = None
@@ -120,7 +75,8 @@ class ImagePlan(Wire):
     identity_client_id: str | None = None  # of the same, once the checks have found it
     target_regions: dict[str, int]  # region: replicas
     storage_account_type: StorageAccountType = added(StorageAccountType.STANDARD_LRS)
-    end_of_life: str | None = None  # of its system: YYYY-MM-DD
+    end_of_life: str | None = None  # of the version: YYYY-MM-DD
+    exclude_from_latest: bool = added(False)
     keep_vm: bool
     keep_hours: float
     attempt: int = added(1)  # at its scripts: more where the builder was kept before it was sealed
@@ -244,6 +200,7 @@ class PoolPlan(Wire):
     node_agent: str = ""
     security_type: SecurityType = SecurityType.STANDARD
     secure_boot: bool = added(False)  # as the image's builder had it
+    v_tpm: bool = added(True)
     container_images: list[str] = []
     gpu_count: int = 0  # catalogue.UNCOUNTED: some, and only the node can tell
     gpus: dict[str, int] = added({})  # as in ImagePlan

@@ -1,5 +1,5 @@
-"""Fields of Azure's own pools that a request does not have, with the reason or the field that does
-the same. Pure.
+"""Fields of Azure's own pools, and of image templates, that a request does not have, with the
+reason or the field that does the same. Pure.
 
 A field that neither Azure nor batch-prep knows is an unknown field and not here.
 """
@@ -129,7 +129,33 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+# The same of an image: https://developer.hashicorp.com/packer/integrations/hashicorp/azure/latest
+IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
+    "dataDisks": _not_offered(
+        "an image is its system disk: sealing cleans no other. Pools have dataDisks of their own"
+    ),
+    "adminPassword": _secret(f"{_STORED}. Nobody needs one: give sshPublicKey to log in"),
+    "registry.password": _secret(f"{_STORED}. Pulls are made as an identity, or with credentials"),
+    "registry.username": _secret("a user name comes with a password, which would be stored"),
+    "registry.build.token": _secret(
+        "the registry reads a private source with a token in the request only, and "
+        f"{_STORED}. Upload the source by POST /api/contexts"
+    ),
+    "registry.build.platform": _not_offered("images are built for x64 (linux/amd64)"),
+    "architecture": _not_offered(
+        "images are built for x64: Docker, driver and checks are installed for no other. Batch "
+        "itself has Arm64 sizes with its own images (https://github.com/Azure/Batch/issues/185)"
+    ),
+    "diskEncryptionSetId": _not_offered("versions are encrypted with the platform's keys"),
+    "licenseType": _not_offered(_WINDOWS),
+    "winrm": _not_offered(_WINDOWS),
+}
+
+
 def why(field: str) -> tuple[str, str] | None:
-    """Code and message for a field of a pool, such as `pools[0].certificates`; None for others."""
-    below = re.fullmatch(r"(?:request\.)?pools?(?:\[\d+\])?\.(.+)", field)
-    return FIELDS.get(re.sub(r"\[\d+\]", "", below[1])) if below else None
+    """Code and message for a field such as `pools[0].certificates`; None for others."""
+    below = re.fullmatch(r"(?:request\.)?(pools?|image)(?:\[\d+\])?\.(.+)", field)
+    if below is None:
+        return None
+    fields = IMAGE_FIELDS if below[1] == "image" else FIELDS
+    return fields.get(re.sub(r"\[\d+\]", "", below[2]))

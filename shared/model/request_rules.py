@@ -6,18 +6,12 @@ that time, which the types of the fields must still read.
 
 from __future__ import annotations
 
-import re
-
 from shared.base import names
 from shared.base.errors import Problem
-from shared.model import catalogue, own_steps, pool_rules
+from shared.model import image_rules, pool_rules
 from shared.model.field_problems import impossible
-from shared.model.fields import shown
-from shared.model.requests import Build, Image, Mode, SecurityType
-
-# git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
-# it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme
-_GIT_HOST = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?::[0-9]{1,5})?/")
+from shared.model.image_request import Image
+from shared.model.requests import Build, Mode
 
 
 def problems_of(build: Build) -> list[Problem]:
@@ -25,14 +19,10 @@ def problems_of(build: Build) -> list[Problem]:
     return [
         *_mode_problems(build),
         *_builder_problems(build),
-        *_system_problems(build),
-        *_image_problems(build),
-        *_software_problems(build.image),
-        *own_steps.problems(build.image.steps, has_identity=build.image.identity is not None),
+        *image_rules.problems_of(build.image),
         *_pool_problems(build),
         *_version_problems(build),
         *_id_problems(build),
-        *_text_problems(build),
     ]
 
 
@@ -63,6 +53,7 @@ def _mode_problems(build: Build) -> list[Problem]:
 
 # What only the building of an image carries out.
 _OF_BUILDERS = (
+    "base",
     "driver_version",
     "container_toolkit_version",
     "docker_version",
@@ -80,6 +71,12 @@ _OF_BUILDERS = (
     "identity",
     "target_regions",
     "os_disk_size_gib",
+    "os_disk_storage_account_type",
+    "tags",
+    "end_of_life_date",
+    "exclude_from_latest",
+    "secure_boot",
+    "v_tpm",
     "storage_account_type",
     "keep_vm",
     "force",
@@ -102,65 +99,6 @@ def _builder_problems(build: Build) -> list[Problem]:
             message = f"image.id names {there} already: leave one of them out"
             found.append(impossible(f"image.{field}", message))
     return found
-
-
-def _system_problems(build: Build) -> list[Problem]:
-    image = build.image
-    if image.os_version == "":
-        return [Problem(field="image.osVersion", code="InvalidValue", message="it is empty")]
-    version = image.os_version or catalogue.DEFAULT_VERSIONS.get(image.os, "")
-    system = catalogue.find_system(image.os, version)
-    if image.os.lower().startswith("win"):
-        message = (
-            "Windows is not built here: scripts, drivers and the checks of nodes are for Linux. "
-            "Batch itself makes Windows pools from images of the marketplace"
-        )
-        return [Problem(field="image.os", code="NotOffered", message=message)]
-    if system is None:
-        successor = catalogue.retired_system(image.os, version)
-        if successor:
-            message = f"Batch retired {image.os} {version}, custom images included; use {successor}"
-            return [
-                Problem(
-                    field="image.osVersion",
-                    code="RetiredSystem",
-                    message=message,
-                    successor=successor,
-                )
-            ]
-        known = ", ".join(catalogue.known_systems())
-        message = f"{shown(f'{image.os} {version}'.strip())} cannot be built; known are: {known}"
-        return [Problem(field="image.os", code="UnknownSystem", message=message)]
-    if image.gpu and not system.gpu:
-        return [impossible("image.gpu", f"NVIDIA serves no driver for {image.os} {version} here")]
-    return []
-
-
-def _image_problems(build: Build) -> list[Problem]:
-    image, found = build.image, []
-    if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
-        found.append(impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
-    if image.builder_vm_size and image.builder_vm_sizes:
-        found.append(impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
-    if image.registry and image.registry.build:
-        made = image.registry.build
-        if (made.source is None) == (made.context is None):
-            found.append(impossible("image.registry.build", "give source or context, exactly one"))
-    regions = [r.name for r in image.target_regions]
-    if len(set(regions)) < len(regions):
-        found.append(impossible("image.targetRegions", "a region is named twice"))
-    return found
-
-
-def _software_problems(image: Image) -> list[Problem]:
-    """A version of software that an image without a GPU does not have."""
-    wanted = {
-        "driverVersion": image.driver_version,
-        "containerToolkitVersion": image.container_toolkit_version,
-    }
-    message = "an image without a GPU has no such software: set gpu, or leave this out"
-    named = [name for name, version in wanted.items() if version]
-    return [] if image.gpu else [impossible(f"image.{name}", message) for name in named]
 
 
 def _pool_problems(build: Build) -> list[Problem]:
@@ -215,26 +153,4 @@ def _id_problems(build: Build) -> list[Problem]:
         if names.parse_subnet_id(subnet) is None:
             message = "give the full id of a subnet (/subscriptions/.../subnets/NAME)"
             found.append(Problem(field=field, code="InvalidName", message=message))
-    return found
-
-
-def _text_problems(build: Build) -> list[Problem]:
-    """No message repeats the source: it may hold a secret."""
-    found = []
-    registry = build.image.registry
-    source = registry.build.source if registry and registry.build else None
-    # Azure logs the URL: https://learn.microsoft.com/azure/container-registry/container-registry-tasks-overview
-    if source and "@" in source:
-        message = (
-            "a source has no user name and no token in its URL: they would be stored and logged. "
-            "Upload a private source by POST /api/contexts"
-        )
-        found.append(
-            Problem(field="image.registry.build.source", code="SecretInUrl", message=message)
-        )
-    elif source and not _GIT_HOST.match(source):
-        message = "it must name a host after the two slashes: https://HOST/PATH.git"
-        found.append(
-            Problem(field="image.registry.build.source", code="InvalidValue", message=message)
-        )
     return found

@@ -63,7 +63,7 @@ def system_ends_soon(plan: BuildPlan, today: str | None) -> list[Problem]:
     if image is None or plan.account is not None:
         return []
     system = f"{image.system.name} {image.system.version}"
-    return ends_soon("image.os", system, image.end_of_life, today)
+    return ends_soon("image.os", system, catalogue.end_of_life(image.system), today)
 
 
 def _day(moment: str | None) -> date:

@@ -14,7 +14,7 @@ from shared.base.settings import Settings
 from shared.model import parsing, planning, request_size
 from shared.model.plans import BuildPlan
 from shared.model.requests import Build
-from shared.store import row_checks
+from shared.store import base_records, row_checks
 from shared.store.records import Records
 from shared.store.row_checks import RUNNING
 
@@ -113,7 +113,7 @@ def accept_parsed(
     caller: str | None = None,
 ) -> Accepted:
     """The same for a request that is parsed already."""
-    request = request.with_request_id(fallback_id)
+    request = base_records.described(records, request.with_request_id(fallback_id))
     wire = request.as_stored()
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])

@@ -43,7 +43,7 @@ from shared.store.row_checks import (
 )
 
 if TYPE_CHECKING:
-    from shared.model.plans import RegistryPlan
+    from shared.model.image_parts import RegistryPlan
     from shared.model.queries import Place
     from shared.store.tables import Row
 

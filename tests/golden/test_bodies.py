@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,11 +19,12 @@ from shared.azure import batch_bodies, bodies
 from shared.base import settings
 from shared.base.wire import replace
 from shared.model import image_scripts, parsing, plan_updates, planning
+from shared.model.image_parts import BaseImage
+from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord, PreloadedImage
 from shared.model.own_steps import ImageStep
-from shared.model.plans import BaseImage, ImagePlan, ScriptPlan
+from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.pool_request import Pool
-from shared.model.requests import SecurityType
 from tests.world import SETTINGS
 
 HERE = Path(__file__).parent
@@ -239,6 +241,7 @@ def cases() -> dict[str, Any]:
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         **own_cases(image),
+        **asked_cases(),
         "public_ip": bodies.public_ip(image),
         "nat_gateway": bodies.nat_gateway(image, image.public_ip_id),
         "network": bodies.network(image, image.nat_gateway_id),
@@ -264,6 +267,55 @@ def cases() -> dict[str, Any]:
     }
 
 
+ASKED: dict[str, Any] = {
+    "mode": "image-only",
+    "requestId": "asked",
+    "image": {
+        "securityType": "TrustedLaunch",
+        "secureBoot": False,
+        "vTpm": False,
+        "osDiskSizeGiB": 128,
+        "osDiskStorageAccountType": "StandardSSD_LRS",
+        "endOfLifeDate": "2027-01-31",
+        "excludeFromLatest": True,
+        "tags": {"cost centre": "42"},
+        "registry": {
+            "name": "imagesregistry1",
+            "build": {
+                "source": "https://example.org/app.git#main",
+                "image": "app:v1",
+                "dockerfile": "docker/Dockerfile.gpu",
+                "arguments": {"BASE": "ubuntu:24.04"},
+            },
+        },
+    },
+}
+
+
+def asked_cases() -> dict[str, Any]:
+    """What a request says in the place of the defaults."""
+    plan = planning.plan_build(parsing.parse_build(ASKED, CONFIG), CONFIG)
+    stamped = plan_updates.stamped(plan, datetime(2026, 11, 29, 8, tzinfo=UTC)).image
+    assert stamped is not None
+    image = replace(stamped, base=BASE)
+    registry = image.registry
+    assert registry is not None
+    source = registry.build_source or ""
+    return {
+        "builder_vm_asked": bodies.builder_vm(image, "ssh-rsa KEY"),
+        "image_version_asked": bodies.image_version(image, image.vm_id),
+        "registry_build_asked": bodies.registry_build(registry, source, 60),
+    }
+
+
+def own_base() -> BaseImage:
+    """A version of a gallery with a purchase plan."""
+    plan = {"name": "9-base", "publisher": "resf", "product": "rockylinux-x86_64"}
+    gallery = IDENTITIES.partition("Microsoft.ManagedIdentity")[0] + "Microsoft.Compute/galleries/g"
+    id_ = f"{gallery}/images/i/versions/1.0.0"
+    return BaseImage(id=id_, version="1.0.0", generation="V2", purchase_plan=plan)
+
+
 def own_cases(image: ImagePlan) -> dict[str, Any]:
     """What the owner of a request adds: an identity, and steps."""
     identity = f"{IDENTITIES}/reader"
@@ -278,6 +330,9 @@ def own_cases(image: ImagePlan) -> dict[str, Any]:
     with_identity = replace(image, identity_id=identity, identity_client_id="client")
     own = image_scripts.own(replace(image, identity_client_id="client"), step)
     return {
+        "builder_vm_from_version": bodies.builder_vm(
+            replace(image, base=own_base()), "ssh-rsa KEY"
+        ),
         "builder_vm_with_identity": bodies.builder_vm(with_identity, "ssh-rsa KEY"),
         "run_command_own": bodies.run_command(
             own, "#!/bin/bash\n", "own-setup-1", {"OWN_SCRIPT": "dHJ1ZQo="}

@@ -110,9 +110,13 @@ def nodes_that_fail(world: World) -> None:
 
 
 def images_of_every_kind(world: World) -> None:
-    """A kept builder, a managed image; a version that is withdrawn."""
+    """A kept builder, a managed image; images on another base; a version that is withdrawn."""
     build(world, request("kept", "image-only", name="kept", keepVm=True))
     build(world, request("managed", "image-only", name="managed", managedImage=True, spot=True))
+    build(world, request("terms", "image-only", name="terms", os="rocky"))
+    own = f"{deployed.SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
+    base = {"id": f"{own}/galleries/{GALLERY}/images/terms"}
+    build(world, request("refresh", "image-only", name="terms", base=base))
     path = {"gallery": GALLERY, "name": DEFINITION, "version": "1.0.0"}
     change = {"excludeFromLatest": True}
     assert world.ask(existing.change_image, change, **path).status == 200

@@ -13,7 +13,8 @@ from shared.base.wire import replace
 from shared.engine import workflow
 from shared.engine.polling_loop import StepContext, Workflow
 from shared.engine.step_graph import Results, Step
-from shared.model.plans import ImagePlan, RegistryPlan
+from shared.model.image_parts import RegistryPlan
+from shared.model.plans import ImagePlan
 
 
 def activity(context: Any, steps: StepContext, plan: ImagePlan) -> Workflow[None]:

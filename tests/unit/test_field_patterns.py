@@ -20,6 +20,7 @@ GOOD = {
     "ImageName": ["batchCustomImage-ubuntu-24.04-gpu"],
     "Location": ["swedencentral"],
     "VersionName": ["latest", "1.0.0", "12.345.6789"],
+    "Date": ["2027-06-30", "2028-02-29"],
     "AccountName": ["mybatch12345"],
     "PoolId": ["dev", "A_b-1"],
     "RegistryName": ["imagesregistry1"],

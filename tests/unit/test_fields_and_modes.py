@@ -8,8 +8,9 @@ import pytest
 
 from shared.base.errors import RequestRefused
 from shared.model import parsing, planning
+from shared.model.image_request import Image
 from shared.model.pool_request import Pool
-from shared.model.requests import BatchAccount, Image
+from shared.model.requests import BatchAccount
 from tests.world import CONFIG, SETTINGS
 
 SUBSCRIPTION = SETTINGS["AZURE_SUBSCRIPTION_ID"]
@@ -33,6 +34,7 @@ IMAGE: dict[str, Any] = {
     "gallery": "mine",
     "name": "mine",
     "version": "2.0.0",
+    "base": {"publisher": "almalinux", "offer": "almalinux-x86_64", "sku": "9-gen2"},
     "os": "almalinux",
     "osVersion": "22.04",
     "gpu": True,
@@ -54,6 +56,12 @@ IMAGE: dict[str, Any] = {
     "steps": [{"name": "setup", "inline": "true"}],
     "targetRegions": [{"name": "westeurope"}],
     "osDiskSizeGiB": 128,
+    "osDiskStorageAccountType": "StandardSSD_LRS",
+    "tags": {"team": "a"},
+    "endOfLifeDate": "2027-01-31",
+    "excludeFromLatest": True,
+    "secureBoot": False,
+    "vTpm": False,
     "storageAccountType": "Premium_LRS",
     "keepVm": True,
     "force": True,
@@ -109,6 +117,7 @@ POOL: dict[str, Any] = {
     "nodePlacementConfiguration": {"policy": "Zonal"},
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
+TRUSTED = {"secureBoot", "vTpm"}
 WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one
 
 
@@ -126,6 +135,8 @@ def _changed(mode: str, part: str, field: str) -> tuple[dict[str, Any], dict[str
     without, changed = _request(mode), _request(mode)
     if part == "image":
         needed = {"gpu": True} if field in WITH_GPU else {}
+        if field in TRUSTED:
+            needed = {"securityType": "TrustedLaunch"}
         without["image"] = needed
         changed["image"] = {**needed, field: IMAGE[field]}
     elif part == "pools":

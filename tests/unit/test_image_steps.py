@@ -12,7 +12,8 @@ from orchestrators.image_steps import ImageSteps
 from shared.engine.activity import R
 from shared.engine.step_graph import Results, Step
 from shared.model import parsing, planning
-from shared.model.plans import BaseImage, ImagePlan
+from shared.model.image_parts import BaseImage
+from shared.model.plans import ImagePlan
 from shared.model.results import BuilderReady, PullIdentity, RegistryReady, VersionClaimed
 from tests.world import CONFIG
 

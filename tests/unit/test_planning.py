@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.model import parsing, plan_updates, planning, resuming
+from shared.model.image_parts import BaseImage
 from shared.model.outcomes import BuildOutcome
-from shared.model.plans import BaseImage
 from tests.world import CONFIG, a_pool, a_request, an_image
 
 

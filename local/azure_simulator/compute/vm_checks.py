@@ -5,7 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from local.azure_simulator import context, model, resource_ids, shapes, store
+from local.azure_simulator import (
+    context,
+    marketplace_agreements,
+    model,
+    resource_ids,
+    shapes,
+    store,
+)
 from local.azure_simulator.compute import image_sources, placement
 from local.azure_simulator.data import skus
 from local.azure_simulator.identity import user_identities
@@ -80,6 +87,7 @@ def check_new(azure: context.Azure, vm_id: str, body: model.JsonObject) -> Check
     is_spot = properties.get("priority") == "Spot"
     placement.check_quota(azure, size, location, is_spot=is_spot)
     plan = body.get("plan")
+    marketplace_agreements.check(azure, plan)
     return Checked(
         size=size,
         source=source,

@@ -25,6 +25,7 @@ _BODY = {
     "platform": {"os": str, "architecture": str},
     "timeout": int,
     "agentConfiguration": dict,
+    "arguments": [{"name": str, "value": str, "isSecret": bool}],
     "credentials": {"sourceRegistry": {"identity": str, "loginMode": str}},
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")

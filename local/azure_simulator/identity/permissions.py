@@ -43,6 +43,8 @@ _LINKED = {
     (_NETWORKS, _GATEWAYS): (f"{_GATEWAYS}/join/action",),
     (_VMS, _SUBNETS): (f"{_SUBNETS}/join/action",),
     (_VMS, _IDENTITIES): (f"{_IDENTITIES}/assign/action",),
+    (_VMS, _VERSIONS): (f"{_VERSIONS}/read",),
+    (_VMS, _IMAGES): (f"{_IMAGES}/read",),
     (_POOLS, _SUBNETS): (f"{_SUBNETS}/join/action",),
     (_POOLS, _IDENTITIES): (f"{_IDENTITIES}/assign/action",),
     (_POOLS, _VERSIONS): (f"{_VERSIONS}/read",),

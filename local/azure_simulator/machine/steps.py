@@ -147,9 +147,12 @@ def prepare(run: interface.ScriptRun, times: durations.Durations) -> Done:
         message = f"{vm['os']} {vm['osVersion']} is not supported"
         return Done(exit_code=UNSUPPORTED_OS, message=message)
     is_updated = times.chance("kernel update", run.id) < _KERNEL_UPDATE_CHANCE
+    if vm["buildId"] and vm["os"] in {"ubuntu", "debian"}:
+        is_updated = False  # an earlier build has held the kernel
     after = {**vm, "kernelPending": is_updated or vm["kernelPending"]}
     data = {"os": vm["os"], "osVersion": vm["osVersion"], "kernel": newest_kernel(after)}
     return Done(
+        changed=is_updated or not vm["buildId"],
         reboot_required=after["kernelPending"],
         data=data,
         changes={"kernelPending": after["kernelPending"], **_grown(run)},
@@ -170,7 +173,8 @@ def docker(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if run.environment.get("GPU") == "true":
         toolkit = run.environment.get("CONTAINER_TOOLKIT_VERSION", TOOLKIT_VERSION)
         data["toolkitVersion"] = changes["toolkit"] = toolkit
-    return Done(data=data, changes=changes)
+    is_changed = any(run.vm[name] != value for name, value in changes.items())
+    return Done(changed=is_changed, data=data, changes=changes)
 
 
 def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
@@ -190,6 +194,9 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
     kernel = newest_kernel(run.vm)
     data = {"driverVersion": version, "driverKind": kind}
+    built = (run.vm["driver"], run.vm["driverKind"], run.vm.get("driverKernel", run.vm["kernel"]))
+    if built == (version, kind, kernel):
+        return Done(changed=False, data=data)
     changes = {"driver": version, "driverKind": kind, "driverLoaded": False}
     fails_for = run.vm.get("driverFailsFor", [])
     if kernel in fails_for:
@@ -352,6 +359,10 @@ def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple
     return ("IMAGE_MISSING", f"not here: {' '.join(missing)}") if missing else ("", "")
 
 
+KEPT_SECONDS = {"prepare": 20.0, "docker": 2.0, "driver": 2.0}
+"""Estimates of parts that change nothing, because an earlier build has done it: the first boot and
+the lists of packages are waited for, versions are compared.
+"""
 PARTS: dict[str, Part] = {
     "prepare": prepare,
     "docker": docker,

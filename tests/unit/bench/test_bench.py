@@ -34,6 +34,7 @@ NAMES = {
     "pool_update",
     "pool_iterations_10",
     "unchanged_rebuild",
+    "refresh",
     "registry_preload_10",
     "pools_100",
     "queue_100_pools",

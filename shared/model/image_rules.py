@@ -1,0 +1,168 @@
+"""What cannot be asked of an image: combinations of its fields, and secrets in them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from shared.base.errors import Problem
+from shared.model import catalogue, own_steps, secrets
+from shared.model.field_problems import impossible
+from shared.model.fields import shown
+from shared.model.image_base import ImageBase
+from shared.model.image_request import Image, SecurityType
+
+# git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
+# it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme
+_GIT_HOST = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?::[0-9]{1,5})?/")
+
+
+_WINDOWS = (
+    "Windows is not built here: scripts, drivers and the checks of nodes are for Linux. Batch "
+    "itself makes Windows pools from images of the marketplace"
+)
+
+
+def problems_of(image: Image) -> list[Problem]:
+    """Every combination in an image that cannot work."""
+    return [
+        *_system_problems(image),
+        *_image_problems(image),
+        *_security_problems(image),
+        *_software_problems(image),
+        *own_steps.problems(image.steps, has_identity=image.identity is not None),
+        *_text_problems(image),
+        *_argument_problems(image),
+    ]
+
+
+def _system_problems(image: Image) -> list[Problem]:
+    base = image.base
+    if base and (found := _base_problems(image, base)):
+        return found
+    if base and base.id and not image.says_system:
+        return []  # our record of the base image says it, if there is one
+    if image.os_version == "":
+        return [Problem(field="image.osVersion", code="InvalidValue", message="it is empty")]
+    name, version = image.system
+    if name.lower().startswith("win"):
+        return [Problem(field="image.os", code="NotOffered", message=_WINDOWS)]
+    system = catalogue.find_system(name, version)
+    if system is None:
+        successor = catalogue.retired_system(name, version)
+        if successor:
+            message = f"Batch retired {name} {version}, custom images included; use {successor}"
+            return [
+                Problem(
+                    field="image.osVersion",
+                    code="RetiredSystem",
+                    message=message,
+                    successor=successor,
+                )
+            ]
+        known = ", ".join(catalogue.known_systems())
+        message = f"{shown(f'{name} {version}'.strip())} cannot be built; known are: {known}"
+        return [Problem(field="image.os", code="UnknownSystem", message=message)]
+    if image.gpu and not system.gpu:
+        return [impossible("image.gpu", f"NVIDIA serves no driver for {name} {version} here")]
+    return []
+
+
+def _base_problems(image: Image, base: ImageBase) -> list[Problem]:
+    """What is wrong with the base image, whichever system it has."""
+    named = (base.publisher, base.offer, base.sku)
+    if (base.id is None) != all(named) or (base.id and any((*named, base.version))):
+        message = "give publisher, offer and sku (and version), or id alone"
+        return [impossible("image.base", message)]
+    if base.id:
+        return []
+    if base.is_windows:
+        return [Problem(field="image.base", code="NotOffered", message=_WINDOWS)]
+    derived = base.system
+    if derived is None and not image.says_system:
+        message = (
+            "say which system the base image has, in os and osVersion: "
+            f"{', '.join(catalogue.known_systems())}. Its names do not tell"
+        )
+        return [Problem(field="image.os", code="Missing", message=message)]
+    if derived and image.says_system and derived != image.system:
+        message = f"the base image has {' '.join(derived)}: say that, or leave os and osVersion out"
+        return [impossible("image.os", message)]
+    return []
+
+
+def _image_problems(image: Image) -> list[Problem]:
+    found = []
+    if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
+        found.append(impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
+    if image.builder_vm_size and image.builder_vm_sizes:
+        found.append(impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
+    if image.registry and image.registry.build:
+        made = image.registry.build
+        if (made.source is None) == (made.context is None):
+            found.append(impossible("image.registry.build", "give source or context, exactly one"))
+    regions = [r.name for r in image.target_regions]
+    if len(set(regions)) < len(regions):
+        found.append(impossible("image.targetRegions", "a region is named twice"))
+    return found
+
+
+def _software_problems(image: Image) -> list[Problem]:
+    """A version of software that an image without a GPU does not have."""
+    wanted = {
+        "driverVersion": image.driver_version,
+        "containerToolkitVersion": image.container_toolkit_version,
+    }
+    message = "an image without a GPU has no such software: set gpu, or leave this out"
+    named = [name for name, version in wanted.items() if version]
+    is_open = image.base is not None and image.base.id and "gpu" not in image.model_fields_set
+    return [] if image.gpu or is_open else [impossible(f"image.{name}", message) for name in named]
+
+
+def _text_problems(image: Image) -> list[Problem]:
+    """No message repeats the source: it may hold a secret."""
+    found = []
+    registry = image.registry
+    source = registry.build.source if registry and registry.build else None
+    # Azure logs the URL: https://learn.microsoft.com/azure/container-registry/container-registry-tasks-overview
+    if source and "@" in source:
+        message = (
+            "a source has no user name and no token in its URL: they would be stored and logged. "
+            "Upload a private source by POST /api/contexts"
+        )
+        found.append(
+            Problem(field="image.registry.build.source", code="SecretInUrl", message=message)
+        )
+    elif source and not _GIT_HOST.match(source):
+        message = "it must name a host after the two slashes: https://HOST/PATH.git"
+        found.append(
+            Problem(field="image.registry.build.source", code="InvalidValue", message=message)
+        )
+    return found
+
+
+def _argument_problems(image: Image) -> list[Problem]:
+    """Build arguments are stored here, by Azure, and often in the image's history."""
+    made = image.registry.build if image.registry else None
+    message = (
+        "it looks like a secret: arguments are stored with the request and shown by Azure, and the "
+        "history of a container image keeps them. Upload what the build needs as a context"
+    )
+    return [
+        Problem(field=f"image.registry.build.arguments.{name}", code="Secret", message=message)
+        for name, value in (made.arguments if made else {}).items()
+        if secrets.looks_secret(name, value)
+    ]
+
+
+def _security_problems(image: Image) -> list[Problem]:
+    trusted = image.security_type is SecurityType.TRUSTED_LAUNCH
+    asked = {"secureBoot": image.secure_boot, "vTpm": image.v_tpm}
+    found = [
+        impossible(f"image.{name}", "only a securityType of TrustedLaunch has it")
+        for name, value in asked.items()
+        if value is not None and not trusted
+    ]
+    if trusted and image.gpu and image.secure_boot:
+        message = "it refuses NVIDIA's modules, which are built on the machine and not signed"
+        found.append(impossible("image.secureBoot", message))
+    return found
