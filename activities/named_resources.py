@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from activities import registry_tags
 from shared.azure import sdk
 from shared.base import names
@@ -38,6 +40,8 @@ def check_image(services: Services, image: ImagePlan) -> Findings:
     registry = _check_registry(services, image.registry) if image.registry else Findings()
     client, unknown = _identity(services, image)
     found: list[Problem | None] = [*_upload_problems(services, image), unknown]
+    for field, identity in _pulling_identities(image):
+        found.append(_identity_problem(services, field, identity))
     if not image.own_network:
         found.append(
             _subnet_problem(services, "image.outbound.subnetId", image.outbound, image.location)
@@ -51,6 +55,12 @@ def _check_registry(services: Services, registry: RegistryPlan) -> Findings:
     found = sdk.fetch(calls.get, registry.resource_group, registry.name)
     if found is not None:
         return registry_tags.check(services, registry, found)
+    if registry.must_exist:
+        message = (
+            f"there is no registry {registry.name} in resource group {registry.resource_group}"
+        )
+        field = "image.registry.resourceGroup"
+        return Findings(blockers=[Problem(field=field, code="RegistryNotFound", message=message)])
     problem = _registry_name_problem(services, registry)
     return Findings(blockers=[problem] if problem else [])
 
@@ -75,6 +85,14 @@ def _identity(services: Services, image: ImagePlan) -> tuple[str | None, Problem
     if isinstance(found, Problem):
         return None, found
     return str(found["properties"]["clientId"]), None
+
+
+def _pulling_identities(image: ImagePlan) -> Iterator[tuple[str, str]]:
+    if image.registry and image.registry.identity_id:
+        yield "image.registry.identity", image.registry.identity_id
+    for index, registry in enumerate(image.registries):
+        if registry.identity:
+            yield f"image.registries[{index}].identity", registry.identity
 
 
 def _upload_problems(services: Services, image: ImagePlan) -> list[Problem]:

@@ -69,10 +69,16 @@ create_registry = creation_of(
     subject=lambda _: names.PULL_IDENTITY,
 )
 def ensure_pull_identity(services: Services, plan: RegistryPlan, _: PollState) -> PullIdentity:
-    """Create the identity with which builders and pools pull, where it does not exist."""
+    """Create the identity with which builders and pools pull, where it does not exist. One that the
+    request names is only looked up.
+    """
     calls = services.azure.identities.user_assigned_identities
-    path = (plan.resource_group, names.PULL_IDENTITY)
+    path = (plan.identity_group or plan.resource_group, names.PULL_IDENTITY)
+    if plan.identity_id:
+        path = (plan.identity_id.split("/")[4], plan.identity_id.rpartition("/")[2])
     identity = sdk.fetch(calls.get, *path)
+    if identity is None and plan.identity_id:
+        raise StepFailed(_identity_gone(plan))
     if identity is None:
         from azure.mgmt.msi.models import Identity
 
@@ -80,6 +86,16 @@ def ensure_pull_identity(services: Services, plan: RegistryPlan, _: PollState) -
         identity = sdk.send(calls.create_or_update, *path, body).body or {}
     found = identity["properties"]
     return PullIdentity(client_id=found["clientId"], principal_id=found["principalId"])
+
+
+def _identity_gone(plan: RegistryPlan) -> Failure:
+    return Failure(
+        code="IdentityNotFound",
+        kind=Kind.MISSING,
+        message="The identity that is to pull from the registry does not exist any more.",
+        resource=plan.identity_id,
+        next_action="Name another in image.registry.identity, or none: then one is made.",
+    )
 
 
 @short_activity(RegistryPlan, NoResult, verb="let the identity pull from the registry", subject=_id)

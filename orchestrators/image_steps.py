@@ -47,13 +47,14 @@ class Registry:
 
     identity: Step[RegistryPlan, PullIdentity]
     registry: Step[RegistryPlan, RegistryReady]
-    access: Step[RegistryPlan, NoResult]
+    access: Step[RegistryPlan, NoResult] | None
     push: Step[RegistryPlan, ContainerImageBuilt] | None
 
     @property
     def all(self) -> list[Step[Any, Any]]:
         """The steps in order."""
-        return [self.identity, self.registry, self.access, *([self.push] if self.push else [])]
+        optional = (self.access, self.push)
+        return [self.identity, self.registry, *(step for step in optional if step)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +186,7 @@ def _registry(plan: RegistryPlan, ground: Ground) -> Registry:
     return Registry(
         identity=identity,
         registry=made,
-        access=access,
+        access=None if plan.identity_id else access,
         push=push if plan.build_image else None,
     )
 
@@ -279,7 +280,7 @@ def _preload(
 
     after = [before]
     if registry_:
-        after += [registry_.access, *([registry_.push] if registry_.push else [])]
+        after += registry_.all
     return Step(_name(plan, "preload"), run_script.run_script, with_registry, after=after)
 
 

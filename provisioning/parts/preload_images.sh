@@ -6,6 +6,7 @@
 
 readonly PULLS_AT_ONCE=4
 readonly PULL_TRIES=5
+readonly REGISTRY_LINE='^[a-zA-Z0-9][a-zA-Z0-9.-]{1,250}(:[0-9]{1,5})? (identity /subscriptions/[^ ?&#]+|vault [!-~]+ https://[^ ]+)$'
 readonly FREE_MIB_MIN=4096 # the smallest room worth beginning with; a pull that fills the disk ends the step, too
 
 preload_images() {
@@ -14,9 +15,9 @@ preload_images() {
   wait_for_docker
   phase space
   check_space
-  if [[ -n ${REGISTRY_LOGIN_SERVER:-} ]]; then
+  if [[ -n ${REGISTRY_LOGIN_SERVER:-}${REGISTRIES:-} ]]; then
     phase login
-    login_to_registry
+    login_to_registries
   fi
   phase pull
   pull_all
@@ -25,12 +26,17 @@ preload_images() {
 }
 
 preload_images_parameters() {
-  local guid='^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+  local line guid='^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
   read_image_list IMAGES
   [[ ${#IMAGE_LIST[@]} -ne 0 ]] || fail "$EXIT_BAD_PARAMETER" 'parameter IMAGES names no image'
   optional_parameter REGISTRY_LOGIN_SERVER '^[a-zA-Z0-9]([a-zA-Z0-9.-]{1,250})(:[0-9]{1,5})?$' 'a host name'
   optional_parameter IDENTITY_CLIENT_ID "$guid" 'a GUID'
   optional_parameter TENANT_ID "$guid" 'a GUID'
+  optional_parameter VAULT_CLIENT_ID "$guid" 'a GUID'
+  while read -r line; do
+    [[ -z $line || $line =~ $REGISTRY_LINE ]] ||
+      fail "$EXIT_BAD_PARAMETER" "parameter REGISTRIES: '${line:0:80}' is no registry with an identity or a user"
+  done <<<"${REGISTRIES:-}"
 }
 
 wait_for_install() { # until Docker is complete; this step's deadline ends it where nothing else does

@@ -77,7 +77,8 @@ def _asked(value: Request | Sequence[Request] | None) -> Any:
 
 def _identities(plan: PoolPlan) -> list[str]:
     """Each once, in any case of its id: the one that pulls, and those that the request names."""
-    named = [plan.pull_identity_id or "", *(id_ for _, id_ in plan.pool.identities())]
+    pulling = [plan.pull_identity_id or "", *plan.pull_identities.values()]
+    named = [*pulling, *(id_ for _, id_ in plan.pool.identities())]
     return list({id_.lower(): id_ for id_ in reversed(named) if id_}.values())[::-1]
 
 
@@ -159,15 +160,16 @@ def fixed_scale(nodes: int, low_priority_nodes: int) -> Json:
 
 
 def _containers(plan: PoolPlan) -> Json:
-    """What the image holds and the registry that it came from, and what the request adds."""
+    """What the image holds and the registries that it came from, and what the request adds."""
     added = plan.pool.container_configuration
     images = [*plan.container_images, *(added.container_image_names if added else [])]
     registries = {r.registry_server.lower(): r for r in added.container_registries} if added else {}
     found = [registry.to_wire() for registry in registries.values()]
-    server = plan.registry_login_server
-    if server and plan.pull_identity_id and server.lower() not in registries:
-        reference = {"resourceId": plan.pull_identity_id}
-        found.insert(0, {"registryServer": server, "identityReference": reference})
+    own = [(plan.registry_login_server, plan.pull_identity_id), *plan.pull_identities.items()]
+    for server, identity in reversed(own):
+        if server and identity and server.lower() not in registries:
+            reference = {"resourceId": identity}
+            found.insert(0, {"registryServer": server, "identityReference": reference})
     return {
         "type": "DockerCompatible",
         "containerImageNames": list(dict.fromkeys(images)) or None,

@@ -126,7 +126,8 @@ def _builder_identity(plan: ImagePlan) -> Json | None:
     """Whom the builder acts as: to pull from the registry, to append its logs, and as the owner of
     the request wants. Azure takes each identity once, in any case of its id.
     """
-    named = (plan.pull_identity_id, plan.log_identity_id, plan.identity_id)
+    others = (registry.identity for registry in plan.registries)
+    named = (plan.pull_identity_id, plan.log_identity_id, plan.identity_id, *others)
     assigned = list({i.lower(): i for i in reversed(named) if i}.values())[::-1]
     kinds = ["UserAssigned"] if assigned else []
     if plan.log_container and not plan.log_identity_id:  # of a build that 0.1.0 has begun

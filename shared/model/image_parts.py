@@ -39,6 +39,9 @@ class RegistryPlan(Wire):
     resource_group: str
     location: str
     name: str
+    must_exist: bool = added(False)  # it is in another group than the image
+    identity_group: str | None = None  # of the identity that pulls; None: the registry's
+    identity_id: str | None = None  # an existing one in its place
     build_image: str | None = None  # repository:tag to build, if any
     build_source: str | None = None  # a git URL
     build_context: str | None = None  # an uploaded context

@@ -65,6 +65,8 @@ def of(
         target_regions=list(plan.target_regions),
         registry_login_server=registry.login_server if registry else None,
         pull_identity_id=plan.pull_identity_id,
+        pull_identities={r.login_server: r.identity for r in plan.registries if r.identity},
+        signed_registries=[r.login_server for r in plan.registries if r.credentials],
         managed_image_id=managed_image.image_id if managed_image else None,
         scripted=marks.scripted,
         scripted_parts=marks.scripted_parts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from shared.base.wire import Request, added
 from shared.model import autoscale, catalogue, fields, own_steps, pool_fields
@@ -82,6 +82,42 @@ class Registry(Request):
     )
     build: RegistryBuild | None = Field(
         default=None, description="A container image to build there first."
+    )
+    resource_group: fields.GroupName | None = Field(
+        default=None, description="The group of a registry that exists; without it the image's."
+    )
+    identity: fields.IdentityId | None = Field(
+        default=None,
+        description="An identity that may pull from it; without it one is made and gets the role.",
+    )
+
+
+class RegistryCredentials(Request):
+    """A user of a registry. The password is a secret of Key Vault, which only the builder reads, as
+    the identity of the image.
+    """
+
+    username: Annotated[
+        str,
+        StringConstraints(max_length=255),
+        fields.named(r"[\x21-\x7e]+", "printable characters without blanks"),
+    ] = Field(description="The user's name.")
+    password: own_steps.VaultSecret = Field(
+        description="Where the password is: https://VAULT.vault.azure.net/secrets/NAME."
+    )
+
+
+class PulledRegistry(Request):
+    """Another registry that container images are pulled from."""
+
+    login_server: pool_fields.RegistryServer = Field(
+        description="Its host, such as team.azurecr.io or nvcr.io."
+    )
+    identity: fields.IdentityId | None = Field(
+        default=None, description="An identity that may pull from an Azure registry."
+    )
+    credentials: RegistryCredentials | None = Field(
+        default=None, description="A user of a registry that knows no Azure identities."
     )
 
 
@@ -183,6 +219,9 @@ class Image(Request):
     registry: Registry | None = Field(
         default=None, description="The Azure registry that container images are pulled from."
     )
+    registries: list[PulledRegistry] = added(
+        [], max_length=10, description="More registries that container images are pulled from."
+    )
     steps: list[own_steps.ImageStep] = Field(
         default=[],
         max_length=own_steps.STEPS_MAX,
@@ -227,6 +266,14 @@ class Image(Request):
     force: bool = Field(
         default=False, description="Whether it is built although nothing has changed."
     )
+
+    def identities(self) -> dict[str, str]:
+        """The ids of the identities that it names, by field below the image."""
+        named = {"identity": self.identity}
+        named["registry.identity"] = self.registry.identity if self.registry else None
+        for index, registry in enumerate(self.registries):
+            named[f"registries[{index}].identity"] = registry.identity
+        return {field: id_ for field, id_ in named.items() if id_}
 
     @property
     def says_system(self) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from shared.base.errors import Problem
 from shared.model import catalogue, own_steps, secrets
-from shared.model.field_problems import impossible
+from shared.model.field_problems import impossible, twice
 from shared.model.fields import shown
 from shared.model.image_base import ImageBase
 from shared.model.image_request import Image, SecurityType
@@ -30,6 +30,7 @@ def problems_of(image: Image) -> list[Problem]:
         *_security_problems(image),
         *_software_problems(image),
         *own_steps.problems(image.steps, has_identity=image.identity is not None),
+        *_registry_problems(image),
         *_text_problems(image),
         *_argument_problems(image),
     ]
@@ -152,6 +153,24 @@ def _argument_problems(image: Image) -> list[Problem]:
         for name, value in (made.arguments if made else {}).items()
         if secrets.looks_secret(name, value)
     ]
+
+
+def _registry_problems(image: Image) -> list[Problem]:
+    found, own = [], f"{image.registry.name}.azurecr.io".lower() if image.registry else None
+    for index, registry in enumerate(image.registries):
+        field = f"image.registries[{index}]"
+        if (registry.identity is None) == (registry.credentials is None):
+            found.append(impossible(field, "give identity or credentials, exactly one"))
+        if registry.credentials and image.identity is None:
+            message = (
+                "give image.identity: the builder reads the password as a user-assigned identity "
+                "that has the role Key Vault Secrets User"
+            )
+            found.append(impossible(f"{field}.credentials", message))
+        if registry.login_server.lower() == own:
+            found.append(impossible(f"{field}.loginServer", "it is that of image.registry"))
+    servers = [registry.login_server.lower() for registry in image.registries]
+    return [*found, *twice("image.registries", servers)]
 
 
 def _security_problems(image: Image) -> list[Problem]:

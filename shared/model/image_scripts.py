@@ -10,6 +10,7 @@ import base64
 from shared.base import names, timing
 from shared.model import catalogue, image_record
 from shared.model.image_parts import GridDriver
+from shared.model.image_request import PulledRegistry
 from shared.model.own_steps import ImageStep
 from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.results import PullIdentity, RegistryReady, ScriptResult
@@ -71,13 +72,24 @@ def preload(
 ) -> ScriptPlan:
     """Pull the container images, those of the registry with the pull identity."""
     server = registry.login_server if registry else ""
+    signed = any(each.credentials for each in plan.registries)
     parameters = {
         "IMAGES": "\n".join(_images_to_preload(plan, server)),
         "REGISTRY_LOGIN_SERVER": server,
         "IDENTITY_CLIENT_ID": identity.client_id if identity else "",
-        "TENANT_ID": plan.tenant_id or "" if registry else "",
+        "TENANT_ID": plan.tenant_id or "" if registry or plan.registries else "",
+        **_given(
+            REGISTRIES="\n".join(_login(registry) for registry in plan.registries),
+            VAULT_CLIENT_ID=plan.identity_client_id if signed else None,
+        ),
     }
     return _script(plan, "preload", parameters)
+
+
+def _login(registry: PulledRegistry) -> str:
+    if credentials := registry.credentials:
+        return f"{registry.login_server} vault {credentials.username} {credentials.password}"
+    return f"{registry.login_server} identity {registry.identity}"
 
 
 def _images_to_preload(plan: ImagePlan, login_server: str) -> list[str]:

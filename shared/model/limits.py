@@ -69,6 +69,7 @@ def _groups(request: Build) -> dict[str, str | None]:
     return {
         "image.resourceGroup": image.resource_group,
         "image.id": image.id.split("/")[4] if image.id and image.id.count("/") > 4 else None,
+        "image.registry.resourceGroup": image.registry.resource_group if image.registry else None,
         "image.base.id": _group_of(image.base.id) if image.base else None,
         "batchAccount.resourceGroup": account.resource_group if account else None,
     }
@@ -102,7 +103,11 @@ def _sizes(request: Build) -> dict[str, str | None]:
 
 def _registries(request: Build) -> dict[str, str | None]:
     registry = request.image.registry
-    return {"image.registry.name": registry.name if registry else None}
+    named: dict[str, str | None] = {"image.registry.name": registry.name if registry else None}
+    for index, each in enumerate(request.image.registries):
+        server = each.login_server.lower()
+        named[f"image.registries[{index}].loginServer"] = server.removesuffix(".azurecr.io")
+    return named
 
 
 def _script_hosts(request: Build) -> dict[str, str | None]:

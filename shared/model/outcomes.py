@@ -48,6 +48,8 @@ class ImageRecord(Wire):
     target_regions: list[str] = []
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
+    pull_identities: dict[str, str] = added({})  # of other registries, by login server
+    signed_registries: list[str] = added([])  # with a user's credentials, which no pool has
     managed_image_id: str | None = None
     excluded_from_latest: bool = added(False)  # withdrawn by a person
     gone_at: str | None = None  # when a look at Azure did not find it any more

@@ -81,7 +81,9 @@ def with_endpoint(plan: BuildPlan, endpoint: str) -> BuildPlan:
 
 
 def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
-    """The pool's plan once its image is known."""
+    """The pool's plan once its image is known. It does not name the images that were pulled with a
+    user's credentials: the nodes have them, and could not ask their registry for them.
+    """
     private = image.registry_login_server is not None
     return replace(
         pool,
@@ -91,10 +93,15 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
         security_type=image.security_type,
         secure_boot=image.secure_boot,
         v_tpm=image.v_tpm,
-        container_images=[i.name for i in image.container_images],
+        container_images=[
+            i.name
+            for i in image.container_images
+            if i.name.partition("/")[0] not in image.signed_registries
+        ],
         pending=image.pending,
         registry_login_server=image.registry_login_server if private else None,
         pull_identity_id=image.pull_identity_id if private else None,
+        pull_identities=image.pull_identities,
     )
 
 

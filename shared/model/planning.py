@@ -105,6 +105,7 @@ def _plan_image(
         steps=image.steps,
         identity_id=image.identity,
         registry=_plan_registry(build, image, group, location, settings),
+        registries=image.registries,
         target_regions=_target_regions(request, location, settings),
         storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,
         end_of_life=image.end_of_life_date or catalogue.end_of_life(system),
@@ -180,10 +181,14 @@ def _plan_registry(
 ) -> RegistryPlan | None:
     if image.registry is None:
         return None
-    made = image.registry.build
+    made, other = image.registry.build, image.registry.resource_group
+    is_elsewhere = other is not None and not names.same(other, group)
     return RegistryPlan(
         subscription_id=settings.subscription_id,
-        resource_group=group,
+        resource_group=other if other and is_elsewhere else group,
+        must_exist=is_elsewhere,
+        identity_group=group if is_elsewhere else None,
+        identity_id=image.registry.identity,
         location=location,
         name=image.registry.name,
         build_image=made.image if made else None,

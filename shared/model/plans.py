@@ -14,7 +14,12 @@ from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_parts import BaseImage, GridDriver, RegistryPlan
 from shared.model.image_reference import ImageReference
-from shared.model.image_request import DiskStorageType, SecurityType, StorageAccountType
+from shared.model.image_request import (
+    DiskStorageType,
+    PulledRegistry,
+    SecurityType,
+    StorageAccountType,
+)
 from shared.model.outcomes import BuildOutcome
 from shared.model.own_steps import ImageStep
 from shared.model.pool_request import Pool
@@ -70,6 +75,7 @@ class ImagePlan(Wire):
     spot: bool
     container_images: list[str]
     registry: RegistryPlan | None = None
+    registries: list[PulledRegistry] = added([])  # others
     steps: list[ImageStep] = added([])  # the owner's
     identity_id: str | None = None  # with which they read Key Vault
     identity_client_id: str | None = None  # of the same, once the checks have found it
@@ -143,10 +149,11 @@ class ImagePlan(Wire):
         """The identity that the builder and the pools pull with, where there is a registry."""
         if self.registry is None:
             return None
+        if self.registry.identity_id:
+            return self.registry.identity_id
         kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
-        return names.resource_id(
-            self.subscription_id, self.registry.resource_group, kind, names.PULL_IDENTITY
-        )
+        group = self.registry.identity_group or self.registry.resource_group
+        return names.resource_id(self.subscription_id, group, kind, names.PULL_IDENTITY)
 
 
 class ScriptPlan(Wire):
@@ -208,6 +215,7 @@ class PoolPlan(Wire):
     verify_image: str = ""
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
+    pull_identities: dict[str, str] = added({})  # of other registries, by login server
     tags: dict[str, str] = {}
 
     @property

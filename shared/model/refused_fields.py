@@ -135,7 +135,9 @@ IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
         "an image is its system disk: sealing cleans no other. Pools have dataDisks of their own"
     ),
     "adminPassword": _secret(f"{_STORED}. Nobody needs one: give sshPublicKey to log in"),
-    "registry.password": _secret(f"{_STORED}. Pulls are made as an identity, or with credentials"),
+    "registry.password": _secret(
+        f"{_STORED}. Give identity, or registries with credentials in Key Vault"
+    ),
     "registry.username": _secret("a user name comes with a password, which would be stored"),
     "registry.build.token": _secret(
         "the registry reads a private source with a token in the request only, and "

@@ -67,6 +67,7 @@ _OF_BUILDERS = (
     "spot",
     "container_images",
     "registry",
+    "registries",
     "steps",
     "identity",
     "target_regions",

@@ -76,7 +76,7 @@ class Build(Request):
 
     def identities(self) -> dict[str, str]:
         """The ids of the identities that its image and its pools name, by field."""
-        of_image = {"image.identity": self.image.identity} if self.image.identity else {}
+        of_image = {f"image.{field}": id_ for field, id_ in self.image.identities().items()}
         return of_image | {
             f"pools[{i}].{field}": id_
             for i, pool in enumerate(self.pools)

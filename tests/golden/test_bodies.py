@@ -25,6 +25,7 @@ from shared.model.outcomes import ImageRecord, PreloadedImage
 from shared.model.own_steps import ImageStep
 from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.pool_request import Pool
+from tests.golden.asked_image import ASKED
 from tests.world import SETTINGS
 
 HERE = Path(__file__).parent
@@ -265,31 +266,6 @@ def cases() -> dict[str, Any]:
         "pool_expired": batch_bodies.expired("b"),
         "verification_tasks": batch_bodies.verification_tasks(dev, 2),
     }
-
-
-ASKED: dict[str, Any] = {
-    "mode": "image-only",
-    "requestId": "asked",
-    "image": {
-        "securityType": "TrustedLaunch",
-        "secureBoot": False,
-        "vTpm": False,
-        "osDiskSizeGiB": 128,
-        "osDiskStorageAccountType": "StandardSSD_LRS",
-        "endOfLifeDate": "2027-01-31",
-        "excludeFromLatest": True,
-        "tags": {"cost centre": "42"},
-        "registry": {
-            "name": "imagesregistry1",
-            "build": {
-                "source": "https://example.org/app.git#main",
-                "image": "app:v1",
-                "dockerfile": "docker/Dockerfile.gpu",
-                "arguments": {"BASE": "ubuntu:24.04"},
-            },
-        },
-    },
-}
 
 
 def asked_cases() -> dict[str, Any]:

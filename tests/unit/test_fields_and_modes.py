@@ -51,6 +51,7 @@ IMAGE: dict[str, Any] = {
     "spot": True,
     "containerImages": ["docker.io/library/busybox:1.36"],
     "registry": {"name": "imagesregistry1"},
+    "registries": [{"loginServer": "team.azurecr.io", "identity": IDENTITY}],
     "identity": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/other/providers"
     "/Microsoft.ManagedIdentity/userAssignedIdentities/reader",
     "steps": [{"name": "setup", "inline": "true"}],

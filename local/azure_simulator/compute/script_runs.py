@@ -273,10 +273,13 @@ def pull_from(
         for item in pulls.identities_of_client(azure, client_id)
         if resource_ids.key(item) in attached and environment.get("REGISTRY_LOGIN_SERVER")
     ]
+    others = _named_registries(environment)
 
     def pull(reference: str) -> interface.PulledImage:
+        other = others.get(reference.partition("/")[0].lower())
+        used = [other] if other and resource_ids.key(other) in attached else identities
         try:
-            found = pulls.find(azure, reference, identities)
+            found = pulls.find(azure, reference, used)
         except pulls.PullError as error:
             is_login = isinstance(error, pulls.NotAuthorizedError)
             raise interface.PullRefused(str(error), is_login=is_login) from error
@@ -285,12 +288,18 @@ def pull_from(
     return pull
 
 
+def _named_registries(environment: Mapping[str, str]) -> dict[str, str]:
+    """By host, the id of the identity that a script signs in with."""
+    lines = [line.split() for line in environment.get("REGISTRIES", "").splitlines()]
+    return {words[0].lower(): words[2] for words in lines if words[1] == "identity"}
+
+
 def secrets_for(
     azure: context.Azure, vm: store.Resource, environment: Mapping[str, str]
 ) -> interface.ReadSecret:
     """Reading Key Vault from inside a machine: with the identity that was named, if it has it."""
     attached = (vm.document.get("identity") or {}).get("userAssignedIdentities") or {}
-    client = environment.get("IDENTITY_CLIENT_ID", "")
+    client = environment.get("VAULT_CLIENT_ID") or environment.get("IDENTITY_CLIENT_ID", "")
     principals = [str(i["principalId"]) for i in attached.values() if i.get("clientId") == client]
 
     def read(address: str) -> str:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import bill_of_materials, interface, scripts, volumes
+from local.azure_simulator.machine import bill_of_materials, interface, scripts, secrets, volumes
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
@@ -217,6 +217,8 @@ def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None
             message = "the step install failed, so there is no Docker to pull with"
             return Done(exit_code=RETRY_LATER, message=message, phase="wait")
         return None
+    if message := secrets.refusal(run, secrets.of_registries(run.environment)):
+        return Done(exit_code=SECRET, message=message, phase="secrets")
     pulled = []
     for reference in wanted_images(run):
         try:
@@ -243,17 +245,8 @@ def own(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if script and not found.startswith(wanted):
         message = f"the file of step {name} has the checksum {found}, and should have {wanted}"
         return Done(exit_code=DOWNLOAD, message=message, phase="fetch")
-    for line in run.environment.get("OWN_SECRETS", "").splitlines():
-        variable, address = line.split()
-        try:
-            run.read_secret(address)
-        except interface.SecretRefused as refused:
-            host = address.split("/")[2]
-            why = f"curl: (22) The requested URL returned error: {refused.status}"
-            if not refused.status:
-                why = f"curl: (6) Could not resolve host: {host}"
-            message = f"secret for {variable} from {host}: {why}"
-            return Done(exit_code=SECRET, message=message, phase="secrets")
+    if message := secrets.refusal(run, secrets.of_own_step(run.environment)):
+        return Done(exit_code=SECRET, message=message, phase="secrets")
     return Done(data={"exitCode": int(run.environment["OWN_EXIT_CODES"].split()[0])})
 
 
