@@ -4,6 +4,7 @@ Whether it is there, whether our scripts can build on it, and whether its terms 
 
 from __future__ import annotations
 
+from activities import published_images
 from shared.azure import resource_state, sdk
 from shared.base import names
 from shared.base.errors import Problem
@@ -18,6 +19,7 @@ from shared.model.results import Findings
 from shared.store import base_records
 
 _FIELD = "image.base"
+_SPECIALIZED = "it is specialized, and a builder starts from a generalized one"
 _AGREEMENTS = "2021-01-01"  # the API version of Microsoft.MarketplaceOrdering
 # What definitions say of images that boot with TrustedLaunch, and of those that boot without.
 _TRUSTED = {"TrustedLaunch", "TrustedLaunchSupported", "TrustedLaunchAndConfidentialVmSupported"}
@@ -30,6 +32,8 @@ def find(services: Services, image: ImagePlan) -> BaseImage | Problem:
         return _of_marketplace(services, image)
     if parts := names.parse_gallery_image_id(image.base_id):
         found = _of_gallery(services, image, parts)
+    elif names.parse_published_image_id(image.base_id):
+        found = _published(services, image, image.base_id)
     else:
         found = _managed(services, image, image.base_id)
     return found if isinstance(found, Problem) else _fit(services, image, found)
@@ -90,7 +94,7 @@ def _of_gallery(services: Services, image: ImagePlan, parts: dict[str, str]) -> 
         return _unsuitable("it has data disks, and an image is made of its system disk only")
     about = resource_state.properties(definition)
     if about.get("osState") == "Specialized":
-        return _unsuitable("it is specialized, and a builder starts from a generalized one")
+        return _unsuitable(_SPECIALIZED)
     disk = (stored.get("osDiskImage") or {}).get("sizeInGB")
     base = _described(version["name"], about, {"osDiskImage": {"sizeInGb": disk}})
     return replace(base, id=version["id"], purchase_plan=about.get("purchasePlan"))
@@ -101,6 +105,19 @@ def _version(services: Services, path: tuple[str, str, str], version: str) -> Js
     if version != "latest":
         return sdk.fetch(versions.get, *path, version)
     return resource_state.newest_version(sdk.listed(versions.list_by_gallery_image, *path))
+
+
+def _published(services: Services, image: ImagePlan, id_: str) -> BaseImage | Problem:
+    found = published_images.find(services, id_, image.location)
+    if found is None:
+        return _not_found(f"{image.location} has no such image: {id_}")
+    about = resource_state.properties(found.definition)
+    if about.get("osState") == "Specialized":
+        return _unsuitable(_SPECIALIZED)
+    stored = resource_state.properties(found.version).get("storageProfile") or {}
+    disk = (stored.get("osDiskImage") or {}).get("diskSizeGB")
+    base = _described(found.version["name"], about, {"osDiskImage": {"sizeInGb": disk}})
+    return replace(base, id=found.id, purchase_plan=about.get("purchasePlan"))
 
 
 def _managed(services: Services, image: ImagePlan, id_: str) -> BaseImage | Problem:

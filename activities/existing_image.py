@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from activities import pool_preflight, preflight
+from activities import pool_preflight, preflight, published_images
 from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
@@ -31,6 +31,8 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     assert account is not None
     sizes, _ = pool_preflight.batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
+    if wanted.published_id:
+        return _published(services, plan, wanted, counted)
     if unclear := _ambiguity(services, plan, wanted, counted):
         return Findings(blockers=[unclear])
     wanted, found, others = _choose(services, plan, wanted, counted, poll)
@@ -48,10 +50,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     image = _describe(services, wanted, found, regions)
     if denied := image_choice.contradiction(wanted, image):
         return Findings(blockers=[denied])
-    if not image.build_id and any(
-        catalogue.gpus_in(name, counted) for pool in plan.pools for name in pool.sizes
-    ):
-        image = replace(image, gpu_enabled=True)  # no record says so: the nodes will prove it
+    image = _with_driver_of_pools(plan, image, counted)
     unsuitable = image_choice.advised(
         drivers.pool_problems(plan.pools, counted, gpu=image.gpu_enabled, driver=image.driver_kind),
         services.records.images(),
@@ -64,6 +63,27 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
     warnings += image_choice.unneeded_driver(wanted, image, plan.pools, counted)
     return Findings(blockers=unsuitable, warnings=warnings, image=image)
+
+
+def _published(
+    services: Services, plan: BuildPlan, wanted: ImageReference, counted: dict[str, int]
+) -> Findings:
+    """An image that others publish: the nodes prove what is in it."""
+    assert plan.account is not None
+    image = published_images.describe(services, wanted, plan.account.location)
+    if isinstance(image, Problem):
+        return Findings(blockers=[image])
+    return Findings(image=_with_driver_of_pools(plan, image, counted))
+
+
+def _with_driver_of_pools(
+    plan: BuildPlan, image: ImageRecord, counted: dict[str, int]
+) -> ImageRecord:
+    """No record says that it has a driver: pools with GPUs take it to have one."""
+    sizes = (name for pool in plan.pools for name in pool.sizes)
+    if not image.build_id and any(catalogue.gpus_in(name, counted) for name in sizes):
+        return replace(image, gpu_enabled=True)
+    return image
 
 
 def _candidates(

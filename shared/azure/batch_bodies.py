@@ -111,7 +111,7 @@ def _machine(plan: PoolPlan) -> Json:
         uefi = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": plan.v_tpm}
         security |= {"securityType": "trustedLaunch", "uefiSettings": uefi}
     return {
-        "imageReference": {"id": plan.image_id},
+        "imageReference": {names.image_reference_key(plan.image_id): plan.image_id},
         "nodeAgentSkuId": plan.node_agent,
         "containerConfiguration": _containers(plan),
         "nodePlacementConfiguration": _asked(plan.pool.node_placement_configuration)

@@ -59,6 +59,12 @@ def newest_version(versions: list[Json]) -> Json | None:
     return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
 
 
+def newest_published(versions: list[Json]) -> Json | None:
+    """The same of versions that others publish, which have no state."""
+    usable = [v for v in versions if not properties(v).get("excludeFromLatest")]
+    return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
+
+
 def features(resource: Json | None) -> dict[str, str]:
     """The features of an image definition or marketplace image, by name."""
     found = properties(resource).get("features") or []

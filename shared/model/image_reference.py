@@ -24,4 +24,5 @@ class ImageReference(Wire):
     os: str
     gpu: bool = False
     os_asked: str | None = None  # the system's name, maybe with its version
+    published_id: str | None = None  # of an image that others publish, in place of all names
     choice: ImageChoice | None = None  # where the request names no image

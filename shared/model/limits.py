@@ -25,10 +25,10 @@ def _subscription_problems(request: Build, own: str) -> Iterator[Problem]:
     https://learn.microsoft.com/azure/batch/batch-virtual-network
     """
     base = request.image.base
-    named = {"image.id": request.image.id or "", **request.subnets(), **request.identities()}
+    used = _of_ours(request.image.id)
+    named = {"image.id": used or "", **request.subnets(), **request.identities()}
     named |= request.public_addresses()
-    if base and base.id and names.parse_published_image_id(base.id) is None:
-        named["image.base.id"] = base.id
+    named["image.base.id"] = (_of_ours(base.id) if base else None) or ""
     for field, id_ in named.items():
         found = id_.split("/")[2:3]
         if found and not names.same(found[0], own):
@@ -68,7 +68,7 @@ def _groups(request: Build) -> dict[str, str | None]:
     image, account = request.image, request.batch_account
     return {
         "image.resourceGroup": image.resource_group,
-        "image.id": image.id.split("/")[4] if image.id and image.id.count("/") > 4 else None,
+        "image.id": _group_of(image.id),
         "image.registry.resourceGroup": image.registry.resource_group if image.registry else None,
         "image.base.id": _group_of(image.base.id) if image.base else None,
         "batchAccount.resourceGroup": account.resource_group if account else None,
@@ -77,9 +77,13 @@ def _groups(request: Build) -> dict[str, str | None]:
 
 def _group_of(id_: str | None) -> str | None:
     """The resource group in an id; images of community galleries are in none of ours."""
-    if id_ is None or names.parse_published_image_id(id_):
-        return None
-    return id_.split("/")[4]
+    own = _of_ours(id_)
+    return own.split("/")[4] if own and own.count("/") > 4 else None
+
+
+def _of_ours(id_: str | None) -> str | None:
+    """An id with a subscription in it; those of images that others publish have none."""
+    return None if id_ is None or names.parse_published_image_id(id_) else id_
 
 
 def _locations(request: Build) -> dict[str, str | None]:

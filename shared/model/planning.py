@@ -299,6 +299,10 @@ def _image_reference(request: Build, settings: Settings) -> ImageReference:
         gpu=image.gpu,
         choice=None if image.name or parts else choice,
     )
+    if image.id and (others := names.parse_published_image_id(image.id)):
+        named = replace(reference, gallery=others["gallery"], definition=others["definition"])
+        named = replace(named, version=others["version"], published_id=image.id)
+        return replace(named, choice=None)
     if parts is None:
         return reference
     return replace(

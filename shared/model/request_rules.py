@@ -84,6 +84,13 @@ _OF_BUILDERS = (
 )
 
 
+def _version_parts(id_: str | None) -> dict[str, str] | None:
+    """The parts of the id of an image to use, in our gallery or in one that others publish."""
+    if id_ is None:
+        return None
+    return names.parse_image_version_id(id_) or names.parse_published_image_id(id_)
+
+
 def _builder_problems(build: Build) -> list[Problem]:
     """What a request says about the building of an image, in a mode that builds none."""
     if build.mode is not Mode.BATCH_ONLY:
@@ -93,7 +100,7 @@ def _builder_problems(build: Build) -> list[Problem]:
         if getattr(image, name) != fields[name].get_default():
             message = "mode batch-only builds no image: its pools get the image as it was built"
             found.append(impossible(f"image.{fields[name].alias}", message))
-    parts = names.parse_image_version_id(image.id) if image.id else None
+    parts = _version_parts(image.id)
     for field, part in (("gallery", image.gallery), ("name", image.name)):
         there = parts and parts["definition" if field == "name" else field]
         if there and part and not names.same(there, part):
@@ -124,7 +131,7 @@ def _version_problems(build: Build) -> list[Problem]:
     if build.mode is not Mode.BATCH_ONLY:
         return []
     image = build.image
-    parts = names.parse_image_version_id(image.id) if image.id else None
+    parts = _version_parts(image.id)
     named = {version for version in (image.version, parts and parts["version"]) if version}
     found = []
     for index, pool in enumerate(build.pools):
@@ -143,9 +150,15 @@ def _id_problems(build: Build) -> list[Problem]:
     """A part of an id that is no name, such as `..`, would lead to another resource."""
     found = []
     id_ = build.image.id
-    if id_ and names.parse_image_version_id(id_) is None:
-        message = "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0)"
+    if id_ and _version_parts(id_) is None:
+        message = (
+            "give the full id of a gallery image version (/subscriptions/.../versions/1.0.0), or "
+            "that of a version in a community gallery or a shared one"
+        )
         found.append(Problem(field="image.id", code="InvalidName", message=message))
+    elif id_ and names.parse_published_image_id(id_) and not build.image.says_system:
+        message = "say which system the image has, in os and osVersion: its gallery does not tell"
+        found.append(Problem(field="image.os", code="Missing", message=message))
     for field, identity in build.identities().items():
         if names.parse_identity_id(identity) is None:
             message = "give the full id of an identity (/subscriptions/.../NAME)"

@@ -261,6 +261,9 @@ def cases() -> dict[str, Any]:
         ),
         "batch_account": batch_bodies.batch_account(plan.account),
         "pool": batch_bodies.pool(dev, "COMMAND"),
+        "pool_from_community": batch_bodies.pool(
+            replace(auto, image_id="/CommunityGalleries/c/Images/i/Versions/1.0.0"), "COMMAND"
+        ),
         "pool_autoscale": batch_bodies.pool(auto, "COMMAND"),
         "pool_other": batch_bodies.pool(other, "COMMAND"),
         "pool_expired": batch_bodies.expired("b"),

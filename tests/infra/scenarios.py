@@ -117,6 +117,9 @@ def images_of_every_kind(world: World) -> None:
     own = f"{deployed.SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
     base = {"id": f"{own}/galleries/{GALLERY}/images/terms"}
     build(world, request("refresh", "image-only", name="terms", base=base))
+    for kind, permissions in (("Community", "Community"), ("Shared", "Groups")):
+        base = {"id": f"/{kind}Galleries/{published(world, permissions)}/Versions/1.0.0"}
+        build(world, request(kind, "image-only", name=kind, base=base, os="ubuntu"))
     path = {"gallery": GALLERY, "name": DEFINITION, "version": "1.0.0"}
     change = {"excludeFromLatest": True}
     assert world.ask(existing.change_image, change, **path).status == 200
@@ -134,6 +137,20 @@ def a_builder_that_waits(world: World) -> None:
     assert world.ask(builds.resume_build, id=waiting["buildId"]).status == 202
     world.engine.run_until_complete(waiting["buildId"])
     assert world.show(waiting["buildId"])["state"] == "succeeded"
+
+
+def published(world: World, permissions: str) -> str:
+    """Let others see the gallery; its name there, and that of the image."""
+    group = f"{deployed.SUBSCRIPTION}/resourceGroups/{GROUP}"
+    gallery = f"{group}/providers/Microsoft.Compute/galleries/{GALLERY}"
+    found = world.azure.store.find(gallery)
+    assert found is not None
+    found.properties["sharingProfile"] = {
+        "permissions": permissions,
+        "communityGalleryInfo": {"publicNames": ["public"]},
+    }
+    own = found.properties["identifier"]["uniqueName"]
+    return f"{'public' if permissions == 'Community' else own}/Images/{DEFINITION}"
 
 
 def builds_that_end_badly(world: World) -> None:

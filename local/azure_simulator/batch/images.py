@@ -18,7 +18,7 @@ from local.azure_simulator.batch import (
     support_ends,
     supported_images,
 )
-from local.azure_simulator.compute import image_sources
+from local.azure_simulator.compute import image_sources, published_galleries
 from local.azure_simulator.data import locations, skus
 
 _PATH = "properties.deploymentConfiguration.virtualMachineConfiguration.imageReference"
@@ -92,6 +92,9 @@ def has_secure_boot(properties: Mapping[str, Any]) -> bool:
 def _version(azure: context.Azure, reference: Mapping[str, Any]) -> store.Resource:
     image_id = str(reference.get("id") or reference)
     version = azure.store.find(image_id)
+    published = reference.get("sharedGalleryImageId") or reference.get("communityGalleryImageId")
+    if published:
+        image_id, version = published, published_galleries.find(azure, published)
     if "/versions/" not in image_id.lower():
         reason = "The id must name an image version of a gallery (…/images/{name}/versions/{n})."
         raise _invalid(image_id, reason)

@@ -12,6 +12,7 @@ from local.azure_simulator.compute import (
     gallery_versions,
     managed_images,
     power,
+    published_galleries,
     run_command_action,
     run_commands,
     script_runs,
@@ -37,5 +38,6 @@ def register(azure: context.Azure) -> None:
         gallery_images,
         gallery_versions,
         managed_images,
+        published_galleries,
     ):
         module.register(azure)

@@ -14,8 +14,9 @@ from local.azure_simulator import (
     shapes,
     store,
 )
+from local.azure_simulator.compute import published_galleries
 
-TYPE = "Microsoft.Compute/galleries"
+TYPE = published_galleries.GALLERY_TYPE
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
 """Up to 80 letters, digits, underscores and periods, alphanumeric at both ends; no hyphens."""
 
@@ -40,6 +41,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
         refuse_name("gallery", request.parameters["name"], "alphanumerics, underscores, periods")
     gallery = arm.file(azure, request, TYPE, body, existing)
     gallery.properties["identifier"] = {"uniqueName": f"{azure.subscription}-{gallery.name}"}
+    published_galleries.name(azure, gallery)
     return write(azure, request, gallery, "galleries.write", created=existing is None)
 
 
@@ -48,6 +50,7 @@ def patch(azure: context.Azure, request: model.Request) -> model.Response:
     change = request.json(shapes.ENVELOPE)
     gallery.document["tags"] = change.get("tags", gallery.tags)
     gallery.properties.update(change.get("properties", {}))
+    published_galleries.name(azure, gallery)
     return write(azure, request, gallery, "galleries.write", created=False)
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from typing import NoReturn
 
 from local.azure_simulator import context, model, resource_ids, store
-from local.azure_simulator.compute import placement
+from local.azure_simulator.compute import placement, published_galleries
 from local.azure_simulator.data import images, locations, skus
 from local.azure_simulator.machine import contents
 
@@ -41,10 +41,13 @@ class Source:
 
 def resolve(azure: context.Azure, reference: model.JsonObject, location: str) -> Source:
     """The image in that region; refuses what does not exist or is not replicated there."""
-    image_id = reference.get("id") or reference.get("sharedGalleryImageId")
+    published = reference.get("sharedGalleryImageId") or reference.get("communityGalleryImageId")
+    image_id = reference.get("id") or published
     if not image_id:
         return _marketplace(azure, reference)
     resource = azure.store.find(image_id)
+    if published:
+        resource = published_galleries.find(azure, published)
     if resource is not None and resource.is_type(DEFINITION_TYPE):
         resource = latest_version(azure, resource, location)
     if resource is None:

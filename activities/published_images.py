@@ -1,0 +1,83 @@
+"""Images that others publish: in community galleries, and in galleries that they share. Azure shows
+them by region, and they have no resource ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.azure import resource_state, sdk
+from shared.base import names
+from shared.base.errors import Problem
+from shared.engine.activity import Json, Services
+from shared.model.image_reference import ImageReference
+from shared.model.image_request import SecurityType
+from shared.model.outcomes import ImageRecord
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """An image definition and one of its versions, as Azure shows them in a region."""
+
+    id: str  # with the number of the version
+    definition: Json
+    version: Json
+
+
+def find(services: Services, id_: str, location: str) -> Published | None:
+    """The image of an id as `names.parse_published_image_id` reads it; None where the region does
+    not have it.
+    """
+    parts = names.parse_published_image_id(id_)
+    assert parts is not None, "the request was parsed"
+    compute = services.azure.compute
+    community = parts["kind"].lower() == "communitygalleries"
+    images = compute.community_gallery_images if community else compute.shared_gallery_images
+    versions = (
+        compute.community_gallery_image_versions
+        if community
+        else compute.shared_gallery_image_versions
+    )
+    path = (location, parts["gallery"], parts["definition"])
+    definition = sdk.fetch(images.get, *path)
+    if definition is None:
+        return None
+    number = parts["version"]
+    if number == "latest":
+        newest = resource_state.newest_published(sdk.listed(versions.list, *path))
+        number = newest["name"] if newest else number
+    version = sdk.fetch(versions.get, *path, number)
+    if version is None:
+        return None
+    exact = f"{id_.rpartition('/')[0]}/{version['name']}"
+    return Published(id=exact, definition=definition, version=version)
+
+
+def describe(services: Services, wanted: ImageReference, location: str) -> ImageRecord | Problem:
+    """What pools need to know of the image; only the request says which system it has."""
+    assert wanted.published_id is not None
+    found = find(services, wanted.published_id, location)
+    if found is None:
+        message = (
+            f"{location}, where the account is, has no image {wanted.published_id}: correct the "
+            "id, or ask its publisher to replicate the version there"
+        )
+        return Problem(field="image.id", code="ImageNotFound", message=message)
+    security = resource_state.features(found.definition).get("SecurityType")
+    trusted = security == SecurityType.TRUSTED_LAUNCH
+    return ImageRecord(
+        image_id=found.id,
+        node_agent_sku=wanted.node_agent,
+        gallery_name=wanted.gallery,
+        image_name=wanted.definition,
+        version=found.version["name"],
+        vm_size="",
+        location=location,
+        base_os=wanted.os,
+        gpu_enabled=wanted.gpu,
+        resource_group="",
+        build_id="",
+        created_at="",
+        security_type=SecurityType.TRUSTED_LAUNCH if trusted else SecurityType.STANDARD,
+        target_regions=[location],
+    )
