@@ -80,8 +80,8 @@ class Site:
         if path != "/metadata/identity/oauth2/token":
             return image_registry.Answer(status=HTTPStatus.NOT_FOUND)
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(handler.path).query)
-        [client] = query.get("client_id", [""])
-        if client not in known["identities"]:
+        [identity] = query.get("client_id") or query.get("msi_res_id", [""])
+        if identity not in known["identities"]:
             return image_registry.Answer(
                 status=HTTPStatus.BAD_REQUEST, body=b'{"error":"invalid_request"}'
             )

@@ -29,7 +29,9 @@ class AllowLists(BaseModel):
     allowed_locations: str | None = _list("ALLOWED_LOCATIONS", "regions", "sweden*")
     allowed_vm_sizes: str | None = _list("ALLOWED_VM_SIZES", "VM sizes", "Standard_D*")
     allowed_registries: str | None = _list(
-        "ALLOWED_REGISTRIES", "registries (`image.registry`)", "team*"
+        "ALLOWED_REGISTRIES",
+        "registries of images (of Azure registries the name, of others the host)",
+        "team*",
     )
     allowed_git_hosts: str | None = _list(
         "ALLOWED_GIT_HOSTS", "hosts of git sources", "*.example.org"

@@ -135,6 +135,10 @@ IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
         "an image is its system disk: sealing cleans no other. Pools have dataDisks of their own"
     ),
     "adminPassword": _secret(f"{_STORED}. Nobody needs one: give sshPublicKey to log in"),
+    "registry.id": _other_name(
+        "give name and resourceGroup; a registry of another subscription goes into registries"
+    ),
+    "registry.loginServer": _other_name("it is called name here, and has one in registries"),
     "registry.password": _secret(
         f"{_STORED}. Give identity, or registries with credentials in Key Vault"
     ),

@@ -184,3 +184,12 @@ def test_a_registry_that_cannot_be_used_stops_a_build(
     answer = world.ask(builds.plan_build, image_only(**image))
     found = answer.body["blockers"] if answer.status == 200 else answer.body["error"]["details"]
     assert [(p["field"], p["code"]) for p in found] == [expected]
+
+
+def test_the_setting_of_registries_holds_for_all_of_them() -> None:
+    """Of Azure registries by name, of others by host."""
+    world = World(own_settings={"ALLOWED_REGISTRIES": "team*"})
+    asked = [{"loginServer": host, "identity": TEAM} for host in ("team1.azurecr.io", "nvcr.io")]
+    answer = world.ask(builds.plan_build, image_only(registries=asked))
+    found = [(p["field"], p["code"]) for p in answer.body["error"]["details"]]
+    assert found == [("image.registries[1].loginServer", "NotAllowed")]

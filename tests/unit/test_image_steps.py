@@ -17,6 +17,9 @@ from shared.model.plans import ImagePlan
 from shared.model.results import BuilderReady, PullIdentity, RegistryReady, VersionClaimed
 from tests.world import CONFIG
 
+GROUP = f"/subscriptions/{CONFIG.subscription_id}/resourceGroups/g/providers"
+COMPUTE = f"{GROUP}/Microsoft.Compute"
+READER = f"{GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
 BASE = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2")
 RESULTS = {
     "builder_vm": BuilderReady(size="Standard_NC4as_T4_v3", base=BASE, expires_at="2026"),
@@ -44,6 +47,16 @@ IMAGES = {
         }
     },
     "default access": {"outbound": "defaultAccess"},
+    "a refresh": {
+        "base": {"id": f"{COMPUTE}/galleries/g/images/i/versions/1.0.0"},
+        "os": "ubuntu",
+        "gpu": True,
+        "containerImages": ["docker.io/library/busybox:1.36"],
+    },
+    "a registry with an identity": {
+        "registry": {"name": "imagesregistry1", "identity": READER},
+        "containerImages": ["imagesregistry1.azurecr.io/app:1"],
+    },
     "own steps": {
         "containerImages": ["docker.io/library/busybox:1.36"],
         "steps": [

@@ -197,6 +197,7 @@ def _furnish_machine(azure: context.Azure, vm: store.Resource, *, has_gpu: bool)
     inside["sealed"] = False
     inside["diskGb"] = vm.state["diskGb"]
     attached = (vm.document.get("identity") or {}).get("userAssignedIdentities") or {}
+    inside["identityIds"] = list(attached)
     inside["identities"] = [user_identities.client_id(azure, item) for item in attached]
 
 

@@ -19,7 +19,7 @@ from an image judges it by these fields:
 | diskGb | size of the OS disk |
 | volumes | GiB of each logical volume by its mount point; none: the root is the whole disk |
 | driverKernel | the kernel the driver was built for (absent without a build) |
-| identities | client ids of the machine's user-assigned identities |
+| identities, identityIds | client ids and resource ids of the machine's user-assigned identities |
 | buildId | of the last sealing |
 | machine, disk | directories of its own disk and of its image's, see `nspawn` (absent without) |
 | failedSteps | steps that failed since it last booted |
@@ -63,6 +63,7 @@ def new(
         "diskGb": 30,
         "volumes": dict(volumes or {}),
         "identities": [],
+        "identityIds": [],
         "buildId": "",
         "failedSteps": [],
         "steps": {},

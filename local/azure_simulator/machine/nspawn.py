@@ -34,6 +34,7 @@ from local.azure_simulator.machine import (
     interface,
     scripted,
     scripts,
+    secrets,
     steps,
 )
 
@@ -238,8 +239,8 @@ def _uploaded(environment: dict[str, str]) -> dict[str, bytes]:
 def _secrets(run: interface.ScriptRun) -> dict[str, bytes]:
     """Key Vault's answers for the secrets that the step may read; the others are not there."""
     found = {}
-    for line in run.environment.get("OWN_SECRETS", "").splitlines():
-        _, address = line.split()
+    named = (*secrets.of_own_step(run.environment), *secrets.of_registries(run.environment))
+    for _, address in named:
         with contextlib.suppress(interface.SecretRefused):
             answer = {"id": address, "value": run.read_secret(address)}
             found[address.removeprefix("https://")] = json.dumps(answer).encode()
@@ -247,8 +248,8 @@ def _secrets(run: interface.ScriptRun) -> dict[str, bytes]:
 
 
 def _identities(run: interface.ScriptRun) -> tuple[str, ...]:
-    """Client ids that the metadata service knows in this machine."""
-    return tuple(run.vm["identities"])
+    """Client ids and resource ids that the metadata service knows in this machine."""
+    return (*run.vm["identities"], *run.vm.get("identityIds", ()))
 
 
 def _later(run: interface.ScriptRun, ended: containers.Ended) -> interface.Later:
