@@ -10,7 +10,7 @@ from pathlib import Path as File
 from typing import Any
 
 from cli import request_schema
-from cli.imports import packer_steps, systems
+from cli.imports import packer_base, packer_steps, systems
 from cli.imports.draft import NO_FIELD, Draft, Path, Unresolved
 from cli.imports.tables import NOTHING, Source, Table, follow, left, to
 
@@ -20,9 +20,9 @@ _OWN_NAMES = left("batch-prep names what it makes for a build, and removes it af
 _OWN_WAITS = left("each step of a build has its own time limit")
 _NO_VHD = left("batch-prep publishes versions of a gallery")
 _IN_A_STEP = left("it runs at the first boot of the builder: let a step do its work")
-_OF_BASE = left(
-    "images are built from a system that batch-prep knows (image.os): repeat the work of that base "
-    "image in steps"
+_NO_BASE = left(
+    "a build starts from a system (image.os), an image of the marketplace or one that is there "
+    "(image.base)"
 )
 _DISKS = left("an image has one disk; nodes get theirs by dataDisks of a pool")
 
@@ -68,10 +68,8 @@ BUILDER: Table = {
     ),
     "shared_gallery_image_version_end_of_life_date": to("image.endOfLifeDate", _date),
     "shared_gallery_image_version_exclude_from_latest": to("image.excludeFromLatest"),
-    "custom_managed_image*": _OF_BASE,
-    "shared_image_gallery": _OF_BASE,
-    "image_url": _OF_BASE,
-    "plan_info": _OF_BASE,
+    "image_url": _NO_BASE,
+    "plan_info": left("Azure knows the plan of image.base; accept its terms once"),
     "disk_additional_size": _DISKS,
     "disk_encryption_set_id": left("Batch does not take images with customer-managed keys"),
     "security_encryption_type": left("Batch does not take confidential images"),
@@ -141,7 +139,7 @@ def into(draft: Draft, template: Template, folder: File) -> None:
     }
     source = Source(builder, template.place)
     systems.refuse_windows(str(source.peek("os_type")), str(source.peek("communicator")))
-    _system(draft, source)
+    packer_base.into(draft, source)
     _security(draft, source)
     _managed_image(draft, source)
     _network(draft, source)
@@ -158,26 +156,6 @@ def into(draft: Draft, template: Template, folder: File) -> None:
         if replicas and not draft.has(*target):
             draft.put(target, replicas, source.place("shared_image_gallery_replica_count"))
     packer_steps.into(draft, template.provisioners, folder)
-
-
-def _system(draft: Draft, source: Source) -> None:
-    names = ("image_publisher", "image_offer", "image_sku")
-    parts = [source.take(name) for name in names]
-    known = None
-    if all(parts) and not any(isinstance(part, Unresolved) for part in parts):
-        known = systems.of_marketplace(*(str(part) for part in parts))
-    if known:
-        draft.put(("image", "os"), known[0], source.place("image_offer"))
-        draft.put(("image", "osVersion"), known[1], source.place("image_sku"))
-    for name, part in zip(names, parts, strict=True):
-        if isinstance(part, Unresolved):
-            draft.leave(source.place(name), f"the file has no value of {part}: give image.os")
-        elif part and not known:
-            draft.leave(source.place(name), str(_OF_BASE.why))
-    version = source.take("image_version")
-    if version not in (None, "latest"):
-        why = "a build takes the newest version of its system's image"
-        draft.leave(source.place("image_version"), why)
 
 
 def _security(draft: Draft, source: Source) -> None:

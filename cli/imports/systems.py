@@ -22,6 +22,9 @@ _SYSTEMS = {  # in publisher or offer -> the system
     "debian": "debian",
     "centos": "centos",
 }
+# Publishers of systems, and what their images are named by that have more or less than those.
+_PUBLISHERS = {"canonical", "debian", "redhat", "almalinux", "resf"}
+_SPECIAL = re.compile(r"hpc|(?<![a-z])pro(?![a-z])|fips|minimal|arm64|sap|byos")
 WINDOWS = "batch-prep builds images and pools of Linux only; this is for Windows"
 
 
@@ -35,6 +38,14 @@ def of_marketplace(publisher: str, offer: str, sku: str) -> tuple[str, str] | No
     name = next((system for word, system in _SYSTEMS.items() if word in known), None)
     version = _ubuntu_version(offer, sku) if name == "ubuntu" else _major(sku, offer)
     return (name, version) if name and version else None
+
+
+def is_plain(publisher: str, offer: str, sku: str) -> bool:
+    """Whether it is a publisher's own image of its system, with nothing on it: batch-prep's
+    catalogue has the same.
+    """
+    is_special = _SPECIAL.search(f"{offer} {sku}".lower())
+    return publisher.lower() in _PUBLISHERS and not is_special
 
 
 def refuse_windows(*texts: str | None) -> None:
