@@ -36,6 +36,8 @@ class _Bounded:
         self.last = b""  # what was read last
 
     def read(self, size: int) -> bytes:
+        if size < 0:
+            raise _Refused("a header has a negative length")
         if size > _HEADER_MAX:
             raise _Refused(f"a header is longer than {_HEADER_MAX} bytes")
         self._check(self._file.tell() + size)

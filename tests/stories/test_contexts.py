@@ -88,6 +88,17 @@ def test_what_is_no_context_is_refused(data: bytes, reason: str) -> None:
     assert reason in found
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_of_a_negative_length_is_refused(kind: bytes) -> None:
+    """A number of more than eight digits is in Base 256, where it has a sign."""
+    header = bytearray(an_entry("long", type=kind)[0].tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" + (-(2**70) % 256**11).to_bytes(11, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (found,) = reasons(gzip.compress(bytes(header) + tar(DOCKERFILE)))
+    assert "a header" in found
+
+
 def test_every_problem_is_named_at_once() -> None:
     """And nothing of it is unpacked."""
     found = reasons(
