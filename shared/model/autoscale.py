@@ -44,10 +44,14 @@ class OffHours(Request):
         # An interval can be added to a time, not subtracted from it.
         sign = "0 - " if self.utc_offset_minutes < 0 else ""
         offset = f" + TimeInterval_Minute * ({sign}{abs(self.utc_offset_minutes)})"
-        both = "&&" if self.from_hour < self.to_hour else "||"  # a night shift ends the next day
-        working = f"($now.hour >= {self.from_hour} {both} $now.hour < {self.to_hour})"
+        begun, going = f"$now.hour >= {self.from_hour}", f"$now.hour < {self.to_hour}"
         if self.weekdays_only:
-            working += " && $now.weekday >= 1 && $now.weekday <= 5"
+            begun += " && $now.weekday >= 1 && $now.weekday <= 5"
+        if self.from_hour < self.to_hour:
+            working = f"{begun} && {going}"
+        else:  # a night shift ends the next day: that of Friday on Saturday
+            going += " && $now.weekday >= 2 && $now.weekday <= 6" if self.weekdays_only else ""
+            working = f"({begun}) || ({going})"
         return _lines(
             f"$now = time(){offset if self.utc_offset_minutes else ''};",
             f"$working = {working};",

@@ -59,6 +59,26 @@ def test_a_night_shift_ends_the_next_day() -> None:
 
 
 @pytest.mark.parametrize(
+    ("day", "hours"),
+    [
+        (27, [0, 1, 5, 22, 23]),  # Friday: the end of Thursday's, and its own
+        (28, [0, 1, 5]),  # Saturday: the end of Friday's
+        (29, []),
+        (30, [22, 23]),  # Monday
+    ],
+)
+def test_a_night_shift_is_of_the_day_that_it_begins_on(day: int, hours: list[int]) -> None:
+    """Who works from Friday to Saturday keeps the nodes at midnight."""
+    shift = off_hours(fromHour=22, toHour=6)
+    found = [
+        hour
+        for hour in (0, 1, 5, 6, 12, 21, 22, 23)
+        if nodes(shift, f"2026-11-{day}T{hour:02}:00") == (4, 0)
+    ]
+    assert found == hours
+
+
+@pytest.mark.parametrize(
     ("tasks", "slots", "expected"), [(0, 1, 1), (3, 1, 3), (3, 2, 2), (100, 1, 8)]
 )
 def test_nodes_follow_the_tasks(tasks: int, slots: int, expected: int) -> None:
