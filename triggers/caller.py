@@ -57,10 +57,10 @@ def _roles(header: str) -> frozenset[Role]:
     """
     try:
         principal = json.loads(base64.b64decode(header))
-        types = {"roles", principal.get("role_typ")}
+        types = {"roles", principal.get("role_typ") or "roles"}
         claims: list[dict[str, Any]] = principal["claims"]
         values = {claim["val"] for claim in claims if claim["typ"] in types}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return frozenset()
     return frozenset(role for role in Role if role.value in values)
 

@@ -105,6 +105,20 @@ def test_roles_are_read_from_the_principal(headers: dict[str, str], found: set[R
 
 
 @pytest.mark.parametrize(
+    "content",
+    ['{"claims": [{"typ": null, "val": "Operator"}]}', "[" * 100_000, '{"claims": [7]}'],
+    ids=["no type", "deep", "no claim"],
+)
+def test_an_odd_principal_has_no_role(signed_in: World, content: str) -> None:
+    """The request is answered nevertheless."""
+    header = base64.b64encode(content.encode()).decode()
+    headers = {"X-MS-CLIENT-PRINCIPAL-ID": "b7d2", "X-MS-CLIENT-PRINCIPAL": header}
+    (route,) = (each for each in ROUTES if each.name == "list_changes")
+    answer = send(signed_in, route, headers=headers)
+    assert json.loads(answer.get_body())["error"]["code"] == "RoleMissing"
+
+
+@pytest.mark.parametrize(
     ("enabled", "headers", "named"),
     [
         ("True", {"X-MS-CLIENT-PRINCIPAL-ID": "b7d2"}, "b7d2"),
