@@ -67,13 +67,22 @@ def _resources(template: Json, given: Mapping[str, Any], path: Path) -> Iterator
 
 
 def scope_of(template: Json, given: Mapping[str, Any]) -> Scope:
-    """What the expressions of a template may name; an empty default is a value to be given."""
+    """What the expressions of a template may name; an empty default is a value to be given. A
+    secure one has no value here.
+    """
+    parameters = template.get("parameters") or {}
     values = {
         name: about["defaultValue"]
-        for name, about in (template.get("parameters") or {}).items()
+        for name, about in parameters.items()
         if "defaultValue" in about and about["defaultValue"] not in (None, "")
     }
-    return Scope({**values, **given}, template.get("variables") or {})
+    secure = {
+        name.lower()
+        for name, about in parameters.items()
+        if str(about.get("type")).lower() in {"securestring", "secureobject"}
+    }
+    known = {name: each for name, each in {**values, **given}.items() if name.lower() not in secure}
+    return Scope(known, template.get("variables") or {})
 
 
 def _below(

@@ -27,6 +27,15 @@ _SECRET_VALUE = re.compile(
     r"[?&]sig=|AccountKey=|SharedAccessSignature|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]+:[^/\s@]+@"
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA[0-9A-Z]{12}|eyJ[\w-]+\.eyJ)"
 )
+# In a script: a variable or an option (`--password x`) or a header with the value itself. What a
+# variable or a command gives, a path and a switch are none.
+_SECRET_IN_SCRIPT = re.compile(
+    r"(?:(?:password|passwd|passphrase|secret|token|(?:api|access|account|private|shared)[_-]?key"
+    r"|connection[_-]?string)=|--(?:password|passphrase|secret|token|api-key)\s+"
+    r"|authorization:\s*(?:bearer|basic)\s+)"
+    r"[\"']?(?!(?:true|false|yes|no|none|null)\b)[^\s\"'$`/~.<>({|&;\\-][^\s\"'$`]{3}",
+    re.IGNORECASE,
+)
 NO_SECRETS = (
     "it looks like a secret, and requests are stored: let a step or task read it from Key Vault"
 )
@@ -111,6 +120,11 @@ def looks_secret(name: str, value: Any) -> bool:
     if not isinstance(value, str) or not value:
         return False
     return bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+
+
+def holds_secret(script: str) -> bool:
+    """The same for the text of a script or a command."""
+    return bool(_SECRET_VALUE.search(script) or _SECRET_IN_SCRIPT.search(script))
 
 
 def shown(path: Path) -> str:

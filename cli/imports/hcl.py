@@ -116,14 +116,28 @@ def defaults(document: Json) -> Json:
     }
 
 
+def withheld(document: Json) -> Json:
+    """The variables that the file calls sensitive: whatever their values are, none is filled in."""
+    return {
+        labels[0]: Unresolved(f"var.{labels[0]}, which is sensitive")
+        for labels, body in labelled(document.get("variable"), 1)
+        if _is_sensitive(body)
+    }
+
+
 def local_values(document: Json) -> Json:
-    """Those of `locals` and `local` blocks."""
+    """Those of `locals` and `local` blocks; of a sensitive one, that it is."""
     found: Json = {}
     for block in document.get("locals") or []:
         found |= block
     for labels, body in labelled(document.get("local"), 1):
-        found[labels[0]] = body.get("expression")
+        secret = Unresolved(f"local.{labels[0]}, which is sensitive")
+        found[labels[0]] = secret if _is_sensitive(body) else body.get("expression")
     return found
+
+
+def _is_sensitive(body: Json) -> bool:
+    return str(body.get("sensitive")).lower() == "true"
 
 
 def member(value: Any, path: list[str]) -> Any:

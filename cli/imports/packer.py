@@ -160,6 +160,9 @@ def into(draft: Draft, template: Template, folder: File) -> None:
 
 def _security(draft: Draft, source: Source) -> None:
     """Secure Boot and vTPM together are what Azure calls TrustedLaunch."""
+    for name in ("security_type", *_FEATURES):
+        if isinstance(value := source.peek(name), Unresolved):
+            draft.leave(source.place(name), f"the file has no value of {value}")
     kind = source.take("security_type")
     if str(kind).lower() == "confidentialvm":
         draft.leave(source.place("security_type"), "Batch does not take confidential images")

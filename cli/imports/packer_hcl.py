@@ -83,7 +83,8 @@ def _is_meant(body: Json, name: str) -> bool:
 
 
 def _names(document: Json, given: Mapping[str, Any]) -> Callable[[list[str]], Any]:
-    known = {"var": {**_variables(document), **given}, "local": hcl.local_values(document)}
+    values = {**_variables(document), **given, **hcl.withheld(document)}
+    known = {"var": values, "local": hcl.local_values(document)}
 
     def look_up(path: list[str]) -> Any:
         if path in (["path", "root"], ["path", "cwd"]):

@@ -26,7 +26,11 @@ LATER = {
 
 def read(document: Json, given: Mapping[str, str], only: str | None) -> Template:
     """Raises Refused where there is no builder of azure-arm, or none of the name `only`."""
-    variables = {**(document.get("variables") or {}), **given}
+    sensitive = {
+        name: Unresolved(f"{name}, which is sensitive")
+        for name in document.get("sensitive-variables") or []
+    }
+    variables = {**(document.get("variables") or {}), **given, **sensitive}
     builders = document.get("builders") or []
     arms = [(i, b) for i, b in enumerate(builders) if b.get("type") == "azure-arm"]
     chosen = [(i, b) for i, b in arms if only in (None, b.get("name", b["type"]))]

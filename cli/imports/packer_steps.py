@@ -14,13 +14,22 @@ runs as the builder's user.
 from __future__ import annotations
 
 import dataclasses
+import math
 import posixpath
 import re
 import shlex
 from pathlib import Path as File
 from typing import Any
 
-from cli.imports.draft import NO_SECRETS, Draft, Path, Unresolved, looks_secret, shown
+from cli.imports.draft import (
+    NO_SECRETS,
+    Draft,
+    Path,
+    Unresolved,
+    holds_secret,
+    looks_secret,
+    shown,
+)
 from cli.imports.tables import NOTHING, Source, Table, follow, left
 
 _DEPROVISION = re.compile(r"waagent\b.*-deprovision")
@@ -95,14 +104,28 @@ def _shell(draft: Draft, source: Source, folder: File) -> None:
 def _options(draft: Draft, source: Source) -> dict[str, Any]:
     """What all steps of a provisioner have."""
     more: dict[str, Any] = {}
-    codes = _listed(source.take("valid_exit_codes"))
-    if codes and all(isinstance(code, int) for code in codes):
-        more["exitCodes"] = codes
-    if minutes := _minutes(source.take("timeout")):
+    codes = _listed(_known(draft, source, "valid_exit_codes"))
+    if all(re.fullmatch(r"\d{1,3}", str(code)) for code in codes):
+        more |= {"exitCodes": [int(code) for code in codes]} if codes else {}
+    else:
+        draft.leave(source.place("valid_exit_codes"), "they are no exit codes")
+    timeout = _known(draft, source, "timeout")
+    if minutes := _minutes(timeout):
         more["timeoutMinutes"] = minutes
+    elif timeout:
+        draft.leave(source.place("timeout"), "it is no duration such as 1h30m")
     if kept := _environment(draft, source):
         more["environment"] = kept
     return more
+
+
+def _known(draft: Draft, source: Source, name: str) -> Any:
+    """A value, which is named as left out where the file does not have it."""
+    value = source.take(name)
+    if isinstance(value, Unresolved):
+        draft.leave(source.place(name), f"the file has no value of {value}")
+        return None
+    return value
 
 
 def _environment(draft: Draft, source: Source) -> dict[str, str]:
@@ -111,7 +134,7 @@ def _environment(draft: Draft, source: Source) -> dict[str, str]:
         name, _, value = str(line).partition("=")
         place = source.place("environment_vars", index)
         given.append((place, name, line if isinstance(line, Unresolved) else value))
-    named = source.take("env")
+    named = _known(draft, source, "env")
     given += [
         (source.place("env", name), name, value)
         for name, value in (named.items() if isinstance(named, dict) else ())
@@ -137,7 +160,7 @@ def _inline(
     draft: Draft, source: Source, lines: list[Any], shebang: Any, more: dict[str, Any]
 ) -> None:
     place = source.place("inline")
-    if unknown := [line for line in lines if isinstance(line, Unresolved)]:
+    if unknown := [line for line in (shebang, *lines) if isinstance(line, Unresolved)]:
         draft.leave(place, f"the file has no value of {unknown[0]}: write the step anew")
         return
     kept = [line for line in map(str, lines) if not _DEPROVISION.search(line)]
@@ -146,7 +169,7 @@ def _inline(
     restart = bool(kept) and bool(_RESTART.fullmatch(kept[-1].strip()))
     kept = kept[:-1] if restart else kept
     text = "".join(line.rstrip("\n") + "\n" for line in kept)
-    if looks_secret("", text):
+    if holds_secret(text):
         draft.leave(place, NO_SECRETS)
     elif kept:
         text = f"#!{shebang or '/bin/sh -e'}\n{text}"
@@ -166,7 +189,7 @@ def _script(draft: Draft, source: Source, script: str, folder: File, more: dict[
         draft.remarks.append(
             f"{script}: take waagent -deprovision out; batch-prep seals the image."
         )
-    if looks_secret("", text):
+    if holds_secret(text):
         draft.remarks.append(f"{script}: something in it looks like a secret.")
     name = posixpath.basename(script)
     user = _user(source, text) if text else {}
@@ -259,7 +282,10 @@ def _listed(value: Any) -> list[Any]:
 
 def _minutes(duration: Any) -> int | None:
     """`1h30m` as 90, rounded up."""
-    units = {"h": 3600, "m": 60, "s": 1}
-    found = re.findall(r"(\d+)([hms])", str(duration or ""))
-    seconds = sum(int(number) * units[unit] for number, unit in found)
-    return max(1, -(-seconds // 60)) if seconds else None
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+    part = r"(\d+(?:\.\d+)?)(h|ms|m|s|us|ns)"
+    text = str(duration or "")
+    if not re.fullmatch(f"(?:{part})+", text):
+        return None
+    seconds = sum(float(number) * units[unit] for number, unit in re.findall(part, text))
+    return max(1, math.ceil(seconds / 60)) if seconds else None

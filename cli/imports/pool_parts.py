@@ -11,6 +11,7 @@ from cli.imports.draft import (
     Draft,
     Path,
     Unresolved,
+    holds_secret,
     leaves,
     looks_secret,
 )
@@ -76,7 +77,7 @@ def start_task(draft: Draft, source: Source, below: Path) -> None:
         why = "Batch must wait for batch-prep's checks of the node. Let the command end in || true"
         draft.leave(source.place("startTask", "waitForSuccess"), why)
     command = source.peek("startTask", "commandLine")
-    if looks_secret("", command):
+    if isinstance(command, str) and holds_secret(command):
         source.take("startTask", "commandLine")
         draft.leave(source.place("startTask", "commandLine"), NO_SECRETS)
     _items(draft, source, below, ("startTask", "environmentSettings"), _why_no_variable)

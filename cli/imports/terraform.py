@@ -288,6 +288,6 @@ def _names(document: Json, given: Mapping[str, Any]) -> Callable[[list[str]], An
     known: Json = {}
     for (kind, name), body in hcl.labelled(document.get("resource"), 2):
         known.setdefault(kind, {})[name] = body
-    known["var"] = {**hcl.defaults(document), **given}
+    known["var"] = {**hcl.defaults(document), **given, **hcl.withheld(document)}
     known["local"] = hcl.local_values(document)
     return lambda path: "." if path[0] == "path" else hcl.member(known, path)
