@@ -20,7 +20,7 @@ from cli import errors, request_schema
 from cli.request_schema import Place
 
 _VALUES_MAX = 20_000  # the service takes no more; aliases can make more of a short file
-_UPLOADED = re.compile(r"contexts/\w+\.(?:tar\.gz|sh)")  # what the service calls an upload
+_UPLOADED = re.compile(r"contexts/[0-9a-f]{32}\.(?:tar\.gz|sh)")  # what the service calls an upload
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -50,6 +50,10 @@ def read(path: Path) -> RequestFile:
     if not isinstance(content, dict):
         raise errors.Refused(f"{path} must hold an object with the fields of a request")
     content.pop("$schema", None)
+    try:  # YAML has more numbers and characters, and Python's JSON as well
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise errors.Refused(f"{path} holds what no request can: {error}") from None
     return RequestFile(path=path, content=_with_whole_paths(content, path.parent), lines=lines)
 
 
@@ -122,6 +126,8 @@ class _YamlReader:
         self.lines.setdefault(field, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, place)
+        if node.tag not in {f"{_TAG}seq", f"{_TAG}map"}:
+            raise self._refused(node, f"the tag {node.tag} is not known here")
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -165,14 +171,14 @@ class _YamlReader:
         match kind:
             case "null":
                 return None
-            case "bool":
+            case "bool" if text.lower() in {"true", "false"}:
                 return text.lower() == "true"
             case "int":
                 return int(text)
             case "float":
                 return float(text)
             case _:
-                raise self._refused(node, f"the tag {node.tag} is not known")
+                raise self._refused(node, f"the tag {node.tag} is not known here")
 
     def _refused(self, node: yaml.Node, why: str) -> errors.Refused:
         return errors.Refused(f"{self.path}:{node.start_mark.line + 1}: {why}")

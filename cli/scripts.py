@@ -13,7 +13,7 @@ from cli.client import Client
 
 _TIMES = ("before-docker", "after-docker", "after-restart")
 _TEXT_BYTES_MAX = 24 * 1024  # of a script in the request itself; the service refuses more
-_UPLOADED = re.compile(r"contexts/\w+\.(?:tar\.gz|sh)")
+_UPLOADED = re.compile(r"contexts/[0-9a-f]{32}\.(?:tar\.gz|sh)")
 
 
 def steps(given: Sequence[str]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def with_context(client: Client, request: dict[str, Any]) -> dict[str, Any]:
     """The request with the folder of `--docker-context` uploaded, by the service's name for it."""
     build = (request.get("image", {}).get("registry") or {}).get("build") or {}
     folder = build.get("context")
-    if not folder or re.fullmatch(r"contexts/\w+\.tar\.gz", folder):
+    if not folder or re.fullmatch(r"contexts/[0-9a-f]{32}\.tar\.gz", folder):
         return request
     sent = copy.deepcopy(request)
     sent["image"]["registry"]["build"]["context"] = client.upload_context(

@@ -62,6 +62,9 @@ def test_anchors_and_merges_mean_what_they_say() -> None:
         ("{", "r.json", "is not JSON"),
         ("pools: &a [*a]\n", "r.yaml", "the anchor is part of what it names"),
         ("image: !!python/name:os.system\n", "r.yaml", "the tag"),
+        ("image: !!python/object/apply:os.system [id]\n", "r.yaml", "the tag"),
+        ("pools: !!set {a, b}\n", "r.yaml", "the tag"),
+        ("image: {gpu: !!bool maybe}\n", "r.yaml", "the tag"),
         ("{[a]: b}", "r.yaml", "must be a text"),
     ],
 )
@@ -70,6 +73,39 @@ def test_what_is_no_request_is_refused_with_its_line(text: str, name: str, said:
     with pytest.raises(errors.Refused, match=r"r\.(yaml|json)") as refused:
         _content(text, name)
     assert said in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("pools: [{ttlHours: 1e999}]", "request.yaml"),
+        ('{"pools": [{"ttlHours": NaN}]}', "request.json"),
+        ('pools: [{displayName: "\\ud800"}]', "request.yaml"),
+        ('{"pools": [{"displayName": "\\ud800"}]}', "request.json"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused(
+    text: str, name: str, line: CommandLine, service: FakeService
+) -> None:
+    """Before anything is sent, and by the name of the file."""
+    (line.folder / name).write_text(text)
+    ended = line.run("--file", name)
+    assert ended.code == 2
+    assert f"{name} holds what no request can" in ended.err
+    assert service.sent("POST builds") == []
+
+
+def test_a_folder_may_be_called_contexts(line: CommandLine, service: FakeService) -> None:
+    """What was uploaded has a checksum as its name."""
+    service.answers("POST builds", accepted("b1"))
+    (line.folder / "contexts").mkdir()
+    (line.folder / "contexts" / "setup.sh").write_text("true\n")
+    (line.folder / "request.yaml").write_text(
+        "mode: image-only\nimage: {steps: [{name: one, upload: contexts/setup.sh}]}\n"
+    )
+    assert line.run("--file", "request.yaml", "--no-wait").code == 0
+    (sent,) = service.sent("POST builds")
+    assert sent["image"]["steps"] == [{"name": "one", "inline": "true\n"}]
 
 
 def test_aliases_cannot_make_a_short_file_long() -> None:
