@@ -39,15 +39,17 @@ def masked(text: str) -> str:
 
 def storable(text: str) -> str:
     """A message from the queue with the texts of names only, and with the length of each other
-    text; of a message that is no JSON object, the beginning.
+    text; of a message that is no JSON object, the beginning. Half a character, which JSON can name
+    but no table takes, is a question mark.
     """
+    kept = masked(text[:_UNREADABLE_MAX])
     try:
         value = json.loads(text)
         if isinstance(value, dict):
-            return json.dumps(_storable(value, is_name=False), ensure_ascii=False)
+            kept = json.dumps(_storable(value, is_name=False), ensure_ascii=False)
     except (ValueError, RecursionError):
         pass
-    return masked(text[:_UNREADABLE_MAX])
+    return kept.encode(errors="replace").decode()
 
 
 def _storable(value: Any, *, is_name: bool) -> Any:

@@ -59,6 +59,14 @@ def test_a_message_may_be_in_base64_and_have_a_byte_order_mark(mark: str, is_enc
     assert parsing.parse_pool_message(parsing.parse_message(sent), CONFIG).request_id == "q1"
 
 
+@pytest.mark.parametrize("text", [r'{"requestId": "\ud800"}', r'{"\ud83d": 1}'])
+def test_half_a_character_of_a_message_is_not_kept(world: World, text: str) -> None:
+    """JSON can name it, but no text in UTF-8 has it: such a row could not be written."""
+    world.deliver(text)
+    (row,) = world.refused()
+    assert "?" in str(row["Message"]).encode().decode()
+
+
 def test_what_cannot_be_read_is_recorded_as_refused(world: World) -> None:
     """A message is never dropped in silence."""
     world.deliver("not json", "m1")
