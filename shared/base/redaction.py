@@ -18,17 +18,18 @@ _URL = re.compile(
 _API_VERSION = re.compile(r"(?i)[?&](api-version=[0-9A-Za-z.-]+)")
 # A name that says so, and its value: of a connection string, a header, a command, a JSON object.
 _NAMED = re.compile(
-    r"(?i)(?P<name>(?<![\w-])[\w-]*(?:account-?key|access-?key|shared-?access-?signature|function(?:s)?-key|"
-    r"api-?key|instrumentation-?key|passwd|password|pwd|secret|token|identity-header|"
-    r"authorization|credential)s?[\"']?\s*[=:]\s*)"
-    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
+    r"(?i)(?P<name>(?<![\w-])[\w-]*(?:(?:account|access|private|shared|api|instrumentation)[-_]?key|"
+    r"shared-?access-?signature|functions?-key|passwd|password|passphrase|pwd|secret|token|"
+    r"identity-header|authorization|credential)s?\\*[\"']?\s*[=:]\s*)"  # in JSON in JSON, escaped
+    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
+    r"|\\*'[^']*(?:'|\Z)|[^\s,;&\"']+)"
 )
 _BARE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|(?i:\bbearer\s+)[\w.~+/=-]{8,}"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JSON Web Token
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|AKIA)[\w-]{8,}"
-    r"|\bsig=[\w%+/=-]+",
+    r"|(?:\b|%3[Ff]|%26)sig(?:=|%3[Dd])[\w%+/=-]+",
     re.DOTALL,
 )
 
