@@ -112,6 +112,10 @@ def _service(around: Surroundings, storage: str | None) -> Iterator[TableService
             if storage
             else TableServiceClient.from_connection_string(str(connection))
         )
+    except ValueError as error:  # it does not repeat them: one holds a key
+        message = "BATCH_PREP_STORAGE is no connection string, or --storage no URL"
+        raise errors.Refused(message) from error
+    try:
         with service:
             yield service
     except AzureError as error:
@@ -149,7 +153,7 @@ def _read(file: Path) -> dict[str, list[Json]]:
             found.setdefault(entry["table"], []).append(entry["row"])
         for rows in found.values():
             rows.sort(key=_key)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise errors.Refused(f"{file} is no backup of batch-prep's records: {error}") from error
     return found
 

@@ -155,22 +155,6 @@ def test_large_rows_and_many_fit_the_requests(accounts: azurite.Azurite, tmp_pat
     assert stored(account) == {"batchprepSteps": rows}
 
 
-def test_a_storage_account_that_does_not_answer_leaves_no_file(tmp_path: Path) -> None:
-    """The message says what to check."""
-    gone = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:9/a;"
-    around = Surroundings(environment={"BATCH_PREP_STORAGE": gone})
-    line = ["records", "backup", str(tmp_path / "file")]
-    ended = CliRunner().invoke(app, line, obj=around)
-    assert (ended.exit_code, "cannot be used" in ended.stderr) == (3, True)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_is_not_there_is_refused(accounts: azurite.Azurite, tmp_path: Path) -> None:
-    """Before the account is read."""
-    refused = command(accounts.account(), "backup", str(tmp_path / "none" / "file"))
-    assert (refused.exit_code, "cannot be written" in refused.stderr) == (2, True)
-
-
 def test_without_a_storage_account_nothing_is_asked(tmp_path: Path) -> None:
     """The service's endpoint is not enough: it may be gone."""
     around = Surroundings(environment={"BATCH_PREP_ENDPOINT": "https://example.org"})
