@@ -22,11 +22,12 @@ for file, text in (("environment", {**variables, **secrets}), ("secrets", secret
     with open(os.path.join(folder, file), "w", encoding="utf-8") as target:
         target.write("".join(name + "=" + value + "\0" for name, value in text.items()))
 '
+# The owner's PATH is the script's: the programs that run it are looked up in ours.
 readonly EXECUTE='
-import os, sys
+import os, shutil, sys
 with open(sys.argv[1], "rb") as file:
     environment = dict(pair.split(b"=", 1) for pair in file.read().split(b"\0") if pair)
-os.execvpe(sys.argv[2], sys.argv[2:], environment)
+os.execve(shutil.which(sys.argv[2]), sys.argv[2:], environment)
 '
 # Copies its input without the secrets. It ends with its input, or once the script has: what the script has left
 # running may keep its output open for ever.

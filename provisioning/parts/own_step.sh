@@ -92,7 +92,7 @@ run_own_file() { # FOLDER FILE
   esac
   if [[ -n ${OWN_USER:-} ]]; then
     home=/home/$OWN_USER
-    as_user=(runuser -u "$OWN_USER" --)
+    as_user=("$(type -P runuser)" -u "$OWN_USER" --)
     chown -R -- "$OWN_USER" .
   fi
   write_own_environment "$home" "${OWN_USER:-root}"

@@ -232,6 +232,16 @@ def test_a_step_without_elevation_runs_as_the_builders_user(machine: Machine) ->
     assert machine.calls("chown")[0] == ["-R", "--", "builder", "."]
 
 
+@pytest.mark.parametrize("user", [{}, {"OWN_USER": "builder"}], ids=["root", "user"])
+def test_the_owners_path_is_that_of_the_script_only(machine: Machine, user: dict[str, str]) -> None:
+    """Without it a script that never ran would have ended with 1, which may be a success."""
+    variables = encoded(f"PATH=/opt/app/bin\0MACHINE={machine.home}")
+    outcome = run(machine, "#!/bin/bash\necho in $PATH\n", OWN_ENVIRONMENT=variables, **user)
+
+    assert outcome.exit_code == 0, outcome.log
+    assert "\nin /opt/app/bin\n" in outcome.log
+
+
 def test_a_step_that_has_worked_is_not_run_again(machine: Machine) -> None:
     """Activities run at least once. After a restart it would look again."""
     text = f"echo x >>{machine.root}/count\n"
