@@ -184,6 +184,9 @@ def _pool_problem(
 
 def _lacking(size: Size, pool: Pool, disk: int | None) -> str | None:
     """What the pool asks of a size that this one does not have, or None."""
+    slots = _SLOTS_OF_A_CORE * size.cores
+    if slots and pool.task_slots_per_node > slots:
+        return f"{size.name} takes {slots} tasks at once, not {pool.task_slots_per_node}"
     if len(pool.data_disks) > size.data_disks:
         return f"{size.name} takes {size.data_disks} data disks, not {len(pool.data_disks)}"
     if pool.enable_accelerated_networking and not size.accelerated_networking:
@@ -221,6 +224,8 @@ def _zone_problems(
 
 
 _LINUX_DISK_GIB = 30  # of Azure's smallest images
+# https://learn.microsoft.com/rest/api/batchmanagement/pool/create (taskSlotsPerNode)
+_SLOTS_OF_A_CORE = 4
 
 
 def _quota_problems(

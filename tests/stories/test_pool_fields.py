@@ -259,6 +259,10 @@ CANNOT = {
         {"dataDisks": [{"lun": unit, "diskSizeGB": 8} for unit in range(9)]},
         ("pools[0].vmSize", "SizeUnsuitable"),
     ),
+    "more tasks at once than the size takes": (
+        {"taskSlotsPerNode": 9},
+        ("pools[0].vmSize", "SizeUnsuitable"),
+    ),
     "a size with another processor": (
         {"vmSize": "Standard_D4ps_v6"},
         ("pools[0].vmSize", "SizeUnsuitable"),
