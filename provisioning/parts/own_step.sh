@@ -85,7 +85,7 @@ run_own_file() { # FOLDER FILE
   local rc=0 began=$SECONDS home=/root command=("./$2") as_user=()
   [[ -f $1/$2 ]] || fail "$EXIT_OWN_STEP" "the upload of step $OWN_NAME holds no file $2"
   cd -- "$1" || fail "$EXIT_OWN_STEP" "the directory $1 cannot be entered"
-  chmod u+rx -- "$2"
+  chmod a+rx -- "$2"
   case $(head -c 4 -- "$2" | tr -d '\000') in
     '#!'* | $'\177ELF') ;;
     *) command=(/bin/bash "./$2") ;;
@@ -93,7 +93,8 @@ run_own_file() { # FOLDER FILE
   if [[ -n ${OWN_USER:-} ]]; then
     home=/home/$OWN_USER
     as_user=("$(type -P runuser)" -u "$OWN_USER" --)
-    chown -R -- "$OWN_USER" .
+    # Elsewhere its files stay root's: the builder's user is removed, and a node may give its number to somebody else.
+    if [[ $1 == "$OWN_FOLDER"/* ]]; then chown -R -- "$OWN_USER" .; fi
   fi
   write_own_environment "$home" "${OWN_USER:-root}"
   phase run

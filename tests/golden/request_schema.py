@@ -12,7 +12,7 @@ from shared.model.requests import Build
 
 Json = dict[str, Any]
 
-_REFUSED = {"Pool": refused_fields.FIELDS}
+_REFUSED = {"Pool": refused_fields.FIELDS, "Image": refused_fields.IMAGE_FIELDS}
 # What the command line uploads, and the service knows by another name.
 _LOCAL = {
     ("RegistryBuild", "context"): "A folder with a Dockerfile, relative to this file. "

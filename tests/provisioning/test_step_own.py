@@ -242,6 +242,20 @@ def test_the_owners_path_is_that_of_the_script_only(machine: Machine, user: dict
     assert "\nin /opt/app/bin\n" in outcome.log
 
 
+def test_a_step_without_elevation_is_given_its_own_files_only(machine: Machine) -> None:
+    """What was in the directory before stays the system's: the builder's user is removed, and on a
+    node somebody else may have its number.
+    """
+    machine.write("root/opt/other/file", "of the system")
+    given = {"OWN_ARCHIVE": "true", "OWN_DESTINATION": "/opt", "OWN_RUN": "run.sh"}
+    user = {"OWN_USER": "builder", "OWN_ENVIRONMENT": encoded(f"MACHINE={machine.home}")}
+    packed = archive(**{"run.sh": "true\n"})
+    outcome = machine.run_step("own_step", **parameters(packed, **given, **user))
+
+    assert outcome.exit_code == 0, outcome.log
+    assert ["-R", "--", "builder", "."] not in machine.calls("chown")
+
+
 def test_a_step_that_has_worked_is_not_run_again(machine: Machine) -> None:
     """Activities run at least once. After a restart it would look again."""
     text = f"echo x >>{machine.root}/count\n"
