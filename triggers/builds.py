@@ -6,6 +6,7 @@ from shared.base import names
 from shared.base.wire import replace
 from shared.model import resuming
 from shared.model.documents import Accepted, BuildList
+from shared.model.plans import BuildPlan
 from shared.model.queries import BuildsQuery
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict, TooManyBuilds
@@ -29,7 +30,7 @@ def start_build(call: Call) -> Answer:
             limited=True,
         )
     except TooManyBuilds as crowd:
-        return http.again(429, crowd.code, str(crowd), 60)
+        return _crowded(crowd)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
     plan = accepted.plan
@@ -123,10 +124,8 @@ def resume_build(call: Call) -> Answer:
     outcome = replace(outcome, pools=there)  # what is gone is made again
     plan = acceptance.plan_again(row, request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
-    try:
-        acceptance.claim_image(records, plan)
-    except RequestConflict as taken:
-        return http.error(409, taken.code, str(taken), build_id=taken.build)
+    if refused := _claimed(call, plan):
+        return refused
     if not records.reopen_build(build, call.services.now()):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     return Answer(
@@ -136,9 +135,25 @@ def resume_build(call: Call) -> Answer:
     )
 
 
+def _claimed(call: Call, plan: BuildPlan) -> Answer | None:
+    """Claim what the build needs in order to go on; the answer where it cannot have that."""
+    try:
+        acceptance.check_room(call.services.records, call.services.azure.config, call.caller)
+        acceptance.claim_image(call.services.records, plan)
+    except TooManyBuilds as crowd:
+        return _crowded(crowd)
+    except RequestConflict as taken:
+        return http.error(409, taken.code, str(taken), build_id=taken.build)
+    return None
+
+
 def plan_build(call: Call) -> Answer:
     """Forecast the steps, the names, the duration and the cost of a build; start nothing."""
     return Answer(document=forecast.of(call.json(), call.services))
+
+
+def _crowded(crowd: TooManyBuilds) -> Answer:
+    return http.again(429, crowd.code, str(crowd), 60)
 
 
 def _unknown(call: Call, build: str) -> Answer:

@@ -61,7 +61,7 @@ ROUTES = [
         handler="builds.resume_build",
         role=Role.BUILDER,
         answers={202: "Accepted"},
-        errors=(404, 409),
+        errors=(404, 409, 429),
         starts=True,
     ),
     Route(

@@ -24,8 +24,9 @@ class Callers(BaseModel):
     )
     running_builds_max: int = setting(
         "MAX_RUNNING_BUILDS",
-        "With so many builds running, `POST /api/builds` answers 429; 0 sets no limit. Pool "
-        "requests from the queue and the weekly rebuild have their own pace, and are not refused.",
+        "With so many builds running, a request to start or resume one is answered with 429; 0 "
+        "sets no limit. Pool requests from the queue and the weekly rebuild have their own pace, "
+        "and are not refused.",
         default=500,
         ge=0,
         le=1000,

@@ -53,12 +53,10 @@ class TooManyBuilds(Exception):  # noqa: N818
         self.code = code
 
 
-def _check_room(records: Records, request: Build, settings: Settings, caller: str | None) -> None:
-    """Raises TooManyBuilds for a request whose build would be one too many. Requests that arrive at
+def check_room(records: Records, settings: Settings, caller: str | None) -> None:
+    """Raises TooManyBuilds where one more running build would be too many. Requests that arrive at
     the same moment may go beyond a limit: it protects the app, and is no quota.
     """
-    if request.request_id and records.build(names.build_id(request.request_id)):
-        return
     limit = settings.running_builds_max
     if limit and len(records.list_builds(sorted(RUNNING), limit)[0]) >= limit:
         message = f"{limit} builds are running, as many as MAX_RUNNING_BUILDS allows"
@@ -93,8 +91,9 @@ def accept(
     Raises RequestRefused (nothing is written), RequestConflict or TooManyBuilds.
     """
     request = parsing.parse_build(data, settings)
-    if limited:
-        _check_room(records, request, settings, caller)
+    is_known = request.request_id and records.build(names.build_id(request.request_id))
+    if limited and not is_known:
+        check_room(records, settings, caller)
     request, texts = request.without_texts()
     for name, text in texts.items():
         keep(name, text)

@@ -128,6 +128,21 @@ def test_no_more_builds_run_than_the_setting_allows() -> None:
     assert world.build(image_only("r3", name="three"))["state"] == "succeeded"
 
 
+def test_a_build_is_resumed_when_there_is_room() -> None:
+    """It runs as a new one does."""
+    world = World(own_settings={"MAX_RUNNING_BUILDS": "1"})
+    world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
+    failed = world.build(image_only("r1", name="one"))
+    assert failed["resumable"]
+    other = world.start(image_only("r2", name="two"))
+
+    crowded = world.ask(builds.resume_build, id=failed["buildId"])
+    assert (crowded.status, crowded.body["error"]["code"]) == (429, "TooManyBuilds")
+
+    world.engine.run_until_complete(other)
+    assert world.ask(builds.resume_build, id=failed["buildId"]).status == 202
+
+
 def test_one_caller_does_not_take_the_place_of_all() -> None:
     """A colleague can still build, and the record says whose build it is."""
     world = World(own_settings={"MAX_RUNNING_BUILDS_PER_CALLER": "1"})
