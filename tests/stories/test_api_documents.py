@@ -201,6 +201,19 @@ def test_every_schema_is_a_json_schema() -> None:
     assert "#/$defs" not in text
 
 
+def test_every_operation_says_how_a_caller_is_let_in() -> None:
+    """By the function key, or signed in with one of the roles; else 403."""
+    described = openapi.document()
+    scheme = described["components"]["securitySchemes"]["signIn"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    for route in routes.ROUTES:
+        operation = described["paths"][f"/api/{route.path}"][route.method.lower()]
+        roles = [each["signIn"][0] for each in operation["security"] if "signIn" in each]
+        assert operation["security"][0] == {"functionKey": []}
+        assert ("Operator" in roles) == ("403" in operation["responses"]) == bool(route.role)
+        assert route.role is None or route.role in roles
+
+
 def test_every_operation_is_complete() -> None:
     """Each has a name of its own, a summary that is a sentence, and what OpenAPI 3.1 demands."""
     names = [operation["operationId"] for _, _, operation in operations()]

@@ -10,6 +10,7 @@ import tracemalloc
 import pytest
 
 from cli import contexts as packing
+from shared.model import build_contexts
 from tests.packed import DOCKERFILE, an_entry, context, tar
 from tests.world import World
 from triggers import contexts
@@ -97,6 +98,14 @@ def test_a_header_of_a_negative_length_is_refused(kind: bytes) -> None:
     header[148:156] = b"%06o\0 " % sum(header)
     (found,) = reasons(gzip.compress(bytes(header) + tar(DOCKERFILE)))
     assert "a header" in found
+
+
+def test_a_context_needs_a_dockerfile_unless_it_is_for_a_step() -> None:
+    """The rules are those of a container build where nothing else is said."""
+    packed = gzip.compress(tar(an_entry("run.sh", b"true")))
+    (problem,) = build_contexts.problems(packed)
+    assert "no Dockerfile" in problem.message
+    assert build_contexts.problems(packed, needs_dockerfile=False) == []
 
 
 def test_every_problem_is_named_at_once() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from local.azure_simulator.data import skus
 from shared.azure import batch_bodies, quotas
-from shared.base.errors import RequestRefused
-from shared.model import drivers, parsing, plan_updates, planning
+from shared.base.errors import Problem, RequestRefused
+from shared.model import disk_size, drivers, image_choice, parsing, plan_updates, planning
+from shared.model.outcomes import ImageRecord
+from shared.model.plans import BaseImage
 from shared.model.results import Findings
 from tests.world import CONFIG, a_pool, a_request, an_image
 
@@ -76,3 +80,68 @@ def test_the_systems_that_a_driver_is_for(system: str) -> None:
     image = {"os": name, "osVersion": version, "gpu": True}
     build = parsing.parse_build({"mode": "image-only", "requestId": "r", "image": image}, CONFIG)
     assert build.image.gpu is True
+    plan = planning.plan_build(build, CONFIG).image
+    assert plan is not None
+    assert plan.system.gpu
+
+
+def record(**changes: Any) -> ImageRecord:
+    """A version of an image with a driver."""
+    known = {
+        "image_id": "i",
+        "node_agent_sku": "batch.node.ubuntu 24.04",
+        "gallery_name": "g",
+        "image_name": "i",
+        "version": "1.0.0",
+        "vm_size": "Standard_NC4as_T4_v3",
+        "location": "eastus",
+        "base_os": "ubuntu 24.04",
+        "gpu_enabled": True,
+        "driver_version": "580.95.05",
+        "kernel": "6.8.0-1",
+        "resource_group": "g",
+        "build_id": "b",
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    return ImageRecord(**(known | changes))
+
+
+@pytest.mark.parametrize(
+    ("newest", "kernel"),
+    [
+        (None, None),
+        (record(), "6.8.0-1"),
+        (record(base_os="ubuntu 22.04"), None),
+        (record(driver_version=None), None),
+    ],
+    ids=["none", "the same system", "another system", "without a driver"],
+)
+def test_the_kernel_that_a_driver_compiled_for(
+    newest: ImageRecord | None, kernel: str | None
+) -> None:
+    """It is of use on the same system only, and where a driver did compile for it."""
+    image = an_image(gpu=True, os="ubuntu", osVersion="24.04")
+    data = {"mode": "image-only", "requestId": "r", "image": image}
+    plan = planning.plan_build(parsing.parse_build(data, CONFIG), CONFIG).image
+    assert plan is not None
+    assert drivers.last_good_kernel(plan, newest) == kernel
+
+
+def test_suitable_images_are_listed_from_the_newest() -> None:
+    """A person takes the first one."""
+    old = record(image_name="old", image_id="o", build_id="b1")
+    new = record(image_name="new", image_id="n", created_at="2026-02-01T00:00:00Z")
+    problem = Problem(field="image", code="DriverUnsuitable", message="no")
+    (advised,) = image_choice.advised([problem], [old, new], [], {})
+    assert advised.message.index("g/new 1.0.0") < advised.message.index("g/old 1.0.0")
+
+
+@pytest.mark.parametrize(("gib", "codes"), [(127, ["DiskTooSmall"]), (128, []), (None, [])])
+def test_a_disk_holds_its_base_image(gib: int | None, codes: list[str]) -> None:
+    """The same size is enough, and without one the disk is that of the base image or larger."""
+    image = an_image(**({"osDiskSizeGiB": gib} if gib else {}))
+    data = {"mode": "image-only", "requestId": "r", "image": image}
+    plan = planning.plan_build(parsing.parse_build(data, CONFIG), CONFIG).image
+    base = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2", disk_gib=128)
+    assert plan is not None
+    assert [problem.code for problem in disk_size.problems(plan, base)] == codes
