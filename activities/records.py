@@ -99,6 +99,7 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
             services.azure.config,
             now=poll.now,
             keep=services.outbox.put_context,
+            limited=False,
         )
     except RequestRefused as refused:
         return RecipeAccepted(skipped=str(refused))

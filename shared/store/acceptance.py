@@ -82,7 +82,7 @@ def accept(
     keep: Callable[[str, bytes], None],
     fallback_id: str = "",
     caller: str | None = None,
-    limited: bool = False,
+    limited: bool,
 ) -> Accepted:
     """Parse and take a request for a build. `keep` stores the texts of own scripts, each under its
     name; `fallback_id` serves requests without an id; `limited` is a request that the limits of

@@ -48,16 +48,18 @@ class CoverageMap:
                     self._lines.setdefault((file, line), set()).add(name)
 
     def of(self, mutant: Mutant, budget: float) -> list[str]:
-        """The tests that run it, those first that run little else, as far as the seconds go."""
+        """The tests that run it, as far as the seconds go: those first that are about its module or
+        line, then those that run little else.
+        """
         path = source.ROOT / mutant.file
         original = path.read_bytes()
         found = self._of_lines(mutant.file, source.statement_lines(_tree(mutant.file), mutant.line))
         chosen: list[str] = []
-        words: frozenset[str] = frozenset()
+        words = frozenset([path.stem])
         if not found or not _in_a_body(mutant, original):
             found = self._of_function(mutant)
             if not found:
-                words = _words(original.splitlines()[mutant.line - 1].decode())
+                words |= _words(original.splitlines()[mutant.line - 1].decode())
                 found = self._of_module(mutant.file)
         for test in sorted(found, key=lambda t: (-_mentions(t, words), self._size[t], t)):
             budget -= self.seconds[test]
@@ -97,8 +99,12 @@ def _words(line: str) -> frozenset[str]:
 
 @functools.cache
 def _mentions(test: str, words: frozenset[str]) -> int:
-    """How many of the words the file of a test has: such tests are about that line."""
-    return sum(word in _text(test.split("::", maxsplit=1)[0]) for word in words)
+    """How many of the words the file of a test has: such tests are about that line. The golden
+    files have them all.
+    """
+    file = test.split("::", maxsplit=1)[0]
+    is_golden = file.startswith("tests/golden/")
+    return len(words) if is_golden else sum(word in _text(file) for word in words)
 
 
 @functools.cache

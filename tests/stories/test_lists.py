@@ -10,6 +10,7 @@ import pytest
 from local.functions_host.inline import Crash
 from local.memory_tables import MemoryTable
 from shared.model.requests import Mode
+from shared.store import build_list
 from tests.world import World, a_pool, image_only, pools_only
 from triggers import builds, catalogue, http, intake
 
@@ -42,6 +43,14 @@ def seven(world: World) -> tuple[World, list[str]]:
             world.engine.run_until_complete(found[-1])
             world.engine.advance(3600)
     return world, found
+
+
+def test_builds_of_the_same_second_are_in_order() -> None:
+    """Their keys count milliseconds, newest first; a build without a time comes before all."""
+    times = [None, "2026-01-01T00:00:01+00:00", "2026-01-01T00:00:00.002+00:00"]
+    times += ["2026-01-01T00:00:00.001+00:00", "2025-12-31T23:59:59+00:00"]
+    keys = [build_list.inverted(moment) for moment in times]
+    assert keys == sorted(set(keys))
 
 
 @pytest.mark.parametrize("is_swept", [False, True])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from local.functions_host import adapters
@@ -26,6 +27,7 @@ REGISTRY = {
     "name": "imagesregistry1",
     "build": {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"},
 }
+STATUS = "http.response.status_code"
 NO_CAPACITY = {"effect": "allocation", "operation": "virtualMachines.create", "times": 9}
 
 
@@ -215,6 +217,22 @@ def test_a_build_that_died_has_its_tree_after_the_sweep(world: World) -> None:
     assert broken(traced.of(build)) == []
 
 
+def test_only_a_look_may_find_nothing(world: World) -> None:
+    """Before a step makes a resource, it looks whether it is there; a change that finds nothing is
+    an error of its request.
+    """
+    traced = Traced(world)
+    world.build(image_only())
+    missing = [s for s in traced.spans if (s.attributes or {}).get(STATUS) == 404]
+    assert missing
+    assert all(span.status.is_ok for span in missing)
+
+    world.fault({"effect": "status", "method": "DELETE", "status": 404, "times": 1})
+    world.build(image_only("again"))
+    deleted = [s for s in traced.spans if s.name.startswith("DELETE ")]
+    assert [s.status.is_ok for s in deleted if (s.attributes or {})[STATUS] == 404] == [False]
+
+
 def test_a_trace_is_found_by_the_id_of_its_build() -> None:
     """docs/telemetry.md shows how to compute it: `printf %s b21e2df1ee5fd | sha256sum`."""
     assert f"{traces.trace_id('b21e2df1ee5fd'):032x}" == "bc7d79920b24083b18a368cf44f776d0"
@@ -230,7 +248,8 @@ def test_metrics_of_a_build_have_units_and_few_series(world: World) -> None:
         step["name"] for step in document["steps"]
     }
     (whole,) = points["batch_prep.build.duration"]
-    assert whole.sum > 600
+    begun = datetime.fromisoformat(document["createdAt"]).timestamp()
+    assert whole.sum == pytest.approx(world.engine.now() - begun, abs=5)
     names = {name for series in points.values() for p in series for name in p.attributes}
     assert names <= {"step", "state", "mode", "quota", "scope", "region"}
 

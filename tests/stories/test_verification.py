@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image, image_only, pools_only
+from shared.base.wire import replace
+from tests.world import World, a_pool, a_request, an_image, image_only, pools_only, world_after
 
 GPU_SIZE = "Standard_NC4as_T4_v3"
 BUSYBOX = "docker.io/library/busybox:1.36"
@@ -41,6 +42,21 @@ def test_every_check_tells_its_verdict_its_time_and_what_it_saw(world: World) ->
         "image": BUSYBOX, "preloaded": True, "pulled": False, "gpu": True, "exitCode": 0,
     } == proofs["container"]["evidence"]  # fmt: skip
     assert proofs["check-1"]["evidence"]["expectedExitCode"] == 3
+
+
+def test_a_node_with_another_image_than_the_record_is_a_warning() -> None:
+    """The digests that the nodes report are compared with those of the VM image's record."""
+    world = world_after(image_only(containerImages=[BUSYBOX]))
+    (image,) = world.services.records.images()
+    (preloaded,) = image.container_images
+    moved = replace(preloaded, digest="sha256:" + "0" * 64)
+    world.services.records.change_image(image, lambda old: replace(old, container_images=[moved]))
+
+    build = world.build(pools_only("checked", a_pool("dev", verify=True)))
+
+    proofs = {proof["check"]: proof for proof in build["pools"][0]["proofs"]}
+    assert build["state"] == "succeeded", build["error"]
+    assert (proofs["images"]["verdict"], proofs["images"]["code"]) == ("warn", "IMAGE_DIGEST")
 
 
 def test_a_check_of_the_owners_that_fails_is_told_with_its_evidence(world: World) -> None:

@@ -12,6 +12,7 @@ from local.azure_simulator import model
 from local.azure_simulator.transport import SimulatorTransport
 from shared.azure import insights, insights_items
 from shared.base import settings
+from shared.engine import services
 from shared.engine.telemetry import Telemetry
 from shared.model import traces
 from tests.traced import Traced
@@ -72,6 +73,12 @@ def test_a_build_arrives_as_dependencies_traces_and_metrics(world: World) -> Non
     assert (put["type"], put["target"], put["resultCode"]) == (
         "HTTP", "management.azure.com", "201",
     )  # fmt: skip
+    assert put["data"].startswith("PUT https://management.azure.com/subscriptions/")
+    assert whole["data"] == "build"
+    kinds = {
+        (item["data"]["baseType"], item["name"].rpartition(".")[2]) for item in component.items
+    }
+    assert kinds >= {("RemoteDependencyData", "RemoteDependency"), ("MessageData", "Message")}
     lines = [item for item in component.items if item["data"]["baseType"] == "MessageData"]
     assert {line["data"]["baseData"]["properties"]["batch_prep.build"] for line in lines} == {build}
 
@@ -121,6 +128,21 @@ def test_the_connection_string_says_where_and_for_whom() -> None:
     assert config(f"InstrumentationKey={KEY}").insights_endpoint == (
         "https://dc.services.visualstudio.com"
     )
+
+
+def test_only_a_destination_is_reported_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one nothing is imported for it, and each report is an empty call."""
+    services.from_environment.cache_clear()
+    for is_on in (False, True):
+        given = {
+            "AZURE_SUBSCRIPTION_ID": SETTINGS["AZURE_SUBSCRIPTION_ID"],
+            "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+            NAMES[0]: CONNECTION if is_on else "",
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        assert services.from_environment().telemetry.is_on is is_on
+        services.from_environment.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,11 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
         "startTask.environmentSettings[0].name",
         "InvalidName",
     ),
+    "a NUL in a variable": (
+        a_variable("GREETING", "a\0b"),
+        "startTask.environmentSettings[0].value",
+        "InvalidValue",
+    ),
     "a password by its name": (
         a_variable("DB_PASSWORD", "p"),
         "startTask.environmentSettings[0].value",

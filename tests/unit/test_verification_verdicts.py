@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.model import verification
+from shared.base.wire import replace
+from shared.model import build_outcomes, parsing, planning, pool_records, verification
+from shared.model.outcomes import ImageRecord
 from shared.model.verification import CheckResult, Proof
+from tests.world import CONFIG, a_pool, pools_only
 
 
 def result(check: str, status: str = "pass", node: str = "n1", **more: object) -> CheckResult:
@@ -106,6 +109,17 @@ def test_a_record_keeps_the_worst_results() -> None:
     kept = verification.shown(results)
     assert len(kept) == verification.RESULTS_MAX
     assert (kept[0].node, kept[-1].node) == ("n0", "n999")
+
+
+def test_the_pools_of_a_build_share_the_room_of_one_row() -> None:
+    """Its outcome shows so many results of each that a row holds them all."""
+    request = parsing.parse_build(pools_only("r", *(a_pool(f"p{n}") for n in range(4))), CONFIG)
+    plan = planning.plan_build(request, CONFIG)
+    results = [result("gpu", "pass", f"n{n}") for n in range(verification.RESULTS_MAX)]
+    records = [replace(pool_records.ready(pool, "n"), checks=results) for pool in plan.pools]
+    image = ImageRecord.model_construct(build_id="b")
+    outcome = build_outcomes.with_pools(plan, image, records, [])
+    assert [len(pool.checks) for pool in outcome.pools] == [verification.RESULTS_MAX // 4] * 4
 
 
 def test_only_digests_that_differ_are_a_warning() -> None:
