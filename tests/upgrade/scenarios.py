@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.functions_host.store import Query, Status
-from tests.world import World, a_pool, a_request, an_image
+from tests.world import WITH_LOGS, World, a_pool, a_request, an_image
 from triggers import builds, catalogue, contexts
 
 Json = dict[str, Any]
@@ -217,7 +217,7 @@ SCENARIOS = (
     Scenario(
         name="full-build",
         begin=_full_build,
-        settings={"STEP_LOG_CONTAINER_URL": "https://logs.example.net/step-logs"},
+        settings=dict(WITH_LOGS),
         moments=(
             Moment(name="builder", steps=("builder_vm", "push_image", "image_definition")),
             Moment(name="install", steps=("install", "preload"), seconds=120),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.azure_simulator import storage_accounts
-from tests.upgrade import ending
+from tests.upgrade import ending, record, scenarios
 from tests.upgrade.snapshot import SUFFIX, Snapshot
 
 SNAPSHOTS = Path(__file__).resolve().parent / "snapshots"
@@ -60,3 +60,12 @@ def test_a_changed_order_of_work_is_noticed(tmp_path: Path) -> None:
         world.engine.run_until_idle()
 
         assert "Non-Deterministic" in "".join(ending.broken(world))
+
+
+def test_the_next_version_can_be_recorded() -> None:
+    """The scenario with the most settings: the checks let it pass, and its first moment comes."""
+    full = next(each for each in scenarios.SCENARIOS if each.name == "full-build")
+
+    ((_, snapshot),) = record.record(dataclasses.replace(full, moments=full.moments[:1]))
+
+    assert {build["state"] for build in snapshot.expected["builds"].values()} == {"succeeded"}
