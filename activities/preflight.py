@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from activities import base_image, named_resources
+from activities import base_image, container_cuda, named_resources
 from activities.gallery import definition_conflict
 from shared.azure import bodies, quotas, resource_state, sdk
 from shared.azure.quotas import Size
@@ -232,7 +232,9 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
     gpus = quotas.gpus_beyond_catalogue(quotas.read_size(skus[name.lower()]) for name in usable)
     return Findings(
         blockers=missing + named.blockers + ([] if usable else problems),
-        warnings=support.system_ends_soon(plan, today) + named.warnings,
+        warnings=support.system_ends_soon(plan, today)
+        + named.warnings
+        + container_cuda.warnings(services, image, poll),
         sizes=usable,
         gpus=gpus,
         identity_client_id=named.identity_client_id,

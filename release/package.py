@@ -19,7 +19,7 @@ _FOLDERS = {
     "triggers": (".py",),
     "provisioning": (".sh",),
 }
-_DATA = ("provisioning/steps.json", "provisioning/floors.json")
+_DATA = tuple(f"provisioning/{name}.json" for name in ("cuda", "floors", "steps"))
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 _MODE = 0o100644 << 16  # a plain file that anyone may read
 

@@ -245,6 +245,7 @@ def app_settings(options: Options, ports: Ports, identity_secret: str) -> dict[s
         "AZURE_CLIENT_ID": "",  # the one identity that this machine has
         "AZURE_RESOURCE_MANAGER_ENDPOINT": azure,
         "AZURE_RETAIL_PRICES_ENDPOINT": azure,
+        "PUBLIC_REGISTRIES_ENDPOINT": azure,
         "IDENTITY_ENDPOINT": f"{azure}/msi/token",
         "IDENTITY_HEADER": identity_secret,
         "STEP_LOG_CONTAINER_URL": f"{url(ports.blob)}/{_ACCOUNT}/{_STEP_LOGS}",

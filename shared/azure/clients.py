@@ -135,6 +135,13 @@ class Azure:
 
         return container_images.digest(self._signed, self._credential, server, repository, tag)
 
+    def image_environment(self, reference: str) -> list[str]:
+        """What a container image sets in its containers (`container_images.environment`)."""
+        from shared.azure import container_images
+
+        mirror = self._config.public_registries_endpoint
+        return container_images.environment(self._signed, self._credential, reference, mirror)
+
     def get_url(self, url: str) -> str | None:
         """The text behind an absolute URL that Azure handed out (a log, a console); None where
         there is none yet.

@@ -2,11 +2,16 @@
 
 The app's token is exchanged for one of the registry's own, and that for one of a single repository.
 https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
+
+Public registries give a token to everybody who follows their challenge.
+https://distribution.github.io/distribution/spec/auth/token/
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from shared.base import endpoints
 
@@ -21,6 +26,13 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json,"
     "application/vnd.oci.image.index.v1+json"
 )
+# Which hosts are asked without a secret: requests go to no other host that somebody names.
+_PUBLIC = {
+    "docker.io": "registry-1.docker.io",
+    **{host: host for host in ("mcr.microsoft.com", "nvcr.io", "ghcr.io", "quay.io")},
+}
+_AZURE = re.compile(r"[a-z0-9]+\.azurecr\.(io|us|cn)")
+_MOVED = {301, 302, 303, 307, 308}
 
 
 def digest(
@@ -63,3 +75,88 @@ def _posted(client: PipelineClient[Any, Any], url: str, form: dict[str, str]) ->
     response = client.send_request(HttpRequest("POST", url, data=form))
     response.raise_for_status()
     return dict(response.json())
+
+
+def environment(
+    client: PipelineClient[Any, Any],
+    credential: TokenCredential,
+    reference: str,
+    mirror: str | None,
+) -> list[str]:
+    """The variables (NAME=VALUE) that an image sets in its containers, for amd64. Empty where its
+    registry is none that can be asked without a secret. `mirror` is asked for public ones, if it is
+    given. Raises AzureError, and ValueError or LookupError for an answer of another form.
+    """
+    host, repository, tag = _split(reference)
+    if _AZURE.fullmatch(host):
+        token = _token(client, credential, host, f"repository:{repository}:pull")
+        reader = _Reader(client, f"https://{host}/v2/{repository}", token)
+    elif host not in _PUBLIC:
+        return []
+    elif mirror is not None:
+        reader = _Reader(client, f"{mirror}/v2/{host}/{repository}")
+    else:
+        reader = _Reader(client, f"https://{_PUBLIC[host]}/v2/{repository}")
+    manifest = reader.get(f"manifests/{tag}")
+    if "manifests" in manifest:
+        manifest = reader.get(f"manifests/{_for_amd64(manifest['manifests'])}")
+    found = reader.get(f"blobs/{manifest['config']['digest']}")
+    return [str(each) for each in (found.get("config") or {}).get("Env") or []]
+
+
+class _Reader:
+    """Reads one repository; takes a token where the registry asks for one."""
+
+    def __init__(self, client: PipelineClient[Any, Any], url: str, token: str | None = None):
+        self._client, self._url, self._token = client, url, token
+
+    def get(self, what: str) -> dict[str, Any]:
+        """A JSON document of the repository."""
+        response = self._send(what)
+        if response.status_code == 401 and self._token is None:
+            self._token = self._from_challenge(response.headers.get("WWW-Authenticate", ""))
+            response = self._send(what)
+        if response.status_code in _MOVED:  # to a URL that carries its own signature
+            response = self._sent(endpoints.checked(response.headers["Location"]), {})
+        response.raise_for_status()
+        return dict(response.json())
+
+    def _send(self, what: str) -> Any:
+        headers = {"Accept": _MANIFESTS} if what.startswith("manifests/") else {}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return self._sent(f"{self._url}/{what}", headers)
+
+    def _sent(self, url: str, headers: dict[str, str]) -> Any:
+        from azure.core.rest import HttpRequest
+
+        return self._client.send_request(HttpRequest("GET", url, headers=headers))
+
+    def _from_challenge(self, challenge: str) -> str:
+        given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        path = urlsplit(self._url).path.removeprefix("/v2/")
+        asked = {"service": given.get("service", ""), "scope": f"repository:{path}:pull"}
+        response = self._sent(f"{endpoints.checked(given['realm'])}?{urlencode(asked)}", {})
+        response.raise_for_status()
+        answer = response.json()
+        return str(answer.get("token") or answer["access_token"])
+
+
+def _split(reference: str) -> tuple[str, str, str]:
+    """Host, repository, and tag or digest, as Docker reads a reference."""
+    first, slash, rest = reference.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = "docker.io", reference
+    rest, _, by_digest = rest.partition("@")
+    repository, _, tag = rest.partition(":")
+    if first == "docker.io" and "/" not in repository:
+        repository = f"library/{repository}"
+    return first.lower(), repository, by_digest or tag or "latest"
+
+
+def _for_amd64(manifests: list[dict[str, Any]]) -> str:
+    wanted = {"os": "linux", "architecture": "amd64"}
+    for each in manifests:
+        if wanted.items() <= (each.get("platform") or {}).items():
+            return str(each["digest"])
+    raise LookupError("the image has no manifest for amd64")

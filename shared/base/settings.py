@@ -104,6 +104,14 @@ class Settings(Insights, Callers, AllowLists):
         default="https://prices.azure.com",
         rule=_HTTPS,
     )
+    public_registries_endpoint: Endpoint | None = setting(
+        "PUBLIC_REGISTRIES_ENDPOINT",
+        "A mirror that the app asks about container images of public registries: it has "
+        "`docker.io/library/busybox` as `/v2/docker.io/library/busybox`.",
+        default=None,
+        words="each registry itself",
+        rule=_HTTPS,
+    )
     host_name: str | None = setting(
         "WEBSITE_HOSTNAME",
         "The host name of the app in the URLs of its answers. Azure sets it.",

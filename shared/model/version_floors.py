@@ -71,6 +71,13 @@ def problems(image: ImagePlan) -> list[Problem]:
     return found
 
 
+def not_below(software: str, version: str) -> str | None:
+    """This version, or that of its branch which is the oldest allowed one; None: there is none."""
+    floors: dict[str, str] = _table()[software]["floors"]
+    candidates = (version, floors.get(version.partition(".")[0]))
+    return next((v for v in candidates if v and below_floor(software, v) is None), None)
+
+
 def below_floor(software: str, version: str) -> str | None:
     """Why this version of `docker`, `containerToolkit` or `driver` is refused, or None."""
     row = _table()[software]

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from typing import NoReturn
 from urllib import parse
 
 from local.azure_simulator import context, model, store, tokens
-from local.azure_simulator.container_registry import image_names, pulls, registries
+from local.azure_simulator.container_registry import (
+    contents,
+    public_registries,
+    pulls,
+    registries,
+)
 
 TYPE = "simulator.registryToken"
 REFRESH_SECONDS = 3 * 3600  # documented: about three hours
 ACCESS_SECONDS = 75 * 60
 _DEPTH_MAX = 4  # parts of a repository's name that are routed
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 def _render(refusal: model.Refusal, request: model.Request) -> model.JsonObject:  # noqa: ARG001
@@ -50,6 +53,10 @@ def register(azure: context.Azure) -> None:
         path += f"/{{part{depth}}}"
         for method in ("GET", "HEAD"):
             azure.route(method, path + "/manifests/{reference}", manifest, plane=_REGISTRY)
+        azure.route("GET", path + "/blobs/{digest}", blob, plane=_REGISTRY)
+    azure.route("GET", "/token", public_registries.issue, plane=_REGISTRY)
+    stored = contents.STORAGE_PATH + "/{digest}"
+    azure.route("GET", stored, contents.serve, plane=_REGISTRY)
 
 
 def exchange(azure: context.Azure, request: model.Request) -> model.Response:
@@ -87,15 +94,37 @@ def check(azure: context.Azure, request: model.Request) -> model.Response:
 
 def manifest(azure: context.Azure, request: model.Request) -> model.Response:
     """A manifest by tag or digest; 404 MANIFEST_UNKNOWN."""
+    repository, reference = _repository(request), request.parameters["reference"]
+    if public := public_registries.repository_of(request, repository):
+        return public_registries.manifest(azure, request, *public)
     registry = _authenticated(azure, request)
-    parts = [value for name, value in request.parameters.items() if name.startswith("part")]
-    repository, reference = "/".join(parts), request.parameters["reference"]
     _check_scope(azure, request, registry, repository)
     for image in registries.images(azure, registry):
         found = image.document
         if found["repository"] == repository and reference in {found["tag"], found["digest"]}:
-            return _manifest_response(request, found)
-    raise model.Refusal(404, "MANIFEST_UNKNOWN", f"manifest tagged by {reference!r} is not found")
+            known = contents.Image(
+                repository=repository,
+                tag=found["tag"],
+                digest=found["digest"],
+                size_bytes=found["sizeBytes"],
+            )
+            return contents.manifest_response(azure, request, known, reference)
+    return contents.manifest_response(azure, request, None, reference)
+
+
+def blob(azure: context.Azure, request: model.Request) -> model.Response:
+    """A configuration by its digest: 307 to where it lies."""
+    repository = _repository(request)
+    if public_registries.repository_of(request, repository):
+        public_registries.check_token(request)
+    else:
+        _check_scope(azure, request, _authenticated(azure, request), repository)
+    return contents.blob_response(azure, request)
+
+
+def _repository(request: model.Request) -> str:
+    parts = [value for name, value in request.parameters.items() if name.startswith("part")]
+    return "/".join(parts)
 
 
 def list_repositories(azure: context.Azure, request: model.Request) -> model.Response:
@@ -117,14 +146,6 @@ def list_tags(azure: context.Azure, request: model.Request) -> model.Response:
         raise model.Refusal(404, "NAME_UNKNOWN", f"repository {repository!r} is not found")
     server = registry.properties["loginServer"]
     return model.json_response(200, {"registry": server, "imageName": repository, "tags": tags})
-
-
-def _manifest_response(request: model.Request, image: model.JsonObject) -> model.Response:
-    layer = {"size": image["sizeBytes"], "digest": image_names.made_up_digest(image["digest"])}
-    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "layers": [layer]}
-    body = b"" if request.method == "HEAD" else json.dumps(document).encode()
-    headers = {"Content-Type": _MANIFEST, "Docker-Content-Digest": image["digest"]}
-    return model.Response(status=200, headers=headers, body=body)
 
 
 def _authenticated(azure: context.Azure, request: model.Request) -> store.Resource:
