@@ -43,8 +43,9 @@ def check(azure: context.Azure, configuration: Mapping[str, Any]) -> None:
     if definition is None or definition.properties["osState"] != "Generalized":
         raise _invalid(version.id, "The specified image is not generalized.")
     inside = version.state["contents"]
-    if not supported_images.agent_runs_on(agent, inside["os"], inside["osVersion"]):
-        reason = f"The agent '{agent}' is not made for {inside['os']} {inside['osVersion']}."
+    system = inside["os"], inside["osVersion"], definition.properties["architecture"]
+    if not supported_images.agent_runs_on(agent, *system):
+        reason = f"The agent '{agent}' is not made for {' '.join(system)}."
         raise problems.invalid_value("nodeAgentSkuId", _PATH, agent, reason)
 
 

@@ -17,8 +17,8 @@ _ENDS: Mapping[str, str] = {
     "standarddsv3family": "2028-11-15T00:00:00Z",
     "standardfsv2family": "2028-11-15T00:00:00Z",
 }
-# Of the Arm64 sizes Batch takes those with Cobalt processors (announced for January 2026).
-_ARM_FAMILIES = frozenset({"standarddpsv6family"})
+# Of the Arm64 sizes Batch takes these, with Cobalt processors: https://github.com/Azure/Batch/issues/185
+_ARM_FAMILIES = frozenset({"standarddpsv6family", "standarddplsv6family", "standardepsv6family"})
 
 
 def register(azure: context.Azure) -> None:

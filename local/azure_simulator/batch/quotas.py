@@ -36,6 +36,9 @@ _GRANTED: Mapping[str, int] = {
     "StandardNVADSA10v5Family": 72,
     "StandardNCadsX900v9Family": 16,
     "StandardDsv6Family": 100,
+    "standardDplsv6Family": 32,
+    "standardDpsv6Family": 64,
+    "standardEpsv6Family": 32,
 }
 
 _REFUSED = (

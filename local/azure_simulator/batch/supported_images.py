@@ -2,7 +2,8 @@
 
 Entries follow the listing of late 2026: Ubuntu 20.04, Debian 8 to 10 and CentOS have left it, and
 no agent exists for Debian 11 or later. Announcements: https://github.com/Azure/Batch/issues
-(#174 Ubuntu 20.04, #200 Ubuntu 22.04, #181 AlmaLinux).
+(#174 Ubuntu 20.04, #200 Ubuntu 22.04, #181 AlmaLinux, #185 Arm64). #185 says that there are agents
+for Arm64 also for Windows, Ubuntu HPC and RHEL; public are only uses of Ubuntu's.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ UBUNTU_22_04_ENDS = "2027-06-30T00:00:00Z"
 NODE_AGENT_SYSTEMS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "batch.node.ubuntu 22.04": (("ubuntu", "22.04"),),
     "batch.node.ubuntu 24.04": (("ubuntu", "24.04"),),
+    "batch.node.ubuntu 24.04-arm64": (("ubuntu", "24.04"),),
     "batch.node.el 8": (("almalinux", "8"), ("rocky", "8"), ("rhel", "8")),
     "batch.node.el 9": (("almalinux", "9"), ("rocky", "9"), ("rhel", "9")),
     "batch.node.windows amd64": (("windows", ""),),
@@ -53,8 +55,10 @@ class SupportedImage:
         return entry
 
 
-def agent_runs_on(agent: str, distribution: str, version: str) -> bool:
+def agent_runs_on(agent: str, distribution: str, version: str, architecture: str) -> bool:
     """Whether the node agent starts on this operating system; unknown agents run on nothing."""
+    if agent.endswith("-arm64") != (architecture == "Arm64"):
+        return False
     for name, release in NODE_AGENT_SYSTEMS.get(agent, ()):
         if name == distribution.lower() and _same_release(release, version):
             return True
@@ -91,6 +95,12 @@ SUPPORTED_IMAGES: tuple[SupportedImage, ...] = (
         offer="ubuntu-24_04-lts",
         sku="server",
         capabilities=_GEN2_TRUSTED,
+    ),
+    SupportedImage(
+        agent="batch.node.ubuntu 24.04-arm64",
+        publisher="canonical",
+        offer="ubuntu-24_04-lts",
+        sku="server-arm64",
     ),
     SupportedImage(
         agent="batch.node.ubuntu 24.04",

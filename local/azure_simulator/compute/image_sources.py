@@ -109,8 +109,10 @@ def check_fits(source: Source, size: skus.Size, security_type: str) -> None:
         model.refuse(
             400,
             "BadRequest",
-            f"The VM size '{size.name}' with CPU architecture '{size.architecture}' is not "
-            f"supported for an OS image with CPU architecture '{source.architecture}'.",
+            f"Cannot create a VM of size '{size.name}' because this VM size only supports a CPU "
+            f"Architecture of '{size.architecture}', but an image or disk with CPU Architecture "
+            f"'{source.architecture}' was given. Please check that the CPU Architecture of the "
+            "image or disk is compatible with that of the VM size.",
         )
     if size.disk_controllers == "NVMe" and source.disk_controllers != BOTH_CONTROLLERS:
         model.refuse(

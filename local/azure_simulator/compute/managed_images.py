@@ -56,6 +56,14 @@ def _require_source(azure: context.Azure, source: str) -> store.Resource:
             "Creation of managed images are not supported for virtual machine with TrustedLaunch "
             "security type.",
         )
+    # Recorded: https://github.com/hashicorp/packer-plugin-azure/issues/366
+    if vm.state["architecture"] != "x64":
+        message = (
+            "Creating an image with sourceVirtualMachine source that has CPU Architecture "
+            f"'{vm.state['architecture']}' is not supported. Please select a source resource with "
+            "a supported CPU Architecture: 'x64'."
+        )
+        model.refuse(409, "OperationNotAllowed", message)
     if not vm.state["generalized"]:
         message = (
             f"Operation 'CreateImage' is not allowed on VM '{vm.name}' since it is not generalized."

@@ -103,6 +103,7 @@ def _write(
     existing: store.Resource | None,
 ) -> model.Response:
     vm = _check_machine(azure, request.resource_id, "write")
+    _check_architecture(vm)
     properties = body.get("properties", {})
     _check(properties)
     fingerprint = _fingerprint(properties)
@@ -134,6 +135,21 @@ def _check_machine(azure: context.Azure, run_id: str, operation: str) -> store.R
             "Cannot modify extensions in the VM when the VM is not running.",
         )
     return vm
+
+
+def _check_architecture(vm: store.Resource) -> None:
+    """The extension that runs them is published for x64 only, other than that of the action:
+    https://learn.microsoft.com/azure/virtual-machines/linux/run-command-managed
+    """
+    if vm.state["architecture"] == "x64":
+        return
+    model.refuse(
+        404,
+        "ExtensionNotFoundForCPUArchitecture",
+        "Extension with publisher 'Microsoft.CPlat.Core', type 'RunCommandHandlerLinux', and type "
+        f"handler version '1.3' for CPU Architecture '{vm.state['architecture'].lower()}' was not "
+        "found in the extension repository.",
+    )
 
 
 def _check(properties: model.JsonObject) -> None:

@@ -105,10 +105,27 @@ def _special() -> list[Size]:
             name="Standard_D4ps_v5", family="standardDPSv5Family", cores=4, memory_gb=16,
             price_per_hour=0.154, generations="V2", architecture="Arm64",
         ),
+    ]  # fmt: skip
+
+
+def _cobalt() -> list[Size]:
+    """Arm64, without a temporary disk: (pattern, family, memory per core, price per core).
+
+    https://learn.microsoft.com/azure/virtual-machines/sizes/general-purpose/dpsv6-series
+    """
+    series = (
+        ("Standard_D{}pls_v6", "standardDplsv6Family", 2, 0.031),
+        ("Standard_D{}ps_v6", "standardDpsv6Family", 4, 0.0358),
+        ("Standard_E{}ps_v6", "standardEpsv6Family", 8, 0.047),
+    )
+    return [
         Size(
-            name="Standard_D4ps_v6", family="standardDpsv6Family", cores=4, memory_gb=16,
-            price_per_hour=0.143, generations="V2", architecture="Arm64", disk_controllers="NVMe",
-        ),
+            name=pattern.format(cores), family=family, cores=cores, memory_gb=cores * memory,
+            price_per_hour=cores * price, generations="V2", architecture="Arm64",
+            disk_controllers="NVMe",
+        )
+        for pattern, family, memory, price in series
+        for cores in (2, 4, 8, 16)
     ]  # fmt: skip
 
 
@@ -201,7 +218,9 @@ def _rare_gpu() -> list[Size]:
     ]  # fmt: skip
 
 
-SIZES = {size.name.lower(): size for size in (*_general_purpose(), *_special(), *_gpu())}
+SIZES = {
+    size.name.lower(): size for size in (*_general_purpose(), *_special(), *_cobalt(), *_gpu())
+}
 
 
 def find(name: str) -> Size | None:

@@ -72,15 +72,6 @@ def test_generations_agree(world: AzureSandbox) -> None:
     assert "different Hypervisor generation ['V1']" in refused(world.make_version).error.message
 
 
-def test_architectures_agree(world: AzureSandbox) -> None:
-    """Nor an Arm64 machine an x64 definition."""
-    image = {**UBUNTU, "sku": "server-arm64"}
-    world.make_sealed_vm(image=image, size="Standard_D4ps_v5")
-    world.make_definition()
-
-    assert "different architecture ['Arm64']" in refused(world.make_version).error.message
-
-
 def test_plans_agree(world: AzureSandbox) -> None:
     """An image derived from one with a plan keeps the requirement."""
     image = {"publisher": "resf", "offer": "rockylinux-x86_64", "sku": "9-base"}

@@ -20,6 +20,7 @@ from batch_sandbox import (
 
 from local.azure_simulator import control, times
 
+ARM_AGENT = "batch.node.ubuntu 24.04-arm64"
 pytestmark = pytest.mark.usefixtures("account")
 
 
@@ -80,6 +81,21 @@ def test_the_agent_must_be_made_for_the_images_system(world, system, version, ag
         assert details(error)["PropertyName"] == "nodeAgentSkuId"
 
 
+@pytest.mark.parametrize(("architecture", "agent"), [("Arm64", AGENT), ("x64", ARM_AGENT)])
+def test_the_agent_must_be_made_for_the_images_architecture(world, architecture, agent):
+    """Each has an agent of its own; what its definition says counts."""
+    error = refused(world.make_pool, image=world.make_image(architecture=architecture), agent=agent)
+    assert details(error)["PropertyName"] == "nodeAgentSkuId"
+
+
+def test_arm64_images_make_pools_of_arm64_sizes(world):
+    """Of the sizes with Cobalt processors."""
+    features = {"SecurityType": "Standard", "DiskControllerTypes": "SCSI, NVMe"}
+    image = world.make_image(architecture="Arm64", features=features)
+    world.make_pool(image=image, agent=ARM_AGENT, size="Standard_E4ps_v6")
+    assert world.resize_errors() == []
+
+
 @pytest.mark.parametrize(
     ("ends", "named"), [(AGENT, "nodeAgentSkuId"), ("standardDSv5Family", "vmSize")]
 )
@@ -105,20 +121,21 @@ def test_an_image_without_a_copy_in_the_region_fails_the_allocation(world):
 
 
 @pytest.mark.parametrize(
-    ("definition", "size", "security", "words"),
+    ("definition", "size", "options", "words"),
     [
         ({"hyperVGeneration": "V1"}, "Standard_NC40ads_H100_v5", {}, "cannot boot Hypervisor"),
-        ({"architecture": "Arm64"}, CPU, {}, "CPU architecture"),
+        ({"architecture": "Arm64"}, CPU, {"agent": ARM_AGENT}, "CPU Architecture of 'x64'"),
+        ({}, "Standard_D4ps_v6", {}, "CPU Architecture of 'Arm64'"),
         ({"features": {"SecurityType": "TrustedLaunch"}}, CPU, {}, "'TrustedLaunch' security type"),
         ({}, CPU, {"security": {"securityType": "trustedLaunch"}}, "TrustedLaunch"),
         ({}, "Standard_D4s_v6", {}, "disk controller"),
     ],
 )  # fmt: skip
 def test_an_image_that_compute_cannot_boot_fails_the_allocation(
-    world, definition, size, security, words
+    world, definition, size, options, words
 ):
     """Generation, architecture, security type and disk controller must fit the size."""
-    world.make_pool(image=world.make_image(**definition), size=size, **security)
+    world.make_pool(image=world.make_image(**definition), size=size, **options)
     (error,) = world.resize_errors()
     assert words in inner_error(error)["message"]
     assert world.pool().current_dedicated_nodes == 0
