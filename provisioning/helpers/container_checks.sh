@@ -23,7 +23,7 @@ check_docker() {
 }
 
 check_images() {
-  local image missing=() foreign=() changed=() digests=()
+  local image own missing=() foreign=() changed=() digests=()
   if [[ ${#IMAGE_LIST[@]} -eq 0 ]]; then
     verdict skip '' 'no image expected'
     return
@@ -31,9 +31,10 @@ check_images() {
     verdict skip '' 'Docker does not answer'
     return
   fi
+  own=$(own_architecture)
   for image in "${IMAGE_LIST[@]}"; do
     case $(image_field "$image" '{{.Architecture}}' || true) in
-      amd64) digests+=("$(json_string "$(image_digest "$image")")") ;;
+      "$own") digests+=("$(json_string "$(image_digest "$image")")") ;;
       '') missing+=("$image") ;;
       *) foreign+=("$image") ;;
     esac
@@ -44,7 +45,7 @@ check_images() {
   if [[ ${#missing[@]} -ne 0 ]]; then
     verdict fail IMAGE_MISSING "not here: ${missing[*]}"
   elif [[ ${#foreign[@]} -ne 0 ]]; then
-    verdict fail IMAGE_ARCHITECTURE "not for amd64: ${foreign[*]}"
+    verdict fail IMAGE_ARCHITECTURE "not for $own: ${foreign[*]}"
   elif [[ ${#changed[@]} -ne 0 ]]; then
     verdict fail IMAGE_DIGEST "not the image that was pulled: ${changed[*]}"
   else

@@ -16,6 +16,10 @@ read_image_list() { # NAME_OF_PARAMETER; fills IMAGE_LIST, one reference per lin
 
 image_field() { docker image inspect --format "$2" "$1" 2>/dev/null; } # REFERENCE FORMAT; fails if it is not here
 
+own_architecture() { # as container images name it; nodes of Arm64 sizes have images that were made elsewhere
+  case $(uname -m) in x86_64) printf amd64 ;; aarch64) printf arm64 ;; *) uname -m ;; esac
+}
+
 image_id() { image_field "$1" '{{.Id}}' || true; } # REFERENCE; empty if it is not here
 
 image_digest() { # REFERENCE; empty for an image that never came from a registry

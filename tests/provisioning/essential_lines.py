@@ -164,6 +164,12 @@ LINES = [
         "test_step_driver.py::test_the_driver_comes_pinned_from_nvidia",
     ),
     line(
+        "helpers/images.sh",
+        "aarch64) printf arm64 ;;",
+        "aarch64) printf amd64 ;;",
+        "test_step_checks.py::test_images_are_for_the_nodes_processor",
+    ),
+    line(
         "helpers/container_checks.sh",
         "docker run --rm --pull never --network none",
         "docker run --rm",

@@ -151,6 +151,22 @@ def test_a_good_node_passes(world: step_machine.Machine) -> None:
     assert document == {"ok": True, "failed": [], **outcome.data}
 
 
+@pytest.mark.parametrize(
+    ("machine_has", "image_has", "status"),
+    [("aarch64", "arm64", "pass"), ("aarch64", "amd64", "fail"), ("x86_64", "arm64", "fail")],
+)
+def test_images_are_for_the_nodes_processor(
+    world: step_machine.Machine, machine_has: str, image_has: str, status: str
+) -> None:
+    """Nodes of Arm64 sizes run those for Arm64."""
+    world.fake("uname", f"[[ $1 == -m ]] && echo {machine_has} || echo 6.11.0-1018-azure")
+    world.offers_image(IMAGE, here=True, architecture=image_has)
+
+    outcome = world.run_step("verify", EXPECT_IMAGES=IMAGE)
+
+    assert statuses(outcome)["images"] == status
+
+
 def test_a_container_proves_what_was_preloaded(world: step_machine.Machine) -> None:
     """Without pulling, without a network, and with an answer that nobody could have stored."""
     world.run_step("verify", VERIFY_IMAGE=IMAGE)
