@@ -164,9 +164,9 @@ def _fit(services: Services, image: ImagePlan, base: BaseImage) -> BaseImage | P
 
 
 def _of_x64(base: BaseImage) -> BaseImage | Problem:
-    if base.architecture == "x64":
+    if base.architecture == catalogue.BUILT_FOR:
         return base
-    return _unsuitable(f"it is for {base.architecture}, and images are built for x64")
+    return _unsuitable(f"it is for {base.architecture}, and {catalogue.NOT_BUILT}")
 
 
 def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:

@@ -14,10 +14,23 @@ from shared.model.results import Findings
 
 def check(services: Services, plan: BuildPlan, account: Json, poll: PollState) -> Findings:
     """Whether the account has a node agent for the image's system, and until when."""
+    if plan.image:
+        system = plan.image.system
+        return check_agent(services, system.node_agent, account, poll, system)
+    assert plan.image_ref is not None
+    return check_agent(services, plan.image_ref.node_agent, account, poll)
+
+
+def check_agent(
+    services: Services,
+    agent: str,
+    account: Json,
+    poll: PollState,
+    system: OperatingSystem | None = None,
+) -> Findings:
+    """Whether the account has a node agent, and until when it supports that or its `system`."""
     endpoint = resource_state.properties(account)["accountEndpoint"]
     listed, today = _supported_images(services, endpoint, poll)
-    system = plan.image.system if plan.image else None
-    agent = system.node_agent if system else plan.image_ref and plan.image_ref.node_agent
     of_agent = [image for image in listed if image["nodeAgentSKUId"] == agent]
     if not of_agent:
         there = ", ".join(sorted({image["nodeAgentSKUId"] for image in listed}))

@@ -32,7 +32,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     sizes, _ = pool_preflight.batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
     if wanted.published_id:
-        return _published(services, plan, wanted, counted)
+        return _published(services, plan, wanted, sizes, poll)
     if unclear := _ambiguity(services, plan, wanted, counted):
         return Findings(blockers=[unclear])
     wanted, found, others = _choose(services, plan, wanted, counted, poll)
@@ -47,7 +47,9 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         )
         problem = Problem(field="image", code="ImageNotInRegion", message=message)
         return Findings(blockers=[problem])
-    image = _describe(services, wanted, found, regions)
+    image = _describe(services, wanted, found, regions, poll)
+    if isinstance(image, Problem):
+        return Findings(blockers=[image])
     if denied := image_choice.contradiction(wanted, image):
         return Findings(blockers=[denied])
     image = _with_driver_of_pools(plan, image, counted)
@@ -57,7 +59,8 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         plan.pools,
         counted,
     )
-    unsuitable += _controller_problems(services, plan, wanted, sizes)
+    unsuitable += _controller_problems(services, plan, wanted, sizes, poll)
+    unsuitable += _architecture_problems(services, plan, image, sizes, poll)
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
@@ -66,14 +69,44 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
 
 
 def _published(
-    services: Services, plan: BuildPlan, wanted: ImageReference, counted: dict[str, int]
+    services: Services,
+    plan: BuildPlan,
+    wanted: ImageReference,
+    sizes: dict[str, Size],
+    poll: PollState,
 ) -> Findings:
     """An image that others publish: the nodes prove what is in it."""
     assert plan.account is not None
     image = published_images.describe(services, wanted, plan.account.location)
     if isinstance(image, Problem):
         return Findings(blockers=[image])
-    return Findings(image=_with_driver_of_pools(plan, image, counted))
+    counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
+    unsuitable = _architecture_problems(services, plan, image, sizes, poll)
+    return Findings(blockers=unsuitable, image=_with_driver_of_pools(plan, image, counted))
+
+
+def _architecture_problems(
+    services: Services,
+    plan: BuildPlan,
+    image: ImageRecord,
+    sizes: dict[str, Size],
+    poll: PollState,
+) -> list[Problem]:
+    """Which pools' sizes have another architecture than the image, or that it has no node agent."""
+    other = "; give image.id of one for Arm64 that was made elsewhere, because "
+    advice = other + catalogue.NOT_BUILT if image.build_id else ""
+    mixed = [
+        Problem(
+            field=f"pools[{index}].vmSize",
+            code="SizeUnsuitable",
+            message=f"{size.name} is {size.architecture}, and {image.image_name} {image.version} "
+            f"is for {image.architecture}{advice}",
+        )
+        for index, pool in enumerate(plan.pools)
+        for name in pool.sizes
+        if (size := sizes.get(name.lower())) and size.architecture != image.architecture
+    ]
+    return mixed + pool_preflight.agent_problems(services, plan, image, poll)
 
 
 def _with_driver_of_pools(
@@ -149,14 +182,16 @@ def _replicas(version: Json) -> dict[str, int]:
 
 
 def _controller_problems(
-    services: Services, plan: BuildPlan, wanted: ImageReference, sizes: dict[str, Size]
+    services: Services,
+    plan: BuildPlan,
+    wanted: ImageReference,
+    sizes: dict[str, Size],
+    poll: PollState,
 ) -> list[Problem]:
     """Which pools' sizes boot from NVMe disks only, where the image cannot."""
     if not any(size.needs_nvme for size in pool_preflight.sizes_of_pools(plan, sizes)):
         return []
-    calls = services.azure.compute.gallery_images
-    path = (wanted.resource_group, wanted.gallery, wanted.definition)
-    features = resource_state.features(sdk.fetch(calls.get, *path))
+    features = resource_state.features(_definition(services, wanted, poll))
     return [
         Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
         for index, pool in enumerate(plan.pools)
@@ -164,6 +199,17 @@ def _controller_problems(
         if name.lower() in sizes
         if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
     ]
+
+
+def _definition(services: Services, wanted: ImageReference, poll: PollState) -> Json | None:
+    """The image definition. Azure changes none of what is read here, so it is cached."""
+    path = (wanted.resource_group, wanted.gallery, wanted.definition)
+
+    def ask() -> Json | None:
+        return sdk.fetch(services.azure.compute.gallery_images.get, *path)
+
+    key = ("image definition", *path)
+    return services.cache.get(key, poll.now, ask, lambda f: f is not None, cache.A_MINUTE)
 
 
 def _find_image(
@@ -213,16 +259,20 @@ def _not_found(services: Services, wanted: ImageReference, versions: list[Json])
 
 
 def _describe(
-    services: Services, wanted: ImageReference, found: Json, regions: list[str]
-) -> ImageRecord:
+    services: Services, wanted: ImageReference, found: Json, regions: list[str], poll: PollState
+) -> ImageRecord | Problem:
     group = wanted.resource_group
     version = found["name"]
     record = services.records.image(wanted.gallery, wanted.definition, version, group)
     if record is not None:
         return record
+    architecture = resource_state.architecture(_definition(services, wanted, poll))
+    agent = catalogue.node_agent_of(wanted.os, architecture)
+    if agent is None:
+        return published_images.no_agent(wanted, architecture)
     return ImageRecord(  # not built by batch-prep: only the request describes it
         image_id=found["id"],
-        node_agent_sku=wanted.node_agent,
+        node_agent_sku=agent,
         gallery_name=wanted.gallery,
         image_name=wanted.definition,
         version=version,
@@ -233,5 +283,6 @@ def _describe(
         resource_group=group,
         build_id="",
         created_at="",
+        architecture=architecture,
         target_regions=regions,
     )

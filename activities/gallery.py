@@ -44,8 +44,9 @@ def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
     for key in ("osType", "osState", "hyperVGeneration"):
         if not names.same(found.get(key), wanted[key]):
             return f"its {key} is {found.get(key)}, and this image's is {wanted[key]}"
-    if not names.same(found.get("architecture") or "x64", wanted["architecture"]):
-        return f"its architecture is {found['architecture']}, not {wanted['architecture']}"
+    there = resource_state.architecture(observed)
+    if not names.same(there, wanted["architecture"]):
+        return f"its architecture is {there}, not {wanted['architecture']}"
     features = resource_state.features(observed)
     security = features.get("SecurityType", "Standard")
     if not names.same(security, plan.security_type.value):

@@ -16,7 +16,7 @@ from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import disk_size, drivers, image_choice, support
+from shared.model import catalogue, disk_size, drivers, image_choice, support
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
 from shared.model.pool_request import IfExists, Pool
@@ -40,7 +40,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     sizes, today = batch_sizes(services, account.location, poll)
     disk = plan.image.os_disk_gib or disk_size.DEFAULT_GIB if plan.image else None
     problems = [
-        p for i, pool in enumerate(plan.pools) if (p := _pool_problem(i, pool, sizes, today, disk))
+        p
+        for i, pool in enumerate(plan.pools)
+        if (p := _pool_problem(i, pool, sizes, today, disk, builds=plan.image is not None))
     ]
     warnings = _sizes_ending_soon(plan, sizes, today) + support.too_few_planned(plan)
     found = _batch_account(services, account, poll)
@@ -70,6 +72,20 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if is_there and closed is None and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
     return Findings(blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted)
+
+
+def agent_problems(
+    services: Services, plan: BuildPlan, image: ImageRecord, poll: PollState
+) -> list[Problem]:
+    """Whether the account, if it is there, lists the node agent of the image for Arm64."""
+    account = plan.account
+    assert account is not None
+    found = _batch_account(services, account, poll)
+    if image.architecture == catalogue.BUILT_FOR or found is None or not _is_ready(found):
+        return []
+    if account_access.problem(services, found):
+        return []
+    return batch_systems.check_agent(services, image.node_agent_sku, found, poll).blockers
 
 
 def interruptions(
@@ -157,7 +173,13 @@ def _sizes_ending_soon(plan: BuildPlan, sizes: dict[str, Size], today: str | Non
 
 
 def _pool_problem(
-    index: int, pool: PoolPlan, sizes: dict[str, Size], today: str | None, disk: int | None
+    index: int,
+    pool: PoolPlan,
+    sizes: dict[str, Size],
+    today: str | None,
+    disk: int | None,
+    *,
+    builds: bool,
 ) -> Problem | None:
     """Why none of the pool's sizes can be used; None where at least one can. `disk` is the size of
     the image's disk, if it is known.
@@ -169,9 +191,9 @@ def _pool_problem(
             reasons.append(
                 ("SizeNotOffered", f"Batch does not take {name} in {pool.account.location}")
             )
-        elif mismatch := preflight.size_mismatch(size, pool.security_type) or _lacking(
-            size, pool.pool, disk
-        ):
+        elif mismatch := preflight.size_mismatch(
+            size, pool.security_type, builds=builds
+        ) or _lacking(size, pool.pool, disk):
             reasons.append(("SizeUnsuitable", mismatch))
         elif support.is_over(size.ends, today):
             reasons.append(("SupportEnded", support.ended(size.name, size.ends)))

@@ -296,12 +296,14 @@ def _builder_problem(
     )
 
 
-def size_mismatch(size: Size, security: SecurityType) -> str | None:
-    """Why a size cannot run the images that batch-prep builds, or None."""
+def size_mismatch(size: Size, security: SecurityType, *, builds: bool = True) -> str | None:
+    """Why a size cannot run the images that batch-prep builds, or None. Where it `builds` none, the
+    image that is there says its architecture.
+    """
     if "V2" not in size.generations:
         return f"{size.name} does not run generation 2 images"
-    if size.architecture != "x64":
-        return f"{size.name} is {size.architecture}; images are built for x64"
+    if builds and size.architecture != catalogue.BUILT_FOR:
+        return f"{size.name} is {size.architecture}, and {catalogue.NOT_BUILT}"
     if security is SecurityType.TRUSTED_LAUNCH and not size.trusted_launch:
         return f"{size.name} does not support TrustedLaunch"
     return None

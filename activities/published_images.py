@@ -10,6 +10,7 @@ from shared.azure import resource_state, sdk
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, Services
+from shared.model import catalogue
 from shared.model.image_reference import ImageReference
 from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
@@ -63,11 +64,15 @@ def describe(services: Services, wanted: ImageReference, location: str) -> Image
             "id, or ask its publisher to replicate the version there"
         )
         return Problem(field="image.id", code="ImageNotFound", message=message)
+    architecture = resource_state.architecture(found.definition)
+    agent = catalogue.node_agent_of(wanted.os, architecture)
+    if agent is None:
+        return no_agent(wanted, architecture)
     security = resource_state.features(found.definition).get("SecurityType")
     trusted = security == SecurityType.TRUSTED_LAUNCH
     return ImageRecord(
         image_id=found.id,
-        node_agent_sku=wanted.node_agent,
+        node_agent_sku=agent,
         gallery_name=wanted.gallery,
         image_name=wanted.definition,
         version=found.version["name"],
@@ -78,6 +83,16 @@ def describe(services: Services, wanted: ImageReference, location: str) -> Image
         resource_group="",
         build_id="",
         created_at="",
+        architecture=architecture,
         security_type=SecurityType.TRUSTED_LAUNCH if trusted else SecurityType.STANDARD,
         target_regions=[location],
     )
+
+
+def no_agent(wanted: ImageReference, architecture: str) -> Problem:
+    """Why no pool can be made of an image of this architecture and the request's system."""
+    message = (
+        f"{wanted.definition} is for {architecture}, and no node agent of Batch is known for "
+        f"{wanted.os} there; for ubuntu 24.04 there is one (os and osVersion say the system)"
+    )
+    return Problem(field="image.os", code="SystemNotSupported", message=message)

@@ -25,6 +25,7 @@ _IMAGE_LABELS = {
     "imageId": "id",
     "version": "version",
     "baseOs": "base OS",
+    "architecture": "architecture",
     "nodeAgentSku": "node agent",
     "gpuEnabled": "GPU",
     "driverVersion": "NVIDIA driver",

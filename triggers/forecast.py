@@ -162,6 +162,7 @@ def _names(plan: BuildPlan, existing: ImageRecord | None) -> ForecastNames:
             "image": existing.image_name,
             "version": existing.version,
             "base_os": existing.base_os,
+            "architecture": existing.architecture,
         }
     if plan.account:
         names |= {"batch_account": plan.account.name, "pools": [p.pool_id for p in plan.pools]}

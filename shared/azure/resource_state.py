@@ -65,6 +65,11 @@ def newest_published(versions: list[Json]) -> Json | None:
     return max(usable, key=lambda v: names.version_numbers(v["name"]), default=None)
 
 
+def architecture(definition: Json | None) -> str:
+    """That of an image definition: x64, also where it says none, or Arm64."""
+    return str(properties(definition).get("architecture") or "x64")
+
+
 def features(resource: Json | None) -> dict[str, str]:
     """The features of an image definition or marketplace image, by name."""
     found = properties(resource).get("features") or []

@@ -32,6 +32,7 @@ class ImageRecord(Wire):
     resource_group: str
     build_id: str
     created_at: str
+    architecture: str = added("x64")  # or Arm64
     security_type: SecurityType = SecurityType.STANDARD
     secure_boot: bool = added(False)  # of its builder, and so of its pools
     v_tpm: bool = added(True)  # the same, of TrustedLaunch

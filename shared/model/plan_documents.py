@@ -33,6 +33,9 @@ class ForecastNames(Document):
     base_image: str | None = Field(default=None, description="PUBLISHER:OFFER:SKU")
     target_regions: list[str] | None = None
     base_os: str | None = Field(default=None, description="The system of an existing image.")
+    architecture: str | None = Field(
+        default=None, description="That of an existing image: x64 or Arm64."
+    )
     registry: str | None = None
     pushed_image: str | None = Field(
         default=None, description="The container image that the build pushes into the registry."

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from shared.model import catalogue
+
 
 def _secret(message: str) -> tuple[str, str]:
     return "Secret", message
@@ -149,8 +151,8 @@ IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "registry.build.platform": _not_offered("images are built for x64 (linux/amd64)"),
     "architecture": _not_offered(
-        "images are built for x64: Docker, driver and checks are installed for no other. Batch "
-        "itself has Arm64 sizes with its own images (https://github.com/Azure/Batch/issues/185)"
+        f"{catalogue.NOT_BUILT}. Pools of Arm64 sizes (https://github.com/Azure/Batch/issues/185) "
+        "take an image that was made elsewhere, by image.id in mode batch-only"
     ),
     "diskEncryptionSetId": _not_offered("versions are encrypted with the platform's keys"),
     "licenseType": _not_offered(_WINDOWS),
