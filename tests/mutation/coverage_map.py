@@ -55,11 +55,10 @@ class CoverageMap:
         original = path.read_bytes()
         found = self._of_lines(mutant.file, source.statement_lines(_tree(mutant.file), mutant.line))
         chosen: list[str] = []
-        words = frozenset([path.stem])
+        words = _words(original.splitlines()[mutant.line - 1].decode()) | {path.stem}
         if not found or not _in_a_body(mutant, original):
             found = self._of_function(mutant)
             if not found:
-                words |= _words(original.splitlines()[mutant.line - 1].decode())
                 found = self._of_module(mutant.file)
         for test in sorted(found, key=lambda t: (-_mentions(t, words), self._size[t], t)):
             budget -= self.seconds[test]

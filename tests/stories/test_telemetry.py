@@ -15,10 +15,21 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from local.functions_host import adapters
 from local.functions_host.inline import InlineEngine, Moment, When
-from shared.model import traces
+from shared.model import parsing, planning, traces
+from shared.model.plans import ReportPlan
+from shared.model.rebuilds import RecipePlan
 from tests.stories.test_every_answer import send
 from tests.traced import Traced, broken, requests
-from tests.world import VISIBILITY, World, a_pool, a_request, an_image, image_only
+from tests.world import (
+    CONFIG,
+    VISIBILITY,
+    World,
+    a_pool,
+    a_request,
+    an_image,
+    image_only,
+    pools_only,
+)
 from triggers.routes import ROUTES
 
 Json = dict[str, Any]
@@ -71,6 +82,7 @@ def test_every_step_and_request_of_a_build_is_in_one_tree(world: World) -> None:
     assert requests(spans) == ledger(world)
     (trigger,) = [span for span in spans if span.name == "POST /api/builds"]
     assert dict(trigger.attributes or {})["http.response.status_code"] == 202
+    assert {span.resource.attributes["service.name"] for span in spans} == {"batch-prep"}
 
 
 def test_a_span_says_what_it_is_about(world: World) -> None:
@@ -236,6 +248,16 @@ def test_only_a_look_may_find_nothing(world: World) -> None:
 def test_a_trace_is_found_by_the_id_of_its_build() -> None:
     """docs/telemetry.md shows how to compute it: `printf %s b21e2df1ee5fd | sha256sum`."""
     assert f"{traces.trace_id('b21e2df1ee5fd'):032x}" == "bc7d79920b24083b18a368cf44f776d0"
+
+
+def test_the_build_of_a_plan_is_found_where_the_plan_has_it() -> None:
+    """In it, or in the pool that it is about; what is done for all builds belongs to none."""
+    request = parsing.parse_build(pools_only("r", a_pool("dev")), CONFIG)
+    build = planning.plan_build(request, CONFIG)
+    (pool,) = build.pools
+    assert traces.build_of(build) == traces.build_of(pool) == build.build_id
+    assert traces.build_of(ReportPlan(pool=pool, nodes=[])) == build.build_id
+    assert traces.build_of(RecipePlan(name="weekly", day="2026-01-01")) is None
 
 
 def test_metrics_of_a_build_have_units_and_few_series(world: World) -> None:

@@ -10,7 +10,18 @@ from shared.base.errors import RequestRefused
 from shared.model import parsing, refused_fields
 from shared.model.image_request import Image
 from tests.unit.test_pool_requests import rows
-from tests.world import CONFIG, image_only
+from tests.world import CONFIG, a_pool, image_only
+
+Json = dict[str, Any]
+
+
+def problems(request: Json) -> list[tuple[str, str]]:
+    """Field and code of each problem."""
+    try:
+        parsing.parse_build(request, CONFIG)
+    except RequestRefused as refused:
+        return [(problem.field, problem.code) for problem in refused.problems]
+    return []
 
 
 @pytest.mark.parametrize("path", refused_fields.IMAGE_FIELDS)
@@ -40,3 +51,37 @@ def test_every_field_of_an_image_is_in_the_document() -> None:
     assert all(table[path].startswith("refused") for path in refused)
     top = {name for name in table if "." not in name}
     assert top <= fields | refused_fields.IMAGE_FIELDS.keys()
+
+
+COMMUNITY = "/communityGalleries/acme-1234/images/hpc/versions/1.0.0"
+SIZE = "Standard_D2s_v5"
+
+
+@pytest.mark.parametrize(
+    ("image", "field", "code"),
+    [
+        ({"targetRegions": [{"name": "westus"}] * 2}, "image.targetRegions", "Impossible"),
+        ({"builderVmSize": SIZE, "builderVmSizes": [SIZE]}, "image.builderVmSizes", "Impossible"),
+        (
+            {"managedImage": True, "securityType": "TrustedLaunch"},
+            "image.managedImage",
+            "Impossible",
+        ),
+        (
+            {"registry": {"name": "acr12", "build": {"image": "a:1"}}},
+            "image.registry.build",
+            "Impossible",
+        ),
+    ],
+)
+def test_fields_that_exclude_each_other_are_named(image: Json, field: str, code: str) -> None:
+    assert (field, code) in problems(image_only(**image))
+
+
+def test_a_published_image_needs_its_system() -> None:
+    """Its gallery is somebody else's, and does not say which system it is."""
+    missing = ("image.os", "Missing")
+    ask = {"mode": "batch-only", "requestId": "r", "pools": [a_pool("dev")]}
+    assert missing in problems({**ask, "image": {"id": COMMUNITY}})
+    known = {"id": COMMUNITY, "os": "ubuntu", "osVersion": "24.04"}
+    assert missing not in problems({**ask, "image": known})
