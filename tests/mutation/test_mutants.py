@@ -86,16 +86,21 @@ def test_a_sample_has_as_many_of_each_operator() -> None:
     assert sorted(found) == ["and/or", "comparison", "constant", "text"]
 
 
-def test_the_tests_that_run_little_else_come_first() -> None:
-    """They are quick, and most likely to notice."""
+def test_the_tests_that_are_about_a_module_come_first() -> None:
+    """They are most likely to notice; of others, those that run little else, as they are quick."""
     file = "shared/base/names.py"
     text = (source.ROOT / file).read_bytes()
     mutant = next(m for m in operators.mutants(file, text) if m.operator == "return value")
     few, many = {file: [mutant.line]}, {file: list(range(1, mutant.line + 1))}
-    known = {name: {"seconds": 20.0, "lines": many} for name in ("t.py::b", "t.py::c")}
-    covered = coverage_map.CoverageMap({**known, "t.py::a": {"seconds": 20.0, "lines": few}})
+    others = "tests/__init__.py"
+    about = "tests/unit/test_names.py::d"
+    known = {name: {"seconds": 20.0, "lines": many} for name in (f"{others}::b", f"{others}::c")}
+    known |= {f"{others}::a": {"seconds": 20.0, "lines": few}}
+    chosen = coverage_map.CoverageMap(known).of(mutant, budget=45.0)
+    assert chosen == [f"{others}::a", f"{others}::b"]
 
-    assert covered.of(mutant, budget=45.0) == ["t.py::a", "t.py::b"]
+    known[about] = {"seconds": 20.0, "lines": many}
+    assert coverage_map.CoverageMap(known).of(mutant, budget=45.0) == [about, f"{others}::a"]
 
 
 def test_each_accepted_survivor_is_a_mutant_and_has_a_reason() -> None:
