@@ -167,7 +167,7 @@ LINES = [
         "helpers/images.sh",
         "aarch64) printf arm64 ;;",
         "aarch64) printf amd64 ;;",
-        "test_step_checks.py::test_images_are_for_the_nodes_processor",
+        "test_step_checks.py::test_images_are_for_the_nodes_processor[aarch64-arm64-pass]",
     ),
     line(
         "helpers/container_checks.sh",
