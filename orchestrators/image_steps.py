@@ -68,6 +68,7 @@ class Software:
     install: Step[ScriptPlan, ScriptResult]
     restart: Step[ImagePlan, NoResult] | None  # into the kernel that the driver is built for
     driver: Step[ScriptPlan, ScriptResult] | None
+    features: Step[ScriptPlan, ScriptResult] | None
     preload: Step[ScriptPlan, ScriptResult] | None
     between: list[Step[Any, Any]]
     reboot: Step[ImagePlan, NoResult]
@@ -76,7 +77,7 @@ class Software:
     @property
     def all(self) -> list[Step[Any, Any]]:
         """The steps in order."""
-        optional = (self.restart, self.driver, self.preload)
+        optional = (self.restart, self.driver, self.features, self.preload)
         ours = [self.install, *(step for step in optional if step)]
         return [*self.before, *ours, *self.between, self.reboot, *self.after]
 
@@ -130,6 +131,7 @@ class ImageSteps:
             builder=results[self.builder],
             installed=results[self.software.install],
             driver=results.get(self.software.driver),
+            features=results.get(self.software.features),
             preloaded=results.get(self.software.preload),
             own=[
                 done
@@ -227,8 +229,12 @@ def _software(
         )
         script = image_scripts.driver(plan)
         driver = Step(_name(plan, "driver"), run_script.run_script, script, after=[restart])
+    features = None
+    if image_scripts.has_features(plan):
+        script = image_scripts.features(plan)
+        features = Step("features", run_script.run_script, script, after=[driver or install])
     preload = _preload(plan, restart or begin, registry_) if image_scripts.preloads(plan) else None
-    scripts = [step for step in (install, driver, preload) if step]
+    scripts = [step for step in (install, driver, features, preload) if step]
     between = own_steps.chain(plan, When.AFTER_DOCKER, scripts)
     reboot = _reboot(plan, scripts, between)
     return Software(
@@ -236,6 +242,7 @@ def _software(
         install=install,
         restart=restart,
         driver=driver,
+        features=features,
         preload=preload,
         between=between,
         reboot=reboot,

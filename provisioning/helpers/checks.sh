@@ -2,7 +2,8 @@
 # needs: helpers/host.sh
 # Checks of a finished system: each gives a verdict, all are asked, the step fails if one of them failed.
 
-readonly FREE_MIB_NEEDED=2048 # below this a node cannot even keep the logs of its tasks
+readonly SCRATCH_UNIT_NAME=batch-prep-scratch.service # parts/install_scratch.sh
+readonly FREE_MIB_NEEDED=2048                         # below this a node cannot even keep the logs of its tasks
 CHECKS=() FAILED_CODES=() VM_SIZE=''
 
 run_check() { # ID FUNCTION; a check that ends without a verdict has failed
@@ -42,8 +43,11 @@ check_system() {
   free=$(free_mib "$ROOT/")
   units=$(systemctl --failed --no-legend --plain | awk '{print $1}' | tr '\n' ' ')
   VERDICT_DATA=$(printf '{"freeMib":%d}' "$free")
+  ! mountpoint -q "$ROOT/scratch" || VERDICT_DATA=$(printf '{"freeMib":%d,"scratchMib":%d}' "$free" "$(free_mib "$ROOT/scratch")")
   if ((free < FREE_MIB_NEEDED)); then
     verdict fail DISK_LOW "/ has $free MiB free, $FREE_MIB_NEEDED are needed"
+  elif [[ " $units" == *" $SCRATCH_UNIT_NAME "* ]]; then
+    verdict fail SCRATCH_FAILED "the local NVMe disks are not at /scratch: journalctl -u $SCRATCH_UNIT_NAME says why"
   elif [[ -n $units ]]; then
     verdict warn UNIT_FAILED "failed units: $units"
   elif [[ -z $VM_SIZE ]]; then

@@ -123,6 +123,7 @@ _STEPS: Final[dict[str, Timing]] = {
     "builder_vm": _step(150, 30),
     "install": _step(380, 90),
     "driver": _step(250, 60),
+    "features": _step(60, 45),
     "preload": _step(200, 90),
     "refresh_install": _step(60, 90),
     "refresh_driver": _step(60, 60),

@@ -23,6 +23,7 @@ def of(
     builder: BuilderReady,
     installed: ScriptResult,
     driver: ScriptResult | None,
+    features: ScriptResult | None,
     preloaded: ScriptResult | None,
     own: list[ScriptResult],
     sealed: ScriptResult,
@@ -33,7 +34,7 @@ def of(
     published: VersionPublished,
 ) -> ImageRecord:
     """The record; None stands for a step that this image did not need or that was skipped."""
-    scripts = [s for s in (installed, driver, preloaded, *own, sealed) if s is not None]
+    scripts = [s for s in (installed, driver, features, preloaded, *own, sealed) if s is not None]
     marks = simulation_marks.combine(scripts)
     return ImageRecord(
         image_id=published.image_id,

@@ -186,6 +186,9 @@ class Image(Request):
     docker_version: fields.DockerVersion | None = Field(
         default=None, description="The Docker to install instead of the catalogue's."
     )
+    scratch: bool = added(
+        False, description="Whether nodes have their local NVMe disks at /scratch, as one."
+    )
     builder_vm_size: fields.VmSize | None = Field(
         default=None, description="The size of the VM that it is built on."
     )

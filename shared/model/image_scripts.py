@@ -42,6 +42,16 @@ def driver(plan: ImagePlan) -> ScriptPlan:
     return _script(plan, "driver", _driver_parameters(plan))
 
 
+def has_features(plan: ImagePlan) -> bool:
+    """Whether the image has something that most images do not have."""
+    return plan.scratch
+
+
+def features(plan: ImagePlan) -> ScriptPlan:
+    """Install what few images ask for, in a script of its own: that of `install` has no room."""
+    return _script(plan, "features", _given(SCRATCH="true" if plan.scratch else None))
+
+
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
     grid = plan.grid_driver or GridDriver()
     kept = plan.base.kept.get("driver") if plan.base else None

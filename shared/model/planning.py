@@ -84,10 +84,8 @@ def _plan_image(
         driver=driver,
         grid_driver=_grid_driver(image, settings) if driver is DriverKind.GRID else None,
         fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
-        driver_version=image.driver_version,
-        container_toolkit_version=image.container_toolkit_version,
-        docker_version=image.docker_version,
         records_driver=driver is not None,
+        **_software(image),
         os_disk_gib=image.os_disk_size_gib,
         os_disk_type=image.os_disk_storage_account_type or DiskStorageType.PREMIUM_LRS,
         size=sizes[0],
@@ -118,6 +116,16 @@ def _plan_image(
         log_identity_client_id=settings.step_log_identity_client_id,
         force=image.force,
     )
+
+
+def _software(image: Image) -> Json:
+    """What it gets as the request has it."""
+    return {
+        "driver_version": image.driver_version,
+        "container_toolkit_version": image.container_toolkit_version,
+        "docker_version": image.docker_version,
+        "scratch": image.scratch,
+    }
 
 
 def _outbound(image: Image) -> str:

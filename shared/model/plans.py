@@ -62,6 +62,7 @@ class ImagePlan(Wire):
     driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
     container_toolkit_version: str | None = None
     docker_version: str | None = None
+    scratch: bool = added(False)
     size: str  # of the builder VM
     other_sizes: list[str] = []  # tried in turn when Azure has no capacity
     zone: str | None = None

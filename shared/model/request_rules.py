@@ -57,6 +57,7 @@ _OF_BUILDERS = (
     "driver_version",
     "container_toolkit_version",
     "docker_version",
+    "scratch",
     "builder_vm_size",
     "builder_vm_sizes",
     "zones",

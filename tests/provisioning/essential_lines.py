@@ -31,6 +31,30 @@ def line(file: str, text: str, instead: str, test: str) -> Line:
 
 LINES = [
     line(
+        "helpers/scratch.sh",
+        """'Microsoft NVMe Direct Disk' | 'Microsoft NVMe Direct Disk v2')""",
+        "*)",
+        "test_step_scratch.py::test_the_local_disks_become_one_file_system",
+    ),
+    line(
+        "helpers/scratch.sh",
+        "[[ ${#parts[@]} -gt 0 ]] ||",
+        "",
+        "test_step_scratch.py::test_a_disk_with_partitions_or_holders_stays_as_it_is[partition]",
+    ),
+    line(
+        "helpers/scratch.sh",
+        "|| [[ -n $found ]]",
+        "",
+        "test_step_scratch.py::test_a_disk_that_holds_something_stays_as_it_is[ext4]",
+    ),
+    line(
+        "parts/install_scratch.sh",
+        "Before=containerd.service docker.service waagent.service walinuxagent.service",
+        "Before=docker.service",
+        "test_step_scratch.py::test_the_unit_comes_before_docker_and_the_agent[ubuntu-24.04]",
+    ),
+    line(
         "parts/own_step.sh",
         '[[ $found == "$OWN_SHA256"* ]] ||',
         "true ||",

@@ -266,7 +266,11 @@ class Machine:
 
     def run_detached(self) -> subprocess.CompletedProcess[str]:
         """Runs what a step has handed to systemd-run."""
-        return self._run(["/bin/bash", str(self.home / "detached")], {})
+        return self.run_file(self.home / "detached")
+
+    def run_file(self, file: Path) -> subprocess.CompletedProcess[str]:
+        """Runs a script that a step has left."""
+        return self._run(["/bin/bash", str(file)], {})
 
     def _outcome(self, command: list[str], parameters: dict[str, str]) -> Outcome:
         done = self._run(command, {"NONCE": "n-1", "BUILD_ID": "b-1", **parameters})

@@ -41,6 +41,7 @@ IMAGE: dict[str, Any] = {
     "driverVersion": "580.173.02",
     "containerToolkitVersion": "1.20.0",
     "dockerVersion": "29.7.2",
+    "scratch": True,
     "builderVmSize": "Standard_D4s_v5",
     "builderVmSizes": ["Standard_D4s_v5"],
     "zones": ["1"],

@@ -30,6 +30,7 @@ RESULTS = {
 IMAGES = {
     "plain": {},
     "gpu": {"gpu": True},
+    "scratch": {"scratch": True},
     "its own kernel": {"gpu": True, "os": "almalinux"},
     "registry": {
         "gpu": True,

@@ -39,6 +39,7 @@ _GRANTED: Mapping[str, int] = {
     "standardDplsv6Family": 32,
     "standardDpsv6Family": 64,
     "standardEpsv6Family": 32,
+    "StandardDdsv6Family": 100,
 }
 
 _REFUSED = (

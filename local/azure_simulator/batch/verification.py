@@ -147,7 +147,9 @@ def _checks(host: Host, environment: Mapping[str, str]) -> Iterable[Check]:
 
 def _system(host: Host) -> Check:
     if not host.contents["user"]:
-        return Check(id="system")
+        scratch_mib = host.size.nvme_disks * host.size.nvme_disk_gib * 1024
+        is_mounted = host.contents.get("scratch") and scratch_mib
+        return Check(id="system", data={"scratchMib": scratch_mib} if is_mounted else {})
     return Check(id="system", code="NOT_SEALED", message="the image still has its builder's user")
 
 

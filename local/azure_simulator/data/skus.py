@@ -29,6 +29,9 @@ class Size:
     """US dollars, Linux, pay as you go."""
     gpus: int = 0
     temp_disk_gb: int = 0
+    nvme_disks: int = 0
+    """Local ones, which Azure hands over raw."""
+    nvme_disk_gib: int = 0
     generations: str = "V1,V2"
     architecture: str = "x64"
     disk_controllers: str = "SCSI"
@@ -59,6 +62,9 @@ class Size:
             "AcceleratedNetworkingEnabled": "True",
             "MaxNetworkInterfaces": "2",
         }
+        if self.nvme_disks:
+            found["NvmeDiskSizeInMiB"] = str(self.nvme_disks * self.nvme_disk_gib * 1024)
+            found["NvmeSizePerDiskInMiB"] = str(self.nvme_disk_gib * 1024)
         if self.gpus:
             found["GPUs"] = str(self.gpus)
         if not self.is_trusted_launch_capable:
@@ -102,6 +108,11 @@ def _special() -> list[Size]:
             price_per_hour=0.202, generations="V2", disk_controllers="NVMe",
         ),
         Size(
+            name="Standard_D4ds_v6", family="StandardDdsv6Family", cores=4, memory_gb=16,
+            price_per_hour=0.248, generations="V2", disk_controllers="NVMe", nvme_disks=1,
+            nvme_disk_gib=220,
+        ),
+        Size(
             name="Standard_D4ps_v5", family="standardDPSv5Family", cores=4, memory_gb=16,
             price_per_hour=0.154, generations="V2", architecture="Arm64",
         ),
@@ -143,7 +154,7 @@ def _gpu() -> list[Size]:
         Size(
             name=f"Standard_NC{24 * gpus}ads_A100_v4", family="standardNCADSA100v4Family",
             cores=24 * gpus, memory_gb=220 * gpus, gpus=gpus, price_per_hour=3.673 * gpus,
-            temp_disk_gb=64 * gpus, regions=_A100,
+            temp_disk_gb=64 * gpus, nvme_disks=gpus, nvme_disk_gib=894, regions=_A100,
         )
         for gpus in (1, 2, 4)
     ]  # fmt: skip
@@ -151,7 +162,7 @@ def _gpu() -> list[Size]:
         Size(
             name=name, family="StandardNCadsH100v5Family", cores=40 * gpus, memory_gb=320 * gpus,
             gpus=gpus, price_per_hour=6.98 * gpus, generations="V2", temp_disk_gb=3576 * gpus,
-            regions=_H100,
+            nvme_disks=gpus, nvme_disk_gib=3576, regions=_H100,
         )
         for name, gpus in (("Standard_NC40ads_H100_v5", 1), ("Standard_NC80adis_H100_v5", 2))
     ]  # fmt: skip
@@ -159,7 +170,8 @@ def _gpu() -> list[Size]:
         Size(
             name="Standard_ND96isr_H100_v5", family="standardNDSH100v5Family", cores=96, gpus=8,
             memory_gb=1900, price_per_hour=98.32, generations="V2", temp_disk_gb=1000,
-            is_trusted_launch_capable=False, regions=_ND, restricted_regions=("swedencentral",),
+            nvme_disks=8, nvme_disk_gib=3576, is_trusted_launch_capable=False, regions=_ND,
+            restricted_regions=("swedencentral",),
         ),
         Size(
             name="Standard_ND96asr_v4", family="standardNDASv4_A100Family", cores=96, gpus=8,

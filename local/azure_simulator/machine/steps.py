@@ -68,6 +68,7 @@ DURATIONS = {
     "script.driver": durations.Duration(
         typical=230, source="driver built by DKMS: 117 s on two cores"
     ),
+    "script.scratch": durations.Duration(typical=8, source="estimate: two packages, or none"),
     "script.preload": durations.Duration(typical=10, source=_ESTIMATE + ", beside the images"),
     "script.preloadImage": durations.Duration(typical=25, source=_ESTIMATE + ", per image"),
     "script.own": durations.Duration(typical=40, source="estimate: a script of the owner's"),
@@ -208,6 +209,11 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         changes |= {"kernel": older, "kernelPending": False}
         kernel = older
     return Done(reboot_required=True, data=data, changes={**changes, "driverKernel": kernel})
+
+
+def scratch(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    is_asked = run.environment.get("SCRATCH") == "true"
+    return Done(changes={"scratch": "/scratch"} if is_asked else {})
 
 
 def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None:
@@ -360,6 +366,7 @@ PARTS: dict[str, Part] = {
     "prepare": prepare,
     "docker": docker,
     "driver": driver,
+    "scratch": scratch,
     "preload": preload,
     "own": own,
     "check": check,
@@ -369,6 +376,7 @@ _OF_FUNCTION = {
     "prepare": "prepare",
     "install_docker": "docker",
     "install_driver": "driver",
+    "install_scratch": "scratch",
     "preload_images": "preload",
     "own_step": "own",
     "check_image": "check",
@@ -379,6 +387,7 @@ REQUIRED = {
     "prepare": ["BUILDER_USER"],
     "docker": [],
     "driver": ["DRIVER_KIND"],
+    "scratch": [],
     "preload": ["IMAGES"],
     "own": ["OWN_NAME", "OWN_SHA256", "OWN_SECONDS", "OWN_EXIT_CODES"],
     "check": [],
