@@ -61,6 +61,10 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     )
     unsuitable += _controller_problems(services, plan, wanted, sizes, poll)
     unsuitable += _architecture_problems(services, plan, image, sizes, poll)
+    has_dcgm = image.dcgm_version is not None if image.build_id else None
+    unsuitable += drivers.diagnosis_problems(
+        plan.pools, counted, has_dcgm=has_dcgm, driver=image.driver_kind
+    )
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)

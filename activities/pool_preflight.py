@@ -68,6 +68,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if image := plan.image:
         unsuitable = drivers.pool_problems(plan.pools, counted, gpu=image.gpu, driver=image.driver)
         problems += image_choice.advised(unsuitable, services.records.images(), plan.pools, counted)
+        problems += drivers.diagnosis_problems(
+            plan.pools, counted, has_dcgm=image.dcgm, driver=image.driver
+        )
     endpoint = None
     if is_there and closed is None and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")

@@ -22,6 +22,9 @@ readonly CUDA_APT_FINGERPRINT=EB693B3035CD5710E231E123A4B469963BF863CC
 readonly CUDA_RPM_KEY=D42D0685.pub
 readonly CUDA_RPM_FINGERPRINT=610C7B14E068A878070DA4E99CD0A493D42D0685
 
+# DCGM; Azure's own images for Ubuntu 22.04 and 24.04 have had this release (https://github.com/Azure/azhpc-images, versions.json).
+readonly CATALOGUE_DCGM_VERSION=4.5.2
+
 # DKMS, which builds the driver's modules, comes from EPEL on el: https://docs.fedoraproject.org/epel/
 readonly EPEL_URL=https://dl.fedoraproject.org/pub/epel
 readonly EPEL_FINGERPRINTS=([8]=94E279EB8D8F25B21810ADF121EA45AB2F86D6A1 [9]=FF8AD1344597106ECE813B918A3872BF3228467C)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/retry.sh helpers/packages.sh helpers/repositories.sh
-# needs: helpers/module_builds.sh helpers/microsoft_downloads.sh
+# needs: helpers/cuda_repository.sh helpers/module_builds.sh helpers/microsoft_downloads.sh
 # Where drivers come from: NVIDIA's package repository, or the file that Microsoft redistributes (GRID).
 
 install_datacenter_driver() { # VERSION
@@ -8,15 +8,13 @@ install_datacenter_driver() { # VERSION
   mapfile -t packages < <(driver_packages "$1")
   if [[ $OS_FAMILY == el ]]; then
     add_epel
-    add_dnf_repository cuda "$CUDA_URL/rhel$OS_VERSION/x86_64/$CUDA_RPM_KEY" "$CUDA_RPM_FINGERPRINT" \
-      "$CUDA_URL/rhel$OS_VERSION/x86_64" PACKAGES 1
+    add_cuda_repository
     attempt "$EXIT_PACKAGE_MANAGER" 'dnf module reset nvidia-driver' 3 5 dnf_run module reset nvidia-driver
     attempt "$EXIT_PACKAGE_MANAGER" "dnf module enable $(driver_stream "$1")" 3 5 dnf_run module enable "$(driver_stream "$1")"
     install_packages --enablerepo=batch-prep-epel "kernel-devel-$(uname -r)" "${packages[@]/%/-$1}"
     hold_packages '*nvidia*' 'cuda-drivers*'
   else
-    add_apt_repository cuda "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/$CUDA_APT_KEY" "$CUDA_APT_FINGERPRINT" \
-      "$CUDA_URL/ubuntu${OS_VERSION/./}/x86_64/ /"
+    add_cuda_repository
     install_packages "nvidia-driver-pinning-$1" # from here on every NVIDIA package comes in this version
     install_module_packages "linux-headers-$(kernel_that_boots)" "${packages[@]}"
     hold_packages 'nvidia-*' 'libnvidia-*' 'cuda-drivers*' 'linux-headers-*'

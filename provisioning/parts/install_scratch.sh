@@ -17,6 +17,7 @@ install_scratch() {
   locked install_missing lvm2 xfsprogs
   write_scratch_script
   write_scratch_unit
+  add_data scratch '"/scratch"'
   systemctl enable "$SCRATCH_UNIT" # not started: an owner's step may still use the builder's disks
 }
 

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # needs: helpers/images.sh helpers/checks.sh helpers/container_checks.sh helpers/gpu_checks.sh
+# needs: helpers/dcgm_checks.sh
 # A pool node, before it takes tasks: the start task. At the end it runs the start task of the pool's owner.
 
 readonly DOCUMENT_NAME=batch-prep-verify.json
 
 verify_node_parameters() {
   optional_parameter EXPECT_GPU '^(none|auto|[0-9]{1,2})$' 'none, auto or a number'
+  optional_parameter EXPECT_DCGM '^1$' 1
   optional_parameter VERIFY_IMAGE "$IMAGE_REFERENCE" 'an image reference'
   optional_parameter USER_START_TASK_AS '^[a-z_][a-z0-9_-]{0,19}$' 'the name of a user'
   read_image_list EXPECT_IMAGES
@@ -17,6 +19,7 @@ verify_node() {
   run_check kernel check_kernel
   run_check docker check_docker
   run_check gpu check_gpu
+  [[ -z ${EXPECT_DCGM:-} ]] || run_check dcgm check_dcgm
   run_check images check_images
   run_check container check_container
   add_check_data

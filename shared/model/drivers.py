@@ -13,6 +13,8 @@ from shared.model.plans import ImagePlan, PoolPlan
 
 # https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup (GRID drivers)
 _GRID_SYSTEMS = {"ubuntu", "rhel"}
+# https://docs.nvidia.com/datacenter/dcgm/latest/installation.html (supported platforms)
+_NO_VGPU = "DCGM examines whole GPUs only, not the partitions that the GRID driver is for"
 
 
 def pool_problems(
@@ -38,6 +40,34 @@ def pool_problems(
     return problems
 
 
+def diagnosis_problems(
+    pools: Sequence[PoolPlan],
+    counted: dict[str, int],
+    *,
+    has_dcgm: bool | None,
+    driver: DriverKind | None,
+) -> list[Problem]:
+    """Which pools ask for DCGM's diagnosis and cannot have it; None: what the image has is not
+    known, and its nodes will say it.
+    """
+    problems = []
+    for index, pool in enumerate(pools):
+        if not pool.pool.dcgm:
+            continue
+        without = [size for size in pool.sizes if catalogue.gpus_in(size, counted) == 0]
+        if without:
+            why = f"{without[0]} has no GPU"
+        elif driver is DriverKind.GRID:
+            why = _NO_VGPU
+        elif has_dcgm is False:
+            why = "the image has no DCGM: it needs image.dcgm"
+        else:
+            continue
+        field = f"pools[{index}].dcgm"
+        problems.append(Problem(field=field, code="DcgmUnsuitable", message=why))
+    return problems
+
+
 def image_problems(image: ImagePlan) -> list[Problem]:
     """Why the image's driver cannot be installed: on its system, with its security type, in the
     version of the request.
@@ -47,6 +77,8 @@ def image_problems(image: ImagePlan) -> list[Problem]:
     if image.driver is not DriverKind.GRID:
         return []
     problems = []
+    if image.dcgm:
+        problems.append(Problem(field="image.dcgm", code="DcgmUnsuitable", message=_NO_VGPU))
     if image.system.name not in _GRID_SYSTEMS:
         message = f"Microsoft's GRID driver is for Ubuntu and RHEL, not for {image.system.name}"
         problems.append(Problem(field="image.os", code="DriverUnsuitable", message=message))

@@ -189,6 +189,9 @@ class Image(Request):
     scratch: bool = added(
         False, description="Whether nodes have their local NVMe disks at /scratch, as one."
     )
+    dcgm: bool = added(
+        False, description="Whether it has DCGM, with which pools examine their GPUs."
+    )
     builder_vm_size: fields.VmSize | None = Field(
         default=None, description="The size of the VM that it is built on."
     )

@@ -112,6 +112,7 @@ def _software_problems(image: Image) -> list[Problem]:
     wanted = {
         "driverVersion": image.driver_version,
         "containerToolkitVersion": image.container_toolkit_version,
+        "dcgm": image.dcgm,
     }
     message = "an image without a GPU has no such software: set gpu, or leave this out"
     named = [name for name, version in wanted.items() if version]

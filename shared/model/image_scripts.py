@@ -44,12 +44,17 @@ def driver(plan: ImagePlan) -> ScriptPlan:
 
 def has_features(plan: ImagePlan) -> bool:
     """Whether the image has something that most images do not have."""
-    return plan.scratch
+    return plan.scratch or plan.dcgm
 
 
 def features(plan: ImagePlan) -> ScriptPlan:
     """Install what few images ask for, in a script of its own: that of `install` has no room."""
-    return _script(plan, "features", _given(SCRATCH="true" if plan.scratch else None))
+    parameters = _given(SCRATCH="true" if plan.scratch else None)
+    if plan.dcgm:
+        known = _driver_parameters(plan)
+        parameters |= {"DCGM": "true", "DRIVER_KIND": known["DRIVER_KIND"]}
+        parameters |= _given(DRIVER_VERSION=known.get("DRIVER_VERSION"))
+    return _script(plan, "features", parameters)
 
 
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:

@@ -41,6 +41,7 @@ class ImageRecord(Wire):
     toolkit_version: str | None = None
     driver_version: str | None = None
     driver_kind: DriverKind | None = None  # None: none, or recorded by a version before 0.2.0
+    dcgm_version: str | None = None
     kernel: str | None = None
     pending: list[str] = []  # checks that the builder could not make: each pool makes them
     bill_of_materials: str | None = None  # name of the document in the app's storage

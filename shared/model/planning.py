@@ -125,6 +125,7 @@ def _software(image: Image) -> Json:
         "container_toolkit_version": image.container_toolkit_version,
         "docker_version": image.docker_version,
         "scratch": image.scratch,
+        "dcgm": image.dcgm,
     }
 
 
@@ -273,7 +274,7 @@ def _plan_pool(
 ) -> PoolPlan:
     default = settings.default_gpu_vm_size if request.image.gpu else settings.default_vm_size
     sizes = _sizes(pool) or [default]
-    if pool.checks:  # they are part of the verification
+    if pool.checks or pool.dcgm:  # they are part of the verification
         pool = replace(pool, verify=True)
     return PoolPlan(
         build_id=build,

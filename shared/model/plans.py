@@ -63,6 +63,7 @@ class ImagePlan(Wire):
     container_toolkit_version: str | None = None
     docker_version: str | None = None
     scratch: bool = added(False)
+    dcgm: bool = added(False)
     size: str  # of the builder VM
     other_sizes: list[str] = []  # tried in turn when Azure has no capacity
     zone: str | None = None

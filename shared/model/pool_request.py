@@ -76,6 +76,9 @@ class Pool(Request):
     verify: bool = Field(
         default=False, description="Whether a job proves that containers run on each node."
     )
+    dcgm: bool = added(
+        False, description="Whether each node examines its GPUs with DCGM before it takes tasks."
+    )
     if_exists: IfExists = Field(
         default=IfExists.UPDATE, strict=False, description="What to do with a pool of that id."
     )

@@ -58,6 +58,7 @@ _OF_BUILDERS = (
     "container_toolkit_version",
     "docker_version",
     "scratch",
+    "dcgm",
     "builder_vm_size",
     "builder_vm_sizes",
     "zones",

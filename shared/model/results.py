@@ -100,6 +100,7 @@ class ScriptResult(Marks):
     docker_version: str | None = None
     toolkit_version: str | None = None
     driver_version: str | None = None
+    dcgm_version: str | None = None
     kernel: str | None = None
     images: list[PreloadedImage] = []
     pending: list[str] = []  # checks that the builder's size does not allow

@@ -1,8 +1,8 @@
 """The verification of a pool: results on every node, and one verdict for each check. Pure.
 
 A verification has five checks: `system`, `docker`, `gpu` and `images` in the start task of each
-node, `container` there (without pulling) and in a job of container tasks (with the GPU). The
-owner's own checks come after them, `check-1` and on.
+node, `container` there (without pulling) and in a job of container tasks (with the GPU). Where the
+pool asks for it, `dcgm` comes after them, and then the owner's own checks, `check-1` and on.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _PARTS = {
     "images": {"images"},
     "container": {"container"},
 }
+_DCGM = "dcgm"  # made in the start task where the pool asks for it
 _WORST_FIRST = ["fail", "warn", "pass", "skip"]
 PREEMPTED = "PREEMPTED"  # the code of a check that Azure took the node from
 RESULTS_MAX = 400  # of one record: a row has room for about 1,500 of them
@@ -73,11 +74,15 @@ def compared(
 
 
 def verdicts(results: Sequence[CheckResult], own_checks: int = 0) -> list[Proof]:
-    """Five verdicts, and one for each of the owner's checks. A check not made has failed."""
+    """Five verdicts, that of DCGM where it was asked, and one for each of the owner's checks. A
+    check not made has failed.
+    """
     found = [
         _verdict(check, [r for r in results if _kind(r.id) in parts])
         for check, parts in _PARTS.items()
     ]
+    if diagnosed := [r for r in results if r.id == _DCGM]:
+        found.append(_verdict(_DCGM, diagnosed))
     own = [f"check-{number}" for number in range(1, own_checks + 1)]
     return found + [_verdict(name, [r for r in results if r.id == name]) for name in own]
 

@@ -71,6 +71,7 @@ REQUEST: dict[str, Any] = {
             },
             "userAccounts": [{"name": "worker", "elevationLevel": "admin"}],
             "applicationPackages": [{"id": "tool", "version": "1.0"}, {"id": "other"}],
+            "dcgm": True,
             "displayName": "Development",
             "metadata": [{"name": "team", "value": "a"}],
             "tags": {"cost": "a"},

@@ -31,6 +31,19 @@ def line(file: str, text: str, instead: str, test: str) -> Line:
 
 LINES = [
     line(
+        "parts/install_dcgm.sh",
+        '"${@/%/=1:$version-1}"',
+        '"$@"',
+        "test_step_dcgm.py::test_its_packages_are_pinned_and_fit_the_driver"
+        "[ubuntu-24.04-parameters0-majors0]",
+    ),
+    line(
+        "helpers/dcgm_checks.sh",
+        "|| $rc -ne 0 ]]",
+        "]]",
+        "test_step_dcgm.py::test_an_error_code_without_a_failed_test_is_a_failure",
+    ),
+    line(
         "helpers/scratch.sh",
         """'Microsoft NVMe Direct Disk' | 'Microsoft NVMe Direct Disk v2')""",
         "*)",

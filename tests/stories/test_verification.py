@@ -18,6 +18,70 @@ def a_gpu_request(*pools: dict, **image: object) -> dict:
     return a_request(image=made, pools=list(pools))
 
 
+def proofs_of(world: World, pool: str) -> dict:
+    return {proof["check"]: proof for proof in world.pool("mybatch12345", pool)["proofs"]}
+
+
+def test_dcgm_examines_the_gpus_of_a_pool_that_asks(world: World) -> None:
+    """On each node, before it takes tasks; a pool that does not ask is not held up."""
+    asks = a_pool("dev", vmSize=GPU_SIZE, nodes=2, dcgm=True)
+    plain = a_pool("plain", vmSize=GPU_SIZE, verify=True)
+
+    build = world.build(a_gpu_request(asks, plain, dcgm=True))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert list(proofs_of(world, "dev")) == [*FIVE, "dcgm"]
+    assert proofs_of(world, "dev")["dcgm"]["nodes"] == 2
+    assert list(proofs_of(world, "plain")) == FIVE
+    assert world.pool("mybatch12345", "dev")["verified"] is True
+    image = build["image"]
+    assert image["dcgmVersion"]
+
+
+def test_the_failed_test_of_dcgm_is_named(world: World) -> None:
+    """In the pool's error and in its record."""
+    world.change_facts({"failingGpuTest": "memory"})
+    pool = a_pool("dev", vmSize=GPU_SIZE, dcgm=True)
+
+    build = world.build(a_gpu_request(pool, dcgm=True))
+
+    record = world.pool("mybatch12345", "dev")
+    assert build["state"] == "failed"
+    assert record["state"] == "failed"
+    assert "memory on GPU 0" in str(record["error"])
+    proof = proofs_of(world, "dev")["dcgm"]
+    assert (proof["code"], proof["evidence"]["failedTest"]) == ("DCGM_FAILED", "memory")
+
+
+@pytest.mark.parametrize(
+    ("image", "size", "why"),
+    [
+        ({"gpu": True}, GPU_SIZE, "it needs image.dcgm"),
+        ({"gpu": True, "dcgm": True}, "Standard_D2s_v5", "has no GPU"),
+    ],
+)
+def test_a_diagnosis_that_cannot_be_made_is_a_blocker(
+    world: World, image: dict, size: str, why: str
+) -> None:
+    """The nodes would fail after the image is paid for."""
+    build = world.build(
+        a_request(image=an_image(**image), pools=[a_pool("dev", vmSize=size, dcgm=True)])
+    )
+
+    assert build["state"] == "failed"
+    assert why in str(build["error"])
+    assert "pools[0].dcgm" in str(build["error"])
+
+
+def test_an_image_without_dcgm_gives_no_diagnosis(world: World) -> None:
+    """Its record says so."""
+    world.build(image_only(gpu=True))
+
+    build = world.build(pools_only("r2", a_pool("dev", vmSize=GPU_SIZE, dcgm=True)))
+
+    assert "it needs image.dcgm" in str(build["error"])
+
+
 def own_check(code: int) -> dict:
     return {"image": BUSYBOX, "command": "/bin/sh -c 'exit 3'", "exitCode": code}
 

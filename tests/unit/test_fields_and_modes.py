@@ -42,6 +42,7 @@ IMAGE: dict[str, Any] = {
     "containerToolkitVersion": "1.20.0",
     "dockerVersion": "29.7.2",
     "scratch": True,
+    "dcgm": True,
     "builderVmSize": "Standard_D4s_v5",
     "builderVmSizes": ["Standard_D4s_v5"],
     "zones": ["1"],
@@ -78,6 +79,7 @@ POOL: dict[str, Any] = {
     "taskSlotsPerNode": 2,
     "image": "2.0.0",
     "verify": True,
+    "dcgm": True,
     "ifExists": "replace",
     "subnetId": SUBNET,
     "startTask": {"commandLine": "/bin/true"},
@@ -120,7 +122,7 @@ POOL: dict[str, Any] = {
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 TRUSTED = {"secureBoot", "vTpm"}
-WITH_GPU = {"driverVersion", "containerToolkitVersion"}  # which say nothing without one
+WITH_GPU = {"driverVersion", "containerToolkitVersion", "dcgm"}  # which say nothing without one
 
 
 def _request(mode: str) -> dict[str, Any]:

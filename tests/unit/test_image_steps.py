@@ -30,7 +30,7 @@ RESULTS = {
 IMAGES = {
     "plain": {},
     "gpu": {"gpu": True},
-    "scratch": {"scratch": True},
+    "features": {"scratch": True, "gpu": True, "dcgm": True},
     "its own kernel": {"gpu": True, "os": "almalinux"},
     "registry": {
         "gpu": True,

@@ -35,6 +35,7 @@ IDENTITY = (
 
 # Every field of a request that is a property of the pool, by an example that is not its default.
 PROPERTIES: dict[str, Json] = {
+    "dcgm": {"dcgm": True},
     "vm_size": {"vmSize": "Standard_D4s_v5"},
     "vm_sizes": {"vmSizes": ["Standard_D8s_v5", "Standard_D4s_v5"]},
     "nodes": {"nodes": 3},

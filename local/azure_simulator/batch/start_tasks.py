@@ -27,7 +27,7 @@ def run(azure: context.Azure, pool: store.Resource, node: store.Resource) -> Non
     command, environment = node.document["startTask"]["commandLine"], environment_of(node)
     is_verification = _is_verification(command, environment)
     fault = azure.faults.on_script([STEP if is_verification else ""], node)
-    can_run = is_verification and host_of(pool, node).is_elevated and fault is None
+    can_run = is_verification and host_of(azure, pool, node).is_elevated and fault is None
     if can_run and executing.has_machine(azure, pool, node):
         _go_on(azure, node, azure.machine.run(_script_run(azure, pool, node)))
     else:
@@ -102,7 +102,7 @@ def environment_of(node: store.Resource) -> dict[str, str]:
     }
 
 
-def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
+def host_of(azure: context.Azure, pool: store.Resource, node: store.Resource) -> verification.Host:
     """The node as the verification sees it."""
     size = skus.find(pool.properties["vmSize"])
     assert size is not None  # checked when the pool was made
@@ -113,6 +113,7 @@ def host_of(pool: store.Resource, node: store.Resource) -> verification.Host:
         size=size,
         is_elevated=str(level).lower() == "admin",
         has_secure_boot=images.has_secure_boot(pool.properties),
+        failing_gpu_test=str(azure.setting("failingGpuTest", "")),
         users=frozenset(a["name"] for a in pool.properties.get("userAccounts") or []),
     )
 
@@ -126,7 +127,7 @@ def _imitate(
     is_verification: bool,
 ) -> interface.Outcome:
     command, environment = node.document["startTask"]["commandLine"], environment_of(node)
-    host = host_of(pool, node)
+    host = host_of(azure, pool, node)
     seconds = azure.duration("nodes.startTask", node)
     if is_verification:
         ran = verification.judge(host, environment, iso8601.timestamp(azure.now))
@@ -179,7 +180,7 @@ def _script_run(
         script=f"#!/bin/bash\n# batch-prep step: {STEP}\nexec {shlex.join(words)}\n",
         environment=environment,
         vm=node.state["contents"],
-        imagined=verification.findings(host_of(pool, node), environment, now),
+        imagined=verification.findings(host_of(azure, pool, node), environment, now),
     )
 
 

@@ -180,7 +180,7 @@ def _imitated(azure: context.Azure, task: store.Resource) -> commands.Ran:
         exit_code = int(fault.get("exitCode", 1))
         return commands.Ran(exit_code=exit_code, stdout=fault.get("stdout", ""))
     node = _node_of(azure, task)
-    host = start_tasks.host_of(nodes.pool_of(azure, node), node)
+    host = start_tasks.host_of(azure, nodes.pool_of(azure, node), node)
     gpus = host.gpus()
     settings = task.document.get("containerSettings")
     if settings and not containers.runs_nvidia_tools(settings["imageName"]):

@@ -47,6 +47,8 @@ class Host:
     is_elevated: bool
     """Whether the start task's user may reach the Docker socket."""
     has_secure_boot: bool
+    failing_gpu_test: str = ""
+    """The test of DCGM that fails on each node with this size."""
     users: frozenset[str] = frozenset()
     """The user accounts of the pool."""
 
@@ -141,6 +143,8 @@ def _checks(host: Host, environment: Mapping[str, str]) -> Iterable[Check]:
     yield _kernel(host)
     yield _docker(host)
     yield _gpu(host, environment.get("EXPECT_GPU", "none"))
+    if environment.get("EXPECT_DCGM"):
+        yield _dcgm(host)
     yield _images(host, images)
     yield _container(host, environment.get("VERIFY_IMAGE", ""))
 
@@ -203,6 +207,20 @@ def _driver_problem(host: Host) -> str:
     if host.size.family.lower() in _GRID_FAMILIES and not is_grid:
         return "GPU_UNSUPPORTED"
     return ""
+
+
+def _dcgm(host: Host) -> Check:
+    """`dcgmi diag --run 1`, which sees what the driver shows."""
+    if not host.contents.get("dcgm"):
+        return Check(id="dcgm", code="DCGM_MISSING", message="dcgmi: command not found")
+    if host.size.gpus == 0 or _driver_problem(host):
+        return Check(id="dcgm", code="DCGM_NO_GPU", message="no GPU answers")
+    if test := host.failing_gpu_test:
+        data = {"level": 1, "failedTest": test}
+        return Check(
+            id="dcgm", code="DCGM_FAILED", message=f"{test} on GPU 0 - injected", data=data
+        )
+    return Check(id="dcgm", data={"level": 1, "passed": host.size.gpus})
 
 
 def _images(host: Host, expected: list[str]) -> Check:

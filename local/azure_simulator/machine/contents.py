@@ -17,6 +17,7 @@ from an image judges it by these fields:
 | source | `publisher:offer:sku:version` of the marketplace image at the root |
 | hasGpu | whether the size it runs on has a GPU |
 | diskGb | size of the OS disk |
+| dcgm | version (absent when not installed) |
 | scratch | where its local NVMe disks are mounted at each boot (absent without) |
 | volumes | GiB of each logical volume by its mount point; none: the root is the whole disk |
 | driverKernel | the kernel the driver was built for (absent without a build) |

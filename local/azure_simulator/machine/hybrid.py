@@ -4,7 +4,7 @@ What stays scripted is named in the result line's `"scripted"`, a list of these 
 
 | part | what it is |
 |---|---|
-| install_container_toolkit, install_driver | NVIDIA's software |
+| install_container_toolkit, install_driver, install_dcgm | NVIDIA's software |
 | kernel | the kernel packages of another system than Debian, and the kernel that runs |
 | gpu | whatever needs a GPU, its driver or NVIDIA's runtime |
 
@@ -20,16 +20,19 @@ from local.azure_simulator import model
 from local.azure_simulator.machine import interface, scripts, steps
 
 KERNEL, GPU = "kernel", "gpu"
-_NVIDIAS = frozenset({"install_container_toolkit", "install_driver"})
+_NVIDIAS = frozenset({"install_container_toolkit", "install_driver", "install_dcgm"})
 _CHECKING = frozenset({"check_image", "verify"})
 _ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
 _NO_GPU = frozenset({"", "none", "0"})
+_DCGM = "dcgm"
+"""A check that the machine is not asked for; whatever needs a GPU stays scripted."""
 _NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
 _FROM_SCRIPTED = {
     KERNEL: ("kernel",),
     GPU: ("driverVersion", "pending"),
     "install_container_toolkit": ("toolkitVersion",),
     "install_driver": ("driverVersion", "driverKind"),
+    "install_dcgm": ("dcgmVersion",),
 }
 """Which of a step's data a scripted part gives."""
 
@@ -63,6 +66,7 @@ def share_of(run: interface.ScriptRun) -> Share | None:
     if functions & _CHECKING and environment.get("EXPECT_GPU", "") not in _NO_GPU:
         scripted.append(GPU)
         environment["EXPECT_GPU"] = "none"
+        environment.pop("EXPECT_DCGM", None)
     return Share(script=script, environment=environment, scripted=tuple(scripted))
 
 
@@ -114,9 +118,10 @@ def _judge_again(merged: model.JsonObject, parts: tuple[str, ...], done: steps.D
     scripted = {
         check["id"]: {**check, "scripted": True}
         for check in done.data["checks"]
-        if check["id"] in parts or check["code"] == _NEEDS_NVIDIA
+        if check["id"] in {*parts, _DCGM} or check["code"] == _NEEDS_NVIDIA
     }
     checks = [scripted.get(item["id"], item) for item in checks]
+    checks += [scripted[_DCGM]] if _DCGM in scripted else []
     failed = [item["code"] for item in checks if item["status"] == "fail"]
     message = f"failed checks: {' '.join(failed)}" if failed else ""
     merged["data"] = {**merged["data"], "checks": checks}
@@ -135,6 +140,8 @@ def _changes(
         found["kernel"] = data["kernel"]
     if "dockerVersion" in data:
         found |= {"docker": data["dockerVersion"], "toolkit": data.get("toolkitVersion", "")}
+    if "scratch" in data:
+        found["scratch"] = data["scratch"]
     if "images" in data:
         names = {item["name"] for item in data["images"]}
         kept = [item for item in vm["images"] if item["name"] not in names]

@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import interface, scripts, steps
+from local.azure_simulator.machine import interface, scripts, step_durations, steps
 
 ROLE_SECONDS = 300.0
 """How long a step tries a registry that does not let it in: a fresh role needs minutes to work."""
@@ -40,7 +40,7 @@ class ScriptedMachine:
     """See `interface.Machine`. Everything is computed when a run starts."""
 
     def __init__(self, times: durations.Durations) -> None:
-        times.add(steps.DURATIONS)
+        times.add(step_durations.DURATIONS)
         self._times = times
 
     def stand_in(self, vm: model.JsonObject) -> str:
@@ -154,8 +154,8 @@ class ScriptedMachine:
 
     def _seconds(self, run: interface.ScriptRun, part: str, done: steps.Done) -> float:
         """What is there already is only looked at."""
-        if part in steps.KEPT_SECONDS and not done.changed:
-            return steps.KEPT_SECONDS[part]
+        if part in step_durations.KEPT_SECONDS and not done.changed:
+            return step_durations.KEPT_SECONDS[part]
         seconds = self._times.sample(f"script.{part}", run.id, 1)
         here = {item["name"] for item in run.vm["images"]}
         for number, name in enumerate(steps.wanted_images(run) if part == "preload" else []):

@@ -24,6 +24,7 @@ DOWNLOAD, SECRET = 24, 62
 
 DOCKER_VERSION = "29.7.2"
 TOOLKIT_VERSION = "1.20.0"
+DCGM_VERSION = "4.5.2"
 DRIVER_VERSIONS = {
     "datacenter-open": "580.173.02",
     "datacenter-proprietary": "580.173.02",
@@ -60,28 +61,6 @@ class Done:
     document: model.JsonObject | None = None
     """A bill of materials, printed on the line before the result."""
 
-
-_ESTIMATE = "estimate, within the total of 20 to 25 minutes for an image"
-DURATIONS = {
-    "script.prepare": durations.Duration(typical=60, source=_ESTIMATE),
-    "script.docker": durations.Duration(typical=50, source=_ESTIMATE),
-    "script.driver": durations.Duration(
-        typical=230, source="driver built by DKMS: 117 s on two cores"
-    ),
-    "script.scratch": durations.Duration(typical=8, source="estimate: two packages, or none"),
-    "script.preload": durations.Duration(typical=10, source=_ESTIMATE + ", beside the images"),
-    "script.preloadImage": durations.Duration(typical=25, source=_ESTIMATE + ", per image"),
-    "script.own": durations.Duration(typical=40, source="estimate: a script of the owner's"),
-    "script.check": durations.Duration(typical=15, source=_ESTIMATE),
-    "script.seal": durations.Duration(typical=3, source=_ESTIMATE),
-    "script.sealing": durations.Duration(
-        typical=12, source="sealing took 8 and 13 s in real machines"
-    ),
-    "script.other": durations.Duration(
-        typical=100, source="recorded exchange with the service, with the overhead"
-    ),
-}
-"""What scripts take on a machine where nothing is really executed."""
 
 Part = Callable[[interface.ScriptRun, durations.Durations], Done | None]
 
@@ -211,9 +190,16 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     return Done(reboot_required=True, data=data, changes={**changes, "driverKernel": kernel})
 
 
+def dcgm(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    if run.environment.get("DCGM") != "true":
+        return Done(changed=False)
+    return Done(data={"dcgmVersion": DCGM_VERSION}, changes={"dcgm": DCGM_VERSION})
+
+
 def scratch(run: interface.ScriptRun, times: durations.Durations) -> Done:
     is_asked = run.environment.get("SCRATCH") == "true"
-    return Done(changes={"scratch": "/scratch"} if is_asked else {})
+    found = {"scratch": "/scratch"} if is_asked else {}
+    return Done(changed=is_asked, data={**found}, changes=found)
 
 
 def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None:
@@ -358,15 +344,12 @@ def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple
     return ("IMAGE_MISSING", f"not here: {' '.join(missing)}") if missing else ("", "")
 
 
-KEPT_SECONDS = {"prepare": 20.0, "docker": 2.0, "driver": 2.0}
-"""Estimates of parts that change nothing, because an earlier build has done it: the first boot and
-the lists of packages are waited for, versions are compared.
-"""
 PARTS: dict[str, Part] = {
     "prepare": prepare,
     "docker": docker,
     "driver": driver,
     "scratch": scratch,
+    "dcgm": dcgm,
     "preload": preload,
     "own": own,
     "check": check,
@@ -377,6 +360,7 @@ _OF_FUNCTION = {
     "install_docker": "docker",
     "install_driver": "driver",
     "install_scratch": "scratch",
+    "install_dcgm": "dcgm",
     "preload_images": "preload",
     "own_step": "own",
     "check_image": "check",
@@ -388,6 +372,7 @@ REQUIRED = {
     "docker": [],
     "driver": ["DRIVER_KIND"],
     "scratch": [],
+    "dcgm": [],
     "preload": ["IMAGES"],
     "own": ["OWN_NAME", "OWN_SHA256", "OWN_SECONDS", "OWN_EXIT_CODES"],
     "check": [],

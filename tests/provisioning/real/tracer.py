@@ -18,6 +18,11 @@ executed: set[str] = set()
 
 NOT_EXECUTED = {
     "code_after_tries": "a fault that outlasts every try takes more than a minute",
+    **dict.fromkeys(
+        ("install_dcgm", "install_dcgm_parameters", "dcgm_packages", "install_dcgm_packages"),
+        "only NVIDIA's repository has DCGM",
+    ),
+    **dict.fromkeys(("check_dcgm", "judge_diagnosis"), "it needs a GPU and DCGM"),
 }
 """Functions that no real test executes, each with the reason."""
 SHARE_MIN = 0.9
