@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.surroundings import Surroundings
+from local.functions_host.local_client import open_client
 from tests.world import World
 from triggers import http, routes
 from triggers.route import Route
@@ -94,9 +96,7 @@ def _answer(world: World, method: str, url: str, body: bytes) -> http.Answer:
         body=body,
     )
     answer = http.answer(route, lambda: world.services, request)
-    if answer.begin is not None:
-        world.start_orchestration(answer.begin)
-    return answer
+    return asyncio.run(http.begun(open_client(world.engine), answer))
 
 
 def _route(method: str, path: str) -> tuple[Route, dict[str, Any]]:

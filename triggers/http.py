@@ -6,6 +6,8 @@ JSON document, also where storage or Durable cannot be reached, or the app has a
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -91,13 +93,15 @@ class Begin:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """Status and document; `begin` is started before the answer is sent. Where that depends on
-    what runs, `begin` is a function of the durable client.
+    what runs, `begin` is a function of the durable client. `note` records, once it has begun, that
+    the request changed something.
     """
 
     document: Wire
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     begin: Begin | Callable[[Any], Awaitable[None]] | None = None
+    note: Callable[[], None] | None = None
 
     @property
     def body(self) -> Json:
@@ -180,8 +184,11 @@ def answer(route: Route, services: Callable[[], Services], request: func.HttpReq
     begun = ready.now()
     with logs.about(build=call.params.get("id")):
         found = handle(route.find_handler(), call)
-    if route.changes and found.status < 300:
-        _note(call, route, found, begun)
+    if not route.changes or found.status >= 300:
+        return found
+    if found.begin is not None:
+        return replace(found, note=functools.partial(_note, call, route, found, begun))
+    _note(call, route, found, begun)
     return found
 
 
@@ -227,6 +234,8 @@ async def begun(client: Any, answer: Answer) -> Answer:
             "Durable Functions or its storage does not answer, so the work has not begun. A build "
             "is on record, and the next sweep starts it; send any other request again later.",
         )
+    if answer.note is not None:
+        await asyncio.to_thread(answer.note)
     return answer
 
 

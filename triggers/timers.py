@@ -107,4 +107,11 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
     services.telemetry.triggered(plan.build_id, "sweep_leftovers", services.now())
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
     await http.begin(client, begin)
+    change = functools.partial(
+        services.records.note_change,
+        *(services.now(), services.new_id(), "POST /api/builds"),
+        caller=str(row.get("RequestedBy") or "") or None,
+        build=plan.build_id,
+    )
+    await asyncio.to_thread(change)
     return True

@@ -15,7 +15,7 @@ from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTable
 from tests import openapi_checks, packed
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import catalogue, intake, routes
+from triggers import catalogue, changes, intake, routes
 from triggers.routes import ROUTES, Route
 
 Json = dict[str, Any]
@@ -161,6 +161,7 @@ def test_a_durable_client_that_is_down_is_a_503(failed: World, route: Route) -> 
     """The work is on record; a build is taken up by the next sweep."""
     world = failed.copy()
     before = {b["buildId"] for b in world.builds()}
+    changed = changes_of(world)
     failing = next(b["buildId"] for b in world.builds() if b["state"] == "failed")
     params = {**PLACES, "id": failing}
     down = Down(ConnectionError("the extension does not answer"))
@@ -168,13 +169,24 @@ def test_a_durable_client_that_is_down_is_a_503(failed: World, route: Route) -> 
     response = send(world, route, body or b"", params=params, client=down)
     assert is_refusal(response, route, 503, "NotBegun")
     assert int(response.headers["Retry-After"]) > 0
+    assert changes_of(world) == changed  # it has not begun
     world.engine.advance(600)
     world.sweep()
     world.engine.run_until_idle()
     new = [b for b in world.builds() if b["buildId"] not in before]
     if route.name == "start_build":
         assert [b["state"] for b in new] == ["succeeded"]
+        (change,) = changes_of(world)[: -len(changed) or None]
+        assert (change["what"], change["buildId"]) == ("POST /api/builds", new[0]["buildId"])
+    else:
+        assert changes_of(world) == changed
     assert "running" not in {b["state"] for b in world.builds()}
+
+
+def changes_of(world: World) -> list[Json]:
+    """What GET /api/changes lists."""
+    found: list[Json] = world.ask(changes.list_changes).body["changes"]
+    return found
 
 
 NO_JSON = {
