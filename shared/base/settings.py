@@ -167,8 +167,9 @@ class Settings(Insights, Callers, AllowLists):
     )
     keep_hours: float = setting(
         "KEEP_HOURS",
-        "For how many hours a failed build keeps the resources with which it can be resumed.",
-        default=4,
+        "For how many hours a failed build keeps the resources with which it can be resumed. "
+        "Docker Hub's limit on pulls holds for six.",
+        default=8,
         ge=0,
         le=168,
         rule="a number from 0 to 168",

@@ -30,7 +30,7 @@ def kept_builder(world: World) -> None:
 def expired_builder(world: World) -> None:
     """The same, and the time to resume it is over."""
     kept_builder(world)
-    world.engine.advance(5 * HOUR)
+    world.engine.advance(9 * HOUR)
 
 
 def needed_group(world: World) -> None:
@@ -66,7 +66,7 @@ def everything(world: World) -> None:
     world.build(pools_only("busy", a_pool("busy", ttlHours=1)))
     world.fault(NO_VERSION)
     world.build(image_only("kept", name="other"))
-    world.engine.advance(5 * HOUR)
+    world.engine.advance(9 * HOUR)
     world.start(pools_only("again", a_pool("busy", nodes=2)))
     world.engine.advance(5)
 

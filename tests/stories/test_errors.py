@@ -188,11 +188,11 @@ def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
     assert vm["state"].lower() == "deallocated"
     assert build["error"]["azureCode"] == "DRIVER_BUILD"
     advice = build["error"]["nextAction"]
-    assert "until 2026-01-01T04:00:00Z" in advice
+    assert "until 2026-01-01T08:00:00Z" in advice
     assert f"az vm start --ids {vm['id']}" in advice
     assert "/var/log/batch-prep" in advice
 
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     world.sweep()
     assert paid_for(world) == []
 
@@ -203,7 +203,7 @@ def test_image_creation_fails(world: World) -> None:
     build = world.build(image_only())
     assert build["resumable"]
     assert "Resume the build" in build["error"]["nextAction"]
-    assert "kept until 2026-01-01T04:00:00Z" in build["error"]["nextAction"]
+    assert "kept until 2026-01-01T08:00:00Z" in build["error"]["nextAction"]
     assert world.resources("virtualMachines")
 
 

@@ -17,7 +17,7 @@ def kept(world: World) -> str:
     world.fault(NO_VERSION)
     build = world.build(image_only())
     assert build["resumable"]
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     return str(build["buildId"])
 
 
@@ -39,7 +39,7 @@ def test_a_builder_that_was_kept_on_request_goes_at_its_expiry(world: World) -> 
     world.fault({"effect": "script", "step": "docker", "exitCode": 23, "message": "mirror"})
     build = world.build(image_only(keepVm=True))
     assert "az vm start" in build["error"]["nextAction"]
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     world.sweep()
 
     shown = world.show(build["buildId"])

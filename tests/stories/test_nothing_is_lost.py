@@ -169,7 +169,7 @@ def test_what_is_kept_goes_when_its_time_is_over(world: World) -> None:
     world.build(image_only())
     assert world.sweep()["deleted"] == []
 
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     before = len(world.ledger())
     swept = world.sweep()
 
@@ -196,11 +196,11 @@ def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
 
     world.engine.run_until_complete(build)
     verdict, until = verdicts(world)["virtualMachines"]
-    assert (verdict, until) == ("keep", "2026-01-01T04:00:00Z")
+    assert (verdict, until) == ("keep", "2026-01-01T08:00:00Z")
     assert {verdict for verdict, _ in verdicts(world).values()} == {"keep"}
     assert "disks" not in verdicts(world)  # a disk goes with its VM
 
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     before = world.resources()
     found = verdicts(world)
     assert {verdict for verdict, _ in found.values()} == {"remove"}

@@ -16,9 +16,9 @@ HOUR = 3600
 @pytest.fixture
 def limited() -> tuple[World, dict[str, Any]]:
     """A build that met the limit, after driver and Docker were installed. Docker Hub's holds for
-    six hours, longer than builders are usually kept.
+    six hours, and builders are kept for longer: https://docs.docker.com/docker-hub/usage/pulls/
     """
-    world = World(own_settings={"KEEP_HOURS": "8"})
+    world = World()
     world.fault(LIMIT)
     return world, world.build(image_only(gpu=True, containerImages=IMAGES))
 

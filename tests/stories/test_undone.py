@@ -84,7 +84,7 @@ def test_a_version_that_failed_does_not_stay_in_a_shared_gallery(built: World) -
     assert build["resumable"]
     assert len(built.resources("galleries")) == len(before) + 2
 
-    built.engine.advance(5 * 3600)
+    built.engine.advance(9 * 3600)
     built.sweep()
     assert built.resources("galleries") == before
     assert built.show(build["buildId"])["leftovers"] == []
@@ -118,7 +118,7 @@ def test_an_empty_definition_goes_when_the_last_build_that_may_use_it_has_failed
     world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
     first = world.build(image_only("r1", name="one"))
     assert first["resumable"], first["error"]
-    world.engine.advance(4 * 3600 - 300)
+    world.engine.advance(8 * 3600 - 300)
     world.fault(broken)
     second = world.start(image_only("r2", name="one"))
     world.engine.advance(500)
@@ -127,7 +127,7 @@ def test_an_empty_definition_goes_when_the_last_build_that_may_use_it_has_failed
     assert definitions(world) == {"other", "one"}
 
     world.engine.run_until_complete(second)
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     world.sweep()
     assert world.show(second)["state"] == "failed"
     assert definitions(world) == {"other"}

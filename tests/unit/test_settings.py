@@ -76,7 +76,7 @@ def test_a_range_is_as_it_is_documented(name: str, first: int, last: int) -> Non
 def test_an_empty_value_is_none() -> None:
     """The sample file and the portal leave what is not needed empty."""
     read = settings.load({**REQUIRED, "KEEP_HOURS": "", "AZURE_CLIENT_ID": ""})
-    assert (read.keep_hours, read.client_id) == (4, None)
+    assert (read.keep_hours, read.client_id) == (8, None)
     assert problems_of(**REQUIRED | {"AzureWebJobsStorage": ""}) == [NO_STORAGE]
 
 

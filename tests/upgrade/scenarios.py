@@ -208,7 +208,7 @@ def _sweep(world: World) -> None:
     build = world.start(dead)
     world.engine.advance(400)
     world.engine.terminate(build, "the host was lost")
-    world.engine.advance(6 * _HOUR)
+    world.engine.advance(9 * _HOUR)
     world.azure.faults.clear()
     world.begin_sweep()
 
