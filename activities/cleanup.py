@@ -22,21 +22,24 @@ from shared.engine.activity import (
 )
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model import abandoned_pools, cleanup
-from shared.model.cleanup import Action, Cleanup, CleanupItem, Made, MadeList
-from shared.model.cleanup_facts import Facts
+from shared.model.cleanup import Action, Cleanup, CleanupItem, Facts, Made, MadeList
 from shared.model.outcomes import PoolRecord
-from shared.model.plans import MadeIn, PoolPlan, SweepPlan
+from shared.model.plans import MadeIn, PoolPlan
 from shared.model.results import Removed
 from shared.store.builds import outcome_of
 
 # -- the list -------------------------------------------------------------------------------------
 
 
-@short_activity(SweepPlan, Cleanup, verb="list what builds left", subject=lambda _: "subscription")
-def list_left(services: Services, plan: SweepPlan, poll: PollState) -> Cleanup:
-    facts, _ = cleanup_facts.of_builds(services, poll.now, plan.dead)
+@short_activity(NoInput, Cleanup, verb="list what builds left", subject=lambda _: "subscription")
+def list_left(services: Services, _: NoInput, poll: PollState) -> Cleanup:
+    facts, _now = cleanup_facts.of_builds(services)
     items = cleanup.plan_cleanup(facts, poll.now)
-    services.telemetry.gauge("batch_prep.leftovers", len(cleanup.left_over(items, facts)))
+    # What the build itself could not remove, and is due to go now. What counts twice in a row, the
+    # first cleanup could not remove either.
+    due = [item for item in items if item.action is Action.REMOVE]
+    left = [item for item in due if facts.builds[item.build_id].could_not_remove(item.id)]
+    services.telemetry.gauge("batch_prep.leftovers", len(left))
     return Cleanup(items=items)
 
 
@@ -52,11 +55,16 @@ def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     MadeIn, MadeList, verb="list what the build made", subject=lambda plan: plan.group_id
 )
 def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
-    build, builds = plan.build_id, cleanup_facts.builds_of(services)
-    found = cleanup_facts.in_group(services, build, plan.resource_group)
-    facts = Facts(builds=builds, groups={build: found})
-    items = cleanup.plan_lasting(build, facts, poll.now, is_cleared=True)
+    group = cleanup_facts.fetch(services, plan.group_id)
+    items = _plan_lasting(services, plan.build_id, group, poll) if group else []
     return MadeList(made=[Made(plan=item) for item in items])
+
+
+def _plan_lasting(
+    services: Services, build: str, observed: Json, poll: PollState
+) -> list[CleanupItem]:
+    facts = cleanup_facts.around(services, build, observed)
+    return cleanup.plan_lasting(build, facts.resources[0].group, facts, poll.now, is_cleared=True)
 
 
 # -- the removal of one resource ------------------------------------------------------------------
@@ -64,21 +72,16 @@ def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
 
 def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | None:
     """The resource, and why it is kept, if the plan is another one by now. A build that changes a
-    pool later changes its ETag, on which the sweep's own change depends.
+    pool later changes its ETag, on which the change below depends.
     """
-    if item.kind == cleanup.POOL:
-        observed = batch_pool.observe(services, _pool(item), poll)
-    else:
-        observed = cleanup_facts.fetch(services, item.id)
+    observed = cleanup_facts.fetch(services, item.id)
     if observed is None or _is_marked(item, observed):
         return observed
     again = _plan_again(services, item, observed, poll)
     if again and again.action is item.action:
         return observed
-    return {
-        **observed,
-        "kept": again.reason if again else "another build has it or needs it by now",
-    }
+    reason = again.reason if again else "another build has it or needs it by now"
+    return {**observed, "kept": reason}
 
 
 def _plan_again(
@@ -86,14 +89,13 @@ def _plan_again(
 ) -> CleanupItem | None:
     """The item as the facts of this moment have it; None if it is not on the list any more."""
     if item.kind == cleanup.POOL:
-        pool = cleanup_facts.of_pool(services, item, observed)
+        pool = cleanup_facts.of_pool(services, item.id, item.build_id, observed)
         return cleanup.plan_pool(pool, poll.now) if pool else None
     # A deletion that failed on Azure is started again, minutes after the first one.
     is_leaving = poll.started is not None and resource_state.provisioning(observed) != "broken"
     if observed is None or item.kind not in cleanup.LASTING or is_leaving:
         return item if cleanup_facts.build_of(observed) == item.build_id else None
-    facts = cleanup_facts.around(services, item, observed)
-    planned = cleanup.plan_lasting(item.build_id, facts, poll.now, is_cleared=True)
+    planned = _plan_lasting(services, item.build_id, observed, poll)
     return next((each for each in planned if names.same(each.id, item.id)), None)
 
 
@@ -116,13 +118,11 @@ def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decisi
     return Done(result=Removed()) if is_empty else Wait(note="the nodes are leaving")
 
 
-def _delete(services: Services, item: CleanupItem, poll: PollState) -> Started:
-    if item.kind == cleanup.POOL:
-        return batch_pool.delete(services, _pool(item), poll)
+def _delete(services: Services, item: CleanupItem, _: PollState) -> Started:
     if item.kind == cleanup.IDENTITY and (identity := cleanup_facts.fetch(services, item.id)):
         registry.revoke_pulls(services, identity)
     call = services.azure.resources.resources.begin_delete_by_id
-    version = cleanup_facts.VERSIONS[item.kind]
+    version = cleanup.HANDLING[item.kind].api_version
     return sdk.send_delete(call, item.id.lstrip("/"), api_version=version)
 
 
@@ -180,7 +180,7 @@ def _record_build(services: Services, build: str, ended: list[CleanupItem]) -> N
 
 def _record_pool(services: Services, item: CleanupItem, poll: PollState) -> None:
     """A pool's record follows the pool as it is now: gone, without nodes, or another build's."""
-    observed = batch_pool.observe(services, _pool(item), poll)
+    observed = cleanup_facts.fetch(services, item.id)
     planned = _plan_again(services, item, observed, poll)
     if planned is None or not planned.is_done:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from activities import batch_pool
@@ -11,32 +11,23 @@ from shared.azure import failures, resource_state, sdk
 from shared.base import names
 from shared.engine.activity import Json, Services
 from shared.model import cleanup
-from shared.model.cleanup import CleanupItem
-from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
+from shared.model.cleanup import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.store import build_rows
+from shared.store.claims import pool_key
 from shared.store.row_checks import ENDED
 
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
 T = TypeVar("T")
-# The API version with which a resource is named by id: that of the SDK's own sdk.
-VERSIONS = {
-    **dict.fromkeys(cleanup.TEMPORARY, "2026-03-01"),
-    **dict.fromkeys(cleanup.LASTING, "2026-03-03"),
-    cleanup.VM: "2026-04-01",
-    cleanup.DISK: "2026-03-02",
-    cleanup.REGISTRY: "2025-11-01",
-    cleanup.IDENTITY: "2024-11-30",
-    cleanup.GROUP: "2025-04-01",
-}
 
 
 def fetch(services: Services, id_: str) -> Json | None:
-    """A resource of a type that builds make, by its id, or None."""
+    """A resource of a type that cleanup handles, by its id, or None."""
+    version = cleanup.HANDLING[names.type_of(id_).lower()].api_version
     get = services.azure.resources.resources.get_by_id
-    return sdk.fetch(get, id_.lstrip("/"), api_version=VERSIONS[names.type_of(id_).lower()])
+    return sdk.fetch(get, id_.lstrip("/"), api_version=version)
 
 
 def build_of(resource: Json | None) -> str:
@@ -50,63 +41,84 @@ def of_everything(services: Services) -> tuple[Facts, str]:
     return dataclasses.replace(facts, pools=of_pools(services, now)), now
 
 
+def _or_refusal(resource: str, ask: Callable[..., T], *args: object) -> T | str:
+    """What Azure answers, or why it refuses: one refusal must not hide the rest of the list."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return ask(*args)
+    except AzureError as error:
+        return failures.translate(error, attempted="look at it", resource=resource).message
+
+
 # -- of builds ------------------------------------------------------------------------------------
 
 
-def of_builds(services: Services, now: str = "", closed: Sequence[str] = ()) -> tuple[Facts, str]:
-    """All facts but those of pools, and `now` or else the time by Azure's clock. `closed` are
-    builds that the sweep has just closed.
-    """
+def of_builds(services: Services) -> tuple[Facts, str]:
+    """All facts but those of pools, and the time by Azure's clock."""
     # Without a filter: a list that Azure filters by a tag shows no tags, so no time of expiry.
     # https://learn.microsoft.com/rest/api/resources/resources/list
-    listed, at = sdk.listed_at(services.azure.resources.resources.list)
-    builds = builds_of(services)
-    resources = [_resource(each) for each in listed if build_of(each)]
-    known = {resource.id.lower() for resource in resources}
-    unlisted = [(id_, left) for id_, b in builds.items() for left in b.leftovers]
-    resources += [_recorded(services, *each) for each in unlisted if each[1].lower() not in known]
-    facts = Facts(resources=tuple(resources), builds=builds, closed=tuple(closed))
-    now = now or at or ""
-    ending = cleanup.ending_builds(facts, now)
-    groups = {build: _made_by(services, build) for build in ending}
-    return dataclasses.replace(facts, groups=groups), now
+    listed, now = sdk.listed_at(services.azure.resources.resources.list)
+    facts = of_records(services)
+    imageless = {id_: b.imageless_in for id_, b in facts.builds.items() if b.imageless_in}
+    found = [_resource(each) for each in (*listed, *_groups(services, imageless.values()))]
+    listed_ids = {resource.id.lower() for resource in found if resource.build}
+    found = [_in_full(services, r) if r.build in imageless else r for r in found]
+    for id_, build in facts.builds.items():
+        unlisted = (left for left in build.leftovers if left.lower() not in listed_ids)
+        found += [_recorded(services, id_, left) for left in unlisted]
+    return dataclasses.replace(facts, resources=tuple(found)), now or ""
 
 
-def builds_of(services: Services) -> dict[str, BuildFacts]:
-    """The records of all builds, by id."""
-    return {row.key: _build(services, row) for row in services.records.builds()}
-
-
-def _build(services: Services, row: Row) -> BuildFacts:
-    """A failed build that may be resumed still needs its resource group. Few builds have left
-    anything, so only their outcomes are read.
+def around(services: Services, build: str, observed: Json) -> Facts:
+    """What decides about a resource that the build made for good: the resource alone, as Azure
+    refuses to delete a gallery or a definition that is not empty; a group with its contents.
     """
-    config, is_over = services.azure.config, row["State"] in ENDED
-    failed_for_good = row["State"] in {"failed", "cancelled"} and not row["IsResumable"]
+    listing, found = services.azure.resources.resources.list_by_resource_group, [observed]
+    if names.type_of(observed["id"]) == names.GROUP_TYPE:
+        found += sdk.listed(listing, observed["name"])
+    resources = (_resource(each) for each in found)
+    looked_into = (_with_use(services, r) if r.build == build else r for r in resources)
+    return dataclasses.replace(of_records(services), resources=tuple(looked_into))
+
+
+def of_records(services: Services) -> Facts:
+    """What the records of builds and images say."""
+    images = services.records.images()
+    groups = {image.resource_group.lower() for image in images if image.gone_at is None}
+    published = {image.build_id for image in images}
+    builds = {row.key: _build(services, row, published) for row in services.records.builds()}
+    return Facts(builds=builds, image_groups=frozenset(groups))
+
+
+def _build(services: Services, row: Row, published: Container[str]) -> BuildFacts:
+    """A failed build that may be resumed still needs its resource group. Few builds have left
+    anything, so only their outcomes are read. That of a build that died lists no image, so the
+    images' own records say which builds have published one.
+    """
+    config, state, is_over = services.azure.config, row["State"], row["State"] in ENDED
+    groups = build_rows.groups_of(row, config.default_resource_group)
+    publishes = build_rows.definition_of(row, config.default_image_name)
+    has_failed, is_resumable = state in {"failed", "cancelled"}, bool(row.get("IsResumable"))
     outcome = services.records.outcome(row.key) if is_over and row["HasLeftovers"] else None
+    awaits = is_resumable or not is_over
     return BuildFacts(
-        state=row["State"],
+        state=state,
         is_over=is_over,
-        is_resumable=bool(row.get("IsResumable")),
-        may_need=()
-        if failed_for_good
-        else build_rows.groups_of(row, config.default_resource_group),
-        publishes=build_rows.definition_of(row, config.default_image_name),
+        is_resumable=is_resumable,
+        may_need=() if has_failed and not is_resumable else groups,
+        publishes=publishes if awaits else "",
+        imageless_in=groups[0] if publishes and has_failed and row.key not in published else "",
         leftovers=tuple(outcome.leftovers if outcome else ()),
     )
 
 
-def made_in(services: Services, build: str) -> str | None:
-    """The resource group of an ended build's image; None if the build has an image or pools, which
-    need what is in it. The outcome of a build that died lists none: the image's record does.
-    """
-    row = services.records.build(build)
-    image, outcome = (row["Request"].get("image"), row.get("Outcome")) if row else (None, {})
-    outcome = outcome or {}
-    has_any = outcome.get("image") or outcome.get("pools")
-    if image is None or has_any or any(i.build_id == build for i in services.records.images()):
-        return None
-    return str(image.get("resourceGroup") or services.azure.config.default_resource_group)
+def _groups(services: Services, wanted: Iterable[str]) -> list[Json]:
+    """The resource groups of these names that Azure shows: its list of resources has none."""
+    prefix = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/"
+    ids = sorted({prefix + name.lower() for name in wanted})
+    shown = [_or_refusal(id_, fetch, services, id_) for id_ in ids]
+    return [group for group in shown if isinstance(group, dict)]
 
 
 def _resource(found: Json) -> ResourceFacts:
@@ -116,7 +128,7 @@ def _resource(found: Json) -> ResourceFacts:
 
 def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
     """A resource that only a record lists: Azure's list may leave it out for a moment."""
-    found = _or_refusal(lambda: fetch(services, id_), id_)
+    found = _or_refusal(id_, fetch, services, id_)
     if isinstance(found, str):
         return ResourceFacts(id=id_, build=build, refused=found)
     if found is None or build_of(found) != build:
@@ -124,38 +136,9 @@ def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
     return _resource(found)
 
 
-def _made_by(services: Services, build: str) -> tuple[ResourceFacts, ...]:
-    """The resource group of an ended build's image, with its contents, or why Azure refuses it."""
-    name = made_in(services, build)
-    if name is None:
-        return ()
-    id_ = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/{name}"
-    found = _or_refusal(lambda: in_group(services, build, name), id_)
-    return (ResourceFacts(id=id_, build=build, refused=found),) if isinstance(found, str) else found
-
-
-def in_group(services: Services, build: str, name: str) -> tuple[ResourceFacts, ...]:
-    """A resource group and its contents; none if it is gone."""
-    group = sdk.fetch(services.azure.resources.resource_groups.get, name)
-    return () if group is None else _with_contents(services, group, build)
-
-
-def around(services: Services, item: CleanupItem, observed: Json) -> Facts:
-    """What decides about one resource that lasts: the resource alone, as Azure refuses to delete a
-    gallery or a definition that is not empty; a group with its contents.
-    """
-    if item.kind == cleanup.GROUP:
-        found = _with_contents(services, observed, item.build_id)
-    else:
-        found = (_with_use(services, _resource(observed)),)
-    return Facts(builds=builds_of(services), groups={item.build_id: found})
-
-
-def _with_contents(services: Services, group: Json, build: str) -> tuple[ResourceFacts, ...]:
-    listing = services.azure.resources.resources.list_by_resource_group
-    contents = [_resource(each) for each in sdk.listed(listing, group["name"])]
-    looked_into = (_with_use(services, r) if r.build == build else r for r in contents)
-    return (_resource(group), *looked_into)
+def _in_full(services: Services, resource: ResourceFacts) -> ResourceFacts:
+    found = _or_refusal(resource.id, _with_use, services, resource)
+    return dataclasses.replace(resource, refused=found) if isinstance(found, str) else found
 
 
 def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
@@ -171,16 +154,6 @@ def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
     return dataclasses.replace(resource, is_used=is_used)
 
 
-def _or_refusal(ask: Callable[[], T], id_: str) -> T | str:
-    """What Azure answers, or why it refuses: one refusal must not hide the rest of the list."""
-    from azure.core.exceptions import AzureError
-
-    try:
-        return ask()
-    except AzureError as error:
-        return failures.translate(error, attempted="look at it", resource=id_).message
-
-
 # -- of pools -------------------------------------------------------------------------------------
 
 _SHOWN = "metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes"
@@ -188,63 +161,57 @@ _SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
 
 
 def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
-    """The recorded pools. Azure lists those of an account if a sweep has to look at one of them."""
+    """The recorded pools. Azure lists those of an account if one of them is due."""
     records = services.records.pools()
-    due = {record.batch_account: record for record in records if cleanup.is_due(record, now)}
+    due = {r.batch_account: r for r in records if r.nodes_left or cleanup.is_over(r, now)}
     at_work = services.records.pools_at_work() if due else {}
-    listed = {account: _pools_in(services, record) for account, record in due.items()}
-    found = []
-    for record in records:
-        pools = listed.get(record.batch_account, "")
-        if isinstance(pools, str):
-            found.append(PoolFacts(id=_pool_id(services, record), record=record, refused=pools))
-        else:
-            key = (record.batch_account.lower(), record.pool_id.lower())
-            found.append(_pool(services, record, pools.get(key[1]), at_work.get(key)))
-    return tuple(found)
+    listed = {name: _or_refusal(name, _pools_in, services, one) for name, one in due.items()}
+    return tuple(_pool(services, r, listed.get(r.batch_account, ""), at_work) for r in records)
 
 
-def of_pool(services: Services, item: CleanupItem, observed: Json | None) -> PoolFacts | None:
+def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> PoolFacts | None:
     """A pool that Azure shows as `observed`; None if its record has become another build's."""
-    account, name = item.id.split("/")[-3], item.id.split("/")[-1]
+    *_, account, _pools, name = id_.split("/")
     record = services.records.pool(account, name)
-    if record is None or record.build_id != item.build_id:
+    if record is None or record.build_id != build:
         return None
-    return _pool(services, record, observed, services.records.at_work_on(account, name, item.id))
+    key, at_work = pool_key(account, name), services.records.at_work_on(account, name, id_)
+    shown = {} if observed is None else {key[1]: observed}
+    return _pool(services, record, shown, {key: at_work} if at_work else {})
 
 
-def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json] | str:
-    """The pools of the record's account by name in lower case, or why Azure does not list them."""
+def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json]:
+    """The pools of the record's account by name in lower case; none if the account is gone."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    def ask() -> dict[str, Json]:
-        call, path = services.azure.batch.pool.list_by_batch_account, record.resource_group
-        try:
-            pools = sdk.listed(call, path, record.batch_account, select=_SELECT)
-        except ResourceNotFoundError:  # the account is gone, and its pools with it
-            return {}
-        return {str(pool["name"]).lower(): pool for pool in pools}
-
-    return _or_refusal(ask, record.batch_account)
+    call, account = services.azure.batch.pool.list_by_batch_account, record.batch_account
+    try:
+        pools = sdk.listed(call, record.resource_group, account, select=_SELECT)
+    except ResourceNotFoundError:
+        return {}
+    return {str(pool["name"]).lower(): pool for pool in pools}
 
 
 def _pool(
-    services: Services, record: PoolRecord, observed: Json | None, at_work: str | None
+    services: Services,
+    record: PoolRecord,
+    shown: Mapping[str, Json] | str,
+    at_work: Mapping[tuple[str, str], str],
 ) -> PoolFacts:
-    id_ = _pool_id(services, record)
-    facts = PoolFacts(id=id_, record=record, at_work=at_work, is_gone=observed is None)
-    if observed is None:
-        return facts
+    """The pool as it is among those `shown` of its account, or why Azure shows none."""
+    subscription, kind = services.azure.config.subscription_id, "Microsoft.Batch/batchAccounts"
+    path = (record.batch_account, "pools", record.pool_id)
+    id_ = names.resource_id(subscription, record.resource_group, kind, *path)
+    key = pool_key(record.batch_account, record.pool_id)
+    facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work.get(key))
+    if isinstance(shown, str):
+        return dataclasses.replace(facts, refused=shown)
+    if (observed := shown.get(key[1])) is None:
+        return dataclasses.replace(facts, is_gone=True)
     return dataclasses.replace(
         facts,
-        build=batch_pool.shaped_by(observed),
+        shaped_by=batch_pool.shaped_by(observed),
         is_marked=batch_pool.is_expired(observed),
         is_empty=batch_pool.is_empty(observed),
         target=batch_pool.target_nodes(observed),
     )
-
-
-def _pool_id(services: Services, record: PoolRecord) -> str:
-    path = (record.batch_account, "pools", record.pool_id)
-    subscription, kind = services.azure.config.subscription_id, "Microsoft.Batch/batchAccounts"
-    return names.resource_id(subscription, record.resource_group, kind, *path)

@@ -117,7 +117,7 @@ def give_up_build(services: Services, work: Cleanup, _: PollState) -> Cleanup:
     outcome = outcome_of(row) if row else None
     if row is None or outcome is None:
         return Cleanup()
-    if cleanup_facts.made_in(services, work.key) is None:
+    if not cleanup_facts.of_records(services).builds[work.key].imageless_in:
         return Cleanup(items=[item for item in work.items if item.kind not in LASTING])
     was_kept = outcome.resumable or row["Request"]["image"].get("keepVm")
     if was_kept and outcome.error is not None:

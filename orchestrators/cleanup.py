@@ -1,4 +1,4 @@
-"""The sweep carries out the list of cleanup. `remove_builder`, at the end of a build, works from
+"""`clean_up` carries out the list of cleanup. `remove_builder`, at the end of a build, works from
 that build's own plan.
 """
 
@@ -7,33 +7,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from activities import builder_vm, cleanup, closing, network
-from shared.base import timing
+from shared.base import names
 from shared.base.errors import Failure, StepFailed
 from shared.base.wire import Wire, replace
 from shared.engine import workflow
-from shared.engine.activity import Activity, NoInput, NoResult
+from shared.engine.activity import Activity, NoInput, NoResult, P, R
 from shared.engine.orchestration import Child, Orchestration, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.cleanup import (
-    GROUP,
-    LASTING,
-    POOL,
-    VM,
-    Action,
-    Cleanup,
-    CleanupItem,
-    by_build,
-    in_groups,
-)
+from shared.model.cleanup import GROUP, LASTING, POOL, Action, Cleanup, CleanupItem, divide
 from shared.model.plans import BuildRef, ImagePlan, MadeIn, SweepPlan
 
-_BUILDS_WIDTH = 10
-# Groups of 50 pools: 200 at once use half of what Azure lets one identity write in a subscription.
-_POOLS_WIDTH = 4
+# Builds or groups of pools, and pools of a group: 14 times 14 pools at once use half of what Azure
+# lets one identity write in a subscription.
+_WIDTH = 14
 
 
 class Swept(Wire):
-    """Output: builds and resource ids. The next sweep tries again what failed."""
+    """Output: builds and resource ids. The next cleanup tries again what failed."""
 
     closed: list[str] = []
     deleted: list[str] = []
@@ -44,9 +34,9 @@ class Swept(Wire):
 
 @orchestration(SweepPlan, Swept)
 def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
-    """The sweep: builds that died, what builds left, pools. A part that fails stops no other."""
+    """Close builds that died, and carry out the list. A part that fails stops no other."""
     closed: list[str] = []
-    items: list[CleanupItem] = []
+    listed: list[CleanupItem] = []
     error: Failure | None = None
     try:
         for build in plan.dead:
@@ -54,16 +44,12 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
             closed.append(build)
     except StepFailed as failed:
         error = failed.failure
-    parts = (
-        (workflow.call(context, cleanup.list_left, plan), by_build, _BUILDS_WIDTH),
-        (workflow.call(context, cleanup.list_pools, NoInput()), in_groups, _POOLS_WIDTH),
-    )
-    for listing, divide, width in parts:
+    for listing in (cleanup.list_left, cleanup.list_pools):
         try:
-            found = yield from listing
-            items += yield from _side_by_side(context, divide(found.items), width)
+            listed += (yield from workflow.call(context, listing, NoInput())).items
         except StepFailed as failed:
             error = error or failed.failure
+    items = yield from _side_by_side(context, listed, _WIDTH)
     done = [item for item in items if item.ended == "done" and not item.is_done]
     return Swept(
         closed=closed,
@@ -75,10 +61,12 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
 
 
 def _side_by_side(
-    context: Context, works: Sequence[Cleanup], width: int
+    context: Context, items: Sequence[CleanupItem], pools: int
 ) -> Workflow[list[CleanupItem]]:
+    """What each build left, and so many pools, in an orchestration of its own."""
+    works = divide(items, pools)
     children = [Child(orchestration=clean, identity=work.key, input=work) for work in works]
-    outcomes = yield from workflow.run_children(context, children, width)
+    outcomes = yield from workflow.run_children(context, children, _WIDTH)
     ended: list[CleanupItem] = []
     for child in children:
         outcome = outcomes[child]
@@ -97,8 +85,7 @@ def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
     """
     first = work.items[0]
     if first.kind == POOL and len(work.items) > 1:
-        pools = in_groups(work.items, 1)
-        return Cleanup(items=(yield from _side_by_side(context, pools, len(pools))))
+        return Cleanup(items=(yield from _side_by_side(context, work.items, 1)))
     step_context = StepContext(build=first.build_id, cancellable=False)
     try:
         goes = work
@@ -118,33 +105,39 @@ def _carry_out(
     left alone once anything temporary failed, and the group once anything did.
     """
     ended: list[CleanupItem] = []
-    for number, item in enumerate(items, 1):
+    for item in items:
         failed = [each.kind for each in ended if each.ended == "failed"]
         is_blocked = failed and (item.kind == GROUP or failed[0] not in LASTING)
         if item.is_done:
             ended.append(replace(item, ended="done"))
         elif item.kind not in LASTING or not is_blocked:
-            how = yield from _remove(context, step_context, item, number)
+            pool = item.id.rpartition("/")[2] if item.kind == POOL else None
+            own, remove = replace(step_context, pool=pool), cleanup.remove_made
+            attempt = 1 + sum(each.kind == item.kind for each in ended)
+            removed = yield from _try(context, own, item.step, remove, item, attempt=attempt)
+            how = "failed" if removed is None else "kept" if removed.kept else "done"
             ended.append(replace(item, ended=how))
     return ended
 
 
-def _remove(
-    context: Context, step_context: StepContext, item: CleanupItem, number: int
-) -> Workflow[str]:
-    """Remove or shrink one resource; returns how that ended."""
-    step = item.step(number)
-    if item.kind == POOL:
-        step_context = step_context.of_pool(item.id.rpartition("/")[2])
-    if item.kind == VM:  # takes its time, and is not polled every few seconds meanwhile
-        typical = {step: timing.pace_of("remove_builder_vm").typical}
-        step_context = replace(step_context, pace=typical)
+def _try(
+    context: Context,
+    step_context: StepContext,
+    step: str,
+    activity: Activity[P, R],
+    plan: P,
+    *,
+    attempt: int = 1,
+) -> Workflow[R | None]:
+    """Run a step; returns None if it failed."""
     try:
-        activity = cleanup.remove_made
-        removed = yield from workflow.run_step(context, step_context, step, activity, item)
+        return (
+            yield from workflow.run_step(
+                context, step_context, step, activity, plan, attempt=attempt
+            )
+        )
     except StepFailed:
-        return "failed"
-    return "kept" if removed.kept else "done"
+        return None
 
 
 # -- the end of a build ---------------------------------------------------------------------------
@@ -164,51 +157,35 @@ class BuilderRemoved(Wire):
     leftovers: list[str] = []
 
 
+# Each step has the name of its activity.
+_REMOVALS: dict[str, Activity[ImagePlan, NoResult]] = {
+    "Microsoft.Compute/virtualMachines": builder_vm.remove_builder_vm,
+    "Microsoft.Network/virtualNetworks": network.remove_network,
+    "Microsoft.Network/natGateways": network.remove_nat_gateway,
+    "Microsoft.Network/publicIPAddresses": network.remove_public_ip,
+}
+
+
 @orchestration(BuilderRemoval, BuilderRemoved)
 def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRemoved]:
-    """Remove what the image needed only while it was built, newest first; where the image failed,
-    also what lasts and no other build needs. Returns what stays instead of raising.
+    """Remove what the image needed only while it was built, or deallocate a builder that a person
+    asked to keep: it stays with its network until its expiry. Where the image failed, also remove
+    what lasts and no other build needs. Returns what stays instead of raising.
     """
-    if work.image.keep_vm:
-        kept = yield from _keep(context, work)
-        if kept:
-            return BuilderRemoved(leftovers=kept)
+    image, scope = work.image, work.scope
+    if image.keep_vm:
+        keep = builder_vm.deallocate_builder
+        kept = yield from _try(context, scope, "keep_builder", keep, image)
+        if kept is None or kept.kept:
+            return BuilderRemoved(leftovers=image.builder_resources)
     leftovers = []
-    for activity, resource in _order(work.image):
-        try:
-            yield from workflow.run_step(context, work.scope, activity.name, activity, work.image)
-        except StepFailed:
+    for resource in image.builder_resources:  # each before those that it uses
+        activity = _REMOVALS[names.type_of(resource)]
+        if (yield from _try(context, scope, activity.name, activity, image)) is None:
             leftovers.append(resource)
     if work.failed and not leftovers:
         leftovers = yield from _undo(context, work)
     return BuilderRemoved(leftovers=leftovers)
-
-
-def _order(image: ImagePlan) -> list[tuple[Activity[ImagePlan, NoResult], str]]:
-    """Each removal and the resource that it removes; a resource goes before those that it uses."""
-    order: list[tuple[Activity[ImagePlan, NoResult], str]] = [
-        (builder_vm.remove_builder_vm, image.vm_id)
-    ]
-    if image.own_network:
-        order.append((network.remove_network, image.virtual_network_id))
-    if image.outbound == "nat":
-        order.append((network.remove_nat_gateway, image.nat_gateway_id))
-        order.append((network.remove_public_ip, image.public_ip_id))
-    return order
-
-
-def _keep(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
-    """Deallocate a builder that a person asked to keep; it stays with its network until its expiry.
-    Returns the resources that stay, none where there is no VM to keep.
-    """
-    image = work.image
-    try:
-        kept = yield from workflow.run_step(
-            context, work.scope, "keep_builder", builder_vm.deallocate_builder, image
-        )
-    except StepFailed:
-        return image.builder_resources
-    return image.builder_resources if kept.kept else []
 
 
 def _undo(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:

@@ -147,6 +147,11 @@ def type_of(resource_id: str) -> str:
 GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
 
+def group_of(resource_id: str) -> str:
+    """The name of the resource group that a resource is in, or is."""
+    return resource_id.split("/")[4]
+
+
 def same(left: object, right: object) -> bool:
     """Whether two texts are equal as Azure compares names and ids: without regard to case."""
     return str(left).lower() == str(right).lower()

@@ -147,6 +147,7 @@ _STEPS: Final[dict[str, Timing]] = {
     "remove_builder_vm": _step(30, 40, awaited=False),
     "keep_builder": _step(45, 30),
     "start_builder": _step(40, 30),
+    "remove_disk": _step(10, 30, awaited=False),
     "remove_network": _step(10, 30, awaited=False),
     "remove_nat_gateway": _step(10, 30, awaited=False),
     "remove_public_ip": _step(10, 30, awaited=False),

@@ -1,18 +1,22 @@
-"""What cleanup deletes, shrinks or keeps, why and until when: one list, made from facts. Pure.
+"""What cleanup removes, shrinks or keeps, why and until when: one list, made from facts. Pure.
 
-GET /api/leftovers prints the list and the sweep carries it out. Right before a removal the item is
-planned again from fresh facts, and is carried out only if the plan is still the same.
+GET /api/leftovers prints the list and the orchestration `clean_up` carries it out. Right before a
+removal the item is planned again from fresh facts, and is carried out only if the plan is still the
+same.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import Field
 
 from shared.base import names
 from shared.base.wire import Wire
-from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 
 POOL = "microsoft.batch/batchaccounts/pools"
@@ -22,21 +26,107 @@ DEFINITION = "microsoft.compute/galleries/images"
 VERSION = f"{DEFINITION}/versions"
 REGISTRY = "microsoft.containerregistry/registries"
 IDENTITY = "microsoft.managedidentity/userassignedidentities"
-# Both in the order of removal: what uses a resource, or is inside it, goes before it. A Batch
-# account is in neither: more quota is asked for at the account, and it costs nothing.
-_NETWORK = ("virtualnetworks", "natgateways", "publicipaddresses")
-TEMPORARY = (VM, DISK, *(f"microsoft.network/{kind}" for kind in _NETWORK))
-LASTING = {  # and the step that removes it
-    VERSION: "remove_image_version",
-    DEFINITION: "remove_image_definition",
-    "microsoft.compute/galleries": "remove_gallery",
-    REGISTRY: "remove_registry",
-    IDENTITY: "remove_pull_identity",
-    GROUP: "remove_resource_group",
+
+
+class Handling(NamedTuple):
+    """How a type of resources is asked for by id, and the step that removes one."""
+
+    api_version: str  # that of the SDK's own client
+    step: str
+    lasts: bool = False  # beyond a build that succeeds; everything else goes when its build ends
+
+
+# In the order of removal: what uses a resource, or is inside it, goes before it. A Batch account is
+# not here: more quota is asked for at the account, and it costs nothing.
+HANDLING = {
+    POOL: Handling("2025-06-01", "remove_pool"),
+    VM: Handling("2026-04-01", "remove_builder_vm"),
+    DISK: Handling("2026-03-02", "remove_disk"),
+    "microsoft.network/virtualnetworks": Handling("2026-03-01", "remove_network"),
+    "microsoft.network/natgateways": Handling("2026-03-01", "remove_nat_gateway"),
+    "microsoft.network/publicipaddresses": Handling("2026-03-01", "remove_public_ip"),
+    VERSION: Handling("2026-03-03", "remove_image_version", lasts=True),
+    DEFINITION: Handling("2026-03-03", "remove_image_definition", lasts=True),
+    "microsoft.compute/galleries": Handling("2026-03-03", "remove_gallery", lasts=True),
+    REGISTRY: Handling("2025-11-01", "remove_registry", lasts=True),
+    IDENTITY: Handling("2024-11-30", "remove_pull_identity", lasts=True),
+    GROUP: Handling("2025-04-01", "remove_resource_group", lasts=True),
 }
-_ORDER = (*TEMPORARY, *LASTING)
+LASTING = {kind for kind, handling in HANDLING.items() if handling.lasts}
+_ORDER = list(HANDLING)
 _EMPTY = "its build failed, and left it without content"
 _UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
+
+
+# -- facts ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceFacts:
+    """A resource that Azure lists, or that a build's record lists."""
+
+    id: str
+    build: str = ""  # that its tag names, or whose record lists it
+    expires: str = ""  # a tag; what lasts has none
+    is_used: bool = False  # an image version that did not fail, a registry that is not empty
+    is_gone: bool = False
+    refused: str = ""  # why Azure does not show it
+
+    @property
+    def kind(self) -> str:
+        """The type in lower case."""
+        return names.type_of(self.id).lower()
+
+    @property
+    def group(self) -> str:
+        """The name of the resource group that it is in, or is."""
+        return names.group_of(self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolFacts(ResourceFacts):
+    """A recorded pool; `build` is the record's."""
+
+    record: PoolRecord
+    at_work: str | None = None  # a running build that has claimed or changes it
+    shaped_by: str | None = None  # the build that changed it last
+    is_marked: bool = False  # its deletion has begun (decision 0005)
+    is_empty: bool = False
+    target: tuple[int, int] | None = None  # nodes that it wants; None where a formula decides
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildFacts:
+    """A build's record."""
+
+    state: str
+    is_over: bool = True
+    is_resumable: bool = False
+    may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
+    publishes: str = ""  # the name of the image definition that it may still publish into
+    imageless_in: str = ""  # the resource group of the image that it has failed to make
+    leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
+
+    def lists(self, id_: str) -> bool:
+        """Whether the resource is among its leftovers."""
+        return any(names.same(id_, left) for left in self.leftovers)
+
+    def could_not_remove(self, id_: str) -> bool:
+        """Whether it lists the resource, and does not keep it on purpose."""
+        return not self.is_resumable and self.lists(id_)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Everything that the list is made from."""
+
+    resources: tuple[ResourceFacts, ...] = ()
+    builds: Mapping[str, BuildFacts] = field(default_factory=dict)
+    pools: tuple[PoolFacts, ...] = ()
+    image_groups: frozenset[str] = frozenset()  # of recorded images, in lower case
+
+
+# -- items ----------------------------------------------------------------------------------------
 
 
 class Action(StrEnum):
@@ -51,9 +141,9 @@ class CleanupItem(Wire):
     """One resource, what cleanup does with it, why, and how that ended."""
 
     id: str
-    type: str
+    type: str = Field(default_factory=lambda known: names.type_of(known["id"]))
     build_id: str
-    resource_group: str
+    resource_group: str = Field(default_factory=lambda known: names.group_of(known["id"]))
     action: Action = Action.REMOVE
     reason: str = ""
     until: str | None = None  # when it goes, if that is known; ISO 8601
@@ -70,15 +160,9 @@ class CleanupItem(Wire):
         return self.type.lower()
 
     @property
-    def is_to_do(self) -> bool:
-        """Whether a sweep does anything about it."""
-        return self.is_done or self.action is not Action.KEEP
-
-    def step(self, number: int) -> str:
-        """The name of its step in the build's record; `number` tells similar ones apart."""
-        if self.kind == POOL:
-            return "empty_pool" if self.action is Action.SHRINK else "remove_pool"
-        return LASTING.get(self.kind, f"sweep_{number}")
+    def step(self) -> str:
+        """The name of its step in the build's record."""
+        return "empty_pool" if self.action is Action.SHRINK else HANDLING[self.kind].step
 
 
 class Cleanup(Wire):
@@ -109,160 +193,100 @@ class MadeList(Wire):
 def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
     """One item per resource, in the order of removal; what lasts goes after what used it."""
     items = [item for pool in facts.pools if (item := plan_pool(pool, now))]
-    items += _plan_temporary(facts, now)
-    for build in ending_builds(facts, now):
-        items += plan_lasting(build, facts, now)
+    temporary = _plan_temporary(facts, now)
+    keeping = {item.build_id for item in temporary if item.action is Action.KEEP}
+    makers = {resource.build for resource in facts.resources if resource.kind in LASTING}
+    items += temporary
+    for id_, build in facts.builds.items():
+        if id_ in makers - keeping and build.imageless_in:
+            items += plan_lasting(id_, build.imageless_in, facts, now)
     return items
 
 
-def by_build(items: list[CleanupItem]) -> list[Cleanup]:
-    """What one orchestration carries out each: all of a build, in order of removal."""
-    keeping = {item.build_id for item in items if item.action is Action.KEEP}
+def divide(items: Sequence[CleanupItem], pools: int) -> list[Cleanup]:
+    """What one orchestration carries out each: all of a build, or so many pools."""
+    keeping = {i.build_id for i in items if i.action is Action.KEEP and i.kind != POOL}
     works: dict[str, list[CleanupItem]] = {}
+    counted = itertools.count()
     for item in items:
-        if item.is_to_do:
-            works.setdefault(item.build_id, []).append(item)
-    return [Cleanup(key=k, items=own, gives_up=k not in keeping) for k, own in works.items()]
+        if item.is_done or item.action is not Action.KEEP:
+            group = f"pools-{next(counted) // pools}" if item.kind == POOL else item.build_id
+            works.setdefault(group, []).append(item)
+    given_up = {item.build_id for item in items if item.kind != POOL} - keeping
+    return [Cleanup(key=k, items=own, gives_up=k in given_up) for k, own in works.items()]
 
 
-def in_groups(pools: list[CleanupItem], size: int = 50) -> list[Cleanup]:
-    """What one orchestration carries out each: so many pools."""
-    to_do = [pool for pool in pools if pool.is_to_do]
-    starts = range(0, len(to_do), size)
-    return [Cleanup(key=f"pools-{n}", items=to_do[n : n + size]) for n in starts]
+Rule = tuple[object, Action, str, str | None, bool]  # condition, action, reason, until, is done
 
 
-def left_over(items: list[CleanupItem], facts: Facts) -> list[CleanupItem]:
-    """What the build itself could not remove, and is due to go now. What is in two sweeps' lists in
-    a row, the first one could not remove either.
-    """
-    ended = {id_: build for id_, build in facts.builds.items() if not build.is_resumable}
-    return [
-        item
-        for item in items
-        if item.action is Action.REMOVE
-        and item.build_id in ended
-        and item.id.lower() in {left.lower() for left in ended[item.build_id].leftovers}
-    ]
+def _item(of: ResourceFacts, *rules: Rule) -> CleanupItem:
+    """The item by the first rule whose condition holds."""
+    _, action, reason, until, is_done = next(rule for rule in rules if rule[0])
+    return CleanupItem(
+        id=of.id, build_id=of.build, action=action, reason=reason, until=until, is_done=is_done
+    )
 
 
 # -- what builds made -----------------------------------------------------------------------------
 
 
-def ending_builds(facts: Facts, now: str) -> list[str]:
-    """Builds that are over, keep nothing any more, and left something or were closed just now."""
-    items = _plan_temporary(facts, now)
-    left = {item.build_id for item in items} | _with_empty_definition(facts)
-    keeping = {item.build_id for item in items if item.action is Action.KEEP}
-    return [
-        id_
-        for id_, build in facts.builds.items()
-        if build.is_over
-        and id_ not in keeping
-        and (id_ in left or build.leftovers or id_ in facts.closed)
-    ]
-
-
-def _with_empty_definition(facts: Facts) -> set[str]:
-    """Builds that failed for good and made a definition without a version: it was kept for another
-    build of the same image, which has published none.
-    """
-    filled = {r.id.lower().rpartition("/versions/")[0] for r in facts.resources}
-    empty = (r for r in facts.resources if r.kind == DEFINITION and r.id.lower() not in filled)
-    makers = {r.build for r in empty} & facts.builds.keys()
-    return {build for build in makers if not facts.builds[build].may_need}
-
-
 def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
     """What builds needed only while they ran. A disk goes with its VM."""
-    with_vm = {r.build for r in facts.resources if r.kind == VM and not r.is_gone}
-    found = [
-        r
-        for r in facts.resources
-        if (r.kind in TEMPORARY and r.expires and not (r.kind == DISK and r.build in with_vm))
-        or (r.is_gone or r.refused)
-    ]
+    own = [r for r in facts.resources if r.build and r.kind in HANDLING]
+    with_vm = {(DISK, r.build) for r in own if r.kind == VM and not r.is_gone}
+    expiring = [r for r in own if r.expires and r.kind not in LASTING]
+    found = [r for r in expiring if (r.kind, r.build) not in with_vm]
+    found += [r for r in own if r not in expiring and (r.is_gone or r.refused)]
     found.sort(key=lambda r: (_ORDER.index(r.kind), r.id))
     return [_plan_resource(r, facts.builds.get(r.build), now) for r in found]
 
 
-def _plan_resource(resource: ResourceFacts, build: BuildFacts | None, now: str) -> CleanupItem:
+def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: str) -> CleanupItem:
     """Removable when its build has ended, unless that keeps it; then after its expiry."""
-    if resource.is_gone:
-        return _item(resource, Action.REMOVE, "it is gone", now, is_done=True)
-    if resource.refused:
-        return _item(resource, Action.KEEP, f"Azure does not show it: {resource.refused}")
-    if build is None:
-        return _item(resource, Action.KEEP, "no such build is on record")
-    if not build.is_over:
-        reason = "its build is at work; if that has died, the next sweep closes it first"
-        return _item(resource, Action.KEEP, reason)
-    if not any(names.same(resource.id, left) for left in build.leftovers):
-        return _item(resource, Action.REMOVE, f"its build {build.state}", now)
-    if resource.expires < now:
-        return _item(resource, Action.REMOVE, f"it was kept until {resource.expires}", now)
-    reason = f"its build {build.state} and keeps it for a while"
-    return _item(resource, Action.KEEP, reason, resource.expires)
-
-
-def _item(
-    of: ResourceFacts, action: Action, why: str, until: str | None = None, *, is_done: bool = False
-) -> CleanupItem:
-    return CleanupItem(
-        id=of.id,
-        type=names.type_of(of.id),
-        build_id=of.build,
-        resource_group=of.group,
-        action=action,
-        reason=why,
-        until=until,
-        is_done=is_done,
+    build = recorded or BuildFacts(state="unknown")
+    at_work = "its build is at work; if that has died, the next sweep closes it first"
+    keeps = f"its build {build.state} and keeps it for a while"
+    return _item(
+        resource,
+        (resource.is_gone, Action.REMOVE, "it is gone", now, True),
+        (resource.refused, Action.KEEP, f"Azure does not show it: {resource.refused}", None, False),
+        (recorded is None, Action.KEEP, "no such build is on record", None, False),
+        (not build.is_over, Action.KEEP, at_work, None, False),
+        (not build.lists(resource.id), Action.REMOVE, f"its build {build.state}", now, False),
+        (
+            resource.expires < now,
+            Action.REMOVE,
+            f"it was kept until {resource.expires}",
+            now,
+            False,
+        ),
+        (True, Action.KEEP, keeps, resource.expires, False),
     )
 
 
 def plan_lasting(
-    build: str, facts: Facts, now: str, *, is_cleared: bool = False
+    build: str, group: str, facts: Facts, now: str, *, is_cleared: bool = False
 ) -> list[CleanupItem]:
-    """Gallery, registry, identity and group of a build that made neither image nor pools: what it
-    made of them, if everything inside goes as well. Unless `is_cleared`, what it needed only while
-    it ran is still there, and counts as gone.
+    """What a build without an image made for good in its resource group, if everything inside goes
+    as well. Unless `is_cleared`, what it needed only while it ran is still there, and counts as
+    gone.
     """
-    found = facts.groups.get(build, ())
-    if not found:
-        return []
-    others = _others(found[0].group, build, facts.builds)
-    there = [r for r in found if is_cleared or not _is_of_builder(r, build)]
+    others = [
+        facts
+        for id_, facts in facts.builds.items()
+        if id_ != build and any(names.same(group, needed) for needed in facts.may_need)
+    ]
+    is_needed = bool(others) or group.lower() in facts.image_groups
+    there = [r for r in facts.resources if names.same(r.group, group)]
+    there = [r for r in there if is_cleared or not _is_of_builder(r, build)]
+    own = [r for r in there if r.build == build and _may_go(r, others, is_needed=is_needed)]
     goes: list[ResourceFacts] = []
-    own = (r for r in there if r.build == build and _may_go(r, others))
     for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
         inside = [r for r in there if r.id.lower().startswith(f"{resource.id.lower()}/")]
         if not resource.is_used and all(r in goes for r in inside):
             goes.append(resource)
-    why = _EMPTY if others else _UNUSED
-    return [_item(r, Action.REMOVE, _with_refusal(why, r.refused), now) for r in goes]
-
-
-def _with_refusal(reason: str, refused: str) -> str:
-    return f"{reason}; now: {refused}" if refused else reason
-
-
-def _others(group: str, build: str, builds: Mapping[str, BuildFacts]) -> list[BuildFacts]:
-    """Other builds that may need the resource group (by its name)."""
-    return [
-        facts
-        for id_, facts in builds.items()
-        if id_ != build and any(names.same(group, needed) for needed in facts.may_need)
-    ]
-
-
-def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts]) -> bool:
-    """All that lasts, unless another build may need the group: then what is empty, except the
-    definition that such a build may still publish into.
-    """
-    awaited = {o.publishes.lower() for o in others if o.is_resumable or not o.is_over}
-    if resource.kind == DEFINITION and resource.id.rpartition("/")[2].lower() in awaited:
-        return False
-    return resource.kind in ((VERSION, DEFINITION) if others else LASTING)
+    reason = _EMPTY if is_needed else _UNUSED
+    return [_item(resource, (True, Action.REMOVE, reason, now, False)) for resource in goes]
 
 
 def _is_of_builder(resource: ResourceFacts, build: str) -> bool:
@@ -270,12 +294,17 @@ def _is_of_builder(resource: ResourceFacts, build: str) -> bool:
     return resource.kind not in LASTING and build.lower() in resource.id.lower()
 
 
+def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts], *, is_needed: bool) -> bool:
+    """All that lasts, unless the group is needed: then what is empty, except the definition that
+    one of the other builds may still publish into.
+    """
+    awaited = {(DEFINITION, other.publishes.lower()) for other in others}
+    if (resource.kind, resource.id.rpartition("/")[2].lower()) in awaited:
+        return False
+    return resource.kind in ((VERSION, DEFINITION) if is_needed else LASTING)
+
+
 # -- pools ----------------------------------------------------------------------------------------
-
-
-def is_due(record: PoolRecord, now: str) -> bool:
-    """Whether a sweep looks at the pool."""
-    return record.nodes_left or is_over(record, now)
 
 
 def is_over(record: PoolRecord, now: str) -> bool:
@@ -285,29 +314,26 @@ def is_over(record: PoolRecord, now: str) -> bool:
 
 def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
     """Deletion beats shrinking. None for a pool that has no end and is in order."""
-    record = pool.record
-    of = ResourceFacts(id=pool.id, build=record.build_id)
-    action, why = Action.REMOVE, f"it was asked for until {record.expires_at}"
-    if not is_over(record, now):
-        action, why = Action.SHRINK, f"its build {of.build} failed and could not remove its nodes"
-        if not record.nodes_left:
-            until = record.expires_at
-            return _item(of, Action.KEEP, "it was asked for until then", until) if until else None
-    if pool.refused or (pool.is_marked and action is Action.REMOVE):
-        return _item(of, action, _with_refusal(why, pool.refused), now)
-    if pool.at_work:
-        return _item(of, Action.KEEP, f"build {pool.at_work} is at work on it")
-    if not pool.is_gone and (taken := _taken_over(pool, action)):
-        return _item(of, Action.KEEP, taken, is_done=True)
-    is_shrunk = action is Action.SHRINK and pool.is_empty and pool.target == (0, 0)
-    return _item(of, action, why, now, is_done=pool.is_gone or is_shrunk)
-
-
-def _taken_over(pool: PoolFacts, action: Action) -> str | None:
-    """Why the pool is not its build's any more. A resize is for nodes, and not for more time."""
-    record = pool.record
-    if pool.build != record.build_id:
-        return f"it is of {pool.build or 'somebody else'} by now"
-    expected = {None, (0, 0), (record.nodes, record.low_priority_nodes)}
-    is_resized = action is Action.SHRINK and pool.target not in expected
-    return "somebody has resized it since" if is_resized else None
+    record, until = pool.record, pool.record.expires_at
+    if is_over(record, now):
+        action, why = Action.REMOVE, f"it was asked for until {until}"
+    elif record.nodes_left:
+        action, why = Action.SHRINK, f"its build {pool.build} failed and could not remove its nodes"
+    else:
+        asked = (True, Action.KEEP, "it was asked for until then", until, False)
+        return _item(pool, asked) if until else None
+    shrinks, target = action is Action.SHRINK, pool.target
+    is_resized = target not in {None, (0, 0), (record.nodes, record.low_priority_nodes)}
+    is_shrunk = shrinks and pool.is_empty and target == (0, 0)
+    taken = f"it is of {pool.shaped_by or 'somebody else'} by now"
+    return _item(
+        pool,
+        (pool.refused, action, f"{why}; now: {pool.refused}", now, False),
+        (pool.is_marked and not shrinks, action, why, now, False),
+        (pool.at_work, Action.KEEP, f"build {pool.at_work} is at work on it", None, False),
+        (pool.is_gone, action, why, now, True),
+        (pool.shaped_by != pool.build, Action.KEEP, taken, None, True),
+        # A resize is for nodes, and not for more time.
+        (shrinks and is_resized, Action.KEEP, "somebody has resized it since", None, True),
+        (True, action, why, now, is_shrunk),
+    )

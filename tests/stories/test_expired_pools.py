@@ -12,8 +12,7 @@ from activities import cleanup_facts
 from shared.engine.activity import PollState, Reconciler
 from shared.engine.decisions import Start
 from shared.model import cleanup, plan_updates, planning
-from shared.model.cleanup import CleanupItem
-from shared.model.cleanup_facts import Facts
+from shared.model.cleanup import CleanupItem, Facts
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
 from tests.world import World, a_pool, pools_only

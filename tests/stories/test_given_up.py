@@ -78,21 +78,45 @@ def test_what_the_sweep_cannot_remove_the_next_one_tries(world: World) -> None:
     assert (world.resources(), world.show(build)["leftovers"]) == ([], [])
 
 
-def test_what_azure_does_not_list_the_next_sweep_tries(world: World) -> None:
-    """The group is not the build's and stays; what the build made in it goes."""
-    groups = world.services.azure.resources.resource_groups
-    groups.create_or_update("images", {"location": "swedencentral"})
+def test_a_group_that_azure_does_not_list_the_next_sweep_tries(world: World) -> None:
+    """What the build made in it goes; directly before the group goes, Azure must show it empty."""
     build = kept(world)
     forbidden = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 99}
     world.fault({**forbidden, "method": "GET", "path": "resourceGroups/images/resources$"})
     refused = world.sweep()
     assert [i.rpartition("/")[2] for i in refused["failed"]] == ["images"]
+    assert [r["type"] for r in world.resources()] == ["Microsoft.Resources/resourceGroups"]
     assert world.show(build)["leftovers"] == refused["failed"]
 
     world.azure.faults.clear()
     assert world.sweep()["failed"] == []
+    assert (world.resources(), world.show(build)["leftovers"]) == ([], [])
+
+
+def test_what_a_build_made_in_a_group_of_others_goes(world: World) -> None:
+    """Also where Azure refuses to list that group; the group stays."""
+    groups = world.services.azure.resources.resource_groups
+    groups.create_or_update("images", {"location": "swedencentral"})
+    build = kept(world)
+    forbidden = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 99}
+    world.fault({**forbidden, "method": "GET", "path": "resourceGroups/images/resources$"})
+    assert world.sweep()["failed"] == []
     assert [r["type"] for r in world.resources()] == ["Microsoft.Resources/resourceGroups"]
     assert world.show(build)["leftovers"] == []
+
+
+def test_a_gallery_that_was_left_to_a_build_that_failed_too_goes(world: World) -> None:
+    """Each of two builds needed it when the other one failed."""
+    world.fault(NO_VERSION)
+    first = world.build(image_only("r1", name="one"))
+    world.fault(NO_VERSION)
+    second = world.build(image_only("r2", name="two"))
+    assert first["resumable"]
+    assert second["resumable"]
+    world.engine.advance(5 * 3600)
+    world.sweep()
+    world.sweep()
+    assert world.resources() == []
 
 
 def test_an_image_that_another_build_published_there_stays(world: World) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from shared.base.errors import Failure, Kind
 from shared.model import cleanup
-from shared.model.cleanup import Action, CleanupItem
-from shared.model.cleanup_facts import BuildFacts, Facts, PoolFacts, ResourceFacts
+from shared.model.cleanup import Action, BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 
 NOW, LATER, EARLIER = "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"
@@ -36,13 +35,19 @@ def lasting(type_: str, name: str, build: str = "b1", **changes: Any) -> Resourc
 
 GALLERY = lasting("Microsoft.Compute/galleries", "g")
 IMAGE = ResourceFacts(id=f"{GALLERY.id}/images/i", build="b1")
-FAILED = BuildFacts(state="failed")
+FAILED = BuildFacts(state="failed", imageless_in="images")
 
 
 def in_group(*contents: ResourceFacts, **changes: Any) -> Facts:
     """The group that the failed build has made, and what is in it."""
     own = ResourceFacts(id=GROUP, build="b1", **changes)
-    return Facts(builds={"b1": FAILED}, groups={"b1": (own, *contents)})
+    return Facts(builds={"b1": FAILED}, resources=(own, *contents))
+
+
+def planned_again(facts: Facts) -> list[str]:
+    """The last parts of the ids of what lasts and is planned right before a removal."""
+    items = cleanup.plan_lasting("b1", "images", facts, NOW, is_cleared=True)
+    return [item.id.rpartition("/")[2] for item in items]
 
 
 def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
@@ -84,8 +89,7 @@ def test_the_order_of_removal() -> None:
     )
     card = lasting("Microsoft.Network/networkInterfaces", "vm-b1-nic", "")
     contents = (*temporary, card, GALLERY, IMAGE)
-    facts = dataclasses.replace(in_group(*contents), resources=(*temporary, GALLERY, IMAGE))
-    items = cleanup.plan_cleanup(facts, NOW)
+    items = cleanup.plan_cleanup(in_group(*contents), NOW)
     assert [name for name, _ in planned(items)] == ["vm-b1", "net-b1", "i", "g", "images"]
     assert {action for _, action in planned(items)} == {"remove"}
 
@@ -111,24 +115,33 @@ def test_the_order_of_removal() -> None:
 )
 def test_what_lasts(contents: tuple[ResourceFacts, ...], expected: list[str]) -> None:
     """Only what this build made, with nothing of others inside."""
-    items = cleanup.plan_lasting("b1", in_group(*contents), NOW, is_cleared=True)
-    assert [item.id.rpartition("/")[2] for item in items] == expected
+    assert planned_again(in_group(*contents)) == expected
 
 
-def test_what_a_dead_build_made_goes_with_its_closing() -> None:
+def test_what_a_dead_build_made_goes_after_its_closing() -> None:
     """Nothing temporary may be left of it, and its record lists nothing."""
-    group = in_group(GALLERY).groups["b1"]
-    facts = Facts(
-        builds={"b1": FAILED, "b2": FAILED}, groups={"b1": group, "b2": group}, closed=("b1",)
-    )
+    facts = in_group(GALLERY)
     assert planned(cleanup.plan_cleanup(facts, NOW)) == [("g", "remove"), ("images", "remove")]
+
+
+def test_what_a_build_made_that_has_published_stays() -> None:
+    """Pools need it, also pools of other builds."""
+    facts = dataclasses.replace(in_group(GALLERY), builds={"b1": BuildFacts(state="failed")})
+    assert cleanup.plan_cleanup(facts, NOW) == []
+
+
+def test_what_an_image_needs_stays_when_the_record_of_its_build_is_gone() -> None:
+    """Its pools pull with the identity that the failed build has made."""
+    identity = lasting("Microsoft.ManagedIdentity/userAssignedIdentities", "i")
+    facts = dataclasses.replace(in_group(identity), image_groups=frozenset({"images"}))
+    assert cleanup.plan_cleanup(facts, NOW) == []
 
 
 def test_what_another_build_may_need_stays() -> None:
     """Azure takes a group's name in any case."""
     other = BuildFacts(state="running", is_over=False, may_need=("IMAGES",))
     facts = dataclasses.replace(in_group(GALLERY), builds={"b1": FAILED, "b2": other})
-    assert cleanup.plan_lasting("b1", facts, NOW) == []
+    assert cleanup.plan_cleanup(facts, NOW) == []
 
 
 PUBLISHES: dict[str, Any] = {"may_need": ("images",), "publishes": "I"}
@@ -153,8 +166,7 @@ def test_what_is_empty_goes_also_where_others_need_the_group(
     version = ResourceFacts(id=f"{IMAGE.id}/versions/1.0.1", build="b1")
     facts = in_group(GALLERY, IMAGE, version)
     facts = dataclasses.replace(facts, builds={"b1": FAILED, "b2": other})
-    items = cleanup.plan_lasting("b1", facts, NOW, is_cleared=True)
-    assert [item.id.rpartition("/")[2] for item in items] == expected
+    assert planned_again(facts) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,20 +183,14 @@ def test_a_sweep_finds_an_empty_definition(
     maker: BuildFacts, found: tuple[ResourceFacts, ...], goes: bool
 ) -> None:
     """Its build failed, and left it to another one of the same image, which failed later."""
-    facts = Facts(resources=(IMAGE, *found), builds={"b1": maker, "b2": FAILED})
-    assert cleanup.ending_builds(facts, NOW) == (["b1"] if goes else [])
+    facts = Facts(resources=(IMAGE, *found), builds={"b1": maker, "b2": BuildFacts(state="failed")})
+    assert planned(cleanup.plan_cleanup(facts, NOW)) == ([("i", "remove")] if goes else [])
 
 
 def test_what_is_temporary_must_be_gone_before_the_group() -> None:
     """The list counts it as gone; the look right before the removal does not."""
-    assert cleanup.plan_lasting("b1", in_group(vm()), NOW)
-    assert cleanup.plan_lasting("b1", in_group(vm()), NOW, is_cleared=True) == []
-
-
-def test_a_group_that_azure_does_not_list_is_tried() -> None:
-    """The reason says what Azure answered."""
-    (item,) = cleanup.plan_lasting("b1", in_group(refused="no right"), NOW)
-    assert "no right" in item.reason
+    assert ("images", "remove") in planned(cleanup.plan_cleanup(in_group(vm()), NOW))
+    assert planned_again(in_group(vm())) == []
 
 
 def test_a_build_that_keeps_something_is_not_given_up() -> None:
@@ -195,11 +201,9 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
         build="b1",
         expires=LATER,
     )
-    build = BuildFacts(state="failed", leftovers=(gone.id, kept.id))
-    facts = Facts(resources=(gone, kept), builds={"b1": build})
-    items = cleanup.plan_cleanup(facts, NOW)
-    assert cleanup.ending_builds(facts, NOW) == []
-    (work,) = cleanup.by_build(items)
+    build = dataclasses.replace(FAILED, leftovers=(gone.id, kept.id))
+    facts = Facts(resources=(gone, kept, GALLERY), builds={"b1": build})
+    (work,) = cleanup.divide(cleanup.plan_cleanup(facts, NOW), 1)
     assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
         False, [("vm-b1", "remove")], True,
     )  # fmt: skip
@@ -208,10 +212,10 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
 def test_what_azure_does_not_show_is_kept() -> None:
     """It may be what a build needs to be resumed."""
     refused = vm(expires="", refused="no right")
-    facts = Facts(resources=(refused,), builds={"b1": BuildFacts(state="failed", leftovers=("x",))})
+    build = dataclasses.replace(FAILED, leftovers=(refused.id,))
+    facts = Facts(resources=(refused, GALLERY), builds={"b1": build})
     (item,) = cleanup.plan_cleanup(facts, NOW)
     assert (item.action, "no right" in item.reason) == (Action.KEEP, True)
-    assert cleanup.ending_builds(facts, NOW) == []
 
 
 # -- pools ----------------------------------------------------------------------------------------
@@ -231,7 +235,7 @@ def left(**changes: Any) -> PoolRecord:
 
 
 OVER = record(expires_at=EARLIER)
-SEEN: dict[str, Any] = {"build": "b1", "target": (1, 0)}
+SEEN: dict[str, Any] = {"shaped_by": "b1", "target": (1, 0)}
 
 
 @pytest.mark.parametrize(
@@ -245,8 +249,8 @@ SEEN: dict[str, Any] = {"build": "b1", "target": (1, 0)}
         (OVER, {**SEEN, "at_work": "b2"}, ("keep", None, False)),
         (OVER, {"is_gone": True, "at_work": "b2"}, ("keep", None, False)),
         (OVER, {**SEEN, "at_work": "b2", "is_marked": True}, ("remove", NOW, False)),
-        (OVER, {**SEEN, "build": "b2"}, ("keep", None, True)),
-        (OVER, {**SEEN, "build": None}, ("keep", None, True)),
+        (OVER, {**SEEN, "shaped_by": "b2"}, ("keep", None, True)),
+        (OVER, {**SEEN, "shaped_by": None}, ("keep", None, True)),
         (OVER, {**SEEN, "target": (5, 0)}, ("remove", NOW, False)),
         (left(), SEEN, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": None}, ("shrink", NOW, False)),
@@ -262,17 +266,18 @@ def test_a_pool(
     of: PoolRecord, seen: dict[str, Any], expected: tuple[str, str | None, bool] | None
 ) -> None:
     """One item per pool: what is done with it, when, and whether only the record is behind."""
-    item = cleanup.plan_pool(PoolFacts(id=POOL, record=of, **seen), NOW)
+    item = cleanup.plan_pool(PoolFacts(id=POOL, build="b1", record=of, **seen), NOW)
     assert (item and (item.action, item.until, item.is_done)) == expected
     assert item is None or (item.reason and item.build_id == "b1")
 
 
 def test_pools_are_carried_out_in_groups() -> None:
     """What is only kept is carried out by none."""
-    pools = [PoolFacts(id=f"{POOL}{n}", record=OVER, **SEEN) for n in range(120)]
-    kept = PoolFacts(id=POOL, record=record(expires_at=LATER))
-    works = cleanup.in_groups(cleanup.plan_cleanup(Facts(pools=(kept, *pools)), NOW))
+    pools = [PoolFacts(id=f"{POOL}{n}", build="b1", record=OVER, **SEEN) for n in range(120)]
+    kept = PoolFacts(id=POOL, build="b1", record=record(expires_at=LATER))
+    works = cleanup.divide(cleanup.plan_cleanup(Facts(pools=(kept, *pools)), NOW), 50)
     assert [len(work.items) for work in works] == [50, 50, 20]
+    assert not any(work.gives_up for work in works)
     assert len({work.key for work in works}) == 3
 
 
@@ -291,4 +296,4 @@ def test_a_removal_that_0_1_0_planned_is_scheduled_as_it_was() -> None:
     plan |= {"buildId": "b1", "resourceGroup": "images"}
     found = cleanup.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
     (item,) = (each.plan for each in found.made)
-    assert (item.step(1), item.to_wire()) == ("remove_gallery", plan)
+    assert (item.step, item.to_wire()) == ("remove_gallery", plan)
