@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from activities import rebuild_changes
+from shared.base import names
 from shared.base.errors import RequestRefused
 from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
@@ -92,7 +94,10 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")
     request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
+    is_known = services.records.build(names.build_id(request["requestId"]))
     try:
+        if not is_known and (same := rebuild_changes.unchanged(services, request)):
+            return RecipeAccepted(skipped=f"nothing has changed since version {same}")
         accepted = acceptance.accept(
             services.records,
             request,

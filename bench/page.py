@@ -72,8 +72,7 @@ def _scenarios(found: dict[str, Json]) -> Iterator[str]:
     yield f"|---|{'---:|' * len(table.COLUMNS)}---|"
     for name, scenario in scenarios.SCENARIOS.items():
         if name in found:
-            about = "; ".join(filter(None, [scenario.about, found[name]["missing"]]))
-            yield f"| `{name}` | {' | '.join(table.cells(found[name]))} | {about} |"
+            yield f"| `{name}` | {' | '.join(table.cells(found[name]))} | {scenario.about} |"
 
 
 def _targets(verdicts: Sequence[Verdict]) -> Iterator[str]:

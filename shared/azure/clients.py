@@ -135,6 +135,15 @@ class Azure:
 
         return container_images.digest(self._signed, self._credential, server, repository, tag)
 
+    def reference_digest(self, reference: str) -> str | None:
+        """The digest that an image's reference names (`container_images.digest_of_reference`)."""
+        from shared.azure import container_images
+
+        mirror = self._config.public_registries_endpoint
+        return container_images.digest_of_reference(
+            self._signed, self._credential, reference, mirror
+        )
+
     def image_environment(self, reference: str) -> list[str]:
         """What a container image sets in its containers (`container_images.environment`)."""
         from shared.azure import container_images

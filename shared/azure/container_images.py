@@ -43,19 +43,8 @@ def digest(
     tag: str,
 ) -> str | None:
     """The digest that a tag names; None where there is no such tag."""
-    from azure.core.rest import HttpRequest
-
     token = _token(client, credential, server, f"repository:{repository}:pull")
-    request = HttpRequest(
-        "HEAD",
-        f"https://{server}/v2/{repository}/manifests/{tag}",
-        headers={"Authorization": f"Bearer {token}", "Accept": _MANIFESTS},
-    )
-    response = client.send_request(request)
-    if response.status_code == 404:
-        return None
-    response.raise_for_status()
-    return str(response.headers["Docker-Content-Digest"])
+    return _Reader(client, f"https://{server}/v2/{repository}", token).digest(tag)
 
 
 def _token(
@@ -87,21 +76,46 @@ def environment(
     registry is none that can be asked without a secret. `mirror` is asked for public ones, if it is
     given. Raises AzureError, and ValueError or LookupError for an answer of another form.
     """
-    host, repository, tag = _split(reference)
-    if _AZURE.fullmatch(host):
-        token = _token(client, credential, host, f"repository:{repository}:pull")
-        reader = _Reader(client, f"https://{host}/v2/{repository}", token)
-    elif host not in _PUBLIC:
+    reader, tag = _reader(client, credential, reference, mirror)
+    if reader is None:
         return []
-    elif mirror is not None:
-        reader = _Reader(client, f"{mirror}/v2/{host}/{repository}")
-    else:
-        reader = _Reader(client, f"https://{_PUBLIC[host]}/v2/{repository}")
     manifest = reader.get(f"manifests/{tag}")
     if "manifests" in manifest:
         manifest = reader.get(f"manifests/{_for_amd64(manifest['manifests'])}")
     found = reader.get(f"blobs/{manifest['config']['digest']}")
     return [str(each) for each in (found.get("config") or {}).get("Env") or []]
+
+
+def digest_of_reference(
+    client: PipelineClient[Any, Any],
+    credential: TokenCredential,
+    reference: str,
+    mirror: str | None,
+) -> str | None:
+    """The digest that a reference names now, as `environment` finds it; None where the registry has
+    no such image, or is none that can be asked without a secret. A registry counts this as no pull.
+    https://docs.docker.com/docker-hub/usage/pulls/
+    """
+    reader, tag = _reader(client, credential, reference, mirror)
+    return reader.digest(tag) if reader else None
+
+
+def _reader(
+    client: PipelineClient[Any, Any],
+    credential: TokenCredential,
+    reference: str,
+    mirror: str | None,
+) -> tuple[_Reader | None, str]:
+    """What reads the repository of a reference, and the reference's tag or digest."""
+    host, repository, tag = _split(reference)
+    if _AZURE.fullmatch(host):
+        token = _token(client, credential, host, f"repository:{repository}:pull")
+        return _Reader(client, f"https://{host}/v2/{repository}", token), tag
+    if host not in _PUBLIC:
+        return None, tag
+    if mirror is not None:
+        return _Reader(client, f"{mirror}/v2/{host}/{repository}"), tag
+    return _Reader(client, f"https://{_PUBLIC[host]}/v2/{repository}"), tag
 
 
 class _Reader:
@@ -112,31 +126,44 @@ class _Reader:
 
     def get(self, what: str) -> dict[str, Any]:
         """A JSON document of the repository."""
-        response = self._send(what)
-        if response.status_code == 401 and self._token is None:
-            self._token = self._from_challenge(response.headers.get("WWW-Authenticate", ""))
-            response = self._send(what)
+        response = self._send("GET", what)
         if response.status_code in _MOVED:  # to a URL that carries its own signature
-            response = self._sent(endpoints.checked(response.headers["Location"]), {})
+            url = endpoints.checked(response.headers["Location"])
+            response = self._sent("GET", url, {})
         response.raise_for_status()
         return dict(response.json())
 
-    def _send(self, what: str) -> Any:
+    def digest(self, tag: str) -> str | None:
+        """The digest of a tag or of a digest itself; None where there is none."""
+        response = self._send("HEAD", f"manifests/{tag}")
+        if response.status_code == 404:
+            return None
+        response.raise_for_status()
+        return str(response.headers["Docker-Content-Digest"])
+
+    def _send(self, method: str, what: str) -> Any:
+        response = self._asked(method, what)
+        if response.status_code == 401 and self._token is None:
+            self._token = self._from_challenge(response.headers.get("WWW-Authenticate", ""))
+            response = self._asked(method, what)
+        return response
+
+    def _asked(self, method: str, what: str) -> Any:
         headers = {"Accept": _MANIFESTS} if what.startswith("manifests/") else {}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        return self._sent(f"{self._url}/{what}", headers)
+        return self._sent(method, f"{self._url}/{what}", headers)
 
-    def _sent(self, url: str, headers: dict[str, str]) -> Any:
+    def _sent(self, method: str, url: str, headers: dict[str, str]) -> Any:
         from azure.core.rest import HttpRequest
 
-        return self._client.send_request(HttpRequest("GET", url, headers=headers))
+        return self._client.send_request(HttpRequest(method, url, headers=headers))
 
     def _from_challenge(self, challenge: str) -> str:
         given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         path = urlsplit(self._url).path.removeprefix("/v2/")
         asked = {"service": given.get("service", ""), "scope": f"repository:{path}:pull"}
-        response = self._sent(f"{endpoints.checked(given['realm'])}?{urlencode(asked)}", {})
+        response = self._sent("GET", f"{endpoints.checked(given['realm'])}?{urlencode(asked)}", {})
         response.raise_for_status()
         answer = response.json()
         return str(answer.get("token") or answer["access_token"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 from functools import cache
@@ -44,6 +45,14 @@ def assemble(step: str) -> str:
     if len(script.encode()) > _INLINE_MAX:
         raise Bug(f"the script of step {step} is too long to be sent inline")
     return script
+
+
+@cache
+def version() -> str:
+    """A name for all that scripts do and install: another for any change of `provisioning/`."""
+    files = sorted(p for p in _HOME.rglob("*") if p.suffix in {".sh", ".json"})
+    texts = [file.read_bytes() for file in files]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
 def files_of(functions: list[str], home: Path = _HOME) -> list[str]:

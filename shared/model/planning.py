@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.base import names
+from shared.base import names, scripts
 from shared.base.settings import Settings
 from shared.base.wire import replace
-from shared.model import catalogue, support
+from shared.model import catalogue, pool_planning, support
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_parts import GridDriver, RegistryPlan
 from shared.model.image_reference import ImageChoice, ImageReference
@@ -18,7 +18,7 @@ from shared.model.image_request import (
     SecurityType,
     StorageAccountType,
 )
-from shared.model.plans import AccountPlan, BuildPlan, ImagePlan, PoolChange, PoolPlan
+from shared.model.plans import AccountPlan, BuildPlan, ImagePlan, PoolChange
 from shared.model.pool_request import Pool
 from shared.model.requests import Build, Mode
 
@@ -31,7 +31,7 @@ def plan_build(request: Build, settings: Settings, definition: str | None = None
     """
     assert request.request_id is not None
     build = names.build_id(request.request_id)
-    account = _plan_account(build, request, settings)
+    account = pool_planning.plan_account(build, request, settings)
     builds_image = request.mode is not Mode.BATCH_ONLY
     return BuildPlan(
         build_id=build,
@@ -39,7 +39,10 @@ def plan_build(request: Build, settings: Settings, definition: str | None = None
         image=_plan_image(build, request, settings, definition) if builds_image else None,
         image_ref=None if builds_image else _image_reference(request, settings),
         account=account,
-        pools=[_plan_pool(build, account, pool, request, settings) for pool in request.pools]
+        pools=[
+            pool_planning.plan_pool(build, account, pool, request, settings)
+            for pool in request.pools
+        ]
         if account
         else [],
         pool_width=settings.pool_width,
@@ -115,6 +118,7 @@ def _plan_image(
         log_identity_id=settings.step_log_identity_id,
         log_identity_client_id=settings.step_log_identity_client_id,
         force=image.force,
+        scripts=scripts.version(),
     )
 
 
@@ -151,13 +155,9 @@ def _builder_sizes(image: Image, settings: Settings) -> list[str]:
 
 def _gpu_sizes(request: Build, builder_size: str) -> list[str]:
     """The sizes that the image's driver must serve: the pools' first, else the builder's."""
-    pools = [size for pool in request.pools for size in _sizes(pool)]
+    pools = [size for pool in request.pools for size in pool_planning.sizes_of(pool)]
     sizes = [size for size in pools if catalogue.gpus_in(size, {})]
     return [*sizes, builder_size]
-
-
-def _sizes(pool: Pool) -> list[str]:
-    return pool.vm_sizes or ([pool.vm_size] if pool.vm_size else [])
 
 
 def _driver(request: Build, builder_size: str) -> DriverKind:
@@ -218,7 +218,7 @@ def _target_regions(request: Build, location: str, settings: Settings) -> dict[s
     regions.setdefault(location, None)
     needed: dict[str, int] = {}
     if request.mode is Mode.FULL:
-        there = _account_location(request, settings)
+        there = pool_planning.account_location(request, settings)
         regions.setdefault(there, None)
         needed[there] = max((_replicas(pool) for pool in request.pools), default=1)
     return {name: replicas or needed.get(name, 1) for name, replicas in regions.items()}
@@ -226,66 +226,6 @@ def _target_regions(request: Build, location: str, settings: Settings) -> dict[s
 
 def _replicas(pool: Pool) -> int:
     return support.replicas_for(sum(pool.most_nodes))
-
-
-def _account_location(request: Build, settings: Settings) -> str:
-    account = request.batch_account
-    return (
-        (account.location if account else None)
-        or request.image.location
-        or settings.default_location
-    )
-
-
-def _plan_account(build: str, request: Build, settings: Settings) -> AccountPlan | None:
-    if request.mode is Mode.IMAGE_ONLY:
-        return None
-    group = request.image.resource_group or settings.default_resource_group
-    account = request.batch_account
-    if account is None:
-        name = settings.default_batch_account or _default_account(settings, group)
-        return _account(build, settings, name, group, _account_location(request, settings))
-    return _account(
-        build,
-        settings,
-        account.name,
-        account.resource_group or group,
-        _account_location(request, settings),
-    )
-
-
-def _default_account(settings: Settings, group: str) -> str:
-    """The same group always gets the same account; the name is unique in its region."""
-    return "batch" + names.digest("account", settings.subscription_id, group.lower())
-
-
-def _account(build: str, settings: Settings, name: str, group: str, location: str) -> AccountPlan:
-    return AccountPlan(
-        build_id=build,
-        subscription_id=settings.subscription_id,
-        name=name,
-        resource_group=group,
-        location=location,
-    )
-
-
-def _plan_pool(
-    build: str, account: AccountPlan, pool: Pool, request: Build, settings: Settings
-) -> PoolPlan:
-    default = settings.default_gpu_vm_size if request.image.gpu else settings.default_vm_size
-    sizes = _sizes(pool) or [default]
-    if pool.checks or pool.dcgm:  # they are part of the verification
-        pool = replace(pool, verify=True)
-    return PoolPlan(
-        build_id=build,
-        account=account,
-        pool_id=pool.id or settings.default_pool_id,
-        pool=pool,
-        size=sizes[0],
-        other_sizes=sizes[1:],
-        gpu_count=catalogue.gpus_in(sizes[0], {}),
-        verify_image=settings.verify_image,
-    )
 
 
 def _image_reference(request: Build, settings: Settings) -> ImageReference:

@@ -197,7 +197,6 @@ def test_the_page_tells_the_old_order() -> None:
     found: dict[str, Json] = {
         page.OLD_ORDER: {
             "figures": dict.fromkeys(page.table.COLUMNS, 1.0),
-            "missing": "",
             "old_steps": [{"name": "VM", "seconds": 170.0}, {"name": "Docker", "seconds": 70.0}],
         }
     }

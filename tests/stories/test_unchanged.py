@@ -1,0 +1,124 @@
+"""The weekly rebuild makes an image again where something has changed, and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.base.wire import replace
+from shared.model.outcomes import ImageRecord, PreloadedImage
+from tests.world import World, an_image
+from triggers import catalogue
+
+Json = dict[str, Any]
+DAY = 86_400
+BUSYBOX = "docker.io/library/busybox:1.36"
+ASKED = an_image(containerImages=[BUSYBOX])
+
+
+def rebuilt(world: World, image: Json = ASKED) -> Json:
+    """What a week later becomes of the recipe of an image."""
+    request = {"mode": "image-only", "image": image}
+    recipe = {"enabled": True, "request": request}
+    assert world.ask(catalogue.put_recipe, recipe, name="weekly").status == 200
+    world.engine.advance(7 * DAY)
+    world.begin_rebuild()
+    output: Json = world.engine.run_until_complete("rebuild_images").output
+    return output
+
+
+def versions(world: World) -> list[str]:
+    return sorted(image.version for image in world.records.images())
+
+
+def changed(world: World, **fields: Any) -> None:
+    """The record says that something else was built than would be now."""
+    (image,) = world.records.images()
+    world.services.records.change_image(image, lambda old: replace(old, **fields))
+
+
+def test_an_image_that_would_be_the_same_is_not_built_again(world: World) -> None:
+    """Nothing is written on Azure, and few things are read."""
+    rebuilt(world)
+    before = len(world.ledger())
+
+    output = rebuilt(world)
+
+    assert output == {
+        "started": {},
+        "skipped": {"weekly": "nothing has changed since version 1.0.0"},
+    }
+    asked = world.ledger()[before:]
+    assert {each["method"] for each in asked} <= {"GET", "HEAD"}
+    assert len(asked) <= 10
+    assert versions(world) == ["1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_image_version": "24.04.202001010"},
+        {"scripts": "of an older version"},
+        {"container_images": [PreloadedImage(name=BUSYBOX, digest="sha256:" + "0" * 64)]},
+        {"container_images": [PreloadedImage(name="registry.example.org/a:1", digest="sha256:1")]},
+    ],
+    ids=["base image", "scripts", "container image", "a registry that cannot be asked"],
+)
+def test_an_image_is_built_again_when_its_parts_are_others(world: World, change: Json) -> None:
+    """A new base image, other versions, a tag that has moved."""
+    rebuilt(world)
+    changed(world, **change)
+    assert rebuilt(world)["skipped"] == {}
+    assert versions(world) == ["1.0.0", "1.0.1"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        an_image(containerImages=[BUSYBOX], force=True),
+        an_image(containerImages=[BUSYBOX], tags={"team": "a"}),
+        an_image(
+            containerImages=[BUSYBOX],
+            registry={
+                "name": "imagesregistry1",
+                "build": {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"},
+            },
+        ),
+    ],
+    ids=["force", "another request", "a source"],
+)
+def test_an_image_is_built_again_when_the_request_wants_it(world: World, image: Json) -> None:
+    """Also where only the build itself finds out whether a source has changed."""
+    rebuilt(world)
+    for _ in range(2 if "tags" not in image else 1):
+        assert rebuilt(world, image)["skipped"] == {}
+
+
+def _deleted(world: World, image: ImageRecord) -> None:
+    versions = world.services.azure.compute.gallery_image_versions
+    place = (image.resource_group, image.gallery_name, image.image_name)
+    versions.begin_delete(*place, image.version)
+    world.engine.advance(600)
+
+
+def _withdrawn(world: World, image: ImageRecord) -> None:
+    world.services.records.change_image(image, lambda old: replace(old, excluded_from_latest=True))
+
+
+@pytest.mark.parametrize("change", [_deleted, _withdrawn])
+def test_an_image_is_built_again_when_its_version_went(
+    world: World, change: Callable[[World, ImageRecord], None]
+) -> None:
+    """Deleted by a person, or excluded from latest."""
+    rebuilt(world)
+    (image,) = world.records.images()
+    change(world, image)
+    assert rebuilt(world)["skipped"] == {}
+
+
+def test_an_azure_that_does_not_answer_is_no_reason_to_build_nothing(world: World) -> None:
+    rebuilt(world)
+    world.fault({"effect": "status", "method": "HEAD", "status": 503, "times": 99})
+    assert rebuilt(world)["skipped"] == {}
