@@ -100,6 +100,10 @@ soak: setup ## Load, faults and kills on the real processes; then nothing may be
 mutate: setup ## Put small faults into the app, and list those that no test notices (MUTANTS=200 SEED=1)
 	@$(PY) -m tests.mutation --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),1) $(ARGS)
 
+.PHONY: test-clock
+test-clock: setup ## Run every story with clocks two hours ahead; none may take another time (TESTS=tests/stories/test_pools.py)
+	@$(PY) -m tests.clocks $(if $(filter tests,$(TESTS)),,$(TESTS))
+
 .PHONY: test-hostile
 test-hostile: setup ## Send generated hostile requests to every route (REQUESTS=20000)
 	@HOSTILE_REQUESTS=$(or $(REQUESTS),20000) $(PY) -m pytest tests/stories/test_hostile_input.py

@@ -8,11 +8,11 @@ await asyncio.sleep(clock.real_seconds(30))                      # really waits 
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -108,11 +108,15 @@ class VirtualClock:
 class SkewedClock:
     """Another machine's clock: it is `ahead` of this one by so many seconds, or behind it."""
 
-    def __init__(self, now: Callable[[], float], ahead: float) -> None:
-        self._now, self._ahead = now, ahead
+    def __init__(self, clock: Any, ahead: float) -> None:
+        self._clock, self._ahead = clock, ahead
 
     def now(self) -> float:
-        return self._now() + self._ahead
+        return float(self._clock.now() + self._ahead)
+
+    def advance_to(self, moment: float) -> None:
+        """Move both, where the other one is virtual."""
+        self._clock.advance_to(moment - self._ahead)
 
 
 @contextmanager

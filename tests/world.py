@@ -60,6 +60,9 @@ PERMITTED = {
     for role in json.loads((layout.ROOT / "infra" / "role.json").read_text()).values()
     for action in (*role["actions"], *role["dataActions"])
 }
+# Options of every simulator that a test does not choose, such as another clock (`tests/clocks`).
+_SKEW: dict[str, float] = json.loads(os.environ.get("BATCH_PREP_SKEW", "{}"))
+OPENED: list[World] | None = None  # the worlds of a test, where somebody wants to know them
 _START = 1_767_225_600.0  # 1 January 2026
 VISIBILITY = host_settings.read(layout.ROOT).visibility
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
@@ -81,12 +84,17 @@ class World:
         """
         self._options = {"seed": seed, "own_settings": own_settings, **simulator}
         self.clock = VirtualClock(_START)
+        self.began = _START
+        self.repeats = True  # whether the same test takes the same time again
+        if OPENED is not None:
+            OPENED.append(self)
         self.outbox = MemoryOutbox(self.clock)
         record = os.environ.get("BATCH_PREP_RECORD")  # what `make conformance` checks
         given = {
             "storage": self.outbox.append_log,
             "record": Path(record) if record else None,
             "authorization": authorization.Listed(PERMITTED),
+            **_SKEW,
         }
         simulator = {**given, **simulator}
         self.azure = Simulator(clock=self.clock, seed=seed, **simulator)
@@ -125,6 +133,7 @@ class World:
         """
         made = World(**self._options)
         made.clock.advance_to(self.clock.now())
+        made.began = self.clock.now()
         made._ids = self._ids
         made.azure.now = self.azure.now
         made.table_service.copy_from(self.table_service)

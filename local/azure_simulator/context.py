@@ -45,6 +45,9 @@ class Azure(Protocol):
     storage: str | Callable[[str, str], None] | None
 
     @property
+    def machine_now(self) -> float: ...
+
+    @property
     def operations(self) -> Operations: ...
 
     @property

@@ -48,6 +48,7 @@ class Simulator:
     """One simulated Azure: a subscription, its resources, and the time.
 
     skew            seconds by which Azure's clock is ahead of `clock`
+    machine_skew    seconds by which the clocks of VMs and nodes are ahead of Azure's
     seed            decides every duration and every chance
     duration_band   replaces the band of every duration; `(1, 1)` makes all typical
     path            SQLite file that holds the state; None keeps it in memory
@@ -67,6 +68,7 @@ class Simulator:
         *,
         clock: model.Clock,
         skew: float = 0.0,
+        machine_skew: float = 0.0,
         seed: int = 1,
         duration_band: tuple[float, float] | None = None,
         path: pathlib.Path | None = None,
@@ -83,9 +85,10 @@ class Simulator:
         stopwatch: Callable[[], float] = lambda: 0.0,
         modules: Iterable[context.Provider] | None = None,
     ) -> None:
-        self.clock = clocks.SkewedClock(clock.now, skew) if skew else clock
+        self.clock = clocks.SkewedClock(clock, skew) if skew else clock
         self.store = store.Store(path)
         self.now = min(self.clock.now(), self.store.next_due() or self.clock.now())
+        self._machine_skew = machine_skew
         self.durations = durations.Durations(seed, duration_band)
         self.subscription = subscription
         self.tenant = tenant
@@ -174,6 +177,11 @@ class Simulator:
     def close(self) -> None:
         self.store.commit()
         self.store.close()
+
+    @property
+    def machine_now(self) -> float:
+        """`now` by the clock of a VM or node: what it and its agent write down."""
+        return self.now + self._machine_skew
 
     # --- what handlers use -----------------------------------------------------------------
 

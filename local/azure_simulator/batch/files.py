@@ -43,8 +43,8 @@ def listing(
             "properties": {
                 "contentLength": str(len(text.encode())),
                 "contentType": "text/plain",
-                "creationTime": iso8601.timestamp(azure.now),
-                "lastModified": iso8601.timestamp(azure.now),
+                "creationTime": iso8601.timestamp(azure.machine_now),
+                "lastModified": iso8601.timestamp(azure.machine_now),
                 "fileMode": _MODE,
             },
         }
@@ -75,8 +75,8 @@ def _range(request: model.Request, content: bytes) -> bytes:
 
 def _headers(azure: context.Azure, request: model.Request) -> dict[str, str]:
     return {
-        "Last-Modified": iso8601.http_date(azure.now),
-        "ocp-creation-time": iso8601.http_date(azure.now),
+        "Last-Modified": iso8601.http_date(azure.machine_now),
+        "ocp-creation-time": iso8601.http_date(azure.machine_now),
         "ocp-batch-file-isdirectory": "False",
         "ocp-batch-file-url": f"{request.base_url}{request.path}",
         "ocp-batch-file-mode": _MODE,

@@ -184,10 +184,10 @@ def _boot(azure: context.Azure, node: store.Resource, seconds: float) -> None:
 def _started(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:
     """The agent reports: unusable, or on to the start task."""
     pool = nodes.pool_of(azure, node)
-    node.document["lastBootTime"] = iso8601.timestamp(azure.now)
+    node.document["lastBootTime"] = iso8601.timestamp(azure.machine_now)
     node.document["nodeAgentInfo"] = {
         "version": _AGENT_VERSION,
-        "lastUpdateTime": iso8601.timestamp(azure.now),
+        "lastUpdateTime": iso8601.timestamp(azure.machine_now),
     }
     problem = _boot_problem(azure, pool, node)
     if problem is not None:
@@ -252,7 +252,7 @@ def _begin_start_task(azure: context.Azure, pool: store.Resource, node: store.Re
     node.document["startTask"] = start_tasks.shown(start_task)
     node.document["startTaskInfo"] = {
         "state": "running",
-        "startTime": iso8601.timestamp(azure.now),
+        "startTime": iso8601.timestamp(azure.machine_now),
         "retryCount": 0,
     }
     if start_task["waitForSuccess"]:

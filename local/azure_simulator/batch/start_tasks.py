@@ -61,9 +61,9 @@ def note_end(azure: context.Azure, node: store.Resource, data: model.JsonObject)
     limit = _RETRIES_MAX if retries < 0 else retries
     if data["exitCode"] and info["retryCount"] < limit:
         info["retryCount"] += 1
-        info["lastRetryTime"] = iso8601.timestamp(azure.now)
+        info["lastRetryTime"] = iso8601.timestamp(azure.machine_now)
         return True
-    info.update({"state": "completed", "endTime": iso8601.timestamp(azure.now)})
+    info.update({"state": "completed", "endTime": iso8601.timestamp(azure.machine_now)})
     info.update(result_of(data["exitCode"]))
     return False
 
@@ -130,7 +130,7 @@ def _imitate(
     host = host_of(azure, pool, node)
     seconds = azure.duration("nodes.startTask", node)
     if is_verification:
-        ran = verification.judge(host, environment, iso8601.timestamp(azure.now))
+        ran = verification.judge(host, environment, iso8601.timestamp(azure.machine_now))
     else:
         ran = commands.run(command, environment, host.gpus())
     outcome = interface.Outcome(
@@ -174,7 +174,7 @@ def _script_run(
     """The command as the node's agent starts it: no shell reads it but the one that it names."""
     words = commands.words_of(node.document["startTask"]["commandLine"])
     environment = environment_of(node)
-    now = iso8601.timestamp(azure.now)
+    now = iso8601.timestamp(azure.machine_now)
     return interface.ScriptRun(
         id=f"{node.id}/startTask/{node.state['runs']}",
         script=f"#!/bin/bash\n# batch-prep step: {STEP}\nexec {shlex.join(words)}\n",

@@ -42,7 +42,7 @@ def end(azure: context.Azure, task: store.Resource, outcome: Mapping[str, Any]) 
     """Complete the task with `exitCode`, `result` and `failureInfo`, and free its slots."""
     information = task.document["executionInfo"]
     information.update(outcome)
-    information["endTime"] = iso8601.timestamp(azure.now)
+    information["endTime"] = iso8601.timestamp(azure.machine_now)
     information.setdefault("startTime", information["endTime"])
     task_states.move(azure, task, "completed")
     odata.touch(azure, task)
@@ -101,7 +101,7 @@ def _ready(azure: context.Azure, task: store.Resource, data: model.JsonObject) -
             end(azure, task, failure("usererror", "ContainerInvalidImage", message, **details))
             return
     task_states.move(azure, task, "running")
-    task.document["executionInfo"]["startTime"] = iso8601.timestamp(azure.now)
+    task.document["executionInfo"]["startTime"] = iso8601.timestamp(azure.machine_now)
     scheduling.note_running(azure, node)
     _run(azure, task)
 
@@ -163,7 +163,7 @@ def _conclude(
     retries = int(task.document["constraints"]["maxTaskRetryCount"])
     if ran.exit_code and (retries < 0 or information["retryCount"] < retries):
         information["retryCount"] += 1
-        information["lastRetryTime"] = iso8601.timestamp(azure.now)
+        information["lastRetryTime"] = iso8601.timestamp(azure.machine_now)
         _run(azure, task)
         return
     outcome = start_tasks.result_of(ran.exit_code) | told

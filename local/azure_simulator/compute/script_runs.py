@@ -88,7 +88,7 @@ def _start(azure: context.Azure, run: store.Resource, data: model.JsonObject) ->
         return  # `agentCame` will start it
     run.cancel()
     run.state.update(phase="running", began=azure.now)
-    run.state["view"] = _view("Running", startTime=times.text(azure.now))
+    run.state["view"] = _view("Running", startTime=times.text(azure.machine_now))
     azure.schedule(run, "timeOut", int(run.properties["timeoutInSeconds"]))
     if run.properties["asyncExecution"]:
         _end_operation(azure, run, None)
@@ -135,7 +135,7 @@ def _end(azure: context.Azure, run: store.Resource, data: model.JsonObject) -> N
     vm.state["machine"].update(outcome["changes"])
     schedule_later(azure, vm, outcome["later"])
     run.state["phase"] = "reporting"
-    run.state["view"]["endTime"] = times.text(azure.now)
+    run.state["view"]["endTime"] = times.text(azure.machine_now)
     azure.schedule(run, "report", azure.duration("runCommands.report", run))
 
 
@@ -149,7 +149,7 @@ def _stop(azure: context.Azure, run: store.Resource, exit_code: int, why: str = 
     run.cancel()
     run.state["outcome"] = {"exit_code": exit_code, "stdout": "", "stderr": why}
     run.state["phase"] = "reporting"
-    run.state["view"]["endTime"] = times.text(azure.now)
+    run.state["view"]["endTime"] = times.text(azure.machine_now)
     azure.schedule(run, "report", azure.duration("runCommands.report", run))
 
 

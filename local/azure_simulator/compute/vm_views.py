@@ -76,7 +76,7 @@ def _agent(azure: context.Azure, vm: store.Resource) -> model.JsonObject:
         "level": "Info" if is_ready else "Warning",
         "displayStatus": text,
         "message": message,
-        "time": times.text(azure.now),
+        "time": times.text(azure.machine_now),
     }
     return {
         "vmAgentVersion": "2.13.1.1" if is_ready else "Unknown",
