@@ -36,6 +36,25 @@ readonly CATALOGUE_TOOLKIT_VERSION=1.20.0 # https://github.com/NVIDIA/nvidia-con
 readonly TOOLKIT_URL=https://nvidia.github.io/libnvidia-container
 readonly TOOLKIT_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 
+# NVIDIA's InfiniBand stack, DOCA-OFED: the package that brings its repository. The checksums, and the release for each system,
+# are those of Azure's own images (https://github.com/Azure/azhpc-images, versions.json). The distribution's stack is not
+# enough: nvidia_peermem, through which InfiniBand reads and writes GPU memory, needs the ib_core of this one.
+readonly DOCA_URL=https://www.mellanox.com/downloads/DOCA
+declare -rA DOCA_FILES=(
+  ['22.04']=DOCA_v3.2.1/host/doca-host_3.2.1-044000-25.10-ubuntu2204_amd64.deb
+  ['24.04']=DOCA_v3.2.3/host/doca-host_3.2.3-019000-25.10-ubuntu2404_amd64.deb
+)
+declare -rA DOCA_CHECKSUMS=(
+  ['22.04']=75b8d4258b7239ef5021abaa25e7eeb4fcbc0c8117cab89ce1a766d2d218c8a0
+  ['24.04']=762a3dbc1c8c1e4b03867b022ccafcfafa95bffe461a58a5b6e38fc678263614
+)
+
+doca_version() { # of DOCA_FILES for UBUNTU_VERSION; empty where the catalogue has none
+  local file=${DOCA_FILES[$1]:-}
+  file=${file#DOCA_v}
+  printf '%s' "${file%%/*}"
+}
+
 # GRID drivers, as Microsoft redistributes them with their licence:
 # https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup
 # 570.211.01 (vGPU 18) is for NVadsA10_v5; Microsoft publishes no checksum of it, so the caller gives one.

@@ -13,6 +13,7 @@ readonly EXIT_RATE_LIMITED=26    # a registry allows no more pulls for now
 readonly EXIT_CHECK_FAILED=30    # the finished system is not what it should be
 readonly EXIT_DRIVER_BUILD=40    # the GPU driver has no module for a kernel that will boot
 readonly EXIT_TOOLKIT=41         # Docker does not know the NVIDIA runtime
+readonly EXIT_INFINIBAND=42      # the InfiniBand stack has no module for a kernel that will boot, or is incomplete
 readonly EXIT_SEAL=50            # sealing could not be started
 readonly EXIT_OWN_STEP=60        # the owner's step ended with an exit code that it may not have
 readonly EXIT_OWN_STEP_TIME=61   # the owner's step did not end in its time

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # needs: helpers/images.sh helpers/checks.sh helpers/gpu_checks.sh helpers/container_checks.sh
 # needs: helpers/bill_of_materials.sh helpers/version_checks.sh helpers/seal_unit.sh
+# needs: helpers/infiniband_checks.sh
 # The builder before its sealing: is this what the image is to be? Changes nothing; lists what the image contains.
 
 check_image() {
@@ -14,6 +15,7 @@ check_image() {
   run_check docker check_docker
   run_check gpu check_gpu
   run_check versions check_versions
+  [[ ${EXPECT_INFINIBAND:-false} == false ]] || run_check infiniband check_infiniband_stack
   run_check images check_images
   run_check container check_container
   add_data kernel "$(json_string "$(uname -r)")"
@@ -32,6 +34,7 @@ check_image_parameters() {
   local version='^[0-9]+(\.[0-9]+){1,3}$' line
   read_image_list EXPECT_IMAGES
   optional_parameter EXPECT_GPU '^(none|driver-only|[0-9]{1,2})$' 'none, driver-only or a number'
+  optional_parameter EXPECT_INFINIBAND '^(true|false)$' 'true or false'
   optional_parameter SIZE_HAS_GPU '^(true|false)$' 'true or false'
   optional_parameter VERIFY_IMAGE "$IMAGE_REFERENCE" 'an image reference'
   for line in EXPECT_DOCKER EXPECT_TOOLKIT EXPECT_DRIVER; do optional_parameter "$line" "$version" 'a version'; done

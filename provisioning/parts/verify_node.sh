@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # needs: helpers/images.sh helpers/checks.sh helpers/container_checks.sh helpers/gpu_checks.sh
-# needs: helpers/dcgm_checks.sh
+# needs: helpers/dcgm_checks.sh helpers/infiniband_checks.sh
 # A pool node, before it takes tasks: the start task. At the end it runs the start task of the pool's owner.
 
 readonly DOCUMENT_NAME=batch-prep-verify.json
@@ -8,6 +8,7 @@ readonly DOCUMENT_NAME=batch-prep-verify.json
 verify_node_parameters() {
   optional_parameter EXPECT_GPU '^(none|auto|[0-9]{1,2})$' 'none, auto or a number'
   optional_parameter EXPECT_DCGM '^1$' 1
+  optional_parameter EXPECT_INFINIBAND '^(true|false)$' 'true or false'
   optional_parameter VERIFY_IMAGE "$IMAGE_REFERENCE" 'an image reference'
   optional_parameter USER_START_TASK_AS '^[a-z_][a-z0-9_-]{0,19}$' 'the name of a user'
   read_image_list EXPECT_IMAGES
@@ -20,6 +21,7 @@ verify_node() {
   run_check docker check_docker
   run_check gpu check_gpu
   [[ -z ${EXPECT_DCGM:-} ]] || run_check dcgm check_dcgm
+  [[ ${EXPECT_INFINIBAND:-false} == false ]] || run_check infiniband check_infiniband_node
   run_check images check_images
   run_check container check_container
   add_check_data

@@ -24,6 +24,7 @@ class ScriptExit(IntEnum):
     CHECK_FAILED = 30
     DRIVER_BUILD = 40
     TOOLKIT = 41
+    INFINIBAND = 42
     SEAL = 50
     OWN_STEP = 60
     OWN_STEP_TIME = 61
@@ -84,6 +85,13 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.TOOLKIT: (
         "the NVIDIA container toolkit could not be installed",
         "Look at the log's last lines; try again if a repository was down.",
+    ),
+    ScriptExit.INFINIBAND: (
+        "the InfiniBand stack could not be installed",
+        (
+            "The message quotes the compiler: leave image.infiniband out until a release of "
+            "batch-prep has a newer stack."
+        ),
     ),
     ScriptExit.SEAL: (
         "the system could not be sealed",

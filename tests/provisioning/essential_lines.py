@@ -358,5 +358,41 @@ LINES = [
         'echo --unit="$SEAL_UNIT"',
         "test_step_seal.py::test_the_step_only_schedules",
     ),
+    line(
+        "parts/install_infiniband.sh",
+        'fetch_pinned "$DOCA_URL',
+        'fetch "$DOCA_URL',
+        "test_step_infiniband.py::test_another_file_is_not_installed",
+    ),
+    line(
+        "parts/install_infiniband.sh",
+        "[[ -z $kernels ]] || fail_infiniband",
+        "true || fail_infiniband",
+        "test_step_infiniband.py::test_a_module_that_does_not_compile_ends_the_step",
+    ),
+    line(
+        "parts/install_infiniband.sh",
+        "printf 'OS.EnableRDMA=y\\n'",
+        ":",
+        "test_step_infiniband.py::test_the_agent_configures_rdma",
+    ),
+    line(
+        "parts/install_infiniband.sh",
+        "printf '[Manager]\\nDefaultLimitMEMLOCK=infinity\\n' |",
+        "printf '' |",
+        "test_step_infiniband.py::test_nothing_limits_locked_memory",
+    ),
+    line(
+        "helpers/infiniband_checks.sh",
+        '[[ $(<"$port/link_layer") == InfiniBand ]] || continue',
+        ":",
+        "test_step_infiniband.py::test_a_node_shows_its_ports[states1-infinity-IB_ABSENT]",
+    ),
+    line(
+        "steps.json",
+        '"install_infiniband", "install_driver"',
+        '"install_driver", "install_infiniband"',
+        "test_step_infiniband.py::test_the_stack_comes_before_the_driver",
+    ),
 ]
 BY_TEST = {found.test_name: found for found in LINES}

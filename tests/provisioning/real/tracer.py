@@ -23,6 +23,27 @@ NOT_EXECUTED = {
         "only NVIDIA's repository has DCGM",
     ),
     **dict.fromkeys(("check_dcgm", "judge_diagnosis"), "it needs a GPU and DCGM"),
+    **dict.fromkeys(
+        (
+            "doca_version",
+            "has_infiniband",
+            "build_infiniband",
+            "keep_ubuntus_dkms",
+            "fail_infiniband",
+            "enable_rdma_in_agent",
+            "unlock_memory",
+            "prepare_nccl",
+            "write_topologies",
+            "write_topology",
+            "topology_devices",
+            "write_boot_script",
+            "kernels_without_infiniband",
+            "check_infiniband_stack",
+            "check_infiniband_node",
+            "memory_is_unlocked",
+        ),
+        "NVIDIA's InfiniBand stack is not to be had here",
+    ),
 }
 """Functions that no real test executes, each with the reason."""
 SHARE_MIN = 0.9
