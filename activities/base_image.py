@@ -175,6 +175,15 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
         return _unsuitable(f"its system is {record.base_os}, and {system} is asked for", "image.os")
     if record.gpu_enabled and not image.gpu:
         return _unsuitable("it has an NVIDIA driver: image.gpu false removes none", "image.gpu")
+    if record.infiniband_version and not image.infiniband:
+        message = "it has the InfiniBand stack: image.infiniband false removes none"
+        return _unsuitable(message, "image.infiniband")
+    if record.gpu_enabled and image.infiniband and not record.infiniband_version:
+        message = (
+            "it has an NVIDIA driver that was built without InfiniBand, and would not work with "
+            "it: build on a system instead"
+        )
+        return _unsuitable(message, "image.infiniband")
     if record.driver_kind and record.driver_kind != image.driver:
         message = (
             f"it has the driver {record.driver_kind}, and the sizes need {image.driver}: build on "

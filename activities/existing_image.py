@@ -11,7 +11,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import catalogue, drivers, image_choice, support
+from shared.model import catalogue, drivers, image_choice, infiniband, support
 from shared.model.image_reference import ImageReference
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan
@@ -68,6 +68,8 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
+    rdma = infiniband.sizes_with_it(pool_preflight.sizes_of_pools(plan, sizes))
+    warnings += infiniband.image_warnings(plan.pools, rdma, image)
     warnings += image_choice.unneeded_driver(wanted, image, plan.pools, counted)
     return Findings(blockers=unsuitable, warnings=warnings, image=image)
 

@@ -16,7 +16,7 @@ from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import catalogue, disk_size, drivers, image_choice, support
+from shared.model import catalogue, disk_size, drivers, image_choice, infiniband, support
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
 from shared.model.pool_request import IfExists, Pool
@@ -65,7 +65,10 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problem = lacking or named_resources.account_problem(services, account)
         problems += [problem] if problem else []
     counted = quotas.gpus_beyond_catalogue(sizes_of_pools(plan, sizes))
+    rdma = infiniband.sizes_with_it(sizes_of_pools(plan, sizes))
+    problems += infiniband.zonal_problems(plan.pools, rdma)
     if image := plan.image:
+        warnings += infiniband.warnings(plan.pools, rdma, in_image=image.infiniband)
         unsuitable = drivers.pool_problems(plan.pools, counted, gpu=image.gpu, driver=image.driver)
         problems += image_choice.advised(unsuitable, services.records.images(), plan.pools, counted)
         problems += drivers.diagnosis_problems(
@@ -74,7 +77,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     endpoint = None
     if is_there and closed is None and names.same((found or {}).get("location"), account.location):
         endpoint = resource_state.properties(found).get("accountEndpoint")
-    return Findings(blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted)
+    return Findings(
+        blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted, rdma_sizes=rdma
+    )
 
 
 def agent_problems(

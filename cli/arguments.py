@@ -184,6 +184,7 @@ def _new_image(flags: Flags, mode: Mode, wanted: containers.Wanted) -> dict[str,
         "registry": wanted.registry,
         "steps": scripts.steps(flags.script or []),
         "osDiskSizeGiB": int(flags.os_disk_size) if flags.os_disk_size else None,
+        "infiniband": flags.infiniband or None,
         "keepVm": flags.keep_vm or None,
         "force": flags.force or None,
     }

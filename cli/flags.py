@@ -67,6 +67,10 @@ class Flags:
         Switch,
         _option("--cpu", panel=_IMAGE, help="Build without the NVIDIA driver (default)."),
     ] = False
+    infiniband: Annotated[
+        Switch,
+        _option("--infiniband", panel=_IMAGE, help="Install the InfiniBand stack, for RDMA sizes."),
+    ] = False
     os: Annotated[
         Text, _option("--os", value="OS", panel=_IMAGE, help="ubuntu (default), almalinux, ...")
     ] = None

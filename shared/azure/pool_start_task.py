@@ -27,6 +27,7 @@ def start_task(plan: PoolPlan, command_line: str) -> Json:
         "NONCE": plan.build_id,
         "EXPECT_GPU": _expected_gpus(plan.gpu_count),
         "EXPECT_DCGM": "1" if plan.pool.dcgm else "",
+        "EXPECT_INFINIBAND": "true" if plan.expects_infiniband else "",
         "EXPECT_IMAGES": "\n".join(plan.container_images),
         # Without a preloaded image there is nothing that could run without pulling.
         "VERIFY_IMAGE": plan.container_images[0] if plan.container_images else "",

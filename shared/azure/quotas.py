@@ -31,6 +31,7 @@ class Size(Wire):
     data_disks: int = 0
     accelerated_networking: bool = False
     encryption_at_host: bool = False
+    rdma: bool = False  # it has InfiniBand
 
     @property
     def needs_nvme(self) -> bool:
@@ -62,6 +63,7 @@ def read_size(sku: Json) -> Size:
         data_disks=int(found.get("MaxDataDiskCount") or 0),
         encryption_at_host=found.get("EncryptionAtHostSupported") == "True",
         accelerated_networking=found.get("AcceleratedNetworkingEnabled") == "True",
+        rdma=found.get("RdmaEnabled") == "True",
     )
 
 

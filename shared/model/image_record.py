@@ -60,6 +60,7 @@ def of(
         driver_version=driver_version(installed, driver),
         driver_kind=plan.driver if plan.records_driver else None,
         dcgm_version=features.dcgm_version if features else None,
+        infiniband_version=installed.infiniband_version,
         kernel=sealed.kernel or installed.kernel,
         pending=_pending(plan, builder, sealed),
         bill_of_materials=bill.document if bill else None,

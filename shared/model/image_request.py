@@ -177,6 +177,9 @@ class Image(Request):
     gpu: bool = Field(
         default=False, description="Whether it has the NVIDIA driver and the container toolkit."
     )
+    infiniband: bool = added(
+        False, description="Whether it has NVIDIA's InfiniBand stack, for sizes with RDMA."
+    )
     driver_version: fields.DriverVersion | None = Field(
         default=None, description="The NVIDIA driver to install instead of the catalogue's."
     )

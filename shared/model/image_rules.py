@@ -29,6 +29,7 @@ def problems_of(image: Image) -> list[Problem]:
         *_image_problems(image),
         *_security_problems(image),
         *_software_problems(image),
+        *_infiniband_problems(image),
         *own_steps.problems(image.steps, has_identity=image.identity is not None),
         *_registry_problems(image),
         *_text_problems(image),
@@ -118,6 +119,14 @@ def _software_problems(image: Image) -> list[Problem]:
     named = [name for name, version in wanted.items() if version]
     is_open = image.base is not None and image.base.id and "gpu" not in image.model_fields_set
     return [] if image.gpu or is_open else [impossible(f"image.{name}", message) for name in named]
+
+
+def _infiniband_problems(image: Image) -> list[Problem]:
+    """The catalogue of the scripts has a stack for the versions of Ubuntu only."""
+    name, _ = image.system
+    if not image.infiniband or name == "ubuntu":
+        return []
+    return [impossible("image.infiniband", f"the stack is for Ubuntu here, not for {shown(name)}")]
 
 
 def _text_problems(image: Image) -> list[Problem]:

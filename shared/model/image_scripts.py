@@ -20,6 +20,7 @@ def install(plan: ImagePlan) -> ScriptPlan:
     """Install all packages in one script: each script costs half a minute besides its work."""
     parameters = {"BUILDER_USER": names.BUILDER_USER, "GPU": "true" if plan.gpu else ""}
     kept = plan.base.kept if plan.base else {}
+    parameters |= _given(INFINIBAND="true" if plan.infiniband else None)
     toolkit = plan.container_toolkit_version or kept.get("containerToolkit")
     parameters |= _given(
         DOCKER_VERSION=plan.docker_version or kept.get("docker"), CONTAINER_TOOLKIT_VERSION=toolkit
@@ -143,6 +144,7 @@ def seal(
         "EXPECT_DIGESTS": "\n".join(f"{i.name} {i.digest}" for i in images if i.digest),
         "VERIFY_IMAGE": images[0].name if images else "",
     }
+    parameters |= _given(EXPECT_INFINIBAND="true" if plan.infiniband else None)
     return _script(plan, "seal", parameters)
 
 

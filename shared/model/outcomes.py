@@ -43,6 +43,7 @@ class ImageRecord(Wire):
     driver_version: str | None = None
     driver_kind: DriverKind | None = None  # None: none, or recorded by a version before 0.2.0
     dcgm_version: str | None = None
+    infiniband_version: str | None = None  # of NVIDIA's stack; None: it has none
     kernel: str | None = None
     pending: list[str] = []  # checks that the builder could not make: each pool makes them
     bill_of_materials: str | None = None  # name of the document in the app's storage

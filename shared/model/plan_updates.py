@@ -49,6 +49,9 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
     plan = with_warnings(plan, facts)
     if facts.endpoint:
         plan = with_endpoint(plan, facts.endpoint)
+    if facts.rdma_sizes:
+        pools = [replace(pool, rdma_sizes=facts.rdma_sizes) for pool in plan.pools]
+        plan = replace(plan, pools=pools)
     if facts.gpus:
         pools = [_with_gpus(pool, facts.gpus) for pool in plan.pools]
         image = replace(plan.image, gpus=facts.gpus) if plan.image else None
@@ -98,6 +101,7 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
             for i in image.container_images
             if i.name.partition("/")[0] not in image.signed_registries
         ],
+        infiniband=image.infiniband_version is not None,
         pending=image.pending,
         registry_login_server=image.registry_login_server if private else None,
         pull_identity_id=image.pull_identity_id if private else None,

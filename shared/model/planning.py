@@ -124,13 +124,8 @@ def _plan_image(
 
 def _software(image: Image) -> Json:
     """What it gets as the request has it."""
-    return {
-        "driver_version": image.driver_version,
-        "container_toolkit_version": image.container_toolkit_version,
-        "docker_version": image.docker_version,
-        "scratch": image.scratch,
-        "dcgm": image.dcgm,
-    }
+    same = ("driver_version", "container_toolkit_version", "docker_version")
+    return {name: getattr(image, name) for name in (*same, "scratch", "dcgm", "infiniband")}
 
 
 def _outbound(image: Image) -> str:

@@ -53,6 +53,7 @@ class ImagePlan(Wire):
     driver: DriverKind | None = None
     grid_driver: GridDriver | None = None  # which file, where the driver is GRID
     fabric_manager: bool = False
+    infiniband: bool = added(False)  # whether it gets the stack
     os_disk_gib: int | None = None  # None: derived by the checks
     os_disk_type: DiskStorageType = added(DiskStorageType.PREMIUM_LRS)
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
@@ -214,6 +215,8 @@ class PoolPlan(Wire):
     container_images: list[str] = []
     gpu_count: int = 0  # catalogue.UNCOUNTED: some, and only the node can tell
     gpus: dict[str, int] = added({})  # as in ImagePlan
+    rdma_sizes: list[str] = added([])  # of its sizes, by lower-case name, those with InfiniBand
+    infiniband: bool = added(False)  # whether its image has the stack
     pending: list[str] = []  # what the image's builder could not prove
     verify_image: str = ""
     registry_login_server: str | None = None
@@ -230,6 +233,11 @@ class PoolPlan(Wire):
     def resource(self) -> str:
         """The pool's resource id."""
         return f"{self.account.account_id}/pools/{self.pool_id}"
+
+    @property
+    def expects_infiniband(self) -> bool:
+        """Whether its nodes must have InfiniBand: its size and its image do."""
+        return self.infiniband and self.size.lower() in self.rdma_sizes
 
     @property
     def nodes_asked(self) -> int:

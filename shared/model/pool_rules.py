@@ -36,6 +36,10 @@ def _size_problems(pool: Pool, field: str) -> Iterator[Problem]:
     if pool.inter_node_communication and nodes > _COMMUNICATING_NODES_MAX:
         message = f"Batch allows it for {_COMMUNICATING_NODES_MAX} nodes at most, not {nodes}"
         yield impossible(f"{field}.interNodeCommunication", message)
+    # https://github.com/Azure/aztk/issues/226 quotes the service.
+    if pool.inter_node_communication and all(pool.most_nodes):
+        message = "Batch allows it for dedicated nodes or for spot nodes, not for both in one pool"
+        yield impossible(f"{field}.interNodeCommunication", message)
 
 
 def _scale_problems(pool: Pool, field: str) -> Iterator[Problem]:

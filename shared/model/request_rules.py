@@ -54,6 +54,7 @@ def _mode_problems(build: Build) -> list[Problem]:
 # What only the building of an image carries out.
 _OF_BUILDERS = (
     "base",
+    "infiniband",
     "driver_version",
     "container_toolkit_version",
     "docker_version",

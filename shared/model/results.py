@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import ConfigDict
 
 from shared.base.errors import Problem
-from shared.base.wire import Wire
+from shared.base.wire import Wire, added
 from shared.model.image_parts import BaseImage
 from shared.model.outcomes import ImageRecord, PoolRecord, PreloadedImage
 from shared.model.plans import BuildPlan
@@ -33,6 +33,7 @@ class Findings(Wire):
     sizes: list[str] = []  # of the builder, those that can be had
     image: ImageRecord | None = None  # the existing image to use
     gpus: dict[str, int] = {}  # by lower-case size; see plans.ImagePlan
+    rdma_sizes: list[str] = added([])  # by lower-case name
     endpoint: str | None = None  # of the Batch account, if that exists
     identity_client_id: str | None = None  # of the identity that the request names
 
@@ -101,6 +102,7 @@ class ScriptResult(Marks):
     toolkit_version: str | None = None
     driver_version: str | None = None
     dcgm_version: str | None = None
+    infiniband_version: str | None = None
     kernel: str | None = None
     images: list[PreloadedImage] = []
     pending: list[str] = []  # checks that the builder's size does not allow

@@ -1,8 +1,9 @@
 """The verification of a pool: results on every node, and one verdict for each check. Pure.
 
-A verification has five checks: `system`, `docker`, `gpu` and `images` in the start task of each
-node, `container` there (without pulling) and in a job of container tasks (with the GPU). Where the
-pool asks for it, `dcgm` comes after them, and then the owner's own checks, `check-1` and on.
+A verification has five checks: `system` (with the kernel and InfiniBand), `docker`, `gpu` and
+`images` in the start task of each node, `container` there (without pulling) and in a job of
+container tasks (with the GPU). Where the pool asks for it, `dcgm` comes after them, and then the
+owner's own checks, `check-1` and on.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Proof(Wire):
 
 # The results that each of the five checks is made of; a task of the job is `container-N`.
 _PARTS = {
-    "system": {"system", "kernel"},
+    "system": {"system", "kernel", "infiniband"},  # the last where image and size have it
     "docker": {"docker"},
     "gpu": {"gpu"},
     "images": {"images"},

@@ -46,6 +46,7 @@ def described(records: Records, request: Build) -> Build:
         "os": name,
         "os_version": version,
         "gpu": record.gpu_enabled,
+        "infiniband": record.infiniband_version is not None,
         "security_type": record.security_type,
     }
     known = {field: value for field, value in found.items() if field not in image.model_fields_set}

@@ -73,7 +73,7 @@ IMPORTS: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         {
             "mode": "full",
             "image.osVersion": "22.04",
-            "pools.0.nodes": 1,
+            "pools.0.nodes": 0,
             "pools.0.lowPriorityNodes": 2,
             "pools.0.interNodeCommunication": True,
             "pools.0.startTask.environmentSettings": [{"name": "SOLVER_THREADS", "value": "4"}],

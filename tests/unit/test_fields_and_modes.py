@@ -38,6 +38,7 @@ IMAGE: dict[str, Any] = {
     "os": "almalinux",
     "osVersion": "22.04",
     "gpu": True,
+    "infiniband": True,
     "driverVersion": "580.173.02",
     "containerToolkitVersion": "1.20.0",
     "dockerVersion": "29.7.2",

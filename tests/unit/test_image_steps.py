@@ -31,6 +31,7 @@ IMAGES = {
     "plain": {},
     "gpu": {"gpu": True},
     "features": {"scratch": True, "gpu": True, "dcgm": True},
+    "infiniband": {"gpu": True, "infiniband": True},
     "its own kernel": {"gpu": True, "os": "almalinux"},
     "registry": {
         "gpu": True,

@@ -53,8 +53,10 @@ def check(azure: context.Azure, account: store.Resource, body: Mapping[str, Any]
     _check_addresses(azure, account, network)
     _check_size_fits(pool_body.machine(properties), network, size)
     _check_placement(account, pool_body.machine(properties))
+    _check_communication(properties, size)
     applications.check(azure, account, properties)
     check_parts(properties)
+    check_kinds_of_nodes(properties)
 
 
 def size_of(properties: Mapping[str, Any], account: store.Resource) -> skus.Size:
@@ -149,3 +151,30 @@ def _check_placement(account: store.Resource, configuration: Mapping[str, Any]) 
     if str(policy).lower() == "zonal" and not regions.has_zones(account.location):
         reason = f"The region {account.location} has no availability zones."
         raise problems.invalid_value("policy", "properties", policy, reason)
+
+
+def _communicates(properties: Mapping[str, Any]) -> bool:
+    return str(properties.get("interNodeCommunication", "")).lower() == "enabled"
+
+
+def _check_communication(properties: Mapping[str, Any], size: skus.Size) -> None:
+    """InfiniBand does not reach from zone to zone.
+    https://learn.microsoft.com/azure/batch/create-pool-availability-zones
+    """
+    placement = pool_body.machine(properties).get("nodePlacementConfiguration") or {}
+    is_zonal = str(placement.get("policy", "")).lower() == "zonal"
+    if is_zonal and size.has_infiniband and _communicates(properties):
+        reason = "Zonal pools of this size cannot have inter-node communication."
+        raise problems.invalid_value("policy", "properties", placement["policy"], reason)
+
+
+def check_kinds_of_nodes(properties: Mapping[str, Any]) -> None:
+    """The text is the service's: https://github.com/Azure/aztk/issues/226"""
+    fixed = (properties.get("scaleSettings") or {}).get("fixedScale") or {}
+    targets = [fixed.get(f"target{kind}Nodes") or 0 for kind in ("Dedicated", "LowPriority")]
+    if _communicates(properties) and all(targets):
+        message = (
+            "Pool cannot have both TargetDedicatedNodes and TargetLowPriorityNodes specified if "
+            "communication is enabled."
+        )
+        raise problems.refusal(400, "InvalidPropertyValue", message, {})

@@ -241,6 +241,7 @@ def _change(
         whole = {"identity": identity, "properties": merged}
         pool_checks.check(azure, scaling.account_of(azure, pool), whole)
     pool_checks.check_parts(given)
+    pool_checks.check_kinds_of_nodes({**pool.properties, **given})
     applications.check(azure, scaling.account_of(azure, pool), given)
     pool_parts.check_start_task(merged, pool_body.identity_ids(pool.document))
     kept = {name: pool.properties[name] for name in pool.properties if name not in merged}

@@ -145,6 +145,8 @@ def _checks(host: Host, environment: Mapping[str, str]) -> Iterable[Check]:
     yield _gpu(host, environment.get("EXPECT_GPU", "none"))
     if environment.get("EXPECT_DCGM"):
         yield _dcgm(host)
+    if environment.get("EXPECT_INFINIBAND") == "true":
+        yield _infiniband(host)
     yield _images(host, images)
     yield _container(host, environment.get("VERIFY_IMAGE", ""))
 
@@ -189,6 +191,13 @@ def _gpu(host: Host, expected: str) -> Check:
         return Check(id="gpu", code="GPU_COUNT", message=message)
     seen = {"count": host.size.gpus, "driverVersion": host.contents["driver"]}
     return Check(id="gpu", data=seen)
+
+
+def _infiniband(host: Host) -> Check:
+    if not host.size.has_infiniband or not host.contents.get("infiniband"):
+        return Check(id="infiniband", code="IB_ABSENT", message="no InfiniBand device is here")
+    ports = host.size.gpus or 1
+    return Check(id="infiniband", data={"ports": ports, "active": ports})
 
 
 def _driver_problem(host: Host) -> str:

@@ -7,6 +7,7 @@ irregular in Azure, and so they are here. A fraction of a GPU is listed as one G
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from local.azure_simulator.data import locations
 
@@ -16,6 +17,8 @@ _T4 = ("swedencentral", "westeurope", "northeurope", "uksouth", "eastus", "eastu
 _A100 = ("swedencentral", "westeurope", "eastus", "eastus2", "southcentralus", "westus2")
 _H100 = ("swedencentral", "westeurope", "eastus2", "southcentralus", "westus3")
 _ND = ("swedencentral", "eastus", "southcentralus", "westus3")
+_INFINIBAND = re.compile(r"^N[CD]\d+[a-z]*r")
+"""An r in the name: https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions"""
 _A10 = ("swedencentral", "westeurope", "eastus", "southcentralus", "westus3")
 
 
@@ -36,6 +39,7 @@ class Size:
     architecture: str = "x64"
     disk_controllers: str = "SCSI"
     is_trusted_launch_capable: bool = True
+    has_infiniband: bool = False
     regions: tuple[str, ...] = EVERYWHERE
     restricted_regions: tuple[str, ...] = ()
     """Listed, but with a restriction: NotAvailableForSubscription."""
@@ -67,6 +71,8 @@ class Size:
             found["NvmeSizePerDiskInMiB"] = str(self.nvme_disk_gib * 1024)
         if self.gpus:
             found["GPUs"] = str(self.gpus)
+        if self.has_infiniband:
+            found["RdmaEnabled"] = "True"
         if not self.is_trusted_launch_capable:
             found["TrustedLaunchDisabled"] = "True"
         # Ddsv5 and Edsv5 have a temporary disk and no cache: https://github.com/Azure/AKS/issues/2699
@@ -171,12 +177,13 @@ def _gpu() -> list[Size]:
             name="Standard_ND96isr_H100_v5", family="standardNDSH100v5Family", cores=96, gpus=8,
             memory_gb=1900, price_per_hour=98.32, generations="V2", temp_disk_gb=1000,
             nvme_disks=8, nvme_disk_gib=3576, is_trusted_launch_capable=False, regions=_ND,
+            has_infiniband=True,
             restricted_regions=("swedencentral",),
         ),
         Size(
             name="Standard_ND96asr_v4", family="standardNDASv4_A100Family", cores=96, gpus=8,
             memory_gb=900, price_per_hour=27.2, generations="V2", temp_disk_gb=6000,
-            is_trusted_launch_capable=False, regions=_ND,
+            is_trusted_launch_capable=False, regions=_ND, has_infiniband=True,
         ),
     ]  # fmt: skip
     found += [
@@ -225,13 +232,34 @@ def _rare_gpu() -> list[Size]:
             name=f"Standard_{name}", family=family, cores=cores, memory_gb=memory, gpus=gpus,
             price_per_hour=4.0 * gpus, generations=generations, architecture=architecture,
             disk_controllers=controllers, temp_disk_gb=180, regions=_A10,
+            has_infiniband=_INFINIBAND.search(name) is not None,
         )
         for name, family, cores, memory, gpus, generations, architecture, controllers in rows
     ]  # fmt: skip
 
 
+def _hpc() -> list[Size]:
+    """(name, family, cores, memory, generations, price): MPI between CPUs over InfiniBand.
+    https://learn.microsoft.com/azure/virtual-machines/overview-hb-hc
+    """
+    rows = (
+        ("HB120rs_v3", "standardHBrsv3Family", 120, 448, "V1,V2", 3.6),
+        ("HB176rs_v4", "standardHBv4Family", 176, 704, "V2", 7.2),
+        ("HX176rs", "standardHXFamily", 176, 1408, "V2", 8.64),
+    )
+    return [
+        Size(
+            name=f"Standard_{name}", family=family, cores=cores, memory_gb=memory,
+            price_per_hour=price, generations=generations, temp_disk_gb=480, regions=_ND,
+            is_trusted_launch_capable=False, has_infiniband=True,
+        )
+        for name, family, cores, memory, generations, price in rows
+    ]  # fmt: skip
+
+
 SIZES = {
-    size.name.lower(): size for size in (*_general_purpose(), *_special(), *_cobalt(), *_gpu())
+    size.name.lower(): size
+    for size in (*_general_purpose(), *_special(), *_cobalt(), *_gpu(), *_hpc())
 }
 
 

@@ -10,6 +10,7 @@ from an image judges it by these fields:
 | kernel, kernelPending | running kernel; whether a newer one waits for a restart |
 | driverFailsFor | kernels for which no driver compiles |
 | docker, toolkit | version, or "" when not installed |
+| infiniband | version of NVIDIA's stack, or "" |
 | driver, driverKind, driverLoaded | version or ""; kind; whether a boot has loaded it |
 | images | `[{"name", "digest", "sizeBytes"}]` preloaded |
 | sealed | whether sealing has finished in this machine since it last booted as itself |
@@ -54,6 +55,7 @@ def new(
         "driverFailsFor": list(driver_fails_for),
         "docker": "27.5.1" if has_docker else "",
         "toolkit": "1.20.0" if has_docker else "",
+        "infiniband": "",
         "driver": "570.195.03" if has_driver else "",
         "driverKind": "datacenter-open" if has_driver else "",
         "driverLoaded": has_driver,

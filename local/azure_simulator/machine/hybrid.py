@@ -5,6 +5,8 @@ What stays scripted is named in the result line's `"scripted"`, a list of these 
 | part | what it is |
 |---|---|
 | install_container_toolkit, install_driver, install_dcgm | NVIDIA's software |
+| install_infiniband | NVIDIA's InfiniBand stack, where it is asked for |
+| infiniband | the check of it |
 | kernel | the kernel packages of another system than Debian, and the kernel that runs |
 | gpu | whatever needs a GPU, its driver or NVIDIA's runtime |
 
@@ -19,7 +21,7 @@ from collections.abc import Mapping
 from local.azure_simulator import model
 from local.azure_simulator.machine import interface, scripts, steps
 
-KERNEL, GPU = "kernel", "gpu"
+KERNEL, GPU, INFINIBAND = "kernel", "gpu", "infiniband"
 _NVIDIAS = frozenset({"install_container_toolkit", "install_driver", "install_dcgm"})
 _CHECKING = frozenset({"check_image", "verify"})
 _ABOUT_KERNELS = frozenset({"prepare", *_CHECKING})
@@ -30,6 +32,8 @@ _NEEDS_NVIDIA = "NVIDIA_RUNTIME_MISSING"
 _FROM_SCRIPTED = {
     KERNEL: ("kernel",),
     GPU: ("driverVersion", "pending"),
+    INFINIBAND: (),
+    "install_infiniband": ("infinibandVersion",),
     "install_container_toolkit": ("toolkitVersion",),
     "install_driver": ("driverVersion", "driverKind"),
     "install_dcgm": ("dcgmVersion",),
@@ -58,7 +62,7 @@ def share_of(run: interface.ScriptRun) -> Share | None:
     """The machine's share of a run; None where all of it stays scripted."""
     functions = set(scripts.functions_of(run.script)) or {scripts.step_of(run.script)}
     environment = dict(run.environment)
-    script, scripted = _without_nvidias(run.script)
+    script, scripted = _without_nvidias(run)
     if script is None:
         return None
     if functions & _ABOUT_KERNELS and run.vm["os"] != "debian":
@@ -67,17 +71,24 @@ def share_of(run: interface.ScriptRun) -> Share | None:
         scripted.append(GPU)
         environment["EXPECT_GPU"] = "none"
         environment.pop("EXPECT_DCGM", None)
+    if environment.pop("EXPECT_INFINIBAND", ""):
+        scripted.append(INFINIBAND)
     return Share(script=script, environment=environment, scripted=tuple(scripted))
 
 
-def _without_nvidias(script: str) -> tuple[str | None, list[str]]:
-    """The script without NVIDIA's functions in its last line, None if they were all; and these."""
-    functions = scripts.functions_of(script)
-    dropped = [name for name in functions if name in _NVIDIAS]
-    kept = [name for name in functions if name not in _NVIDIAS]
+def _without_nvidias(run: interface.ScriptRun) -> tuple[str | None, list[str]]:
+    """The script without NVIDIA's functions in its last line, None if they were all; and these.
+    Where no InfiniBand is asked for, its function does nothing, and does that for real.
+    """
+    functions = scripts.functions_of(run.script)
+    nvidias = set(_NVIDIAS)
+    if run.environment.get("INFINIBAND") == "true":
+        nvidias.add("install_infiniband")
+    dropped = [name for name in functions if name in nvidias]
+    kept = [name for name in functions if name not in nvidias]
     if dropped and not kept:
         return None, dropped
-    return scripts.calling(script, kept), dropped
+    return scripts.calling(run.script, kept), dropped
 
 
 def answer(
@@ -121,7 +132,7 @@ def _judge_again(merged: model.JsonObject, parts: tuple[str, ...], done: steps.D
         if check["id"] in {*parts, _DCGM} or check["code"] == _NEEDS_NVIDIA
     }
     checks = [scripted.get(item["id"], item) for item in checks]
-    checks += [scripted[_DCGM]] if _DCGM in scripted else []
+    checks += [scripted[name] for name in (_DCGM, INFINIBAND) if name in scripted]
     failed = [item["code"] for item in checks if item["status"] == "fail"]
     message = f"failed checks: {' '.join(failed)}" if failed else ""
     merged["data"] = {**merged["data"], "checks": checks}

@@ -25,6 +25,7 @@ DOWNLOAD, SECRET = 24, 62
 DOCKER_VERSION = "29.7.2"
 TOOLKIT_VERSION = "1.20.0"
 DCGM_VERSION = "4.5.2"
+INFINIBAND_VERSIONS = {"22.04": "3.2.1", "24.04": "3.2.3"}
 DRIVER_VERSIONS = {
     "datacenter-open": "580.173.02",
     "datacenter-proprietary": "580.173.02",
@@ -157,6 +158,18 @@ def docker(run: interface.ScriptRun, times: durations.Durations) -> Done:
     return Done(changed=is_changed, data=data, changes=changes)
 
 
+def infiniband(run: interface.ScriptRun, times: durations.Durations) -> Done:
+    """NVIDIA's stack, where it is asked for: built from sources for the kernel that will boot."""
+    if run.environment.get("INFINIBAND") != "true":
+        return Done(changed=False)
+    version = INFINIBAND_VERSIONS.get(run.vm["osVersion"])
+    if run.vm["os"] != "ubuntu" or not version:
+        return Done(exit_code=UNSUPPORTED_OS, message="InfiniBand is for Ubuntu")
+    new = run.vm.get("infiniband") != version
+    found, data = {"infiniband": version}, {"infinibandVersion": version}
+    return Done(changed=new, reboot_required=new, data=data, changes=found)
+
+
 def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     kind = run.environment["DRIVER_KIND"]
     if kind not in DRIVER_VERSIONS:
@@ -252,6 +265,9 @@ def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
         "versions": _check_versions(vm, run.environment),
         "images": _check_images(vm, run.environment),
     }
+    if run.environment.get("EXPECT_INFINIBAND") == "true":
+        lacking = "" if vm.get("infiniband") else "IB_MODULE_MISSING"
+        verdicts["infiniband"] = (lacking, "mlx5_ib of the stack is missing" if lacking else "")
     checks = [
         {"id": name, "status": "fail" if code else "pass", "code": code, "message": message}
         for name, (code, message) in verdicts.items()
@@ -347,6 +363,7 @@ def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple
 PARTS: dict[str, Part] = {
     "prepare": prepare,
     "docker": docker,
+    "infiniband": infiniband,
     "driver": driver,
     "scratch": scratch,
     "dcgm": dcgm,
@@ -358,6 +375,7 @@ PARTS: dict[str, Part] = {
 _OF_FUNCTION = {
     "prepare": "prepare",
     "install_docker": "docker",
+    "install_infiniband": "infiniband",
     "install_driver": "driver",
     "install_scratch": "scratch",
     "install_dcgm": "dcgm",
@@ -370,6 +388,7 @@ _OF_FUNCTION = {
 REQUIRED = {
     "prepare": ["BUILDER_USER"],
     "docker": [],
+    "infiniband": [],
     "driver": ["DRIVER_KIND"],
     "scratch": [],
     "dcgm": [],

@@ -26,6 +26,10 @@ DOCUMENTED = {
         "image": {"os": "almalinux", "gpu": False},
     },
     "--image-only --gpu": {"mode": "image-only", "image": {"gpu": True}},
+    "--image-only --gpu --infiniband": {
+        "mode": "image-only",
+        "image": {"gpu": True, "infiniband": True},
+    },
     "--batch-only --pool-id dev --vm-size NC6 --nodes 1": {
         "mode": "batch-only",
         "image": {"version": "latest"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from azure_sandbox import GROUP, refused
-from batch_sandbox import ACCOUNT, BatchSandbox, details, patch_pool, start_task
+from batch_sandbox import ACCOUNT, BatchSandbox, details, fixed_scale, patch_pool, start_task
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -129,6 +129,27 @@ def test_a_region_without_zones_has_no_zonal_pools() -> None:
     world.make_account(location="westus")
     error = refused(world.make_pool, placement={"policy": "Zonal"})
     assert "no availability zones" in details(error)["Reason"]
+
+
+def test_infiniband_does_not_reach_other_zones(world: BatchSandbox) -> None:
+    """A zonal pool of a size with InfiniBand has no inter-node communication; others may."""
+    zonal = {"placement": {"policy": "Zonal"}, "nodes": 0}
+    talking = {**zonal, "interNodeCommunication": "Enabled"}
+    error = refused(world.make_pool, size="Standard_ND40rs_v2", **talking)
+    assert details(error)["PropertyName"] == "policy"
+    assert world.make_pool("silent", size="Standard_ND40rs_v2", **zonal).name == "silent"
+    assert world.make_pool("plain", **talking).name == "plain"
+
+
+def test_nodes_of_two_kinds_do_not_talk_to_each_other(world: BatchSandbox) -> None:
+    """Neither in a new pool nor by a resize."""
+    error = refused(world.make_pool, interNodeCommunication="Enabled", low_priority=1)
+    assert error.status_code == 400
+    assert "both TargetDedicatedNodes and TargetLowPriorityNodes" in str(error)
+    world.make_pool(interNodeCommunication="Enabled", nodes=0)
+    world.await_steady()
+    both = fixed_scale(1, targetLowPriorityNodes=1)
+    assert refused(patch_pool, world, scaleSettings=both).status_code == 400
 
 
 def test_a_user_without_a_password_is_refused(world: BatchSandbox) -> None:
