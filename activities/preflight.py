@@ -167,7 +167,9 @@ def _gallery_problems(
         problems.append(Problem(field="image.name", code="Conflict", message=message))
     if why := _other_contents(services, image, definition):
         beginning = services.azure.config.default_image_name
-        default = catalogue.definition_name(beginning, image.system, image.driver)
+        default = catalogue.definition_name(
+            beginning, image.system, image.driver, infiniband=image.infiniband
+        )
         message = (
             f"image definition {image.definition} holds images of {why}: a definition takes one "
             f"system and one driver, so leave image.name out (then it is {default}) or give "

@@ -251,9 +251,14 @@ _KINDS = {
 }
 
 
-def definition_name(base: str, system: OperatingSystem, driver: DriverKind | None) -> str:
-    """The image definition of a system and a driver: an image is used by what it holds."""
-    return f"{base}-{system.name}-{system.version}-{_KINDS[driver]}"
+def definition_name(
+    base: str, system: OperatingSystem, driver: DriverKind | None, *, infiniband: bool = False
+) -> str:
+    """The image definition of a system, a driver and the InfiniBand stack: an image is used by what
+    it holds.
+    """
+    name = f"{base}-{system.name}-{system.version}-{_KINDS[driver]}"
+    return f"{name}-infiniband" if infiniband else name
 
 
 _OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID

@@ -27,13 +27,17 @@ def candidates(
     counted: dict[str, int],
 ) -> list[ImageRecord]:
     """The newest version of each image that the request may mean, the best one first: its driver
-    serves the pools, pools without GPUs get an image without a driver, and the newest counts.
+    serves the pools, pools without GPUs get an image without a driver, those whose nodes talk to
+    each other one with InfiniBand, and the newest counts.
     """
     found = [i for i in images if _may_be_meant(i, wanted, choice)]
     need_gpus = _need_gpus(pools, counted)
 
-    def order(image: ImageRecord) -> tuple[bool, bool]:
-        return not suits(image, pools, counted), image.gpu_enabled != need_gpus
+    talk = any(pool.pool.inter_node_communication for pool in pools)
+
+    def order(image: ImageRecord) -> tuple[bool, bool, bool]:
+        other_network = (image.infiniband_version is not None) != talk
+        return not suits(image, pools, counted), image.gpu_enabled != need_gpus, other_network
 
     return sorted(_newest(found), key=order)  # stable: the newest first among equals
 

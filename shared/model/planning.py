@@ -78,7 +78,9 @@ def _plan_image(
         gallery=image.gallery or settings.default_gallery,
         definition=image.name
         or definition
-        or catalogue.definition_name(settings.default_image_name, system, driver),
+        or catalogue.definition_name(
+            settings.default_image_name, system, driver, infiniband=image.infiniband
+        ),
         version=image.version,
         system=system,
         base_id=image.base.id if image.base else None,

@@ -78,6 +78,21 @@ def test_the_same_of_an_existing_image(world: World) -> None:
     assert warned(build) == {("pools[0].interNodeCommunication", "NoInfiniband")}
 
 
+@pytest.mark.parametrize("talks", [True, False])
+def test_pools_get_the_image_that_fits_their_network(world: World, *, talks: bool) -> None:
+    """Where the request names none; the last image is that with or without the stack."""
+    images = [
+        world.build(image_only(request, gpu=True, infiniband=has_stack, builderVmSize=RDMA))
+        for request, has_stack in (("r1", not talks), ("r2", talks), ("r3", not talks))
+    ]
+
+    build = world.build(pools_only("pools", mpi_pool(interNodeCommunication=talks)))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["imageId"] == images[1]["image"]["imageId"]
+    assert build["image"]["imageName"].endswith("-infiniband") is talks
+
+
 @pytest.mark.parametrize(
     ("pool", "warning"),
     [
