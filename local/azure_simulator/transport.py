@@ -6,13 +6,16 @@
 Every host is answered by the same simulator, so one transport serves all clients; pass the endpoint
 as usual (`BatchClient(endpoint=…)`). Both generations of the SDK's requests and streamed downloads
 work, because this is the SDK's own `requests` transport over a session whose adapter is the
-simulator.
+simulator. The session sends plain requests past what `requests` does for each anew, which takes as
+long as the simulator's answer: merging settings and cookies, parsing the URL, reading a stream.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import threading
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,11 +34,7 @@ class SimulatorTransport(transport.RequestsTransport):  # type: ignore[misc]  # 
     def __init__(
         self, azure: core.Simulator, *, sleep: Callable[[float], None] | None = None
     ) -> None:
-        session = requests.Session()
-        session.trust_env = False
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _SimulatorAdapter(azure))
-        super().__init__(session=session, session_owner=False, use_env_settings=False)
+        super().__init__(session=_Session(azure), session_owner=False, use_env_settings=False)
         self._azure = azure
         self._sleep = sleep
 
@@ -72,6 +71,53 @@ class SimulatorCredential:
         return credentials.AccessToken(found.token, found.expires_on)
 
 
+class _Session(requests.Session):
+    def __init__(self, azure: core.Simulator) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._adapter = _SimulatorAdapter(azure)
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, self._adapter)
+
+    def request(  # type: ignore[override]  # by the names that azure-core gives
+        self, method: str, url: str, **how: Any
+    ) -> requests.Response:
+        """Files, streams and forms take the long way."""
+        data = how.get("data")
+        is_plain = data is None or isinstance(data, (str, bytes))
+        if how.get("files") or how.get("stream") or how.get("params") or not is_plain:
+            return super().request(method, url, **how)
+        prepared = requests.PreparedRequest()
+        prepared.method = method.upper()
+        prepared.url = _prepared_url(url)
+        prepared.headers = _prepared_headers(self.headers, how.get("headers") or {})
+        prepared.prepare_body(data, None)
+        return self._adapter.answer(prepared)
+
+
+@functools.lru_cache(maxsize=4096)  # a poll asks for the same URL again
+def _prepared_url(url: str) -> str:
+    """As `requests` sends it."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, None)
+    return prepared.url or url
+
+
+def _prepared_headers(own: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """As `requests` sends them: none without a value. It refuses what no header may be."""
+    merged: Any = requests.structures.CaseInsensitiveDict(own)
+    for name, value in given.items():
+        if value is not None:
+            _check_header(name, value)
+            merged[name] = value
+    return merged
+
+
+@functools.lru_cache(maxsize=4096)
+def _check_header(name: str, value: str) -> None:
+    requests.utils.check_header_validity((name, value))
+
+
 class _SimulatorAdapter(adapters.BaseAdapter):
     def __init__(self, azure: core.Simulator) -> None:
         super().__init__()
@@ -87,6 +133,10 @@ class _SimulatorAdapter(adapters.BaseAdapter):
         cert: object = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
+        return _streamed(self.answer(request))
+
+    def answer(self, request: requests.PreparedRequest) -> requests.Response:
+        """The response, its content read."""
         asked = model.Request.from_url(
             request.method or "GET",
             request.url or "",
@@ -128,14 +178,24 @@ def _as_requests_response(
     response.status_code = answered.status
     response.headers.update(answered.headers)
     response.headers.setdefault("Content-Length", str(len(answered.body)))
-    response.raw = urllib3.HTTPResponse(
-        body=io.BytesIO(b"" if request.method == "HEAD" else answered.body),
-        headers=dict(response.headers),
-        status=answered.status,
-        preload_content=False,
-        request_method=request.method,
-    )
+    response.raw = types.SimpleNamespace()
+    response._content = b"" if request.method == "HEAD" else answered.body
+    response._content_consumed = True
     response.request = request
     response.url = request.url or ""
     response.encoding = "utf-8"
+    return response
+
+
+def _streamed(response: requests.Response) -> requests.Response:
+    """The response, its content not read yet."""
+    response.raw = urllib3.HTTPResponse(
+        body=io.BytesIO(response.content),
+        headers=dict(response.headers),
+        status=response.status_code,
+        preload_content=False,
+        request_method=response.request.method,
+    )
+    response._content = False
+    response._content_consumed = False
     return response

@@ -39,8 +39,8 @@ def prepare_sdk() -> None:
 
     With every episode, version 1 parses the timestamp of every event again, with a parser that
     guesses the format; that takes four fifths of the time of a replay. Here each text is parsed
-    once, by its known format, to the same value. And each episode makes a class anew, always the
-    same one.
+    once, by its known format, to the same value. Each episode makes a class anew, always the same
+    one. And the variable that chooses strict types is read for each value.
 
     The first payload without a declared type brings a DeprecationWarning, which would fail the
     first activity of a test run that turns warnings into errors.
@@ -59,6 +59,8 @@ def _make_fast() -> None:
         "azure.durable_functions.models.TaskOrchestrationExecutor"
     )
     executor.namedtuple = functools.cache(executor.namedtuple)
+    codec: Any = importlib.import_module("azure.functions._durable_functions")
+    codec._is_strict_mode = functools.cache(codec._is_strict_mode)
 
 
 def _parser(guess: Callable[[str], datetime]) -> Callable[[str], datetime]:
