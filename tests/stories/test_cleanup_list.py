@@ -8,7 +8,7 @@ import pytest
 
 from local.functions_host.store import Query
 from shared.base.names import Orchestrator
-from tests.world import World, a_pool, image_only, pools_only
+from tests.world import World, a_pool, image_only, pools_only, world_in_which
 from triggers import leftovers
 
 HOUR = 3600.0
@@ -107,9 +107,9 @@ def test_the_worlds_hold_every_action(world: World) -> None:
     "name",
     ["sweep", "clear_build", "sweep_pools", "shrink_left_pool", "expire_pool"],
 )
-def test_a_sweep_that_0_1_0_began_ends_at_once(world: World, name: str) -> None:
+def test_a_sweep_that_0_1_0_began_ends_at_once(name: str) -> None:
     """It does nothing, and the next sweep is an instance of another name."""
-    expired_builder(world)
+    world = world_in_which(expired_builder)
     before = len(world.ledger())
     world.engine.start(name, {"dead": [], "buildId": "b1", "child": "expire_pool"}, "sweep")
     assert world.engine.run_until_complete("sweep").output == {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from shared.base import names
 from shared.base.names import Orchestrator
 from shared.model.plans import SweepPlan
-from tests.world import World, a_pool, a_request, an_image, image_only
+from tests.world import World, a_pool, a_request, an_image, image_only, world_in_which
 from triggers import builds
 
 NO_VERSION = {"effect": "allocation", "operation": "galleryVersions.create"}
@@ -48,9 +49,9 @@ def test_a_builder_that_was_kept_on_request_goes_at_its_expiry(world: World) -> 
 
 
 @pytest.mark.parametrize("steps", range(12))
-def test_a_build_is_resumed_or_swept_and_never_both(world: World, steps: int) -> None:
+def test_a_build_is_resumed_or_swept_and_never_both(steps: int) -> None:
     """Somebody resumes it while the sweep has begun already."""
-    build = kept(world)
+    world, build = world_in_which(kept), names.build_id("r1")
     world.engine.start(Orchestrator.CLEAN_UP.value, SweepPlan().to_wire(), "clean_up")
     for _ in range(steps):
         world.engine.step()

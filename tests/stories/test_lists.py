@@ -9,9 +9,10 @@ import pytest
 
 from local.functions_host.inline import Crash
 from local.memory_tables import MemoryTable
+from shared.base import names
 from shared.model.requests import Mode
 from shared.store import build_list
-from tests.world import World, a_pool, image_only, pools_only
+from tests.world import World, a_pool, image_only, pools_only, world_in_which
 from triggers import builds, catalogue, http, intake
 
 Json = dict[str, Any]
@@ -29,20 +30,26 @@ def ids(page: Json) -> list[str]:
     return [each["buildId"] for each in page["builds"]]
 
 
-@pytest.fixture
-def seven(world: World) -> tuple[World, list[str]]:
-    """Seven builds, an hour apart: the even ones end well, the odd ones are cancelled, the newest
-    has only been accepted.
-    """
-    found = []
-    for number in range(7):
-        found.append(world.start(image_only(f"b{number}", name=f"image{number}")))
+def one_of_seven(number: int) -> Json:
+    return image_only(f"b{number}", name=f"image{number}")
+
+
+def six(world: World) -> None:
+    """Six builds, an hour apart: the even ones end well, the odd ones are cancelled."""
+    for number in range(6):
+        build = world.start(one_of_seven(number))
         if number % 2:
-            world.ask(builds.cancel_build, id=found[-1])
-        if number < 6:
-            world.engine.run_until_complete(found[-1])
-            world.engine.advance(3600)
-    return world, found
+            world.ask(builds.cancel_build, id=build)
+        world.engine.run_until_complete(build)
+        world.engine.advance(3600)
+
+
+@pytest.fixture
+def seven() -> tuple[World, list[str]]:
+    """These six, and a newer one that has only been accepted."""
+    world = world_in_which(six)
+    newest = world.start(one_of_seven(6))
+    return world, [*(names.build_id(f"b{number}") for number in range(6)), newest]
 
 
 def test_builds_of_the_same_second_are_in_order() -> None:
