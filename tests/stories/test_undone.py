@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
+from shared.base import names
 from tests.world import World, a_request, an_image, image_only
 
 NO_CAPACITY = {"effect": "allocation", "operation": "virtualMachines.create", "times": 9}
@@ -133,18 +136,33 @@ def test_an_empty_definition_goes_when_the_last_build_that_may_use_it_has_failed
     assert definitions(world) == {"other"}
 
 
-@pytest.mark.parametrize("seconds", range(170, 420, 10))
-def test_what_another_build_may_need_stays(world: World, seconds: int) -> None:
+FIRST, LAST, PACE = 170, 420, 10  # seconds
+
+
+@functools.cache
+def failing_for(seconds: int) -> World:
+    """A build fails, and so many seconds are over. Each moment goes on from the one before."""
+    if seconds > FIRST:
+        world = failing_for(seconds - PACE).copy()
+        world.engine.advance(PACE)
+        return world
+    world = World()
+    world.fault({**NO_CAPACITY, "times": 1})
+    world.start(image_only())
+    world.engine.advance(seconds)
+    return world
+
+
+@pytest.mark.parametrize("seconds", range(FIRST, LAST, PACE))
+def test_what_another_build_may_need_stays(seconds: int) -> None:
     """It comes at any moment while the first one fails and is undone, and may find the gallery, or
     what is left of it.
     """
-    world.fault({**NO_CAPACITY, "times": 1})
-    failing = world.start(image_only())
-    world.engine.advance(seconds)
+    world = failing_for(seconds).copy()
     coming = world.build(image_only("r2", name="other"))
     world.engine.run_until_idle()
 
-    assert world.show(failing)["state"] == "failed"
+    assert world.show(names.build_id("r1"))["state"] == "failed"
     assert coming["state"] == "succeeded", coming["error"]
 
 
