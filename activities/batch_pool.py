@@ -13,9 +13,9 @@ from shared.azure.sdk import Started
 from shared.base import names, scripts
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, Reconciler, Services
+from shared.engine.activity import Json, PollState, R, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model.plans import AccountPlan, PoolPlan
+from shared.model.plans import PoolPlan
 from shared.model.pool_request import IfExists
 from shared.model.results import PoolEmptied, PoolReady
 
@@ -31,24 +31,34 @@ def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
 
 
 # Of each existing pool; its start task alone has 13,000 characters.
-_COUNTED = ",".join(
-    f"properties/{name}"
-    for name in ("vmSize", "scaleSettings", "currentDedicatedNodes", "currentLowPriorityNodes")
+_SHOWN = (
+    "vmSize metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes"
 )
+_SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
 
 
-def listed(services: Services, account: AccountPlan, poll: PollState) -> list[Json]:
-    """The pools of an account, what counts of them, as of some seconds ago."""
+def list_now(services: Services, account_id: str) -> list[Json]:
+    """The pools of an account; none if it is gone."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    call, group = services.azure.batch.pool.list_by_batch_account, names.group_of(account_id)
+    try:
+        return sdk.listed(call, group, account_id.rpartition("/")[2], select=_SELECT)
+    except ResourceNotFoundError:
+        return []
+
+
+def listed(services: Services, account_id: str, now: str) -> list[Json]:
+    """The same as of some seconds ago."""
 
     def ask() -> list[Json]:
-        calls = services.azure.batch.pool.list_by_batch_account
-        return sdk.listed(calls, account.resource_group, account.name, select=_COUNTED)
+        return list_now(services, account_id)
 
-    return services.cache.get(_list_key(account), poll.now, ask, fresh=cache.A_MOMENT)
+    return services.cache.get(_list_key(account_id), now, ask, fresh=cache.A_MOMENT)
 
 
-def _list_key(account: AccountPlan) -> tuple[str, ...]:
-    return ("pools", account.account_id.lower())
+def _list_key(account_id: str) -> tuple[str, ...]:
+    return ("pools", account_id.lower())
 
 
 def _claim(services: Services, plan: PoolPlan) -> None:
@@ -72,7 +82,7 @@ def _observe_first(services: Services, plan: PoolPlan, poll: PollState) -> Json 
     """
     _claim(services, plan)
     if poll.started is None:
-        there = services.cache.recall(_list_key(plan.account), poll.now, cache.A_MOMENT)
+        there = services.cache.recall(_list_key(plan.account.account_id), poll.now, cache.A_MOMENT)
         if there is not None and not any(names.same(p["name"], plan.pool_id) for p in there):
             return None
     return observe(services, plan, poll)
@@ -286,11 +296,14 @@ def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> De
         return Done(result=PoolEmptied())
     if shaped_by(observed) != plan.build_id:
         return Done(result=PoolEmptied(anothers=True))
+    return decide_without_nodes(observed, poll, PoolEmptied(emptied=True))
+
+
+def decide_without_nodes(observed: Json, poll: PollState, result: R) -> Decision[R]:
+    """Shrink the pool to zero nodes, and wait until they have left."""
     if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
         return Wait() if poll.started else Start(action="empty", memory=seen(observed))
-    if not is_empty(observed):
-        return Wait(note="the nodes are leaving")
-    return Done(result=PoolEmptied(emptied=True))
+    return Done(result=result) if is_empty(observed) else Wait(note="the nodes are leaving")
 
 
 empty_pool = Reconciler(

@@ -20,7 +20,7 @@ from shared.engine.activity import (
     Services,
     short_activity,
 )
-from shared.engine.decisions import Decision, Done, Start, Wait
+from shared.engine.decisions import Decision, Done, Start
 from shared.model import abandoned_pools, cleanup
 from shared.model.cleanup import Action, Cleanup, CleanupItem, Facts, Made, MadeList
 from shared.model.outcomes import PoolRecord
@@ -35,8 +35,6 @@ from shared.store.builds import outcome_of
 def list_left(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     facts, _now = cleanup_facts.of_builds(services)
     items = cleanup.plan_cleanup(facts, poll.now)
-    # What the build itself could not remove, and is due to go now. What counts twice in a row, the
-    # first cleanup could not remove either.
     due = [item for item in items if item.action is Action.REMOVE]
     left = [item for item in due if facts.builds[item.build_id].could_not_remove(item.id)]
     services.telemetry.gauge("batch_prep.leftovers", len(left))
@@ -112,10 +110,7 @@ def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decisi
         return decisions.removed(item.id, observed, started=poll.started, result=Removed())
     if item.action is Action.REMOVE:
         return Start(action="mark", memory=batch_pool.seen(observed))
-    if batch_pool.target_nodes(observed) != (0, 0):
-        return Wait() if poll.started else Start(action="empty", memory=batch_pool.seen(observed))
-    is_empty = batch_pool.is_empty(observed)
-    return Done(result=Removed()) if is_empty else Wait(note="the nodes are leaving")
+    return batch_pool.decide_without_nodes(observed, poll, Removed())
 
 
 def _delete(services: Services, item: CleanupItem, _: PollState) -> Started:
@@ -153,12 +148,12 @@ def _pool(item: CleanupItem) -> PoolPlan:
 
 @short_activity(Cleanup, NoResult, verb="record what was cleaned up", subject=lambda _: "records")
 def record_cleanup(services: Services, work: Cleanup, poll: PollState) -> NoResult:
-    pools = [item for item in work.items if item.kind == cleanup.POOL]
-    for pool in pools:
-        if pool.ended != "failed":
-            _record_pool(services, pool, poll)
-    if work.items and not pools:
-        _record_build(services, work.items[0].build_id, work.items)
+    """Of a build's items, or of one pool."""
+    first = work.items[0]
+    if first.kind != cleanup.POOL:
+        _record_build(services, first.build_id, work.items)
+    elif first.ended != "failed":
+        _record_pool(services, first, poll)
     return NoResult()
 
 
@@ -171,8 +166,8 @@ def _record_build(services: Services, build: str, ended: list[CleanupItem]) -> N
     if row is None or outcome is None:
         return
     failed = [item.id for item in ended if item.ended == "failed"]
-    known = {item.id.lower() for item in ended if item.ended != "kept"}
-    rest = [id_ for id_ in outcome.leftovers if id_.lower() not in known]
+    tried = {id_.lower() for id_ in failed}
+    rest = [id_ for id_ in outcome.leftovers if id_.lower() not in tried]
     found = {id_: cleanup_facts.fetch(services, id_) for id_ in rest}
     stays = [id_ for id_, shown in found.items() if cleanup_facts.build_of(shown) == build]
     services.records.correct_outcome(row, replace(outcome, leftovers=[*stays, *failed]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from activities import batch_pool
@@ -59,14 +59,16 @@ def of_builds(services: Services) -> tuple[Facts, str]:
     # Without a filter: a list that Azure filters by a tag shows no tags, so no time of expiry.
     # https://learn.microsoft.com/rest/api/resources/resources/list
     listed, now = sdk.listed_at(services.azure.resources.resources.list)
-    facts = of_records(services)
+    facts, found = of_records(services), [_resource(each) for each in listed]
+    known = {resource.id.lower() for resource in found if resource.build}
+    left = [(id_, build) for build, b in facts.builds.items() for id_ in b.leftovers]
+    found += [_unlisted(services, *each) for each in left if each[0].lower() not in known]
     imageless = {id_: b.imageless_in for id_, b in facts.builds.items() if b.imageless_in}
-    found = [_resource(each) for each in (*listed, *_groups(services, imageless.values()))]
-    listed_ids = {resource.id.lower() for resource in found if resource.build}
+    known = {resource.id.lower() for resource in found}
+    groups = {names.group_id(services.azure.config.subscription_id, g) for g in imageless.values()}
+    asked = {group.lower(): group for group in sorted(groups) if group.lower() not in known}
+    found += [_unlisted(services, group) for group in asked.values()]
     found = [_in_full(services, r) if r.build in imageless else r for r in found]
-    for id_, build in facts.builds.items():
-        unlisted = (left for left in build.leftovers if left.lower() not in listed_ids)
-        found += [_recorded(services, id_, left) for left in unlisted]
     return dataclasses.replace(facts, resources=tuple(found)), now or ""
 
 
@@ -113,25 +115,17 @@ def _build(services: Services, row: Row, published: Container[str]) -> BuildFact
     )
 
 
-def _groups(services: Services, wanted: Iterable[str]) -> list[Json]:
-    """The resource groups of these names that Azure shows: its list of resources has none."""
-    prefix = f"/subscriptions/{services.azure.config.subscription_id}/resourceGroups/"
-    ids = sorted({prefix + name.lower() for name in wanted})
-    shown = [_or_refusal(id_, fetch, services, id_) for id_ in ids]
-    return [group for group in shown if isinstance(group, dict)]
-
-
 def _resource(found: Json) -> ResourceFacts:
     expires = str((found.get("tags") or {}).get(names.TAG_EXPIRES, ""))
     return ResourceFacts(id=found["id"], build=build_of(found), expires=expires)
 
 
-def _recorded(services: Services, build: str, id_: str) -> ResourceFacts:
-    """A resource that only a record lists: Azure's list may leave it out for a moment."""
+def _unlisted(services: Services, id_: str, build: str = "") -> ResourceFacts:
+    """A group, or a resource of the build that Azure's list leaves out, perhaps for a moment."""
     found = _or_refusal(id_, fetch, services, id_)
     if isinstance(found, str):
         return ResourceFacts(id=id_, build=build, refused=found)
-    if found is None or build_of(found) != build:
+    if found is None or (build and build_of(found) != build):
         return ResourceFacts(id=id_, build=build, is_gone=True)
     return _resource(found)
 
@@ -156,17 +150,20 @@ def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
 
 # -- of pools -------------------------------------------------------------------------------------
 
-_SHOWN = "metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes"
-_SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
-
 
 def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
     """The recorded pools. Azure lists those of an account if one of them is due."""
-    records = services.records.pools()
-    due = {r.batch_account: r for r in records if r.nodes_left or cleanup.is_over(r, now)}
+    subscription = services.azure.config.subscription_id
+    records = {r.resource(subscription): r for r in services.records.pools()}
+    due = [id_ for id_, r in records.items() if r.nodes_left or cleanup.is_over(r, now)]
     at_work = services.records.pools_at_work() if due else {}
-    listed = {name: _or_refusal(name, _pools_in, services, one) for name, one in due.items()}
-    return tuple(_pool(services, r, listed.get(r.batch_account, ""), at_work) for r in records)
+    accounts = {id_: id_.rpartition("/pools/")[0] for id_ in records}
+    ask, due_in = batch_pool.list_now, sorted({accounts[id_] for id_ in due})
+    listed = {account: _or_refusal(account, ask, services, account) for account in due_in}
+    return tuple(
+        _pool(id_, record, listed.get(accounts[id_], ""), at_work)
+        for id_, record in records.items()
+    )
 
 
 def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> PoolFacts | None:
@@ -175,38 +172,23 @@ def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> 
     record = services.records.pool(account, name)
     if record is None or record.build_id != build:
         return None
-    key, at_work = pool_key(account, name), services.records.at_work_on(account, name, id_)
-    shown = {} if observed is None else {key[1]: observed}
-    return _pool(services, record, shown, {key: at_work} if at_work else {})
-
-
-def _pools_in(services: Services, record: PoolRecord) -> dict[str, Json]:
-    """The pools of the record's account by name in lower case; none if the account is gone."""
-    from azure.core.exceptions import ResourceNotFoundError
-
-    call, account = services.azure.batch.pool.list_by_batch_account, record.batch_account
-    try:
-        pools = sdk.listed(call, record.resource_group, account, select=_SELECT)
-    except ResourceNotFoundError:
-        return {}
-    return {str(pool["name"]).lower(): pool for pool in pools}
+    shown = [] if observed is None else [observed]
+    return _pool(id_, record, shown, services.records.pools_at_work())
 
 
 def _pool(
-    services: Services,
+    id_: str,
     record: PoolRecord,
-    shown: Mapping[str, Json] | str,
+    shown: Sequence[Json] | str,
     at_work: Mapping[tuple[str, str], str],
 ) -> PoolFacts:
     """The pool as it is among those `shown` of its account, or why Azure shows none."""
-    subscription, kind = services.azure.config.subscription_id, "Microsoft.Batch/batchAccounts"
-    path = (record.batch_account, "pools", record.pool_id)
-    id_ = names.resource_id(subscription, record.resource_group, kind, *path)
     key = pool_key(record.batch_account, record.pool_id)
     facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work.get(key))
     if isinstance(shown, str):
         return dataclasses.replace(facts, refused=shown)
-    if (observed := shown.get(key[1])) is None:
+    observed = next((pool for pool in shown if names.same(pool["name"], record.pool_id)), None)
+    if observed is None:
         return dataclasses.replace(facts, is_gone=True)
     return dataclasses.replace(
         facts,

@@ -21,7 +21,7 @@ def problems(services: Services, plan: BuildPlan, account: Json, poll: PollState
     asked = [(i, pool, pool.pool.formula) for i, pool in enumerate(plan.pools) if pool.pool.formula]
     if not asked or plan.account is None:
         return []
-    pools = batch_pool.listed(services, plan.account, poll)
+    pools = batch_pool.listed(services, plan.account.account_id, poll.now)
     scaling = [pool["name"] for pool in pools if _scales_itself(pool)]
     endpoint = resource_state.properties(account)["accountEndpoint"]
     found = []

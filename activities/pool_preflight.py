@@ -107,7 +107,7 @@ def interruptions(
         return []
     there = {
         pool["name"].lower()
-        for pool in batch_pool.listed(services, account, poll)
+        for pool in batch_pool.listed(services, account.account_id, poll.now)
         if any(int(resource_state.properties(pool).get(count) or 0) for count in _NODE_COUNTS)
     }
     pools = [(i, pool) for i, pool in enumerate(plan.pools) if pool.pool_id.lower() in there]
@@ -262,7 +262,7 @@ def _quota_problems(
     services: Services, plan: BuildPlan, account: Json, sizes: dict[str, Size], poll: PollState
 ) -> list[Problem]:
     assert plan.account is not None
-    pools = batch_pool.listed(services, plan.account, poll)
+    pools = batch_pool.listed(services, plan.account.account_id, poll.now)
     uses = quotas.batch_uses(account, pools, sizes)
     services.telemetry.quotas(plan.account.name, plan.account.location, uses)
     asked = {p.pool_id.lower() for p in plan.pools}

@@ -14,7 +14,16 @@ from shared.engine import workflow
 from shared.engine.activity import Activity, NoInput, NoResult, P, R
 from shared.engine.orchestration import Child, Orchestration, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.cleanup import GROUP, LASTING, POOL, Action, Cleanup, CleanupItem, divide
+from shared.model.cleanup import (
+    GROUP,
+    HANDLING,
+    LASTING,
+    POOL,
+    Action,
+    Cleanup,
+    CleanupItem,
+    divide,
+)
 from shared.model.plans import BuildRef, ImagePlan, MadeIn, SweepPlan
 
 # Builds or groups of pools, and pools of a group: 14 times 14 pools at once use half of what Azure
@@ -92,7 +101,8 @@ def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
         if work.gives_up:
             goes = yield from workflow.call(context, closing.give_up_build, work)
         ended = Cleanup(items=(yield from _carry_out(context, step_context, goes.items)))
-        yield from workflow.call(context, cleanup.record_cleanup, ended)
+        if ended.items:
+            yield from workflow.call(context, cleanup.record_cleanup, ended)
     except StepFailed:
         return Cleanup(items=_failed(work))
     return ended
@@ -112,30 +122,21 @@ def _carry_out(
             ended.append(replace(item, ended="done"))
         elif item.kind not in LASTING or not is_blocked:
             pool = item.id.rpartition("/")[2] if item.kind == POOL else None
-            own, remove = replace(step_context, pool=pool), cleanup.remove_made
-            attempt = 1 + sum(each.kind == item.kind for each in ended)
-            removed = yield from _try(context, own, item.step, remove, item, attempt=attempt)
+            scope, remove = replace(step_context, pool=pool), cleanup.remove_made
+            nth = 1 + sum(each.kind == item.kind for each in ended)
+            removed = yield from _try(context, scope, item.step, remove, item, nth)
             how = "failed" if removed is None else "kept" if removed.kept else "done"
             ended.append(replace(item, ended=how))
     return ended
 
 
 def _try(
-    context: Context,
-    step_context: StepContext,
-    step: str,
-    activity: Activity[P, R],
-    plan: P,
-    *,
-    attempt: int = 1,
+    context: Context, scope: StepContext, step: str, activity: Activity[P, R], plan: P, nth: int = 1
 ) -> Workflow[R | None]:
-    """Run a step; returns None if it failed."""
+    """Run a step, the `nth` of its name; returns None if it failed."""
+    run = workflow.run_step(context, scope, step, activity, plan, attempt=nth)
     try:
-        return (
-            yield from workflow.run_step(
-                context, step_context, step, activity, plan, attempt=attempt
-            )
-        )
+        return (yield from run)
     except StepFailed:
         return None
 
@@ -157,12 +158,11 @@ class BuilderRemoved(Wire):
     leftovers: list[str] = []
 
 
-# Each step has the name of its activity.
 _REMOVALS: dict[str, Activity[ImagePlan, NoResult]] = {
-    "Microsoft.Compute/virtualMachines": builder_vm.remove_builder_vm,
-    "Microsoft.Network/virtualNetworks": network.remove_network,
-    "Microsoft.Network/natGateways": network.remove_nat_gateway,
-    "Microsoft.Network/publicIPAddresses": network.remove_public_ip,
+    "remove_builder_vm": builder_vm.remove_builder_vm,
+    "remove_network": network.remove_network,
+    "remove_nat_gateway": network.remove_nat_gateway,
+    "remove_public_ip": network.remove_public_ip,
 }
 
 
@@ -180,8 +180,8 @@ def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRe
             return BuilderRemoved(leftovers=image.builder_resources)
     leftovers = []
     for resource in image.builder_resources:  # each before those that it uses
-        activity = _REMOVALS[names.type_of(resource)]
-        if (yield from _try(context, scope, activity.name, activity, image)) is None:
+        step = HANDLING[names.type_of(resource).lower()].step
+        if (yield from _try(context, scope, step, _REMOVALS[step], image)) is None:
             leftovers.append(resource)
     if work.failed and not leftovers:
         leftovers = yield from _undo(context, work)
@@ -190,12 +190,7 @@ def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRe
 
 def _undo(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
     """Returns what could not be removed: the group, if its contents could not even be listed."""
-    image = work.image
-    where = MadeIn(
-        build_id=image.build_id,
-        subscription_id=image.subscription_id,
-        resource_group=image.resource_group,
-    )
+    where = MadeIn.from_wire(work.image.to_wire())
     try:
         found = yield from workflow.call(context, cleanup.list_made, where)
     except StepFailed:

@@ -163,6 +163,17 @@ def resource_id(subscription: str, group: str, kind: str, *path: str) -> str:
     return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}/{rest}"
 
 
+def group_id(subscription: str, group: str) -> str:
+    """A resource group."""
+    return f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+def pool_id(subscription: str, group: str, account: str, pool: str) -> str:
+    """A pool of a Batch account."""
+    kind = "Microsoft.Batch/batchAccounts"
+    return resource_id(subscription, group, kind, account, "pools", pool)
+
+
 def vm_id(subscription: str, group: str, build: str) -> str:
     """The builder VM."""
     return resource_id(subscription, group, "Microsoft.Compute/virtualMachines", builder_vm(build))

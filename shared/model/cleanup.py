@@ -194,9 +194,9 @@ def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
     """One item per resource, in the order of removal; what lasts goes after what used it."""
     items = [item for pool in facts.pools if (item := plan_pool(pool, now))]
     temporary = _plan_temporary(facts, now)
+    items += temporary
     keeping = {item.build_id for item in temporary if item.action is Action.KEEP}
     makers = {resource.build for resource in facts.resources if resource.kind in LASTING}
-    items += temporary
     for id_, build in facts.builds.items():
         if id_ in makers - keeping and build.imageless_in:
             items += plan_lasting(id_, build.imageless_in, facts, now)
@@ -236,7 +236,7 @@ def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
     with_vm = {(DISK, r.build) for r in own if r.kind == VM and not r.is_gone}
     expiring = [r for r in own if r.expires and r.kind not in LASTING]
     found = [r for r in expiring if (r.kind, r.build) not in with_vm]
-    found += [r for r in own if r not in expiring and (r.is_gone or r.refused)]
+    found += [r for r in own if (r.is_gone or r.refused) and r not in expiring]
     found.sort(key=lambda r: (_ORDER.index(r.kind), r.id))
     return [_plan_resource(r, facts.builds.get(r.build), now) for r in found]
 
@@ -245,7 +245,7 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
     """Removable when its build has ended, unless that keeps it; then after its expiry."""
     build = recorded or BuildFacts(state="unknown")
     at_work = "its build is at work; if that has died, the next sweep closes it first"
-    keeps = f"its build {build.state} and keeps it for a while"
+    keeps, kept = f"its build {build.state} and keeps it for a while", "it was kept until "
     return _item(
         resource,
         (resource.is_gone, Action.REMOVE, "it is gone", now, True),
@@ -253,13 +253,7 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
         (recorded is None, Action.KEEP, "no such build is on record", None, False),
         (not build.is_over, Action.KEEP, at_work, None, False),
         (not build.lists(resource.id), Action.REMOVE, f"its build {build.state}", now, False),
-        (
-            resource.expires < now,
-            Action.REMOVE,
-            f"it was kept until {resource.expires}",
-            now,
-            False,
-        ),
+        (resource.expires < now, Action.REMOVE, kept + resource.expires, now, False),
         (True, Action.KEEP, keeps, resource.expires, False),
     )
 
@@ -272,13 +266,13 @@ def plan_lasting(
     gone.
     """
     others = [
-        facts
-        for id_, facts in facts.builds.items()
-        if id_ != build and any(names.same(group, needed) for needed in facts.may_need)
+        other
+        for id_, other in facts.builds.items()
+        if id_ != build and any(names.same(group, needed) for needed in other.may_need)
     ]
     is_needed = bool(others) or group.lower() in facts.image_groups
-    there = [r for r in facts.resources if names.same(r.group, group)]
-    there = [r for r in there if is_cleared or not _is_of_builder(r, build)]
+    within = [r for r in facts.resources if names.same(r.group, group)]
+    there = [r for r in within if is_cleared or not _is_of_builder(r, build)]
     own = [r for r in there if r.build == build and _may_go(r, others, is_needed=is_needed)]
     goes: list[ResourceFacts] = []
     for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):

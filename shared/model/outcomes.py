@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.base import names
 from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind
@@ -88,6 +89,10 @@ class PoolRecord(Wire):
     node_states: dict[str, int] = added({})  # of its nodes now; only where Azure was asked
     note: str | None = None  # in what it differs from the request, although it is ready
     nodes_left: bool = False  # it failed and may have nodes, which the sweep removes
+
+    def resource(self, subscription: str) -> str:
+        """The pool's resource id."""
+        return names.pool_id(subscription, self.resource_group, self.batch_account, self.pool_id)
 
 
 class PoolReport(Wire):

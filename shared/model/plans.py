@@ -321,4 +321,4 @@ class MadeIn(Wire):
     @property
     def group_id(self) -> str:
         """The group's resource id."""
-        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+        return names.group_id(self.subscription_id, self.resource_group)
