@@ -13,6 +13,11 @@ _BILLED_GIB = (64, 128, 256, 512, 1024, 2048)
 DEFAULT_GIB = _BILLED_GIB[0]
 _ROOM_PER_BYTE = 2.5  # of an image: its layers, and the same while they are unpacked
 _SYSTEM_BYTES = 10 * 10**9
+# RHEL's images have logical volumes of 23 GiB and a boot partition; /var, below which Docker keeps
+# images, has 8. Of what a larger disk adds, provisioning/helpers/volumes.sh gives a fifth to the
+# root, a quarter of the rest to /usr, and then all to /var.
+_VOLUMES_GIB, _VAR_GIB, _VAR_SHARE = 24.0, 8.0, 0.6
+_VAR_USED_BYTES = 10**9
 
 
 def derived(image: ImagePlan, base: BaseImage, newest: ImageRecord | None) -> int:
@@ -21,9 +26,17 @@ def derived(image: ImagePlan, base: BaseImage, newest: ImageRecord | None) -> in
     """
     known = newest.container_images if newest else []
     total = sum(found.size_bytes or 0 for found in known if _is_wanted(image, found.name))
-    needed = (_ROOM_PER_BYTE * total + _SYSTEM_BYTES) / 2**30
-    billed = next((size for size in _BILLED_GIB if size >= needed), _BILLED_GIB[-1])
-    return max(billed, base.disk_gib or 0)
+    needed = _ROOM_PER_BYTE * total
+    enough = (size for size in _BILLED_GIB if _room(image, size) >= needed)
+    return max(next(enough, _BILLED_GIB[-1]), base.disk_gib or 0)
+
+
+def _room(image: ImagePlan, gib: int) -> float:
+    """Bytes for container images on a disk of this size."""
+    if image.system.name != "rhel":
+        return gib * 2**30 - _SYSTEM_BYTES
+    var = _VAR_GIB + _VAR_SHARE * (gib - _VOLUMES_GIB)
+    return var * 2**30 - _VAR_USED_BYTES
 
 
 def _is_wanted(image: ImagePlan, name: str) -> bool:

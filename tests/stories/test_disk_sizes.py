@@ -51,10 +51,26 @@ def test_a_disk_smaller_than_that_of_the_base_image_stops_a_build(world: World) 
     assert world.build(image_only("derived"))["state"] == "succeeded"
 
 
-@pytest.mark.parametrize(("size", "disk_gib"), [(23_487_790_000, 64), (23_487_800_000, 128)])
-def test_a_disk_has_room_for_its_images_and_the_system(size: int, disk_gib: int) -> None:
-    """Two and a half times the images, and 10 GB; 64 GiB are 68.7 GB."""
-    preloaded = image_only(containerImages=["docker.io/library/busybox:1"])
+RHEL = {"os": "rhel", "osVersion": "9"}
+
+
+@pytest.mark.parametrize(
+    ("system", "size", "disk_gib"),
+    [
+        ({}, 23_487_790_000, 64),
+        ({}, 23_487_800_000, 128),
+        (RHEL, 13_343_800_000, 64),
+        (RHEL, 13_343_900_000, 128),
+        (RHEL, 30_000_000_000, 256),
+    ],
+)
+def test_a_disk_has_room_for_its_images_and_the_system(
+    system: dict[str, str], size: int, disk_gib: int
+) -> None:
+    """Two and a half times the images, and 10 GB; 64 GiB are 68.7 GB. Of RHEL's disk, /var has 32
+    of 64 GiB, and 70 of 128.
+    """
+    preloaded = image_only(**system, containerImages=["docker.io/library/busybox:1"])
     world = world_after(preloaded)
     (record,) = world.records.images()
     (found,) = record.container_images
@@ -62,9 +78,6 @@ def test_a_disk_has_room_for_its_images_and_the_system(size: int, disk_gib: int)
     world.records.put_image(replace(record, container_images=[found]))
 
     assert disk(world, {**preloaded, "requestId": "r2"}) == disk_gib
-
-
-RHEL = {"os": "rhel", "osVersion": "9"}
 
 
 def volumes(world: World) -> dict[str, float]:
