@@ -222,7 +222,7 @@ def _interruption(dice: random.Random, first: list[Arrival]) -> Arrival:
 def _resume(dice: random.Random, of: Arrival) -> Arrival:
     """Somebody lets a failed build go on, up to when what it needs expires, or too late."""
     return Arrival(
-        at=dice.uniform(2400, 15000),
+        at=dice.uniform(2400, 30000),
         act=Act.RESUME,
         body={"requestId": of.body.get("requestId", "none")},
         again=_again(dice, chance=0.2),
@@ -251,6 +251,7 @@ def _image(dice: random.Random) -> Json:
         (0.1, {"zones": ["1", "2"]}),
         (0.1, {"securityType": "TrustedLaunch"}),
         (0.1, {"registry": _REGISTRY}),
+        (0.15, {"steps": dice.choice(_OWN_STEPS)}),
     ]
     for chance, option in options:
         if dice.random() < chance:
@@ -260,6 +261,15 @@ def _image(dice: random.Random) -> Json:
     return image
 
 
+def _own_step(name: str, **changes: Any) -> Json:
+    return {"name": name, "inline": "#!/bin/bash\necho done\n", **changes}
+
+
+_OWN_STEPS: list[list[Json]] = [
+    [_own_step("tools")],
+    [_own_step("early", when="before-docker"), _own_step("late", when="after-restart")],
+    [_own_step("kernel", when="before-docker", restart=True), _own_step("last", restart=True)],
+]
 _AUTOSCALE = {
     "autoscaleFormula": "$TargetDedicatedNodes=1;",
     "nodes": None,
