@@ -20,6 +20,7 @@ from shared.store import base_records
 
 _FIELD = "image.base"
 _SPECIALIZED = "it is specialized, and a builder starts from a generalized one"
+_WITH_DATA = "it has data disks, and dataDisks of an image are empty ones"
 _AGREEMENTS = "2021-01-01"  # the API version of Microsoft.MarketplaceOrdering
 # What definitions say of images that boot with TrustedLaunch, and of those that boot without.
 _TRUSTED = {"TrustedLaunch", "TrustedLaunchSupported", "TrustedLaunchAndConfidentialVmSupported"}
@@ -91,7 +92,7 @@ def _of_gallery(services: Services, image: ImagePlan, parts: dict[str, str]) -> 
         return _unsuitable(message)
     stored = properties.get("storageProfile") or {}
     if stored.get("dataDiskImages"):
-        return _unsuitable("it has data disks, and an image is made of its system disk only")
+        return _unsuitable(_WITH_DATA)
     about = resource_state.properties(definition)
     if about.get("osState") == "Specialized":
         return _unsuitable(_SPECIALIZED)
@@ -131,7 +132,7 @@ def _managed(services: Services, image: ImagePlan, id_: str) -> BaseImage | Prob
     properties = resource_state.properties(found)
     stored = properties.get("storageProfile") or {}
     if stored.get("dataDisks"):
-        return _unsuitable("it has data disks, and an image is made of its system disk only")
+        return _unsuitable(_WITH_DATA)
     disk = stored.get("osDisk") or {}
     about = {"hyperVGeneration": properties.get("hyperVGeneration") or "V1", **disk}
     base = _described(parts["image"], about, {"osDiskImage": {"sizeInGb": disk.get("diskSizeGB")}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from activities import pool_preflight, preflight, published_images
+from activities import pool_disks, pool_preflight, preflight, published_images
 from shared.azure import cache, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.base import names
@@ -65,6 +65,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     unsuitable += drivers.diagnosis_problems(
         plan.pools, counted, has_dcgm=has_dcgm, driver=image.driver_kind
     )
+    unsuitable += pool_disks.problems(plan.pools, _luns(found), sizes)
     if not unsuitable:
         unsuitable += pool_preflight.interruptions(services, plan, image, poll)
     warnings = support.withdrawn(image) + support.too_few_in_image(plan.pools, image, replicas)
@@ -185,6 +186,12 @@ def _replicas(version: Json) -> dict[str, int]:
         )
         for region in profile.get("targetRegions") or []
     }
+
+
+def _luns(version: Json) -> list[int]:
+    """The numbers of its data disks."""
+    stored = resource_state.properties(version).get("storageProfile") or {}
+    return [int(disk["lun"]) for disk in stored.get("dataDiskImages") or []]
 
 
 def _controller_problems(

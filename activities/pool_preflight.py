@@ -8,6 +8,7 @@ from activities import (
     batch_systems,
     formula_check,
     named_resources,
+    pool_disks,
     pool_impact,
     preflight,
 )
@@ -59,6 +60,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problems += formula_check.problems(services, plan, found, poll)
     problems += named_resources.pool_problems(services, plan.pools)
     problems += named_resources.package_problems(services, plan.pools)
+    if plan.image:
+        luns = [disk.lun for disk in plan.image.data_disks]
+        problems += pool_disks.problems(plan.pools, luns, sizes)
     problems += _zone_problems(services, plan, account.location, poll)
     if found is None:
         lacking = _no_more_accounts(services, account)

@@ -289,6 +289,8 @@ def _builder_problem(
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
     mismatch = size_mismatch(size, image.security_type)
+    if len(image.data_disks) > size.data_disks:
+        mismatch = f"{size.name} takes {size.data_disks} data disks, not {len(image.data_disks)}"
     gpus = catalogue.gpus_in(name, quotas.gpus_beyond_catalogue([size]))
     if mismatch := mismatch or drivers.builder_mismatch(image, name, gpus):
         return Problem(field=field, code="SizeUnsuitable", message=mismatch)

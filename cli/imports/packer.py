@@ -24,7 +24,7 @@ _NO_BASE = left(
     "a build starts from a system (image.os), an image of the marketplace or one that is there "
     "(image.base)"
 )
-_DISKS = left("an image has one disk; nodes get theirs by dataDisks of a pool")
+_DISKS = left("give image.dataDisks with a lun each; a step must format and mount them")
 
 
 def region(name: Any) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.azure import builder_disks
 from shared.base import names
-from shared.model import disk_size
 from shared.model.image_parts import BaseImage, RegistryPlan
 from shared.model.image_request import SecurityType
 from shared.model.plans import ImagePlan, ScriptPlan
@@ -71,13 +71,7 @@ def builder_vm(plan: ImagePlan, public_key: str) -> Json:
             "hardwareProfile": {"vmSize": plan.size},
             "storageProfile": {
                 "imageReference": _image_reference(base),
-                "osDisk": {
-                    "createOption": "FromImage",
-                    "diskSizeGB": plan.os_disk_gib or disk_size.DEFAULT_GIB,
-                    "caching": "ReadWrite",
-                    "deleteOption": "Delete",
-                    "managedDisk": {"storageAccountType": plan.os_disk_type.value},
-                },
+                **builder_disks.of(plan),
             },
             "osProfile": {
                 "computerName": "builder",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from shared.base.wire import Request, added
-from shared.model import autoscale, catalogue, fields, own_steps, pool_fields
+from shared.model import autoscale, catalogue, fields, own_steps, pool_fields, pool_hardware
 from shared.model.image_base import ImageBase
 
 
@@ -255,6 +255,9 @@ class Image(Request):
     )
     os_disk_storage_account_type: DiskStorageType | None = Field(
         default=None, strict=False, description="The type of the builder's disk."
+    )
+    data_disks: list[pool_hardware.DataDisk] = added(
+        [], max_length=16, description="Disks beside that of the system; a step formats them."
     )
     tags: dict[pool_fields.TagName, pool_fields.TagValue] = added(
         {}, max_length=_TAGS_MAX, description="Tags of everything that is made for the image."

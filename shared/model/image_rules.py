@@ -34,6 +34,7 @@ def problems_of(image: Image) -> list[Problem]:
         *_registry_problems(image),
         *_text_problems(image),
         *_argument_problems(image),
+        *twice("image.dataDisks", [f"lun {disk.lun}" for disk in image.data_disks]),
     ]
 
 

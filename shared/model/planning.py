@@ -61,9 +61,7 @@ def _system(image: Image) -> OperatingSystem:
     return replace(system, publisher=base.publisher, offer=base.offer, sku=base.sku)
 
 
-def _plan_image(
-    build: str, request: Build, settings: Settings, definition: str | None
-) -> ImagePlan:
+def _plan_image(build: str, request: Build, settings: Settings, chosen: str | None) -> ImagePlan:
     image, system = request.image, _system(request.image)
     group = image.resource_group or settings.default_resource_group
     location = image.location or settings.default_location
@@ -77,7 +75,7 @@ def _plan_image(
         location=location,
         gallery=image.gallery or settings.default_gallery,
         definition=image.name
-        or definition
+        or chosen
         or catalogue.definition_name(
             settings.default_image_name, system, driver, infiniband=image.infiniband
         ),
@@ -93,6 +91,7 @@ def _plan_image(
         **_software(image),
         os_disk_gib=image.os_disk_size_gib,
         os_disk_type=image.os_disk_storage_account_type or DiskStorageType.PREMIUM_LRS,
+        data_disks=image.data_disks,
         size=sizes[0],
         other_sizes=sizes[1:],
         zone=image.zones[0] if image.zones else None,

@@ -22,6 +22,7 @@ from shared.model.image_request import (
 )
 from shared.model.outcomes import BuildOutcome
 from shared.model.own_steps import ImageStep
+from shared.model.pool_hardware import DataDisk
 from shared.model.pool_request import Pool
 from shared.model.requests import Mode
 
@@ -56,6 +57,7 @@ class ImagePlan(Wire):
     infiniband: bool = added(False)  # whether it gets the stack
     os_disk_gib: int | None = None  # None: derived by the checks
     os_disk_type: DiskStorageType = added(DiskStorageType.PREMIUM_LRS)
+    data_disks: list[DataDisk] = added([])  # empty ones of the builder, which the version keeps
     # GPUs by lower-case size, where Azure counts others than the catalogue of sizes.
     gpus: dict[str, int] = added({})
     records_driver: bool = added(False)  # builds of 0.1.0 do not

@@ -154,7 +154,7 @@ class OsDisk(Request):
 
 
 class DataDisk(Request):
-    """An empty disk; the start task must format and mount it."""
+    """An empty disk. A start task or, of an image, a step must format and mount it."""
 
     lun: int = Field(ge=0, le=63, description="Its number.")
     disk_size_gb: int = Field(ge=1, le=32_767, alias="diskSizeGB", description="Its size in GiB.")

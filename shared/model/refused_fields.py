@@ -133,9 +133,6 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 
 # The same of an image: https://developer.hashicorp.com/packer/integrations/hashicorp/azure/latest
 IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
-    "dataDisks": _not_offered(
-        "an image is its system disk: sealing cleans no other. Pools have dataDisks of their own"
-    ),
     "adminPassword": _secret(f"{_STORED}. Nobody needs one: give sshPublicKey to log in"),
     "registry.id": _other_name(
         "give name and resourceGroup; a registry of another subscription goes into registries"

@@ -76,6 +76,7 @@ _OF_BUILDERS = (
     "target_regions",
     "os_disk_size_gib",
     "os_disk_storage_account_type",
+    "data_disks",
     "tags",
     "end_of_life_date",
     "exclude_from_latest",

@@ -31,6 +31,15 @@ ASKED: dict[str, Any] = {
         "vTpm": False,
         "osDiskSizeGiB": 128,
         "osDiskStorageAccountType": "StandardSSD_LRS",
+        "dataDisks": [
+            {"lun": 0, "diskSizeGB": 64},
+            {
+                "lun": 2,
+                "diskSizeGB": 512,
+                "caching": "readonly",
+                "managedDisk": {"storageAccountType": "StandardSSD_LRS"},
+            },
+        ],
         "endOfLifeDate": "2027-01-31",
         "excludeFromLatest": True,
         "tags": {"cost centre": "42"},

@@ -61,6 +61,7 @@ IMAGE: dict[str, Any] = {
     "targetRegions": [{"name": "westeurope"}],
     "osDiskSizeGiB": 128,
     "osDiskStorageAccountType": "StandardSSD_LRS",
+    "dataDisks": [{"lun": 0, "diskSizeGB": 64}],
     "tags": {"team": "a"},
     "endOfLifeDate": "2027-01-31",
     "excludeFromLatest": True,

@@ -18,7 +18,7 @@ from local.azure_simulator.batch import (
     support_ends,
     supported_images,
 )
-from local.azure_simulator.compute import image_sources, published_galleries
+from local.azure_simulator.compute import data_disks, image_sources, published_galleries
 from local.azure_simulator.data import locations, skus
 
 _PATH = "properties.deploymentConfiguration.virtualMachineConfiguration.imageReference"
@@ -62,13 +62,22 @@ def allocate(
         image_sources.check_fits(source, size, _COMPUTE_SECURITY_TYPES.get(kind, "Standard"))
     except model.Refusal as refusal:
         return resizing.allocation_failed(refusal.code, refusal.message)
-    return _disk_problem(configuration, size) or source.contents
+    return _disk_problem(configuration, source.contents, size) or source.contents
 
 
-def _disk_problem(configuration: Mapping[str, Any], size: skus.Size) -> resizing.Error | None:
-    """An ephemeral disk must fit the cache of the size: compute says so when it allocates.
-    Recorded: https://github.com/cloudfoundry/bosh-azure-cpi-release/pull/674
+def _disk_problem(
+    configuration: Mapping[str, Any], contents: model.JsonObject, size: skus.Size
+) -> resizing.Error | None:
+    """Nodes get the data disks of the image besides the empty ones of the pool, and the number of a
+    disk serves once. An ephemeral disk must fit the cache of the size. Compute says so when it
+    allocates. Recorded: https://github.com/cloudfoundry/bosh-azure-cpi-release/pull/674,
+    https://github.com/Azure/azure-sdk-for-java/issues/1872
     """
+    try:
+        asked = [{**disk, "createOption": "Empty"} for disk in configuration.get("dataDisks") or []]
+        data_disks.check(asked, contents, size)
+    except model.Refusal as refusal:
+        return resizing.allocation_failed(refusal.code, refusal.message)
     disk = configuration.get("osDisk") or {}
     if not disk.get("ephemeralOSDiskSettings"):
         return None

@@ -24,7 +24,7 @@ from local.azure_simulator import (
     store,
     times,
 )
-from local.azure_simulator.compute import galleries, version_sources
+from local.azure_simulator.compute import data_disks, galleries, version_sources
 from local.azure_simulator.data import locations
 
 TYPE = "Microsoft.Compute/galleries/images/versions"
@@ -147,11 +147,14 @@ def _created(
         "sizeInGB": version.state["diskGb"],
         "hostCaching": "ReadWrite",
     }
+    if of_data := data_disks.of(version.state["contents"]):
+        version.properties["storageProfile"]["dataDiskImages"] = of_data
     replicas = sum(
         region["regionalReplicaCount"]
         for region in version.properties["publishingProfile"]["targetRegions"]
     )
-    version.cost_per_hour = replicas * version.state["diskGb"] * _COST_PER_GB_HOUR
+    size = version.state["diskGb"] + data_disks.size_gb(version.state["contents"])
+    version.cost_per_hour = replicas * size * _COST_PER_GB_HOUR
     return None
 
 

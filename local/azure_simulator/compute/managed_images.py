@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.azure_simulator import arm, context, durations, model, resource_types, shapes, store
-from local.azure_simulator.compute import placement
+from local.azure_simulator.compute import data_disks, placement
 
 TYPE = "Microsoft.Compute/images"
 _PROPERTIES = {"sourceVirtualMachine": shapes.REFERENCE, "hyperVGeneration": str}
@@ -88,3 +88,8 @@ def _capture(azure: context.Azure, image: store.Resource, vm: store.Resource) ->
     image.properties["storageProfile"] = {
         "osDisk": {"osType": "Linux", "osState": "Generalized", "diskSizeGB": vm.state["diskGb"]}
     }
+    if of_data := data_disks.of(image.state["contents"]):
+        image.properties["storageProfile"]["dataDisks"] = [
+            {"lun": d["lun"], "diskSizeGB": d["sizeInGB"], "caching": d["hostCaching"]}
+            for d in of_data
+        ]

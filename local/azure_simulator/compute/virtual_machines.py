@@ -31,7 +31,7 @@ from local.azure_simulator import (
     store,
     times,
 )
-from local.azure_simulator.compute import disks, placement, power, vm_checks, vm_views
+from local.azure_simulator.compute import data_disks, disks, placement, power, vm_checks, vm_views
 from local.azure_simulator.data import locations
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
@@ -184,6 +184,7 @@ def _create_disk(azure: context.Azure, vm: store.Resource) -> None:
         managedDisk={**(disk.get("managedDisk") or {}), "storageAccountType": kind, "id": disk_id},
     )
     disk.setdefault("deleteOption", "Detach")
+    data_disks.create(azure, vm)
 
 
 # --- documents -----------------------------------------------------------------------------
@@ -196,6 +197,7 @@ def _furnish_machine(azure: context.Azure, vm: store.Resource, *, has_gpu: bool)
     inside["hasGpu"] = has_gpu
     inside["sealed"] = False
     inside["diskGb"] = vm.state["diskGb"]
+    data_disks.attach(vm)
     attached = (vm.document.get("identity") or {}).get("userAssignedIdentities") or {}
     inside["identityIds"] = list(attached)
     inside["identities"] = [user_identities.client_id(azure, item) for item in attached]

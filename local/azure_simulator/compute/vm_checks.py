@@ -13,7 +13,7 @@ from local.azure_simulator import (
     shapes,
     store,
 )
-from local.azure_simulator.compute import image_sources, placement
+from local.azure_simulator.compute import data_disks, image_sources, placement
 from local.azure_simulator.data import skus
 from local.azure_simulator.identity import user_identities
 from local.azure_simulator.network import interfaces, writing
@@ -29,6 +29,7 @@ PROPERTIES = {
             "diffDiskSettings": {"option": str},
             "managedDisk": {"storageAccountType": str},
         },
+        "dataDisks": data_disks.SHAPE,
     },
     "osProfile": {
         "computerName": str,
@@ -81,6 +82,7 @@ def check_new(azure: context.Azure, vm_id: str, body: model.JsonObject) -> Check
     security = (properties.get("securityProfile") or {}).get("securityType", "Standard")
     image_sources.check_fits(source, size, security)
     disk_gb = _check_disk(storage.get("osDisk", {}), source, size)
+    data_disks.check(storage.get("dataDisks") or [], source.contents, size)
     _check_login(properties.get("osProfile"))
     user_identities.check_attached(azure, body)
     _check_network(azure, vm_id, location, properties.get("networkProfile", {}))

@@ -49,9 +49,10 @@ def _deleted(azure: context.Azure, vm: store.Resource, operation: store.Resource
     for reference in vm.properties["networkProfile"]["networkInterfaces"]:
         if reference.get("properties", {}).get("deleteOption") == "Delete":
             azure.store.remove(reference["id"])
-    os_disk = vm.properties["storageProfile"]["osDisk"]
-    disk = azure.store.find((os_disk.get("managedDisk") or {}).get("id") or "/")
-    if disk is not None and os_disk.get("deleteOption") == "Delete":
-        azure.store.remove(disk.id)
-    elif disk is not None:
-        disks.detach(disk)
+    storage = vm.properties["storageProfile"]
+    for attached in (storage["osDisk"], *(storage.get("dataDisks") or [])):
+        disk = azure.store.find((attached.get("managedDisk") or {}).get("id") or "/")
+        if disk is not None and attached.get("deleteOption") == "Delete":
+            azure.store.remove(disk.id)
+        elif disk is not None:
+            disks.detach(disk)

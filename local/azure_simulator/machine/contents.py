@@ -18,6 +18,7 @@ from an image judges it by these fields:
 | source | `publisher:offer:sku:version` of the marketplace image at the root |
 | hasGpu | whether the size it runs on has a GPU |
 | diskGb | size of the OS disk |
+| dataDisks | `[{"lun", "sizeInGB", "hostCaching"}]` besides it |
 | dcgm | version (absent when not installed) |
 | scratch | where its local NVMe disks are mounted at each boot (absent without) |
 | volumes | GiB of each logical volume by its mount point; none: the root is the whole disk |
@@ -65,6 +66,7 @@ def new(
         "source": source,
         "hasGpu": False,
         "diskGb": 30,
+        "dataDisks": [],
         "volumes": dict(volumes or {}),
         "identities": [],
         "identityIds": [],
