@@ -32,7 +32,10 @@ def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
 
 def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
     observed = _observe_change(services, plan, poll) or {}
-    scale = {"fixedScale": batch_bodies.fixed_scale(*_target(plan, observed))}
+    fixed = batch_bodies.fixed_scale(*_target(plan, observed))
+    if plan.node_deallocation_option:
+        fixed["nodeDeallocationOption"] = plan.node_deallocation_option
+    scale = {"fixedScale": fixed}
     body = {"properties": {"scaleSettings": scale}}
     return sdk.send(services.azure.batch.pool.update, *_change_path(plan), body)
 

@@ -83,6 +83,8 @@ def main(context: typer.Context, **given: Any) -> None:
     order = _order(typed, around, file)
     for note in order.notes:
         around.say(note)
+    scripts.check_files(order.request)
+    submit.check_context(order.request)
     with around.connect(typed.endpoint) as client:
         try:
             request = scripts.with_files(client, submit.with_context(client, order.request))

@@ -21,10 +21,7 @@ _NEVER = {".git", ".hg", ".svn"}  # history is no input of a build and may hold 
 
 def pack(folder: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """The folder as gzipped tar. Raises Refused if it is no build context or too large."""
-    if not folder.is_dir():
-        raise errors.Refused(f"--docker-context {folder}: there is no such folder")
-    if not (folder / "Dockerfile").is_file():
-        raise errors.Refused(f"--docker-context {folder}: it holds no Dockerfile")
+    check(folder)
     packed = _packed(folder, _files(folder, _rules(folder)), max_bytes)
     if len(packed) > max_bytes:
         raise errors.Refused(
@@ -32,6 +29,14 @@ def pack(folder: Path, max_bytes: int = MAX_BYTES) -> bytes:
             "leave files out by .dockerignore, or give a git URL"
         )
     return packed
+
+
+def check(folder: Path) -> None:
+    """Raises Refused if it is no build context."""
+    if not folder.is_dir():
+        raise errors.Refused(f"--docker-context {folder}: there is no such folder")
+    if not (folder / "Dockerfile").is_file():
+        raise errors.Refused(f"--docker-context {folder}: it holds no Dockerfile")
 
 
 def pack_step(path: Path, max_bytes: int = MAX_BYTES) -> bytes:

@@ -113,6 +113,15 @@ def resize(
     low_priority_nodes: Annotated[
         int | None, typer.Option("--low-priority-nodes", min=0, help="Spot nodes.")
     ] = None,
+    deallocation: Annotated[
+        str | None,
+        typer.Option(
+            "--node-deallocation-option",
+            metavar="OPTION",
+            help="What becomes of tasks on nodes that go: Requeue (the default), Terminate, "
+            "TaskCompletion or RetainedData.",
+        ),
+    ] = None,
     endpoint: Endpoint = None,
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -120,9 +129,12 @@ def resize(
     """Change the number of nodes."""
     as_json = json_wanted(context, as_json)
     sizes = {"nodes": nodes, "lowPriorityNodes": low_priority_nodes}
+    wanted: dict[str, int | str]
     wanted = {name: value for name, value in sizes.items() if value is not None}
     if not wanted:
         raise errors.Refused("give --nodes or --low-priority-nodes")
+    if deallocation:
+        wanted["nodeDeallocationOption"] = deallocation
     around, client = connected(context, endpoint)
     with client:
         answer = client.patch(path("pools", account, pool_id), wanted)

@@ -141,12 +141,16 @@ class _YamlReader:
 
     def _mapping(self, node: yaml.Node, place: Place, field: str) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._refused(key, "the name of a field must be a text")
             name = key.value
             if name == "<<" and key.style is None:
+                if merged is not None:
+                    message = "<< is there twice in one object: give one with a list of aliases"
+                    raise self._refused(key, message)
+                merged = {}
                 for part in self._merged(value):
                     merged = {**self._value(part, place, field), **merged}
                 continue
@@ -155,7 +159,7 @@ class _YamlReader:
             inner = f"{field}.{name}" if field else name
             self.lines[inner] = key.start_mark.line + 1
             made[name] = self._value(value, place.below(name), inner)
-        return {**merged, **made}
+        return {**(merged or {}), **made}
 
     def _merged(self, node: yaml.Node) -> Iterator[yaml.Node]:
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]

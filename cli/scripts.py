@@ -41,6 +41,7 @@ def with_files(client: Client, request: dict[str, Any]) -> dict[str, Any]:
     """The request with each step's `upload` that is a file or folder of this machine in a form that
     the service takes: a short script as its text, anything else uploaded. Raises Refused.
     """
+    check_files(request)
     found = list(_local(request))
     if not found:
         return request
@@ -63,9 +64,14 @@ def _local(request: dict[str, Any]) -> Iterator[tuple[int, Path]]:
             yield number, Path(upload)
 
 
+def check_files(request: dict[str, Any]) -> None:
+    """Raises Refused for a step's `upload` that is not there, before anything is started."""
+    for _, path in _local(request):
+        if not path.exists():
+            raise errors.Refused(f"the step's upload {path}: there is no such file or folder")
+
+
 def _contents(client: Client, step: dict[str, Any], path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise errors.Refused(f"the step's upload {path}: there is no such file or folder")
     is_script = path.is_file() and not {"run", "destination"} & step.keys()
     if is_script and (text := _text(path.read_bytes())):
         return {"inline": text, "upload": None}

@@ -47,15 +47,27 @@ def plan(
 
 def with_context(client: Client, request: dict[str, Any]) -> dict[str, Any]:
     """The request with the folder of `--docker-context` uploaded, by the service's name for it."""
+    folder = _context(request)
+    if folder is None:
+        return request
+    sent = copy.deepcopy(request)
+    sent["image"]["registry"]["build"]["context"] = client.upload_context(contexts.pack(folder))
+    return sent
+
+
+def check_context(request: dict[str, Any]) -> None:
+    """Raises Refused for a folder that is no build context, before anything is started."""
+    if folder := _context(request):
+        contexts.check(folder)
+
+
+def _context(request: dict[str, Any]) -> Path | None:
+    """The folder of this machine that is to be uploaded."""
     build = (request.get("image", {}).get("registry") or {}).get("build") or {}
     folder = build.get("context")
     if not folder or re.fullmatch(r"contexts/[0-9a-f]{32}\.tar\.gz", folder):
-        return request
-    sent = copy.deepcopy(request)
-    sent["image"]["registry"]["build"]["context"] = client.upload_context(
-        contexts.pack(Path(folder))
-    )
-    return sent
+        return None
+    return Path(folder)
 
 
 def _identified(request: Mapping[str, Any]) -> dict[str, Any]:

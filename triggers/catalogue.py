@@ -20,7 +20,7 @@ from shared.model.documents import (
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan
 from shared.model.queries import ImageQuery, PageQuery, PoolsQuery
-from shared.model.requests import Mode
+from shared.model.requests import Mode, Resize
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call, Json
 
@@ -81,15 +81,15 @@ def no_pool(account: str, pool: str) -> Answer:
 def resize_pool(call: Call) -> Answer:
     """Resize a pool to a number of nodes."""
     resize = parsing.parse_resize(call.json())
-    return _change(call, Mode.RESIZE_POOL, resize.nodes, resize.low_priority_nodes)
+    return _change(call, Mode.RESIZE_POOL, resize)
 
 
 def delete_pool(call: Call) -> Answer:
     """Delete a pool with its nodes."""
-    return _change(call, Mode.DELETE_POOL, None, None)
+    return _change(call, Mode.DELETE_POOL)
 
 
-def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answer:
+def _change(call: Call, mode: Mode, resize: Resize | None = None) -> Answer:
     account, pool = call.params["account"], call.params["pool"]
     record = call.services.records.pool(account, pool)
     if record is None:
@@ -105,8 +105,7 @@ def _change(call: Call, mode: Mode, nodes: int | None, low: int | None) -> Answe
             location=record.location,
         ),
         pool_id=record.pool_id,
-        nodes=nodes,
-        low_priority_nodes=low,
+        resize=resize,
     )
     changed = {"account": record.batch_account, "pool": record.pool_id}
     call.services.records.accept_build(

@@ -18,6 +18,9 @@ from triggers.http import Answer, Begin, Call
 
 log = logs.get("intake")
 
+# Of a message: whom the platform had signed in at the HTTP route. Requests have no such field.
+_CALLER = "requestedBy"
+
 
 def request_pool(call: Call) -> Answer:
     """Check a pool request and put it on the queue; its build starts from there."""
@@ -32,7 +35,8 @@ def request_pool(call: Call) -> Answer:
     if other := _used_by(call.services, build.with_request_id(request_id)):
         message = "this requestId was used with another body; give a new one"
         return http.error(409, "RequestIdUsed", message, build_id=other)
-    text = json.dumps({**data, "requestId": request_id}, ensure_ascii=False)
+    known = {"requestId": request_id, **({_CALLER: call.caller} if call.caller else {})}
+    text = json.dumps({**data, **known}, ensure_ascii=False)
     if problem := request_size.message_problem(data, text):
         raise RequestRefused([problem])
     call.services.outbox.put_pool_request(text)
@@ -61,13 +65,16 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
     """
     config, begun = services.azure.config, services.now()
     try:
-        request = parsing.parse_pool_message(parsing.parse_message(text), config)
+        message = parsing.parse_message(text)
+        caller = message.pop(_CALLER, None) if isinstance(message, dict) else None
+        request = parsing.parse_pool_message(message, config)
         accepted = acceptance.accept_parsed(
             services.records,
             request,
             config,
             now=begun,
             fallback_id=f"message-{message_id}",
+            caller=caller if isinstance(caller, str) else None,
         )
     except RequestRefused as refused:
         problems = [p.to_wire() for p in refused.problems]

@@ -20,18 +20,19 @@ class Unresolved(str):
 
 _SECRET_NAME = re.compile(
     r"(?:password|passwd|passphrase|secret|token|credentials?|(?:sas|account|access|private|api)key"
-    r"|connection[_-]?string|[_-](?:sas|pat|key))$|^(?:sas|pat)$",
+    r"|connection[_-]?string|[_-](?:sas|pat|key|pwd))$|^(?:sas|pat)$",
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"[?&]sig=|AccountKey=|SharedAccessSignature|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]+:[^/\s@]+@"
+    r"|https?://[\w.~%-]{16,}@"  # a token alone, longer than the users that such URLs name
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA[0-9A-Z]{12}|eyJ[\w-]+\.eyJ)"
 )
 # In a script: a variable or an option (`--password x`) or a header with the value itself. What a
 # variable or a command gives, a path and a switch are none.
 _SECRET_IN_SCRIPT = re.compile(
     r"(?:(?:password|passwd|passphrase|secret|token|(?:api|access|account|private|shared)[_-]?key"
-    r"|connection[_-]?string)=|--(?:password|passphrase|secret|token|api-key)\s+"
+    r"|connection[_-]?string|[a-z0-9][_-]pwd)=|--(?:password|passphrase|secret|token|api-key)\s+"
     r"|authorization:\s*(?:bearer|basic)\s+)"
     r"[\"']?(?!(?:true|false|yes|no|none|null)\b)[^\s\"'$`/~.<>({|&;\\-][^\s\"'$`]{3}",
     re.IGNORECASE,

@@ -18,6 +18,8 @@ for line in os.environ.get("OWN_SECRETS", "").splitlines():
     name = line.split()[0]
     with open(os.path.join(folder, "secret." + name), encoding="utf-8") as answer:
         secrets[name] = json.load(answer)["value"]
+    if "\0" in secrets[name]:
+        sys.exit("the secret for " + name + " holds a NUL character")
 for file, text in (("environment", {**variables, **secrets}), ("secrets", secrets)):
     with open(os.path.join(folder, file), "w", encoding="utf-8") as target:
         target.write("".join(name + "=" + value + "\0" for name, value in text.items()))
@@ -57,7 +59,8 @@ write(rest)
 '
 
 write_own_environment() { # HOME USER
-  (umask 077 && python -c "$WRITE_ENVIRONMENT" "$WORK" "$1" "$2")
+  (umask 077 && python -c "$WRITE_ENVIRONMENT" "$WORK" "$1" "$2") ||
+    fail "$EXIT_SECRET" "a secret of step $OWN_NAME cannot be the value of a variable"
   rm -f -- "$WORK"/secret.*
 }
 

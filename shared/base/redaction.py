@@ -16,12 +16,20 @@ _URL = re.compile(
     r"(?P<query>[?#][^\s\"'<>]*)?"
 )
 _API_VERSION = re.compile(r"(?i)[?&](api-version=[0-9A-Za-z.-]+)")
+_WORDS = (
+    r"(?:(?:account|access|private|shared|api|instrumentation)[-_]?key|shared-?access-?signature|"
+    r"functions?-key|passwd|password|passphrase|pwd|secret|token|identity-header|authorization|"
+    r"credential)"
+)
+# Of a command or of the list of its arguments: `--password X`, `["--password", "X"]`; and of XML.
+_BESIDE = re.compile(
+    rf"(?i)(?P<name>(?:--[\w-]*{_WORDS}\s+\\*[\"']?|[\"'][\w-]*{_WORDS}\\*[\"']\s*,\s*\\*[\"']"
+    rf"|<[\w:.-]*{_WORDS}(?:\s[^<>]*)?>))[^\s\"',<]+"
+)
 # A name that says so, and its value: of a connection string, a header, a command, a JSON object.
 _NAMED = re.compile(
-    r"(?i)(?P<name>(?<![\w-])[\w-]*(?:(?:account|access|private|shared|api|instrumentation)[-_]?key|"
-    r"shared-?access-?signature|functions?-key|passwd|password|passphrase|pwd|secret|token|"
-    r"identity-header|authorization|credential)s?\\*[\"']?\s*[=:]\s*)"  # in JSON in JSON, escaped
-    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
+    rf"(?i)(?P<name>(?<![\w-])(?:[\w-]*{_WORDS}s?|key(?=\s*=))\\*[\"']?\s*[=:]\s*)"
+    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\[[^\]]*(?:\]|\Z)|\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
     r"|\\*'[^']*(?:'|\Z)|[^\s,;&\"']+)"
 )
 _BARE = re.compile(
@@ -39,7 +47,8 @@ def redacted(text: str) -> str:
     values that look like secrets are replaced by three asterisks.
     """
     text = _URL.sub(_without_query, text)
-    text = _NAMED.sub(lambda found: f"{found['name']}{_MASK}", text)
+    for pattern in (_NAMED, _BESIDE):
+        text = pattern.sub(lambda found: f"{found['name']}{_MASK}", text)
     return _BARE.sub(_MASK, text)
 
 

@@ -245,6 +245,9 @@ IdentityId = Annotated[
     ),
     StringConstraints(max_length=512),
 ]
+PORT = (  # of a URL, with its colon
+    r":(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
 GitSource = Annotated[
     str,
     StringConstraints(max_length=1024),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shared.base.errors import Problem
-from shared.model import catalogue, own_steps, secrets
+from shared.model import catalogue, fields, own_steps, secrets
 from shared.model.field_problems import impossible, twice
 from shared.model.fields import shown
 from shared.model.image_base import ImageBase
@@ -13,7 +13,7 @@ from shared.model.image_request import Image, SecurityType
 
 # git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
 # it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme
-_GIT_HOST = re.compile(r"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?::[0-9]{1,5})?/")
+_GIT_HOST = re.compile(rf"https://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?:{fields.PORT})?/")
 
 
 _WINDOWS = (
@@ -145,7 +145,7 @@ def _text_problems(image: Image) -> list[Problem]:
             Problem(field="image.registry.build.source", code="SecretInUrl", message=message)
         )
     elif source and not _GIT_HOST.match(source):
-        message = "it must name a host after the two slashes: https://HOST/PATH.git"
+        message = "it must name a host after the two slashes, and a port up to 65535: https://HOST/PATH.git"
         found.append(
             Problem(field="image.registry.build.source", code="InvalidValue", message=message)
         )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.base.errors import Problem
 from shared.base.wire import Request, replace
@@ -33,6 +33,8 @@ class When(StrEnum):
     AFTER_RESTART = "after-restart"
 
 
+# A byte order mark would hide the `#!` of the first line from the system.
+Text = Annotated[str, AfterValidator(lambda text: text.removeprefix("\ufeff"))]
 VariableName = Annotated[
     str, fields.named("[A-Za-z_][A-Za-z0-9_]{0,63}", "the name of an environment variable")
 ]
@@ -69,7 +71,7 @@ FileUrl = Annotated[
     str,
     StringConstraints(max_length=2048),
     fields.hidden(
-        r"https://[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/[\w.\-~/%+]*",
+        rf"https://[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?(?:{fields.PORT})?/[\w.\-~/%+]*",
         "https://HOST/PATH, without user name and query, which may hold a token",
     ),
 ]
@@ -96,7 +98,7 @@ class ImageStep(Request):
     """
 
     name: StepName = Field(description="The step's name, in records and logs.")
-    inline: str | None = Field(default=None, min_length=1, description="The text of a script.")
+    inline: Text | None = Field(default=None, min_length=1, description="The text of a script.")
     upload: UploadId | None = Field(
         default=None, description="What POST /api/contexts answered for its files."
     )

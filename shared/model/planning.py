@@ -20,7 +20,7 @@ from shared.model.image_request import (
 )
 from shared.model.plans import AccountPlan, BuildPlan, ImagePlan, PoolChange
 from shared.model.pool_request import Pool
-from shared.model.requests import Build, Mode
+from shared.model.requests import Build, Mode, Resize
 
 Json = dict[str, Any]
 
@@ -271,8 +271,7 @@ def plan_change(
     mode: Mode,
     account: AccountPlan,
     pool_id: str,
-    nodes: int | None = None,
-    low_priority_nodes: int | None = None,
+    resize: Resize | None = None,
 ) -> PoolChange:
     """A resize or deletion of one pool."""
     build = names.build_id(request_id)
@@ -281,6 +280,7 @@ def plan_change(
         mode=mode,
         account=replace(account, build_id=build),
         pool_id=pool_id,
-        nodes=nodes,
-        low_priority_nodes=low_priority_nodes,
+        nodes=resize.nodes if resize else None,
+        low_priority_nodes=resize.low_priority_nodes if resize else None,
+        node_deallocation_option=resize.node_deallocation_option if resize else None,
     )

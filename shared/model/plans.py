@@ -23,7 +23,7 @@ from shared.model.image_request import (
 from shared.model.outcomes import BuildOutcome
 from shared.model.own_steps import ImageStep
 from shared.model.pool_hardware import DataDisk
-from shared.model.pool_request import Pool
+from shared.model.pool_request import Deallocation, Pool
 from shared.model.requests import Mode
 
 
@@ -299,6 +299,7 @@ class PoolChange(Wire):
     pool_id: str
     nodes: int | None = None
     low_priority_nodes: int | None = None
+    node_deallocation_option: Deallocation | None = added(None)
     pace: dict[str, float] = {}
 
     @property

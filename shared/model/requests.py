@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from shared.base.wire import Request, replace
 from shared.model import fields, own_steps
 from shared.model.image_request import Image, OutboundSubnet
-from shared.model.pool_request import Pool
+from shared.model.pool_request import Deallocation, Pool
 
 
 class Mode(StrEnum):
@@ -128,6 +128,10 @@ class Resize(Request):
 
     nodes: int | None = Field(default=None, ge=0, le=2500)
     low_priority_nodes: int | None = Field(default=None, ge=0, le=2500)
+    node_deallocation_option: Deallocation | None = Field(
+        default=None,
+        description="What becomes of the tasks of nodes that go; they are requeued without it.",
+    )
 
 
 class ImageChange(Request):

@@ -18,11 +18,12 @@ _UNREADABLE_MAX = 40  # characters of a text in which nothing can be found and l
 # What people call a secret, at the end of a variable's name, and how some secrets begin or look.
 _SECRET_NAME = re.compile(
     r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|CONNECTION_?STRING"
-    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|SHARED)_?KEY|(?:^|_)(?:KEY|SAS|PAT))$",
+    r"|(?:API|ACCESS|ACCOUNT|PRIVATE|SHARED)_?KEY|(?:^|_)(?:KEY|SAS|PAT)|[A-Z0-9]_PWD)$",
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
     r"[?&]sig=|AccountKey=|SharedAccessSignature|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]+:[^/\s@]+@"
+    r"|https?://[\w.~%-]{16,}@"  # a token alone, longer than the users that such URLs name
     r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA[0-9A-Z]{12}|eyJ[\w-]+\.eyJ)"
 )
 

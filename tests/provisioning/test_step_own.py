@@ -202,6 +202,16 @@ def test_what_a_script_leaves_running_does_not_hold_the_step(machine: Machine) -
     assert "begun ***" in outcome.log
 
 
+def test_a_secret_with_a_nul_character_ends_the_step(machine: Machine) -> None:
+    """No variable can hold it; the owner's script does not run, and nobody sees the value."""
+    outcome = run(machine, "touch ran\n", **gives_secret(machine, "hush\0hush"))
+
+    assert outcome.exit_code == 62
+    assert "cannot be the value of a variable" in outcome.result["message"]
+    assert "the secret for DEPLOY_KEY holds a NUL character" in outcome.log
+    assert "hush" not in outcome.log + everything_left(machine)
+
+
 @pytest.mark.parametrize(
     ("lacks", "words"),
     [("token", "token of the managed identity for Key Vault"), ("secret", "secret for DEPLOY_KEY")],

@@ -78,6 +78,13 @@ def test_a_secret_that_is_not_there_ends_the_step(vault: World, request_: Json, 
     assert "Key Vault Secrets User" in error["nextAction"]
 
 
+def test_a_secret_that_no_variable_can_hold_ends_the_step(vault: World) -> None:
+    """As one that cannot be read, and not as if the owner's script had failed."""
+    put(vault, f"{KEYS}/secrets/binary", {"value": f"{VALUE}\0"})
+    error = vault.build(with_secret("binary"))["error"]
+    assert (error["code"], error["azureCode"]) == ("ScriptFailed", "SECRET")
+
+
 def test_an_identity_without_the_role_is_refused_by_the_vault(vault: World) -> None:
     """The error names the role that it lacks."""
     for role in vault.azure.store.of_type("Microsoft.Authorization/roleAssignments"):

@@ -179,6 +179,14 @@ def test_the_same_request_is_the_same_build(world: World) -> None:
     assert (other.status, other.body["error"]["code"]) == (409, "RequestIdUsed")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_script(world: World) -> None:
+    """The system would not see its `#!`."""
+    build = world.build(with_steps(a_step(inline=f"\ufeff{TEXT}")))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert list(world.outbox.contexts.values()) == [TEXT.encode()]
+
+
 def test_a_text_that_is_another_one_by_now_is_not_executed(world: World) -> None:
     """The builder compares the checksum that the request was accepted with."""
     build = world.start(with_steps(a_step()))
@@ -301,6 +309,8 @@ SECRET = "hunter2-very-secret"
         ({"inline": None, "url": f"http://a/{SECRET}", "sha256": SHA}, ".url", "InvalidValue"),
         ({"inline": None, "url": f"{URL}?sig={SECRET}", "sha256": SHA}, ".url", "InvalidValue"),
         ({"inline": None, "url": f"https://u:{SECRET}@a/x"}, ".url", "InvalidValue"),
+        ({"inline": None, "url": "https://a:99999/x", "sha256": SHA}, ".url", "InvalidValue"),
+        ({"inline": "\ufeff \n"}, ".inline", "InvalidValue"),
         ({"inline": f"{SECRET}\0"}, ".inline", "InvalidValue"),
         ({"inline": f"{SECRET}\r\n"}, ".inline", "InvalidValue"),
         ({"inline": f"{SECRET}ä" * 1500}, ".inline", "TooLarge"),
@@ -312,6 +322,8 @@ SECRET = "hunter2-very-secret"
         ({"inline": None, "upload": TAR}, ".upload", "Impossible"),
         ({"environment": {"API_KEY": SECRET}}, ".environment.API_KEY", "Secret"),
         ({"environment": {"X": f"AccountKey={SECRET}"}}, ".environment.X", "Secret"),
+        ({"environment": {"DB_PWD": SECRET}}, ".environment.DB_PWD", "Secret"),
+        ({"environment": {"X": f"https://{SECRET}@a/x"}}, ".environment.X", "Secret"),
         ({"environment": {"A-B": "1"}}, ".environment", "InvalidName"),
         ({"environment": {"A": f"{SECRET}\0"}}, ".environment.A", "InvalidValue"),
         ({"exitCodes": [300]}, ".exitCodes[0]", "InvalidValue"),
@@ -350,7 +362,9 @@ def test_a_name_is_there_once(world: World) -> None:
     assert [p["field"] for p in answer.body["error"]["details"]] == ["image.steps[1].name"]
 
 
-@pytest.mark.parametrize("value", ["TOKENIZERS_PARALLELISM", "KEYBOARD", "MONKEY", "PATH"])
+@pytest.mark.parametrize(
+    "value", ["TOKENIZERS_PARALLELISM", "KEYBOARD", "MONKEY", "PATH", "OLDPWD", "PWD"]
+)
 def test_a_variable_that_only_sounds_like_a_secret_is_taken(world: World, value: str) -> None:
     """Words count, not syllables."""
     request = with_steps(a_step(environment={value: "false"}))

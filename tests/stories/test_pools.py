@@ -214,6 +214,20 @@ def test_a_pool_is_resized(built_gpu: World) -> None:
     assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 3
 
 
+def test_a_resize_says_what_becomes_of_the_tasks(built_gpu: World) -> None:
+    """Azure is asked for it; without it, tasks are requeued."""
+    built_gpu.build(pools_only("r1", a_pool("dev", nodes=3)))
+    for number, (option, used) in enumerate(
+        ((None, "Requeue"), ("taskcompletion", "TaskCompletion"))
+    ):
+        wanted = {"nodes": number, **({"nodeDeallocationOption": option} if option else {})}
+        change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", wanted)
+        assert change["state"] == "succeeded", change["error"]
+        (pool,) = built_gpu.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+        fixed = pool.properties["scaleSettings"]["fixedScale"]
+        assert fixed["nodeDeallocationOption"] == used
+
+
 def test_a_resize_of_some_nodes_leaves_the_others(built_gpu: World) -> None:
     """Dedicated and low-priority nodes are two numbers."""
     built_gpu.build(pools_only("r1", a_pool("dev", lowPriorityNodes=1)))

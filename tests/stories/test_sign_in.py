@@ -12,7 +12,7 @@ import pytest
 from shared.base import settings
 from tests import served
 from tests.stories.test_every_answer import BODIES, send
-from tests.world import SETTINGS, World, image_only
+from tests.world import SETTINGS, World, a_pool, an_image, image_only
 from triggers import builds, caller, changes, routes
 from triggers.roles import Role
 from triggers.route import Route
@@ -184,6 +184,27 @@ def test_every_change_is_on_record_with_its_caller() -> None:
         ),
         ("POST /api/builds", "operator-1", build),
     ]
+    assert world.ask(builds.show_build, id=build).body["requestedBy"] == "operator-1"
+
+
+def test_a_pool_request_is_on_record_with_its_caller() -> None:
+    """It comes by the queue; what a request itself says of that is refused."""
+    world = World(own_settings=ON)
+    world.build(image_only())
+    route = next(route for route in ROUTES if route.name == "request_pool")
+    message = {
+        "requestId": "by-queue",
+        "batchAccount": {"name": "mybatch12345"},
+        "image": an_image(),
+        "pool": a_pool("queued"),
+    }
+    forged = {**message, "requestedBy": "operator-2"}
+    assert send(world, route, forged, headers=principal("Builder")).status_code == 400
+
+    headers = principal("Builder", id_="operator-1")
+    build = json.loads(send(world, route, message, headers=headers).get_body())["buildId"]
+    world.deliver(world.outbox.messages[-1])
+    world.engine.run_until_complete(build)
     assert world.ask(builds.show_build, id=build).body["requestedBy"] == "operator-1"
 
 

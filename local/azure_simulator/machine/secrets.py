@@ -35,3 +35,8 @@ def refusal(run: interface.ScriptRun, wanted: Named) -> str:
                 why = f"curl: (6) Could not resolve host: {host}"
             return f"secret for {name} from {host}: {why}"
     return ""
+
+
+def holds_nul(run: interface.ScriptRun, wanted: Named) -> bool:
+    """Whether one of them, which can be read, has a character that ends a variable."""
+    return any("\0" in run.read_secret(address) for _, address in wanted)

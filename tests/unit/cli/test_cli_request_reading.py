@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_world import CommandLine, FakeService, accepted
@@ -58,6 +59,11 @@ def test_anchors_and_merges_mean_what_they_say() -> None:
     [
         ("mode: full\nmode: image-only\n", "r.yaml", "r.yaml:2: the field mode is there twice"),
         ('{"mode": "full", "mode": "full"}', "r.json", "the field mode is there twice"),
+        (
+            "image: &a {os: ubuntu}\nbatchAccount: &b {name: c}\npools:\n- <<: *a\n  <<: *b\n",
+            "r.yaml",
+            "r.yaml:5: << is there twice",
+        ),
         ("image: [", "r.yaml", "is not YAML"),
         ("{", "r.json", "is not JSON"),
         ("pools: &a [*a]\n", "r.yaml", "the anchor is part of what it names"),
@@ -184,3 +190,25 @@ def test_folders_are_relative_to_the_file(line: CommandLine, service: FakeServic
     assert sent["image"]["steps"] == [{"name": "one", "inline": "true\n"}, steps[1]]
     (here / "setup.sh").unlink()
     assert "no such file or folder" in line.run("--request", "team/request.json").err
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"steps": [{"name": "one", "upload": "absent"}]},
+        {"registry": {"name": "abcde", "build": {"context": "absent", "image": "app:v1"}}},
+    ],
+    ids=["upload", "context"],
+)
+def test_a_file_that_is_missing_is_found_before_a_stack_is_started(
+    line: CommandLine, image: dict[str, Any]
+) -> None:
+    """No stack can be started here: its folder would be below a file."""
+    (line.folder / "file").write_text("")
+    line.environment = {"BATCH_PREP_STATE": str(line.folder / "file" / "state")}
+    (line.folder / "r.json").write_text(json.dumps({"mode": "image-only", "image": image}))
+
+    ended = line.run("--request", "r.json")
+    assert ended.code == 2
+    assert "absent: there is no such" in ended.err
+    assert "starting a local stack" not in ended.err + ended.out
