@@ -143,8 +143,8 @@ IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "registry.username": _secret("a user name comes with a password, which would be stored"),
     "registry.build.token": _secret(
-        "the registry reads a private source with a token in the request only, and "
-        f"{_STORED}. Upload the source by POST /api/contexts"
+        "a quick build in the registry takes a token in the URL of its source only, which Azure "
+        f"logs, and {_STORED}. Upload the source by POST /api/contexts"
     ),
     "registry.build.platform": _not_offered("images are built for x64 (linux/amd64)"),
     "architecture": _not_offered(
