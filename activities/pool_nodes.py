@@ -22,6 +22,7 @@ from shared.model.results import NodesReady
 _REPORTS_MAX = 5  # nodes whose output a failure contains
 _TAIL_BYTES = 32 * 1024  # of a file: the last line is the report
 _TAIL_LINES = 20
+_ALL_AWAY_SECONDS = 1800.0  # an estimate: Azure names no time after which Spot nodes come back
 _SELECT = ["id", "state", "isDedicated", "stateTransitionTime", "errors", "startTaskInfo"]
 
 
@@ -106,6 +107,8 @@ def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Deci
     nodes = observed["nodes"]
     if len(nodes) == plan.nodes_asked and node_states.only_preempted_away(nodes):
         return Done(result=_without_preempted(nodes))
+    if node_states.preempted_seconds(nodes, observed.get("at")) > _ALL_AWAY_SECONDS:
+        return Fail(failure=_all_away(plan, nodes))
     if _on_their_way(plan, nodes):
         return Wait(
             note=f"nodes: {node_states.counted(nodes)}",
@@ -297,6 +300,18 @@ def _node_problem(node: Json, care: Care) -> Problem:
         code=node_care.code(node),
         message=f"{node['id']} is {node['state']} ({facts})",
         log=node.get("log") or None,
+    )
+
+
+def _all_away(plan: PoolPlan, nodes: list[Json]) -> Failure:
+    return Failure(
+        code="NodesPreempted",
+        kind=Kind.CAPACITY,
+        message=f"Azure has preempted all {len(nodes)} nodes of pool {plan.pool_id} and has given "
+        f"none back for {_ALL_AWAY_SECONDS / 60:.0f} minutes.",
+        resource=plan.resource,
+        next_action="Give more sizes (vmSizes) or dedicated nodes (nodes), or resume when Azure "
+        "has Spot capacity again.",
     )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import activities
 import orchestrators
-from local.azure_simulator import storage_accounts
+from local.azure_simulator import model, storage_accounts
 from local.azure_simulator.core import Simulator
 from local.azure_simulator.identity import authorization
 from local.azure_simulator.transport import SimulatorCredential, SimulatorTransport
@@ -60,8 +60,7 @@ PERMITTED = {
     for role in json.loads((layout.ROOT / "infra" / "role.json").read_text()).values()
     for action in (*role["actions"], *role["dataActions"])
 }
-# Options of every simulator that a test does not choose, such as another clock (`tests/clocks`).
-_SKEW: dict[str, float] = json.loads(os.environ.get("BATCH_PREP_SKEW", "{}"))
+_SKEW: dict[str, float] = json.loads(os.environ.get("BATCH_PREP_SKEW", "{}"))  # `tests/clocks`
 OPENED: list[World] | None = None  # the worlds of a test, where somebody wants to know them
 _START = 1_767_225_600.0  # 1 January 2026
 VISIBILITY = host_settings.read(layout.ROOT).visibility
@@ -84,8 +83,7 @@ class World:
         """
         self._options = {"seed": seed, "own_settings": own_settings, **simulator}
         self.clock = VirtualClock(_START)
-        self.began = _START
-        self.repeats = True  # whether the same test takes the same time again
+        self.began, self.repeats = _START, True  # whether the same test takes the same time again
         if OPENED is not None:
             OPENED.append(self)
         self.outbox = MemoryOutbox(self.clock)
@@ -315,8 +313,7 @@ class World:
 
     def resources(self, type_: str = "") -> list[Json]:
         """What exists on Azure, of a type whose name contains `type_`."""
-        answer = self.azure.handle(_get("/_simulator/resources"))
-        found = json.loads(answer.body)
+        found = json.loads(self.azure.handle(_get("/_simulator/resources")).body)
         return [r for r in found if type_.lower() in r["type"].lower()]
 
     def ledger(self) -> list[Json]:
@@ -332,18 +329,13 @@ class World:
         self._tell("PUT", "settings", facts)
 
     def _tell(self, method: str, what: str, body: Json) -> None:
-        from local.azure_simulator import model
-
         data = json.dumps(body).encode()
-        answer = self.azure.handle(
-            model.Request(method=method, path=f"/_simulator/{what}", body=data)
-        )
+        asked = model.Request(method=method, path=f"/_simulator/{what}", body=data)
+        answer = self.azure.handle(asked)
         assert answer.status < 300, answer.body
 
 
-def _get(path: str) -> Any:
-    from local.azure_simulator import model
-
+def _get(path: str) -> model.Request:
     return model.Request(method="GET", path=path)
 
 

@@ -83,6 +83,13 @@ def only_preempted_away(nodes: list[Json]) -> bool:
     return 0 < away < len(states) and all(s in _READY for s in states if s != PREEMPTED)
 
 
+def preempted_seconds(nodes: list[Json], at: str | None) -> float:
+    """For how long Azure has had all nodes back; 0 where it has not. `at` as for `left`."""
+    if not nodes or any(state_of(n) != PREEMPTED for n in nodes):
+        return 0.0
+    return min(_seconds_in_state(n, at) for n in nodes)
+
+
 def counted(nodes: list[Json]) -> str:
     """How many nodes are in each state, in words."""
     states = [state_of(n) for n in nodes]

@@ -68,6 +68,20 @@ def test_the_only_node_is_waited_for(built: World) -> None:
     assert (record["lowPriorityNodes"], record.get("note")) == (1, None)
 
 
+def test_a_pool_whose_nodes_all_stay_away_says_so(built: World) -> None:
+    """Half an hour after Azure took the last one, and not at the end of the step's two hours."""
+    built.fault({**START_TASK, "times": 2, "retryAfter": None})
+    began = built.clock.now()
+    build, _ = made(built)
+
+    assert (build["state"], build["resumable"]) == ("failed", True)
+    assert build["error"]["code"] == "NodesPreempted"
+    assert "preempted all 2 nodes of pool spots" in build["error"]["message"]
+    assert "vmSizes" in build["error"]["nextAction"]
+    assert built.clock.now() - began < 3600
+    assert states(built) == []
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_a_task_of_the_verification_runs_again_elsewhere(built: World, nodes: int) -> None:
     """On another node, or on the same one when it is back."""
