@@ -40,6 +40,7 @@ _BY_MODULE = {
     "run_script": ["run_script"],
     "bill_of_materials": ["keep_bill_of_materials"],
     "sealing": ["seal_builder"],
+    "snapshots": ["take_snapshot", "remove_snapshot"],
     "registry": ["create_registry", "ensure_pull_identity", "grant_pull", "push_image"],
     "gallery": [
         "create_gallery",

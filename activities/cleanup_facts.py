@@ -148,6 +148,14 @@ def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
     return dataclasses.replace(resource, is_used=is_used)
 
 
+def is_copying(services: Services, build: str) -> bool:
+    """Whether Azure still copies the image version of a build, which may have died since."""
+    kind = f"resourceType eq '{cleanup.VERSION}'"
+    versions = sdk.listed(services.azure.resources.resources.list, filter=kind)
+    own = [fetch(services, v["id"]) for v in versions if build_of(v) == build]
+    return any(resource_state.provisioning(version) == "under way" for version in own)
+
+
 # -- of pools -------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.arm_resource import Resource, creation, creation_of, is_tagged
-from shared.azure import bodies, resource_state, sdk
+from shared.azure import image_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import errors, names
 from shared.base.errors import Failure, Kind, StepFailed
@@ -25,7 +25,7 @@ _gallery = Resource(
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, plan.gallery),
     id=_id,
-    body=bodies.gallery,
+    body=image_bodies.gallery,
 )
 _definition = Resource(
     noun="image definition",
@@ -33,13 +33,13 @@ _definition = Resource(
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, plan.gallery, plan.definition),
     id=lambda plan: _id(plan, "images", plan.definition),
-    body=bodies.image_definition,
+    body=image_bodies.image_definition,
 )
 
 
 def definition_conflict(plan: ImagePlan, observed: Json) -> str | None:
     """Why an existing definition cannot hold this image, or None. Azure does not change one."""
-    wanted = bodies.image_definition(plan)["properties"]
+    wanted = image_bodies.image_definition(plan)["properties"]
     found = resource_state.properties(observed)
     for key in ("osType", "osState", "hyperVGeneration"):
         if not names.same(found.get(key), wanted[key]):
@@ -116,7 +116,7 @@ def _observe_version(services: Services, plan: VersionPlan, _: PollState) -> Jso
 
 def _publish(services: Services, plan: VersionPlan, _: PollState) -> Started:
     versions = services.azure.compute.gallery_image_versions
-    body = bodies.image_version(plan.image, plan.image.vm_id)
+    body = image_bodies.image_version(plan.image)
     return sdk.send(versions.begin_create_or_update, *_version_path(plan), body)
 
 
@@ -211,7 +211,7 @@ _managed_image = Resource(
     plan=ImagePlan,
     path=lambda plan: (plan.resource_group, names.managed_image(plan.build_id)),
     id=_managed_id,
-    body=bodies.managed_image,
+    body=image_bodies.managed_image,
 )
 create_managed_image = creation_of(
     "create_managed_image",

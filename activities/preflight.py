@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from activities import base_image, container_cuda, named_resources
 from activities.gallery import definition_conflict
-from shared.azure import bodies, quotas, resource_state, sdk
+from shared.azure import image_bodies, quotas, resource_state, sdk
 from shared.azure.quotas import Size
 from shared.azure.sdk import Started
 from shared.base.errors import Problem
@@ -200,7 +200,8 @@ def _other_contents(services: Services, image: ImagePlan, definition: Json) -> s
         return None  # a build made it that published nothing
     identifier = resource_state.properties(definition).get("identifier") or {}
     made_for = str(identifier.get("offer"))
-    if identifier.get("publisher") != bodies.PUBLISHER or made_for == bodies.offer(image):
+    is_ours = identifier.get("publisher") == image_bodies.PUBLISHER
+    if not is_ours or made_for == image_bodies.offer(image):
         return None
     return made_for
 

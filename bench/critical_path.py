@@ -158,24 +158,25 @@ def _capture(truth: _Truth) -> list[Task]:
         Task(name="gallery", seconds=truth.total("galleries.write")),
         Task(name="definition", seconds=truth.total("galleryImages.write"), after=("gallery",)),
         Task(name="sealing", seconds=truth.total("virtualMachines.guest"), after=("check",)),
-        Task(
-            name="deallocate",
-            seconds=truth.total("virtualMachines.deallocate"),
-            after=("sealing",),
-        ),
+        Task(name="snapshot", seconds=truth.total("snapshots.write"), after=("sealing",)),
         Task(
             name="version",
             seconds=truth.total("galleryVersions.create", "galleryVersions.createShallow"),
-            after=("deallocate", "definition"),
+            after=("snapshot", "definition"),
         ),
     ]
 
 
 def _removal(truth: _Truth) -> list[Task]:
-    """What is used by something goes after it."""
+    """What is used by something goes after it; the version is copied from the snapshot alone."""
     machine = truth.total("virtualMachines.delete", "virtualMachines.forceDelete")
     return [
-        Task(name="machine removed", seconds=machine, after=("version",)),
+        Task(
+            name="snapshot removed",
+            seconds=truth.total("snapshots.delete"),
+            after=("version",),
+        ),
+        Task(name="machine removed", seconds=machine, after=("snapshot",)),
         Task(
             name="network removed",
             seconds=truth.total("virtualNetworks.delete"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from activities import (
     builder_vm,
     closing,
@@ -12,13 +14,15 @@ from activities import (
 )
 from orchestrators import account, ground_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
-from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, remove_builder
+from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, Half, remove_builder
 from orchestrators.create_pool import PoolWork, create_pool
 from shared.base.errors import Failure, StepFailed
+from shared.base.wire import Wire
 from shared.engine import workflow
 from shared.engine.activity import Activity
 from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
+from shared.engine.workflow import Outcomes
 from shared.model import build_outcomes, plan_updates, pool_records, resuming
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan, BuildRef, Earlier, ImagePlan, PoolPlan
@@ -111,15 +115,51 @@ def _image_and_pools(
             plan, done = yield from account.ensure_account(
                 context, plan, plan.account, step_context, ground, done
             )
-        work = ImageWork(image=image, scope=step_context, done=done)
+        publishes = not image.from_snapshot
+        work = ImageWork(image=image, scope=step_context, done=done, publishes=publishes)
         made = yield from workflow.run_child(context, build_image, "image", work)
     except StepFailed as failed:
         made = failed.failure
     if isinstance(made, Failure):
         made = ImageOutcome(error=made)
+    if made.image is None and made.error is None:
+        return (yield from _publish(context, plan, image, made, step_context))
     if made.image is None:
         return (yield from _without_image(context, plan, image, made, step_context))
     return (yield from _pools(context, plan, made.image, step_context))
+
+
+def _publish(
+    context: Context,
+    plan: BuildPlan,
+    image: ImagePlan,
+    sealed: ImageOutcome,
+    step_context: StepContext,
+) -> Workflow[BuildOutcome]:
+    """Publish the snapshot of the sealed builder while the builder is removed. The pools begin as
+    soon as the image is there, whatever else goes on.
+    """
+    removal = _removal(image, step_context, only="builder")
+    source = _removal(image, step_context, only="snapshot")
+    work = ImageWork(image=image, scope=step_context, done=sealed.done)
+    publication = Child(orchestration=build_image, identity="publication", input=work)
+    creations: list[Child[PoolWork, PoolRecord]] = []
+
+    def then(child: Child[Any, Any], outcome: Wire) -> list[Child[Any, Any]]:
+        if child is not publication or not isinstance(outcome, ImageOutcome) or not outcome.image:
+            return []
+        creations.extend(_creations(plan, outcome.image, step_context))
+        return [source, *creations]
+
+    width = plan.pool_width + 2
+    outcomes = yield from workflow.run_children(context, [publication, removal], width, then=then)
+    made, left = outcomes[publication], _left(removal, outcomes)
+    if isinstance(made, Failure):
+        made = ImageOutcome(error=made, sealed=True)
+    if made.image is None:
+        return (yield from _without_image(context, plan, image, made, step_context, left))
+    left += _left(source, outcomes)
+    return (yield from _with_pools(context, plan, made.image, creations, outcomes, left))
 
 
 def _without_image(
@@ -128,18 +168,23 @@ def _without_image(
     image: ImagePlan,
     made: ImageOutcome,
     step_context: StepContext,
+    left: list[str] | None = None,
 ) -> Workflow[BuildOutcome]:
-    """Keep a builder for a resume; remove everything else at once. One that is not sealed still
-    runs, and is deallocated.
+    """Keep a builder or its snapshot for a resume; remove everything else at once. A builder that
+    may still be allocated is deallocated. `left` is what of the builder could not be removed, where
+    that was tried already.
     """
     assert made.error is not None
     if build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed):
-        if not (made.sealed or (plan.earlier and resuming.is_sealed(plan.earlier))):
+        kept = build_outcomes.kept(plan, image, left, is_sealed=made.sealed)
+        is_off = made.sealed or (plan.earlier is not None and resuming.is_sealed(plan.earlier))
+        if left is None and image.vm_id in kept and (image.from_snapshot or not is_off):
             yield from _pause(context, image, step_context)
-        return build_outcomes.resumable(plan, image, made.error, workflow.now(context))
-    work = BuilderRemoval(image=image, scope=step_context.for_cleanup(), failed=True)
-    removed = yield from workflow.run_child(context, remove_builder, "cleanup", work)
-    left = image.builder_resources if isinstance(removed, Failure) else removed.leftovers
+        return build_outcomes.resumable(plan, image, made.error, workflow.now(context), kept)
+    only: Half | None = None if left is None else "snapshot"
+    removal = _removal(image, step_context, only, failed=not left)
+    outcomes = yield from workflow.run_children(context, [removal], 1)
+    left = [*(left or []), *_left(removal, outcomes)]
     return build_outcomes.without_image(plan, image, made.error, left)
 
 
@@ -160,17 +205,32 @@ def _pools(
     context: Context, plan: BuildPlan, image: ImageRecord, step_context: StepContext
 ) -> Workflow[BuildOutcome]:
     """Create the pools side by side and, at the same time, remove the builder."""
-    ready = build_outcomes.ready_pools(plan.earlier)
-    pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
-    creations = [_creation(pool, step_context) for pool in pools]
+    creations = _creations(plan, image, step_context)
     removals = [_removal(plan.image, step_context)] if plan.image else []
     width = plan.pool_width + len(removals)
     outcomes = yield from workflow.run_children(context, [*removals, *creations], width)
-    leftovers = []
-    for removal in removals:
-        removed = outcomes[removal]
-        builder = removal.input.image.builder_resources
-        leftovers = builder if isinstance(removed, Failure) else removed.leftovers
+    left = [each for removal in removals for each in _left(removal, outcomes)]
+    return (yield from _with_pools(context, plan, image, creations, outcomes, left))
+
+
+def _creations(
+    plan: BuildPlan, image: ImageRecord, step_context: StepContext
+) -> list[Child[PoolWork, PoolRecord]]:
+    ready = build_outcomes.ready_pools(plan.earlier)
+    pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
+    return [_creation(pool, step_context) for pool in pools]
+
+
+def _with_pools(
+    context: Context,
+    plan: BuildPlan,
+    image: ImageRecord,
+    creations: list[Child[PoolWork, PoolRecord]],
+    outcomes: Outcomes,
+    left: list[str],
+) -> Workflow[BuildOutcome]:
+    ready = build_outcomes.ready_pools(plan.earlier)
+    pools = [creation.input.plan for creation in creations]
     ended: list[PoolRecord | Failure] = []
     for creation in creations:
         outcome = outcomes[creation]
@@ -180,7 +240,7 @@ def _pools(
     now = workflow.now(context)
     made = {p.pool_id: pool_records.or_died(p, e, now) for p, e in zip(pools, ended, strict=True)}
     everything = [(made | ready)[pool.pool_id] for pool in plan.pools]
-    return build_outcomes.with_pools(plan, image, everything, leftovers)
+    return build_outcomes.with_pools(plan, image, everything, left)
 
 
 def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, PoolRecord]:
@@ -188,6 +248,16 @@ def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, Pool
     return Child(orchestration=create_pool, identity=f"pool-{pool.pool_id}", input=work)
 
 
-def _removal(image: ImagePlan, step_context: StepContext) -> Child[BuilderRemoval, BuilderRemoved]:
-    work = BuilderRemoval(image=image, scope=step_context.for_cleanup(), failed=False)
-    return Child(orchestration=remove_builder, identity="cleanup", input=work)
+def _removal(
+    image: ImagePlan, step_context: StepContext, only: Half | None = None, *, failed: bool = False
+) -> Child[BuilderRemoval, BuilderRemoved]:
+    scope = step_context.for_cleanup()
+    work = BuilderRemoval(image=image, scope=scope, failed=failed, only=only)
+    identity = "cleanup-snapshot" if only == "snapshot" else "cleanup"
+    return Child(orchestration=remove_builder, identity=identity, input=work)
+
+
+def _left(removal: Child[BuilderRemoval, BuilderRemoved], outcomes: Outcomes) -> list[str]:
+    """The ids of what the removal left, which is everything if it died."""
+    removed = outcomes[removal]
+    return removal.input.resources if isinstance(removed, Failure) else removed.leftovers

@@ -5,11 +5,12 @@ that build's own plan.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from activities import builder_vm, cleanup, closing, network
+from activities import builder_vm, cleanup, closing, network, snapshots
 from shared.base import names
 from shared.base.errors import Failure, StepFailed
-from shared.base.wire import Wire, replace
+from shared.base.wire import Wire, added, replace
 from shared.engine import workflow
 from shared.engine.activity import Activity, NoInput, NoResult, P, R
 from shared.engine.orchestration import Child, Orchestration, orchestration
@@ -144,12 +145,26 @@ def _try(
 # -- the end of a build ---------------------------------------------------------------------------
 
 
+Half = Literal["builder", "snapshot"]
+
+
 class BuilderRemoval(Wire):
-    """Input: the image whose builder is removed, and whether the image failed."""
+    """Input: the image whose builder is removed, and whether the image failed. `only` names the
+    half to remove while the other is needed or gone.
+    """
 
     image: ImagePlan
     scope: StepContext
     failed: bool
+    only: Half | None = added(None)
+
+    @property
+    def resources(self) -> list[str]:
+        """The ids of what is removed, each before those that it uses."""
+        image = self.image
+        has_snapshot = image.from_snapshot and self.only != "builder"
+        snapshot = [image.snapshot_id] if has_snapshot else []
+        return [*snapshot, *([] if self.only == "snapshot" else image.builder_resources)]
 
 
 class BuilderRemoved(Wire):
@@ -159,6 +174,7 @@ class BuilderRemoved(Wire):
 
 
 _REMOVALS: dict[str, Activity[ImagePlan, NoResult]] = {
+    "remove_snapshot": snapshots.remove_snapshot,
     "remove_builder_vm": builder_vm.remove_builder_vm,
     "remove_network": network.remove_network,
     "remove_nat_gateway": network.remove_nat_gateway,
@@ -173,13 +189,13 @@ def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRe
     what lasts and no other build needs. Returns what stays instead of raising.
     """
     image, scope = work.image, work.scope
-    if image.keep_vm:
+    kept: list[str] = []
+    if image.keep_vm and work.only != "snapshot":
         keep = builder_vm.deallocate_builder
-        kept = yield from _try(context, scope, "keep_builder", keep, image)
-        if kept is None or kept.kept:
-            return BuilderRemoved(leftovers=image.builder_resources)
-    leftovers = []
-    for resource in image.builder_resources:  # each before those that it uses
+        found = yield from _try(context, scope, "keep_builder", keep, image)
+        kept = image.builder_resources if found is None or found.kept else []
+    leftovers = [*kept]
+    for resource in [each for each in work.resources if each not in kept]:
         step = HANDLING[names.type_of(resource).lower()].step
         if (yield from _try(context, scope, step, _REMOVALS[step], image)) is None:
             leftovers.append(resource)

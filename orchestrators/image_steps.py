@@ -16,6 +16,7 @@ from activities import (
     registry,
     run_script,
     sealing,
+    snapshots,
 )
 from orchestrators import ground_steps, own_steps
 from orchestrators.ground_steps import Ground
@@ -101,7 +102,7 @@ class ImageSteps:
     software: Software
     seal: Step[ScriptPlan, ScriptResult]
     bill: Step[BillPlan, BillOfMaterials]
-    generalize: Step[ImagePlan, NoResult]
+    captured: Step[ImagePlan, NoResult]  # ends when nothing but its disk is needed of the builder
     managed_image: Step[ImagePlan, ManagedImageReady] | None
     publish: Step[VersionPlan, VersionPublished]
 
@@ -118,7 +119,7 @@ class ImageSteps:
             *self.software.all,
             self.seal,
             self.bill,
-            self.generalize,
+            self.captured,
             *([self.managed_image] if self.managed_image else []),
             self.publish,
         ]
@@ -157,8 +158,9 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
     builder = _builder(plan, ground, registry_)
     software = _software(plan, builder, registry_)
     seal = _seal(plan, builder, software)
-    generalize = Step("generalize", builder_vm.generalize_builder, plan, after=[seal])
-    managed = _managed_image(plan, generalize) if plan.managed_image else None
+    captured = _captured(plan, seal)
+    made = Step("managed_image", gallery.create_managed_image, plan, after=[captured])
+    managed = made if plan.managed_image else None
     return ImageSteps(
         plan=plan,
         ground=ground,
@@ -170,9 +172,9 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
         software=software,
         seal=seal,
         bill=_bill_of_materials(plan, seal, version),
-        generalize=generalize,
+        captured=captured,
         managed_image=managed,
-        publish=_publish(plan, managed or generalize, version),
+        publish=_publish(plan, managed or captured, version),
     )
 
 
@@ -329,10 +331,11 @@ def _bill_of_materials(
     )
 
 
-def _managed_image(
-    plan: ImagePlan, generalize: Step[Any, Any]
-) -> Step[ImagePlan, ManagedImageReady]:
-    return Step("managed_image", gallery.create_managed_image, plan, after=[generalize])
+def _captured(plan: ImagePlan, seal: Step[Any, Any]) -> Step[ImagePlan, NoResult]:
+    """A snapshot of the disk of the system that has shut down, or else the builder itself."""
+    if plan.from_snapshot:
+        return Step("snapshot", snapshots.take_snapshot, plan, after=[seal])
+    return Step("generalize", builder_vm.generalize_builder, plan, after=[seal])
 
 
 def _publish(

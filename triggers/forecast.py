@@ -81,9 +81,9 @@ def _findings(check: Activity[BuildPlan, Findings], reply: Json) -> Findings:
 
 
 def _builder_seconds(steps: list[ForecastStep]) -> float:
-    """How long the builder runs: from its making until it is generalized, which finds it off."""
+    """How long the builder runs: from its making until it is copied, which finds it off."""
     first = next((s for s in steps if s.name == "builder_vm"), None)
-    last = next((s for s in steps if s.name == "generalize"), None)
+    last = next((s for s in steps if s.name in {"generalize", "snapshot"}), None)
     if first is None or last is None:
         return 0.0
     return last.ends_after_seconds - first.ends_after_seconds + first.seconds

@@ -97,6 +97,11 @@ def public_ip(build: str) -> str:
     return f"batch-prep-{build}-ip"
 
 
+def snapshot(build: str) -> str:
+    """Of the sealed builder's disk."""
+    return f"batch-prep-{build}-snapshot"
+
+
 def managed_image(build: str) -> str:
     """The legacy managed image, made only on request."""
     return f"batch-prep-{build}-image"

@@ -133,6 +133,7 @@ _STEPS: Final[dict[str, Timing]] = {
     "seal": _step(80, 40),
     "bill_of_materials": _step(5, 10),
     "generalize": _step(50, 30),
+    "snapshot": _step(8, 30),
     "managed_image": _step(60, 60),
     "image_version": _step(450, 360),  # Azure allows replication six hours
     "resource_group": _step(2, 10),
@@ -148,6 +149,7 @@ _STEPS: Final[dict[str, Timing]] = {
     "keep_builder": _step(45, 30),
     "start_builder": _step(40, 30),
     "remove_disk": _step(10, 30, awaited=False),
+    "remove_snapshot": _step(5, 30, awaited=False),
     "remove_network": _step(10, 30, awaited=False),
     "remove_nat_gateway": _step(10, 30, awaited=False),
     "remove_public_ip": _step(10, 30, awaited=False),

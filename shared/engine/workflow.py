@@ -14,7 +14,7 @@ two polls, and `run_step` where it takes more: a history is replayed from its be
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -179,11 +179,18 @@ def run_child(
 
 
 def run_children(
-    context: Context, children: Sequence[Child[Any, Any]], width: int, *, own_ids: bool = False
+    context: Context,
+    children: Sequence[Child[Any, Any]],
+    width: int,
+    *,
+    own_ids: bool = False,
+    then: Callable[[Child[Any, Any], Wire], Sequence[Child[Any, Any]]] = lambda *_: (),
 ) -> Workflow[Outcomes]:
     """Run child orchestrations, at most `width` at a time. One that fails never stops another.
 
-    A child's instance id begins with this instance's, unless the children have `own_ids`.
+    A child's instance id begins with this instance's, unless the children have `own_ids`. `then`
+    names further children to run where one has ended with an output, or the Failure of one that
+    died.
     """
     tasks: dict[Child[Any, Any], Any] = {}
     ended: dict[Child[Any, Any], Wire] = {}
@@ -208,6 +215,7 @@ def run_children(
                 ended[child] = child.orchestration.output.from_wire(output)
             else:
                 ended[child] = died(task, child.identity)
+            coming += then(child, ended[child])
     return Outcomes(ended)
 
 

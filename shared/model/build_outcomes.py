@@ -89,14 +89,28 @@ def _can_wait(earlier: Earlier | None, failure: Failure) -> bool:
     return resuming.is_sealed(earlier) or failure.kind not in _OF_THE_BUILDER
 
 
-def resumable(plan: BuildPlan, image: ImagePlan, failure: Failure, now: str) -> BuildOutcome:
-    """The outcome of a build whose builder is kept."""
+def kept(
+    plan: BuildPlan, image: ImagePlan, left: list[str] | None, *, is_sealed: bool
+) -> list[str]:
+    """The ids of what a resume needs, and of what could not be removed (`left`, None where nothing
+    was to be removed).
+    """
+    if left is None and plan.earlier and resuming.is_sealed(plan.earlier):
+        return plan.earlier.outcome.leftovers
+    builder = image.builder_resources if left is None else left
+    return [*builder, image.snapshot_id] if image.from_snapshot and is_sealed else builder
+
+
+def resumable(
+    plan: BuildPlan, image: ImagePlan, failure: Failure, now: str, kept: list[str]
+) -> BuildOutcome:
+    """The outcome of a build whose builder or snapshot is kept, with what belongs to it."""
     expiry = image.tags[names.TAG_EXPIRES]
     error = _advised(failure, _resume_until(expiry, now))
     outcome = failed(plan.build_id, error)
     return replace(
         outcome,
-        leftovers=image.builder_resources,
+        leftovers=kept,
         resumable=True,
         warnings=plan.warnings,
         attempt=image.attempt,

@@ -22,6 +22,7 @@ from shared.model.outcomes import PoolRecord
 POOL = "microsoft.batch/batchaccounts/pools"
 GROUP = names.GROUP_TYPE.lower()
 VM, DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
+SNAPSHOT = "microsoft.compute/snapshots"
 DEFINITION = "microsoft.compute/galleries/images"
 VERSION = f"{DEFINITION}/versions"
 REGISTRY = "microsoft.containerregistry/registries"
@@ -42,6 +43,7 @@ HANDLING = {
     POOL: Handling("2025-06-01", "remove_pool"),
     VM: Handling("2026-04-01", "remove_builder_vm"),
     DISK: Handling("2026-03-02", "remove_disk"),
+    SNAPSHOT: Handling("2026-03-02", "remove_snapshot"),
     "microsoft.network/virtualnetworks": Handling("2026-03-01", "remove_network"),
     "microsoft.network/natgateways": Handling("2026-03-01", "remove_nat_gateway"),
     "microsoft.network/publicipaddresses": Handling("2026-03-01", "remove_public_ip"),

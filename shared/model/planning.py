@@ -100,6 +100,7 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         secure_boot=_boots_securely(image, driver),
         v_tpm=image.v_tpm is not False,
         managed_image=image.managed_image,
+        from_snapshot=not (image.managed_image or image.data_disks),
         outbound=_outbound(image),
         public_key=image.ssh_public_key,
         spot=image.spot,

@@ -75,6 +75,9 @@ class ImagePlan(Wire):
     secure_boot: bool = added(False)
     v_tpm: bool = added(True)  # of TrustedLaunch
     managed_image: bool
+    # Whether the version is copied from a snapshot of the builder's disk, and not from the builder:
+    # builds of 0.1.0 do not, nor does one that makes a managed image or has data disks.
+    from_snapshot: bool = added(False)
     outbound: str  # nat, defaultAccess, or the id of an existing subnet
     public_key: str | None = None
     spot: bool
@@ -107,6 +110,17 @@ class ImagePlan(Wire):
     def vm_id(self) -> str:
         """The builder VM's resource id."""
         return names.vm_id(self.subscription_id, self.resource_group, self.build_id)
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot of the builder's disk."""
+        kind, name = "Microsoft.Compute/snapshots", names.snapshot(self.build_id)
+        return names.resource_id(self.subscription_id, self.resource_group, kind, name)
+
+    @property
+    def source_id(self) -> str:
+        """What Azure copies the version from."""
+        return self.snapshot_id if self.from_snapshot else self.vm_id
 
     def network_id(self, kind: str, name: str) -> str:
         """The id of one of the builder's network resources."""

@@ -37,6 +37,8 @@ def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
     assert builder.expires_at is not None
     tags = {**plan.image.tags, names.TAG_EXPIRES: builder.expires_at}
     image = replace(plan.image, base=builder.base, tags=tags)
+    if "generalize" in earlier.steps:
+        image = replace(image, from_snapshot=False)
     image = replace(image, identity_client_id=builder.identity_client_id)
     if not is_sealed(earlier):
         image = replace(image, attempt=earlier.outcome.attempt + 1)
@@ -45,7 +47,7 @@ def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
 
 def is_sealed(earlier: Earlier) -> bool:
     """Whether the builder that an earlier try has kept is sealed."""
-    return "generalize" in earlier.steps
+    return bool({"generalize", "snapshot"} & earlier.steps.keys())
 
 
 def _builder(done: Mapping[str, Json]) -> BuilderReady:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from shared.azure import batch_bodies, bodies
+from shared.azure import batch_bodies, bodies, image_bodies
 from shared.base import settings
 from shared.base.wire import replace
 from shared.model import image_scripts, parsing, plan_updates, planning
@@ -35,6 +35,7 @@ TEAM = (
     "/Microsoft.ManagedIdentity/userAssignedIdentities/team"
 )
 NETWORK = TEAM.partition("Microsoft.ManagedIdentity")[0] + "Microsoft.Network"
+DISK = TEAM.partition("Microsoft.ManagedIdentity")[0] + "Microsoft.Compute/disks/d"
 SUBNET = f"{NETWORK}/virtualNetworks/n/subnets/s"
 ADDRESS = f"{NETWORK}/publicIPAddresses/a"
 REQUEST: dict[str, Any] = {
@@ -243,6 +244,7 @@ def cases() -> dict[str, Any]:
     script = ScriptPlan(image=image, step="docker-gpu", parameters={"GPU": "true", "EMPTY": ""})
     return {
         **own_cases(image),
+        **version_cases(image),
         **asked_cases(),
         "public_ip": bodies.public_ip(image),
         "nat_gateway": bodies.nat_gateway(image, image.public_ip_id),
@@ -251,10 +253,8 @@ def cases() -> dict[str, Any]:
         "builder_vm": bodies.builder_vm(image, "ssh-rsa KEY"),
         "builder_vm_trusted_launch": bodies.builder_vm(trusted, "ssh-rsa KEY"),
         "run_command": bodies.run_command(script, "#!/bin/bash\n", "docker-gpu-1"),
-        "gallery": bodies.gallery(image),
-        "image_definition": bodies.image_definition(image),
-        "image_version": bodies.image_version(image, image.vm_id),
-        "managed_image": bodies.managed_image(image),
+        "gallery": image_bodies.gallery(image),
+        "image_definition": image_bodies.image_definition(image),
         "registry": bodies.registry(registry),
         "registry_build": bodies.registry_build(registry, "https://example.org/app.git#main", 60),
         "registry_build_as_caller": bodies.registry_build(
@@ -272,6 +272,16 @@ def cases() -> dict[str, Any]:
     }
 
 
+def version_cases(image: ImagePlan) -> dict[str, Any]:
+    """A version, and what it is copied from."""
+    return {
+        "snapshot": image_bodies.snapshot(image, DISK),
+        "image_version": image_bodies.image_version(image),
+        "image_version_from_vm": image_bodies.image_version(replace(image, from_snapshot=False)),
+        "managed_image": image_bodies.managed_image(image),
+    }
+
+
 def asked_cases() -> dict[str, Any]:
     """What a request says in the place of the defaults."""
     plan = planning.plan_build(parsing.parse_build(ASKED, CONFIG), CONFIG)
@@ -283,7 +293,7 @@ def asked_cases() -> dict[str, Any]:
     source = registry.build_source or ""
     return {
         "builder_vm_asked": bodies.builder_vm(image, "ssh-rsa KEY"),
-        "image_version_asked": bodies.image_version(image, image.vm_id),
+        "image_version_asked": image_bodies.image_version(image),
         "registry_build_asked": bodies.registry_build(registry, source, 60),
     }
 

@@ -23,7 +23,7 @@ Check = Callable[[SimulatedWorld], Iterator[str]]
 _OVER = {"succeeded", "failed", "cancelled"}
 _OF_A_BUILDER = (
     "microsoft.compute/virtualmachines", "microsoft.compute/disks", "microsoft.network/",
-    "microsoft.compute/virtualmachines/runcommands",
+    "microsoft.compute/virtualmachines/runcommands", "microsoft.compute/snapshots",
 )  # fmt: skip
 _VERSION = re.compile(r".*/galleries/[^/]+/images/[^/]+/versions/[^/]+$")
 _POOL = re.compile(r".*/batchaccounts/[^/]+/pools/[^/]+$")

@@ -198,13 +198,14 @@ def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
 
 
 def test_image_creation_fails(world: World) -> None:
-    """The old script removed the VM and its hours of work; here it can be resumed from."""
+    """The old script removed the VM and its hours of work; here a copy of its disk is kept."""
     world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
     build = world.build(image_only())
     assert build["resumable"]
     assert "Resume the build" in build["error"]["nextAction"]
     assert "kept until 2026-01-01T08:00:00Z" in build["error"]["nextAction"]
-    assert world.resources("virtualMachines")
+    assert world.resources("snapshots")
+    assert world.resources("virtualMachines") == []
 
 
 def test_image_not_found(world: World) -> None:

@@ -45,19 +45,20 @@ def test_a_seal_that_fails_is_seen_soon_and_nothing_is_published(world: World) -
     assert world.resources("versions") + world.resources("virtualMachines") == []
 
 
-def test_a_sealed_builder_is_kept_and_the_build_goes_on_from_it(world: World) -> None:
+def test_the_copy_of_a_sealed_disk_is_kept_and_the_build_goes_on_from_it(world: World) -> None:
     """The version failed after 20 minutes of work: resume publishes from what is there."""
     world.fault({**NO_CAPACITY, "operation": VERSION})
     failed = world.build(image_only())
     assert (failed["state"], failed["resumable"]) == ("failed", True), failed
-    assert world.resources("virtualMachines")
+    [snapshot] = world.resources("snapshots")
+    assert failed["leftovers"] == [snapshot["id"]]
 
     build = world.resume(failed["buildId"])
 
     assert build["state"] == "succeeded", build["error"]
     starts = [r for r in world.ledger() if r["method"] == "PUT" and "runCommands/" in r["url"]]
     assert len(starts) == len({r["url"] for r in starts})
-    assert world.resources("virtualMachines") == []
+    assert world.resources("snapshots") == []
 
 
 def test_a_build_that_names_its_version_goes_on_with_that_version(world: World) -> None:
@@ -74,7 +75,7 @@ def test_a_build_that_names_its_version_goes_on_with_that_version(world: World) 
 
 def test_what_stands_is_not_checked_again(world: World) -> None:
     """No size of the builder is to be had by now, and there may be a newer base image: the sealed
-    builder needs neither, and the record tells what it was made from.
+    disk needs neither, and the record tells what it was made from.
     """
     world.fault({**NO_CAPACITY, "operation": VERSION})
     failed = world.build(image_only())
@@ -89,7 +90,7 @@ def test_what_stands_is_not_checked_again(world: World) -> None:
 
 
 def test_a_resume_that_cannot_begin_loses_nothing(world: World) -> None:
-    """Azure refuses the account's look-up: the builder is still there, still on record, and kept
+    """Azure refuses the account's look-up: the snapshot is still there, still on record, and kept
     no longer than was said at first.
     """
     world.build(a_request())
@@ -105,7 +106,7 @@ def test_a_resume_that_cannot_begin_loses_nothing(world: World) -> None:
     assert again["leftovers"] == failed["leftovers"]
 
     assert world.resume(failed["buildId"])["state"] == "succeeded"
-    assert world.resources("virtualMachines") == []
+    assert world.resources("snapshots") == []
 
 
 def test_what_azure_refuses_with_a_conflict_is_no_reason_to_give_up(world: World) -> None:
@@ -191,14 +192,14 @@ def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
     """What stays, until when; what goes; and asking removes nothing."""
     world.fault({**NO_CAPACITY, "operation": VERSION})
     build = world.start(image_only())
-    world.engine.advance(600)
+    world.engine.advance(300)
     assert verdicts(world)["virtualMachines"] == ("keep", None)
+    assert "disks" not in verdicts(world)  # a disk goes with its VM
 
     world.engine.run_until_complete(build)
-    verdict, until = verdicts(world)["virtualMachines"]
+    verdict, until = verdicts(world)["snapshots"]
     assert (verdict, until) == ("keep", "2026-01-01T08:00:00Z")
     assert {verdict for verdict, _ in verdicts(world).values()} == {"keep"}
-    assert "disks" not in verdicts(world)  # a disk goes with its VM
 
     world.engine.advance(9 * 3600)
     before = world.resources()

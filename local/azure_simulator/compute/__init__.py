@@ -16,6 +16,7 @@ from local.azure_simulator.compute import (
     run_command_action,
     run_commands,
     script_runs,
+    snapshots,
     virtual_machines,
     vm_deletion,
     vm_sizes,
@@ -26,6 +27,7 @@ def register(azure: context.Azure) -> None:
     for module in (
         catalogue,
         disks,
+        snapshots,
         virtual_machines,
         vm_deletion,
         vm_sizes,

@@ -43,11 +43,17 @@ def create(
             "osType": "Linux",
             "diskSizeGB": size_gb,
             "diskState": "Attached",
+            "hyperVGeneration": vm.state["generation"],
             "timeCreated": times.text(azure.now),
             "provisioningState": "Succeeded",
         },
     }
     disk = store.Resource(id=disk_id, type=TYPE, document=document)
+    security = (vm.properties.get("securityProfile") or {}).get("securityType", "Standard")
+    if security != "Standard":
+        disk.properties["securityProfile"] = {"securityType": security}
+    if vm.state["plan"]:
+        disk.properties["purchasePlan"] = vm.state["plan"]
     disk.cost_per_hour = size_gb * COST_PER_GB_HOUR.get(kind, 0.0001)
     return azure.store.add(disk)
 

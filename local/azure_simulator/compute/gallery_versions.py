@@ -39,7 +39,10 @@ _PROPERTIES = {
         "excludeFromLatest": bool,
         "endOfLifeDate": str,
     },
-    "storageProfile": {"source": {"id": str, "virtualMachineId": str}},
+    "storageProfile": {
+        "source": {"id": str, "virtualMachineId": str},
+        "osDiskImage": {"source": {"id": str}, "hostCaching": str, "sizeInGB": int},
+    },
     "safetyProfile": dict,
 }
 _STORAGE_TYPES = frozenset({"Standard_LRS", "Standard_ZRS", "Premium_LRS"})
@@ -143,9 +146,11 @@ def _created(
         message = f"Source {version.state['source']} was deleted while the image was created."
         return model.error_object("NotFound", message)
     version.properties["provisioningState"] = "Succeeded"
+    given = version.properties["storageProfile"].get("osDiskImage") or {}
     version.properties["storageProfile"]["osDiskImage"] = {
-        "sizeInGB": version.state["diskGb"],
         "hostCaching": "ReadWrite",
+        **given,
+        "sizeInGB": version.state["diskGb"],
     }
     if of_data := data_disks.of(version.state["contents"]):
         version.properties["storageProfile"]["dataDiskImages"] = of_data
@@ -273,9 +278,11 @@ def _check_storage(region: model.JsonObject) -> None:
 def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:
     """Source, replication mode and storage types are immutable."""
     stem = "galleryImageVersion.properties"
-    source = (wanted.get("storageProfile") or {}).get("source")
-    if source != version.properties["storageProfile"].get("source"):
+    storage = wanted.get("storageProfile") or {}
+    if storage.get("source") != version.properties["storageProfile"].get("source"):
         galleries.refuse_change(f"{stem}.storageProfile.source.id")
+    if _disk_source(storage) != _disk_source(version.properties["storageProfile"]):
+        galleries.refuse_change(f"{stem}.storageProfile.osDiskImage.source.id")
     profile = version.properties["publishingProfile"]
     wished = wanted.get("publishingProfile") or {}
     if wished.get("replicationMode", profile["replicationMode"]) != profile["replicationMode"]:
@@ -288,6 +295,10 @@ def _check_unchanged(version: store.Resource, wanted: model.JsonObject) -> None:
         known = kinds.get(locations.canonical(region["name"]))
         if known and region.get("storageAccountType", known) != known:
             galleries.refuse_change(f"{stem}.publishingProfile.targetRegions.storageAccountType")
+
+
+def _disk_source(storage: model.JsonObject) -> object:
+    return (storage.get("osDiskImage") or {}).get("source")
 
 
 def _completed(azure: context.Azure, profile: model.JsonObject, location: str) -> model.JsonObject:

@@ -7,7 +7,7 @@ import dataclasses
 from typing import NoReturn
 
 from local.azure_simulator import context, model, store
-from local.azure_simulator.compute import image_sources, placement
+from local.azure_simulator.compute import image_sources, placement, snapshots
 from local.azure_simulator.data import locations
 
 _LAUNCH = "TrustedLaunch"
@@ -25,7 +25,8 @@ class VersionSource:
     disk_controllers: str
     plan: model.JsonObject | None
     is_generalized: bool
-    is_virtual_machine: bool
+    has_guest_state: bool
+    """A machine or the snapshot of its disk: Trusted Launch has left its state in it."""
     security_type: str
 
 
@@ -34,6 +35,8 @@ def find(azure: context.Azure, definition: store.Resource, body: model.JsonObjec
     resource = _resource(azure, body)
     if resource.is_type(placement.VM_TYPE):
         source = _virtual_machine(resource)
+    elif resource.is_type(snapshots.TYPE):
+        source = _snapshot(resource)
     else:
         source = _image(azure, resource)
     _check_agrees(definition, source)
@@ -42,18 +45,26 @@ def find(azure: context.Azure, definition: store.Resource, body: model.JsonObjec
 
 def _resource(azure: context.Azure, body: model.JsonObject) -> store.Resource:
     """Exactly one form, an existing source, in the region of the version."""
-    source = (body.get("properties", {}).get("storageProfile") or {}).get("source") or {}
+    storage = body.get("properties", {}).get("storageProfile") or {}
+    source = storage.get("source") or {}
     given = [value for name in ("id", "virtualMachineId") if (value := source.get(name))]
-    if len(given) != 1:
-        message = "Exactly one of source.id and source.virtualMachineId must be specified."
+    disk = ((storage.get("osDiskImage") or {}).get("source") or {}).get("id")
+    if len([*given, *([disk] if disk else [])]) != 1:
+        message = (
+            "Exactly one of source.id, source.virtualMachineId and osDiskImage.source.id must be "
+            "specified."
+        )
         model.refuse(400, "InvalidParameter", message, target="storageProfile.source")
-    resource = azure.store.find(given[0])
+    resource = azure.store.find(disk or given[0])
+    if disk and resource is not None and not resource.is_type(snapshots.TYPE):
+        message = f"The simulator takes a snapshot as the source of a disk, and not {disk}."
+        model.refuse(400, "InvalidParameter", message, target="storageProfile.osDiskImage")
     if resource is None or not locations.same(resource.location, body["location"]):
         model.refuse(
             404,
             "NotFound",
-            f"Source {given[0]} is not found. Please check source exists, and is in the same "
-            "region as gallery image version being created.",
+            f"Source {disk or given[0]} is not found. Please check source exists, and is in the "
+            "same region as gallery image version being created.",
             target="storageProfile.source",
         )
     return resource
@@ -74,8 +85,31 @@ def _virtual_machine(vm: store.Resource) -> VersionSource:
         disk_controllers=vm.state["diskControllers"],
         plan=vm.state["plan"],
         is_generalized=vm.state["generalized"],
-        is_virtual_machine=True,
+        has_guest_state=True,
         security_type=security.get("securityType", "Standard"),
+    )
+
+
+def _snapshot(snapshot: store.Resource) -> VersionSource:
+    """https://learn.microsoft.com/azure/virtual-machines/trusted-launch-portal: an OS disk, or its
+    snapshot, serves a TrustedLaunch definition like the machine. Nothing but the definition says
+    whether its system is generalized.
+    """
+    if snapshot.properties["provisioningState"] != "Succeeded":
+        message = f"The source snapshot {snapshot.id} is not in the state Succeeded."
+        model.refuse(409, "Conflict", message, target="storageProfile.osDiskImage.source")
+    known = snapshot.state
+    return VersionSource(
+        id=snapshot.id,
+        contents=copy.deepcopy(known["contents"]),
+        disk_gb=known["diskGb"],
+        generation=known["generation"],
+        architecture=known["architecture"],
+        disk_controllers=known["diskControllers"],
+        plan=known["plan"],
+        is_generalized=True,
+        has_guest_state=True,
+        security_type=known["securityType"],
     )
 
 
@@ -90,7 +124,7 @@ def _image(azure: context.Azure, resource: store.Resource) -> VersionSource:
         disk_controllers="SCSI",
         plan=found.plan,
         is_generalized=found.is_generalized,
-        is_virtual_machine=False,
+        has_guest_state=False,
         security_type=found.security_type,
     )
 
@@ -125,13 +159,13 @@ def _check_agrees(definition: store.Resource, source: VersionSource) -> None:
 def _check_features(properties: model.JsonObject, source: VersionSource) -> None:
     features = {item["name"]: item["value"] for item in properties["features"]}
     security = features["SecurityType"]
-    if source.is_virtual_machine and security == "TrustedLaunchSupported":
+    if source.has_guest_state and security == "TrustedLaunchSupported":
         _refuse(
             f"The security type '{security}' is not supported for the source id '{source.id}'. "
             "Currently only Vhd Blob, User Image and Gallery Image Version sources are supported "
             f"for security type '{security}'."
         )
-    if source.is_virtual_machine and (security == _LAUNCH) != (source.security_type == _LAUNCH):
+    if source.has_guest_state and (security == _LAUNCH) != (source.security_type == _LAUNCH):
         _refuse(
             f"The security type '{source.security_type}' of the source '{source.id}' does not "
             f"match the security type '{security}' of the parent gallery image."

@@ -34,6 +34,7 @@ _IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 _IMAGES = "Microsoft.Compute/images"
 _NETWORKS = "Microsoft.Network/virtualNetworks"
 _POOLS = f"{_BATCH}/pools"
+_SNAPSHOTS = "Microsoft.Compute/snapshots"
 _SUBNETS = f"{_NETWORKS}/subnets"
 _VERSIONS = "Microsoft.Compute/galleries/images/versions"
 _VMS = "Microsoft.Compute/virtualMachines"
@@ -49,6 +50,8 @@ _LINKED = {
     (_POOLS, _IDENTITIES): (f"{_IDENTITIES}/assign/action",),
     (_POOLS, _VERSIONS): (f"{_VERSIONS}/read",),
     (_VERSIONS, _VMS): (f"{_VMS}/read", f"{_DISKS}/beginGetAccess/action"),
+    (_VERSIONS, _SNAPSHOTS): (f"{_SNAPSHOTS}/read", f"{_SNAPSHOTS}/beginGetAccess/action"),
+    (_SNAPSHOTS, _DISKS): (f"{_DISKS}/read", f"{_DISKS}/beginGetAccess/action"),
     (_IMAGES, _VMS): (f"{_VMS}/read", f"{_DISKS}/beginGetAccess/action"),
 }
 """By the type that is written and the type that its body names: what is needed on the latter."""

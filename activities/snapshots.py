@@ -1,0 +1,51 @@
+"""The snapshot of the sealed builder's disk, from which Azure copies the image version. With it the
+builder and its network can go while Azure copies (docs/decisions/0008-copy-from-a-snapshot.md).
+"""
+
+from __future__ import annotations
+
+from activities import builder_vm
+from activities.arm_resource import Resource, creation, is_tagged, removal
+from shared.azure import image_bodies, resource_state, sdk
+from shared.azure.sdk import Started
+from shared.base import names
+from shared.base.errors import StepFailed
+from shared.engine.activity import Json, PollState, Services
+from shared.model.plans import ImagePlan
+
+
+def _source(services: Services, plan: ImagePlan, poll: PollState) -> str:
+    """The id of the builder's disk, which has a name that Azure chose."""
+    vm = builder_vm.observe(services, plan, poll)
+    if vm is None:
+        raise StepFailed(builder_vm.lost(plan))
+    storage = resource_state.properties(vm)["storageProfile"]
+    return str(storage["osDisk"]["managedDisk"]["id"])
+
+
+class _Snapshot(Resource[ImagePlan]):
+    """Its body names the disk, which is looked up when the snapshot is taken."""
+
+    def create(self, services: Services, plan: ImagePlan, poll: PollState) -> Started:
+        """Request the snapshot. Raises StepFailed if the builder is gone."""
+        body = image_bodies.snapshot(plan, _source(services, plan, poll))
+        calls = self.calls(services.azure)
+        return sdk.send(calls.begin_create_or_update, *self.path(plan), body)
+
+
+_snapshot = _Snapshot(
+    noun="snapshot of the builder's disk",
+    calls=lambda azure: azure.compute.snapshots,
+    plan=ImagePlan,
+    path=lambda plan: (plan.resource_group, names.snapshot(plan.build_id)),
+    id=lambda plan: plan.snapshot_id,
+    body=lambda plan: image_bodies.snapshot(plan, ""),
+)
+
+
+def _conflict(plan: ImagePlan, observed: Json) -> str | None:
+    return None if is_tagged(observed, plan.build_id) else "it is not this build's"
+
+
+take_snapshot = creation("take_snapshot", _snapshot, conflict=_conflict)
+remove_snapshot = removal("remove_snapshot", _snapshot, lambda plan: plan.build_id)
