@@ -24,10 +24,11 @@ def of_registries(environment: Mapping[str, str]) -> Named:
 
 
 def refusal(run: interface.ScriptRun, wanted: Named) -> str:
-    """Why the first that cannot be read cannot; "" where all can."""
+    """Why the first that cannot be read, or be a variable of an own step; "" where all can."""
     for name, address in wanted:
         try:
-            run.read_secret(address)
+            if "\0" in run.read_secret(address) and (step := run.environment.get("OWN_NAME")):
+                return f"a secret of step {step} cannot be the value of a variable"
         except interface.SecretRefused as refused:
             host = address.split("/")[2]
             why = f"curl: (22) The requested URL returned error: {refused.status}"
@@ -35,8 +36,3 @@ def refusal(run: interface.ScriptRun, wanted: Named) -> str:
                 why = f"curl: (6) Could not resolve host: {host}"
             return f"secret for {name} from {host}: {why}"
     return ""
-
-
-def holds_nul(run: interface.ScriptRun, wanted: Named) -> bool:
-    """Whether one of them, which can be read, has a character that ends a variable."""
-    return any("\0" in run.read_secret(address) for _, address in wanted)

@@ -252,9 +252,6 @@ def own(run: interface.ScriptRun, times: durations.Durations) -> Done:
         return Done(exit_code=DOWNLOAD, message=message, phase="fetch")
     if message := secrets.refusal(run, secrets.of_own_step(run.environment)):
         return Done(exit_code=SECRET, message=message, phase="secrets")
-    if secrets.holds_nul(run, secrets.of_own_step(run.environment)):
-        message = f"a secret of step {name} cannot be the value of a variable"
-        return Done(exit_code=SECRET, message=message, phase="secrets")
     return Done(data={"exitCode": int(run.environment["OWN_EXIT_CODES"].split()[0])})
 
 
