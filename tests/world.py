@@ -380,18 +380,6 @@ def world_after(*requests: Json) -> World:
     return _after(*(json.dumps(request) for request in requests)).copy()
 
 
-def world_in_which(happens: Callable[[World], object]) -> World:
-    """A world of its own in which this has happened, once in a process, and come to rest."""
-    return _in_which(happens).copy()
-
-
-@functools.cache
-def _in_which(happens: Callable[[World], object]) -> World:
-    world = World()
-    happens(world)
-    return world
-
-
 @functools.cache
 def _after(*requests: str) -> World:
     world = _after(*requests[:-1]).copy() if len(requests) > 1 else World()

@@ -8,7 +8,8 @@ import pytest
 
 from local.functions_host.store import Query
 from shared.base.names import Orchestrator
-from tests.world import World, a_pool, image_only, pools_only, world_in_which
+from tests.happened import world_in_which
+from tests.world import World, a_pool, image_only, pools_only
 from triggers import leftovers
 
 HOUR = 3600.0

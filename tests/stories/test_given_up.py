@@ -7,7 +7,8 @@ import pytest
 from shared.base import names
 from shared.base.names import Orchestrator
 from shared.model.plans import SweepPlan
-from tests.world import World, a_pool, a_request, an_image, image_only, world_in_which
+from tests.happened import world_in_which
+from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
 NO_VERSION = {"effect": "allocation", "operation": "galleryVersions.create"}

@@ -12,7 +12,8 @@ from local.memory_tables import MemoryTable
 from shared.base import names
 from shared.model.requests import Mode
 from shared.store import build_list
-from tests.world import World, a_pool, image_only, pools_only, world_in_which
+from tests.happened import world_in_which
+from tests.world import World, a_pool, image_only, pools_only
 from triggers import builds, catalogue, http, intake
 
 Json = dict[str, Any]
