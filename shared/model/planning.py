@@ -74,11 +74,7 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         resource_group=group,
         location=location,
         gallery=image.gallery or settings.default_gallery,
-        definition=image.name
-        or chosen
-        or catalogue.definition_name(
-            settings.default_image_name, system, driver, infiniband=image.infiniband
-        ),
+        definition=image.name or chosen or _default_definition(image, system, driver, settings),
         version=image.version,
         system=system,
         base_id=image.base.id if image.base else None,
@@ -122,6 +118,13 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         force=image.force,
         scripts=scripts.version(),
     )
+
+
+def _default_definition(
+    image: Image, system: OperatingSystem, driver: DriverKind | None, settings: Settings
+) -> str:
+    base = settings.default_image_name
+    return catalogue.definition_name(base, system, driver, infiniband=image.infiniband)
 
 
 def _software(image: Image) -> Json:
