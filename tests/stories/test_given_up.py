@@ -115,7 +115,7 @@ def test_a_gallery_that_was_left_to_a_build_that_failed_too_goes(world: World) -
     second = world.build(image_only("r2", name="two"))
     assert first["resumable"]
     assert second["resumable"]
-    world.engine.advance(5 * 3600)
+    world.engine.advance(9 * 3600)
     world.sweep()
     world.sweep()
     assert world.resources() == []
