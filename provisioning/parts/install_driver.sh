@@ -1,18 +1,20 @@
 # shellcheck shell=bash
 # needs: catalogue.sh helpers/host.sh helpers/packages.sh helpers/repositories.sh helpers/driver_sources.sh
-# needs: helpers/module_builds.sh helpers/persistence.sh
+# needs: helpers/module_builds.sh helpers/persistence.sh helpers/canonical_driver.sh
 # The NVIDIA driver, with a kernel module for every kernel that can boot, pinned and held.
 # A machine without a GPU builds it as well; whether it drives a GPU is seen after the restart.
 
 install_driver() {
   local version
   read_os
+  ! is_canonical || [[ $OS_ID == ubuntu ]] || fail "$EXIT_UNSUPPORTED_OS" "Canonical's modules are for Ubuntu, not for $OS_ID"
   [[ $OS_ID != debian ]] || fail "$EXIT_UNSUPPORTED_OS" 'GPU images are built on Ubuntu and el, not on Debian'
   version=${DRIVER_VERSION:-$(default_driver_version)}
   phase kernel
   builds_ahead || kernel_is_final || fail "$EXIT_DRIVER_BUILD" "kernel $(newest_kernel) will boot, $(uname -r) runs: restart before building a driver"
   phase driver
   driver_is_complete "$version" || locked build_driver "$version"
+  ! is_canonical || version=$(canonical_version "$version")
   phase services
   enable_driver_services
   phase modules
@@ -23,6 +25,9 @@ install_driver() {
 
 install_driver_parameters() {
   require_parameter DRIVER_KIND '^(datacenter-open|datacenter-proprietary|grid)$' 'datacenter-open, datacenter-proprietary or grid'
+  optional_parameter DRIVER_SOURCE '^(nvidia|canonical)$' 'nvidia or canonical'
+  [[ ${DRIVER_SOURCE:-} != canonical || $DRIVER_KIND != grid* ]] ||
+    fail "$EXIT_BAD_PARAMETER" 'DRIVER_SOURCE is for data-centre drivers: Canonical has no GRID driver'
   optional_parameter DRIVER_VERSION '^[0-9]{3}\.[0-9]{1,3}(\.[0-9]{1,3})?$' "a driver version such as $CATALOGUE_DRIVER_VERSION"
   optional_parameter DRIVER_URL '^https://download\.microsoft\.com/[A-Za-z0-9._/-]+\.run$' 'a .run file at https://download.microsoft.com'
   optional_parameter DRIVER_SHA256 '^[0-9a-f]{64}$' '64 hexadecimal digits'
@@ -38,6 +43,8 @@ default_driver_version() {
   if [[ $DRIVER_KIND == grid ]]; then echo "$CATALOGUE_GRID_VERSION"; else echo "$CATALOGUE_DRIVER_VERSION"; fi
 }
 
+is_canonical() { [[ ${DRIVER_SOURCE:-nvidia} == canonical ]]; }
+
 # Whether the driver can be built for a kernel that does not run yet: DKMS builds for every kernel with headers.
 # GRID's installer knows the running kernel only; on el the kernel that runs cannot be removed, and would boot, too.
 builds_ahead() { [[ $OS_FAMILY == debian && $DRIVER_KIND != grid ]]; }
@@ -46,8 +53,14 @@ build_driver() { # VERSION
   shut_out_nouveau
   remove_old_kernels
   begin_module_builds
-  if [[ $DRIVER_KIND == grid ]]; then install_grid_driver "$1"; else install_datacenter_driver "$1"; fi
-  if builds_ahead; then
+  if is_canonical; then
+    install_canonical_driver "$1"
+  elif [[ $DRIVER_KIND == grid ]]; then
+    install_grid_driver "$1"
+  else
+    install_datacenter_driver "$1"
+  fi
+  if builds_ahead && ! is_canonical; then
     build_modules "$1"
     modules_have "$1" || build_for_older_kernel "$1"
   fi
@@ -67,6 +80,10 @@ remove_old_kernels() { # el keeps three; DKMS builds for those whose headers are
 }
 
 driver_is_complete() { # VERSION
+  if is_canonical; then
+    canonical_is_complete "$1"
+    return
+  fi
   modules_have "$1" && command -v nvidia-smi >/dev/null || return 1
   [[ ${FABRIC_MANAGER:-false} == false ]] || has_version "$1" "$(fabric_manager_package "$1")"
 }

@@ -22,6 +22,13 @@ class DriverKind(StrEnum):
     GRID = "grid"  # a partition of a GPU (vGPU)
 
 
+class DriverSource(StrEnum):
+    """Who packages the NVIDIA driver."""
+
+    NVIDIA = "nvidia"  # modules are built on the machine, by DKMS, and are not signed
+    CANONICAL = "canonical"  # modules are signed, for Ubuntu's kernels
+
+
 class OperatingSystem(Wire):
     """A Linux system that an image can be built from."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared.base.errors import Problem
 from shared.model import catalogue, version_floors
-from shared.model.catalogue import DriverKind
+from shared.model.catalogue import DriverKind, DriverSource
 from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import ImagePlan, PoolPlan
@@ -77,6 +77,10 @@ def image_problems(image: ImagePlan) -> list[Problem]:
     if image.driver is not DriverKind.GRID:
         return []
     problems = []
+    if image.driver_source is DriverSource.CANONICAL:
+        message = "Canonical has no GRID driver: leave it out, or build for whole GPUs"
+        field = "image.driverSource"
+        problems.append(Problem(field=field, code="DriverUnsuitable", message=message))
     if image.dcgm:
         problems.append(Problem(field="image.dcgm", code="DcgmUnsuitable", message=_NO_VGPU))
     if image.system.name not in _GRID_SYSTEMS:

@@ -183,6 +183,12 @@ class Image(Request):
     driver_version: fields.DriverVersion | None = Field(
         default=None, description="The NVIDIA driver to install instead of the catalogue's."
     )
+    driver_source: catalogue.DriverSource = Field(
+        default=catalogue.DriverSource.NVIDIA,
+        strict=False,
+        exclude_if=lambda source: source is catalogue.DriverSource.NVIDIA,
+        description="Whose packages of the driver: canonical's are signed, for Secure Boot.",
+    )
     container_toolkit_version: fields.ContainerToolkitVersion | None = Field(
         default=None, description="The toolkit to install instead of the catalogue's."
     )

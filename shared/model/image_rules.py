@@ -6,6 +6,7 @@ import re
 
 from shared.base.errors import Problem
 from shared.model import catalogue, fields, own_steps, secrets
+from shared.model.catalogue import DriverSource, OperatingSystem
 from shared.model.field_problems import impossible, twice
 from shared.model.fields import shown
 from shared.model.image_base import ImageBase
@@ -65,8 +66,16 @@ def _system_problems(image: Image) -> list[Problem]:
         known = ", ".join(catalogue.known_systems())
         message = f"{shown(f'{name} {version}'.strip())} cannot be built; known are: {known}"
         return [Problem(field="image.os", code="UnknownSystem", message=message)]
+    return _driver_problems(image, system)
+
+
+def _driver_problems(image: Image, system: OperatingSystem) -> list[Problem]:
+    if image.driver_source is DriverSource.CANONICAL and system.name != "ubuntu":
+        message = f"Canonical signs modules for Ubuntu's kernels, not for {system.name}"
+        return [impossible("image.driverSource", message)]
     if image.gpu and not system.gpu:
-        return [impossible("image.gpu", f"NVIDIA serves no driver for {name} {version} here")]
+        message = f"NVIDIA serves no driver for {system.name} {system.version} here"
+        return [impossible("image.gpu", message)]
     return []
 
 
@@ -115,6 +124,7 @@ def _software_problems(image: Image) -> list[Problem]:
         "driverVersion": image.driver_version,
         "containerToolkitVersion": image.container_toolkit_version,
         "dcgm": image.dcgm,
+        "driverSource": image.driver_source is DriverSource.CANONICAL,
     }
     message = "an image without a GPU has no such software: set gpu, or leave this out"
     named = [name for name, version in wanted.items() if version]
@@ -192,7 +202,11 @@ def _security_problems(image: Image) -> list[Problem]:
         for name, value in asked.items()
         if value is not None and not trusted
     ]
-    if trusted and image.gpu and image.secure_boot:
-        message = "it refuses NVIDIA's modules, which are built on the machine and not signed"
+    is_signed = image.driver_source is DriverSource.CANONICAL
+    if trusted and image.gpu and image.secure_boot and not is_signed:
+        message = (
+            "it refuses NVIDIA's modules, which are built on the machine and not signed; on "
+            "Ubuntu, driverSource canonical has signed ones"
+        )
         found.append(impossible("image.secureBoot", message))
     return found

@@ -9,6 +9,7 @@ import base64
 
 from shared.base import names, timing
 from shared.model import catalogue, image_record
+from shared.model.catalogue import DriverSource
 from shared.model.image_parts import GridDriver
 from shared.model.image_request import PulledRegistry
 from shared.model.own_steps import ImageStep
@@ -59,7 +60,7 @@ def features(plan: ImagePlan) -> ScriptPlan:
 
 
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
-    grid = plan.grid_driver or GridDriver()
+    grid, source = plan.grid_driver or GridDriver(), plan.driver_source
     kept = plan.base.kept.get("driver") if plan.base else None
     return {
         "DRIVER_KIND": plan.driver.value if plan.driver else "",
@@ -69,6 +70,7 @@ def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
             DRIVER_URL=grid.url,
             DRIVER_SHA256=grid.sha256,
             LAST_GOOD_KERNEL=plan.last_good_kernel,
+            DRIVER_SOURCE=source.value if source is not DriverSource.NVIDIA else None,
         ),
     }
 

@@ -8,7 +8,7 @@ from shared.base import names, scripts
 from shared.base.settings import Settings
 from shared.base.wire import replace
 from shared.model import catalogue, pool_planning, support
-from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.catalogue import DriverKind, DriverSource, OperatingSystem
 from shared.model.image_parts import GridDriver, RegistryPlan
 from shared.model.image_reference import ImageChoice, ImageReference
 from shared.model.image_request import (
@@ -130,7 +130,8 @@ def _default_definition(
 def _software(image: Image) -> Json:
     """What it gets as the request has it."""
     same = ("driver_version", "container_toolkit_version", "docker_version")
-    return {name: getattr(image, name) for name in (*same, "scratch", "dcgm", "infiniband")}
+    asked = ("driver_source", "scratch", "dcgm", "infiniband")
+    return {name: getattr(image, name) for name in (*same, *asked)}
 
 
 def _outbound(image: Image) -> str:
@@ -141,7 +142,8 @@ def _outbound(image: Image) -> str:
 def _boots_securely(image: Image, driver: DriverKind | None) -> bool:
     """Secure Boot refuses NVIDIA's modules, which are built on the machine."""
     is_trusted = image.security_type is SecurityType.TRUSTED_LAUNCH
-    return is_trusted and driver is None and image.secure_boot is not False
+    is_signed = driver is None or image.driver_source is DriverSource.CANONICAL
+    return is_trusted and is_signed and image.secure_boot is not False
 
 
 def _builder_sizes(image: Image, settings: Settings) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
-from shared.model.catalogue import DriverKind, OperatingSystem
+from shared.model.catalogue import DriverKind, DriverSource, OperatingSystem
 from shared.model.image_parts import BaseImage, GridDriver, RegistryPlan
 from shared.model.image_reference import ImageReference
 from shared.model.image_request import (
@@ -65,6 +65,7 @@ class ImagePlan(Wire):
     driver_version: str | None = None  # None, as with the next two: provisioning/catalogue.sh
     container_toolkit_version: str | None = None
     docker_version: str | None = None
+    driver_source: DriverSource = added(DriverSource.NVIDIA)
     scratch: bool = added(False)
     dcgm: bool = added(False)
     size: str  # of the builder VM

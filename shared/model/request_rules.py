@@ -56,6 +56,7 @@ _OF_BUILDERS = (
     "base",
     "infiniband",
     "driver_version",
+    "driver_source",
     "container_toolkit_version",
     "docker_version",
     "scratch",

@@ -31,6 +31,13 @@ def line(file: str, text: str, instead: str, test: str) -> Line:
 
 LINES = [
     line(
+        "helpers/canonical_driver.sh",
+        """  is_at_least "$found" "$1" ||
+""",
+        "  true ||\n",
+        "test_step_canonical_driver.py::test_an_older_version_than_the_wanted_one_is_refused",
+    ),
+    line(
         "parts/install_dcgm.sh",
         '"${@/%/=1:$version-1}"',
         '"$@"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.world import World, a_pool, a_request, an_image, image_only
+from triggers import builds
 
 V100, T4, A100 = "Standard_ND40rs_v2", "Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4"
 UNKNOWN = "Standard_NC4ads_X900_v9"  # newer than every driver
@@ -41,6 +42,39 @@ def test_a_driver_branch_without_proprietary_modules_stops_a_build(world: World)
     assert [(d["field"], d["code"]) for d in build["error"]["details"]] == [
         ("image.driverVersion", "DriverUnsuitable")
     ]
+
+
+def test_canonicals_modules_load_under_secure_boot(world: World) -> None:
+    """They are signed; NVIDIA's are built on the machine and would be refused on each node."""
+    signed = an_image(gpu=True, securityType="TrustedLaunch", driverSource="canonical")
+    build = world.build(a_request(image=signed, pools=[a_pool("dev", vmSize=T4, verify=True)]))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["secureBoot"] is True
+    assert build["pools"][0]["verified"] is True
+    pool = world.services.azure.batch.pool.get(
+        build["image"]["resourceGroup"], "mybatch12345", "dev"
+    )
+    machine = pool.as_dict()["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert machine["securityProfile"]["uefiSettings"]["secureBootEnabled"] is True
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ({"os": "almalinux", "driverSource": "canonical"}, T4),
+        ({"driverSource": "canonical"}, "Standard_NV6ads_A10_v5"),
+        ({"driverSource": "canonical", "driverVersion": "580.95.05"}, T4),
+    ],
+    ids=["another system", "a partition", "a known vulnerability"],
+)
+def test_what_canonical_has_not_is_refused(world: World, image: dict[str, str], size: str) -> None:
+    """Before anything is created. The floor of versions is that of every data-centre driver."""
+    request = a_request(image=an_image(gpu=True, **image), pools=[a_pool("dev", vmSize=size)])
+    answer = world.ask(builds.start_build, request)
+    error = answer.body["error"] if answer.status == 400 else world.build(request)["error"]
+
+    assert {d["field"] for d in error["details"]} & {"image.driverSource", "image.driverVersion"}
 
 
 def test_the_kernel_of_the_last_image_serves_where_the_driver_fails_for_the_newest(

@@ -40,6 +40,7 @@ IMAGE: dict[str, Any] = {
     "gpu": True,
     "infiniband": True,
     "driverVersion": "580.173.02",
+    "driverSource": "canonical",
     "containerToolkitVersion": "1.20.0",
     "dockerVersion": "29.7.2",
     "scratch": True,
@@ -124,7 +125,12 @@ POOL: dict[str, Any] = {
 }
 ACCOUNT = {"name": "another1", "resourceGroup": "elsewhere", "location": "westeurope"}
 TRUSTED = {"secureBoot", "vTpm"}
-WITH_GPU = {"driverVersion", "containerToolkitVersion", "dcgm"}  # which say nothing without one
+WITH_GPU = {
+    "driverVersion",
+    "containerToolkitVersion",
+    "dcgm",
+    "driverSource",
+}  # which say nothing without one
 
 
 def _request(mode: str) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def _driver_problem(host: Host) -> str:
     kernel = host.contents["kernel"]
     if not host.contents["driver"] or host.contents.get("driverKernel", kernel) != kernel:
         return "GPU_MODULE_MISSING"
-    if host.has_secure_boot:
+    if host.has_secure_boot and host.contents.get("driverSource") != "canonical":
         return "GPU_SECURE_BOOT"
     if host.size.family.lower() in _TOO_NEW_FAMILIES:
         return "GPU_UNSUPPORTED"

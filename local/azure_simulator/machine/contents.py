@@ -19,6 +19,7 @@ from an image judges it by these fields:
 | hasGpu | whether the size it runs on has a GPU |
 | diskGb | size of the OS disk |
 | dataDisks | `[{"lun", "sizeInGB", "hostCaching"}]` besides it |
+| driverSource | `canonical`: its modules are signed (absent without a build) |
 | dcgm | version (absent when not installed) |
 | scratch | where its local NVMe disks are mounted at each boot (absent without) |
 | volumes | GiB of each logical volume by its mount point; none: the root is the whole disk |

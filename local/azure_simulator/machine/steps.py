@@ -191,6 +191,7 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if built == (version, kind, kernel):
         return Done(changed=False, data=data)
     changes = {"driver": version, "driverKind": kind, "driverLoaded": False}
+    changes["driverSource"] = run.environment.get("DRIVER_SOURCE", "nvidia")
     fails_for = run.vm.get("driverFailsFor", [])
     if kernel in fails_for:
         older = run.environment.get("LAST_GOOD_KERNEL", kernel)

@@ -22,6 +22,19 @@ NOT_EXECUTED = {
         ("install_dcgm", "install_dcgm_parameters", "dcgm_packages", "install_dcgm_packages"),
         "only NVIDIA's repository has DCGM",
     ),
+    **dict.fromkeys(
+        (
+            "canonical_kind",
+            "canonical_modules",
+            "canonical_version",
+            "canonical_is_complete",
+            "is_at_least",
+            "install_canonical_driver",
+            "take_kernel_with_modules",
+            "offers_package",
+        ),
+        "only Ubuntu's archive has signed modules",
+    ),
     **dict.fromkeys(("check_dcgm", "judge_diagnosis"), "it needs a GPU and DCGM"),
     **dict.fromkeys(
         (
