@@ -60,6 +60,7 @@ doca_version() { # of DOCA_FILES for UBUNTU_VERSION; empty where the catalogue h
 # 570.211.01 (vGPU 18) is for NVadsA10_v5; Microsoft publishes no checksum of it, so the caller gives one.
 # 595.58.03 (vGPU 20) is for NCasT4_v3 and NCv6; checksum from Azure/azhpc-images, versions.json.
 readonly CATALOGUE_GRID_VERSION=570.211.01
+readonly CATALOGUE_GRID_OPEN_VERSION=595.58.03
 readonly GRID_URL=https://download.microsoft.com/download
 declare -rA GRID_FOLDERS=(
   ['570.211.01']=2a04ca6a-9eec-40d9-9564-9cdea1ab795f

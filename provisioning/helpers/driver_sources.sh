@@ -66,7 +66,7 @@ install_grid_driver() {                                                # VERSION
   fi
   rm -rf -- "$directory" && mkdir -- "$directory"
   fetch_pinned_from_microsoft "$url" "$sha256" "$directory/grid.run"
-  ((${1%%.*} < 590)) || modules=open # newer GPUs need them, a partition of an A10 does not know them
+  [[ $DRIVER_KIND != grid-open ]] && ((${1%%.*} < 590)) || modules=open # newer GPUs need them, a partition of an A10 does not know them
   if ! sh "$directory/grid.run" --silent --dkms --kernel-module-type="$modules" --tmpdir="$directory"; then
     words=$(module_error)
     fail "$EXIT_DRIVER_BUILD" "the installer of GRID driver $1 failed: ${words:-see /var/log/nvidia-installer.log}"

@@ -43,9 +43,9 @@ scan_pci() {
 gpus_of_size() { # SIZE -> how many GPUs a VM of it shows; a fraction shows one; empty if the size is not known
   case ${1,,} in
     standard_nc64as_t4_v3 | standard_nc96ads_a100_v4 | standard_nc24*s_v3 | standard_nd128*) echo 4 ;;
-    standard_nc48ads_a100_v4 | standard_nc80adis_h100_v5 | standard_nc12s_v3 | standard_nv72ads_a10_v5) echo 2 ;;
+    standard_nc48ads_a100_v4 | standard_nc80adis_h100_v5 | standard_nc12s_v3 | standard_nv72ads_a10_v5 | standard_nc[23][0-9][0-9]*bse_v6) echo 2 ;;
     standard_nc*as_t4_v3 | standard_nc24ads_a100_v4 | standard_nc40ads_h100_v5 | standard_ncc40ads_h100_v5) echo 1 ;;
-    standard_nc6s_v3 | standard_nv*ads_a10_v5 | standard_nv12s_v3) echo 1 ;;
+    standard_nc*_rtxpro6000bse_v6 | standard_nc6s_v3 | standard_nv*ads_a10_v5 | standard_nv12s_v3) echo 1 ;;
     standard_nd96*) echo 8 ;;
     '' | standard_n*) ;;
     *) echo 0 ;;

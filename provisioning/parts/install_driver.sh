@@ -24,7 +24,7 @@ install_driver() {
 }
 
 install_driver_parameters() {
-  require_parameter DRIVER_KIND '^(datacenter-open|datacenter-proprietary|grid)$' 'datacenter-open, datacenter-proprietary or grid'
+  require_parameter DRIVER_KIND '^(datacenter-open|datacenter-proprietary|grid|grid-open)$' 'datacenter-open, datacenter-proprietary, grid or grid-open'
   optional_parameter DRIVER_SOURCE '^(nvidia|canonical)$' 'nvidia or canonical'
   [[ ${DRIVER_SOURCE:-} != canonical || $DRIVER_KIND != grid* ]] ||
     fail "$EXIT_BAD_PARAMETER" 'DRIVER_SOURCE is for data-centre drivers: Canonical has no GRID driver'
@@ -35,19 +35,23 @@ install_driver_parameters() {
   optional_parameter FABRIC_MANAGER '^(true|false)$' 'true or false'
   [[ $DRIVER_KIND != datacenter-proprietary || ${DRIVER_VERSION:-0} < $DRIVER_BRANCH_WITHOUT_PROPRIETARY ]] ||
     fail "$EXIT_BAD_PARAMETER" "driver $DRIVER_VERSION has no proprietary modules: branch $DRIVER_BRANCH_WITHOUT_PROPRIETARY dropped them"
-  [[ $DRIVER_KIND != grid || ${FABRIC_MANAGER:-false} == false ]] ||
+  [[ $DRIVER_KIND != grid* || ${FABRIC_MANAGER:-false} == false ]] ||
     fail "$EXIT_BAD_PARAMETER" 'FABRIC_MANAGER is for data-centre drivers: a GRID size has no NVSwitch'
 }
 
 default_driver_version() {
-  if [[ $DRIVER_KIND == grid ]]; then echo "$CATALOGUE_GRID_VERSION"; else echo "$CATALOGUE_DRIVER_VERSION"; fi
+  case $DRIVER_KIND in
+    grid) echo "$CATALOGUE_GRID_VERSION" ;;
+    grid-open) echo "$CATALOGUE_GRID_OPEN_VERSION" ;;
+    *) echo "$CATALOGUE_DRIVER_VERSION" ;;
+  esac
 }
 
 is_canonical() { [[ ${DRIVER_SOURCE:-nvidia} == canonical ]]; }
 
 # Whether the driver can be built for a kernel that does not run yet: DKMS builds for every kernel with headers.
 # GRID's installer knows the running kernel only; on el the kernel that runs cannot be removed, and would boot, too.
-builds_ahead() { [[ $OS_FAMILY == debian && $DRIVER_KIND != grid ]]; }
+builds_ahead() { [[ $OS_FAMILY == debian && $DRIVER_KIND != grid* ]]; }
 
 build_driver() { # VERSION
   shut_out_nouveau
@@ -55,7 +59,7 @@ build_driver() { # VERSION
   begin_module_builds
   if is_canonical; then
     install_canonical_driver "$1"
-  elif [[ $DRIVER_KIND == grid ]]; then
+  elif [[ $DRIVER_KIND == grid* ]]; then
     install_grid_driver "$1"
   else
     install_datacenter_driver "$1"

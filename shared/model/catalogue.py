@@ -20,13 +20,12 @@ class DriverKind(StrEnum):
     DATACENTER_OPEN = "datacenter-open"  # open kernel modules: Turing and newer
     DATACENTER_PROPRIETARY = "datacenter-proprietary"  # Volta: the open modules do not know it
     GRID = "grid"  # a partition of a GPU (vGPU)
+    GRID_OPEN = "grid-open"  # the same of a Blackwell GPU: with open kernel modules
 
-
-class DriverSource(StrEnum):
-    """Who packages the NVIDIA driver."""
-
-    NVIDIA = "nvidia"  # modules are built on the machine, by DKMS, and are not signed
-    CANONICAL = "canonical"  # modules are signed, for Ubuntu's kernels
+    @property
+    def is_grid(self) -> bool:
+        """Whether it is a driver that Microsoft redistributes, for partitions of GPUs."""
+        return self in {DriverKind.GRID, DriverKind.GRID_OPEN}
 
 
 class OperatingSystem(Wire):
@@ -146,7 +145,7 @@ def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool
     Ubuntu build by DKMS for every kernel whose headers are there; its packages for el, and the
     installer of GRID drivers, for the running one.
     """
-    return driver is DriverKind.GRID or system.name != "ubuntu"
+    return driver.is_grid or system.name != "ubuntu"
 
 
 def is_experimental(system: OperatingSystem) -> bool:
@@ -255,6 +254,7 @@ _KINDS = {
     DriverKind.DATACENTER_OPEN: "gpu",
     DriverKind.DATACENTER_PROPRIETARY: "gpu-volta",
     DriverKind.GRID: "gpu-grid",
+    DriverKind.GRID_OPEN: "gpu-grid-open",
 }
 
 
@@ -268,8 +268,8 @@ def definition_name(
     return f"{name}-infiniband" if infiniband else name
 
 
-_OPEN, _GRID = DriverKind.DATACENTER_OPEN, DriverKind.GRID
-_VOLTA = DriverKind.DATACENTER_PROPRIETARY
+_OPEN, _VOLTA = DriverKind.DATACENTER_OPEN, DriverKind.DATACENTER_PROPRIETARY
+_GRID, _GRID_OPEN = DriverKind.GRID, DriverKind.GRID_OPEN
 # Pattern of the size, devices, driver, whether NVSwitch needs the fabric manager:
 # https://learn.microsoft.com/azure/virtual-machines/sizes/overview (accelerated computing)
 _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
@@ -285,6 +285,10 @@ _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
     (r"ND40rs_v2", 8, _VOLTA, False),
     (r"NV(6|12|18|36)adm?s_A10_v5", 1, _GRID, False),
     (r"NV72ads_A10_v5", 2, _GRID, False),
+    # A quarter, a half or the whole of an RTX PRO 6000 is one device, always by SR-IOV:
+    # .../sizes/gpu-accelerated/nc-rtxpro6000-bse-v6-series-overview
+    (r"NC(256|288|320)l?ds_xl_RTXPRO6000BSE_v6", 2, _GRID_OPEN, False),
+    (r"NC\d+\w*_RTXPRO6000BSE_v6", 1, _GRID_OPEN, False),
 ]
 
 
@@ -294,7 +298,6 @@ _NOT_SERVED = [
     (r"NG\d+adm?s_V620_v1", "its GPUs are AMD's (V620), and images get NVIDIA's driver"),
     (r"NV\d+ads_V710_v5", "its GPUs are AMD's (V710), and images get NVIDIA's driver"),
     (r"NV\d+as_v4", "its GPUs are AMD's (MI25), and images get NVIDIA's driver"),
-    (r"NC\d+\w*_RTXPRO6000BSE_v6", "its GRID driver 595 with open modules is not supported yet"),
     (r"NCC\d+ads_H100_v5", "it runs confidential VMs only, and images are not made for them"),
     (r"ND\d+isr\w*_GB[23]00_v6", "it is Arm64, and of that Batch takes no size with GPUs"),
 ]
@@ -334,10 +337,10 @@ def takes_driver(size: str, driver: DriverKind) -> bool:
     (https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html).
     """
     own = driver_of(size)
-    if driver is DriverKind.GRID:
+    if driver.is_grid:
         return own is driver or re.search(r"_T4_v3$", size, re.IGNORECASE) is not None
     if driver is DriverKind.DATACENTER_PROPRIETARY:
-        return own is not DriverKind.GRID and gpu_of(size) is not None
+        return not own.is_grid and gpu_of(size) is not None
     return own is driver
 
 

@@ -52,9 +52,9 @@ def driver_of(image: ImagePlan) -> str | None:
     """The version of the driver that an image gets, or None where it gets none."""
     if not image.gpu:
         return None
-    if image.driver is DriverKind.GRID:
+    if image.driver and image.driver.is_grid:
         asked = image.grid_driver.version if image.grid_driver else None
-        return asked or grid_driver.default_version()
+        return asked or grid_driver.default_version(image.driver)
     return image.driver_version or version_floors.default_versions()["driver"]
 
 
@@ -133,7 +133,7 @@ def _first_driver(image: ImagePlan, cuda: tuple[int, ...]) -> str | None:
     for version, driver in _drivers():
         if version < cuda:
             continue
-        if image.driver is DriverKind.GRID:
+        if image.driver and image.driver.is_grid:
             return driver
         is_volta = image.driver is DriverKind.DATACENTER_PROPRIETARY
         if is_volta and _parts(driver)[0] > _table()["lastBranchWithVolta"]:

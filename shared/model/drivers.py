@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from shared.base.errors import Problem
 from shared.model import catalogue, version_floors
-from shared.model.catalogue import DriverKind, DriverSource
-from shared.model.image_request import SecurityType
+from shared.model.catalogue import DriverKind
+from shared.model.image_request import DriverSource, SecurityType
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import ImagePlan, PoolPlan
 
@@ -57,7 +57,7 @@ def diagnosis_problems(
         without = [size for size in pool.sizes if catalogue.gpus_in(size, counted) == 0]
         if without:
             why = f"{without[0]} has no GPU"
-        elif driver is DriverKind.GRID:
+        elif driver and driver.is_grid:
             why = _NO_VGPU
         elif has_dcgm is False:
             why = "the image has no DCGM: it needs image.dcgm"
@@ -74,7 +74,7 @@ def image_problems(image: ImagePlan) -> list[Problem]:
     """
     if image.driver is DriverKind.DATACENTER_PROPRIETARY:
         return _branch_problems(image.driver_version)
-    if image.driver is not DriverKind.GRID:
+    if image.driver is None or not image.driver.is_grid:
         return []
     problems = []
     if image.driver_source is DriverSource.CANONICAL:

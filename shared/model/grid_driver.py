@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from shared.base.errors import Problem
+from shared.model.catalogue import DriverKind
 from shared.model.plans import ImagePlan
 
 _CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
@@ -14,9 +15,10 @@ _WHERE = "https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driv
 
 
 @cache
-def default_version() -> str:
+def default_version(kind: DriverKind) -> str:
     """The version that is installed where the settings name none."""
-    return _found(r"^readonly CATALOGUE_GRID_VERSION=(\S+)")
+    name = "GRID_OPEN" if kind is DriverKind.GRID_OPEN else "GRID"
+    return _found(rf"^readonly CATALOGUE_{name}_VERSION=(\S+)")
 
 
 @cache
@@ -35,9 +37,9 @@ def _found(pattern: str) -> str:
 def problem(image: ImagePlan) -> Problem | None:
     """Why the image's GRID driver cannot be installed: its place or its checksum is not known."""
     driver = image.grid_driver
-    if driver is None:
+    if driver is None or image.driver is None:
         return None
-    version = driver.version or default_version()
+    version = driver.version or default_version(image.driver)
     if driver.url is None and version not in _table("GRID_FOLDERS"):
         message = (
             f"where GRID driver {version} is, is not known: set GRID_DRIVER_URL (see {_WHERE})"

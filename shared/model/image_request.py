@@ -12,6 +12,13 @@ from shared.model import autoscale, catalogue, fields, own_steps, pool_fields, p
 from shared.model.image_base import ImageBase
 
 
+class DriverSource(StrEnum):
+    """Who packages the NVIDIA driver."""
+
+    NVIDIA = "nvidia"  # modules are built on the machine, by DKMS, and are not signed
+    CANONICAL = "canonical"  # modules are signed, for Ubuntu's kernels
+
+
 class SecurityType(StrEnum):
     """Of builder VM, image definition and pool alike."""
 
@@ -183,10 +190,10 @@ class Image(Request):
     driver_version: fields.DriverVersion | None = Field(
         default=None, description="The NVIDIA driver to install instead of the catalogue's."
     )
-    driver_source: catalogue.DriverSource = Field(
-        default=catalogue.DriverSource.NVIDIA,
+    driver_source: DriverSource = Field(
+        default=DriverSource.NVIDIA,
         strict=False,
-        exclude_if=lambda source: source is catalogue.DriverSource.NVIDIA,
+        exclude_if=lambda source: source is DriverSource.NVIDIA,
         description="Whose packages of the driver: canonical's are signed, for Secure Boot.",
     )
     container_toolkit_version: fields.ContainerToolkitVersion | None = Field(

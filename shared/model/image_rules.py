@@ -6,11 +6,11 @@ import re
 
 from shared.base.errors import Problem
 from shared.model import catalogue, fields, own_steps, secrets
-from shared.model.catalogue import DriverSource, OperatingSystem
+from shared.model.catalogue import OperatingSystem
 from shared.model.field_problems import impossible, twice
 from shared.model.fields import shown
 from shared.model.image_base import ImageBase
-from shared.model.image_request import Image, SecurityType
+from shared.model.image_request import DriverSource, Image, SecurityType
 
 # git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
 # it, so an allow-list could not judge it: https://everything.curl.dev/cmdline/urls/scheme

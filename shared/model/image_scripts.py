@@ -9,9 +9,8 @@ import base64
 
 from shared.base import names, timing
 from shared.model import catalogue, image_record
-from shared.model.catalogue import DriverSource
 from shared.model.image_parts import GridDriver
-from shared.model.image_request import PulledRegistry
+from shared.model.image_request import DriverSource, PulledRegistry
 from shared.model.own_steps import ImageStep
 from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.results import PullIdentity, RegistryReady, ScriptResult

@@ -8,11 +8,12 @@ from shared.base import names, scripts
 from shared.base.settings import Settings
 from shared.base.wire import replace
 from shared.model import catalogue, pool_planning, support
-from shared.model.catalogue import DriverKind, DriverSource, OperatingSystem
+from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_parts import GridDriver, RegistryPlan
 from shared.model.image_reference import ImageChoice, ImageReference
 from shared.model.image_request import (
     DiskStorageType,
+    DriverSource,
     Image,
     OutboundSubnet,
     SecurityType,
@@ -81,7 +82,7 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         base_version=image.base.version if image.base else None,
         gpu=image.gpu,
         driver=driver,
-        grid_driver=_grid_driver(image, settings) if driver is DriverKind.GRID else None,
+        grid_driver=_grid_driver(image, settings, driver) if driver and driver.is_grid else None,
         fabric_manager=image.gpu and _needs_fabric_manager(request, sizes[0]),
         records_driver=driver is not None,
         **_software(image),
@@ -164,16 +165,18 @@ def _gpu_sizes(request: Build, builder_size: str) -> list[str]:
 
 def _driver(request: Build, builder_size: str) -> DriverKind:
     """The narrowest that any size needs: Volta has no other than proprietary modules, which newer
-    GPUs take, too, and A10 none but GRID, which T4 takes.
+    GPUs take, too, and partitions none but GRID, which T4 takes.
     """
     needed = [catalogue.driver_of(size) for size in _gpu_sizes(request, builder_size)]
-    order = (DriverKind.GRID, DriverKind.DATACENTER_PROPRIETARY, DriverKind.DATACENTER_OPEN)
+    grid = (DriverKind.GRID, DriverKind.GRID_OPEN)
+    order = (*grid, DriverKind.DATACENTER_PROPRIETARY, DriverKind.DATACENTER_OPEN)
     return next(kind for kind in order if kind in needed)
 
 
-def _grid_driver(image: Image, settings: Settings) -> GridDriver:
-    """The file of the settings, unless the request wants a version of its own."""
-    if image.driver_version not in (None, settings.grid_driver_version):
+def _grid_driver(image: Image, settings: Settings, driver: DriverKind) -> GridDriver:
+    """The file of the settings, which is for A10, unless the request wants a version of its own."""
+    asked, usual = image.driver_version, settings.grid_driver_version
+    if asked not in (None, usual) or (asked is None and driver is DriverKind.GRID_OPEN):
         return GridDriver(version=image.driver_version)
     return GridDriver(
         version=settings.grid_driver_version,

@@ -11,11 +11,12 @@ from pydantic import Field
 from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
-from shared.model.catalogue import DriverKind, DriverSource, OperatingSystem
+from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_parts import BaseImage, GridDriver, RegistryPlan
 from shared.model.image_reference import ImageReference
 from shared.model.image_request import (
     DiskStorageType,
+    DriverSource,
     PulledRegistry,
     SecurityType,
     StorageAccountType,

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from shared.base.errors import Problem
-from shared.model.catalogue import DriverKind
 from shared.model.plans import ImagePlan
 
 _HOME = Path(__file__).resolve().parents[2] / "provisioning"
@@ -61,7 +60,7 @@ def problems(image: ImagePlan) -> list[Problem]:
     wanted = {"docker": image.docker_version}
     if image.gpu:
         wanted["containerToolkit"] = image.container_toolkit_version
-        if image.driver is not DriverKind.GRID:
+        if image.driver is None or not image.driver.is_grid:
             wanted["driver"] = image.driver_version
     found = []
     for software, asked in wanted.items():

@@ -243,6 +243,29 @@ def test_the_download_of_the_grid_driver_trusts_microsofts_own_root(
     assert not list(grid_world.root.glob("usr/local/share/ca-certificates/*"))
 
 
+def test_blackwell_gets_the_newer_grid_driver_with_open_modules(
+    grid_world: step_machine.Machine,
+) -> None:
+    """The catalogue knows its checksum, and no parameter is needed; this file has another one."""
+    outcome = grid_world.run_step("driver", DRIVER_KIND="grid-open")
+
+    assert outcome.exit_code == 24
+    assert "NVIDIA-Linux-x86_64-595.58.03-grid-azure.run" in grid_world.asked("curl")
+
+
+def test_open_modules_do_not_depend_on_the_version(grid_world: step_machine.Machine) -> None:
+    """Blackwell knows no others."""
+    grid_world.serves(GRID_URL, GRID_FILE)
+    checksum = hashlib.sha256(GRID_FILE.encode()).hexdigest()
+
+    grid_world.run_step(
+        "driver", DRIVER_KIND="grid-open", DRIVER_VERSION="570.211.01", DRIVER_SHA256=checksum
+    )
+
+    [installer] = grid_world.calls("sh")
+    assert "--kernel-module-type=open" in installer
+
+
 def test_a_grid_driver_with_another_checksum_is_not_run(grid_world: step_machine.Machine) -> None:
     """The download is not what was promised."""
     outcome = grid_world.run_step("driver", DRIVER_KIND="grid", DRIVER_SHA256="0" * 64)

@@ -219,6 +219,8 @@ def test_no_persistence_is_slow_not_wrong(
         ("STANDARD_NC24ADS_A100_V4", ("pass", "")),
         ("Standard_NC64as_T4_v3", ("fail", "GPU_COUNT")),
         ("Standard_ND96isr_H100_v5", ("fail", "GPU_COUNT")),
+        ("Standard_NC24lds_xl_RTXPRO6000BSE_v6", ("pass", "")),
+        ("Standard_NC288ds_xl_RTXPRO6000BSE_v6", ("fail", "GPU_COUNT")),
         ("Standard_D4s_v5", ("warn", "GPU_UNEXPECTED")),
         ("Standard_NC999_v9", ("warn", "GPU_SIZE_UNKNOWN")),
         ("", ("warn", "GPU_SIZE_UNKNOWN")),

@@ -44,6 +44,33 @@ def test_a_driver_branch_without_proprietary_modules_stops_a_build(world: World)
     ]
 
 
+RTX = "Standard_NC{}ds_xl_RTXPRO6000BSE_v6"
+
+
+@pytest.mark.parametrize("cores", ["36l", "72", "144"])
+def test_an_rtx_pro_6000_gets_the_grid_driver_with_open_modules(world: World, cores: str) -> None:
+    """Also where the size has a part of the GPU. Its checksum is known, so no setting is needed."""
+    pool = a_pool("dev", vmSize=RTX.format(cores), verify=True)
+    build = world.build(a_request(image=an_image(gpu=True), pools=[pool]))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverKind"] == "grid-open"
+    assert build["image"]["driverVersion"] == "595.58.03"
+    assert build["pools"][0]["verified"] is True
+
+
+@pytest.mark.parametrize("other", ["Standard_NV6ads_A10_v5", A100])
+def test_an_rtx_pro_6000_shares_its_image_with_t4_alone(world: World, other: str) -> None:
+    """A partition of an A10 does not know open modules, and whole GPUs take no GRID driver."""
+    pools = [a_pool(f"pool{i}", vmSize=size) for i, size in enumerate([RTX.format("36"), other])]
+    build = world.build(
+        a_request(image=an_image(gpu=True), pools=[*pools, a_pool("t4", vmSize=T4)])
+    )
+
+    assert {d["code"] for d in build["error"]["details"]} >= {"DriverUnsuitable"}
+    assert "pools[2].vmSize" not in {d["field"] for d in build["error"]["details"]}
+
+
 def test_canonicals_modules_load_under_secure_boot(world: World) -> None:
     """They are signed; NVIDIA's are built on the machine and would be refused on each node."""
     signed = an_image(gpu=True, securityType="TrustedLaunch", driverSource="canonical")

@@ -51,7 +51,7 @@ def test_a_pool_with_gpus_is_refused_or_proved_on_all_of_them(name: str) -> None
     "name",
     ["Standard_ND96isr_MI300X_v5", "Standard_NG8ads_V620_v1", "Standard_NV32as_v4",
      "Standard_NV24ads_V710_v5",
-     "Standard_NCC40ads_H100_v5", "Standard_NC144ds_xl_RTXPRO6000BSE_v6",
+     "Standard_NCC40ads_H100_v5",
      "Standard_ND128isr_NDR_GB200_v6"],
 )  # fmt: skip
 def test_gpus_that_no_image_can_drive_are_refused(name: str) -> None:

@@ -34,6 +34,7 @@ _GRANTED: Mapping[str, int] = {
     "StandardNCadsH100v5Family": 80,
     "standardNDSv2Family": 40,
     "StandardNVADSA10v5Family": 72,
+    "StandardNCdsRTXPRO6000BSEv6XLFamily": 144,
     "StandardNCadsX900v9Family": 16,
     "StandardDsv6Family": 100,
     "standardDplsv6Family": 32,

@@ -24,7 +24,10 @@ MARK = re.compile(r"^# batch-prep step: verify\b", re.MULTILINE)
 _DIGESTS_SHOWN = 5  # as many as the step's result line has room for
 CHECK_FAILED = 30  # exit code of the step contract
 _ENCODED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
-_GRID_FAMILIES = frozenset({"standardnvadsa10v5family"})
+_GRID_FAMILIES = {  # which driver the partitions of a GPU need
+    "standardnvadsa10v5family": "grid",
+    "standardncdsrtxpro6000bsev6xlfamily": "grid-open",
+}
 # V100: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html
 _WITHOUT_OPEN_MODULES = frozenset({"standardndsv2family", "standardncsv3family"})
 _TOO_NEW_FAMILIES = frozenset({"standardncadsx900v9family"})  # no driver knows these GPUs yet
@@ -35,6 +38,7 @@ _GPU_MODELS = {
     "standardndsh100v5family": "NVIDIA H100 80GB HBM3",
     "standardndasv4_a100family": "NVIDIA A100-SXM4-40GB",
     "standardnvadsa10v5family": "NVIDIA A10-24Q",
+    "standardncdsrtxpro6000bsev6xlfamily": "NVIDIA RTX Pro 6000 Blackwell DC-96Q",
 }
 
 
@@ -212,8 +216,7 @@ def _driver_problem(host: Host) -> str:
     kind = host.contents["driverKind"]
     if kind == "datacenter-open" and host.size.family.lower() in _WITHOUT_OPEN_MODULES:
         return "GPU_UNSUPPORTED"
-    is_grid = kind == "grid"
-    if host.size.family.lower() in _GRID_FAMILIES and not is_grid:
+    if kind != _GRID_FAMILIES.get(host.size.family.lower(), kind):
         return "GPU_UNSUPPORTED"
     return ""
 

@@ -194,7 +194,25 @@ def _gpu() -> list[Size]:
         )
         for cores in (6, 12, 18, 36)
     ]  # fmt: skip
-    return found + _rare_gpu()
+    return [*found, *_rtx_pro_6000(), *_rare_gpu()]
+
+
+def _rtx_pro_6000() -> list[Size]:
+    """NCv6: (cores, memory with and without the `l`). From 36 cores on a quarter of a GPU, 72 a
+    half, 144 one; each is one device.
+    """
+    rows = ((24, 72, None), (36, 72, 132), (72, 132, 264), (144, 264, 516), (288, 516, 1032))
+    return [
+        Size(
+            name=f"Standard_NC{cores}{kind}ds_xl_RTXPRO6000BSE_v6", cores=cores, memory_gb=memory,
+            family="StandardNCdsRTXPRO6000BSEv6XLFamily", gpus=2 if cores > 144 else 1,
+            price_per_hour=0.0345 * cores, generations="V2", disk_controllers="NVMe",
+            nvme_disks=1, nvme_disk_gib=max(256, cores * 64 // 9), regions=_A10,
+        )
+        for cores, lean, full in rows
+        for kind, memory in (("l", lean), ("", full))
+        if memory is not None
+    ]  # fmt: skip
 
 
 def _rare_gpu() -> list[Size]:
@@ -219,8 +237,6 @@ def _rare_gpu() -> list[Size]:
         ("ND96is_H200_v5", "standardNDISRH200V5Family", 96, 1850, 8, "V2", "x64", "SCSI"),
         ("ND96isr_MI300X_v5", "standardNDISv5MI300XFamily", 96, 1850, 8, "V2", "x64", "SCSI"),
         ("ND96is_MI300X_v5", "standardNDISv5MI300XFamily", 96, 1850, 8, "V2", "x64", "SCSI"),
-        ("NC144ds_xl_RTXPRO6000BSE_v6", "StandardNCdsxlRTXPRO6000BSEv6Family", 144, 512, 1,
-         "V2", "x64", "NVMe"),
         ("ND128isr_NDR_GB200_v6", "standardNDISRGB200v6Family", 128, 900, 4,
          "V2", "Arm64", "NVMe"),
         ("ND128isr_GB300_v6", "standardNDISRGB300v6Family", 128, 900, 4, "V2", "Arm64", "NVMe"),

@@ -30,6 +30,7 @@ DRIVER_VERSIONS = {
     "datacenter-open": "580.173.02",
     "datacenter-proprietary": "580.173.02",
     "grid": "570.211.01",
+    "grid-open": "595.58.03",
 }
 _GRID_WITH_CHECKSUM = "595.58.03"
 """Microsoft publishes none for the others."""
@@ -176,13 +177,17 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         message = f"parameter DRIVER_KIND must be one of {', '.join(DRIVER_VERSIONS)}"
         return Done(exit_code=BAD_PARAMETER, message=message)
     version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
-    if kind == "grid" and version != _GRID_WITH_CHECKSUM and "DRIVER_SHA256" not in run.environment:
+    if (
+        kind.startswith("grid")
+        and version != _GRID_WITH_CHECKSUM
+        and "DRIVER_SHA256" not in run.environment
+    ):
         message = f"no checksum of GRID driver {version} is published: give DRIVER_SHA256"
         return Done(exit_code=BAD_PARAMETER, message=message)
     if run.vm["os"] == "debian":
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
     # DKMS builds for the kernel that will boot on the Debian family; elsewhere for the running one.
-    if run.vm["kernelPending"] and (kind == "grid" or run.vm["os"] != "ubuntu"):
+    if run.vm["kernelPending"] and (kind.startswith("grid") or run.vm["os"] != "ubuntu"):
         message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
     kernel = newest_kernel(run.vm)

@@ -45,11 +45,11 @@ def test_the_endpoint_follows_the_host_of_the_request(world):
     assert shown["properties"]["accountEndpoint"] == f"127.0.0.1:7072/{ACCOUNT}"
 
 
-def test_most_of_the_64_family_quotas_are_zero(world):
-    """Recorded; the families that pools use have cores here."""
+def test_most_family_quotas_are_zero(world):
+    """64 were recorded, and newer series came since; the families that pools use have cores."""
     account = world.make_account()
     quotas = {item.name: item.core_quota for item in account.dedicated_core_quota_per_vm_family}
-    assert len(quotas) == 64
+    assert len(quotas) >= 64
     assert sum(cores == 0 for cores in quotas.values()) >= 50
     assert quotas["Standard NCASv3_T4 Family"] > 0
     assert quotas["standardDSv5Family"] > 0
