@@ -24,7 +24,6 @@ class DriverKind(StrEnum):
 
     @property
     def is_grid(self) -> bool:
-        """Whether it is a driver that Microsoft redistributes, for partitions of GPUs."""
         return self in {DriverKind.GRID, DriverKind.GRID_OPEN}
 
 
@@ -285,8 +284,7 @@ _GPU_SIZES: list[tuple[str, int, DriverKind, bool]] = [
     (r"ND40rs_v2", 8, _VOLTA, False),
     (r"NV(6|12|18|36)adm?s_A10_v5", 1, _GRID, False),
     (r"NV72ads_A10_v5", 2, _GRID, False),
-    # A quarter, a half or the whole of an RTX PRO 6000 is one device, always by SR-IOV:
-    # .../sizes/gpu-accelerated/nc-rtxpro6000-bse-v6-series-overview
+    # A quarter, a half or the whole of an RTX PRO 6000 is one device, by SR-IOV.
     (r"NC(256|288|320)l?ds_xl_RTXPRO6000BSE_v6", 2, _GRID_OPEN, False),
     (r"NC\d+\w*_RTXPRO6000BSE_v6", 1, _GRID_OPEN, False),
 ]

@@ -63,12 +63,6 @@ LINES = [
         "test_step_scratch.py::test_a_disk_with_partitions_or_holders_stays_as_it_is[partition]",
     ),
     line(
-        "helpers/scratch.sh",
-        "|| [[ -n $found ]]",
-        "",
-        "test_step_scratch.py::test_a_disk_that_holds_something_stays_as_it_is[ext4]",
-    ),
-    line(
         "parts/install_scratch.sh",
         "Before=containerd.service docker.service waagent.service walinuxagent.service",
         "Before=docker.service",

@@ -79,12 +79,12 @@ def parts_of(script: str) -> list[str]:
 
 def required(script: str) -> list[str]:
     """Parameters without which the step refuses to run."""
-    return [name for part in parts_of(script) for name in REQUIRED[part]]
+    return [name for part in parts_of(script) for name in REQUIRED.get(part, [])]
 
 
 def do(part: str, run: interface.ScriptRun, times: durations.Durations) -> Done | None:
     """How the part ends; None while it waits for another step."""
-    for name in REQUIRED[part]:
+    for name in REQUIRED.get(part, []):
         if not run.environment.get(name):
             return Done(exit_code=BAD_PARAMETER, message=f"parameter {name} is missing")
     return PARTS[part](run, times)
@@ -216,9 +216,8 @@ def dcgm(run: interface.ScriptRun, times: durations.Durations) -> Done:
 
 
 def scratch(run: interface.ScriptRun, times: durations.Durations) -> Done:
-    is_asked = run.environment.get("SCRATCH") == "true"
-    found = {"scratch": "/scratch"} if is_asked else {}
-    return Done(changed=is_asked, data={**found}, changes=found)
+    found = {"scratch": "/scratch"} if run.environment.get("SCRATCH") == "true" else {}
+    return Done(changed=bool(found), data={**found}, changes=found)
 
 
 def preload(run: interface.ScriptRun, times: durations.Durations) -> Done | None:
@@ -393,14 +392,9 @@ _OF_FUNCTION = {
 """The functions of the step scripts that take time; the toolkit comes with Docker."""
 REQUIRED = {
     "prepare": ["BUILDER_USER"],
-    "docker": [],
-    "infiniband": [],
     "driver": ["DRIVER_KIND"],
-    "scratch": [],
-    "dcgm": [],
     "preload": ["IMAGES"],
     "own": ["OWN_NAME", "OWN_SHA256", "OWN_SECONDS", "OWN_EXIT_CODES"],
-    "check": [],
     "seal": ["BUILDER_USER", "BUILD_ID", "NONCE"],
 }
 """Parameters without which a part refuses to run."""
