@@ -32,8 +32,7 @@ DRIVER_VERSIONS = {
     "grid": "570.211.01",
     "grid-open": "595.58.03",
 }
-_GRID_WITH_CHECKSUM = "595.58.03"
-"""Microsoft publishes none for the others."""
+_GRID_WITH_CHECKSUM = "595.58.03"  # Microsoft publishes none for the others
 _SUPPORTED = {
     "ubuntu": ("22.04", "24.04"),
     "debian": ("11", "12", "13"),
@@ -41,11 +40,9 @@ _SUPPORTED = {
     "rocky": ("8", "9"),
     "rhel": ("8", "9"),
 }
-_KERNEL_UPDATE_CHANCE = 0.7
-"""How often the marketplace image's kernel is not the final one."""
+_KERNEL_UPDATE_CHANCE = 0.7  # how often the marketplace image's kernel is not the final one
 _FREE_MIB_NEEDED = 2048
-_ROOM_PER_IMAGE = 2.5
-"""Compressed layers, their unpacked form, and some room."""
+_ROOM_PER_IMAGE = 2.5  # compressed layers, their unpacked form, and some room
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
