@@ -59,6 +59,7 @@ def of(
         toolkit_version=installed.toolkit_version,
         driver_version=driver_version(installed, driver),
         driver_kind=plan.driver if plan.records_driver else None,
+        driver_source=plan.driver_source,
         dcgm_version=features.dcgm_version if features else None,
         infiniband_version=installed.infiniband_version,
         kernel=sealed.kernel or installed.kernel,

@@ -6,7 +6,7 @@ from shared.base import names
 from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind
-from shared.model.image_request import SecurityType
+from shared.model.image_request import DriverSource, SecurityType
 from shared.model.verification import CheckResult, Proof
 
 
@@ -43,6 +43,7 @@ class ImageRecord(Wire):
     toolkit_version: str | None = None
     driver_version: str | None = None
     driver_kind: DriverKind | None = None  # None: none, or recorded by a version before 0.2.0
+    driver_source: DriverSource = added(DriverSource.NVIDIA)
     dcgm_version: str | None = None
     infiniband_version: str | None = None  # of NVIDIA's stack; None: it has none
     kernel: str | None = None

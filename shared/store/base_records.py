@@ -47,6 +47,8 @@ def described(records: Records, request: Build) -> Build:
         "os_version": version,
         "gpu": record.gpu_enabled,
         "infiniband": record.infiniband_version is not None,
+        "driver_source": record.driver_source,
+        "dcgm": record.dcgm_version is not None,
         "security_type": record.security_type,
     }
     known = {field: value for field, value in found.items() if field not in image.model_fields_set}

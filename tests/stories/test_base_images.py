@@ -147,6 +147,18 @@ def test_an_own_image_is_refreshed_without_what_it_has_already(world: World) -> 
     assert image["version"] == "1.0.1"
 
 
+def test_a_refresh_keeps_where_the_driver_comes_from(world: World) -> None:
+    """Modules of NVIDIA's would not start under the Secure Boot that the signed ones allow."""
+    signed = {"gpu": True, "driverSource": "canonical", "securityType": "TrustedLaunch"}
+    first = world.build(image_only(**signed, dcgm=True))
+    assert first["state"] == "succeeded", first["error"]
+    build = world.build(image_only("r2", base={"id": version_id(world)}))
+
+    assert build["state"] == "succeeded", build["error"]
+    for field in ("driverSource", "driverVersion", "secureBoot", "dcgmVersion"):
+        assert build["image"][field] == first["image"][field], field
+
+
 def test_a_refresh_keeps_the_versions_that_are_there(world: World) -> None:
     """A newer default of the scripts replaces nothing: only what changed is made anew."""
     asked = {"gpu": True, "dockerVersion": "29.6.1", "driverVersion": "580.159.03"}
