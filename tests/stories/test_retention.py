@@ -98,7 +98,7 @@ def test_what_is_needed_stays() -> None:
     locked = world.build(image_only("locked", name="locked"))["buildId"]
     world.engine.advance(600)
     running = world.start(image_only("running", name="running"))
-    world.engine.advance(600)
+    world.engine.advance(60)
 
     world.sweep()
     assert world.show(locked)["leftovers"]
