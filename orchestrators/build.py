@@ -6,7 +6,6 @@ from typing import Any
 
 from activities import (
     builder_vm,
-    closing,
     existing_image,
     pool_preflight,
     preflight,
@@ -14,18 +13,18 @@ from activities import (
 )
 from orchestrators import account, ground_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
-from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, Half, remove_builder
-from orchestrators.create_pool import PoolWork, create_pool
+from orchestrators.build_pools import create_pools, creations_of, left_of, removal_of, with_outcomes
+from orchestrators.cleanup import Half
+from orchestrators.create_pool import PoolWork
 from shared.base.errors import Failure, StepFailed
 from shared.base.wire import Wire
 from shared.engine import workflow
 from shared.engine.activity import Activity
 from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.engine.workflow import Outcomes
-from shared.model import build_outcomes, plan_updates, pool_records, resuming
-from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
-from shared.model.plans import BuildPlan, BuildRef, Earlier, ImagePlan, PoolPlan
+from shared.model import build_outcomes, plan_updates, resuming
+from shared.model.outcomes import BuildOutcome, PoolRecord
+from shared.model.plans import BuildPlan, BuildRef, Earlier, ImagePlan
 from shared.model.results import Findings
 
 
@@ -58,7 +57,7 @@ def _carry_out(
         return (yield from _image_and_pools(context, plan, plan.image, step_context))
     assert facts.image is not None, "the checks found the image or a reason not to begin"
     plan = yield from account.with_account(context, plan, step_context)
-    return (yield from _pools(context, plan, facts.image, step_context))
+    return (yield from create_pools(context, plan, facts.image, step_context))
 
 
 def checks_for(plan: BuildPlan) -> list[Activity[BuildPlan, Findings]]:
@@ -97,7 +96,7 @@ def _resume(
         plan = yield from account.with_account(context, plan, step_context)
     except StepFailed as failed:
         return build_outcomes.still_failed(earlier.outcome, failed.failure)
-    return (yield from _pools(context, plan, image, step_context))
+    return (yield from create_pools(context, plan, image, step_context))
 
 
 # -------------------------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ def _image_and_pools(
         return (yield from _publish(context, plan, image, made, step_context))
     if made.image is None:
         return (yield from _without_image(context, plan, image, made, step_context))
-    return (yield from _pools(context, plan, made.image, step_context))
+    return (yield from create_pools(context, plan, made.image, step_context))
 
 
 def _publish(
@@ -139,8 +138,8 @@ def _publish(
     """Publish the snapshot of the sealed builder while the builder is removed. The pools begin as
     soon as the image is there, whatever else goes on.
     """
-    removal = _removal(image, step_context, only="builder")
-    source = _removal(image, step_context, only="snapshot")
+    removal = removal_of(image, step_context, only="builder")
+    source = removal_of(image, step_context, only="snapshot")
     work = ImageWork(image=image, scope=step_context, done=sealed.done)
     publication = Child(orchestration=build_image, identity="publication", input=work)
     creations: list[Child[PoolWork, PoolRecord]] = []
@@ -148,18 +147,18 @@ def _publish(
     def then(child: Child[Any, Any], outcome: Wire) -> list[Child[Any, Any]]:
         if child is not publication or not isinstance(outcome, ImageOutcome) or not outcome.image:
             return []
-        creations.extend(_creations(plan, outcome.image, step_context))
+        creations.extend(creations_of(plan, outcome.image, step_context))
         return [source, *creations]
 
     width = plan.pool_width + 2
     outcomes = yield from workflow.run_children(context, [publication, removal], width, then=then)
-    made, left = outcomes[publication], _left(removal, outcomes)
+    made, left = outcomes[publication], left_of(removal, outcomes)
     if isinstance(made, Failure):
         made = ImageOutcome(error=made, sealed=True)
     if made.image is None:
         return (yield from _without_image(context, plan, image, made, step_context, left))
-    left += _left(source, outcomes)
-    return (yield from _with_pools(context, plan, made.image, creations, outcomes, left))
+    left = [*left, *left_of(source, outcomes)]
+    return (yield from with_outcomes(context, plan, made.image, creations, outcomes, left))
 
 
 def _without_image(
@@ -182,9 +181,9 @@ def _without_image(
             yield from _pause(context, image, step_context)
         return build_outcomes.resumable(plan, image, made.error, workflow.now(context), kept)
     only: Half | None = None if left is None else "snapshot"
-    removal = _removal(image, step_context, only, failed=not left)
+    removal = removal_of(image, step_context, only, failed=not left)
     outcomes = yield from workflow.run_children(context, [removal], 1)
-    left = [*(left or []), *_left(removal, outcomes)]
+    left = [*(left or []), *left_of(removal, outcomes)]
     return build_outcomes.without_image(plan, image, made.error, left)
 
 
@@ -195,69 +194,3 @@ def _pause(context: Context, image: ImagePlan, step_context: StepContext) -> Wor
         yield from workflow.run_step(context, scope, "keep_builder", keep, image)
     except StepFailed:
         pass
-
-
-# -------------------------------------------------------------------------------------------------
-# The pools
-
-
-def _pools(
-    context: Context, plan: BuildPlan, image: ImageRecord, step_context: StepContext
-) -> Workflow[BuildOutcome]:
-    """Create the pools side by side and, at the same time, remove the builder."""
-    creations = _creations(plan, image, step_context)
-    removals = [_removal(plan.image, step_context)] if plan.image else []
-    width = plan.pool_width + len(removals)
-    outcomes = yield from workflow.run_children(context, [*removals, *creations], width)
-    left = [each for removal in removals for each in _left(removal, outcomes)]
-    return (yield from _with_pools(context, plan, image, creations, outcomes, left))
-
-
-def _creations(
-    plan: BuildPlan, image: ImageRecord, step_context: StepContext
-) -> list[Child[PoolWork, PoolRecord]]:
-    ready = build_outcomes.ready_pools(plan.earlier)
-    pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
-    return [_creation(pool, step_context) for pool in pools]
-
-
-def _with_pools(
-    context: Context,
-    plan: BuildPlan,
-    image: ImageRecord,
-    creations: list[Child[PoolWork, PoolRecord]],
-    outcomes: Outcomes,
-    left: list[str],
-) -> Workflow[BuildOutcome]:
-    ready = build_outcomes.ready_pools(plan.earlier)
-    pools = [creation.input.plan for creation in creations]
-    ended: list[PoolRecord | Failure] = []
-    for creation in creations:
-        outcome = outcomes[creation]
-        ended.append(outcome)
-    if any(isinstance(outcome, Failure) for outcome in ended):
-        yield from workflow.call(context, closing.hand_over_pools, BuildRef(build_id=plan.build_id))
-    now = workflow.now(context)
-    made = {p.pool_id: pool_records.or_died(p, e, now) for p, e in zip(pools, ended, strict=True)}
-    everything = [(made | ready)[pool.pool_id] for pool in plan.pools]
-    return build_outcomes.with_pools(plan, image, everything, left)
-
-
-def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, PoolRecord]:
-    work = PoolWork(plan=pool, scope=step_context.of_pool(pool.pool_id))
-    return Child(orchestration=create_pool, identity=f"pool-{pool.pool_id}", input=work)
-
-
-def _removal(
-    image: ImagePlan, step_context: StepContext, only: Half | None = None, *, failed: bool = False
-) -> Child[BuilderRemoval, BuilderRemoved]:
-    scope = step_context.for_cleanup()
-    work = BuilderRemoval(image=image, scope=scope, failed=failed, only=only)
-    identity = "cleanup-snapshot" if only == "snapshot" else "cleanup"
-    return Child(orchestration=remove_builder, identity=identity, input=work)
-
-
-def _left(removal: Child[BuilderRemoval, BuilderRemoved], outcomes: Outcomes) -> list[str]:
-    """The ids of what the removal left, which is everything if it died."""
-    removed = outcomes[removal]
-    return removal.input.resources if isinstance(removed, Failure) else removed.leftovers

@@ -1,0 +1,82 @@
+"""The last part of a build: its pools side by side and, beside them, the removal of the builder."""
+
+from __future__ import annotations
+
+from activities import closing
+from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, Half, remove_builder
+from orchestrators.create_pool import PoolWork, create_pool
+from shared.base.errors import Failure
+from shared.engine import workflow
+from shared.engine.orchestration import Child
+from shared.engine.polling_loop import Context, StepContext, Workflow
+from shared.engine.workflow import Outcomes
+from shared.model import build_outcomes, plan_updates, pool_records
+from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
+from shared.model.plans import BuildPlan, BuildRef, ImagePlan, PoolPlan
+
+
+def create_pools(
+    context: Context, plan: BuildPlan, image: ImageRecord, step_context: StepContext
+) -> Workflow[BuildOutcome]:
+    """Create the pools side by side and, at the same time, remove the builder."""
+    creations = creations_of(plan, image, step_context)
+    removals = [removal_of(plan.image, step_context)] if plan.image else []
+    width = plan.pool_width + len(removals)
+    outcomes = yield from workflow.run_children(context, [*removals, *creations], width)
+    left = [each for removal in removals for each in left_of(removal, outcomes)]
+    return (yield from with_outcomes(context, plan, image, creations, outcomes, left))
+
+
+def creations_of(
+    plan: BuildPlan, image: ImageRecord, step_context: StepContext
+) -> list[Child[PoolWork, PoolRecord]]:
+    """The children that create the pools which are missing."""
+    ready = build_outcomes.ready_pools(plan.earlier)
+    pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
+    return [_creation(pool, step_context) for pool in pools]
+
+
+def with_outcomes(
+    context: Context,
+    plan: BuildPlan,
+    image: ImageRecord,
+    creations: list[Child[PoolWork, PoolRecord]],
+    outcomes: Outcomes,
+    left: list[str],
+) -> Workflow[BuildOutcome]:
+    """The outcome of a build that has its image and whose children have ended. `left` is what could
+    not be removed of the builder.
+    """
+    ready = build_outcomes.ready_pools(plan.earlier)
+    pools = [creation.input.plan for creation in creations]
+    ended: list[PoolRecord | Failure] = []
+    for creation in creations:
+        outcome = outcomes[creation]
+        ended.append(outcome)
+    if any(isinstance(outcome, Failure) for outcome in ended):
+        yield from workflow.call(context, closing.hand_over_pools, BuildRef(build_id=plan.build_id))
+    now = workflow.now(context)
+    made = {p.pool_id: pool_records.or_died(p, e, now) for p, e in zip(pools, ended, strict=True)}
+    everything = [(made | ready)[pool.pool_id] for pool in plan.pools]
+    return build_outcomes.with_pools(plan, image, everything, left)
+
+
+def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, PoolRecord]:
+    work = PoolWork(plan=pool, scope=step_context.of_pool(pool.pool_id))
+    return Child(orchestration=create_pool, identity=f"pool-{pool.pool_id}", input=work)
+
+
+def removal_of(
+    image: ImagePlan, step_context: StepContext, only: Half | None = None, *, failed: bool = False
+) -> Child[BuilderRemoval, BuilderRemoved]:
+    """The child that removes the builder, or `only` one half of what there is of it."""
+    scope = step_context.for_cleanup()
+    work = BuilderRemoval(image=image, scope=scope, failed=failed, only=only)
+    identity = "cleanup-snapshot" if only == "snapshot" else "cleanup"
+    return Child(orchestration=remove_builder, identity=identity, input=work)
+
+
+def left_of(removal: Child[BuilderRemoval, BuilderRemoved], outcomes: Outcomes) -> list[str]:
+    """The ids of what the removal left, which is everything if it died."""
+    removed = outcomes[removal]
+    return removal.input.resources if isinstance(removed, Failure) else removed.leftovers
