@@ -12,7 +12,7 @@ from shared.base.wire import replace
 from shared.engine.activity import Services
 from shared.model import parsing, planning
 from shared.model.outcomes import ImageRecord
-from shared.model.plans import ImagePlan
+from shared.model.plans import BuildPlan, ImagePlan
 from shared.model.requests import Build
 from shared.store import acceptance, base_records
 
@@ -26,16 +26,18 @@ def unchanged(services: Services, data: object) -> str | None:
     """
     from azure.core.exceptions import AzureError
 
-    request = parsing.parse_build(data, services.azure.config)
-    image = planning.plan_build(request, services.azure.config).image
+    request, _ = parsing.parse_build(data, services.azure.config).without_texts()
+    request = base_records.described(services.records, request)
+    plan = planning.plan_build(request, services.azure.config)
+    image = plan.image
     if image is None:
         return None
     place = (image.gallery, image.definition, "latest", image.resource_group)
-    record = services.records.image(*place)
+    record = services.records.image(*place, excluded=image.exclude_from_latest)
     if record is None:
         return None
     try:
-        change = next(_differences(services, request, image, record), None)
+        change = next(_differences(services, request, plan, image, record), None)
     except AzureError as error:
         change = f"it is not known what has changed: {error}"
     if change is None:
@@ -45,21 +47,31 @@ def unchanged(services: Services, data: object) -> str | None:
 
 
 def _differences(
-    services: Services, request: Build, image: ImagePlan, record: ImageRecord
+    services: Services, request: Build, plan: BuildPlan, image: ImagePlan, record: ImageRecord
 ) -> Iterator[str]:
     if image.force:
         yield "the recipe says force"
-    if not _asks_the_same(services, request, record):
-        yield "the request is another"
-    if image.scripts != record.scripts:
-        yield "batch-prep installs other versions"
+    if image.made_from != record.made_from:
+        yield "the request, the settings or what batch-prep installs has changed"
     if image.registry and image.registry.build_image:
         yield "only a build finds out what the source of its container image holds"
+    yield from _of_pools(services, request, plan, record)
     yield from _on_azure(services, image, record)
     for container in record.container_images:
         now = services.azure.reference_digest(container.name)
         if now is None or now != container.digest:
             yield f"{container.name} is {now or 'unknown'}, and was {container.digest}"
+
+
+def _of_pools(
+    services: Services, request: Build, plan: BuildPlan, record: ImageRecord
+) -> Iterator[str]:
+    if plan.pools and not _asks_the_same(services, request, record):
+        yield "the request for pools has changed"
+    for pool in plan.pools:
+        made = services.records.pool(pool.account.name, pool.pool_id)
+        if made is None or made.state != "ready":
+            yield f"pool {pool.pool_id} is not there or not ready"
 
 
 def _on_azure(services: Services, image: ImagePlan, record: ImageRecord) -> Iterator[str]:
@@ -80,8 +92,4 @@ def _asks_the_same(services: Services, request: Build, record: ImageRecord) -> b
     """
     row = services.records.build(record.build_id)
     stored = acceptance.stored_request(row) if row else None
-    if stored is None:
-        return False
-    wanted, _ = request.without_texts()
-    wanted = replace(wanted, request_id=stored.request_id)
-    return base_records.described(services.records, wanted) == stored
+    return stored is not None and replace(request, request_id=stored.request_id) == stored

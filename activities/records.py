@@ -94,9 +94,12 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")
     request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
-    is_known = services.records.build(names.build_id(request["requestId"]))
+    build = names.build_id(request["requestId"])
+    known = services.records.build(build)
+    if known and known["State"] != "accepted":
+        return RecipeAccepted(skipped=f"its build of today, {build}, is {known['State']}")
     try:
-        if not is_known and (same := rebuild_changes.unchanged(services, request)):
+        if known is None and (same := rebuild_changes.unchanged(services, request)):
             return RecipeAccepted(skipped=f"nothing has changed since version {same}")
         accepted = acceptance.accept(
             services.records,

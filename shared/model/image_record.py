@@ -54,7 +54,7 @@ def of(
         v_tpm=plan.v_tpm,
         excluded_from_latest=plan.exclude_from_latest,
         base_image_version=plan.base.version if plan.base else None,
-        scripts=plan.scripts,
+        made_from=plan.made_from,
         docker_version=sealed.docker_version or installed.docker_version,
         toolkit_version=installed.toolkit_version,
         driver_version=driver_version(installed, driver),

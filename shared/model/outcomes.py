@@ -38,7 +38,7 @@ class ImageRecord(Wire):
     secure_boot: bool = added(False)  # of its builder, and so of its pools
     v_tpm: bool = added(True)  # the same, of TrustedLaunch
     base_image_version: str | None = None
-    scripts: str | None = added(None)  # the version of those that made it
+    made_from: str | None = added(None)  # that of its plan
     docker_version: str | None = None
     toolkit_version: str | None = None
     driver_version: str | None = None

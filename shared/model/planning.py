@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shared.base import names, scripts
@@ -37,7 +38,7 @@ def plan_build(request: Build, settings: Settings, definition: str | None = None
     return BuildPlan(
         build_id=build,
         mode=request.mode,
-        image=_plan_image(build, request, settings, definition) if builds_image else None,
+        image=_named(_plan_image(build, request, settings, definition)) if builds_image else None,
         image_ref=None if builds_image else _image_reference(request, settings),
         account=account,
         pools=[
@@ -116,8 +117,18 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         log_identity_id=settings.step_log_identity_id,
         log_identity_client_id=settings.step_log_identity_client_id,
         force=image.force,
-        scripts=scripts.version(),
     )
+
+
+def _named(image: ImagePlan) -> ImagePlan:
+    """With a name for everything that decides what is in the image: the request, the settings, and
+    what the scripts install.
+    """
+    registry = image.registry and replace(image.registry, tags={})
+    same = replace(image, build_id="", registry=registry, keep_hours=0, force=False)
+    same = replace(same, log_container=None, log_identity_id=None, log_identity_client_id=None)
+    wire = json.dumps(same.to_wire(), sort_keys=True)
+    return replace(image, made_from=names.digest(wire, scripts.version(), length=16))
 
 
 def _default_definition(

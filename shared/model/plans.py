@@ -101,7 +101,7 @@ class ImagePlan(Wire):
     log_identity_client_id: str | None = None
     tags: dict[str, str] = {}
     force: bool = False
-    scripts: str | None = added(None)  # the version of those that make it
+    made_from: str | None = added(None)  # a name for what decides what is in it
 
     @property
     def sizes(self) -> list[str]:

@@ -85,10 +85,16 @@ class Records(Claims):
         return [ImageRecord.from_wire(r["Image"]) for r in self._tables.scan(IMAGES)]
 
     def image(
-        self, gallery: str, name: str, version: str, group: str | None = None
+        self,
+        gallery: str,
+        name: str,
+        version: str,
+        group: str | None = None,
+        *,
+        excluded: bool = False,
     ) -> ImageRecord | None:
-        """One version, or the newest for `latest`. Without a group, every group's gallery of that
-        name is looked through.
+        """One version, or the newest for `latest`, of those that are `excluded` from it too if that
+        is wanted. Without a group, every group's gallery of that name is looked through.
         """
         if group is not None:
             rows = self._tables.query(IMAGES, names.image_partition(group, gallery, name))
@@ -100,7 +106,8 @@ class Records(Claims):
         images = [ImageRecord.from_wire(r["Image"]) for r in rows]
         if version != "latest":
             return next((i for i in images if i.version == version), None)
-        return next((i for i in images if not (i.excluded_from_latest or i.gone_at)), None)
+        usable = (i for i in images if not i.gone_at and (excluded or not i.excluded_from_latest))
+        return next(usable, None)
 
     def put_pool(self, pool: PoolRecord) -> None:
         """Record what became of a pool."""

@@ -130,7 +130,7 @@ def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
         outputs.append(world.engine.run_until_complete(instance).output)
     assert [i.version for i in world.records.images()] == ["1.0.0"]
     [build] = world.builds()
-    assert outputs[1]["skipped"] == {"a": f"it was built already, as {build['buildId']}"}
+    assert outputs[1]["skipped"] == {"a": f"its build of today, {build['buildId']}, is succeeded"}
 
 
 def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.base.wire import replace
 from shared.model.outcomes import ImageRecord, PreloadedImage
-from tests.world import World, an_image
+from tests.world import World, a_request, an_image
 from triggers import catalogue
 
 Json = dict[str, Any]
@@ -20,7 +20,10 @@ ASKED = an_image(containerImages=[BUSYBOX])
 
 def rebuilt(world: World, image: Json = ASKED) -> Json:
     """What a week later becomes of the recipe of an image."""
-    request = {"mode": "image-only", "image": image}
+    return rebuilt_whole(world, {"mode": "image-only", "image": image})
+
+
+def rebuilt_whole(world: World, request: Json) -> Json:
     recipe = {"enabled": True, "request": request}
     assert world.ask(catalogue.put_recipe, recipe, name="weekly").status == 200
     world.engine.advance(7 * DAY)
@@ -60,11 +63,11 @@ def test_an_image_that_would_be_the_same_is_not_built_again(world: World) -> Non
     "change",
     [
         {"base_image_version": "24.04.202001010"},
-        {"scripts": "of an older version"},
+        {"made_from": "other scripts"},
         {"container_images": [PreloadedImage(name=BUSYBOX, digest="sha256:" + "0" * 64)]},
         {"container_images": [PreloadedImage(name="registry.example.org/a:1", digest="sha256:1")]},
     ],
-    ids=["base image", "scripts", "container image", "a registry that cannot be asked"],
+    ids=["base image", "scripts or settings", "container image", "a registry that cannot be asked"],
 )
 def test_an_image_is_built_again_when_its_parts_are_others(world: World, change: Json) -> None:
     """A new base image, other versions, a tag that has moved."""
@@ -94,6 +97,28 @@ def test_an_image_is_built_again_when_the_request_wants_it(world: World, image: 
     rebuilt(world)
     for _ in range(2 if "tags" not in image else 1):
         assert rebuilt(world, image)["skipped"] == {}
+
+
+def test_an_image_that_is_excluded_from_latest_is_recognised_too(world: World) -> None:
+    """Where the recipe itself asks for that."""
+    hidden = an_image(containerImages=[BUSYBOX], excludeFromLatest=True)
+    rebuilt(world, hidden)
+    assert "weekly" in rebuilt(world, hidden)["skipped"]
+
+
+@pytest.mark.parametrize("state", ["failed", "deleted", None])
+def test_a_recipe_whose_pool_is_missing_is_built_again(world: World, state: str | None) -> None:
+    """The weekly rebuild is what brings a pool back that failed, expired or was deleted."""
+    request = a_request(image=ASKED)
+    del request["requestId"]
+    rebuilt_whole(world, request)
+    if state is None:
+        assert "weekly" in rebuilt_whole(world, request)["skipped"]
+        return
+    world.services.records.change_pool(
+        "mybatch12345", "dev", lambda pool: replace(pool, state=state)
+    )
+    assert rebuilt_whole(world, request)["skipped"] == {}
 
 
 def _deleted(world: World, image: ImageRecord) -> None:

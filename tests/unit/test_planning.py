@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from shared.base.settings import load
 from shared.model import parsing, plan_updates, planning, resuming
 from shared.model.image_parts import BaseImage
 from shared.model.outcomes import BuildOutcome
-from tests.world import CONFIG, a_pool, a_request, an_image
+from tests.world import CONFIG, SETTINGS, a_pool, a_request, an_image, image_only
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,22 @@ def test_what_an_older_version_has_kept_cannot_be_gone_on_with() -> None:
     base = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2")
     assert not resuming.can_go_on(failed, {"builder_vm": old})
     assert resuming.can_go_on(failed, {"builder_vm": {**old, "base": base.to_wire()}})
+
+
+def made_from(settings: dict[str, str], request_id: str = "r1", **image: Any) -> str | None:
+    """The name of what decides what is in an image."""
+    request = parsing.parse_build(image_only(request_id, **image), CONFIG)
+    plan = planning.plan_build(request, load({**SETTINGS, **settings})).image
+    return plan and plan.made_from
+
+
+def test_what_decides_what_is_in_an_image_has_one_name() -> None:
+    """For any build of it, until its request or a setting that it depends on changes."""
+    grid = {"gpu": True, "builderVmSize": "Standard_NV36ads_A10_v5"}
+    newer = {"GRID_DRIVER_VERSION": "599.1", "GRID_DRIVER_SHA256": "0" * 64}
+    newer["GRID_DRIVER_URL"] = "https://download.microsoft.com/a/NVIDIA-Linux-x86_64-599.1-grid-azure.run"
+    plain = made_from({}, **grid)
+    assert plain == made_from({}, "r2", **grid) == made_from({"KEEP_HOURS": "1"}, **grid)
+    others = [made_from(newer, **grid), made_from({}, **grid, tags={"team": "a"})]
+    others.append(made_from({"DEFAULT_GALLERY": "another"}, **grid))
+    assert len({plain, *others}) == 4
