@@ -138,8 +138,8 @@ def _publish(
     """Publish the snapshot of the sealed builder while the builder is removed. The pools begin as
     soon as the image is there, whatever else goes on.
     """
-    removal = removal_of(image, step_context, only="builder")
-    source = removal_of(image, step_context, only="snapshot")
+    removal = removal_of(image, step_context, only="builder", failed=False)
+    source = removal_of(image, step_context, only="snapshot", failed=False)
     work = ImageWork(image=image, scope=step_context, done=sealed.done)
     publication = Child(orchestration=build_image, identity="publication", input=work)
     creations: list[Child[PoolWork, PoolRecord]] = []
@@ -181,7 +181,7 @@ def _without_image(
             yield from _pause(context, image, step_context)
         return build_outcomes.resumable(plan, image, made.error, workflow.now(context), kept)
     only: Half | None = None if left is None else "snapshot"
-    removal = removal_of(image, step_context, only, failed=not left)
+    removal = removal_of(image, step_context, only=only, failed=not left)
     outcomes = yield from workflow.run_children(context, [removal], 1)
     left = [*(left or []), *left_of(removal, outcomes)]
     return build_outcomes.without_image(plan, image, made.error, left)

@@ -20,7 +20,7 @@ def create_pools(
 ) -> Workflow[BuildOutcome]:
     """Create the pools side by side and, at the same time, remove the builder."""
     creations = creations_of(plan, image, step_context)
-    removals = [removal_of(plan.image, step_context)] if plan.image else []
+    removals = [removal_of(plan.image, step_context, only=None, failed=False)] if plan.image else []
     width = plan.pool_width + len(removals)
     outcomes = yield from workflow.run_children(context, [*removals, *creations], width)
     left = [each for removal in removals for each in left_of(removal, outcomes)]
@@ -67,7 +67,7 @@ def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, Pool
 
 
 def removal_of(
-    image: ImagePlan, step_context: StepContext, only: Half | None = None, *, failed: bool = False
+    image: ImagePlan, step_context: StepContext, *, only: Half | None, failed: bool
 ) -> Child[BuilderRemoval, BuilderRemoved]:
     """The child that removes the builder, or `only` one half of what there is of it."""
     scope = step_context.for_cleanup()

@@ -30,6 +30,7 @@ _ELSEWHERE = (
     "tests/contract/functions_host", "tests/contract/stack", "tests/contract/test_durable2.py",
 )  # fmt: skip
 OPTIONS = ("-p", "tests.mutation.plugin", "-q", "--hypothesis-seed=0")
+_QUICK_SECONDS = 0.2
 _PASSED_OR_NOT = (0, 1)
 _NO_WORDS = {*dir(builtins), *keyword.kwlist, "Field", "Literal", "Callable", "default"}
 
@@ -48,8 +49,8 @@ class CoverageMap:
                     self._lines.setdefault((file, line), set()).add(name)
 
     def of(self, mutant: Mutant, budget: float) -> list[str]:
-        """The tests that run it, as far as the seconds go: those first that are about its module or
-        line, then those that run little else.
+        """The tests that run it, as far as the seconds go: quick ones first, and of those and the
+        others, first those that are about its module or line, then those that run little else.
         """
         path = source.ROOT / mutant.file
         original = path.read_bytes()
@@ -60,7 +61,12 @@ class CoverageMap:
             found = self._of_function(mutant)
             if not found:
                 found = self._of_module(mutant.file)
-        for test in sorted(found, key=lambda t: (-_mentions(t, words), self._size[t], t)):
+
+        def order(test: str) -> tuple[bool, int, int, str]:
+            is_slow = self.seconds[test] > _QUICK_SECONDS
+            return is_slow, -_mentions(test, words), self._size[test], test
+
+        for test in sorted(found, key=order):
             budget -= self.seconds[test]
             if budget < 0 and chosen:
                 break

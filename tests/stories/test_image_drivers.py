@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, an_image, image_only
+from tests.world import World, a_pool, a_request, an_image, image_only, world_after
 from triggers import builds
 
 V100, T4, A100 = "Standard_ND40rs_v2", "Standard_NC4as_T4_v3", "Standard_NC24ads_A100_v4"
 UNKNOWN = "Standard_NC4ads_X900_v9"  # newer than every driver
+
+
+def test_a_pool_of_gpus_on_an_image_without_a_driver_is_advised() -> None:
+    """The images that would do are named."""
+    world = world_after(image_only("gpu", gpu=True))
+    pools = [a_pool("dev", vmSize="Standard_NC4as_T4_v3")]
+    plan = world.ask(builds.plan_build, a_request(pools=pools))
+    (blocker,) = [b for b in plan.body["blockers"] if b["field"] == "pools[0].vmSize"]
+    assert "1.0.0" in blocker["message"]
 
 
 @pytest.mark.parametrize("sizes", [[V100], [T4, V100, A100]], ids=["V100 only", "V100 and newer"])

@@ -147,3 +147,15 @@ def test_an_azure_that_does_not_answer_is_no_reason_to_build_nothing(world: Worl
     rebuilt(world)
     world.fault({"effect": "status", "method": "HEAD", "status": 503, "times": 99})
     assert rebuilt(world)["skipped"] == {}
+
+
+def test_a_name_without_a_registry_is_docker_hubs(world: World) -> None:
+    """As Docker reads it: `acme/tool` is a repository, and `acme.io/tool` is at a registry."""
+    for name in ("acme/tool:1", "tool:2", "quay.io/acme/tool:3", "acme.example.org/tool:4"):
+        world.services.azure.reference_digest(name)
+    asked = [each["url"] for each in world.ledger() if "/manifests/" in each["url"]]
+    assert sorted({url.partition("?")[0] for url in asked}) == [
+        "https://quay.io/v2/acme/tool/manifests/3",
+        "https://registry-1.docker.io/v2/acme/tool/manifests/1",
+        "https://registry-1.docker.io/v2/library/tool/manifests/2",
+    ]

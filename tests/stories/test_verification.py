@@ -38,6 +38,14 @@ def test_dcgm_examines_the_gpus_of_a_pool_that_asks(world: World) -> None:
     assert image["dcgmVersion"]
 
 
+def test_an_image_without_dcgm_examines_no_gpus() -> None:
+    """A pool that asks for it is blocked, also where its image is there already."""
+    world = world_after(image_only(gpu=True))
+    pool = a_pool("dev", vmSize=GPU_SIZE, dcgm=True)
+    build = world.build(pools_only("checked", pool, gpu=True))
+    assert (build["error"]["code"], "DCGM" in build["error"]["message"]) == ("Blocked", True)
+
+
 def test_the_failed_test_of_dcgm_is_named(world: World) -> None:
     """In the pool's error and in its record."""
     world.change_facts({"failingGpuTest": "memory"})

@@ -54,7 +54,9 @@ def test_what_decides_what_is_in_an_image_has_one_name() -> None:
     """For any build of it, until its request or a setting that it depends on changes."""
     grid = {"gpu": True, "builderVmSize": "Standard_NV36ads_A10_v5"}
     newer = {"GRID_DRIVER_VERSION": "599.1", "GRID_DRIVER_SHA256": "0" * 64}
-    newer["GRID_DRIVER_URL"] = "https://download.microsoft.com/a/NVIDIA-Linux-x86_64-599.1-grid-azure.run"
+    newer["GRID_DRIVER_URL"] = (
+        "https://download.microsoft.com/a/NVIDIA-Linux-x86_64-599.1-grid-azure.run"
+    )
     plain = made_from({}, **grid)
     assert plain == made_from({}, "r2", **grid) == made_from({"KEEP_HOURS": "1"}, **grid)
     others = [made_from(newer, **grid), made_from({}, **grid, tags={"team": "a"})]
