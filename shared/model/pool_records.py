@@ -44,8 +44,12 @@ def without_nodes(record: PoolRecord) -> PoolRecord:
 
 
 def failed(plan: PoolPlan, failure: Failure, now: str) -> PoolRecord:
-    """The record of a pool that could not be created or used."""
-    return replace(ready(plan, now), state="failed", error=failure)
+    """The record of a pool that could not be created or used. Where Azure lacks capacity, all of its
+    sizes have been tried, and the last one is that of the pool.
+    """
+    tried = [plan.size, *plan.other_sizes]
+    size = tried[-1] if failure.kind is Kind.CAPACITY else plan.size
+    return replace(ready(plan, now), state="failed", vm_size=size, error=failure)
 
 
 def or_died(plan: PoolPlan, ended: PoolRecord | Failure, now: str) -> PoolRecord:

@@ -82,6 +82,18 @@ def test_a_pool_whose_nodes_all_stay_away_says_so(built: World) -> None:
     assert states(built) == []
 
 
+def test_a_failed_pool_has_the_size_that_was_tried_last(built: World) -> None:
+    """That is the size of the pool on Azure, which its owner looks for."""
+    built.fault({**START_TASK, "times": 4, "retryAfter": None})
+    sizes = ["Standard_D2s_v5", "Standard_D4s_v5"]
+    build, record = made(built, vmSize=None, vmSizes=sizes)
+
+    assert build["error"]["code"] == "NodesPreempted"
+    (pool,) = built.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    there = pool.document["properties"]["vmSize"]
+    assert record["vmSize"].lower() == there.lower() == sizes[-1].lower()
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_a_task_of_the_verification_runs_again_elsewhere(built: World, nodes: int) -> None:
     """On another node, or on the same one when it is back."""
