@@ -44,8 +44,8 @@ def without_nodes(record: PoolRecord) -> PoolRecord:
 
 
 def failed(plan: PoolPlan, failure: Failure, now: str) -> PoolRecord:
-    """The record of a pool that could not be created or used. Where Azure lacks capacity, all of its
-    sizes have been tried, and the last one is that of the pool.
+    """The record of a pool that could not be created or used. Where Azure lacks capacity, it has
+    been tried in all of its sizes, and has the last one.
     """
     tried = [plan.size, *plan.other_sizes]
     size = tried[-1] if failure.kind is Kind.CAPACITY else plan.size
