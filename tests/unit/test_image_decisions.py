@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from activities import builder_vm, gallery
+from shared.azure import image_bodies
+from shared.base.wire import replace
 from shared.engine.activity import PollState
 from shared.engine.decisions import Done, Start, Wait
 from shared.model import parsing, planning
+from shared.model.image_parts import BaseImage
 from shared.model.plans import ImagePlan, VersionPlan
 from tests.world import CONFIG, image_only
 
@@ -76,3 +79,26 @@ def test_the_slowest_region_says_how_long_a_version_still_takes(
     assert decision.note == "replicating: " + ", ".join(
         f"region{n} {done} %" for n, done in enumerate(progress)
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("osType", "Windows", "its osType is Windows, and this image's is Linux"),
+        ("osState", "Specialized", "its osState is Specialized"),
+        ("hyperVGeneration", "V1", "its hyperVGeneration is V1"),
+        ("architecture", "Arm64", "its architecture is Arm64, not x64"),
+        ("features", [{"name": "SecurityType", "value": "ConfidentialVM"}], "its security type is"),
+        ("purchasePlan", {"name": "p", "publisher": "q", "product": "r"}, "its purchase plan"),
+    ],
+)
+def test_a_definition_that_cannot_hold_an_image_says_why(
+    field: str, value: object, reason: str
+) -> None:
+    """Azure changes none of these of a definition that is there."""
+    base = BaseImage(publisher="p", offer="o", sku="s", version="1", generation="V2")
+    plan = replace(a_plan(), base=base)
+    wanted = image_bodies.image_definition(plan)["properties"]
+    assert gallery.definition_conflict(plan, {"properties": wanted}) is None
+    found = {"properties": {**wanted, field: value}}
+    assert (gallery.definition_conflict(plan, found) or "").startswith(reason)
