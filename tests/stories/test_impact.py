@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from activities import batch_pool
 from tests import served
 from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
 from triggers import builds
@@ -128,4 +129,18 @@ def test_what_is_not_there_is_found_before_anything_is_made(world: World) -> Non
         "image.outbound.subnetId": "SubnetNotFound",
         "image.registry.build.context": "ContextNotFound",
         "pools[0].subnetId": "SubnetNotFound",
+    }
+
+
+def test_each_account_has_its_own_pools(built: World) -> None:
+    """What is known of one for some seconds is not taken for the other's."""
+    built.build(pools_only("r1", a_pool("dev")))
+    other = {**pools_only("r2", a_pool("other")), "batchAccount": {"name": "mybatch67890"}}
+    built.build(other)
+    accounts = built.azure.store.of_type("Microsoft.Batch/batchAccounts")
+    now = built.services.now()
+    found = {a.name: batch_pool.listed(built.services, a.id, now) for a in accounts}
+    assert {name: [pool["name"] for pool in pools] for name, pools in found.items()} == {
+        "mybatch12345": ["dev"],
+        "mybatch67890": ["other"],
     }
