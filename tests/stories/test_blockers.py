@@ -7,6 +7,7 @@ import pytest
 from shared.base import settings
 from shared.model import version_floors
 from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
+from triggers import builds
 
 CASES = [
     ("image.builderVmSize", {"image": an_image(builderVmSize="Standard_M416ms_v2")}),
@@ -42,6 +43,16 @@ def test_pools_over_quota_stop_a_build_before_its_image(world: World) -> None:
     assert build["error"]["details"][0]["code"] == "QuotaExceeded"
     assert "would fit" in build["error"]["message"]
     assert world.resources("virtualMachines") == []
+
+
+def test_only_sizes_that_azure_offers_are_proposed(world: World) -> None:
+    """In the place of a builder for which the quota is too small."""
+    world.change_facts({"quota:standardDSv5Family": 0, "restricted:Standard_D2as_v5": True})
+    plan = world.ask(builds.plan_build, image_only(builderVmSize="Standard_D2s_v5"))
+    (blocker,) = plan.body["blockers"]
+    proposed = blocker["message"].partition("What would fit: ")[2]
+    assert proposed.startswith("Standard_D2")
+    assert "Standard_D2as_v5" not in proposed
 
 
 A10, A100 = "Standard_NV36ads_A10_v5", "Standard_NC24ads_A100_v4"
