@@ -153,6 +153,7 @@ _STEPS: Final[dict[str, Timing]] = {
     "remove_network": _step(10, 30, awaited=False),
     "remove_nat_gateway": _step(10, 30, awaited=False),
     "remove_public_ip": _step(10, 30, awaited=False),
+    "remove_managed_image": _step(10, 30, awaited=False),
     "remove_image_version": _step(20, 30, awaited=False),
     "remove_image_definition": _step(20, 30, awaited=False),
     "remove_gallery": _step(20, 30, awaited=False),

@@ -23,6 +23,7 @@ POOL = "microsoft.batch/batchaccounts/pools"
 GROUP = names.GROUP_TYPE.lower()
 VM, DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
 SNAPSHOT = "microsoft.compute/snapshots"
+MANAGED_IMAGE = "microsoft.compute/images"
 DEFINITION = "microsoft.compute/galleries/images"
 VERSION = f"{DEFINITION}/versions"
 REGISTRY = "microsoft.containerregistry/registries"
@@ -47,6 +48,7 @@ HANDLING = {
     "microsoft.network/virtualnetworks": Handling("2026-03-01", "remove_network"),
     "microsoft.network/natgateways": Handling("2026-03-01", "remove_nat_gateway"),
     "microsoft.network/publicipaddresses": Handling("2026-03-01", "remove_public_ip"),
+    MANAGED_IMAGE: Handling("2026-04-01", "remove_managed_image", lasts=True),
     VERSION: Handling("2026-03-03", "remove_image_version", lasts=True),
     DEFINITION: Handling("2026-03-03", "remove_image_definition", lasts=True),
     "microsoft.compute/galleries": Handling("2026-03-03", "remove_gallery", lasts=True),
@@ -297,7 +299,7 @@ def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts], *, is_needed:
     awaited = {(DEFINITION, other.publishes.lower()) for other in others}
     if (resource.kind, resource.id.rpartition("/")[2].lower()) in awaited:
         return False
-    return resource.kind in ((VERSION, DEFINITION) if is_needed else LASTING)
+    return resource.kind in ((MANAGED_IMAGE, VERSION, DEFINITION) if is_needed else LASTING)
 
 
 # -- pools ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from shared.model.results import (
     VersionClaimed,
     VersionPublished,
 )
+from shared.model.simulation_marks import Marks
 
 
 def of(
@@ -34,8 +35,7 @@ def of(
     published: VersionPublished,
 ) -> ImageRecord:
     """The record; None stands for a step that this image did not need or that was skipped."""
-    scripts = [s for s in (installed, driver, features, preloaded, *own, sealed) if s is not None]
-    marks = simulation_marks.combine(scripts)
+    marks = _marks(installed, driver, features, preloaded, *own, sealed)
     return ImageRecord(
         image_id=published.image_id,
         node_agent_sku=plan.system.node_agent,
@@ -77,6 +77,10 @@ def of(
         scripted_parts=marks.scripted_parts,
         stand_in=marks.stand_in,
     )
+
+
+def _marks(*scripts: ScriptResult | None) -> Marks:
+    return simulation_marks.combine([script for script in scripts if script is not None])
 
 
 def driver_version(installed: ScriptResult, driver: ScriptResult | None) -> str | None:

@@ -164,9 +164,11 @@ def builds_that_end_badly(world: World) -> None:
     world.engine.run_until_complete(cancelled)
     assert world.show(cancelled)["state"] == "cancelled"
     world.fault({"effect": "allocation", "operation": "galleryVersions.create"})
-    build(world, request("lost", "image-only", name="lost"), "failed")
+    lost = request("lost", "image-only", name="lost", managedImage=True)
+    build(world, lost, "failed")
     world.engine.advance(9 * _HOUR)
     world.sweep()
+    world.sweep()  # what would last goes once the build is given up
     operations_that_fail(world)
 
 

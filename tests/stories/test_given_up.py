@@ -121,6 +121,20 @@ def test_a_gallery_that_was_left_to_a_build_that_failed_too_goes(world: World) -
     assert world.resources() == []
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_a_managed_image_goes_with_a_build_that_failed(world: World, published: bool) -> None:
+    """It lasts as long as the version that was made with it; others in its group keep it not."""
+    world.build(image_only("other", name="other"))
+    if not published:
+        world.fault(NO_VERSION)
+    world.build(image_only("r1", managedImage=True))
+    world.engine.advance(9 * 3600)
+    world.sweep()
+    world.sweep()
+    images = [r for r in world.resources() if r["type"] == "Microsoft.Compute/images"]
+    assert bool(images) is published
+
+
 def test_an_image_that_another_build_published_there_stays(world: World) -> None:
     """The gallery is the first build's, which has failed; its image is not."""
     build = kept(world)
