@@ -26,6 +26,9 @@ WORDS = (
     "el's packages, for Debian's dnf: made here and signed with a throw-away key",
     "el's driver and GRID's installer: a small module that DKMS really builds",
     "NVIDIA's container toolkit: a script that registers runc as the runtime nvidia",
+    "Canonical's driver and NVIDIA's DCGM: small packages, with modules that hold no code",
+    "NVIDIA's InfiniBand stack: small packages, with an empty module that DKMS really builds",
+    "dcgmi: an answer in the form of one that was recorded; InfiniBand's ports: files below /sys",
     "a GPU: files below /sys and /proc, and scripted answers of nvidia-smi",
     "absent: Ubuntu and el themselves, AppArmor, boot loader, a disk of its own",
 )

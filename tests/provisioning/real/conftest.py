@@ -20,9 +20,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import builder as builders
+import chroots
 import tracer
 
-from local.machines import cgroups, el_root, features, kit, stand_ins
+from local.machines import cgroups, driver_root, el_root, features, kit, shell, stand_ins
 
 PREFIX = "batch-prep-machines-"
 MEMORY = Path("/dev/shm")
@@ -99,6 +100,24 @@ def make_builder(
     finally:
         for builder in made:
             builder.machine.remove()
+
+
+@pytest.fixture(scope="module")
+def make_root(kits_or_skip: Path, place_for_machines: Path) -> Callable[[str], chroots.Root]:
+    """Makes roots in Ubuntu's clothes whose long-term kernel is the one named."""
+    archive = driver_root.find(kits_or_skip)
+    if archive is None:
+        pytest.skip(f"{kits_or_skip} has no root for drivers: make test-provisioning")
+
+    def make(kernel: str) -> chroots.Root:
+        home = place_for_machines / f"driver-{kernel}"
+        home.mkdir()
+        shell.run("tar", "-xpf", str(archive), "-C", str(home))
+        driver_root.write_long_term_kernel(home / driver_root.REPOSITORY, kernel)
+        driver_root.index(home)
+        return chroots.Root(home=home)
+
+    return make
 
 
 LAST = "test_real_share.py"

@@ -18,45 +18,6 @@ executed: set[str] = set()
 
 NOT_EXECUTED = {
     "code_after_tries": "a fault that outlasts every try takes more than a minute",
-    **dict.fromkeys(
-        ("install_dcgm", "install_dcgm_parameters", "dcgm_packages", "install_dcgm_packages"),
-        "only NVIDIA's repository has DCGM",
-    ),
-    **dict.fromkeys(
-        (
-            "canonical_kind",
-            "canonical_modules",
-            "canonical_version",
-            "canonical_is_complete",
-            "is_at_least",
-            "install_canonical_driver",
-            "take_kernel_with_modules",
-            "offers_package",
-        ),
-        "only Ubuntu's archive has signed modules",
-    ),
-    **dict.fromkeys(("check_dcgm", "judge_diagnosis"), "it needs a GPU and DCGM"),
-    **dict.fromkeys(
-        (
-            "doca_version",
-            "has_infiniband",
-            "build_infiniband",
-            "keep_ubuntus_dkms",
-            "fail_infiniband",
-            "enable_rdma_in_agent",
-            "unlock_memory",
-            "prepare_nccl",
-            "write_topologies",
-            "write_topology",
-            "topology_devices",
-            "write_boot_script",
-            "kernels_without_infiniband",
-            "check_infiniband_stack",
-            "check_infiniband_node",
-            "memory_is_unlocked",
-        ),
-        "NVIDIA's InfiniBand stack is not to be had here",
-    ),
 }
 """Functions that no real test executes, each with the reason."""
 SHARE_MIN = 0.9
