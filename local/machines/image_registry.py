@@ -20,9 +20,9 @@ from pathlib import Path
 from local.machines import container_images
 
 IDENTITY_TOKEN = "stand-in-identity-token"  # noqa: S105  opens nothing
-_REFRESH_TOKEN = "stand-in-refresh-token"  # noqa: S105
+REFRESH_TOKEN = "stand-in-refresh-token"  # noqa: S105
 _ACCESS_TOKEN = "stand-in-access-token"  # noqa: S105
-_TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105
+TOKEN_USER = "00000000-0000-0000-0000-000000000000"  # noqa: S105
 _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<tag>[^/]+)")
 _BLOB = re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 
@@ -62,11 +62,11 @@ class Registry:
         is_right = form.get("grant_type") == "access_token" and form.get("service")
         if not is_right or form.get("access_token") != IDENTITY_TOKEN:
             return _refusal(401, "UNAUTHORIZED")
-        return _json({"refresh_token": _REFRESH_TOKEN})
+        return _json({"refresh_token": REFRESH_TOKEN})
 
     def _token(self, host: str, headers: Mapping[str, str]) -> Answer:
         """A token to pull with; a private registry gives it to whoever logged in."""
-        expected = base64.b64encode(f"{_TOKEN_USER}:{_REFRESH_TOKEN}".encode()).decode()
+        expected = base64.b64encode(f"{TOKEN_USER}:{REFRESH_TOKEN}".encode()).decode()
         has_login = headers.get("Authorization") == f"Basic {expected}"
         if host in self._read()["private"] and not has_login:
             return _refusal(401, "UNAUTHORIZED")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import builder as builders
 import pytest
 import tracer
 
-from local.machines import machine
+from local.machines import image_registry, machine
 
 pytestmark = pytest.mark.root
 
@@ -107,6 +108,38 @@ def test_a_role_that_is_still_on_its_way_is_waited_for(with_docker: builders.Bui
     trouble(with_docker, f"403 2 {builders.REGISTRY}/oauth2/exchange")
     outcome = preload(with_docker, builders.IMAGE, builders.IDENTITY)
     assert outcome.exit_code == 0, outcome.words
+
+
+TEAM = (
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity"
+    "/userAssignedIdentities/team"
+)
+SECRET = "keys.vault.azure.net/secrets/registry"
+
+
+@pytest.mark.parametrize(
+    "how", [f"identity {TEAM}", f"vault {image_registry.TOKEN_USER} https://{SECRET}"]
+)
+def test_more_registries_are_signed_in_to(with_docker: builders.Builder, how: str) -> None:
+    """As another identity, or as a user whose password is in Key Vault."""
+    secret = with_docker.machine.home / "sites" / SECRET
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text(json.dumps({"value": image_registry.REFRESH_TOKEN}))
+    with_docker.machine.surround(
+        machine.Surroundings(
+            identities=(TEAM, builders.IDENTITY), images={builders.IMAGE: "busybox"}
+        )
+    )
+    with_docker.ask(f"docker image rm --force {builders.IMAGE}")
+    outcome = with_docker.step(
+        "preload",
+        IMAGES=builders.IMAGE,
+        REGISTRIES=f"{builders.REGISTRY} {how}",
+        VAULT_CLIENT_ID=builders.IDENTITY,
+    )
+    assert outcome.exit_code == 0, outcome.words
+    assert builders.IMAGE in with_docker.ask("docker image ls --format '{{.Repository}}:{{.Tag}}'")
+    assert image_registry.REFRESH_TOKEN not in with_docker.read("var/log/batch-prep/preload.log")
 
 
 def test_a_machine_that_cannot_be_sealed_stays_on_and_says_why(
