@@ -17,26 +17,29 @@ _URL = re.compile(
 )
 _API_VERSION = re.compile(r"(?i)[?&](api-version=[0-9A-Za-z.-]+)")
 _WORDS = (
-    r"(?:(?:account|access|private|shared|api|instrumentation)[-_]?key|shared-?access-?signature|"
-    r"functions?-key|passwd|password|passphrase|pwd|secret|token|identity-header|authorization|"
-    r"credential)"
+    r"(?:(?:account|access|private|shared|api|instrumentation|subscription)[-_]?key|"
+    r"shared-?access-?signature|functions?-key|passwd|password|passphrase|passcode|pwd|secret|"
+    r"secret-?value|token|identity-header|authorization|credential|cookie)"
 )
 # Of a command or of the list of its arguments: `--password X`, `["--password", "X"]`; and of XML.
 _BESIDE = re.compile(
-    rf"(?i)(?P<name>(?:--[\w-]*{_WORDS}\s+\\*[\"']?|[\"'][\w-]*{_WORDS}\\*[\"']\s*,\s*\\*[\"']"
-    rf"|<[\w:.-]*{_WORDS}(?:\s[^<>]*)?>))[^\s\"',<]+"
+    rf"(?i)(?P<name>(?:(?<![\w-])--[\w-]*{_WORDS}\s+\\*[\"']?|[\"'][\w-]*{_WORDS}\\*[\"']\s*,\s*\\*[\"']"
+    rf"|<[\w:.-]*{_WORDS}(?:\s[^<>]*)?>"
+    # The short options of `docker login` and `curl`, and a block of YAML.
+    r"|\blogin\b[^\n|;&]{0,200}?\s-p\s+[\"']?|\bcurl\b[^\n|;&]{0,200}?\s-u\s*[\"']?[^\s:\"']*:"
+    rf"|(?<![\w-])[\w-]*{_WORDS}:[^\S\n]+[|>][+-]?\n\s*))[^\s\"',<]+"
 )
 # A name that says so, and its value: of a connection string, a header, a command, a JSON object.
 _NAMED = re.compile(
     rf"(?i)(?P<name>(?<![\w-])(?:[\w-]*{_WORDS}s?|key(?=\s*=))\\*[\"']?\s*[=:]\s*)"
-    r"(?:(?:bearer|basic|sharedkey)\s+)?(?P<value>\[[^\]]*(?:\]|\Z)|\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
+    r"(?:(?:bearer|basic|digest|negotiate|sharedkey)\s+)?\$?(?P<value>\[[^\]]*(?:\]|\Z)|\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
     r"|\\*'[^']*(?:'|\Z)|[^\s,;&\"']+)"
 )
 _BARE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|(?i:\bbearer\s+)[\w.~+/=-]{8,}"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JSON Web Token
-    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|AKIA)[\w-]{8,}"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|npm_|nvapi-|sk-|AKIA)[\w-]{8,}"
     r"|(?:\b|%3[Ff]|%26)sig(?:=|%3[Dd])[\w%+/=-]+",
     re.DOTALL,
 )
@@ -47,7 +50,7 @@ def redacted(text: str) -> str:
     values that look like secrets are replaced by three asterisks.
     """
     text = _URL.sub(_without_query, text)
-    for pattern in (_NAMED, _BESIDE):
+    for pattern in (_BESIDE, _NAMED):
         text = pattern.sub(lambda found: f"{found['name']}{_MASK}", text)
     return _BARE.sub(_MASK, text)
 

@@ -52,9 +52,22 @@ HOLDING = [
     f'{{"tokens": ["{SECRET}", "{SECRET}"]}}',
     f"{{'passwords': ['a', '{SECRET}'",
     f"Endpoint=https://x/;Key={SECRET};Name=y",
+    f"Authorization: Negotiate {SECRET}",
+    f"Ocp-Apim-Subscription-Key: {SECRET}",
+    f"Cookie: {SECRET}",
+    f"docker login x.azurecr.io -u me -p {SECRET}",
+    f"curl -fsS -u me:{SECRET} x.example.org",
+    f"password: |\n  {SECRET}\n",
+    f"DB_PASSWORD=$'{SECRET}'",
+    f"passcode={SECRET}",
+    f"secretValue={SECRET}",
+    f"npm_{SECRET}",
+    f"nvapi-{SECRET}",
+    f"sk-{SECRET}",
     f"SharedAccessKeyName=root;SharedAccessKey={SECRET}=",
 ]
 PLAIN = [
+    "mkdir -p /opt/team; curl -fsSL https://example.org/a.tgz | tar -x; the disk-size is 3",
     "could not create the builder VM: Azure answered SkuNotAvailable (409)",
     "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/virtualMachines/b-1",
     "https://management.azure.com/subscriptions/s?api-version=2025-04-01",
@@ -104,3 +117,11 @@ def test_a_line_names_its_build_and_holds_no_secret(caplog: pytest.LogCaptureFix
     assert lines[2:] == ["100%"]
     assert [getattr(record, "build", None) for record in caplog.records] == ["b1", "b1", None]
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["-" * 20_000, "a-" * 10_000, "curl " * 5_000, "password: |\n" * 5_000]
+)
+def test_a_long_line_costs_no_more_than_its_length(text: str) -> None:
+    """A pattern that tries each beginning anew would take minutes for it."""
+    assert redacted(text)
