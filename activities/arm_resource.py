@@ -36,10 +36,14 @@ class Resource(Generic[P]):
         """The resource as wire JSON, or None."""
         return sdk.fetch(self.calls(services.azure).get, *self.path(plan))
 
-    def create(self, services: Services, plan: P, _: PollState) -> Started:
-        """Request the resource as the plan describes it."""
+    def asked(self, _services: Services, plan: P, _poll: PollState) -> Json:
+        """The body of the request. A resource that needs more than its plan overrides it."""
+        return self.body(plan)
+
+    def create(self, services: Services, plan: P, poll: PollState) -> Started:
+        """Request the resource."""
         call = getattr(self.calls(services.azure), self.create_call)
-        return sdk.send(call, *self.path(plan), self.body(plan))
+        return sdk.send(call, *self.path(plan), self.asked(services, plan, poll))
 
     def delete(self, services: Services, plan: P, _: PollState) -> Started:
         """Request the deletion of the resource."""

@@ -144,7 +144,7 @@ def _described(version: str, about: Json, disks: Json) -> BaseImage:
     return BaseImage(
         version=version,
         generation=about.get("hyperVGeneration") or "V2",
-        architecture=about.get("architecture") or "x64",
+        architecture=resource_state.architecture({"properties": about}),
         features=resource_state.features({"properties": about}),
         disk_gib=(disks.get("osDiskImage") or {}).get("sizeInGb"),
     )

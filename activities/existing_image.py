@@ -32,7 +32,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     sizes, _ = pool_preflight.batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
     if wanted.published_id:
-        return _published(services, plan, wanted, sizes, poll)
+        return _published(services, plan, wanted, sizes, counted, poll)
     if unclear := _ambiguity(services, plan, wanted, counted):
         return Findings(blockers=[unclear])
     wanted, found, others = _choose(services, plan, wanted, counted, poll)
@@ -80,6 +80,7 @@ def _published(
     plan: BuildPlan,
     wanted: ImageReference,
     sizes: dict[str, Size],
+    counted: dict[str, int],
     poll: PollState,
 ) -> Findings:
     """An image that others publish: the nodes prove what is in it."""
@@ -87,7 +88,6 @@ def _published(
     image = published_images.describe(services, wanted, plan.account.location)
     if isinstance(image, Problem):
         return Findings(blockers=[image])
-    counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
     unsuitable = _architecture_problems(services, plan, image, sizes, poll)
     return Findings(blockers=unsuitable, image=_with_driver_of_pools(plan, image, counted))
 

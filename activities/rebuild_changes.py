@@ -10,7 +10,7 @@ from shared.base import logs
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Services
-from shared.model import parsing, planning
+from shared.model import planning
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan, ImagePlan
 from shared.model.requests import Build
@@ -19,14 +19,13 @@ from shared.store import acceptance, base_records
 log = logs.get("rebuild_changes")
 
 
-def unchanged(services: Services, data: object) -> str | None:
+def unchanged(services: Services, request: Build) -> str | None:
     """The newest version of the image that a request asks for, if a build would make the same
     again; None where anything is different or cannot be compared. The cheapest comparisons come
     first: our own records, then Azure, then registries. Raises RequestRefused.
     """
     from azure.core.exceptions import AzureError
 
-    request, _ = parsing.parse_build(data, services.azure.config).without_texts()
     request = base_records.described(services.records, request)
     plan = planning.plan_build(request, services.azure.config)
     image = plan.image

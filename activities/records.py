@@ -7,7 +7,7 @@ from shared.base import names
 from shared.base.errors import RequestRefused
 from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
-from shared.model import abandoned_pools
+from shared.model import abandoned_pools, parsing
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
 from shared.model.plans import BuildRef, PoolChange
 from shared.model.rebuilds import RecipePlan
@@ -93,22 +93,19 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")
-    request = {**recipe["request"], "requestId": f"recipe-{plan.name}-{plan.day}"}
-    build = names.build_id(request["requestId"])
+    request_id, config = f"recipe-{plan.name}-{plan.day}", services.azure.config
+    build = names.build_id(request_id)
     known = services.records.build(build)
     if known and known["State"] != "accepted":
         return RecipeAccepted(skipped=f"its build of today, {build}, is {known['State']}")
     try:
+        data = {**recipe["request"], "requestId": request_id}
+        request, texts = parsing.parse_build(data, config).without_texts()
         if known is None and (same := rebuild_changes.unchanged(services, request)):
             return RecipeAccepted(skipped=f"nothing has changed since version {same}")
-        accepted = acceptance.accept(
-            services.records,
-            request,
-            services.azure.config,
-            now=poll.now,
-            keep=services.outbox.put_context,
-            limited=False,
-        )
+        for name, text in texts.items():
+            services.outbox.put_context(name, text)
+        accepted = acceptance.accept_parsed(services.records, request, config, now=poll.now)
     except RequestRefused as refused:
         return RecipeAccepted(skipped=str(refused))
     except acceptance.RequestConflict as taken:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from activities import builder_vm
 from activities.arm_resource import Resource, creation, is_tagged, removal
-from shared.azure import image_bodies, resource_state, sdk
-from shared.azure.sdk import Started
+from shared.azure import image_bodies, resource_state
 from shared.base import names
 from shared.base.errors import StepFailed
 from shared.engine.activity import Json, PollState, Services
@@ -26,11 +25,9 @@ def _source(services: Services, plan: ImagePlan, poll: PollState) -> str:
 class _Snapshot(Resource[ImagePlan]):
     """Its body names the disk, which is looked up when the snapshot is taken."""
 
-    def create(self, services: Services, plan: ImagePlan, poll: PollState) -> Started:
-        """Request the snapshot. Raises StepFailed if the builder is gone."""
-        body = image_bodies.snapshot(plan, _source(services, plan, poll))
-        calls = self.calls(services.azure)
-        return sdk.send(calls.begin_create_or_update, *self.path(plan), body)
+    def asked(self, services: Services, plan: ImagePlan, poll: PollState) -> Json:
+        """Raises StepFailed if the builder is gone."""
+        return image_bodies.snapshot(plan, _source(services, plan, poll))
 
 
 _snapshot = _Snapshot(

@@ -206,7 +206,12 @@ def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRe
 
 def _undo(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
     """Returns what could not be removed: the group, if its contents could not even be listed."""
-    where = MadeIn.from_wire(work.image.to_wire())
+    image = work.image
+    where = MadeIn(
+        build_id=image.build_id,
+        subscription_id=image.subscription_id,
+        resource_group=image.resource_group,
+    )
     try:
         found = yield from workflow.call(context, cleanup.list_made, where)
     except StepFailed:

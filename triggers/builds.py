@@ -27,7 +27,6 @@ def start_build(call: Call) -> Answer:
             keep=call.services.outbox.put_context,
             fallback_id=call.services.new_id(),
             caller=call.caller,
-            limited=True,
         )
     except TooManyBuilds as crowd:
         return _crowded(crowd)

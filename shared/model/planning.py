@@ -110,6 +110,7 @@ def _plan_image(build: str, request: Build, settings: Settings, chosen: str | No
         target_regions=_target_regions(request, location, settings),
         storage_account_type=image.storage_account_type or StorageAccountType.STANDARD_LRS,
         end_of_life=image.end_of_life_date or catalogue.end_of_life(system),
+        exclude_from_latest=image.exclude_from_latest,
         tags=image.tags,
         keep_vm=image.keep_vm,
         keep_hours=settings.keep_hours,
@@ -140,9 +141,9 @@ def _default_definition(
 
 def _software(image: Image) -> Json:
     """What it gets as the request has it."""
-    same = ("driver_version", "container_toolkit_version", "docker_version")
-    asked = ("driver_source", "scratch", "dcgm", "infiniband", "exclude_from_latest")
-    return {name: getattr(image, name) for name in (*same, *asked)}
+    versions = ("driver_version", "container_toolkit_version", "docker_version")
+    asked = ("driver_source", "scratch", "dcgm", "infiniband")
+    return {name: getattr(image, name) for name in (*versions, *asked)}
 
 
 def _outbound(image: Image) -> str:

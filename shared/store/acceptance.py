@@ -82,17 +82,16 @@ def accept(
     keep: Callable[[str, bytes], None],
     fallback_id: str = "",
     caller: str | None = None,
-    limited: bool,
 ) -> Accepted:
-    """Parse and take a request for a build. `keep` stores the texts of own scripts, each under its
-    name; `fallback_id` serves requests without an id; `limited` is a request that the limits of
-    running builds hold for.
+    """Parse and take a caller's request for a build, for which the limits of running builds hold.
+    `keep` stores the texts of own scripts, each under its name; `fallback_id` serves requests
+    without an id.
 
     Raises RequestRefused (nothing is written), RequestConflict or TooManyBuilds.
     """
     request = parsing.parse_build(data, settings)
     is_known = request.request_id and records.build(names.build_id(request.request_id))
-    if limited and not is_known:
+    if not is_known:
         check_room(records, settings, caller)
     request, texts = request.without_texts()
     for name, text in texts.items():

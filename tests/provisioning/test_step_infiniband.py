@@ -29,11 +29,7 @@ fi"""
 
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
-    """Ubuntu's marketplace image, which reaches the vendors and builds modules."""
-    vendors.serve_keys(machine)
-    vendors.offer_long_term_kernel(machine)
-    vendors.run_rolling_kernel(machine)
-    vendors.build_modules(machine, "apt-get")
+    vendors.marketplace_ubuntu(machine)
     machine.serves(DOCA, PACKAGE)
     machine.write("root/etc/waagent.conf", "# OS.EnableRDMA=y\nProvisioning.Agent=auto\n")
     machine.precede("modinfo", MODINFO)

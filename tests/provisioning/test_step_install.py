@@ -15,12 +15,7 @@ DRIVER = {"GPU": "true", "DRIVER_KIND": "datacenter-open"}
 
 @pytest.fixture
 def world(machine: step_machine.Machine) -> step_machine.Machine:
-    """Ubuntu's marketplace image, which reaches the vendors and builds modules."""
-    vendors.serve_keys(machine)
-    vendors.offer_long_term_kernel(machine)
-    vendors.run_rolling_kernel(machine)
-    vendors.build_modules(machine, "apt-get")
-    return machine
+    return vendors.marketplace_ubuntu(machine)
 
 
 def install(

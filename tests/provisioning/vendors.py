@@ -59,6 +59,15 @@ def offer_long_term_kernel(machine: step_machine.Machine) -> None:
     )
 
 
+def marketplace_ubuntu(machine: step_machine.Machine) -> step_machine.Machine:
+    """Ubuntu's marketplace image, which reaches the vendors and builds modules."""
+    serve_keys(machine)
+    offer_long_term_kernel(machine)
+    run_rolling_kernel(machine)
+    build_modules(machine, "apt-get")
+    return machine
+
+
 def run_rolling_kernel(machine: step_machine.Machine) -> None:
     """Ubuntu's marketplace image: a kernel that is newer than the long-term one."""
     (machine.root / f"boot/vmlinuz-{step_machine.KERNEL}").unlink()

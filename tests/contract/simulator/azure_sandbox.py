@@ -23,6 +23,15 @@ from local.azure_simulator import core, model, tokens, transport
 START = 1_790_000_000.0
 GROUP = "batch-images-rg"
 LOCATION = "swedencentral"
+# Security type of a VM or its disk, that of the definition, and whether Azure makes a version:
+# the disk holds the state of the guest's firmware. "Supported" is for other sources.
+SECURITY_TYPES = [
+    ("Standard", "Standard", True),
+    ("TrustedLaunch", "TrustedLaunch", True),
+    ("Standard", "TrustedLaunchSupported", False),
+    ("Standard", "TrustedLaunch", False),
+    ("TrustedLaunch", "Standard", False),
+]
 UBUNTU = {
     "publisher": "Canonical",
     "offer": "ubuntu-24_04-lts",

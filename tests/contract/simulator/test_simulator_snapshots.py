@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from azure_sandbox import GROUP, LOCATION, UBUNTU, AzureSandbox, refused
+from azure_sandbox import GROUP, LOCATION, SECURITY_TYPES, UBUNTU, AzureSandbox, refused
 
 
 def take(world: AzureSandbox, name: str = "copy", **changes: Any) -> Any:
@@ -59,16 +59,7 @@ def test_a_snapshot_says_what_its_disk_is(world: AzureSandbox) -> None:
     assert taken.security_profile.security_type == "TrustedLaunch"
 
 
-@pytest.mark.parametrize(
-    ("vm", "definition", "is_taken"),
-    [
-        ("Standard", "Standard", True),
-        ("TrustedLaunch", "TrustedLaunch", True),
-        ("Standard", "TrustedLaunchSupported", False),
-        ("Standard", "TrustedLaunch", False),
-        ("TrustedLaunch", "Standard", False),
-    ],
-)
+@pytest.mark.parametrize(("vm", "definition", "is_taken"), SECURITY_TYPES)
 def test_security_types_agree(
     world: AzureSandbox, vm: str, definition: str, is_taken: bool
 ) -> None:

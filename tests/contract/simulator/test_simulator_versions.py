@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from azure_sandbox import GROUP, LOCATION, UBUNTU, AzureSandbox, refused
+from azure_sandbox import GROUP, LOCATION, SECURITY_TYPES, UBUNTU, AzureSandbox, refused
 
 STANDARD = [{"name": "SecurityType", "value": "Standard"}]
 BOTH = {"name": "DiskControllerTypes", "value": "SCSI, NVMe"}
@@ -82,16 +82,7 @@ def test_plans_agree(world: AzureSandbox) -> None:
     assert "purchase plan" in refused(world.make_version).error.message
 
 
-@pytest.mark.parametrize(
-    ("vm", "definition", "is_taken"),
-    [
-        ("Standard", "Standard", True),
-        ("TrustedLaunch", "TrustedLaunch", True),
-        ("Standard", "TrustedLaunchSupported", False),
-        ("Standard", "TrustedLaunch", False),
-        ("TrustedLaunch", "Standard", False),
-    ],
-)
+@pytest.mark.parametrize(("vm", "definition", "is_taken"), SECURITY_TYPES)
 def test_security_types_agree(
     world: AzureSandbox, vm: str, definition: str, is_taken: bool
 ) -> None:

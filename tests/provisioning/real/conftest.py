@@ -23,7 +23,16 @@ import builder as builders
 import chroots
 import tracer
 
-from local.machines import cgroups, driver_root, el_root, features, kit, shell, stand_ins
+from local.machines import (
+    cgroups,
+    driver_root,
+    el_root,
+    features,
+    kit,
+    shell,
+    stand_ins,
+    volume_root,
+)
 
 PREFIX = "batch-prep-machines-"
 MEMORY = Path("/dev/shm")
@@ -100,6 +109,29 @@ def make_builder(
     finally:
         for builder in made:
             builder.machine.remove()
+
+
+@pytest.fixture(scope="module")
+def boot_with_volumes(kits_or_skip: Path, place_for_machines: Path) -> Callable[..., list[str]]:
+    """Runs a script as the first process of a machine with the disk of RHEL's image and an empty
+    one, and returns the lines on its serial console. What the script printed as `function NAME` has
+    been executed.
+    """
+
+    def boot(script: str, *, second_disk_gib: int) -> list[str]:
+        if missing := volume_root.missing():
+            pytest.skip(missing)
+        home = volume_root.find(kits_or_skip)
+        if home is None:
+            pytest.skip(f"{kits_or_skip} has no disk with LVM: make test-provisioning")
+        text = volume_root.boot(
+            home, script, second_disk_gib=second_disk_gib, folder=place_for_machines
+        )
+        lines = text.replace("\r", "").splitlines()
+        tracer.executed.update(line.split()[1] for line in lines if line.startswith("function "))
+        return lines
+
+    return boot
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import step_assembler
 import tracer
-
-from local.machines import volume_root
 
 pytestmark = pytest.mark.root
 
@@ -67,17 +65,9 @@ def script() -> str:
 
 
 @pytest.fixture(scope="module")
-def printed(kits_or_skip: Path, place_for_machines: Path) -> list[str]:
+def printed(boot_with_volumes: Callable[..., list[str]]) -> list[str]:
     """The lines on the machine's serial console."""
-    if missing := volume_root.missing():
-        pytest.skip(missing)
-    home = volume_root.find(kits_or_skip)
-    if home is None:
-        pytest.skip(f"{kits_or_skip} has no disk with LVM: make test-provisioning")
-    text = volume_root.boot(home, script(), second_disk_gib=1, folder=place_for_machines)
-    lines = text.replace("\r", "").splitlines()
-    tracer.executed.update(line.split()[1] for line in lines if line.startswith("function "))
-    return lines
+    return boot_with_volumes(script(), second_disk_gib=1)
 
 
 def answers(printed: list[str], word: str) -> dict[str, str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 
 import builder as builders
 import pytest
 import step_assembler
 import tracer
-
-from local.machines import volume_root
 
 pytestmark = pytest.mark.root
 
@@ -60,20 +58,9 @@ def script() -> str:
 
 
 @pytest.fixture(scope="module")
-def printed(kits_or_skip: Path, place_for_machines: Path) -> list[str]:
+def printed(boot_with_volumes: Callable[..., list[str]]) -> list[str]:
     """The lines on the machine's serial console."""
-    if missing := volume_root.missing():
-        pytest.skip(missing)
-    home = volume_root.find(kits_or_skip)
-    if home is None:
-        pytest.skip(f"{kits_or_skip} has no disk with LVM: make test-provisioning")
-    text = volume_root.boot(
-        home, script(), second_disk_gib=DISK_GIB, folder=place_for_machines
-    ).replace("\r", "")
-    tracer.executed.update(
-        line.split()[1] for line in text.splitlines() if line.startswith("function ")
-    )
-    return text.splitlines()
+    return boot_with_volumes(script(), second_disk_gib=DISK_GIB)
 
 
 def numbers(printed: list[str], words: str) -> list[int]:
