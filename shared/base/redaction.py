@@ -32,8 +32,9 @@ _BESIDE = re.compile(
 # A name that says so, and its value: of a connection string, a header, a command, a JSON object.
 _NAMED = re.compile(
     rf"(?i)(?P<name>(?<![\w-])(?:[\w-]*{_WORDS}s?|key(?=\s*=))\\*[\"']?\s*[=:]\s*)"
+    r"(?:digest\s+\w+\s*=[^\n]*|"  # a list of names and values: all of the line
     r"(?:(?:bearer|basic|digest|negotiate|sharedkey)\s+)?\$?(?P<value>\[[^\]]*(?:\]|\Z)|\\+\"[^\"]*(?:\"|\Z)|\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)"
-    r"|\\*'[^']*(?:'|\Z)|[^\s,;&\"']+)"
+    r"|\\*'[^']*(?:'|\Z)|[^\s,;&\"']+))"
 )
 _BARE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"

@@ -53,6 +53,8 @@ HOLDING = [
     f"{{'passwords': ['a', '{SECRET}'",
     f"Endpoint=https://x/;Key={SECRET};Name=y",
     f"Authorization: Negotiate {SECRET}",
+    f'Authorization: Digest username="a", nonce="b", response="{SECRET}"',
+    f'-H \'Proxy-Authorization: digest username="a", qop=auth, response="{SECRET}"\'',
     f"Ocp-Apim-Subscription-Key: {SECRET}",
     f"Cookie: {SECRET}",
     f"docker login x.azurecr.io -u me -p {SECRET}",
