@@ -14,7 +14,7 @@ from shared.model.plans import ImagePlan, PoolPlan
 # https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup (GRID drivers)
 _GRID_SYSTEMS = {"ubuntu", "rhel"}
 # https://docs.nvidia.com/datacenter/dcgm/latest/installation.html (supported platforms)
-_NO_VGPU = "DCGM examines whole GPUs only, not the partitions that the GRID driver is for"
+_NO_DCGM = "the image's sizes need the GRID driver, with which DCGM does not examine GPUs"
 
 
 def pool_problems(
@@ -58,7 +58,7 @@ def diagnosis_problems(
         if without:
             why = f"{without[0]} has no GPU"
         elif driver and driver.is_grid:
-            why = _NO_VGPU
+            why = _NO_DCGM
         elif has_dcgm is False:
             why = "the image has no DCGM: it needs image.dcgm"
         else:
@@ -78,11 +78,14 @@ def image_problems(image: ImagePlan) -> list[Problem]:
         return []
     problems = []
     if image.driver_source is DriverSource.CANONICAL:
-        message = "Canonical has no GRID driver: leave it out, or build for whole GPUs"
+        message = (
+            "the image's sizes need the GRID driver, and Ubuntu's archive has none: leave it "
+            "out, or build for other sizes"
+        )
         field = "image.driverSource"
         problems.append(Problem(field=field, code="DriverUnsuitable", message=message))
     if image.dcgm:
-        problems.append(Problem(field="image.dcgm", code="DcgmUnsuitable", message=_NO_VGPU))
+        problems.append(Problem(field="image.dcgm", code="DcgmUnsuitable", message=_NO_DCGM))
     if image.system.name not in _GRID_SYSTEMS:
         message = f"Microsoft's GRID driver is for Ubuntu and RHEL, not for {image.system.name}"
         problems.append(Problem(field="image.os", code="DriverUnsuitable", message=message))

@@ -12,6 +12,7 @@ from tests.world import World, image_only
 from triggers import builds
 
 NEWER = "docker.io/nvidia/cuda:13.1.0-base-ubuntu24.04"
+CHECKSUM = "0a" * 32
 
 
 def warnings(world: World, *images: str, **image: Any) -> list[dict[str, Any]]:
@@ -36,6 +37,25 @@ def test_a_container_image_that_needs_a_newer_driver_is_found(world: World) -> N
 def test_the_named_driver_suffices(world: World) -> None:
     """The build with it has nothing to warn of."""
     assert warnings(world, NEWER, driverVersion="595.71.05") == []
+
+
+def test_of_a_grid_driver_its_settings_are_named() -> None:
+    """The app knows the file of few versions: with the version alone the build would be refused."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": CHECKSUM})
+    grid = {"builderVmSize": "Standard_NV36ads_A10_v5"}
+    (warning,) = warnings(world, NEWER, **grid)
+    advice = warning["message"]
+    assert "driver 570.211.01 has CUDA 12.8" in advice
+    assert "set image.driverVersion and the setting GRID_DRIVER_VERSION to 590.44.01" in advice
+
+    own = {
+        "GRID_DRIVER_VERSION": "590.44.01",
+        "GRID_DRIVER_URL": "https://download.microsoft.com/download/x/grid-azure.run",
+        "GRID_DRIVER_SHA256": CHECKSUM,
+    }
+    assert all(name in advice for name in own)
+    world = World(own_settings=own)
+    assert warnings(world, NEWER, driverVersion="590.44.01", **grid) == []
 
 
 def test_an_image_of_an_azure_registry_is_read_as_the_app(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.world import World, a_pool, a_request, an_image, image_only, world_after
@@ -78,6 +80,28 @@ def test_an_rtx_pro_6000_shares_its_image_with_t4_alone(world: World, other: str
 
     assert {d["code"] for d in build["error"]["details"]} >= {"DriverUnsuitable"}
     assert "pools[2].vmSize" not in {d["field"] for d in build["error"]["details"]}
+
+
+@pytest.mark.parametrize("cores", ["144", "288"])
+@pytest.mark.parametrize(
+    ("image", "field"),
+    [
+        ({"dcgm": True}, "image.dcgm"),
+        ({"driverSource": "canonical"}, "image.driverSource"),
+    ],
+)
+def test_a_whole_rtx_pro_6000_needs_the_grid_driver_too(
+    world: World, cores: str, image: dict[str, Any], field: str
+) -> None:
+    """So what is refused has nothing to do with partitions of GPUs."""
+    pool = a_pool("dev", vmSize=RTX.format(cores), dcgm=True)
+    build = world.build(a_request(image=an_image(gpu=True, **image), pools=[pool]))
+
+    said = {each["field"]: each["message"] for each in build["error"]["details"]}
+    assert "sizes need the GRID driver" in said[field]
+    assert "pools[0].dcgm" in said
+    assert "partition" not in str(said)
+    assert "whole GPUs" not in str(said)
 
 
 def test_canonicals_modules_load_under_secure_boot(world: World) -> None:
