@@ -69,17 +69,26 @@ def problem(image: ImagePlan, name: str, environment: list[str]) -> str | None:
     required = _required(unmet)
     asked = ".".join(map(str, required)) if required else None
     enough = _first_driver(image, required) if required else None
-    advice = (
-        f"set image.driverVersion to {enough} or a newer one"
-        if enough
-        else "no driver for these GPUs is known here that has it, so preload a container image for "
-        "an older CUDA"
-    )
     return (
         f"{name} requires {f'CUDA {asked}' if asked else unmet}, and driver {driver} has "
         f"CUDA {'.'.join(map(str, _cuda_of(driver)))}, so its containers do not start on GPUs: "
-        f"{advice}"
+        f"{_advice(image, enough)}"
     )
+
+
+def _advice(image: ImagePlan, enough: str | None) -> str:
+    """How to get a driver that suffices; the place of most GRID drivers is not known."""
+    if enough is None:
+        return (
+            "no driver for these GPUs is known here that has it, so preload a container image for "
+            "an older CUDA"
+        )
+    if image.driver and image.driver.is_grid:
+        return (
+            f"set image.driverVersion and the setting GRID_DRIVER_VERSION to {enough} or a newer "
+            "GRID driver for these GPUs, and GRID_DRIVER_URL and GRID_DRIVER_SHA256 to its file"
+        )
+    return f"set image.driverVersion to {enough} or a newer one"
 
 
 def _requirements(environment: list[str]) -> list[str]:
