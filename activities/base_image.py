@@ -10,7 +10,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, Services
-from shared.model import catalogue, version_floors
+from shared.model import catalogue, image_rules, version_floors
 from shared.model.image_parts import BaseImage
 from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
@@ -161,7 +161,22 @@ def _fit(services: Services, image: ImagePlan, base: BaseImage) -> BaseImage | P
     record = base_records.of(services.records, image.base_id)
     if record is None:
         return _of_x64(base)
-    return _other_contents(image, record) or replace(base, kept=_kept(image, record))
+    return (
+        _other_contents(image, record)
+        or _other_software(image, record)
+        or _with_contents(base, image, record)
+    )
+
+
+def _with_contents(base: BaseImage, image: ImagePlan, record: ImageRecord) -> BaseImage:
+    """Other versions of a definition have the same driver, but not the same container images."""
+    base = replace(base, kept=kept(image, record))
+    if not names.same(base.id, record.image_id):
+        return base
+    private = [*record.pull_identities, *record.signed_registries]
+    if record.registry_login_server:
+        private.append(record.registry_login_server)
+    return replace(base, container_images=record.container_images, private_registries=private)
 
 
 def _of_x64(base: BaseImage) -> BaseImage | Problem:
@@ -194,7 +209,19 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
     return None
 
 
-def _kept(image: ImagePlan, record: ImageRecord) -> dict[str, str]:
+def _other_software(image: ImagePlan, record: ImageRecord) -> Problem | None:
+    """What the request wants of the driver's software, and a refresh does not install."""
+    if record.gpu_enabled and image.driver_source is not record.driver_source:
+        message = (
+            f"its driver is from {record.driver_source}, and stays: leave driverSource out, or "
+            "build on a system instead"
+        )
+        return _unsuitable(message, "image.driverSource")
+    found = image_rules.driver_problems(image, image.system) or image_rules.without_gpu(image)
+    return found[0] if found else None
+
+
+def kept(image: ImagePlan, record: ImageRecord) -> dict[str, str]:
     """The versions that stay, unless the request names others. One with a vulnerability does not:
     the scripts install a newer one in its place.
     """

@@ -5,10 +5,13 @@ Only a warning comes of it: who starts a container may switch the toolkit's comp
 
 from __future__ import annotations
 
+from activities import base_image
 from shared.base.errors import Problem
+from shared.base.wire import replace
 from shared.engine.activity import PollState, Services
 from shared.model import cuda
 from shared.model.plans import ImagePlan
+from shared.store import base_records
 
 _ASKED_MAX = 20  # images: one costs a registry up to four requests, and Docker Hub counts pulls
 _TOO_NEW = "CudaTooNew"
@@ -20,6 +23,7 @@ def warnings(services: Services, image: ImagePlan, poll: PollState) -> list[Prob
     """
     from azure.core.exceptions import AzureError, ServiceRequestError
 
+    image = _with_kept_driver(services, image)
     found = []
     for index, name in enumerate(image.container_images[:_ASKED_MAX] if image.gpu else ()):
         try:
@@ -32,6 +36,14 @@ def warnings(services: Services, image: ImagePlan, poll: PollState) -> list[Prob
             field = f"image.containerImages[{index}]"
             found.append(Problem(field=field, code=_TOO_NEW, message=why))
     return found
+
+
+def _with_kept_driver(services: Services, image: ImagePlan) -> ImagePlan:
+    """A refresh keeps the driver of its base, unless the request names another."""
+    record = base_records.of(services.records, image.base_id) if image.base_id else None
+    if image.driver_version or record is None:
+        return image
+    return replace(image, driver_version=base_image.kept(image, record).get("driver"))
 
 
 def _environment(services: Services, name: str, poll: PollState) -> list[str]:

@@ -53,7 +53,7 @@ def driver_of(image: ImagePlan) -> str | None:
     if not image.gpu:
         return None
     if image.driver and image.driver.is_grid:
-        asked = image.grid_driver.version if image.grid_driver else None
+        asked = image.driver_version or (image.grid_driver and image.grid_driver.version)
         return asked or grid_driver.default_version(image.driver)
     return image.driver_version or version_floors.default_versions()["driver"]
 

@@ -6,9 +6,18 @@ from shared.base import names
 from shared.base.wire import Wire, added
 
 
+class PreloadedImage(Wire):
+    """A container image inside the VM image."""
+
+    name: str
+    digest: str | None = None
+    size_bytes: int | None = None
+
+
 class BaseImage(Wire):
     """The image that the builder starts from, as Azure knows it: of the marketplace, or with an
-    `id`. `kept` holds the versions of what our own record says is installed in it.
+    `id`. What is in it comes from our own record: `kept`, the versions of what is installed; its
+    container images; and those of their registries that want a sign-in.
     """
 
     publisher: str = ""
@@ -17,6 +26,8 @@ class BaseImage(Wire):
     version: str
     id: str | None = None
     kept: dict[str, str] = added({})
+    container_images: list[PreloadedImage] = added([])
+    private_registries: list[str] = added([])
     generation: str  # V1 or V2
     architecture: str = "x64"
     purchase_plan: dict[str, str] | None = None  # name, publisher, product

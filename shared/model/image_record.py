@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.model import bill_of_materials, catalogue, simulation_marks
+from shared.model.image_parts import PreloadedImage
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import ImagePlan
 from shared.model.results import (
@@ -66,17 +67,35 @@ def of(
         pending=_pending(plan, builder, sealed),
         bill_of_materials=bill.document if bill else None,
         bill_of_materials_note=bill.note if bill else bill_of_materials.NO_CONTAINER,
-        container_images=preloaded.images if preloaded else [],
+        container_images=_container_images(plan, preloaded),
         target_regions=list(plan.target_regions),
         registry_login_server=registry.login_server if registry else None,
         pull_identity_id=plan.pull_identity_id,
         pull_identities={r.login_server: r.identity for r in plan.registries if r.identity},
-        signed_registries=[r.login_server for r in plan.registries if r.credentials],
+        signed_registries=_without_pull(plan, registry),
         managed_image_id=managed_image.image_id if managed_image else None,
         scripted=marks.scripted,
         scripted_parts=marks.scripted_parts,
         stand_in=marks.stand_in,
     )
+
+
+def _container_images(plan: ImagePlan, preloaded: ScriptResult | None) -> list[PreloadedImage]:
+    """Those of the base image are there too, unless they were pulled anew."""
+    pulled = preloaded.images if preloaded else []
+    names = {image.name for image in pulled}
+    there = plan.base.container_images if plan.base else []
+    return [*(image for image in there if image.name not in names), *pulled]
+
+
+def _without_pull(plan: ImagePlan, registry: RegistryReady | None) -> list[str]:
+    """The registries from which the builder has images, and pools cannot pull."""
+    signed = [r.login_server for r in plan.registries if r.credentials]
+    own = {r.login_server for r in plan.registries if r.identity}
+    if registry:
+        own.add(registry.login_server)
+    base = plan.base.private_registries if plan.base else []
+    return [*signed, *(r for r in base if r not in own and r not in signed)]
 
 
 def _marks(*scripts: ScriptResult | None) -> Marks:

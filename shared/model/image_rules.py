@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from shared.base.errors import Problem
 from shared.model import catalogue, fields, own_steps, secrets
@@ -66,10 +67,26 @@ def _system_problems(image: Image) -> list[Problem]:
         known = ", ".join(catalogue.known_systems())
         message = f"{shown(f'{name} {version}'.strip())} cannot be built; known are: {known}"
         return [Problem(field="image.os", code="UnknownSystem", message=message)]
-    return _driver_problems(image, system)
+    return driver_problems(image, system)
 
 
-def _driver_problems(image: Image, system: OperatingSystem) -> list[Problem]:
+class _Software(Protocol):
+    """What a request or a plan says of the driver and what belongs to it."""
+
+    @property
+    def gpu(self) -> bool: ...
+    @property
+    def driver_source(self) -> DriverSource: ...
+    @property
+    def driver_version(self) -> str | None: ...
+    @property
+    def container_toolkit_version(self) -> str | None: ...
+    @property
+    def dcgm(self) -> bool: ...
+
+
+def driver_problems(image: _Software, system: OperatingSystem) -> list[Problem]:
+    """Why the system cannot have the driver."""
     if image.driver_source is DriverSource.CANONICAL and system.name != "ubuntu":
         message = f"Canonical signs modules for Ubuntu's kernels, not for {system.name}"
         return [impossible("image.driverSource", message)]
@@ -119,7 +136,13 @@ def _image_problems(image: Image) -> list[Problem]:
 
 
 def _software_problems(image: Image) -> list[Problem]:
-    """A version of software that an image without a GPU does not have."""
+    """Where the record of the base image decides about a driver, it is known only later."""
+    is_open = image.base is not None and image.base.id and "gpu" not in image.model_fields_set
+    return [] if is_open else without_gpu(image)
+
+
+def without_gpu(image: _Software) -> list[Problem]:
+    """Software that an image without a GPU does not have."""
     wanted = {
         "driverVersion": image.driver_version,
         "containerToolkitVersion": image.container_toolkit_version,
@@ -127,9 +150,8 @@ def _software_problems(image: Image) -> list[Problem]:
         "driverSource": image.driver_source is DriverSource.CANONICAL,
     }
     message = "an image without a GPU has no such software: set gpu, or leave this out"
-    named = [name for name, version in wanted.items() if version]
-    is_open = image.base is not None and image.base.id and "gpu" not in image.model_fields_set
-    return [] if image.gpu or is_open else [impossible(f"image.{name}", message) for name in named]
+    named = [name for name, version in wanted.items() if version and not image.gpu]
+    return [impossible(f"image.{name}", message) for name in named]
 
 
 def _infiniband_problems(image: Image) -> list[Problem]:

@@ -6,16 +6,9 @@ from shared.base import names
 from shared.base.errors import Failure, Problem
 from shared.base.wire import Wire, added
 from shared.model.catalogue import DriverKind
+from shared.model.image_parts import PreloadedImage
 from shared.model.image_request import DriverSource, SecurityType
 from shared.model.verification import CheckResult, Proof
-
-
-class PreloadedImage(Wire):
-    """A container image inside the VM image."""
-
-    name: str
-    digest: str | None = None
-    size_bytes: int | None = None
 
 
 class ImageRecord(Wire):
@@ -55,7 +48,8 @@ class ImageRecord(Wire):
     registry_login_server: str | None = None
     pull_identity_id: str | None = None
     pull_identities: dict[str, str] = added({})  # of other registries, by login server
-    signed_registries: list[str] = added([])  # with a user's credentials, which no pool has
+    # From which no pool can pull: with a user's credentials, or of the base image.
+    signed_registries: list[str] = added([])
     managed_image_id: str | None = None
     excluded_from_latest: bool = added(False)  # withdrawn by a person
     gone_at: str | None = None  # when a look at Azure did not find it any more

@@ -10,8 +10,8 @@ from pydantic import ConfigDict
 
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
-from shared.model.image_parts import BaseImage
-from shared.model.outcomes import ImageRecord, PoolRecord, PreloadedImage
+from shared.model.image_parts import BaseImage, PreloadedImage
+from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan
 from shared.model.simulation_marks import Marks
 from shared.model.verification import CheckResult

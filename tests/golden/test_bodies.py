@@ -19,9 +19,9 @@ from shared.azure import batch_bodies, bodies, image_bodies
 from shared.base import settings
 from shared.base.wire import replace
 from shared.model import image_scripts, parsing, plan_updates, planning
-from shared.model.image_parts import BaseImage
+from shared.model.image_parts import BaseImage, PreloadedImage
 from shared.model.image_request import SecurityType
-from shared.model.outcomes import ImageRecord, PreloadedImage
+from shared.model.outcomes import ImageRecord
 from shared.model.own_steps import ImageStep
 from shared.model.plans import ImagePlan, ScriptPlan
 from shared.model.pool_request import Pool

@@ -159,6 +159,68 @@ def test_a_refresh_keeps_where_the_driver_comes_from(world: World) -> None:
         assert build["image"][field] == first["image"][field], field
 
 
+def test_a_refresh_has_the_container_images_of_its_base(world: World) -> None:
+    """They are on its disk, so its record and its pools name them; a name that is pulled again is
+    there once.
+    """
+    alpine = "docker.io/library/alpine:3.22"
+    first = world.build(image_only(containerImages=[BUSYBOX, alpine]))
+    assert first["state"] == "succeeded", first["error"]
+    image = an_image(base={"id": version_id(world)}, containerImages=[alpine])
+    build = world.build(a_request(requestId="r2", image=image, pools=[a_pool("dev", verify=True)]))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert [i["name"] for i in build["image"]["containerImages"]] == [BUSYBOX, alpine]
+    (pool,) = world.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    machine = pool.document["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert machine["containerConfiguration"]["containerImageNames"] == [BUSYBOX, alpine]
+
+
+def test_pools_do_not_ask_a_registry_of_the_base_image(world: World) -> None:
+    """The refresh has no identity for it: the nodes have the image, and cannot pull it."""
+    made = {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"}
+    first = world.build(image_only(registry={"name": "imagesregistry1", "build": made}))
+    assert first["state"] == "succeeded", first["error"]
+    image = an_image(base={"id": version_id(world)}, containerImages=[BUSYBOX])
+    build = world.build(a_request(requestId="r2", image=image))
+
+    assert build["state"] == "succeeded", build["error"]
+    names = [i["name"] for i in build["image"]["containerImages"]]
+    assert [name.rpartition("/")[2] for name in names] == ["myapp:v1.0", "busybox:1.36"]
+    (pool,) = world.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    machine = pool.document["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert machine["containerConfiguration"]["containerImageNames"] == [BUSYBOX]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "field"),
+    [
+        ({"os": "almalinux", "gpu": True}, {"driverSource": "canonical"}, "driverSource"),
+        ({"gpu": True}, {"driverSource": "canonical"}, "driverSource"),
+        ({}, {"driverVersion": "580.159.03"}, "driverVersion"),
+        ({}, {"containerToolkitVersion": "1.19.1"}, "containerToolkitVersion"),
+        ({}, {"dcgm": True}, "dcgm"),
+        ({}, {"driverSource": "canonical"}, "driverSource"),
+    ],
+)
+def test_a_refresh_refuses_what_it_would_not_do(
+    world: World, first: Json, asked: Json, field: str
+) -> None:
+    """Only the record of the base image says whether it has a driver, and whose."""
+    assert world.build(image_only(**first))["state"] == "succeeded"
+    request = image_only("r2", base={"id": version_id(world)}, **asked)
+    assert f"image.{field}" in [where for where, _ in problems(world, request)]
+    assert world.build(request)["state"] == "failed"
+
+
+def test_a_driver_that_a_refresh_adds_is_for_its_system(world: World) -> None:
+    """As it would be without a base image."""
+    assert world.build(image_only(os="almalinux"))["state"] == "succeeded"
+    base = {"id": version_id(world)}
+    request = image_only("r2", base=base, gpu=True, driverSource="canonical")
+    assert "image.driverSource" in [where for where, _ in problems(world, request)]
+
+
 def test_a_refresh_keeps_the_versions_that_are_there(world: World) -> None:
     """A newer default of the scripts replaces nothing: only what changed is made anew."""
     asked = {"gpu": True, "dockerVersion": "29.6.1", "driverVersion": "580.159.03"}

@@ -104,3 +104,15 @@ def test_another_registry_is_not_asked(world: World) -> None:
     world.ask(builds.plan_build, request)
 
     assert not [each for each in world.ledger() if "registry.example.org" in each["url"]]
+
+
+def test_the_driver_of_a_refresh_is_that_of_its_base(world: World) -> None:
+    """It is kept, so it decides, and not the newest that a build would install."""
+    first = world.build(image_only(gpu=True, driverVersion="595.71.05"))
+    assert first["state"] == "succeeded", first["error"]
+    base = {"id": first["image"]["imageId"]}
+    build = world.build(image_only("r2", base=base, containerImages=[NEWER]))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverVersion"] == "595.71.05"
+    assert "CudaTooNew" not in [warning["code"] for warning in build["warnings"]]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.base.wire import replace
-from shared.model.outcomes import ImageRecord, PreloadedImage
+from shared.model.image_parts import PreloadedImage
+from shared.model.outcomes import ImageRecord
 from tests.world import World, a_request, an_image
 from triggers import catalogue
 
