@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from activities import batch_pool
@@ -169,7 +169,12 @@ def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
     ask, due_in = batch_pool.list_now, sorted({accounts[id_] for id_ in due})
     listed = {account: _or_refusal(account, ask, services, account) for account in due_in}
     return tuple(
-        _pool(id_, record, listed.get(accounts[id_], ""), at_work)
+        _pool(
+            id_,
+            record,
+            listed.get(accounts[id_], ""),
+            at_work.get(pool_key(record.batch_account, record.pool_id)),
+        )
         for id_, record in records.items()
     )
 
@@ -181,18 +186,17 @@ def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> 
     if record is None or record.build_id != build:
         return None
     shown = [] if observed is None else [observed]
-    return _pool(id_, record, shown, services.records.pools_at_work())
+    return _pool(id_, record, shown, services.records.at_work_on(account, name, id_))
 
 
 def _pool(
     id_: str,
     record: PoolRecord,
     shown: Sequence[Json] | str,
-    at_work: Mapping[tuple[str, str], str],
+    at_work: str | None,
 ) -> PoolFacts:
     """The pool as it is among those `shown` of its account, or why Azure shows none."""
-    key = pool_key(record.batch_account, record.pool_id)
-    facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work.get(key))
+    facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work)
     if isinstance(shown, str):
         return dataclasses.replace(facts, refused=shown)
     observed = next((pool for pool in shown if names.same(pool["name"], record.pool_id)), None)

@@ -49,10 +49,15 @@ class Claims(Builds):
         row = self._tables.get(CLAIMS, kind, names.digest(kind, key, length=32))
         return _holder(row) or None if row else None
 
+    def at_work_on(self, account: str, pool: str, resource: str) -> str | None:
+        """A build that runs and has claimed this pool (`resource` is its id), or changes it."""
+        holder = self.holder("pool", resource.lower())
+        if holder is not None and self._still_runs(holder):
+            return holder
+        return self._changing().get(pool_key(account, pool))
+
     def pools_at_work(self) -> dict[tuple[str, str], str]:
-        """The running builds that have claimed a pool or change it, by account and pool in lower
-        case.
-        """
+        """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
         running = {row.key for row in self.running()}
         claims = self._tables.query(CLAIMS, "pool")
         claimed = {
