@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from shared.base import names
 from shared.base.wire import replace
 from shared.model import resuming
@@ -127,11 +129,9 @@ def resume_build(call: Call) -> Answer:
         return refused
     if not records.reopen_build(build, call.services.now()):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
-    return Answer(
-        status=202,
-        document=accepted_document(call, build),
-        begin=Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan),
-    )
+    begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan, again=True)
+    undo = functools.partial(records.close_again, build)
+    return Answer(status=202, document=accepted_document(call, build), begin=begin, undo=undo)
 
 
 def _claimed(call: Call, plan: BuildPlan) -> Answer | None:

@@ -34,6 +34,10 @@ log = logs.get("http")
 Json = dict[str, Any]
 QueryT = TypeVar("QueryT", bound=Query)
 BODY_BYTES_MAX = 1024 * 1024  # of a JSON request
+# How long a request waits, look by look, for Durable to end an orchestration whose record has ended.
+ENDING_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 8)
+# Durable's states of an instance that will never go on.
+_OVER = {"Completed", "Failed", "Terminated", "Canceled"}
 _JSON = "application/json"
 
 
@@ -83,18 +87,21 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Begin:
-    """An orchestration to start under a deterministic id."""
+    """An orchestration to start under a deterministic id. With `again`, an earlier one of that id
+    has ended, or is about to: its record says so before Durable does.
+    """
 
     orchestrator: str
     instance: str
     plan: Wire
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """Status and document; `begin` is started before the answer is sent. Where that depends on
     what runs, `begin` is a function of the durable client. `note` records, once it has begun, that
-    the request changed something.
+    the request changed something; `undo` withdraws what was recorded where it cannot begin.
     """
 
     document: Wire
@@ -102,6 +109,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     begin: Begin | Callable[[Any], Awaitable[None]] | None = None
     note: Callable[[], None] | None = None
+    undo: Callable[[], None] | None = None
 
     @property
     def body(self) -> Json:
@@ -229,6 +237,13 @@ async def begun(client: Any, answer: Answer) -> Answer:
         await begin(client, answer.begin)
     except Exception:
         log.exception("an orchestration cannot be started")
+        if answer.undo is not None:
+            await asyncio.to_thread(answer.undo)
+            return unavailable(
+                "NotBegun",
+                "Durable Functions or its storage does not answer, or has not ended the earlier "
+                "try yet, so the work has not begun. Nothing was changed; send the request again.",
+            )
         return unavailable(
             "NotBegun",
             "Durable Functions or its storage does not answer, so the work has not begun. A build "
@@ -240,16 +255,35 @@ async def begun(client: Any, answer: Answer) -> Answer:
 
 
 async def begin(client: Any, what: Begin | Callable[[Any], Awaitable[None]]) -> None:
-    """Start an orchestration; one that runs already under this id is the one that was meant."""
+    """Start an orchestration; one that runs already under this id is the one that was meant, unless
+    it is to run again.
+    """
     if not isinstance(what, Begin):
         await what(client)
         return
     build = traces.build_of(what.plan)
     with logs.about(build=build), tracing.of_build(build):
+        if what.again:
+            await _ended(client, what.instance)
         try:
             await client.start_new(what.orchestrator, what.instance, what.plan.to_wire())
         except Exception:
             status = await client.get_status(what.instance)
-            if not status:  # the SDK's answer for an unknown id is falsy
+            if what.again or not status:  # the SDK's answer for an unknown id is falsy
                 raise
             log.info("instance=%s was started before", what.instance)
+
+
+async def is_active(client: Any, instance: str) -> bool:
+    """Whether Durable has an instance that goes on."""
+    status = await client.get_status(instance)
+    state = status.runtime_status.name if status and status.runtime_status else None
+    return state is not None and state not in _OVER
+
+
+async def _ended(client: Any, instance: str) -> None:
+    """Wait until Durable has ended an instance: it refuses to start another of that id before."""
+    for seconds in ENDING_SECONDS:
+        if not await is_active(client, instance):
+            return
+        await asyncio.sleep(seconds)

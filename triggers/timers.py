@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from shared.store.tables import Row
 
 _BEGINNING = timedelta(minutes=5)  # longer than a request lasts
-# Durable's states of an instance that will never go on.
-_OVER = {"Completed", "Failed", "Terminated", "Canceled"}
 
 
 async def begin_rebuild(client: Any) -> None:
@@ -40,12 +38,12 @@ async def begin_sweep(services: Services, client: Any) -> None:
     """Take up what was accepted and never begun, then sweep; one sweep at a time."""
     dead: list[str] = []
     for build in await asyncio.to_thread(services.records.running):
-        if await _is_active(client, build.key):
+        if await http.is_active(client, build.key):
             continue
         row = await asyncio.to_thread(services.records.build, build.key)
         if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over by now
             continue
-        if await _is_active(client, row.key):  # it has begun since it was looked at
+        if await http.is_active(client, row.key):  # it has begun since it was looked at
             continue
         if row["State"] == "accepted" and await _taken_up(services, client, row):
             continue
@@ -53,13 +51,6 @@ async def begin_sweep(services: Services, client: Any) -> None:
             dead.append(row.key)
     name = names.Orchestrator.CLEAN_UP.value
     await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
-
-
-async def _is_active(client: Any, instance: str) -> bool:
-    """Whether Durable has an instance that goes on."""
-    status = await client.get_status(instance)
-    state = status.runtime_status.name if status and status.runtime_status else None
-    return state is not None and state not in _OVER
 
 
 async def _goes_on(client: Any, build: str) -> bool:
@@ -87,7 +78,7 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
     """
     if row.get("Outcome"):  # a resume that never began: the build is as resumable as before
         if not _is_recent(row.get("ReopenedAt"), services.now()):
-            await asyncio.to_thread(services.records.close_again, row)
+            await asyncio.to_thread(services.records.close_again, row.key)
         return True
     if row["Mode"] in {Mode.RESIZE_POOL, Mode.DELETE_POOL}:
         return False  # a person asks again: the pool may have changed since

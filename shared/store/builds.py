@@ -122,10 +122,12 @@ class Builds:
         self._show(build)
         return reopened
 
-    def close_again(self, row: Row) -> None:
+    def close_again(self, build: str) -> None:
         """Undo `reopen_build` where nothing came of it."""
-        self._tables.replace(BUILDS, row, {"State": row["Outcome"]["state"]})
-        self._show(row.key)
+        row = self.build(build)
+        if row is not None and row["State"] == "accepted" and row.get("Outcome"):
+            self._tables.replace(BUILDS, row, {"State": row["Outcome"]["state"]})
+            self._show(build)
 
     def end_build(self, outcome: BuildOutcome, now: str) -> None:
         """Write the outcome."""
