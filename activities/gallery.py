@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activities import builder_vm, snapshots
 from activities.arm_resource import Resource, creation, creation_of, is_tagged
 from shared.azure import image_bodies, resource_state, sdk
 from shared.azure.sdk import Started
@@ -114,10 +115,21 @@ def _observe_version(services: Services, plan: VersionPlan, _: PollState) -> Jso
     return sdk.fetch(versions.get, *_version_path(plan), expand="ReplicationStatus")
 
 
-def _publish(services: Services, plan: VersionPlan, _: PollState) -> Started:
+def _publish(services: Services, plan: VersionPlan, poll: PollState) -> Started:
+    """Request the version. Raises StepFailed if what Azure would copy is gone."""
+    image = plan.image
+    if lost := _lost_source(services, image, poll):
+        raise StepFailed(lost)
     versions = services.azure.compute.gallery_image_versions
-    body = image_bodies.image_version(plan.image)
+    body = image_bodies.image_version(image)
     return sdk.send(versions.begin_create_or_update, *_version_path(plan), body)
+
+
+def _lost_source(services: Services, image: ImagePlan, poll: PollState) -> Failure | None:
+    if image.from_snapshot:
+        is_there = snapshots.observe(services, image, poll)
+        return None if is_there else snapshots.lost(image)
+    return None if builder_vm.observe(services, image, poll) else builder_vm.lost(image)
 
 
 def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Started:

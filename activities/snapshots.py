@@ -8,7 +8,7 @@ from activities import builder_vm
 from activities.arm_resource import Resource, creation, is_tagged, removal
 from shared.azure import image_bodies, resource_state
 from shared.base import names
-from shared.base.errors import StepFailed
+from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, PollState, Services
 from shared.model.plans import ImagePlan
 
@@ -38,6 +38,23 @@ _snapshot = _Snapshot(
     id=lambda plan: plan.snapshot_id,
     body=lambda plan: image_bodies.snapshot(plan, ""),
 )
+
+
+def observe(services: Services, plan: ImagePlan, poll: PollState) -> Json | None:
+    """The snapshot, or None."""
+    return _snapshot.observe(services, plan, poll)
+
+
+def lost(plan: ImagePlan) -> Failure:
+    """The failure of a step whose snapshot does not exist any more."""
+    return Failure(
+        code="SnapshotLost",
+        kind=Kind.MISSING,
+        message=f"The snapshot {names.snapshot(plan.build_id)} of the builder's disk, from which "
+        "Azure copies the image version, is gone: it was deleted from outside.",
+        resource=plan.snapshot_id,
+        next_action="Start a new build: this one cannot go on without it.",
+    )
 
 
 def _conflict(plan: ImagePlan, observed: Json) -> str | None:

@@ -14,6 +14,7 @@ from shared.model.results import Findings
 
 # Kinds of failures that the same request would meet again: a person has to remove the cause first.
 _OF_THE_BUILDER = {Kind.SCRIPT, Kind.MISSING, Kind.TIMEOUT, Kind.BUG}
+_LOST = {"BuilderLost", "SnapshotLost"}  # what a resume would go on from
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
@@ -71,9 +72,12 @@ def can_resume(plan: BuildPlan, failure: Failure, *, is_sealed: bool) -> bool:
     """Whether to keep the builder for a resume: it is sealed, or waits for a registry, and a resume
     could succeed.
 
-    A resume cannot succeed if another build has published the version number that this one claimed.
+    A resume cannot succeed if another build has published the version number that this one claimed,
+    or if what the version is copied from is gone.
     """
     if failure.kind is Kind.CANCELLED or abandoned_pools.is_anothers(failure):
+        return False
+    if failure.code in _LOST:
         return False
     return is_sealed or _can_wait(plan.earlier, failure)
 

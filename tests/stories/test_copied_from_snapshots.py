@@ -108,6 +108,34 @@ def test_a_snapshot_that_somebody_removes_is_missed(world: World) -> None:
     assert "was deleted" in shown["error"]["message"]
 
 
+NO_COPY = {"effect": "allocation", "operation": "galleryVersions.create", "times": 1}
+
+
+@pytest.mark.parametrize(
+    ("managed", "gone", "code"),
+    [(False, "snapshots", "SnapshotLost"), (True, "virtualMachines", "BuilderLost")],
+)
+def test_a_build_does_not_go_on_without_what_its_version_is_copied_from(
+    world: World, managed: bool, gone: str, code: str
+) -> None:
+    """No resume could bring it back."""
+    world.fault(NO_COPY)
+    failed = world.build(image_only(managedImage=managed))
+    assert failed["resumable"], failed["error"]
+    [source] = [each["id"] for each in world.resources() if each["type"].endswith(gone)]
+    world.as_owner("DELETE", source[source.index("resourceGroups/") :], {})
+    world.engine.advance(600)
+
+    again = world.resume(failed["buildId"])
+
+    assert (again["state"], again["resumable"], again["leftovers"]) == ("failed", False, [])
+    assert again["error"]["code"] == code
+    assert again["error"]["resource"] == source
+    assert "Start" in again["error"]["nextAction"]
+    assert "Resume" not in again["error"]["nextAction"]
+    assert left(world) == []
+
+
 def test_a_builder_that_is_lost_before_its_disk_is_copied(world: World) -> None:
     """An evicted spot VM takes its disk with it."""
     busy = {"effect": "throttle", "retryAfter": 600, "times": 1}
