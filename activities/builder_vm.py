@@ -121,6 +121,18 @@ def lost(plan: ImagePlan) -> Failure:
     )
 
 
+def booted(plan: ImagePlan) -> Failure:
+    """The failure of a step whose VM runs although it was sealed and shut down."""
+    return Failure(
+        code="BuilderStarted",
+        kind=Kind.CONFLICT,
+        message="The builder VM was started from outside after it was sealed: its system has "
+        "booted and is no longer fit for an image.",
+        resource=plan.vm_id,
+        next_action="Nothing was published. Start a new build.",
+    )
+
+
 restart_builder = Reconciler(
     name="restart_builder",
     plan=ImagePlan,
@@ -194,6 +206,8 @@ def _decide_generalized(
             return Start(action="generalize", then=generalized)
         case "stopped" if poll.started is None:
             return Start(action="deallocate")
+        case "running" if poll.started is None:
+            return Fail(failure=booted(plan))
         case _:
             return Wait(note="the VM is being deallocated")
 

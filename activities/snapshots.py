@@ -18,6 +18,8 @@ def _source(services: Services, plan: ImagePlan, poll: PollState) -> str:
     vm = builder_vm.observe(services, plan, poll)
     if vm is None:
         raise StepFailed(builder_vm.lost(plan))
+    if resource_state.power_state(vm) == "running":
+        raise StepFailed(builder_vm.booted(plan))
     storage = resource_state.properties(vm)["storageProfile"]
     return str(storage["osDisk"]["managedDisk"]["id"])
 
@@ -26,7 +28,7 @@ class _Snapshot(Resource[ImagePlan]):
     """Its body names the disk, which is looked up when the snapshot is taken."""
 
     def asked(self, services: Services, plan: ImagePlan, poll: PollState) -> Json:
-        """Raises StepFailed if the builder is gone."""
+        """Raises StepFailed if the builder is gone or runs."""
         return image_bodies.snapshot(plan, _source(services, plan, poll))
 
 

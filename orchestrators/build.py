@@ -174,8 +174,8 @@ def _without_image(
     that was tried already.
     """
     assert made.error is not None
-    if build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed):
-        kept = build_outcomes.kept(plan, image, left, is_sealed=made.sealed)
+    if build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed or made.shut):
+        kept = build_outcomes.kept(plan, image, left, is_captured=made.sealed)
         is_off = made.sealed or (plan.earlier is not None and resuming.is_sealed(plan.earlier))
         if left is None and image.vm_id in kept and (image.from_snapshot or not is_off):
             yield from _pause(context, image, step_context)

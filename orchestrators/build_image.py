@@ -31,13 +31,14 @@ class ImageWork(Wire):
 
 class ImageOutcome(Wire):
     """Output: the image's record, or the error, or the results of a run that does not publish, as
-    JSON by step. After an error, whether the builder is sealed, so that a resumed build only has to
-    publish it.
+    JSON by step. After an error, whether the builder is sealed (`shut`), and whether it is captured
+    as well (`sealed`), so that a resumed build only has to publish it.
     """
 
     image: ImageRecord | None = None
     error: Failure | None = None
     sealed: bool = False
+    shut: bool = added(False)
     done: dict[str, Json] = added({})
 
 
@@ -53,7 +54,8 @@ def build_image(context: Context, work: ImageWork) -> Workflow[ImageOutcome]:
         record = steps.record(results, workflow.now(context))
         yield from workflow.call(context, records.record_image, record)
     except StepsFailed as failed:
-        return ImageOutcome(error=failed.failure, sealed=steps.captured in failed.results)
+        captured, shut = (step in failed.results for step in (steps.captured, steps.seal))
+        return ImageOutcome(error=failed.failure, sealed=captured, shut=shut)
     except StepFailed as failed:
         return ImageOutcome(error=failed.failure)
     return ImageOutcome(image=record)

@@ -14,7 +14,8 @@ from shared.model.results import Findings
 
 # Kinds of failures that the same request would meet again: a person has to remove the cause first.
 _OF_THE_BUILDER = {Kind.SCRIPT, Kind.MISSING, Kind.TIMEOUT, Kind.BUG}
-_LOST = {"BuilderLost", "SnapshotLost"}  # what a resume would go on from
+# What a resume would go on from is gone or spoilt.
+_LOST = {"BuilderLost", "BuilderStarted", "SnapshotLost"}
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
@@ -73,7 +74,7 @@ def can_resume(plan: BuildPlan, failure: Failure, *, is_sealed: bool) -> bool:
     could succeed.
 
     A resume cannot succeed if another build has published the version number that this one claimed,
-    or if what the version is copied from is gone.
+    or if what the version is copied from is gone or has changed.
     """
     if failure.kind is Kind.CANCELLED or abandoned_pools.is_anothers(failure):
         return False
@@ -94,15 +95,15 @@ def _can_wait(earlier: Earlier | None, failure: Failure) -> bool:
 
 
 def kept(
-    plan: BuildPlan, image: ImagePlan, left: list[str] | None, *, is_sealed: bool
+    plan: BuildPlan, image: ImagePlan, left: list[str] | None, *, is_captured: bool
 ) -> list[str]:
     """The ids of what a resume needs, and of what could not be removed (`left`, None where nothing
     was to be removed).
     """
-    if left is None and plan.earlier and resuming.is_sealed(plan.earlier):
+    if left is None and plan.earlier and resuming.is_captured(plan.earlier):
         return plan.earlier.outcome.leftovers
     builder = image.builder_resources if left is None else left
-    return [*builder, image.snapshot_id] if image.from_snapshot and is_sealed else builder
+    return [*builder, image.snapshot_id] if image.from_snapshot and is_captured else builder
 
 
 def resumable(

@@ -46,7 +46,12 @@ def as_built(plan: BuildPlan, earlier: Earlier) -> BuildPlan:
 
 
 def is_sealed(earlier: Earlier) -> bool:
-    """Whether the builder that an earlier try has kept is sealed."""
+    """Whether the builder of an earlier try is sealed: it must not boot again."""
+    return "seal" in earlier.steps or is_captured(earlier)
+
+
+def is_captured(earlier: Earlier) -> bool:
+    """Whether the version can be copied: from a snapshot of the sealed builder, or from itself."""
     return bool({"generalize", "snapshot"} & earlier.steps.keys())
 
 

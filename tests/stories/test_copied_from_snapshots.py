@@ -136,6 +136,94 @@ def test_a_build_does_not_go_on_without_what_its_version_is_copied_from(
     assert left(world) == []
 
 
+REFUSED = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 1}
+NO_SNAPSHOT = {**REFUSED, "method": "PUT", "path": "snapshots/[^/]+$"}
+NOT_GENERALIZED = {**REFUSED, "method": "POST", "path": "virtualMachines/[^/]+/generalize$"}
+
+
+def refused_of(world: World, fault: dict[str, Any], managed: bool = False) -> dict[str, Any]:
+    """A build that sealed its builder, and then met this refusal."""
+    world.fault(fault)
+    build = world.build(image_only(managedImage=managed))
+    assert (build["state"], build["resumable"]) == ("failed", True), build["error"]
+    assert build["error"]["azureCode"] == "AuthorizationFailed"
+    assert power(world) == ["deallocated"]
+    return build
+
+
+def power(world: World) -> list[str]:
+    """The state of each VM."""
+    return [vm.state["power"] for vm in world.azure.store.of_type(VM)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "managed"),
+    [(NO_SNAPSHOT, False), (NOT_GENERALIZED, True)],
+    ids=["snapshot", "generalize"],
+)
+def test_a_sealed_builder_waits_where_its_disk_is_not_captured(
+    world: World, fault: dict[str, Any], managed: bool
+) -> None:
+    """It does not boot again, and nothing is installed again."""
+    failed = refused_of(world, fault, managed)
+    vms = [id_ for id_ in failed["leftovers"] if "/virtualMachines/" in id_]
+    assert (len(vms), len(failed["leftovers"])) == (1, 4)
+    assert not any("/snapshots/" in id_ for id_ in failed["leftovers"])
+
+    world.fault(fault)
+    again = world.resume(failed["buildId"])
+    assert (again["resumable"], power(world)) == (True, ["deallocated"]), again["error"]
+    assert again["leftovers"] == failed["leftovers"]
+
+    build = world.resume(failed["buildId"])
+    assert build["state"] == "succeeded", build["error"]
+    asked = [r["url"].partition("?")[0] for r in world.ledger() if r["method"] != "GET"]
+    assert not [url for url in asked if url.endswith("/start")]
+    scripts = [url for url in asked if "/runCommands/" in url]
+    assert len(scripts) == len(set(scripts))
+    assert left(world) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "managed"),
+    [(NO_SNAPSHOT, False), (NOT_GENERALIZED, True)],
+    ids=["snapshot", "generalize"],
+)
+def test_a_sealed_builder_that_somebody_starts_is_not_published(
+    world: World, fault: dict[str, Any], managed: bool
+) -> None:
+    """Its system has booted since, with keys and logs of its own."""
+    build = refused_of(world, fault, managed)["buildId"]
+    vm = f"resourceGroups/images/providers/{VM}/batch-prep-{build}"
+    world.as_owner("POST", f"{vm}/start", {})
+    world.engine.advance(600)
+    failed = world.resume(build)
+
+    assert (failed["error"]["code"], failed["resumable"]) == ("BuilderStarted", False)
+    assert (left(world), world.resources("versions")) == ([], [])
+
+
+def test_once_the_snapshot_is_there_it_is_kept_instead(world: World) -> None:
+    """The builder goes as in every other build."""
+    build = refused_of(world, NO_SNAPSHOT)["buildId"]
+    world.fault(NO_COPY)
+    failed = world.resume(build)
+
+    [snapshot] = world.resources("snapshots")
+    assert (failed["resumable"], failed["leftovers"]) == (True, [snapshot["id"]])
+    assert left(world) == ["snapshots"]
+    assert world.resume(build)["state"] == "succeeded"
+
+
+def test_a_sealed_builder_does_not_wait_for_ever(world: World) -> None:
+    """It goes when its time is over, as what every other failed build keeps."""
+    build = refused_of(world, NO_SNAPSHOT)["buildId"]
+    world.engine.advance(25 * 3600)
+    world.sweep()
+    assert left(world) == []
+    assert world.show(build)["resumable"] is False
+
+
 def test_a_builder_that_is_lost_before_its_disk_is_copied(world: World) -> None:
     """An evicted spot VM takes its disk with it."""
     busy = {"effect": "throttle", "retryAfter": 600, "times": 1}
