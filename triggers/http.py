@@ -34,7 +34,7 @@ log = logs.get("http")
 Json = dict[str, Any]
 QueryT = TypeVar("QueryT", bound=Query)
 BODY_BYTES_MAX = 1024 * 1024  # of a JSON request
-# How long a request waits, look by look, for Durable to end an orchestration whose record has ended.
+# The pauses of a request that waits for Durable to end what has ended on record.
 ENDING_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 8)
 # Durable's states of an instance that will never go on.
 _OVER = {"Completed", "Failed", "Terminated", "Canceled"}
