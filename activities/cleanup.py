@@ -76,8 +76,8 @@ def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | N
     if observed is None or _is_marked(item, observed):
         return observed
     is_begun = item.kind != cleanup.SNAPSHOT or poll.started is not None
-    if not is_begun and cleanup_facts.is_copying(services, item.build_id):
-        return {**observed, "kept": "Azure copies an image version from it"}
+    if not is_begun and cleanup_facts.is_copied(services, observed):
+        return {**observed, "kept": cleanup.COPIED}
     again = _plan_again(services, item, observed, poll)
     if again and again.action is item.action:
         return observed

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.store.tables import Row
 
 T = TypeVar("T")
+_SETTLED = {"", "Succeeded", "Failed"}  # a version that Azure does not copy
 
 
 def fetch(services: Services, id_: str) -> Json | None:
@@ -68,7 +69,11 @@ def of_builds(services: Services) -> tuple[Facts, str]:
     groups = {names.group_id(services.azure.config.subscription_id, g) for g in imageless.values()}
     asked = {group.lower(): group for group in sorted(groups) if group.lower() not in known}
     found += [_unlisted(services, group) for group in asked.values()]
-    found = [_in_full(services, r) if r.build in imageless else r for r in found]
+    versions = tuple(resource for resource in found if resource.kind == cleanup.VERSION)
+    found = [
+        _in_full(services, r, versions) if r.build in imageless or r.kind == cleanup.SNAPSHOT else r
+        for r in found
+    ]
     return dataclasses.replace(facts, resources=tuple(found)), now or ""
 
 
@@ -130,17 +135,27 @@ def _unlisted(services: Services, id_: str, build: str = "") -> ResourceFacts:
     return _resource(found)
 
 
-def _in_full(services: Services, resource: ResourceFacts) -> ResourceFacts:
-    found = _or_refusal(resource.id, _with_use, services, resource)
+def _in_full(
+    services: Services, resource: ResourceFacts, versions: Sequence[ResourceFacts]
+) -> ResourceFacts:
+    found = _or_refusal(resource.id, _with_use, services, resource, versions)
     return dataclasses.replace(resource, refused=found) if isinstance(found, str) else found
 
 
-def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
-    """The resource with `is_used`: of a version that did not fail, a registry that is not empty."""
+def _with_use(
+    services: Services, resource: ResourceFacts, versions: Sequence[ResourceFacts] = ()
+) -> ResourceFacts:
+    """The resource with `is_used`. A version that Azure finished after its build had ended without
+    an image is not used: no record names it.
+    """
     is_used = False
-    if resource.kind == cleanup.VERSION:
-        version = resource_state.properties(fetch(services, resource.id))
-        is_used = version.get("provisioningState") != "Failed"
+    if resource.kind == cleanup.SNAPSHOT:
+        own = [version for version in versions if version.build == resource.build]
+        is_used = any(_version_state(services, version) not in _SETTLED for version in own)
+    elif resource.kind == cleanup.VERSION:
+        state = _version_state(services, resource)
+        is_unknown = state == "Succeeded" and _has_no_image(services, resource.build)
+        is_used = state != "Failed" and not is_unknown
     elif resource.kind == cleanup.REGISTRY:
         ask, name = services.azure.registries.registries.list_usages, resource.id.rpartition("/")[2]
         found = (sdk.fetch(ask, resource.group, name) or {}).get("value") or []
@@ -148,12 +163,22 @@ def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
     return dataclasses.replace(resource, is_used=is_used)
 
 
-def is_copying(services: Services, build: str) -> bool:
-    """Whether Azure still copies the image version of a build, which may have died since."""
+def _version_state(services: Services, version: ResourceFacts) -> str:
+    """Its `provisioningState`; empty if it is gone."""
+    return str(resource_state.properties(fetch(services, version.id)).get("provisioningState", ""))
+
+
+def _has_no_image(services: Services, build: str) -> bool:
+    """Whether the build has ended without an image, and cannot be resumed."""
+    outcome = services.records.outcome(build)
+    return outcome is not None and outcome.image is None and not outcome.resumable
+
+
+def is_copied(services: Services, snapshot: Json) -> bool:
+    """Whether Azure copies an image version from the snapshot; its build may have died since."""
     kind = f"resourceType eq '{cleanup.VERSION}'"
-    versions = sdk.listed(services.azure.resources.resources.list, filter=kind)
-    own = [fetch(services, v["id"]) for v in versions if build_of(v) == build]
-    return any(resource_state.provisioning(version) == "under way" for version in own)
+    listed = sdk.listed(services.azure.resources.resources.list, filter=kind)
+    return _with_use(services, _resource(snapshot), [_resource(each) for each in listed]).is_used
 
 
 # -- of pools -------------------------------------------------------------------------------------

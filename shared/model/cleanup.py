@@ -58,6 +58,7 @@ HANDLING = {
 }
 LASTING = {kind for kind, handling in HANDLING.items() if handling.lasts}
 _ORDER = list(HANDLING)
+COPIED = "Azure copies an image version from it"
 _EMPTY = "its build failed, and left it without content"
 _UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
 
@@ -72,7 +73,7 @@ class ResourceFacts:
     id: str
     build: str = ""  # that its tag names, or whose record lists it
     expires: str = ""  # a tag; what lasts has none
-    is_used: bool = False  # an image version that did not fail, a registry that is not empty
+    is_used: bool = False  # see `activities.cleanup_facts`
     is_gone: bool = False
     refused: str = ""  # why Azure does not show it
 
@@ -256,6 +257,7 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
         (resource.refused, Action.KEEP, f"Azure does not show it: {resource.refused}", None, False),
         (recorded is None, Action.KEEP, "no such build is on record", None, False),
         (not build.is_over, Action.KEEP, at_work, None, False),
+        (resource.is_used, Action.KEEP, COPIED, None, False),
         (not build.lists(resource.id), Action.REMOVE, f"its build {build.state}", now, False),
         (resource.expires < now, Action.REMOVE, kept + resource.expires, now, False),
         (True, Action.KEEP, keeps, resource.expires, False),

@@ -8,7 +8,7 @@ import pytest
 
 from local.functions_host.store import Query
 from tests.world import World, a_pool, a_request, image_only
-from triggers import builds
+from triggers import builds, leftovers
 
 BUILDER = ("virtualMachines", "disks", "networkInterfaces", "natGateways", "publicIPAddresses")
 VM = "Microsoft.Compute/virtualMachines"
@@ -238,21 +238,56 @@ def test_a_builder_that_is_lost_before_its_disk_is_copied(world: World) -> None:
     assert left(world) == []
 
 
-def test_a_sweep_leaves_a_snapshot_alone_while_azure_copies_it(world: World) -> None:
-    """The build died with everything that it had begun; Azure copies on."""
+def dead_while_azure_copies(world: World) -> str:
+    """A build that died with everything that it had begun; Azure copies on."""
     build = world.start(image_only())
     go_on_until(world, build, "remove_public_ip", "succeeded")
     for instance in world.engine.store.select(Query()):
         if instance.id.startswith(build):
             world.engine.terminate(instance.id, "the host was lost")
     world.engine.run_ready()
+    return build
 
+
+def test_a_sweep_leaves_a_snapshot_alone_while_azure_copies_it(world: World) -> None:
+    """Once Azure has copied, no record names the version, and all goes."""
+    dead_while_azure_copies(world)
     world.sweep()
     assert left(world) == ["snapshots"]
     [version] = world.resources("versions")
     assert version["state"] == "Creating"
+    [item] = world.ask(leftovers.list_leftovers).body["leftovers"]
+    assert (item["verdict"], item["why"]) == ("keep", "Azure copies an image version from it")
 
     world.engine.advance(3600)
     world.sweep()
-    assert left(world) == []
+    assert world.resources() == []
+
+
+@pytest.mark.parametrize("is_resumed", [True, False])
+def test_a_version_that_azure_finished_waits_for_a_resume(world: World, is_resumed: bool) -> None:
+    """Azure took longer than the build waited; it goes when nothing can be resumed any more."""
+    world.fault({"effect": "slow", "operation": "galleryVersions.create", "factor": 55})
+    failed = world.build(image_only())
+    assert (failed["error"]["code"], failed["resumable"]) == ("TimedOut", True)
+    world.engine.advance(3600)
+    world.sweep()
     assert [each["state"] for each in world.resources("versions")] == ["Succeeded"]
+
+    if is_resumed:
+        assert world.resume(failed["buildId"])["state"] == "succeeded"
+    for _ in range(2):  # the build is given up, and then what it has made goes
+        world.engine.advance(3600)
+        world.sweep()
+    assert bool(world.resources()) == is_resumed
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_a_build_that_is_given_up_leaves_nothing(world: World, managed: bool) -> None:
+    """Not even what would have lasted: no other build has used its resource group."""
+    world.fault(NO_COPY)
+    world.build(image_only(managedImage=managed))
+    for _ in range(2):
+        world.engine.advance(9 * 3600)
+        world.sweep()
+    assert world.resources() == []
