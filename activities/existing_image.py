@@ -13,6 +13,7 @@ from shared.base.wire import replace
 from shared.engine.activity import Json, PollState, Services, short_activity
 from shared.model import catalogue, drivers, image_choice, infiniband, support
 from shared.model.image_reference import ImageReference
+from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan
 from shared.model.results import Findings
@@ -60,7 +61,7 @@ def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         counted,
     )
     unsuitable += _controller_problems(services, plan, wanted, sizes, poll)
-    unsuitable += _architecture_problems(services, plan, image, sizes, poll)
+    unsuitable += _size_problems(services, plan, image, sizes, poll)
     has_dcgm = image.dcgm_version is not None if image.build_id else None
     unsuitable += drivers.diagnosis_problems(
         plan.pools, counted, has_dcgm=has_dcgm, driver=image.driver_kind
@@ -88,32 +89,39 @@ def _published(
     image = published_images.describe(services, wanted, plan.account.location)
     if isinstance(image, Problem):
         return Findings(blockers=[image])
-    unsuitable = _architecture_problems(services, plan, image, sizes, poll)
+    unsuitable = _size_problems(services, plan, image, sizes, poll)
     return Findings(blockers=unsuitable, image=_with_driver_of_pools(plan, image, counted))
 
 
-def _architecture_problems(
+def _size_problems(
     services: Services,
     plan: BuildPlan,
     image: ImageRecord,
     sizes: dict[str, Size],
     poll: PollState,
 ) -> list[Problem]:
-    """Which pools' sizes have another architecture than the image, or that it has no node agent."""
-    other = "; give image.id of one for Arm64 that was made elsewhere, because "
-    advice = other + catalogue.NOT_BUILT if image.build_id else ""
-    mixed = [
-        Problem(
-            field=f"pools[{index}].vmSize",
-            code="SizeUnsuitable",
-            message=f"{size.name} is {size.architecture}, and {image.image_name} {image.version} "
-            f"is for {image.architecture}{advice}",
-        )
+    """Which pools' sizes cannot run the image, or that it has no node agent."""
+    unsuitable = [
+        Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
         for index, pool in enumerate(plan.pools)
         for name in pool.sizes
-        if (size := sizes.get(name.lower())) and size.architecture != image.architecture
+        if (size := sizes.get(name.lower())) and (why := _mismatch(size, image))
     ]
-    return mixed + pool_preflight.agent_problems(services, plan, image, poll)
+    return unsuitable + pool_preflight.agent_problems(services, plan, image, poll)
+
+
+def _mismatch(size: Size, image: ImageRecord) -> str | None:
+    """Why the size cannot run the image, or None."""
+    subject = f"{image.image_name} {image.version}"
+    if size.architecture != image.architecture:
+        other = "; give image.id of one for Arm64 that was made elsewhere, because "
+        advice = other + catalogue.NOT_BUILT if image.build_id else ""
+        return (
+            f"{size.name} is {size.architecture}, and {subject} is for {image.architecture}{advice}"
+        )
+    if image.security_type is SecurityType.TRUSTED_LAUNCH and not size.trusted_launch:
+        return f"{size.name} does not support TrustedLaunch, which {subject} requires"
+    return None
 
 
 def _with_driver_of_pools(
@@ -279,7 +287,8 @@ def _describe(
     record = services.records.image(wanted.gallery, wanted.definition, version, group)
     if record is not None:
         return record
-    architecture = resource_state.architecture(_definition(services, wanted, poll))
+    definition = _definition(services, wanted, poll)
+    architecture = resource_state.architecture(definition)
     agent = catalogue.node_agent_of(wanted.os, architecture)
     if agent is None:
         return published_images.no_agent(wanted, architecture)
@@ -297,5 +306,6 @@ def _describe(
         build_id="",
         created_at="",
         architecture=architecture,
+        security_type=published_images.security_type(definition),
         target_regions=regions,
     )

@@ -68,8 +68,6 @@ def describe(services: Services, wanted: ImageReference, location: str) -> Image
     agent = catalogue.node_agent_of(wanted.os, architecture)
     if agent is None:
         return no_agent(wanted, architecture)
-    security = resource_state.features(found.definition).get("SecurityType")
-    trusted = security == SecurityType.TRUSTED_LAUNCH
     return ImageRecord(
         image_id=found.id,
         node_agent_sku=agent,
@@ -84,9 +82,16 @@ def describe(services: Services, wanted: ImageReference, location: str) -> Image
         build_id="",
         created_at="",
         architecture=architecture,
-        security_type=SecurityType.TRUSTED_LAUNCH if trusted else SecurityType.STANDARD,
+        security_type=security_type(found.definition),
         target_regions=[location],
     )
+
+
+def security_type(definition: Json | None) -> SecurityType:
+    """What the nodes must have. Of a definition that only supports it, they are standard ones."""
+    given = resource_state.features(definition).get("SecurityType", "")
+    is_trusted = names.same(given, SecurityType.TRUSTED_LAUNCH)
+    return SecurityType.TRUSTED_LAUNCH if is_trusted else SecurityType.STANDARD
 
 
 def no_agent(wanted: ImageReference, architecture: str) -> Problem:

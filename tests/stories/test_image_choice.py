@@ -82,5 +82,27 @@ def test_the_newest_version_is_that_of_the_highest_number() -> None:
     world = world_after(image_only("first", name="mine", version="2026.1.9"))
     build = world.build(image_only("second", name="mine"))
     assert build["image"]["version"] == "2026.1.10"
-    pools = world.build(pools_only("r1", a_pool("dev"), name="mine"))
+    pools = world.build(pools_only("p1", a_pool("dev"), name="mine"))
     assert pools["pools"][0]["imageId"].endswith("/2026.1.10")
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_trusted_image_gets_trusted_nodes(world: World, recorded: bool) -> None:
+    """Also one that is in no record: its definition says it. Some sizes have no such nodes."""
+    world.build(image_only(securityType="TrustedLaunch", name="mine"))
+    if not recorded:
+        forget_images(world)
+    dev = world.build(pools_only("p1", a_pool("dev"), name="mine"))
+    assert dev["state"] == "succeeded", dev["error"]
+
+    old = a_pool("old", vmSize="Standard_ND96asr_v4")
+    plan = world.ask(builds.plan_build, pools_only("p2", old, name="mine"))
+    found = {(each["field"], each["code"]): each["message"] for each in plan.body["blockers"]}
+    assert "mine 1.0.0 requires" in found["pools[0].vmSize", "SizeUnsuitable"]
+
+
+def forget_images(world: World) -> None:
+    """The app has no record of any image, as if another app had made them."""
+    table = world.table_service.get_table_client("batchprepImages")
+    for row in list(table.query_entities("", parameters={})):
+        table.delete_entity(row["PartitionKey"], row["RowKey"])
