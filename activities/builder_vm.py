@@ -206,7 +206,7 @@ def _decide_generalized(
             return Start(action="generalize", then=generalized)
         case "stopped" if poll.started is None:
             return Start(action="deallocate")
-        case "running" if poll.started is None:
+        case "starting" | "running" if poll.started is None:
             return Fail(failure=booted(plan))
         case _:
             return Wait(note="the VM is being deallocated")

@@ -62,13 +62,14 @@ def of_builds(services: Services) -> tuple[Facts, str]:
     listed, now = sdk.listed_at(services.azure.resources.resources.list)
     facts, found = of_records(services), [_resource(each) for each in listed]
     known = {resource.id.lower() for resource in found if resource.build}
+    # Azure's list leaves out what was made or changed a moment ago.
     left = [(id_, build) for build, b in facts.builds.items() for id_ in b.leftovers]
-    found += [_unlisted(services, *each) for each in left if each[0].lower() not in known]
+    found += [of_resource(services, *each) for each in left if each[0].lower() not in known]
     imageless = {id_: b.imageless_in for id_, b in facts.builds.items() if b.imageless_in}
     known = {resource.id.lower() for resource in found}
     groups = {names.group_id(services.azure.config.subscription_id, g) for g in imageless.values()}
     asked = {group.lower(): group for group in sorted(groups) if group.lower() not in known}
-    found += [_unlisted(services, group) for group in asked.values()]
+    found += [of_resource(services, group) for group in asked.values()]
     versions = tuple(resource for resource in found if resource.kind == cleanup.VERSION)
     found = [
         _in_full(services, r, versions) if r.build in imageless or r.kind == cleanup.SNAPSHOT else r
@@ -125,8 +126,8 @@ def _resource(found: Json) -> ResourceFacts:
     return ResourceFacts(id=found["id"], build=build_of(found), expires=expires)
 
 
-def _unlisted(services: Services, id_: str, build: str = "") -> ResourceFacts:
-    """A group, or a resource of the build that Azure's list leaves out, perhaps for a moment."""
+def of_resource(services: Services, id_: str, build: str = "") -> ResourceFacts:
+    """A resource; with `build`, it is gone if it is not that build's."""
     found = _or_refusal(id_, fetch, services, id_)
     if isinstance(found, str):
         return ResourceFacts(id=id_, build=build, refused=found)
@@ -145,8 +146,8 @@ def _in_full(
 def _with_use(
     services: Services, resource: ResourceFacts, versions: Sequence[ResourceFacts] = ()
 ) -> ResourceFacts:
-    """The resource with `is_used`. A version that Azure finished after its build had ended without
-    an image is not used: no record names it.
+    """The resource with `is_used`: of a snapshot that Azure copies, a version that is needed or not
+    finished, a registry that is not empty.
     """
     is_used = False
     if resource.kind == cleanup.SNAPSHOT:
@@ -154,8 +155,7 @@ def _with_use(
         is_used = any(_version_state(services, version) not in _SETTLED for version in own)
     elif resource.kind == cleanup.VERSION:
         state = _version_state(services, resource)
-        is_unknown = state == "Succeeded" and _has_no_image(services, resource.build)
-        is_used = state != "Failed" and not is_unknown
+        is_used = state != "Failed" and (state != "Succeeded" or _is_needed(services, resource))
     elif resource.kind == cleanup.REGISTRY:
         ask, name = services.azure.registries.registries.list_usages, resource.id.rpartition("/")[2]
         found = (sdk.fetch(ask, resource.group, name) or {}).get("value") or []
@@ -168,10 +168,18 @@ def _version_state(services: Services, version: ResourceFacts) -> str:
     return str(resource_state.properties(fetch(services, version.id)).get("provisioningState", ""))
 
 
-def _has_no_image(services: Services, build: str) -> bool:
-    """Whether the build has ended without an image, and cannot be resumed."""
-    outcome = services.records.outcome(build)
-    return outcome is not None and outcome.image is None and not outcome.resumable
+def _is_needed(services: Services, version: ResourceFacts) -> bool:
+    """Whether a version is more than what Azure finished after its build had ended without an image
+    and could no longer be resumed: no record names that, no pool has it, no build may begin to use
+    it.
+    """
+    outcome = services.records.outcome(version.build)
+    if outcome is None or outcome.image is not None or outcome.resumable:
+        return True
+    pools = services.records.pools()
+    return any(names.same(pool.image_id, version.id) for pool in pools) or bool(
+        services.records.running()
+    )
 
 
 def is_copied(services: Services, snapshot: Json) -> bool:

@@ -244,11 +244,16 @@ def _find_image(
         versions = _versions(services, wanted)
         if wanted.version == "latest":
             return resource_state.newest_version(versions), versions
-        return next((v for v in versions if v["name"] == wanted.version), None), versions
+        named = (v for v in versions if v["name"] == wanted.version and _is_ready(v))
+        return next(named, None), versions
 
     image = (wanted.resource_group, wanted.gallery, wanted.definition, wanted.version)
     key = ("image", *image, newest.version if newest else "")
     return services.cache.get(key, poll.now, ask, lambda f: f[0] is not None, cache.A_MINUTE)
+
+
+def _is_ready(version: Json) -> bool:
+    return resource_state.provisioning(version) == "ready"
 
 
 def _versions(services: Services, wanted: ImageReference) -> list[Json]:
@@ -265,8 +270,8 @@ def _versions(services: Services, wanted: ImageReference) -> list[Json]:
 def _not_found(services: Services, wanted: ImageReference, versions: list[Json]) -> Problem:
     """The blocker, with the existing versions or, by similarity, the images' names."""
     if versions:
-        numbers = sorted((v["name"] for v in versions), key=names.version_numbers)
-        there = ", ".join(numbers)
+        ordered = sorted(versions, key=lambda v: names.version_numbers(v["name"]))
+        there = ", ".join(v["name"] if _is_ready(v) else _unready(v) for v in ordered)
         message = f"{wanted.definition} has no usable version {wanted.version}; it has: {there}"
         return Problem(field="image.version", code="ImageNotFound", message=message)
     if wanted.choice:
@@ -277,6 +282,10 @@ def _not_found(services: Services, wanted: ImageReference, versions: list[Json])
     there = f"known images are: {', '.join(near)}" if near else "no image has been built yet"
     message = f"there is no image {name} in resource group {wanted.resource_group}; {there}"
     return Problem(field="image.name", code="ImageNotFound", message=message)
+
+
+def _unready(version: Json) -> str:
+    return f"{version['name']} ({resource_state.properties(version).get('provisioningState')})"
 
 
 def _describe(

@@ -126,10 +126,12 @@ def _publish(services: Services, plan: VersionPlan, poll: PollState) -> Started:
 
 
 def _lost_source(services: Services, image: ImagePlan, poll: PollState) -> Failure | None:
-    if image.from_snapshot:
-        is_there = snapshots.observe(services, image, poll)
-        return None if is_there else snapshots.lost(image)
-    return None if builder_vm.observe(services, image, poll) else builder_vm.lost(image)
+    source = snapshots if image.from_snapshot else builder_vm
+    return (
+        None
+        if is_tagged(source.observe(services, image, poll), image.build_id)
+        else source.lost(image)
+    )
 
 
 def _delete_version(services: Services, plan: VersionPlan, _: PollState) -> Started:
@@ -217,7 +219,17 @@ def _managed_id(plan: ImagePlan) -> str:
     return names.resource_id(plan.subscription_id, plan.resource_group, kind, name)
 
 
-_managed_image = Resource(
+class _ManagedImage(Resource[ImagePlan]):
+    """It is made from the builder."""
+
+    def asked(self, services: Services, plan: ImagePlan, poll: PollState) -> Json:
+        """Raises StepFailed if the builder is gone."""
+        if lost := _lost_source(services, plan, poll):
+            raise StepFailed(lost)
+        return super().asked(services, plan, poll)
+
+
+_managed_image = _ManagedImage(
     noun="managed image",
     calls=lambda azure: azure.compute.images,
     plan=ImagePlan,

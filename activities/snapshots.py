@@ -18,7 +18,7 @@ def _source(services: Services, plan: ImagePlan, poll: PollState) -> str:
     vm = builder_vm.observe(services, plan, poll)
     if vm is None:
         raise StepFailed(builder_vm.lost(plan))
-    if resource_state.power_state(vm) == "running":
+    if resource_state.power_state(vm) in {"starting", "running"}:
         raise StepFailed(builder_vm.booted(plan))
     storage = resource_state.properties(vm)["storageProfile"]
     return str(storage["osDisk"]["managedDisk"]["id"])

@@ -170,27 +170,26 @@ def _without_image(
     left: list[str] | None = None,
 ) -> Workflow[BuildOutcome]:
     """Keep a builder or its snapshot for a resume; remove everything else at once. A builder that
-    may still be allocated is deallocated. `left` is what of the builder could not be removed, where
-    that was tried already.
+    may still be allocated is deallocated; a sealed one stays only if it cannot start again. `left`
+    is what of the builder could not be removed, where that was tried already.
     """
     assert made.error is not None
-    if build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed or made.shut):
+    scope, locks = step_context.for_cleanup(), made.shut and not made.sealed
+    keeps = build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed or made.shut)
+    if keeps and locks:
+        lock = builder_vm.generalize_builder
+        locked = yield from workflow.try_step(context, scope, "keep_builder", lock, image)
+        keeps = locked is not None
+    if keeps:
         kept = build_outcomes.kept(plan, image, left, is_captured=made.sealed)
         is_off = made.sealed or (plan.earlier is not None and resuming.is_sealed(plan.earlier))
-        if left is None and image.vm_id in kept and (image.from_snapshot or not is_off):
-            yield from _pause(context, image, step_context)
+        is_off = locks or left is not None or (is_off and not image.from_snapshot)
+        if image.vm_id in kept and not is_off:  # where Azure refuses, it runs on until its expiry
+            off = builder_vm.deallocate_builder
+            yield from workflow.try_step(context, scope, "keep_builder", off, image)
         return build_outcomes.resumable(plan, image, made.error, workflow.now(context), kept)
     only: Half | None = None if left is None else "snapshot"
     removal = removal_of(image, step_context, only=only, failed=not left)
     outcomes = yield from workflow.run_children(context, [removal], 1)
     left = [*(left or []), *left_of(removal, outcomes)]
     return build_outcomes.without_image(plan, image, made.error, left)
-
-
-def _pause(context: Context, image: ImagePlan, step_context: StepContext) -> Workflow[None]:
-    """Deallocate the builder. Where Azure refuses that it runs on until its expiry."""
-    try:
-        keep, scope = builder_vm.deallocate_builder, step_context.for_cleanup()
-        yield from workflow.run_step(context, scope, "keep_builder", keep, image)
-    except StepFailed:
-        pass

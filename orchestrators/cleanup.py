@@ -12,7 +12,7 @@ from shared.base import names
 from shared.base.errors import Failure, StepFailed
 from shared.base.wire import Wire, added, replace
 from shared.engine import workflow
-from shared.engine.activity import Activity, NoInput, NoResult, P, R
+from shared.engine.activity import Activity, NoInput, NoResult
 from shared.engine.orchestration import Child, Orchestration, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model.cleanup import (
@@ -125,21 +125,12 @@ def _carry_out(
             pool = item.id.rpartition("/")[2] if item.kind == POOL else None
             scope, remove = replace(step_context, pool=pool), cleanup.remove_made
             nth = 1 + sum(each.kind == item.kind for each in ended)
-            removed = yield from _try(context, scope, item.step, remove, item, nth)
+            removed = yield from workflow.try_step(
+                context, scope, item.step, remove, item, attempt=nth
+            )
             how = "failed" if removed is None else "kept" if removed.kept else "done"
             ended.append(replace(item, ended=how))
     return ended
-
-
-def _try(
-    context: Context, scope: StepContext, step: str, activity: Activity[P, R], plan: P, nth: int = 1
-) -> Workflow[R | None]:
-    """Run a step, the `nth` of its name; returns None if it failed."""
-    run = workflow.run_step(context, scope, step, activity, plan, attempt=nth)
-    try:
-        return (yield from run)
-    except StepFailed:
-        return None
 
 
 # -- the end of a build ---------------------------------------------------------------------------
@@ -192,12 +183,12 @@ def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRe
     kept: list[str] = []
     if image.keep_vm and work.only != "snapshot":
         keep = builder_vm.deallocate_builder
-        found = yield from _try(context, scope, "keep_builder", keep, image)
+        found = yield from workflow.try_step(context, scope, "keep_builder", keep, image)
         kept = image.builder_resources if found is None or found.kept else []
     leftovers = [*kept]
     for resource in [each for each in work.resources if each not in kept]:
         step = HANDLING[names.type_of(resource).lower()].step
-        if (yield from _try(context, scope, step, _REMOVALS[step], image)) is None:
+        if (yield from workflow.try_step(context, scope, step, _REMOVALS[step], image)) is None:
             leftovers.append(resource)
     if work.failed and not leftovers:
         leftovers = yield from _undo(context, work)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 
+from activities import cleanup_facts
 from shared.base import names
 from shared.base.wire import replace
 from shared.model import resuming
 from shared.model.documents import Accepted, BuildList
+from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan
 from shared.model.queries import BuildsQuery
 from shared.store import acceptance
@@ -125,13 +127,23 @@ def resume_build(call: Call) -> Answer:
     outcome = replace(outcome, pools=there)  # what is gone is made again
     plan = acceptance.plan_again(row, request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
-    if refused := _claimed(call, plan):
+    if refused := _lost(call, build, outcome.image) or _claimed(call, plan):
         return refused
     if not records.reopen_build(build, call.services.now()):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan, again=True)
     undo = functools.partial(records.close_again, build)
     return Answer(status=202, document=accepted_document(call, build), begin=begin, undo=undo)
+
+
+def _lost(call: Call, build: str, image: ImageRecord | None) -> Answer | None:
+    """The answer where the image of the pools that are missing is gone."""
+    if image is None or names.parse_published_image_id(image.image_id):
+        return None
+    if not cleanup_facts.of_resource(call.services, image.image_id).is_gone:
+        return None
+    message = f"Build {build} cannot go on: {image.image_id} was deleted. Start a new build."
+    return http.error(409, "NotResumable", message)
 
 
 def _claimed(call: Call, plan: BuildPlan) -> Answer | None:

@@ -124,6 +124,22 @@ def run_step(
     return activity.result.from_wire(outcome["result"])
 
 
+def try_step(
+    context: Context,
+    step_context: StepContext,
+    step: str,
+    activity: Activity[P, R],
+    plan: P,
+    *,
+    attempt: int = 1,
+) -> Workflow[R | None]:
+    """The same; returns None if it failed."""
+    try:
+        return (yield from run_step(context, step_context, step, activity, plan, attempt=attempt))
+    except StepFailed:
+        return None
+
+
 def step_task(
     context: Context,
     step_context: StepContext,

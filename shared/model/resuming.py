@@ -12,6 +12,8 @@ from shared.model.plans import BuildPlan, Earlier
 from shared.model.results import BuilderReady
 
 Json = dict[str, Any]
+# Steps that only ensure what lasts. It may have been deleted since, so they look again.
+_ENSURING = {"resource_group", "account_group", "batch_account", "gallery", "image_definition"}
 _BUILDER = "builder_vm"  # the step whose result describes the builder
 
 
@@ -24,7 +26,8 @@ def can_go_on(outcome: BuildOutcome, done: Mapping[str, Json]) -> bool:
 
 def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -> BuildPlan:
     """The plan of a build that goes on from the results `done` (JSON by step)."""
-    earlier = Earlier(steps=done, outcome=outcome)
+    kept = {step: result for step, result in done.items() if step not in _ENSURING}
+    earlier = Earlier(steps=kept, outcome=outcome)
     return replace(plan, earlier=earlier, warnings=outcome.warnings)
 
 

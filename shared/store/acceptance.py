@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from shared.store.row_checks import RUNNING
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
+Json = dict[str, Any]
 log = logs.get("acceptance")
 
 _RACES_MAX = 10  # calls with the same request id, and people who cancel its build
@@ -119,7 +120,9 @@ def accept_parsed(
     chosen = plan.image.definition if plan.image else ""
     refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
-        row = records.accept_build(plan.build_id, request.mode, wire, now, chosen, caller)
+        row = records.accept_build(
+            plan.build_id, request.mode, wire, now, chosen, caller, _defaults(settings)
+        )
         if row is None:  # withdrawn at this moment, or unreadable
             continue
         if stored_request(row) != request:
@@ -165,11 +168,18 @@ def _takes_image(records: Records, plan: BuildPlan, row: Row) -> bool:
 
 
 def plan_again(row: Row, request: Build, settings: Settings) -> BuildPlan:
-    """The plan of a request that is on record, with the image definition that it had then.
-    Version 0.1.0 had the same one for all requests that name none.
+    """The plan of a request that is on record, with the image definition and the defaults that it
+    had then. Version 0.1.0 had the same definition for all requests that name none.
     """
     definition = row.get("Definition") or settings.default_image_name
-    return planning.plan_build(request, settings, definition)
+    then = settings.model_copy(update=row.get("Defaults") or {})
+    return planning.plan_build(request, then, definition)
+
+
+def _defaults(settings: Settings) -> Json:
+    """What a request gets for fields that it leaves out."""
+    fields = type(settings).model_fields
+    return {name: getattr(settings, name) for name in fields if name.startswith("default_")}
 
 
 def claim_image(records: Records, plan: BuildPlan) -> None:

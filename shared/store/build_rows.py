@@ -21,7 +21,7 @@ COLUMNS = (
     "AcceptedAt",
     "CreatedAt",
     "EndedAt",
-    "Groups",  # resource groups that the request names, of image and account; empty: the default
+    "Groups",  # resource groups of image and account; 0.1.0 left out those that are the default
     "Definition",  # of its image, if it makes one
     "Context",  # the uploads that the request names
     "IsResumable",  # the two of the outcome
@@ -29,10 +29,10 @@ COLUMNS = (
 )
 
 
-def of_request(request: Mapping[str, Any]) -> Json:
+def of_request(request: Mapping[str, Any], default_group: str = "") -> Json:
     """The columns that come of a request."""
     image, account = (request.get(name) or {} for name in ("image", "batchAccount"))
-    groups = (str(part.get("resourceGroup") or "") for part in (image, account))
+    groups = (str(part.get("resourceGroup") or default_group) for part in (image, account))
     build = (image.get("registry") or {}).get("build") or {}
     uploads = [build.get("context"), *(step.get("upload") for step in image.get("steps") or [])]
     contexts = "|".join(dict.fromkeys(str(name) for name in uploads if name))
@@ -66,7 +66,7 @@ def contexts_of(row: Mapping[str, Any]) -> list[str]:
 
 
 def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:
-    """The resource groups that the build's request names."""
+    """The resource groups of the build's image and account."""
     return tuple(group or default for group in str(row["Groups"]).split("|"))
 
 

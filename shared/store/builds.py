@@ -74,13 +74,17 @@ class Builds:
         now: str,
         definition: str = "",
         caller: str | None = None,
+        defaults: Json | None = None,
     ) -> Row | None:
         """Insert a build's row, or return the one that is there already. None if that one cannot be
-        read, or was withdrawn at this moment. `definition` is that of its image: a resumed build
-        keeps it, whatever would be chosen by then.
+        read, or was withdrawn at this moment. `definition` is that of its image, and `defaults` are
+        the settings `default_...`: a resumed build keeps them, whatever is set by then.
         """
         values = {"State": "accepted", "Mode": mode.value, "AcceptedAt": now, "Request": request}
-        values |= build_rows.of_request(request)
+        defaults = defaults or {}
+        values |= build_rows.of_request(request, defaults.get("default_resource_group", ""))
+        if defaults:
+            values["Defaults"] = defaults
         if definition:
             values["Definition"] = definition
         if caller:

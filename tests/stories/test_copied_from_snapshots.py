@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.functions_host.store import Query
-from tests.world import World, a_pool, a_request, image_only
+from tests.world import World, a_pool, a_request, image_only, pools_only
 from triggers import builds, leftovers
 
 BUILDER = ("virtualMachines", "disks", "networkInterfaces", "natGateways", "publicIPAddresses")
@@ -111,119 +111,6 @@ def test_a_snapshot_that_somebody_removes_is_missed(world: World) -> None:
 NO_COPY = {"effect": "allocation", "operation": "galleryVersions.create", "times": 1}
 
 
-@pytest.mark.parametrize(
-    ("managed", "gone", "code"),
-    [(False, "snapshots", "SnapshotLost"), (True, "virtualMachines", "BuilderLost")],
-)
-def test_a_build_does_not_go_on_without_what_its_version_is_copied_from(
-    world: World, managed: bool, gone: str, code: str
-) -> None:
-    """No resume could bring it back."""
-    world.fault(NO_COPY)
-    failed = world.build(image_only(managedImage=managed))
-    assert failed["resumable"], failed["error"]
-    [source] = [each["id"] for each in world.resources() if each["type"].endswith(gone)]
-    world.as_owner("DELETE", source[source.index("resourceGroups/") :], {})
-    world.engine.advance(600)
-
-    again = world.resume(failed["buildId"])
-
-    assert (again["state"], again["resumable"], again["leftovers"]) == ("failed", False, [])
-    assert again["error"]["code"] == code
-    assert again["error"]["resource"] == source
-    assert "Start" in again["error"]["nextAction"]
-    assert "Resume" not in again["error"]["nextAction"]
-    assert left(world) == []
-
-
-REFUSED = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "times": 1}
-NO_SNAPSHOT = {**REFUSED, "method": "PUT", "path": "snapshots/[^/]+$"}
-NOT_GENERALIZED = {**REFUSED, "method": "POST", "path": "virtualMachines/[^/]+/generalize$"}
-
-
-def refused_of(world: World, fault: dict[str, Any], managed: bool = False) -> dict[str, Any]:
-    """A build that sealed its builder, and then met this refusal."""
-    world.fault(fault)
-    build = world.build(image_only(managedImage=managed))
-    assert (build["state"], build["resumable"]) == ("failed", True), build["error"]
-    assert build["error"]["azureCode"] == "AuthorizationFailed"
-    assert power(world) == ["deallocated"]
-    return build
-
-
-def power(world: World) -> list[str]:
-    """The state of each VM."""
-    return [vm.state["power"] for vm in world.azure.store.of_type(VM)]
-
-
-@pytest.mark.parametrize(
-    ("fault", "managed"),
-    [(NO_SNAPSHOT, False), (NOT_GENERALIZED, True)],
-    ids=["snapshot", "generalize"],
-)
-def test_a_sealed_builder_waits_where_its_disk_is_not_captured(
-    world: World, fault: dict[str, Any], managed: bool
-) -> None:
-    """It does not boot again, and nothing is installed again."""
-    failed = refused_of(world, fault, managed)
-    vms = [id_ for id_ in failed["leftovers"] if "/virtualMachines/" in id_]
-    assert (len(vms), len(failed["leftovers"])) == (1, 4)
-    assert not any("/snapshots/" in id_ for id_ in failed["leftovers"])
-
-    world.fault(fault)
-    again = world.resume(failed["buildId"])
-    assert (again["resumable"], power(world)) == (True, ["deallocated"]), again["error"]
-    assert again["leftovers"] == failed["leftovers"]
-
-    build = world.resume(failed["buildId"])
-    assert build["state"] == "succeeded", build["error"]
-    asked = [r["url"].partition("?")[0] for r in world.ledger() if r["method"] != "GET"]
-    assert not [url for url in asked if url.endswith("/start")]
-    scripts = [url for url in asked if "/runCommands/" in url]
-    assert len(scripts) == len(set(scripts))
-    assert left(world) == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "managed"),
-    [(NO_SNAPSHOT, False), (NOT_GENERALIZED, True)],
-    ids=["snapshot", "generalize"],
-)
-def test_a_sealed_builder_that_somebody_starts_is_not_published(
-    world: World, fault: dict[str, Any], managed: bool
-) -> None:
-    """Its system has booted since, with keys and logs of its own."""
-    build = refused_of(world, fault, managed)["buildId"]
-    vm = f"resourceGroups/images/providers/{VM}/batch-prep-{build}"
-    world.as_owner("POST", f"{vm}/start", {})
-    world.engine.advance(600)
-    failed = world.resume(build)
-
-    assert (failed["error"]["code"], failed["resumable"]) == ("BuilderStarted", False)
-    assert (left(world), world.resources("versions")) == ([], [])
-
-
-def test_once_the_snapshot_is_there_it_is_kept_instead(world: World) -> None:
-    """The builder goes as in every other build."""
-    build = refused_of(world, NO_SNAPSHOT)["buildId"]
-    world.fault(NO_COPY)
-    failed = world.resume(build)
-
-    [snapshot] = world.resources("snapshots")
-    assert (failed["resumable"], failed["leftovers"]) == (True, [snapshot["id"]])
-    assert left(world) == ["snapshots"]
-    assert world.resume(build)["state"] == "succeeded"
-
-
-def test_a_sealed_builder_does_not_wait_for_ever(world: World) -> None:
-    """It goes when its time is over, as what every other failed build keeps."""
-    build = refused_of(world, NO_SNAPSHOT)["buildId"]
-    world.engine.advance(25 * 3600)
-    world.sweep()
-    assert left(world) == []
-    assert world.show(build)["resumable"] is False
-
-
 def test_a_builder_that_is_lost_before_its_disk_is_copied(world: World) -> None:
     """An evicted spot VM takes its disk with it."""
     busy = {"effect": "throttle", "retryAfter": 600, "times": 1}
@@ -291,3 +178,40 @@ def test_a_build_that_is_given_up_leaves_nothing(world: World, managed: bool) ->
         world.engine.advance(9 * 3600)
         world.sweep()
     assert world.resources() == []
+
+
+def unknown_version(world: World) -> str:
+    """The id of a version that Azure finished after its build had stopped waiting for it."""
+    world.fault({"effect": "slow", "operation": "galleryVersions.create", "factor": 55})
+    world.build(image_only("slow", name="slow"))
+    world.azure.faults.clear()
+    world.engine.advance(3600)
+    [version] = [each["id"] for each in world.resources("versions") if "/slow/" in each["id"]]
+    return str(version)
+
+
+def test_a_version_that_a_pool_has_stays(world: World) -> None:
+    """Somebody took it by its id before its build was given up."""
+    world.build(a_request(requestId="other", image={"name": "other"}))
+    version = unknown_version(world)
+    taken = world.build({**pools_only("taken", a_pool("taken")), "image": {"id": version}})
+    assert taken["state"] == "succeeded", taken["error"]
+    for _ in range(2):
+        world.engine.advance(9 * 3600)
+        world.sweep()
+    assert version in [each["id"] for each in world.resources("versions")]
+
+
+def test_a_version_stays_while_a_build_may_begin_to_use_it(world: World) -> None:
+    """This one starts its builder from it, and the sweep has given up the version's build."""
+    version = unknown_version(world)
+    world.engine.advance(9 * 3600)
+    world.sweep()
+    refresh = world.start(image_only("refresh", name="next", os="ubuntu", base={"id": version}))
+    world.engine.advance(10)
+    world.begin_sweep()
+    world.engine.run_until_complete(refresh)
+    assert world.show(refresh)["state"] == "succeeded"
+
+    world.sweep()
+    assert version not in [each["id"] for each in world.resources("versions")]

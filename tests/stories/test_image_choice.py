@@ -86,6 +86,19 @@ def test_the_newest_version_is_that_of_the_highest_number() -> None:
     assert pools["pools"][0]["imageId"].endswith("/2026.1.10")
 
 
+def test_a_version_that_is_not_finished_is_refused(world: World) -> None:
+    """Azure makes no pool of it, and the plan can know."""
+    world.build(image_only("first", name="mine"))
+    world.start(image_only("second", name="mine"))
+    while len(world.resources("versions")) < 2:
+        world.engine.advance(30)
+    found = plan(world, pools_only("pools", a_pool("dev"), name="mine", version="1.0.1"))
+    assert [(each["field"], each["code"]) for each in found["blockers"]] == [
+        ("image.version", "ImageNotFound")
+    ]
+    assert "it has: 1.0.0, 1.0.1 (Creating)" in found["blockers"][0]["message"]
+
+
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_trusted_image_gets_trusted_nodes(world: World, recorded: bool) -> None:
     """Also one that is in no record: its definition says it. Some sizes have no such nodes."""
