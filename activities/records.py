@@ -99,8 +99,8 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     if known and known["State"] != "accepted":
         return RecipeAccepted(skipped=f"its build of today, {build}, is {known['State']}")
     try:
-        data = {**recipe["request"], "requestId": request_id}
-        request, texts = parsing.parse_build(data, config).without_texts()
+        asked = parsing.parse_build(recipe["request"], config).with_request_id(request_id)
+        request, texts = asked.without_texts()
         if known is None and (same := rebuild_changes.unchanged(services, request)):
             return RecipeAccepted(skipped=f"nothing has changed since version {same}")
         for name, text in texts.items():

@@ -33,10 +33,14 @@ def list_recipes(
 
 
 def _row(recipe: dict[str, Any]) -> tuple[Any, ...]:
+    """What a recipe leaves out is the default or, of an image with a base, as the base has it."""
     request = recipe.get("request") or {}
     image = request.get("image") or {}
+    base = image.get("base") or {}
+    usual = {"os": None if base else "ubuntu", "gpu": None if base.get("id") else False}
+    image = {**usual, **image}
     system = " ".join(str(image[key]) for key in ("os", "osVersion") if image.get(key))
-    mode, gpu = request.get("mode"), image.get("gpu")
+    mode, gpu = request.get("mode", "full"), image.get("gpu")
     return recipe.get("name"), recipe.get("enabled"), mode, system, gpu, image.get("name")
 
 

@@ -7,8 +7,7 @@ import re
 
 from shared.base import names
 from shared.base.errors import Problem, RequestRefused
-from shared.base.wire import replace
-from shared.model import parsing, planning
+from shared.model import parsing, planning, recipes
 from shared.model.documents import (
     BillOfMaterials,
     ImageList,
@@ -135,16 +134,18 @@ def show_recipe(call: Call) -> Answer:
 
 
 def put_recipe(call: Call) -> Answer:
-    """Store a recipe under a name; it takes the place of an earlier one."""
+    """Store a recipe, as its owner wrote it, under a name, in the place of an earlier one."""
     name = call.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
         raise RequestRefused([Problem(field="name", code="InvalidName", message=message)])
-    recipe = parsing.parse_recipe(call.json(), call.services.azure.config)
+    data = call.json()
+    recipe = parsing.parse_recipe(data, call.services.azure.config)
+    assert isinstance(data, dict)
     request, texts = recipe.request.without_texts()
     for context, text in texts.items():
         call.services.outbox.put_context(context, text)
-    stored = replace(recipe, request=request).to_wire()
+    stored = {"enabled": recipe.enabled, "request": recipes.written(data["request"], request)}
     call.services.records.put_recipe(name, stored)
     return Answer(document=_recipe(name, stored))
 

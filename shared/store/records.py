@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
-from shared.model import secrets
+from shared.model import recipes, secrets
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.store.build_list import inverted
 from shared.store.claims import Claims, pool_key
@@ -145,12 +145,12 @@ class Records(Claims):
         self._tables.remove(POOLS, *pool_key(account, pool))
 
     def recipes(self) -> dict[str, Json]:
-        """Every recipe by name."""
-        return {r.key: r["Recipe"] for r in self._tables.query(RECIPES, "recipe")}
+        """Every recipe by name, each as its owner wrote it."""
+        return {r.key: recipes.from_row(r["Recipe"]) for r in self._tables.query(RECIPES, "recipe")}
 
     def put_recipe(self, name: str, recipe: Json) -> None:
-        """Store a recipe."""
-        self._tables.put(RECIPES, "recipe", name, {"Recipe": recipe})
+        """Store a recipe, whose request is as its owner wrote it."""
+        self._tables.put(RECIPES, "recipe", name, {"Recipe": recipes.to_row(recipe)})
 
     def remove_recipe(self, name: str) -> None:
         """Forget a recipe."""

@@ -8,7 +8,7 @@ import pytest
 
 from local.azure_simulator import core
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import builds
+from triggers import builds, catalogue
 
 Json = dict[str, Any]
 HPC = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2204"}
@@ -241,6 +241,31 @@ def test_a_definition_stands_for_its_newest_version(world: World) -> None:
     assert build["state"] == "succeeded", build["error"]
     assert build["image"]["baseImageVersion"] == "1.0.0"
     assert world.build(image_only("r3", base=base))["image"]["baseImageVersion"] == "1.0.1"
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "state"),
+    [
+        ({"gpu": True, "dcgm": True}, {}, "succeeded"),
+        ({"os": "almalinux"}, {}, "succeeded"),
+        ({"securityType": "TrustedLaunch"}, {}, "succeeded"),
+        ({"gpu": True}, {"gpu": False}, "failed"),
+        ({"gpu": True, "infiniband": True}, {"infiniband": False}, "failed"),
+    ],
+)
+def test_a_recipe_of_an_own_image_says_no_more_than_its_owner(
+    world: World, first: Json, asked: Json, state: str
+) -> None:
+    """What it leaves out is as in the base's record; what it says is, as in any request, wanted."""
+    assert world.build(image_only(**first))["state"] == "succeeded"
+    base = {"id": version_id(world).rpartition("/versions/")[0]}
+    request = {"mode": "image-only", "image": an_image(base=base, **asked)}
+    assert world.ask(catalogue.put_recipe, {"request": request}, name="weekly").status == 200
+    world.begin_rebuild()
+    [build] = world.engine.run_until_complete("rebuild_images").output["started"].values()
+
+    assert world.show(build)["state"] == state
+    assert world.build({**request, "requestId": "r2"})["state"] == state
 
 
 def test_a_managed_image_is_a_base(world: World) -> None:

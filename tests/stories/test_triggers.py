@@ -14,6 +14,7 @@ import pytest
 from local.functions_host.store import Query
 from shared.base.names import Orchestrator
 from shared.model import parsing
+from shared.model.requests import Build
 from tests.world import CONFIG, World, a_pool, an_image, image_only
 from triggers import builds, catalogue, health, intake, openapi
 
@@ -131,6 +132,98 @@ def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
     assert [i.version for i in world.records.images()] == ["1.0.0"]
     [build] = world.builds()
     assert outputs[1]["skipped"] == {"a": f"its build of today, {build['buildId']}, is succeeded"}
+
+
+HPC = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2204"}
+UNKNOWN = {"publisher": "Canonical", "offer": "ubuntu-minimal", "sku": "minimal"}
+STEP = {"name": "setup", "inline": "true\n", "restart": False}
+
+
+def of_pool(**fields: object) -> dict:
+    """A request for an image and a pool that says no more than that."""
+    pool = {"id": "dev", "vmSize": "Standard_D2s_v5", **fields}
+    return {"image": an_image(), "batchAccount": ACCOUNT, "pools": [pool]}
+
+
+# Each has a field beside which a default of another would be refused, if its owner had written it.
+WRITTEN = {
+    "formula": of_pool(autoscaleFormula="$TargetDedicatedNodes=1;"),
+    "preset": of_pool(autoscale={"preset": "fixed", "nodes": 1}),
+    "checks": of_pool(checks=[{"image": "busybox", "command": "true"}]),
+    "marketplace": {"mode": "image-only", "image": an_image(base=HPC)},
+    "defaults": {"mode": "image-only", "image": an_image(os="ubuntu", gpu=False, dcgm=False)},
+    "nothing": {"mode": "image-only", "requestId": None, "image": an_image(osVersion=None)},
+    "step": {"mode": "image-only", "image": an_image(steps=[STEP])},
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_recipe_is_built_as_its_owner_wrote_it(world: World, kind: str) -> None:
+    """It is shown so, can be put again as it is shown, and is built as any such request."""
+    answer = world.ask(catalogue.put_recipe, {"request": WRITTEN[kind]}, name="weekly")
+    assert answer.status == 200, answer.body
+    shown = world.ask(catalogue.show_recipe, name="weekly").body
+    if kind != "step":  # which has the name of its text in the place of the text
+        assert shown == {"name": "weekly", "enabled": True, "request": WRITTEN[kind]}
+    assert world.ask(catalogue.put_recipe, without(shown, "name"), name="weekly").status == 200
+    assert world.ask(catalogue.show_recipe, name="weekly").body == shown
+
+    assert rebuilt(world)["skipped"] == {}
+    assert [build["state"] for build in world.builds()] == ["succeeded"]
+    assert rebuilt(world)["skipped"] == {"weekly": "nothing has changed since version 1.0.0"}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_recipe_that_an_earlier_version_stored_is_built(world: World, kind: str) -> None:
+    """Those stored a request with all defaults, and what they built is not built again."""
+    assert world.build({**WRITTEN[kind], "requestId": "r1"})["state"] == "succeeded"
+    stored = Build.from_wire(WRITTEN[kind]).without_texts()[0].to_wire()
+    keep(world, stored)
+    assert rebuilt(world)["skipped"] == {"weekly": "nothing has changed since version 1.0.0"}
+
+    stored["image"]["force"] = True
+    keep(world, stored)
+    assert rebuilt(world)["skipped"] == {}
+    assert [build["state"] for build in world.builds()] == ["succeeded", "succeeded"]
+    shown = world.ask(catalogue.show_recipe, name="weekly").body
+    assert world.ask(catalogue.put_recipe, without(shown, "name"), name="weekly").status == 200
+
+
+def test_an_earlier_recipe_keeps_the_system_that_nothing_else_names(world: World) -> None:
+    """Neither a managed image says which one it has, nor any image of the marketplace."""
+    assert world.build(image_only("r1", managedImage=True))["state"] == "succeeded"
+    (managed,) = world.azure.store.of_type("Microsoft.Compute/images")
+    for base in ({"id": managed.id}, UNKNOWN):
+        asked = {"mode": "image-only", "image": an_image(base=base, os="ubuntu")}
+        keep(world, Build.from_wire(asked).to_wire())
+        assert world.ask(catalogue.show_recipe, name="weekly").body["request"] == asked
+
+
+def test_an_earlier_recipe_that_cannot_be_read_is_shown_as_it_is(world: World) -> None:
+    """The weekly rebuild says what is wrong with it."""
+    asked = {"mode": "image-only", "image": {"os": "ubuntu", "gone": True}}
+    keep(world, asked)
+    assert world.ask(catalogue.show_recipe, name="weekly").body["request"] == asked
+    assert "image.gone" in rebuilt(world)["skipped"]["weekly"]
+
+
+def keep(world: World, request: dict) -> None:
+    """The recipe is stored as earlier versions did."""
+    row = {"Recipe": json.dumps({"enabled": True, "request": request}), "Recipe_Parts": 1}
+    client = world.table_service.create_table_if_not_exists("batchprepRecipes")
+    client.upsert_entity({"PartitionKey": "recipe", "RowKey": "weekly", **row})
+
+
+def rebuilt(world: World) -> dict:
+    """What the next weekly rebuild says."""
+    world.engine.advance(7 * 86400)
+    world.begin_rebuild()
+    output: dict = world.engine.run_until_complete("rebuild_images").output
+    return output
+
+
+def without(document: dict, field: str) -> dict:
+    return {name: part for name, part in document.items() if name != field}
 
 
 def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:

@@ -21,6 +21,7 @@ RECIPE = {
     "enabled": True,
     "request": {"mode": "image-only", "image": {"os": "ubuntu"}},
 }
+SHORT = {"name": "short", "enabled": True, "request": {"pools": [{"id": "dev"}]}}
 
 
 LEFTOVER = {
@@ -99,6 +100,7 @@ LEFTOVER = {
             ["m1", "pool", "required"],
         ),
         ("recipes list", "GET recipes", {"recipes": [RECIPE]}, ["weekly", "yes", "ubuntu"]),
+        ("recipes list", "GET recipes", {"recipes": [SHORT]}, ["full", "ubuntu", "no"]),
         ("leftovers", "GET leftovers", {"leftovers": [LEFTOVER]}, ["vm-b1", "b1", "it was kept"]),
         ("leftovers", "GET leftovers", {"leftovers": []}, ["left nothing behind"]),
         ("recipes show weekly", "GET recipes/weekly", RECIPE, ['"enabled": true']),
