@@ -184,8 +184,8 @@ class Image(Request):
     gpu: bool = Field(
         default=False, description="Whether it has the NVIDIA driver and the container toolkit."
     )
-    infiniband: bool = added(
-        False, description="Whether it has NVIDIA's InfiniBand stack, for sizes with RDMA."
+    infiniband: bool = Field(
+        default=False, description="Whether it has NVIDIA's InfiniBand stack, for sizes with RDMA."
     )
     driver_version: fields.DriverVersion | None = Field(
         default=None, description="The NVIDIA driver to install instead of the catalogue's."
@@ -193,7 +193,6 @@ class Image(Request):
     driver_source: DriverSource = Field(
         default=DriverSource.NVIDIA,
         strict=False,
-        exclude_if=lambda source: source is DriverSource.NVIDIA,
         description="Whose packages of the driver: canonical's are signed, for Secure Boot.",
     )
     container_toolkit_version: fields.ContainerToolkitVersion | None = Field(
@@ -205,8 +204,8 @@ class Image(Request):
     scratch: bool = added(
         False, description="Whether nodes have their local NVMe disks at /scratch, as one."
     )
-    dcgm: bool = added(
-        False, description="Whether it has DCGM, with which pools examine their GPUs."
+    dcgm: bool = Field(
+        default=False, description="Whether it has DCGM, with which pools examine their GPUs."
     )
     builder_vm_size: fields.VmSize | None = Field(
         default=None, description="The size of the VM that it is built on."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from local.functions_host.local_client import open_client
 from shared.base.names import Orchestrator
 from shared.model.plans import SweepPlan
@@ -319,6 +321,23 @@ def test_a_request_for_a_pool_that_scales_itself_is_taken_up_too(world: World) -
     world.engine.run_until_complete(build)
 
     assert world.show(build)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("asked", [{"infiniband": False}, {"driverSource": "nvidia"}, {}])
+def test_a_refresh_that_was_never_begun_is_taken_up_as_it_was_asked(
+    world: World, asked: dict
+) -> None:
+    """Also where the request says, of what its base has otherwise, what would be the default."""
+    first = image_only("first", gpu=True, infiniband=True, driverSource="canonical")
+    assert world.build(first)["state"] == "succeeded"
+    (version,) = world.resources("galleries/images/versions")
+    request = image_only("refresh", base={"id": version["id"]}, **asked)
+    build = builds.start_build(_call(world, request)).body["buildId"]
+
+    world.sweep()
+    world.engine.run_until_complete(build)
+
+    assert world.show(build)["state"] == ("failed" if asked else "succeeded")
 
 
 def test_a_build_that_ends_while_the_sweep_looks_keeps_its_outcome(world: World) -> None:
