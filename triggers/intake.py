@@ -55,7 +55,7 @@ def _used_by(services: Services, request: Build) -> str | None:
     """The build that another request of the same id became, as far as it is known already."""
     build = names.build_id(request.request_id or "")
     row = services.records.build(build)
-    is_other = row is not None and Build.from_wire(row["Request"]) != request
+    is_other = row is not None and acceptance.stored_request(row) != request
     return build if is_other else None
 
 

@@ -159,6 +159,19 @@ def test_a_used_request_id_is_told_at_once(built: World) -> None:
     assert (other.status, other.body["error"]["code"]) == (409, "RequestIdUsed")
 
 
+def test_a_request_id_of_a_newer_version_is_used(built: World) -> None:
+    """What that version stored under it may have fields that this one does not know."""
+    asked = pools_only("r1", a_pool("dev"))
+    build = built.build(asked)["buildId"]
+    column = {"Request": json.dumps({**asked, "newer": True}), "Request_Parts": 1}
+    client = built.table_service.create_table_if_not_exists("batchprepBuilds")
+    client.upsert_entity({"PartitionKey": "build", "RowKey": build, **column})
+
+    parts = {name: asked[name] for name in ("requestId", "batchAccount", "image")}
+    other = built.ask(intake.request_pool, {**parts, "pool": asked["pools"][0]})
+    assert (other.status, other.body["error"]["code"]) == (409, "RequestIdUsed")
+
+
 @pytest.mark.parametrize("name", ["a/b", "a\\b", "a?b", "a#b", "a\nb"])
 def test_what_can_be_no_name_is_not_found(world: World, name: str) -> None:
     """Azure's tables refuse to look for it."""
