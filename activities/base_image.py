@@ -10,7 +10,7 @@ from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Json, Services
-from shared.model import catalogue, image_rules, version_floors
+from shared.model import catalogue, version_floors
 from shared.model.image_parts import BaseImage
 from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
@@ -161,11 +161,7 @@ def _fit(services: Services, image: ImagePlan, base: BaseImage) -> BaseImage | P
     record = base_records.of(services.records, image.base_id)
     if record is None:
         return _of_x64(base)
-    return (
-        _other_contents(image, record)
-        or _other_software(image, record)
-        or _with_contents(base, image, record)
-    )
+    return _other_contents(image, record) or _with_contents(base, image, record)
 
 
 def _with_contents(base: BaseImage, image: ImagePlan, record: ImageRecord) -> BaseImage:
@@ -189,11 +185,8 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
     system = f"{image.system.name} {image.system.version}"
     if record.base_os != system:
         return _unsuitable(f"its system is {record.base_os}, and {system} is asked for", "image.os")
-    if record.gpu_enabled and not image.gpu:
-        return _unsuitable("it has an NVIDIA driver: image.gpu false removes none", "image.gpu")
-    if record.infiniband_version and not image.infiniband:
-        message = "it has the InfiniBand stack: image.infiniband false removes none"
-        return _unsuitable(message, "image.infiniband")
+    if removed := _removed(image, record):
+        return removed
     if record.gpu_enabled and image.infiniband and not record.infiniband_version:
         message = (
             "it has an NVIDIA driver that was built without InfiniBand, and would not work with "
@@ -206,19 +199,28 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
             "a system instead"
         )
         return _unsuitable(message)
-    return None
-
-
-def _other_software(image: ImagePlan, record: ImageRecord) -> Problem | None:
-    """What the request wants of the driver's software, and a refresh does not install."""
     if record.gpu_enabled and image.driver_source is not record.driver_source:
         message = (
             f"its driver is from {record.driver_source}, and stays: leave driverSource out, or "
             "build on a system instead"
         )
         return _unsuitable(message, "image.driverSource")
-    found = image_rules.driver_problems(image, image.system) or image_rules.without_gpu(image)
-    return found[0] if found else None
+    return None
+
+
+def _removed(image: ImagePlan, record: ImageRecord) -> Problem | None:
+    """What the base image has and the request does not want: a refresh removes nothing."""
+    found = (
+        ("gpu", record.gpu_enabled and not image.gpu, "an NVIDIA driver"),
+        ("infiniband", record.infiniband_version and not image.infiniband, "the InfiniBand stack"),
+        ("dcgm", record.dcgm_version and not image.dcgm, "DCGM"),
+        ("scratch", record.scratch and not image.scratch, "the unit that makes /scratch"),
+    )
+    for name, is_removed, what in found:
+        if is_removed:
+            message = f"it has {what}: image.{name} false removes nothing"
+            return _unsuitable(message, f"image.{name}")
+    return None
 
 
 def kept(image: ImagePlan, record: ImageRecord) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.base import names
+from shared.base.errors import RequestRefused
 from shared.engine.activity import NoInput, Services
 from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
@@ -94,6 +95,8 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
         )
     except acceptance.RequestConflict:
         return True  # another build has the image; this request is withdrawn
+    except RequestRefused:
+        return False
     plan = accepted.plan
     services.telemetry.triggered(plan.build_id, "sweep_leftovers", services.now())
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)

@@ -62,6 +62,7 @@ def of(
         driver_kind=plan.driver if plan.records_driver else None,
         driver_source=plan.driver_source,
         dcgm_version=features.dcgm_version if features else None,
+        scratch=plan.scratch,
         infiniband_version=installed.infiniband_version,
         kernel=sealed.kernel or installed.kernel,
         pending=_pending(plan, builder, sealed),
@@ -74,9 +75,7 @@ def of(
         pull_identities={r.login_server: r.identity for r in plan.registries if r.identity},
         signed_registries=_without_pull(plan, registry),
         managed_image_id=managed_image.image_id if managed_image else None,
-        scripted=marks.scripted,
-        scripted_parts=marks.scripted_parts,
-        stand_in=marks.stand_in,
+        **marks.model_dump(),
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 from shared.base.errors import Problem
 from shared.model import catalogue, fields, own_steps, secrets
 from shared.model.catalogue import OperatingSystem
 from shared.model.field_problems import impossible, twice
 from shared.model.fields import shown
-from shared.model.image_base import ImageBase
 from shared.model.image_request import DriverSource, Image, SecurityType
 
 # git reads URLs with curl, which takes `https:///HOST/` for `https://HOST/`. Python sees no host in
@@ -25,13 +23,14 @@ _WINDOWS = (
 
 
 def problems_of(image: Image) -> list[Problem]:
-    """Every combination in an image that cannot work."""
+    """Every combination in an image that cannot work. What a refresh contains is judged when the
+    record of its base has completed it.
+    """
+    base = image.base
+    is_refresh = base is not None and base.id is not None
     return [
-        *_system_problems(image),
+        *(_base_problems(image) if is_refresh else contents_problems(image)),
         *_image_problems(image),
-        *_security_problems(image),
-        *_software_problems(image),
-        *_infiniband_problems(image),
         *own_steps.problems(image.steps, has_identity=image.identity is not None),
         *_registry_problems(image),
         *_text_problems(image),
@@ -40,12 +39,17 @@ def problems_of(image: Image) -> list[Problem]:
     ]
 
 
+def contents_problems(image: Image) -> list[Problem]:
+    """Every combination in what an image contains, its system first, that cannot work."""
+    return [
+        *(_base_problems(image) or _system_problems(image)),
+        *_security_problems(image),
+        *_software_problems(image),
+        *_infiniband_problems(image),
+    ]
+
+
 def _system_problems(image: Image) -> list[Problem]:
-    base = image.base
-    if base and (found := _base_problems(image, base)):
-        return found
-    if base and base.id and not image.says_system:
-        return []  # our record of the base image says it, if there is one
     if image.os_version == "":
         return [Problem(field="image.osVersion", code="InvalidValue", message="it is empty")]
     name, version = image.system
@@ -67,25 +71,10 @@ def _system_problems(image: Image) -> list[Problem]:
         known = ", ".join(catalogue.known_systems())
         message = f"{shown(f'{name} {version}'.strip())} cannot be built; known are: {known}"
         return [Problem(field="image.os", code="UnknownSystem", message=message)]
-    return driver_problems(image, system)
+    return _driver_problems(image, system)
 
 
-class _Software(Protocol):
-    """What a request or a plan says of the driver and what belongs to it."""
-
-    @property
-    def gpu(self) -> bool: ...
-    @property
-    def driver_source(self) -> DriverSource: ...
-    @property
-    def driver_version(self) -> str | None: ...
-    @property
-    def container_toolkit_version(self) -> str | None: ...
-    @property
-    def dcgm(self) -> bool: ...
-
-
-def driver_problems(image: _Software, system: OperatingSystem) -> list[Problem]:
+def _driver_problems(image: Image, system: OperatingSystem) -> list[Problem]:
     """Why the system cannot have the driver."""
     if image.driver_source is DriverSource.CANONICAL and system.name != "ubuntu":
         message = f"Canonical signs modules for Ubuntu's kernels, not for {system.name}"
@@ -96,8 +85,11 @@ def driver_problems(image: _Software, system: OperatingSystem) -> list[Problem]:
     return []
 
 
-def _base_problems(image: Image, base: ImageBase) -> list[Problem]:
+def _base_problems(image: Image) -> list[Problem]:
     """What is wrong with the base image, whichever system it has."""
+    base = image.base
+    if base is None:
+        return []
     named = (base.publisher, base.offer, base.sku)
     if (base.id is None) != all(named) or (base.id and any((*named, base.version))):
         message = "give publisher, offer and sku (and version), or id alone"
@@ -121,8 +113,6 @@ def _base_problems(image: Image, base: ImageBase) -> list[Problem]:
 
 def _image_problems(image: Image) -> list[Problem]:
     found = []
-    if image.managed_image and image.security_type is SecurityType.TRUSTED_LAUNCH:
-        found.append(impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
     if image.builder_vm_size and image.builder_vm_sizes:
         found.append(impossible("image.builderVmSizes", "give builderVmSize or builderVmSizes"))
     if image.registry and image.registry.build:
@@ -136,12 +126,6 @@ def _image_problems(image: Image) -> list[Problem]:
 
 
 def _software_problems(image: Image) -> list[Problem]:
-    """Where the record of the base image decides about a driver, it is known only later."""
-    is_open = image.base is not None and image.base.id and "gpu" not in image.model_fields_set
-    return [] if is_open else without_gpu(image)
-
-
-def without_gpu(image: _Software) -> list[Problem]:
     """Software that an image without a GPU does not have."""
     wanted = {
         "driverVersion": image.driver_version,
@@ -224,6 +208,8 @@ def _security_problems(image: Image) -> list[Problem]:
         for name, value in asked.items()
         if value is not None and not trusted
     ]
+    if trusted and image.managed_image:
+        found.append(impossible("image.managedImage", "Azure makes none of a TrustedLaunch VM"))
     is_signed = image.driver_source is DriverSource.CANONICAL
     if trusted and image.gpu and image.secure_boot and not is_signed:
         message = (

@@ -38,6 +38,7 @@ class ImageRecord(Wire):
     driver_kind: DriverKind | None = None  # None: none, or recorded by a version before 0.2.0
     driver_source: DriverSource = added(DriverSource.NVIDIA)
     dcgm_version: str | None = None
+    scratch: bool = added(False)
     infiniband_version: str | None = None  # of NVIDIA's stack; None: it has none
     kernel: str | None = None
     pending: list[str] = []  # checks that the builder could not make: each pool makes them

@@ -6,10 +6,13 @@ from typing import Any
 
 from shared.base.errors import Problem, RequestRefused
 from shared.base.wire import replace
-from shared.model import catalogue, image_base
+from shared.model import catalogue, image_base, image_rules
+from shared.model.image_request import Image, SecurityType
 from shared.model.outcomes import ImageRecord
 from shared.model.requests import Build
 from shared.store.records import Records
+
+_COMPLETED = "what the request leaves out is as the record of the base image has it"
 
 
 def of(records: Records, base_id: str) -> ImageRecord | None:
@@ -25,33 +28,48 @@ def of(records: Records, base_id: str) -> ImageRecord | None:
 
 
 def described(records: Records, request: Build) -> Build:
-    """The request with the system, the driver and the security of the image that it builds on, as
-    far as it does not name them itself. Raises RequestRefused where nothing says which system that
-    is.
+    """The request with the contents of the image that it builds on, as far as it does not name them
+    itself. Raises RequestRefused where nothing says which system that is, or where the request and
+    those contents cannot be together.
     """
     image = request.image
     if image.base is None or image.base.id is None:
         return request
     record = of(records, image.base.id)
-    if record is None:
-        if image.says_system:
-            return request
+    if record is not None:
+        image = _completed(image, record)
+    elif not image.says_system:
         message = (
             "no image of this id is on record here: say which system it has, in os and osVersion "
             f"({', '.join(catalogue.known_systems())}), with gpu and securityType as it has them"
         )
         raise RequestRefused([Problem(field="image.os", code="Missing", message=message)])
+    if problems := image_rules.contents_problems(image):
+        why = f" ({_COMPLETED})" if record else ""
+        raise RequestRefused([replace(p, message=f"{p.message}{why}") for p in problems])
+    return replace(request, image=image)
+
+
+def _completed(image: Image, record: ImageRecord) -> Image:
+    """What belongs to a driver is of no use without one, nor Secure Boot and vTPM without
+    TrustedLaunch. Both are on by default, and an added driver may turn Secure Boot off.
+    """
     name, _, version = record.base_os.partition(" ")
-    found: dict[str, Any] = {
-        "os": name,
-        "os_version": version,
-        "gpu": record.gpu_enabled,
-        "infiniband": record.infiniband_version is not None,
-        "driver_source": record.driver_source,
-        "dcgm": record.dcgm_version is not None,
-        "security_type": record.security_type,
-    }
-    known = {field: value for field, value in found.items() if field not in image.model_fields_set}
-    if image.says_system:
-        known = {field: value for field, value in known.items() if not field.startswith("os")}
-    return replace(request, image=replace(image, **known))
+    found = {"os": name, "gpu": record.gpu_enabled, "security_type": record.security_type}
+    found |= {"infiniband": record.infiniband_version is not None, "scratch": record.scratch}
+    image = _with_others(image, found)
+    if image.os == name:
+        image = _with_others(image, {"os_version": version})
+    if image.gpu:
+        software = {"driver_source": record.driver_source, "dcgm": record.dcgm_version is not None}
+        image = _with_others(image, software)
+    if image.security_type is SecurityType.TRUSTED_LAUNCH:
+        boot = {"secure_boot": record.secure_boot, "v_tpm": record.v_tpm}
+        image = _with_others(image, {field: False for field, on in boot.items() if not on})
+    return image
+
+
+def _with_others(image: Image, found: dict[str, Any]) -> Image:
+    """The image with those values whose fields the request does not name."""
+    said = image.model_fields_set
+    return replace(image, **{field: value for field, value in found.items() if field not in said})

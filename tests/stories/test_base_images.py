@@ -192,35 +192,6 @@ def test_pools_do_not_ask_a_registry_of_the_base_image(world: World) -> None:
     assert machine["containerConfiguration"]["containerImageNames"] == [BUSYBOX]
 
 
-@pytest.mark.parametrize(
-    ("first", "asked", "field"),
-    [
-        ({"os": "almalinux", "gpu": True}, {"driverSource": "canonical"}, "driverSource"),
-        ({"gpu": True}, {"driverSource": "canonical"}, "driverSource"),
-        ({}, {"driverVersion": "580.159.03"}, "driverVersion"),
-        ({}, {"containerToolkitVersion": "1.19.1"}, "containerToolkitVersion"),
-        ({}, {"dcgm": True}, "dcgm"),
-        ({}, {"driverSource": "canonical"}, "driverSource"),
-    ],
-)
-def test_a_refresh_refuses_what_it_would_not_do(
-    world: World, first: Json, asked: Json, field: str
-) -> None:
-    """Only the record of the base image says whether it has a driver, and whose."""
-    assert world.build(image_only(**first))["state"] == "succeeded"
-    request = image_only("r2", base={"id": version_id(world)}, **asked)
-    assert f"image.{field}" in [where for where, _ in problems(world, request)]
-    assert world.build(request)["state"] == "failed"
-
-
-def test_a_driver_that_a_refresh_adds_is_for_its_system(world: World) -> None:
-    """As it would be without a base image."""
-    assert world.build(image_only(os="almalinux"))["state"] == "succeeded"
-    base = {"id": version_id(world)}
-    request = image_only("r2", base=base, gpu=True, driverSource="canonical")
-    assert "image.driverSource" in [where for where, _ in problems(world, request)]
-
-
 def test_a_refresh_keeps_the_versions_that_are_there(world: World) -> None:
     """A newer default of the scripts replaces nothing: only what changed is made anew."""
     asked = {"gpu": True, "dockerVersion": "29.6.1", "driverVersion": "580.159.03"}

@@ -1,0 +1,130 @@
+"""What a refresh may ask: its request, completed by the record of the image that it builds on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.base import names
+from shared.model import parsing
+from shared.model.requests import Mode
+from tests.world import CONFIG, World, image_only
+from triggers import builds
+
+Json = dict[str, Any]
+TRUSTED = {"securityType": "TrustedLaunch"}
+
+
+def base_of(world: World, first: Json) -> Json:
+    """Build an image with what `first` says of it, as the base of others."""
+    built = world.build(image_only(**first))
+    assert built["state"] == "succeeded", built["error"]
+    (version,) = world.resources("versions")
+    return {"id": version["id"]}
+
+
+def problems(world: World, request: Json) -> list[tuple[str, str]]:
+    """Field and code of what the plan has against a request, and the build just the same: none of
+    it makes a builder.
+    """
+    planned, started = world.ask(builds.plan_build, request), world.ask(builds.start_build, request)
+    if planned.status != 200:
+        assert started.status == planned.status
+        assert started.body["error"] == planned.body["error"]
+        found = planned.body["error"]["details"]
+    else:
+        world.engine.run_until_complete(started.body["buildId"])
+        build = world.show(started.body["buildId"])
+        assert build["state"] == ("failed" if planned.body["blockers"] else "succeeded"), build
+        assert all(step["name"] != "builder_vm" for step in build["steps"] if build["error"])
+        found = planned.body["blockers"]
+    return [(problem["field"], problem["code"]) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "field"),
+    [
+        (TRUSTED, {"managedImage": True}, "managedImage"),
+        ({"os": "almalinux"}, {"infiniband": True}, "infiniband"),
+        ({"gpu": True, **TRUSTED}, {**TRUSTED, "secureBoot": True}, "secureBoot"),
+        ({"gpu": True, **TRUSTED}, {"secureBoot": True}, "secureBoot"),
+        ({}, {"secureBoot": False}, "secureBoot"),
+        ({}, {"vTpm": True}, "vTpm"),
+        ({"os": "debian"}, {"gpu": True}, "gpu"),
+        ({"os": "almalinux"}, {"gpu": True, "driverSource": "canonical"}, "driverSource"),
+        ({"os": "almalinux", "gpu": True}, {"driverSource": "canonical"}, "driverSource"),
+        ({}, {"driverVersion": "580.159.03"}, "driverVersion"),
+        ({}, {"containerToolkitVersion": "1.19.1"}, "containerToolkitVersion"),
+        ({}, {"dcgm": True}, "dcgm"),
+        ({}, {"driverSource": "canonical"}, "driverSource"),
+    ],
+)
+def test_what_contradicts_the_record_of_the_base_is_refused(
+    world: World, first: Json, asked: Json, field: str
+) -> None:
+    """By the rule that holds without a base image, too, and before anything is made."""
+    request = image_only("r2", base=base_of(world, first), **asked)
+
+    assert problems(world, request) == [(f"image.{field}", "Impossible")]
+    assert (
+        "as the record of the base image has it"
+        in world.ask(builds.plan_build, request).body["error"]["message"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "field"),
+    [
+        ({"gpu": True}, {"gpu": False}, "gpu"),
+        ({"gpu": True, "dcgm": True}, {"gpu": False}, "gpu"),
+        ({"infiniband": True}, {"infiniband": False}, "infiniband"),
+        ({"gpu": True, "dcgm": True}, {"dcgm": False}, "dcgm"),
+        ({"scratch": True}, {"scratch": False}, "scratch"),
+        ({"gpu": True}, {"driverSource": "canonical"}, "driverSource"),
+    ],
+)
+def test_what_a_refresh_removes_from_no_image_is_refused(
+    world: World, first: Json, asked: Json, field: str
+) -> None:
+    """The record of the new image would deny what is in it."""
+    request = image_only("r2", base=base_of(world, first), **asked)
+
+    assert problems(world, request) == [(f"image.{field}", "BaseImageUnsuitable")]
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "expected"),
+    [
+        (TRUSTED, {"vTpm": True}, {"vTpm": True, "secureBoot": True}),
+        (TRUSTED, {"secureBoot": False}, {"secureBoot": False}),
+        ({**TRUSTED, "secureBoot": False}, {}, {"secureBoot": False}),
+        ({**TRUSTED, "secureBoot": False}, {"secureBoot": True}, {"secureBoot": True}),
+        ({**TRUSTED, "vTpm": False}, TRUSTED, {"vTpm": False, "secureBoot": True}),
+        (TRUSTED, {"gpu": True}, {"gpuEnabled": True, "secureBoot": False}),
+        ({"scratch": True}, {}, {"scratch": True}),
+        ({"gpu": True, "dcgm": True}, {}, {"dcgmVersion": "4.5.2"}),
+        ({"os": "almalinux"}, {"osVersion": "9"}, {"baseOs": "almalinux 9"}),
+        ({"osVersion": "22.04"}, {"os": "ubuntu"}, {"baseOs": "ubuntu 22.04"}),
+    ],
+)
+def test_what_a_request_leaves_out_is_as_the_base_has_it(
+    world: World, first: Json, asked: Json, expected: Json
+) -> None:
+    """Each field by itself. A driver that is added turns Secure Boot off, as without a base."""
+    build = world.build(image_only("r2", base=base_of(world, first), **asked))
+
+    assert build["state"] == "succeeded", build["error"]
+    image = {"secureBoot": False, "vTpm": True, **build["image"]}
+    assert {name: image[name] for name in expected} == expected
+
+
+def test_a_build_that_an_earlier_version_accepted_is_closed(world: World) -> None:
+    """It was never begun, and this version would refuse it; the sweep goes on."""
+    asked = image_only("r2", base=base_of(world, TRUSTED), managedImage=True)
+    request, build = parsing.parse_build(asked, CONFIG), names.build_id("r2")
+    world.records.accept_build(build, Mode.IMAGE_ONLY, request.as_stored(), world.services.now())
+
+    world.sweep()
+
+    assert world.show(build)["state"] == "failed"
