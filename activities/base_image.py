@@ -193,12 +193,6 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
             "it: build on a system instead"
         )
         return _unsuitable(message, "image.infiniband")
-    if record.driver_kind and record.driver_kind != image.driver:
-        message = (
-            f"it has the driver {record.driver_kind}, and the sizes need {image.driver}: build on "
-            "a system instead"
-        )
-        return _unsuitable(message)
     if record.gpu_enabled and image.driver_source is not record.driver_source:
         message = (
             f"its driver is from {record.driver_source}, and stays: leave driverSource out, or "

@@ -10,7 +10,6 @@ from shared.base import logs
 from shared.base.errors import Problem
 from shared.base.wire import replace
 from shared.engine.activity import Services
-from shared.model import planning
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import BuildPlan, ImagePlan
 from shared.model.requests import Build
@@ -27,7 +26,7 @@ def unchanged(services: Services, request: Build) -> str | None:
     from azure.core.exceptions import AzureError
 
     request = base_records.described(services.records, request)
-    plan = planning.plan_build(request, services.azure.config)
+    plan = base_records.plan(services.records, request, services.azure.config)
     image = plan.image
     if image is None:
         return None

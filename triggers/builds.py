@@ -125,7 +125,7 @@ def resume_build(call: Call) -> Answer:
         return http.error(409, "NotResumable", message)
     there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
     outcome = replace(outcome, pools=there)  # what is gone is made again
-    plan = acceptance.plan_again(row, request, call.services.azure.config)
+    plan = acceptance.plan_again(records, row, request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
     if refused := _lost(call, build, outcome.image) or _claimed(call, plan):
         return refused

@@ -15,7 +15,7 @@ from shared.base.errors import Problem
 from shared.engine import activity_runner
 from shared.engine.activity import Activity, Services
 from shared.engine.step_graph import Step
-from shared.model import build_outcomes, parsing, plan_updates, planning
+from shared.model import build_outcomes, parsing, plan_updates
 from shared.model.outcomes import ImageRecord
 from shared.model.plan_documents import Forecast, ForecastNames, ForecastStep
 from shared.model.plans import BuildPlan
@@ -33,7 +33,7 @@ def of(data: object, services: Services) -> Forecast:
     """What the request `data` would do. Raises RequestRefused."""
     request = parsing.parse_build(data, services.azure.config).with_request_id("forecast")
     request = base_records.described(services.records, request)
-    plan = planning.plan_build(request, services.azure.config)
+    plan = base_records.plan(services.records, request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))
     plan = plan_updates.with_facts(plan, found)

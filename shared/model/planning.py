@@ -27,9 +27,15 @@ from shared.model.requests import Build, Mode, Resize
 Json = dict[str, Any]
 
 
-def plan_build(request: Build, settings: Settings, definition: str | None = None) -> BuildPlan:
+def plan_build(
+    request: Build,
+    settings: Settings,
+    definition: str | None = None,
+    kept: DriverKind | None = None,
+) -> BuildPlan:
     """What `request` will do. Its request id must be set: names derive from it. `definition` is the
-    image definition that was chosen when the request was accepted.
+    image definition that was chosen when the request was accepted, `kept` the driver that its base
+    image has on record.
     """
     assert request.request_id is not None
     build = names.build_id(request.request_id)
@@ -38,7 +44,9 @@ def plan_build(request: Build, settings: Settings, definition: str | None = None
     return BuildPlan(
         build_id=build,
         mode=request.mode,
-        image=_named(_plan_image(build, request, settings, definition)) if builds_image else None,
+        image=_named(_plan_image(build, request, settings, definition, kept))
+        if builds_image
+        else None,
         image_ref=None if builds_image else _image_reference(request, settings),
         account=account,
         pools=[
@@ -63,12 +71,14 @@ def _system(image: Image) -> OperatingSystem:
     return replace(system, publisher=base.publisher, offer=base.offer, sku=base.sku)
 
 
-def _plan_image(build: str, request: Build, settings: Settings, chosen: str | None) -> ImagePlan:
+def _plan_image(
+    build: str, request: Build, settings: Settings, chosen: str | None, kept: DriverKind | None
+) -> ImagePlan:
     image, system = request.image, _system(request.image)
     group = image.resource_group or settings.default_resource_group
     location = image.location or settings.default_location
     sizes = _builder_sizes(image, settings)
-    driver = _driver(request, sizes[0]) if image.gpu else None
+    driver = (kept or _driver(request, sizes[0])) if image.gpu else None
     return ImagePlan(
         build_id=build,
         subscription_id=settings.subscription_id,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from shared.base import logs, names
 from shared.base.errors import RequestRefused
 from shared.base.settings import Settings
-from shared.model import parsing, planning, request_size
+from shared.model import parsing, request_size
 from shared.model.plans import BuildPlan
 from shared.model.requests import Build
 from shared.store import base_records, row_checks
@@ -116,7 +116,7 @@ def accept_parsed(
     wire = request.as_stored()
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
-    plan = planning.plan_build(request, settings)
+    plan = base_records.plan(records, request, settings)
     chosen = plan.image.definition if plan.image else ""
     refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
@@ -128,7 +128,7 @@ def accept_parsed(
         if stored_request(row) != request:
             message = "this requestId was used with another body; give a new one"
             raise RequestConflict("RequestIdUsed", plan.build_id, message)
-        plan = plan_again(row, request, settings)
+        plan = plan_again(records, row, request, settings)
         if row["State"] != "accepted" or row.get("Outcome"):  # it runs, ended, or goes on
             return Accepted(plan=plan, is_new=False)
         if _takes_image(records, plan, row):
@@ -167,13 +167,13 @@ def _takes_image(records: Records, plan: BuildPlan, row: Row) -> bool:
     return plan.image is None or records.confirm_build(row)
 
 
-def plan_again(row: Row, request: Build, settings: Settings) -> BuildPlan:
+def plan_again(records: Records, row: Row, request: Build, settings: Settings) -> BuildPlan:
     """The plan of a request that is on record, with the image definition and the defaults that it
     had then. Version 0.1.0 had the same definition for all requests that name none.
     """
     definition = row.get("Definition") or settings.default_image_name
     then = settings.model_copy(update=row.get("Defaults") or {})
-    return planning.plan_build(request, then, definition)
+    return base_records.plan(records, request, then, definition)
 
 
 def _defaults(settings: Settings) -> Json:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from shared.base.errors import Problem, RequestRefused
+from shared.base.settings import Settings
 from shared.base.wire import replace
-from shared.model import catalogue, image_base, image_rules
+from shared.model import catalogue, image_base, image_rules, planning
 from shared.model.image_request import Image, SecurityType
 from shared.model.outcomes import ImageRecord
+from shared.model.plans import BuildPlan
 from shared.model.requests import Build
 from shared.store.records import Records
 
@@ -73,3 +75,13 @@ def _with_others(image: Image, found: dict[str, Any]) -> Image:
     """The image with those values whose fields the request does not name."""
     said = image.model_fields_set
     return replace(image, **{field: value for field, value in found.items() if field not in said})
+
+
+def plan(
+    records: Records, request: Build, settings: Settings, definition: str | None = None
+) -> BuildPlan:
+    """What a request that is `described` will do, with the driver that its base image has."""
+    base = request.image.base
+    record = of(records, base.id) if base and base.id else None
+    kept = record.driver_kind if record else None
+    return planning.plan_build(request, settings, definition, kept)

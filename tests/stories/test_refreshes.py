@@ -9,16 +9,19 @@ import pytest
 from shared.base import names
 from shared.model import parsing
 from shared.model.requests import Mode
-from tests.world import CONFIG, World, image_only
+from tests.world import CONFIG, World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
 Json = dict[str, Any]
 TRUSTED = {"securityType": "TrustedLaunch"}
+A10, A100, T4 = "Standard_NV36ads_A10_v5", "Standard_NC24ads_A100_v4", "Standard_NC4as_T4_v3"
+V100, CPU = "Standard_ND40rs_v2", "Standard_D4s_v5"
 
 
-def base_of(world: World, first: Json) -> Json:
+def base_of(world: World, first: Json, **whole: Any) -> Json:
     """Build an image with what `first` says of it, as the base of others."""
-    built = world.build(image_only(**first))
+    asked = a_request(image=an_image(**first), **whole) if whole else image_only(**first)
+    built = world.build(asked)
     assert built["state"] == "succeeded", built["error"]
     (version,) = world.resources("versions")
     return {"id": version["id"]}
@@ -128,3 +131,73 @@ def test_a_build_that_an_earlier_version_accepted_is_closed(world: World) -> Non
     world.sweep()
 
     assert world.show(build)["state"] == "failed"
+
+
+# -- the driver ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "pools"),
+    [
+        ({}, []),
+        ({"builderVmSize": CPU}, []),
+        ({"builderVmSize": A10}, []),
+        ({}, [a_pool("t4", vmSize=T4)]),
+        ({}, [a_pool("a10", vmSize=A10), a_pool("cpu", vmSize=CPU)]),
+    ],
+    ids=["nothing said", "CPU builder", "A10 builder", "T4 pool", "A10 and CPU pools"],
+)
+def test_an_image_keeps_its_grid_driver(asked: Json, pools: list[Json]) -> None:
+    """It serves A10 and T4, and the builder's GPU, if any, proves it."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": "a" * 64})
+    base = base_of(world, {"gpu": True, "builderVmSize": A10})
+    image = an_image(base=base, **asked)
+    full = a_request(requestId="r2", image=image, pools=pools)
+    build = world.build(full if pools else image_only("r2", **image))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverKind"] == "grid"
+    assert build["image"]["imageName"] == base["id"].split("/")[-3]
+
+
+def test_an_image_keeps_proprietary_modules(world: World) -> None:
+    """They serve the usual builder as well as V100."""
+    base = base_of(world, {"gpu": True}, pools=[a_pool("old", vmSize=V100)])
+    build = world.build(image_only("r2", base=base))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverKind"] == "datacenter-proprietary"
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "size", "expected"),
+    [
+        (A10, {}, A100, ("pools[0].vmSize", "DriverUnsuitable")),
+        (T4, {}, A10, ("pools[0].vmSize", "DriverUnsuitable")),
+        (T4, {"builderVmSize": A10}, T4, ("image.builderVmSize", "SizeUnsuitable")),
+    ],
+)
+def test_a_size_that_the_driver_does_not_serve_is_refused(
+    first: str, asked: Json, size: str, expected: tuple[str, str]
+) -> None:
+    """By the driver that is there: a refresh installs no other."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": "a" * 64})
+    base = base_of(world, {"gpu": True, "builderVmSize": first})
+    image = an_image(base=base, **asked)
+    request = a_request(requestId="r2", image=image, pools=[a_pool("dev", vmSize=size)])
+
+    assert problems(world, request) == [expected]
+
+
+def test_a_resumed_refresh_keeps_its_driver() -> None:
+    """Its plan is made again when it goes on."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": "a" * 64})
+    base = base_of(world, {"gpu": True, "builderVmSize": A10})
+    copying = {"method": "PUT", "path": "/versions/1.0.1", "times": 1}
+    world.fault({"effect": "status", "status": 403, "code": "AuthorizationFailed", **copying})
+    failed = world.build(image_only("r2", base=base))
+    assert failed["resumable"]
+    build = world.resume(failed["buildId"])
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["image"]["driverKind"] == "grid"
