@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from shared.base import script_exits
 from shared.base.wire import Wire, replace
 
 Json = dict[str, Any]
@@ -74,8 +75,16 @@ class Care(Wire):
     def history(self, node: str) -> str:
         """The faults of a node and what each remedy led to, in words."""
         faults = self.faults.get(node, [])
-        helped = [f"after the {r}: {f.cause}" for r, f in zip(REMEDIES, faults[1:], strict=False)]
+        after = [f"after the {remedy}" for remedy in REMEDIES[: max(0, len(faults) - 1)]]
+        if after and len({f.cause for f in faults}) == 1:
+            return f"{faults[0].cause}; the same {' and '.join(after)}"
+        helped = [f"{a}: {f.cause}" for a, f in zip(after, faults[1:], strict=False)]
         return "; ".join([*[f.cause for f in faults[:1]], *helped])
+
+    def last_cause(self, node: Json) -> str:
+        """The latest fault of a node, also of one that is just being repaired."""
+        faults = self.faults.get(node["id"])
+        return faults[-1].cause if faults else cause(node)
 
 
 def _is_another(last: Fault, node: Json, now: str) -> bool:
@@ -107,7 +116,7 @@ def cause(node: Json) -> str:
     info = node.get("startTaskInfo") or {}
     reasons = []
     if info.get("exitCode"):
-        reasons.append(f"its start task exited with {info['exitCode']}")
+        reasons.append(f"its start task exited with {script_exits.named(info['exitCode'])}")
     elif failure := info.get("failureInfo"):
         reasons.append(f"its start task failed: {failure.get('code')}: {failure.get('message')}")
     for error in node.get("errors") or []:

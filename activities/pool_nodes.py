@@ -274,7 +274,7 @@ def _short_of(pool: Json) -> str:
 
 def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
     details = [_node_problem(n, care) for n in bad[:_REPORTS_MAX]]
-    causes = "; ".join(d.message for d in details)
+    causes = "; ".join(dict.fromkeys(care.last_cause(n) for n in bad[:_REPORTS_MAX]))
     tried = "neither a reboot nor a reimage helped"
     if len(bad) > node_care.NODES_MAX:
         tried = "too many for an accident, so none was rebooted"
@@ -285,8 +285,9 @@ def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
         message=f"{many} of pool {plan.pool_id} cannot be used ({tried}): {causes}",
         details=details,
         resource=plan.resource,
-        next_action="Read each node's cause and last lines in the details, correct the image or "
-        "the start task, and resume.",
+        next_action="Read each node's cause and last lines in the details. Where the cause has "
+        "passed, resume the build. Otherwise correct the image or the pool, and send a new request "
+        '(mode "batch-only"): a resume goes on with the old one.',
     )
 
 
@@ -294,11 +295,13 @@ def _node_problem(node: Json, care: Care) -> Problem:
     """One node: its faults in order, the checks that failed, the last lines of its start task."""
     checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
     failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
-    facts = "; ".join([care.history(node["id"]) or node_care.cause(node), *failed])
+    said = str((node.get("report") or {}).get("message") or "")
+    own = [said] if said and not failed else []  # of the owner's command, after good checks
+    facts = "; ".join([care.history(node["id"]) or node_care.cause(node), *failed, *own])
     return Problem(
         field=f"nodes[{node['id']}]",
         code=node_care.code(node),
-        message=f"{node['id']} is {node['state']} ({facts})",
+        message=f"{node['state']}: {facts}",
         log=node.get("log") or None,
     )
 

@@ -15,12 +15,25 @@ from cli import wording
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Detail:
+    """One problem behind an error; `log` holds the last lines that a machine printed."""
+
+    text: str
+    log: tuple[str, ...] = ()
+
+    @classmethod
+    def from_wire(cls, data: Any) -> Self:
+        log = data.get("log") if isinstance(data, Mapping) else None
+        return cls(text=_detail(data), log=tuple(str(log or "").splitlines()))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Error:
     """Why something failed: what was tried on what, Azure's answer, what to do next."""
 
     code: str = ""
     message: str = ""
-    details: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
     resource: str = ""
     azure_code: str = ""
     request_id: str = ""
@@ -37,7 +50,7 @@ class Error:
         return cls(
             code=_text(data, "code"),
             message=_text(data, "message"),
-            details=tuple(_detail(detail) for detail in data.get("details") or []),
+            details=tuple(Detail.from_wire(detail) for detail in data.get("details") or []),
             resource=_text(data, "resource"),
             azure_code=_text(data, "azureCode"),
             request_id=_text(data, "requestId"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli import tables, wording
-from cli.documents import Build, Error, Pool, Step
+from cli.documents import Build, Detail, Error, Pool, Step
 from cli.progress import SYMBOLS, execution, symbol
 
 _SCRIPTED = (
@@ -21,6 +22,8 @@ _STAND_IN = (
     "on a system: really executed there, in a container that stands in for the virtual machine."
 )
 _SHORT = 60  # characters of a piece of evidence that a line has room for
+_LINES = 10  # of what a machine printed last
+_LINE = 300  # characters of each
 _IMAGE_LABELS = {
     "imageId": "id",
     "version": "version",
@@ -102,7 +105,7 @@ def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
 def error_lines(error: Error) -> Iterator[str]:
     """An error in full: what happened, to what, Azure's words, where to look."""
     yield f"{error.code}: {error.message}" if error.code else error.message
-    yield from (f"  - {detail}" for detail in error.details)
+    yield from _detail_lines(error.details)
     known = {
         "resource": error.resource,
         "Azure's code": error.azure_code,
@@ -110,6 +113,25 @@ def error_lines(error: Error) -> Iterator[str]:
         "log": error.log_url,
     }
     yield from (f"  {label}: {value}" for label, value in known.items() if value)
+
+
+def _detail_lines(details: Iterable[Detail]) -> Iterator[str]:
+    """Each problem, and below it what its machine printed last, unless another's lines are the
+    same.
+    """
+    shown: set[tuple[str, ...]] = set()
+    for detail in details:
+        yield f"  - {detail.text}"
+        if detail.log in shown:
+            yield "      The same last lines."
+        elif detail.log:
+            yield "      Last lines:"
+            yield from (f"        {_cut(line)}" for line in detail.log[-_LINES:])
+            shown.add(detail.log)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LINE else f"{line[:_LINE]} ..."
 
 
 def proof_lines(proofs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -190,7 +212,7 @@ def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
 def _what_next(build: Build, *, stays: bool) -> Iterator[str]:
     """`stays`: whether the service is still there when this is read."""
     if build.error:
-        yield from error_lines(build.error)
+        yield from error_lines(_without_shown(build.error, build.pools))
     if build.error and build.error.next_action:
         yield f"Next: {build.error.next_action}"
     if not stays:
@@ -198,6 +220,13 @@ def _what_next(build: Build, *, stays: bool) -> Iterator[str]:
     if build.resumable:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
     yield f"Look further: {wording.PROGRAM} builds show {build.id}"
+
+
+def _without_shown(error: Error, pools: Sequence[Pool]) -> Error:
+    """A build's error without what the errors of its pools have shown above it."""
+    shown = {detail for pool in pools if pool.error for detail in pool.error.details}
+    left = tuple(detail for detail in error.details if detail not in shown)
+    return dataclasses.replace(error, details=left)
 
 
 def show_warnings(console: Console, warnings: Sequence[str]) -> None:

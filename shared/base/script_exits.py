@@ -127,6 +127,16 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
 }
 
 
+def named(exit_code: int) -> str:
+    """`30 (CHECK_FAILED: the finished system did not pass its checks)`; the number alone where it
+    is none of these codes.
+    """
+    if exit_code not in _ADVICE:
+        return str(exit_code)
+    known = ScriptExit(exit_code)
+    return f"{exit_code} ({known.name}: {_ADVICE[known][0]})"
+
+
 def is_pull_limit(failed: Failure) -> bool:
     """Whether a script failed only because a registry allows no more pulls for now."""
     is_script = failed.code == "ScriptFailed"

@@ -16,6 +16,10 @@ from shared.model.results import Findings
 _OF_THE_BUILDER = {Kind.SCRIPT, Kind.MISSING, Kind.TIMEOUT, Kind.BUG}
 # What a resume would go on from is gone or spoilt.
 _LOST = {"BuilderLost", "BuilderStarted", "SnapshotLost"}
+_AGAIN = (
+    "Where the cause has passed, resume the build: it creates only the failed pools again, as they "
+    'were requested. Otherwise send a new request (mode "batch-only") with what is corrected.'
+)
 _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLICY, Kind.MISSING}
 
 
@@ -219,7 +223,7 @@ def _pools_failed(bad: list[PoolRecord], asked: int) -> Failure:
         return first
     messages = "; ".join(f"{p.pool_id}: {p.error.message}" for p in bad if p.error)
     return replace(
-        _advised(first, "Resume the build: it creates only the failed pools again."),
+        _advised(first, _AGAIN),
         code="PoolsFailed",
         message=f"{len(bad)} of {asked} pools failed ({messages}). The others stay.",
     )

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from local.functions_host import inline
+from tests.served import terminal
 from tests.simulation import foreign
 from tests.simulation.simulated_world import SimulatedWorld
 from tests.simulation.stories import Act, Arrival, Climate, Story
@@ -91,6 +92,33 @@ def test_the_words_of_a_start_task_outlive_its_node(built: World) -> None:
     assert detail["code"] == "FailureExitCode"
     assert "exited with 30" in detail["message"]
     assert detail["log"].splitlines() == ["one", "two", "no docker"]
+
+
+def test_the_command_line_prints_each_cause_once_and_what_helps(built: World) -> None:
+    """The name of the exit code, the last lines, and the way to another request."""
+    words = "nvidia-smi: no devices were found"
+    built.fault({**FAULTS["start task"], "times": 100, "message": words})
+    build = build_pools(built, a_pool("dev", nodes=2), a_pool("other"))
+    with terminal(built) as user:
+        out = user.type(f"builds show {build['buildId']}").out
+
+    of_pool, _, of_build = out.partition("\nBuild ")
+    assert of_pool.count(f"\n            {words}\n") == 2  # once for each pool
+    assert words not in of_build
+    assert "exited with 30 (CHECK_FAILED: " in of_pool
+    assert "the same after the reboot" in of_pool
+    nodes = [detail["field"] for detail in build["pools"][0]["error"]["details"]]
+    assert [of_pool.count(f"- {node}: ") for node in nodes] == [1, 1]
+    assert of_build.count("exited with 30") == 2  # once for each pool
+    for text in (of_pool, of_build):
+        assert 'send a new request (mode "batch-only")' in text
+
+
+def test_what_the_owners_command_ended_with_is_in_the_cause(built: World) -> None:
+    """The checks have passed: only the report says whose command failed."""
+    command = {"commandLine": "exit 3"}
+    error = build_pools(built, a_pool("dev", startTask=command))["error"]
+    assert error["details"][0]["message"].endswith("; the pool's own start task ended with 3")
 
 
 def test_what_batch_says_of_an_unusable_node_is_repeated(built: World) -> None:

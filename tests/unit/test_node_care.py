@@ -37,7 +37,17 @@ def test_remedies_come_in_turn_and_then_no_more() -> None:
         assert care.due(bad) is None
     assert remedies == [("reboot", ["a"]), ("reimage", ["a"])]
     assert care.given_up(bad) == bad
-    assert "after the reboot: its start task exited with 30" in care.history("a")
+    cause = (
+        "its start task exited with 30 (CHECK_FAILED: the finished system did not pass its checks)"
+    )
+    assert care.history("a") == f"{cause}; the same after the reboot and after the reimage"
+
+
+def test_each_remedy_that_led_elsewhere_says_where_to() -> None:
+    """A reboot that changed the fault is a hint."""
+    other = {"startTaskInfo": {"exitCode": 137}}
+    care = Care().noted([node()], at(6)).noted([node(since=at(8), **other)], at(9))
+    assert care.history("a").endswith("; after the reboot: its start task exited with 137")
 
 
 def test_a_node_that_does_not_answer_to_its_remedy_gets_the_next() -> None:

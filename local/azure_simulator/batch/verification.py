@@ -106,13 +106,12 @@ def findings(host: Host, environment: Mapping[str, str], now: str) -> model.Json
 def judge(host: Host, environment: Mapping[str, str], now: str = "") -> commands.Ran:
     """What the step prints and how it ends; `now` as the node writes times."""
     checks = [*_checks(host, environment)]
-    user = _user_start_task(host, environment)
-    if user is not None and user.exit_code:
-        message = f"the pool's own start task exited with {user.exit_code}"
-        checks.append(Check(id="system", code="USER_START_TASK", message=message))
     failed = [check for check in checks if check.code and not check.warns]
-    exit_code = CHECK_FAILED if failed else 0
     message = "; ".join(f"{check.code}: {check.message}" for check in failed)
+    user = None if failed else _user_start_task(host, environment)
+    if user is not None and user.exit_code:
+        message = f"the pool's own start task ended with {user.exit_code}"
+    exit_code = CHECK_FAILED if message else 0
     data = {"checks": [check.to_wire(now) for check in checks], "host": _described(host)}
     line = result_line(environment, exit_code, message, data)
     return commands.Ran(exit_code=exit_code, stdout=("" if user is None else user.stdout) + line)
