@@ -102,10 +102,10 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
             message=str(result.get("message") or ""),
             log=str(result.get("logTail") or ""),
         )
-        return Fail(failure=replace(failure, log_url=_log_url(plan)))
+        return Fail(failure=replace(failure, log_url=log_url(plan)))
     marks = simulation_marks.read(result).to_wire()
-    reboot = {"rebootRequired": bool(result.get("rebootRequired"))}
-    return Done(result=ScriptResult.from_wire({**(result.get("data") or {}), **reboot, **marks}))
+    ours = {"rebootRequired": bool(result.get("rebootRequired")), "logUrl": log_url(plan)}
+    return Done(result=ScriptResult.from_wire({**(result.get("data") or {}), **ours, **marks}))
 
 
 def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
@@ -120,11 +120,12 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
         resource=_subject(plan),
         azure_code=str(view.get("executionState") or ""),
         next_action="Keep the VM (keepVm) and read /var/log/batch-prep on it.",
-        log_url=_log_url(plan),
+        log_url=log_url(plan),
     )
 
 
-def _log_url(plan: ScriptPlan) -> str | None:
+def log_url(plan: ScriptPlan) -> str | None:
+    """The blob of all that the script prints, or None where no logs are kept."""
     if not plan.image.log_container:
         return None
     name = names.run_command(plan.step, plan.image.attempt)

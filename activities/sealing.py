@@ -61,7 +61,7 @@ def _decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decisio
     result = script.result if isinstance(script, Done) else _remembered(poll)
     if resource_state.power_state(observed) in _STOPPED:
         if f"batch-prep sealed {ours}" in console:
-            return Done(result=result or ScriptResult())
+            return Done(result=result or ScriptResult(log_url=run_script.log_url(plan)))
         return Wait(note="the VM has stopped; its console does not yet show the seal")
     if result is None:
         return script or Wait(note="the script checks the system")

@@ -71,6 +71,7 @@ class Step:
     scripted_parts: tuple[str, ...] = ()
     stand_in: str = ""  # the system that ran it in the place of the real one
     pool: str = ""
+    log_url: str = ""
     note: str = ""  # what the service saw last, while the step runs
     error: Error | None = None
 
@@ -90,6 +91,7 @@ class Step:
             stand_in=_text(data, "standIn"),
             pool=_text(data, "pool"),
             note=_text(data, "note"),
+            log_url=_text(data, "logUrl"),
             error=Error.from_wire(data.get("error")),
         )
 

@@ -42,6 +42,7 @@ _IMAGE_LABELS = {
 def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: bool = True) -> None:
     """Print the whole summary."""
     _show_steps(console, build.steps)
+    _lines(console, _logs(build.steps), "dim")
     if build.image:
         console.print("\nImage", style="bold")
         facts_lines(console, image_facts(build.image))
@@ -160,6 +161,14 @@ def _show_steps(console: Console, steps: Sequence[Step]) -> None:
         took = Text(wording.duration(step.seconds), justify="right")
         rows.append((symbol(step.state), name, took, Text(" ".join(filter(None, remarks)), "dim")))
     tables.show(console, ("", "Step", "Time", ""), rows, nothing="No step was taken.")
+
+
+def _logs(steps: Iterable[Step]) -> Iterator[str]:
+    """Where the logs of the scripts are: all of a build's are in one folder."""
+    places = [step.log_url.rpartition("/") for step in steps if step.log_url]
+    for folder in dict.fromkeys(folder for folder, _, _ in places):
+        names = ", ".join(name for its, _, name in places if its == folder)
+        yield f"\nLogs in {folder}/: {names}"
 
 
 def _show_pools(console: Console, pools: Sequence[Pool]) -> None:

@@ -66,6 +66,7 @@ def step_document(row: Json, latest: str, outcome: Json) -> StepDocument:
         scripted=bool(row.get("Scripted")),
         scripted_parts=result.get("scriptedParts") or [],
         stand_in=result.get("standIn") or None,
+        log_url=(result if state == "succeeded" else error or {}).get("logUrl"),
         error=_error(error) if state == "failed" else None,
     )
 

@@ -106,6 +106,9 @@ class StepDocument(Document):
         description="The parts that a simulator answered; none where it answered the whole step."
     )
     stand_in: str | None = Field(description="The system that ran the step for the real machine.")
+    log_url: str | None = Field(
+        description="The blob of all that the step's script printed, where logs are kept."
+    )
     error: ShownFailure | None
 
 

@@ -98,6 +98,7 @@ class ScriptResult(Marks):
     model_config = ConfigDict(extra="allow")
 
     reboot_required: bool = False
+    log_url: str | None = added(None)  # of the blob of all that it printed
     docker_version: str | None = None
     toolkit_version: str | None = None
     driver_version: str | None = None

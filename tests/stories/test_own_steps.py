@@ -12,6 +12,7 @@ import pytest
 
 from shared.model import image_scripts, parsing, planning
 from tests.packed import an_entry, tar
+from tests.served import terminal
 from tests.world import CONFIG, LOGS, WITH_LOGS, World, an_image, image_only
 from triggers import builds, catalogue, contexts
 
@@ -141,7 +142,7 @@ def test_a_resumed_build_does_not_repeat_them(world: World) -> None:
 
 
 def test_each_step_has_a_log_of_its_own() -> None:
-    """The failed one's address is in the error."""
+    """Its address is in the step, and the failed one's also in the error."""
     world = World(own_settings=WITH_LOGS)
     world.fault({"effect": "script", "path": "runCommands/own-second", "exitCode": 60})
     build = world.build(with_steps(a_step("first"), a_step("second")))
@@ -149,7 +150,26 @@ def test_each_step_has_a_log_of_its_own() -> None:
     url = f"{LOGS}/{build['buildId']}/own-second-1.err.log"
     assert build["error"]["logUrl"] == url
     assert url in world.outbox.logs
-    assert url.replace("second", "first") in world.outbox.logs
+    steps = steps_of(build)
+    assert steps["own_second"]["logUrl"] == url
+    assert steps["own_first"]["logUrl"] == url.replace("second", "first")
+    assert steps["install"]["logUrl"] in world.outbox.logs
+    assert steps["builder_vm"]["logUrl"] is None
+    with terminal(world) as user:
+        out = user.type(f"builds show {build['buildId']}").out
+    assert f"Logs in {LOGS}/{build['buildId']}/: " in out
+    assert "own-first-1.err.log" in out
+
+
+def test_the_log_of_a_step_that_succeeded_can_be_read() -> None:
+    """Each script of the builder has one, and its address holds no secret."""
+    world = World(own_settings=WITH_LOGS)
+    build = world.build(with_steps(a_step()))
+    found = {name: step["logUrl"] for name, step in steps_of(build).items() if step["logUrl"]}
+    assert found == {
+        name: f"{LOGS}/{build['buildId']}/{command}-1.err.log"
+        for name, command in (("own_setup", "own-setup"), ("install", "install"), ("seal", "seal"))
+    }
 
 
 # -- where the text goes --------------------------------------------------------------------------

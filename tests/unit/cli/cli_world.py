@@ -145,6 +145,7 @@ def a_step(name: str, state: str = "succeeded", **more: Any) -> dict[str, Any]:
         "note": None,
         "scripted": False,
         "scriptedParts": [],
+        "logUrl": None,
         "standIn": None,
         "error": None,
         **more,
