@@ -119,7 +119,9 @@ def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:
         message=f"Script '{plan.step}' ended with {exit_code}, without a result. {said}".strip(),
         resource=_subject(plan),
         azure_code=str(view.get("executionState") or ""),
-        next_action="Keep the VM (keepVm) and read /var/log/batch-prep on it.",
+        next_action="Read the script's log."
+        if plan.image.keep_vm
+        else "Keep the VM (keepVm) and read /var/log/batch-prep on it.",
         log_url=log_url(plan),
     )
 

@@ -80,7 +80,10 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ),
     ScriptExit.DRIVER_BUILD: (
         "the NVIDIA driver could not be installed",
-        "Name another driver version in image.driverVersion; the message quotes the compiler.",
+        (
+            "Where the message quotes a compiler, name another driver version in "
+            "image.driverVersion. Otherwise remove what it names, and start the build again."
+        ),
     ),
     ScriptExit.TOOLKIT: (
         "the NVIDIA container toolkit could not be installed",
@@ -89,8 +92,9 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.INFINIBAND: (
         "the InfiniBand stack could not be installed",
         (
-            "The message quotes the compiler: leave image.infiniband out until a release of "
-            "batch-prep has a newer stack."
+            "Where the message quotes a compiler, leave image.infiniband out until a release of "
+            "batch-prep has a newer stack. Otherwise remove what it names, and start the build "
+            "again."
         ),
     ),
     ScriptExit.SEAL: (

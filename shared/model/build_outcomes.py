@@ -142,7 +142,8 @@ def without_image(
     (`keepVm`).
     """
     if image.keep_vm and image.vm_id in leftovers:
-        failure = replace(failure, next_action=_how_to_look(image))
+        cure = failure.next_action or ""
+        failure = replace(failure, next_action=f"{cure} {_how_to_look(image)}".strip())
     outcome = failed(plan.build_id, failure)
     return replace(outcome, leftovers=leftovers, warnings=plan.warnings)
 

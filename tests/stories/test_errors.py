@@ -188,6 +188,9 @@ def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
     assert vm["state"].lower() == "deallocated"
     assert build["error"]["azureCode"] == "DRIVER_BUILD"
     advice = build["error"]["nextAction"]
+    (failed,) = [step for step in build["steps"] if step["state"] == "failed"]
+    assert advice.startswith(failed["error"]["nextAction"])
+    assert "image.driverVersion" in advice
     assert "until 2026-01-01T08:00:00Z" in advice
     assert f"az vm start --ids {vm['id']}" in advice
     assert "/var/log/batch-prep" in advice
