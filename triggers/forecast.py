@@ -14,12 +14,12 @@ from shared.base import timing
 from shared.base.errors import Problem
 from shared.engine import activity_runner
 from shared.engine.activity import Activity, Services
-from shared.engine.step_graph import Step
+from shared.engine.step_graph import Results, Step
 from shared.model import build_outcomes, parsing, plan_updates
 from shared.model.outcomes import ImageRecord
 from shared.model.plan_documents import Forecast, ForecastNames, ForecastStep
-from shared.model.plans import BuildPlan
-from shared.model.results import Findings
+from shared.model.plans import BuildPlan, ImagePlan
+from shared.model.results import Findings, ScriptResult
 from shared.store import base_records
 from triggers import costs, plan_changes
 
@@ -97,7 +97,8 @@ def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[ForecastStep]:
     offset = _last_end(found)
     if plan.image:
         steps = image_steps.plan_steps(plan.image)
-        found += _graph(steps.all, steps.ground.all, offset, pace)
+        expected = _expected(plan.image, steps.all)
+        found += _graph(steps.all, steps.ground.all, expected, offset, pace)
     offset = _last_end(found)
     for pool in plan.pools:
         after = offset
@@ -107,18 +108,30 @@ def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[ForecastStep]:
     return found
 
 
+def _expected(image: ImagePlan, steps: list[Step[Any, Any]]) -> Results:
+    """What scripts answer as a rule, on which it depends whether other steps are skipped: a system
+    of the marketplace wants a restart after its updates, an image that was made here does not.
+    """
+    usual = ScriptResult(reboot_required=image.base_id is None).to_wire()
+    return Results({s.name: usual for s in steps if s.activity.result is ScriptResult})
+
+
 def _graph(
     steps: list[Step[Any, Any]],
     ground: list[Step[Any, Any]],
+    expected: Results,
     offset: float,
     pace: dict[str, float],
 ) -> list[ForecastStep]:
-    """The steps of an image. All but the `ground` also wait until `offset`."""
+    """The steps of an image that are not skipped. All but the `ground` also wait until `offset`."""
     ends: dict[Step[Any, Any], float] = {}
     found = []
     for step in steps:
         before = [ends[earlier] for earlier in step.after]
         begins = max(before, default=0.0) if step in ground else max([*before, offset])
+        if not step.when(expected):
+            ends[step] = begins
+            continue
         found.append(_step(step.name, begins, pace))
         ends[step] = found[-1].ends_after_seconds
     return found
@@ -138,6 +151,12 @@ def _step(
     )
 
 
+def _base(image: ImagePlan) -> str:
+    if image.base_id is None:
+        return f"{image.system.publisher}:{image.system.offer}:{image.system.sku}"
+    return (image.base.id if image.base else None) or image.base_id
+
+
 def _names(plan: BuildPlan, existing: ImageRecord | None) -> ForecastNames:
     names: Json = {}
     if plan.image:
@@ -149,7 +168,7 @@ def _names(plan: BuildPlan, existing: ImageRecord | None) -> ForecastNames:
             "version": image.version or "the next free one",
             "builder_vm_size": image.size,
             "os_disk_size_gib": image.os_disk_gib,
-            "base_image": f"{image.system.publisher}:{image.system.offer}:{image.system.sku}",
+            "base_image": _base(image),
             "target_regions": list(image.target_regions),
         }
         if image.registry:

@@ -30,7 +30,9 @@ class ForecastNames(Document):
     version: str | None = None
     builder_vm_size: str | None = None
     os_disk_size_gib: int | None = Field(default=None, alias="osDiskSizeGiB")
-    base_image: str | None = Field(default=None, description="PUBLISHER:OFFER:SKU")
+    base_image: str | None = Field(
+        default=None, description="PUBLISHER:OFFER:SKU, or the id of an own image."
+    )
     target_regions: list[str] | None = None
     base_os: str | None = Field(default=None, description="The system of an existing image.")
     architecture: str | None = Field(

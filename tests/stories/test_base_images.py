@@ -147,6 +147,20 @@ def test_an_own_image_is_refreshed_without_what_it_has_already(world: World) -> 
     assert image["version"] == "1.0.1"
 
 
+def test_the_plan_of_a_refresh_is_what_it_does(world: World) -> None:
+    """It names its base, and lists the steps that the build takes."""
+    world.build(image_only(gpu=True))
+    latest = version_id(world).rpartition("/")[0] + "/latest"
+    request = image_only("r2", base={"id": latest})
+    plan = world.ask(builds.plan_build, request).body
+
+    assert plan["names"]["baseImage"] == version_id(world)
+    done = {s["name"] for s in world.build(request)["steps"]}
+    planned = {s["name"] for s in plan["steps"]}
+    assert planned - done == set()
+    assert "reboot" not in planned
+
+
 def test_a_refresh_keeps_where_the_driver_comes_from(world: World) -> None:
     """Modules of NVIDIA's would not start under the Secure Boot that the signed ones allow."""
     signed = {"gpu": True, "driverSource": "canonical", "securityType": "TrustedLaunch"}
