@@ -68,7 +68,7 @@ up: setup ## Start the local stack and stay; Ctrl-C stops it (ARGS="--port 8000 
 	@$(PY) -m cli local up $(ARGS)
 
 .PHONY: down
-down: setup ## Stop the local stack
+down: setup ## Stop the local stack, and those with a state folder below .batch-prep
 	@$(PY) -m cli local down $(ARGS)
 
 .PHONY: test
@@ -179,8 +179,8 @@ format: setup ## Format Python and shell
 	@$(SHFMT) -w $(SHELL_FILES)
 
 .PHONY: clean
-clean: ## Remove the local stack's state, caches and metadata files; keep what setup and roots made
-	@[[ ! -x $(PY) ]] || $(PY) -m cli local down
+clean: ## Stop local stacks; remove their state, caches and metadata files; keep what setup and roots made
+	@[[ ! -x $(PY) ]] || $(PY) -m cli local down --state .batch-prep
 	@find .batch-prep -mindepth 1 -maxdepth 1 ! -name roots -exec rm -rf {} + 2>/dev/null || true
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis image_metadata.json batch_metadata.json
 	@find . -name __pycache__ -not -path './.venv*' -not -path './node_modules/*' -prune -exec rm -rf {} +

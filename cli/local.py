@@ -125,7 +125,7 @@ def up(
 
 @app.command()
 def down(context: typer.Context, state: State = None) -> None:
-    """Stop it; its state stays."""
+    """Stop it, and those with a state folder below its own; the state stays."""
     around = surroundings_of(context)
     try:
         stack.down(around.state_folder(state), around.say)

@@ -77,6 +77,6 @@ class Surroundings:
         running = stack.start_in_background(stack.Options(state=folder, port=None))
         self.say(
             f"It runs at {running.app_url}, one simulated minute takes a second. "
-            "Stop it with: ./batch-prep.sh local down"
+            f"Stop it with: {stack.down_command(folder)}"
         )
         return running

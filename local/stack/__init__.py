@@ -8,7 +8,7 @@ supervisor   all of them: `running` for a while, `up` until someone stops it
 background   the stack seen from another process: find, start, stop
 """
 
-from local.stack.background import down, find, start_in_background
+from local.stack.background import down, down_command, find, start_in_background
 from local.stack.layout import (
     DEFAULT_PORT,
     DEFAULT_STATE,
@@ -33,6 +33,7 @@ __all__ = [
     "Running",
     "StackError",
     "down",
+    "down_command",
     "find",
     "running",
     "start_in_background",

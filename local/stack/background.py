@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import psutil
 
 from local import private_files
 from local.stack import child, layout, record
-from local.stack.layout import ROOT, Machines, Options, StackError
+from local.stack.layout import DEFAULT_STATE, ROOT, Machines, Options, StackError
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 180.0  # three processes one after the other, each within its own limit
@@ -90,12 +92,22 @@ def arguments(options: Options) -> list[str]:
 
 
 def down(state: Path, say: Callable[[str], None]) -> None:
-    """Stop the stack on this folder and wait for its end. Raises StackError if it does not end."""
+    """Stop the stack on this folder and those on folders below it, and wait for their end. Raises
+    StackError if one does not end.
+    """
+    stopped = [_stop(folder, say) for folder in record.folders(state)]
+    if not any(stopped):
+        say(f"No stack runs on {state}.")
+
+
+def _stop(state: Path, say: Callable[[str], None]) -> bool:
+    """Whether there was something to stop."""
     holder = record.lock_holder(state)
     if holder is None:
         orphans = end_orphans(state)
-        say("Stopped what was left of a stack." if orphans else f"No stack runs on {state}.")
-        return
+        if orphans:
+            say(f"Stopped what was left of a stack on {state}.")
+        return orphans > 0
     os.kill(holder, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
     while record.lock_holder(state) is not None:
@@ -104,7 +116,24 @@ def down(state: Path, say: Callable[[str], None]) -> None:
                 f"The stack (process {holder}) did not stop within {_STOP_SECONDS:.0f} s."
             )
         time.sleep(_LOOK_SECONDS)
-    say("The local stack is stopped; its state stays.")
+    say(f"The local stack on {state} is stopped; its state stays.")
+    return True
+
+
+def down_command(state: Path) -> str:
+    """What a person types to stop the stack on this folder."""
+    named = "" if state == DEFAULT_STATE else f" --state {shlex.quote(str(state))}"
+    return f"./batch-prep.sh local down{named}"
+
+
+def user_of(port: int) -> Path | None:
+    """The state folder of a stack whose app or simulator serves this port."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        given = dict(itertools.pairwise(line))
+        if given.get("--port") == str(port) and given.get("--state"):
+            return Path(given["--state"])
+    return None
 
 
 def end_orphans(state: Path) -> int:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 _OWNER_ONLY = 0o600
+# Folders in which no stack has its state, and many files may be.
+_NOT_SEARCHED = {"azurite", "logs", "roots"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +78,16 @@ def read(state: Path) -> Running | None:
 def remove(state: Path) -> None:
     """Nothing runs here any more."""
     (state / "stack.json").unlink(missing_ok=True)
+
+
+def folders(state: Path) -> list[Path]:
+    """The folder itself, and each one below it in which a stack has or had its state."""
+    found = [state]
+    for folder, below, files in os.walk(state):
+        below[:] = sorted(set(below) - _NOT_SEARCHED)
+        if "stack.lock" in files and Path(folder) != state:
+            found.append(Path(folder))
+    return found
 
 
 def function_key(state: Path) -> str:

@@ -133,7 +133,7 @@ def _lock(options: Options, undo: contextlib.ExitStack) -> None:
         if other := background.find(options.state):
             raise StackError(
                 f"A stack runs on {options.state} already, at {other.app_url}.\n"
-                f"Stop it with: ./batch-prep.sh local down --state {options.state}"
+                f"Stop it with: {background.down_command(options.state)}"
             )
         if time.monotonic() > deadline:
             raise StackError(f"Another process holds {options.state} but does not answer.")
@@ -151,7 +151,11 @@ def _ports(wanted: int | None) -> Ports:
         return ports
     if wanted is None:
         return any_free_ports()
-    raise StackError(f"Taken by another program: {', '.join(taken)}. Choose others with --port.")
+    user = next(filter(None, map(background.user_of, ports.named())), None)
+    raise StackError(
+        f"Taken by {f'the stack on {user}' if user else 'another program'}: {', '.join(taken)}. "
+        "Choose others with --port; --port 0 takes any free ones."
+    )
 
 
 def any_free_ports() -> Ports:

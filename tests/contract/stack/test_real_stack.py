@@ -45,6 +45,7 @@ def test_a_command_without_an_endpoint_starts_a_stack_and_the_next_one_uses_it(
         down = run(state, "local", "down")
     assert first.returncode == 0, first.stderr
     assert "starting a local stack" in first.stderr
+    assert f"local down --state {state}" in first.stderr
     assert json.loads(first.stdout) is not None
     assert second.returncode == 0, second.stderr
     assert second.stderr == ""

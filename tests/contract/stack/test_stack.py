@@ -166,6 +166,20 @@ def test_ports_that_are_taken_are_named(state: Path) -> None:
             supervisor.up(stack.Options(state=state, port=port - 1), print, stack_world.stand_ins)
 
 
+def test_a_port_of_another_stack_names_that_stack(state: Path) -> None:
+    """`make up` beside `local up --state DIR`: it is this clone's own stack, and no foreign one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+        line += ["--port", str(port), "--state", "/home/me/.batch-prep"]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            with pytest.raises(stack.StackError, match=r"the stack on /home/me/\.batch-prep: port"):
+                supervisor.up(stack.Options(state=state, port=port), print, stack_world.stand_ins)
+            other.kill()
+
+
 def test_a_second_stack_in_the_same_folder_is_refused(options: stack.Options) -> None:
     """Two hosts on one history would each run every build."""
     refusals = []
@@ -187,8 +201,26 @@ def test_down_stops_a_stack_of_another_process(state: Path) -> None:
     with _another_process(state) as process:
         background.down(state, said.append)
         assert process.wait(60) == 0
-    assert said == ["The local stack is stopped; its state stays."]
+    assert said == [f"The local stack on {state} is stopped; its state stays."]
     assert happened(state)[-1] == "azurite ends"
+
+
+def test_down_stops_the_stacks_below_its_folder(state: Path) -> None:
+    """`make clean` removes these folders: a process that stays could not be stopped any more."""
+    said: list[str] = []
+    below = state / "faults"
+    below.mkdir(parents=True)
+    with _another_process(below) as process:
+        background.down(state, said.append)
+        assert process.wait(60) == 0
+    assert said == [f"The local stack on {below} is stopped; its state stays."]
+
+
+def test_the_command_that_stops_a_stack_names_its_folder(tmp_path: Path) -> None:
+    """Without `--state` it would stop that of the usual folder."""
+    assert stack.down_command(stack.DEFAULT_STATE) == "./batch-prep.sh local down"
+    folder = tmp_path / "my faults"
+    assert stack.down_command(folder) == f"./batch-prep.sh local down --state '{folder}'"
 
 
 def test_down_where_nothing_runs_says_so(state: Path) -> None:
