@@ -27,10 +27,17 @@ from shared.model.results import Findings
 )
 def check_image(services: Services, plan: BuildPlan, poll: PollState) -> Findings:
     """Find the image to use on Azure, and its contents in the records."""
+    assert plan.account is not None
+    sizes, _ = pool_preflight.batch_sizes(services, plan.account.location, poll)
+    if not sizes:
+        return Findings(blockers=[preflight.no_region(services, plan, poll)])
+    return _find(services, plan, sizes, poll)
+
+
+def _find(services: Services, plan: BuildPlan, sizes: dict[str, Size], poll: PollState) -> Findings:
     wanted, account = plan.image_ref, plan.account
     assert wanted is not None
     assert account is not None
-    sizes, _ = pool_preflight.batch_sizes(services, account.location, poll)
     counted = quotas.gpus_beyond_catalogue(pool_preflight.sizes_of_pools(plan, sizes))
     if wanted.published_id:
         return _published(services, plan, wanted, sizes, counted, poll)

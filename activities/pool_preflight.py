@@ -17,7 +17,15 @@ from shared.azure.quotas import Size
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services, short_activity
-from shared.model import catalogue, disk_size, drivers, image_choice, infiniband, support
+from shared.model import (
+    catalogue,
+    disk_size,
+    drivers,
+    field_words,
+    image_choice,
+    infiniband,
+    support,
+)
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
 from shared.model.pool_request import IfExists, Pool
@@ -39,6 +47,8 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     account = plan.account
     assert account is not None
     sizes, today = batch_sizes(services, account.location, poll)
+    if not sizes:
+        return Findings(blockers=[preflight.no_region(services, plan, poll)])
     disk = plan.image.os_disk_gib or disk_size.DEFAULT_GIB if plan.image else None
     problems = [
         p
@@ -164,11 +174,17 @@ def _is_ready(found: Json | None) -> bool:
 def batch_sizes(
     services: Services, location: str, poll: PollState
 ) -> tuple[dict[str, Size], str | None]:
-    """The sizes that Batch takes in a region, by lower-case name, and when Azure said so."""
+    """The sizes that Batch takes in a region, by lower-case name, and when Azure said so. There are
+    none where it is not offered.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
 
     def ask() -> tuple[dict[str, Size], str | None]:
         calls = services.azure.batch.location
-        listed, at = sdk.listed_at(calls.list_supported_virtual_machine_skus, location)
+        try:
+            listed, at = sdk.listed_at(calls.list_supported_virtual_machine_skus, location)
+        except ResourceNotFoundError:
+            return {}, None
         return {s["name"].lower(): quotas.read_size(s) for s in listed}, at
 
     return services.cache.get(("batch sizes", location), poll.now, ask)
@@ -201,7 +217,11 @@ def _pool_problem(
         size = sizes.get(name.lower())
         if size is None:
             reasons.append(
-                ("SizeNotOffered", f"Batch does not take {name} in {pool.account.location}")
+                (
+                    "SizeNotOffered",
+                    f"Batch does not take {name} in {pool.account.location}"
+                    + field_words.near(name, (each.name for each in sizes.values()), most=3),
+                )
             )
         elif mismatch := preflight.size_mismatch(
             size, pool.security_type, builds=builds

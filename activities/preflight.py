@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from activities import base_image, container_cuda, named_resources
 from activities.gallery import definition_conflict
 from shared.azure import image_bodies, quotas, resource_state, sdk
@@ -17,6 +19,7 @@ from shared.model import (
     catalogue,
     disk_size,
     drivers,
+    field_words,
     grid_driver,
     step_logs,
     support,
@@ -248,13 +251,35 @@ def _region_problems(services: Services, image: ImagePlan, poll: PollState) -> l
     """The regions that are none of the subscription's: Azure would only refuse the version, after
     everything else.
     """
-    regions = dict.fromkeys([image.location, *image.target_regions])
+    if own := unknown_regions(services, "image.location", [image.location], poll):
+        return [own]
+    others = unknown_regions(services, "image.targetRegions", image.target_regions, poll)
+    return [others] if others else []
+
+
+def unknown_regions(
+    services: Services, field: str, regions: Iterable[str], poll: PollState
+) -> Problem | None:
+    """The blocker for those of a field's regions in which Azure offers no size."""
     unknown = [region for region in regions if not _compute_sizes(services, region, poll)]
     if not unknown:
-        return []
-    field = "image.location" if image.location in unknown else "image.targetRegions"
+        return None
     message = f"Azure offers this subscription no VM size in {', '.join(unknown)}: correct the name"
-    return [Problem(field=field, code="RegionNotOffered", message=message)]
+    return Problem(field=field, code="RegionNotOffered", message=message)
+
+
+def no_region(services: Services, plan: BuildPlan, poll: PollState) -> Problem:
+    """The blocker of an account's region in which Batch takes no size; where that is the image's
+    region as well and unknown, it is that of `check_builder`.
+    """
+    assert plan.account is not None
+    region = plan.account.location
+    is_of_image = plan.image is not None and plan.image.location == region
+    field = "image.location" if is_of_image else "batchAccount.location"
+    message = f"Batch is not offered in {region}: choose another region"
+    return unknown_regions(services, field, [region], poll) or Problem(
+        field="batchAccount.location", code="RegionNotOffered", message=message
+    )
 
 
 def _storage_problems(services: Services, image: ImagePlan, poll: PollState) -> list[Problem]:
@@ -287,6 +312,8 @@ def _builder_problem(
     field, sku = "image.builderVmSize", skus.get(name.lower())
     if sku is None or not quotas.offered(sku, image.location):
         message = f"{name} is not offered to this subscription in {image.location}"
+        if sku is None:
+            message += field_words.near(name, (each["name"] for each in skus.values()), most=3)
         return Problem(field=field, code="SizeNotOffered", message=message)
     size = quotas.read_size(sku)
     mismatch = size_mismatch(size, image.security_type)

@@ -116,8 +116,10 @@ def _order(
     typed: flags.Flags, around: Surroundings, file: request_reading.RequestFile | None
 ) -> arguments.Order:
     known = metadata.read_image(typed.metadata_dir) if typed.batch_only else None
-    base = file.content if file else None
-    return arguments.order(typed, environment=around.environment, image_metadata=known, base=base)
+    base, place = (file.content, file.place) if file else (None, str)
+    return arguments.order(
+        typed, environment=around.environment, image_metadata=known, base=base, place=place
+    )
 
 
 def _plan(

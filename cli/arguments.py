@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cli import (
@@ -39,14 +39,16 @@ def order(
     environment: Mapping[str, str],
     image_metadata: ImageFile | None = None,
     base: Mapping[str, Any] | None = None,
+    place: Callable[[str], str] = str,
 ) -> Order:
     """The request that `flags` mean. Raises Refused with every problem.
 
     `image_metadata` is an image_metadata.json, used to find the image in batch-only mode; `base` is
-    the content of `--request FILE`, in which flags replace what they name.
+    the content of `--request FILE`, in which flags replace what they name, and `place` says where
+    in that file a field is.
     """
     base = base or {}
-    if found := list(request_files.problems(flags, base)):
+    if found := list(request_files.problems(flags, base, place)):
         raise errors.Refused(*found)
     mode = _mode(flags, base)
     wanted = containers.wanted(flags, environment)

@@ -194,7 +194,7 @@ def _detail(detail: Any) -> str:
     if not isinstance(detail, Mapping):
         return str(detail)
     text = _text(detail, "message") or _text(detail, "code") or str(dict(detail))
-    return f"{detail['field']}: {text}" if detail.get("field") else text
+    return f"{detail['field']}: {text}" if detail.get("field") not in {None, "", "$"} else text
 
 
 def problem(found: Any) -> str:

@@ -110,7 +110,7 @@ class Rejected(Stop):
 
 
 def _detail(detail: Mapping[str, Any]) -> str:
-    field = f"{detail['field']}: " if detail.get("field") else ""
+    field = f"{detail['field']}: " if detail.get("field") not in {None, "", "$"} else ""
     text = f"{field}{detail.get('message') or detail.get('code') or dict(detail)}"
     successor = detail.get("successor")
     if successor and str(successor) not in text:

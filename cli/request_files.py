@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -21,13 +21,13 @@ class Mode(StrEnum):
 _OBJECTS = (("image",), ("image", "registry"), ("image", "registry", "build"), ("batchAccount",))
 
 
-def problems(flags: Flags, base: Mapping[str, Any]) -> Iterator[str]:
-    """Every reason why the file cannot be gone on from."""
+def problems(flags: Flags, base: Mapping[str, Any], place: Callable[[str], str]) -> Iterator[str]:
+    """Every reason why the file cannot be gone on from; `place` says where in it a field is."""
     flag = next((f for f in ("--full", "--image-only", "--batch-only") if f in flags.given()), None)
     mode = base.get("mode", Mode.FULL)
     if flag is None and (not isinstance(mode, str) or mode not in set(Mode)):
-        yield f"the request file's mode {mode!r} is none of {', '.join(Mode)}"
-    yield from _misshapen(base)
+        yield f"{place('mode')}: the request file's mode {mode!r} is none of {', '.join(Mode)}"
+    yield from _misshapen(base, place)
     image = base.get("image")
     if isinstance(image, dict) and image.get("id"):
         named = [f for f in ("--gallery", "--image-name", "--image-version") if f in flags.given()]
@@ -36,17 +36,19 @@ def problems(flags: Flags, base: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _misshapen(base: Mapping[str, Any]) -> Iterator[str]:
+def _misshapen(base: Mapping[str, Any], place: Callable[[str], str]) -> Iterator[str]:
     for *above, name in _OBJECTS:
         holder = _within(base, *above)
         if isinstance(holder, dict) and not isinstance(holder.get(name, {}), dict):
-            yield f"the request file's {'.'.join([*above, name])} must be an object"
+            field = ".".join([*above, name])
+            yield f"{place(field)}: the request file's {field} must be an object"
     pools = base.get("pools", [])
     if not isinstance(pools, list) or not all(isinstance(pool, dict) for pool in pools):
-        yield "the request file's pools must be a list of objects"
+        yield f"{place('pools')}: the request file's pools must be a list of objects"
     context = _within(base, "image", "registry", "build", "context")
     if context is not None and not isinstance(context, str):
-        yield "the request file's image.registry.build.context must be a text"
+        field = "image.registry.build.context"
+        yield f"{place(field)}: the request file's {field} must be a text"
 
 
 def _within(base: Mapping[str, Any], *path: str) -> Any:

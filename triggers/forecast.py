@@ -6,7 +6,7 @@ import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from activities import preflight
+from activities import pool_preflight, preflight
 from orchestrators import image_steps
 from orchestrators.build import checks_for
 from shared.azure.cache import TtlCache
@@ -76,8 +76,9 @@ def _findings(check: Activity[BuildPlan, Findings], reply: Json) -> Findings:
     if reply["state"] == "done":
         return Findings.from_wire(reply["result"])
     error = reply["error"]
-    message = f"{check.name}: {error['message']}"
-    return Findings(blockers=[Problem(field="$", code=error["code"], message=message)])
+    field = "batchAccount" if check is pool_preflight.check_batch else "image"
+    problem = Problem(field=field, code=error["code"], message=error["message"])
+    return Findings(blockers=[problem])
 
 
 def _builder_seconds(steps: list[ForecastStep]) -> float:

@@ -24,14 +24,14 @@ _LASTING = {Kind.REFUSED, Kind.CONFLICT, Kind.QUOTA, Kind.PERMISSION, Kind.POLIC
 
 
 def combine(findings: Iterable[Findings]) -> Findings:
-    """All blockers, warnings and facts of several checks."""
+    """All blockers, warnings and facts of several checks; a blocker of two checks is there once."""
     facts: dict[str, object] = {}
     blockers: list[Problem] = []
     warnings: list[Problem] = []
     gpus: dict[str, int] = {}
     for found in findings:
         facts |= {name: value for name, value in found if value}
-        blockers += found.blockers
+        blockers += [blocker for blocker in found.blockers if blocker not in blockers]
         warnings += found.warnings
         gpus |= found.gpus
     lists = {"blockers": blockers, "warnings": warnings, "gpus": gpus}

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import Settings
 from shared.base.wire import Wire, replace
-from shared.model import limits, refused_fields, request_rules
+from shared.model import field_words, limits, refused_fields, request_rules
 from shared.model.fields import shown
 from shared.model.image_request import UNION_TAGS
 from shared.model.queries import Query
@@ -188,7 +188,7 @@ def _parse(
     try:
         parsed = model.model_validate(data)
     except ValidationError as error:
-        found = [*_problems(error), *_among_the_rest(model, data, error, check)]
+        found = [*_problems(model, error), *_among_the_rest(model, data, error, check)]
     else:
         found = check(parsed)
         if not found:
@@ -250,7 +250,7 @@ _KEY = "[key]"  # pydantic's mark of an error in the name of a member
 _MEANING = {"extra_forbidden": "UnknownField", "missing": "Missing"}
 
 
-def _problems(error: ValidationError) -> list[Problem]:
+def _problems(model: type[Wire], error: ValidationError) -> list[Problem]:
     found: dict[tuple[str, str], Problem] = {}
     for e in error.errors(include_url=False, include_input=False):
         field = _path(e["loc"])
@@ -263,7 +263,7 @@ def _problems(error: ValidationError) -> list[Problem]:
         problem = Problem(
             field=field,
             code=e["type"] if own else _MEANING.get(e["type"], "InvalidValue"),
-            message=str(context["text"]) if own else e["msg"],
+            message=str(context["text"]) if own else field_words.said(model, e),
             successor=context.get("successor") if own else None,
         )
         found.setdefault((field, problem.message), problem)

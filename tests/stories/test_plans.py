@@ -128,3 +128,32 @@ def test_a_plan_names_the_version_that_was_asked_for(world: World) -> None:
         image = {"version": version} if version else {}
         answer = world.ask(builds.plan_build, image_only(**image))
         assert answer.body["names"]["version"] == named
+
+
+def blockers(world: World, request: dict) -> list[tuple[str, str]]:
+    """Field and message of each."""
+    return [(b["field"], b["message"]) for b in planned(world, request)["blockers"]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "field"), [("full", "image.location"), ("batch-only", "batchAccount.location")]
+)
+def test_an_unknown_region_is_named_once(built: World, mode: str, field: str) -> None:
+    """Every check would find it: the plan says it once, and so does the build."""
+    account = {"name": "mybatch12345", "resourceGroup": "images", "location": "swedenzentral"}
+    image = an_image(location="swedenzentral") if mode == "full" else {}
+    request = a_request(requestId=mode, mode=mode, image=image, batchAccount=account)
+    found = [("Azure offers this subscription no VM size in swedenzentral: correct the name")]
+    assert blockers(built, request) == [(field, *found)]
+    error = built.build(request)["error"]
+    assert (error["code"], error["message"]) == ("Blocked", *found)
+
+
+def test_near_names_of_an_unknown_size_are_given(world: World) -> None:
+    """For the builder and for pools."""
+    pool = a_pool("dev", vmSize="Standard_NC5as_T4_v3")
+    image = an_image(gpu=True, builderVmSize="Standard_NC5as_T4_v3")
+    found = dict(blockers(world, a_request(image=image, pools=[pool])))
+    for field in ("image.builderVmSize", "pools[0].vmSize"):
+        assert "did you mean Standard_NC" in found[field]
+        assert GPU_SIZE in found[field]

@@ -139,6 +139,23 @@ def test_a_refusal_names_the_line_of_each_field(line: CommandLine, service: Fake
     assert "  - request.yaml:2 pools[0].nodes: say how many" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("image: {}\nmode: Full\n", "request.yaml:2: the request file's mode 'Full'"),
+        ("mode: full\npools: 5\n", "request.yaml:2: the request file's pools"),
+        ("mode: full\nimage:\n  registry: x\n", "request.yaml:3: the request file's image.reg"),
+    ],
+)
+def test_what_the_command_itself_refuses_has_its_line(
+    line: CommandLine, text: str, place: str
+) -> None:
+    """Nothing is sent."""
+    (line.folder / "request.yaml").write_text(text)
+    ended = line.run("--file", "request.yaml")
+    assert (ended.code, place in ended.err) == (2, True), ended.err
+
+
 def test_both_flags_take_both_forms(line: CommandLine, service: FakeService) -> None:
     """`--request` is as old as the command; what it took, it takes."""
     service.answers("POST builds", accepted("b1"))
