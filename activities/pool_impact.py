@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from activities import batch_pool
 from shared.azure import batch_bodies, pool_difference, resource_state, sdk
-from shared.base import scripts
+from shared.base import names, scripts
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services
 from shared.model import plan_updates
@@ -55,18 +56,69 @@ def _decided(plan: PoolPlan, image: ImageRecord | None, observed: Json | None) -
         reasons = {"ifExists": "the request replaces the pool"}
         return Impact(action="replace", reasons=reasons)
     if image is None:
-        reasons = {"deploymentConfiguration": "the pool gets the new image"}
+        shown = _image_name(_value(observed, *_IMAGE))
+        reasons = {"deploymentConfiguration": f"the pool gets the new image: it has {shown}"}
         return Impact(action="empty", reasons=reasons)
     planned = plan_updates.with_image(plan, image)
     described = batch_bodies.described_pool(planned, scripts.start_task_command())
     match pool_difference.compare(described, observed):
         case pool_difference.Reshape(reasons=reasons):
-            return Impact(action="empty", reasons=reasons)
+            return Impact(action="empty", reasons=_with_values(reasons, described, observed))
         case pool_difference.Change(properties=properties) if properties:
             reasons = dict.fromkeys(properties, pool_difference.ASKED)
-            return Impact(action="update", reasons=reasons)
+            return Impact(action="update", reasons=_with_values(reasons, described, observed))
         case _:
             return Impact(action="none")
+
+
+_IMAGE = ("deploymentConfiguration", "virtualMachineConfiguration", "imageReference")
+_FIXED = ("scaleSettings", "fixedScale")
+# Values of properties that are short and hold no secret of their owner.
+_VALUES: Sequence[tuple[str, ...]] = (
+    ("vmSize",),
+    ("taskSlotsPerNode",),
+    ("interNodeCommunication",),
+    (*_FIXED, "targetDedicatedNodes"),
+    (*_FIXED, "targetLowPriorityNodes"),
+    ("taskSchedulingPolicy", "nodeFillType"),
+    _IMAGE,
+)
+
+
+def _with_values(reasons: dict[str, str], wanted: Json, found: Json) -> dict[str, str]:
+    """The reasons with the values before and after, where these can be shown."""
+    changes: dict[str, list[str]] = {}
+    for name, *below in _VALUES:
+        old, new = (_shown(_value(body, name, *below)) for body in (found, wanted))
+        if old and new and not names.same(old, new):
+            label = f"{below[-1]} " if name == "scaleSettings" else ""
+            changes.setdefault(name, []).append(f"{label}{old} → {new}")
+    return {
+        name: ": ".join([why, *([", ".join(changes[name])] if name in changes else [])])
+        for name, why in reasons.items()
+    }
+
+
+def _value(body: Json, *path: str) -> Any:
+    found: Any = resource_state.properties(body)
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return _image_name(value)
+    return "" if value is None else str(value)
+
+
+def _image_name(reference: Any) -> str:
+    """`gallery/image/1.0.0` of one in a gallery; the id of another."""
+    ids = [str(value) for value in (reference or {}).values() if value]
+    parts = names.parse_image_version_id(ids[0]) if ids else None
+    if parts is None:
+        return ":".join(ids)
+    return f"{parts['gallery']}/{parts['definition']}/{parts['version']}"
 
 
 def _running(services: Services, plan: PoolPlan, endpoint: str) -> int:

@@ -227,6 +227,8 @@ _TERMS = (
     "Accept the terms of the marketplace image once for the subscription (az vm image terms "
     "accept --urn PUBLISHER:OFFER:SKU:latest), and see that it may buy from the marketplace."
 )
+# https://github.com/Azure/azure-sdk-for-java quotes the answer in a test of galleries.
+_REPLICATION = "Nothing in the request is wrong: Azure did not finish copying the image version."
 _NEXT_ACTION_BY_CODE = {
     "ActiveJobAndScheduleQuotaReached": "Finish or delete jobs of the account, or ask for a higher "
     "quota of active jobs and job schedules.",
@@ -240,6 +242,9 @@ _NEXT_ACTION_BY_CODE = {
     "or build the image elsewhere, push it, and name it in containerImages.",
     "SubscriptionQuotaExceeded": "Name an existing account (batchAccount.name and "
     "resourceGroup), or ask for a higher quota of Batch accounts in this region.",
+    "CrpPirReplicationJobsNotCompleted": _REPLICATION,
+    "ReplicationFailed": _REPLICATION,
+    "ReplicationJobFailed": _REPLICATION,
     "PropertyCannotBeUpdated": 'Ask again with "ifExists": "replace": Azure does not change this '
     "property of an existing pool.",
 }

@@ -200,6 +200,19 @@ def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
     assert paid_for(world) == []
 
 
+@pytest.mark.parametrize("code", ["ReplicationJobFailed", "CrpPirReplicationJobsNotCompleted"])
+def test_a_copy_that_azure_does_not_finish_is_no_mistake_of_the_request(
+    world: World, code: str
+) -> None:
+    """Only a resume helps."""
+    fault = {"effect": "allocation", "operation": "galleryVersions.create", "code": code}
+    world.fault({**fault, "message": "Replication job not completed at region: westus"})
+    advice = world.build(image_only())["error"]["nextAction"]
+    assert advice.startswith("Nothing in the request is wrong")
+    assert "Resume the build" in advice
+    assert "Correct" not in advice
+
+
 def test_image_creation_fails(world: World) -> None:
     """The old script removed the VM and its hours of work; here a copy of its disk is kept."""
     world.fault({"effect": "allocation", "operation": "galleryVersions.create"})

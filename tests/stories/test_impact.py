@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from activities import batch_pool
+from shared.azure import pool_difference
 from tests import served
 from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
 from triggers import builds
@@ -50,6 +51,27 @@ def test_a_plan_says_what_becomes_of_each_pool(with_pool: World) -> None:
     assert change(with_pool, a_pool("dev", ifExists="replace")) == ("replace", {"ifExists"})
     (full,) = plan(with_pool, a_request(requestId="full"))["changes"]
     assert full["action"] == "empty"
+
+
+def test_a_plan_shows_what_changes_from_what_to_what(with_pool: World) -> None:
+    """Sizes, numbers and images; what may hold a secret is only named."""
+
+    def reasons(**fields: Any) -> dict[str, str]:
+        (found,) = plan(with_pool, pools_only("plan", a_pool("dev", **fields)))["changes"]
+        return dict(found["reasons"])
+
+    assert "targetDedicatedNodes 1 → 2" in reasons(nodes=2)["scaleSettings"]
+    command = {"commandLine": "/bin/echo TOKEN"}
+    assert reasons(startTask=command)["startTask"] == pool_difference.ASKED
+
+    with_pool.build(image_only("again"))
+    found = reasons(vmSize="Standard_D4s_v5")
+    assert found["vmSize"] == f"{pool_difference.ASKED}: Standard_D2s_v5 → Standard_D4s_v5"
+    image = "batchImageGallery/batchCustomImage-ubuntu-24.04-cpu"
+    changed = f"{image}/1.0.0 → {image}/1.0.1"
+    assert found["deploymentConfiguration"] == f"{pool_difference.ASKED}: {changed}"
+    (full,) = plan(with_pool, a_request(requestId="full"))["changes"]
+    assert full["reasons"]["deploymentConfiguration"].endswith(f"it has {image}/1.0.0")
 
 
 def test_without_an_account_every_pool_is_created(world: World) -> None:
