@@ -9,7 +9,7 @@ import pytest
 from cli_world import a_build, a_pool, a_step, an_image
 from rich.console import Console, RenderableType
 
-from cli import documents, progress, summary, wording
+from cli import documents, progress, summary, tables, wording
 
 
 def build(*more: Any, **fields: Any) -> documents.Build:
@@ -242,3 +242,27 @@ def test_a_sparse_answer_can_still_be_shown() -> None:
     sparse = documents.Build.from_wire({"buildId": "b", "steps": [{}], "pools": [{}], "error": "?"})
     assert "Build b" in summary_of(sparse)
     assert "build b" in text_of(progress.picture(sparse, height=10))
+
+
+def test_a_table_breaks_sentences_and_no_names() -> None:
+    """A name is there to be copied, also where the screen is narrow."""
+    console = Console(file=io.StringIO(), width=80)
+    name, id_ = "batchCustomImage-ubuntu-24.04-gpu", "a-very-long-name-" * 6
+    why = "it is kept because a person has asked for that with keepVm in the request of the build"
+    rows = [(name, id_, "2026-01-01 00:31:17", why)]
+    tables.show(console, ("Image", "Resource", "Made", "Why"), rows, nothing="")
+
+    out = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert f"{name}   {id_}   2026-01-01 00:31:17   " in lines[2]
+    assert len(lines) > 3
+    words = " ".join(" ".join(line[len(name) + len(id_) + 28 :].split()) for line in lines[2:])
+    assert words == why
+
+
+def test_a_table_that_fits_is_as_wide_as_it_must_be() -> None:
+    """A short one does not reach the edge."""
+    console = Console(file=io.StringIO(), width=80)
+    tables.show(console, ("A", "B"), [("one", True), ("two", None)], nothing="")
+    out = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(len(line) for line in out.splitlines()) < 20
