@@ -10,7 +10,7 @@ from shared.azure.sdk import Started
 from shared.base import names
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Start, Wait
-from shared.model import bill_of_materials
+from shared.model import bill_of_materials, simulation_marks
 from shared.model.bill_of_materials import BillPlan
 from shared.model.results import BillOfMaterials
 
@@ -39,12 +39,17 @@ def _observe(services: Services, plan: BillPlan, _: PollState) -> Json | None:
     return {"found": True} if found else None
 
 
+def _how(found: Json) -> Json:
+    """The simulator's mark of a document that describes no machine."""
+    return {"scripted": True} if bill_of_materials.is_scripted(found) else {}
+
+
 def _decide(plan: BillPlan, observed: Json | None, poll: PollState) -> Decision[BillOfMaterials]:
     seen = observed or {}
     if "kept" in seen:
-        return Done(
-            result=BillOfMaterials(document=names.bill_of_materials(plan.check.image.build_id))
-        )
+        document = names.bill_of_materials(plan.check.image.build_id)
+        marks = simulation_marks.read(seen)
+        return Done(result=BillOfMaterials(document=document, **dict(marks)))
     if "found" in seen:
         return Start(action="keep")
     problem = seen.get("problem") or "the check's output holds none"
@@ -60,7 +65,7 @@ def _keep(services: Services, plan: BillPlan, _: PollState) -> Started:
     whole = bill_of_materials.complete(found, image, plan.version)
     name = names.bill_of_materials(image.build_id)
     services.outbox.put_document(name, json.dumps(whole).encode())
-    return Started(status=200, body={"kept": True}, operation=None, retry_after=None)
+    return Started(status=200, body={"kept": True, **_how(found)}, operation=None, retry_after=None)
 
 
 keep_bill_of_materials = Reconciler(

@@ -102,6 +102,18 @@ def spot_nodes_away(services: Services, plan: PoolPlan) -> set[str]:
 
 def decide_nodes(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[NodesReady]:
     """Done when as many nodes as requested are idle."""
+    decision = _decide(plan, observed, poll)
+    marks = node_states.marks((observed or {}).get("nodes", []))
+    match decision:
+        case Done(result=found):
+            return Done(result=NodesReady(**{**dict(found), **dict(marks)}))
+        case Fail(failure=failure):
+            return Fail(failure=failure, marks=marks)
+        case _:
+            return decision
+
+
+def _decide(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[NodesReady]:
     if observed is None:
         return Fail(failure=gone(plan))
     nodes = observed["nodes"]

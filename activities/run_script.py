@@ -93,7 +93,8 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
     result = scripts.result_line(str(view.get("output") or ""))
     exit_code = int(view.get("exitCode") or 0)
     if result is None or result.get("nonce") != plan.parameters.get("NONCE"):
-        return Fail(failure=_no_result(plan, view, exit_code))
+        return Fail(failure=_no_result(plan, view, exit_code), marks=simulation_marks.read(view))
+    marks = simulation_marks.read(result)
     if not result.get("ok") or exit_code != 0:
         failure = script_exits.failure(
             step=plan.step,
@@ -102,10 +103,11 @@ def _ended(plan: ScriptPlan, view: Json) -> Decision[ScriptResult]:
             message=str(result.get("message") or ""),
             log=str(result.get("logTail") or ""),
         )
-        return Fail(failure=replace(failure, log_url=log_url(plan)))
-    marks = simulation_marks.read(result).to_wire()
+        return Fail(failure=replace(failure, log_url=log_url(plan)), marks=marks)
     ours = {"rebootRequired": bool(result.get("rebootRequired")), "logUrl": log_url(plan)}
-    return Done(result=ScriptResult.from_wire({**(result.get("data") or {}), **ours, **marks}))
+    return Done(
+        result=ScriptResult.from_wire({**(result.get("data") or {}), **ours, **marks.to_wire()})
+    )
 
 
 def _no_result(plan: ScriptPlan, view: Json, exit_code: int) -> Failure:

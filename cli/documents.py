@@ -105,11 +105,7 @@ class Pool:
     vm_size: str = ""
     nodes: int | None = None
     verified: bool | None = None
-    scripted: bool = False  # of its proof, as of a step
-    scripted_parts: tuple[str, ...] = ()
-    stand_in: str = ""
     checks: tuple[Mapping[str, Any], ...] = ()
-    proofs: tuple[Mapping[str, Any], ...] = ()
     pending: tuple[str, ...] = ()
     error: Error | None = None
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -124,11 +120,7 @@ class Pool:
             vm_size=_text(data, "vmSize"),
             nodes=None if nodes is None else int(nodes),
             verified=verified if isinstance(verified, bool) else None,
-            scripted=data.get("scripted") is True,
-            scripted_parts=tuple(str(part) for part in data.get("scriptedParts") or []),
-            stand_in=_text(data, "standIn"),
             checks=tuple(check for check in data.get("checks") or [] if isinstance(check, Mapping)),
-            proofs=tuple(proof for proof in data.get("proofs") or [] if isinstance(proof, Mapping)),
             pending=tuple(str(name) for name in data.get("pending") or []),
             error=Error.from_wire(data.get("error")),
             metadata={k: v for k, v in data.items() if k not in {"checks", "error"}},

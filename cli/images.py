@@ -64,6 +64,7 @@ def show(
     )
     if answer is not None:
         summary.facts_lines(around.out, summary.image_facts(answer))
+        summary.footnotes(around.out, [wording.execution_of(answer)])
 
 
 @app.command()

@@ -98,10 +98,14 @@ def show(
         facts["deleted at"] = wording.moment(answer["expiresAt"])
     if answer.get("pending"):
         facts["not proved"] = " ".join(map(str, answer["pending"]))
-    for line in summary.proof_lines(answer.get("proofs") or []):
+    how = wording.execution_of(answer)
+    if how and answer.get("verified") is not None:
+        facts["verified"] += f", {how}"
+    for line in summary.proof_lines(answer):
         check, _, verdict = line.partition(" ")
         facts[f"check {check}"] = verdict
     summary.facts_lines(around.out, facts)
+    summary.footnotes(around.out, [how])
 
 
 @app.command()

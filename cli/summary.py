@@ -15,12 +15,13 @@ from cli.documents import Build, Detail, Error, Pool, Step
 from cli.progress import SYMBOLS, execution, symbol
 
 _SCRIPTED = (
-    "scripted: answered by the simulator's table; this step's script, or the part of it that is "
+    "scripted: answered by the simulator's table; the script behind it, or the part that is "
     "named, was not really executed."
 )
 _STAND_IN = (
     "on a system: really executed there, in a container that stands in for the virtual machine."
 )
+_NOTES = {"scripted": _SCRIPTED, "on ": _STAND_IN}
 _SHORT = 60  # characters of a piece of evidence that a line has room for
 _LINES = 10  # of what a machine printed last
 _LINE = 300  # characters of each
@@ -47,7 +48,7 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: b
         console.print("\nImage", style="bold")
         facts_lines(console, image_facts(build.image))
     _show_pools(console, build.pools)
-    _lines(console, _footnotes(build), "dim")
+    footnotes(console, [*_all_execution(build)])
     show_warnings(console, build.warnings)
     if build.leftovers:
         console.print("\nLeft in Azure", style="bold")
@@ -58,15 +59,16 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: b
     _lines(console, _what_next(build, stays=stays))
 
 
-def _footnotes(build: Build) -> Iterator[str]:
-    items: list[Step | Pool] = [*build.steps, *build.pools]
-    notes = {
-        _SCRIPTED: any(item.scripted for item in items),
-        _STAND_IN: any(item.stand_in for item in items),
-    }
-    if any(notes.values()):
-        yield ""
-    yield from (note for note, applies in notes.items() if applies)
+def footnotes(console: Console, marks: Sequence[str]) -> None:
+    """Print what the marks of results that are not the real thing mean; see wording.execution."""
+    notes = [note for word, note in _NOTES.items() if any(word in mark for mark in marks)]
+    _lines(console, ["", *notes] if notes else [], "dim")
+
+
+def _all_execution(build: Build) -> Iterator[str]:
+    yield from map(execution, build.steps)
+    yield from (wording.execution_of(pool.metadata) for pool in build.pools)
+    yield wording.execution_of(build.image or {})
 
 
 def headline(build: Build) -> str:
@@ -95,6 +97,8 @@ def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
     for key, label in _IMAGE_LABELS.items():
         if image.get(key) is not None:
             facts[label] = wording.value(image[key])
+    if how := wording.execution_of(image):
+        facts["its scripts"] = how
     if image.get("pending"):
         facts["not proved"] = f"{' '.join(map(str, image['pending']))} (each pool proves it)"
     preloaded = [str(made.get("name")) for made in image.get("containerImages") or []]
@@ -135,9 +139,10 @@ def _cut(line: str) -> str:
     return line if len(line) <= _LINE else f"{line[:_LINE]} ..."
 
 
-def proof_lines(proofs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def proof_lines(pool: Mapping[str, Any]) -> Iterator[str]:
     """A line for each check of a pool's proof: verdict, how many nodes, time, what was seen."""
-    for proof in proofs:
+    how = wording.execution_of(pool)
+    for proof in pool.get("proofs") or []:
         made = [f"{proof.get('check', '?')} {proof.get('verdict', '?')}"]
         if proof.get("nodes"):
             made.append(f"on {wording.count(int(proof['nodes']), 'node')}")
@@ -145,7 +150,7 @@ def proof_lines(proofs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             made.append(f"in {wording.duration(proof['seconds'])}")
         seen = proof.get("evidence") or {}
         facts = ", ".join(f"{k} {wording.value(v)}" for k, v in seen.items() if _is_short(v))
-        yield " ".join(made) + (f" ({facts})" if facts else "")
+        yield " ".join(made) + (f" ({facts})" if facts else "") + (f", {how}" if how else "")
 
 
 def _is_short(value: object) -> bool:
@@ -185,7 +190,7 @@ def _show_pools(console: Console, pools: Sequence[Pool]) -> None:
     ]
     tables.show(console, ("", "Pool", "State", "Size", "Nodes", "Verified"), rows, nothing="")
     for pool in pools:
-        _lines(console, (f"  {pool.id}: {line}" for line in proof_lines(pool.proofs)))
+        _lines(console, (f"  {pool.id}: {line}" for line in proof_lines(pool.metadata)))
     _lines(console, _pool_problems(pools))
 
 
@@ -193,9 +198,7 @@ def _verified(pool: Pool) -> str:
     verdict = wording.value(pool.verified)
     if pool.pending:
         verdict += f", not proved: {' '.join(pool.pending)}"
-    how = wording.execution(
-        scripted=pool.scripted, parts=pool.scripted_parts, stand_in=pool.stand_in
-    )
+    how = wording.execution_of(pool.metadata)
     return f"{verdict}, {how}" if how else verdict
 
 

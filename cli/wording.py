@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -43,6 +44,15 @@ def execution(*, scripted: bool, parts: Sequence[str] = (), stand_in: str = "") 
     if scripted:
         marks.append(f"scripted: {', '.join(parts)}" if parts else "scripted")
     return ", ".join(marks)
+
+
+def execution_of(document: Mapping[str, Any]) -> str:
+    """The same of an image or a pool as the service returns it."""
+    return execution(
+        scripted=document.get("scripted") is True,
+        parts=[str(part) for part in document.get("scriptedParts") or []],
+        stand_in=str(document.get("standIn") or ""),
+    )
 
 
 PROGRAM = "./batch-prep.sh"  # how people call this command

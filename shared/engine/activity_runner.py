@@ -4,7 +4,7 @@
     reply    {"state": "done", "result": {...}}
              {"state": "wait", "retryAfter": seconds?, "left": seconds?, "expected": seconds?,
               "note": text, "memo": {...}, "transient": bool, "patient": bool?}
-             {"state": "failed", "error": {...}}
+             {"state": "failed", "error": {...}, "marks": {...}?}
 
 `tick` is the `PollState`; `memo` is the part of it that the next call gets back. With `step`, the
 call belongs to a recorded step: the runner checks whether the build was cancelled before it calls
@@ -177,7 +177,9 @@ def _reply(
                 waiting["expected"] = decision.expected
             return {**waiting, "resource": reconciler.subject(plan)}
         case Fail():
-            return _failed(_explained(decision.failure, reconciler, services, plan, poll))
+            reply = _failed(_explained(decision.failure, reconciler, services, plan, poll))
+            marks = decision.marks
+            return {**reply, "marks": marks.to_wire()} if marks and marks.are_any else reply
         case Start():
             raise errors.Bug(f"{reconciler.name} starts {decision.action} twice in one call")
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from shared.azure import resource_state
 from shared.base.errors import Failure, Kind
 from shared.base.wire import Wire
+from shared.model.simulation_marks import Marks
 
 Json = dict[str, Any]
 R = TypeVar("R", bound=Wire)
@@ -57,9 +58,10 @@ class Start(Generic[R]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fail:
-    """Waiting will not help."""
+    """Waiting will not help. `marks` says how real that was from which this follows."""
 
     failure: Failure
+    marks: Marks | None = None
 
 
 Decision = Start[R] | Wait | Done[R] | Fail

@@ -33,6 +33,12 @@ def find(output: str) -> Json | None:
     return None
 
 
+def is_scripted(found: Json) -> bool:
+    """Whether a simulator made the document without a machine that it could describe."""
+    properties = found.get("metadata", {}).get("properties", [])
+    return {"name": "batch-prep:scripted", "value": "true"} in properties
+
+
 def complete(found: Json, image: ImagePlan, version: str) -> Json:
     """The document with the name of the published version, which the builder does not know."""
     metadata = {

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from shared.base.errors import Bug
+from shared.model import simulation_marks
+from shared.model.simulation_marks import Marks
 
 Json = dict[str, Any]
 
@@ -37,6 +39,12 @@ def is_coming(node: Json) -> bool:
 def is_ready(node: Json) -> bool:
     """Whether the node can run tasks."""
     return state_of(node) in _READY
+
+
+def marks(nodes: list[Json]) -> Marks:
+    """How real the start tasks of the nodes were."""
+    tasks = (node.get("startTaskInfo") or {} for node in nodes)
+    return simulation_marks.combine([simulation_marks.read(task) for task in tasks])
 
 
 def lost(nodes: list[Json]) -> list[Json]:

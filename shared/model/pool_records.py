@@ -34,6 +34,9 @@ def ready(plan: PoolPlan, now: str, found: NodesReady | None = None) -> PoolReco
         build_id=plan.build_id,
         changed_at=now,
         expires_at=expiry(plan, now),
+        scripted=found.scripted,
+        scripted_parts=found.scripted_parts,
+        stand_in=found.stand_in,
     )
 
 

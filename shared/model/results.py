@@ -110,7 +110,7 @@ class ScriptResult(Marks):
     scheduled: bool = False  # the sealing; False where the VM went off before it reported that
 
 
-class BillOfMaterials(Wire):
+class BillOfMaterials(Marks):
     """The document's name in the app's storage, or a note why there is none."""
 
     document: str | None = None
@@ -145,9 +145,10 @@ class PoolReady(Wire):
     fresh: bool = False
 
 
-class NodesReady(Wire):
-    """The ids of a pool's nodes. How many of each kind, where that differs from the request or the
-    request leaves it to a formula; and in what the pool differs.
+class NodesReady(Marks):
+    """The ids of a pool's nodes, with the marks of their start tasks. How many of each kind, where
+    that differs from the request or the request leaves it to a formula; and in what the pool
+    differs.
     """
 
     nodes: list[str] = []

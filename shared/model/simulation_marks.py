@@ -22,6 +22,11 @@ class Marks(Wire):
     scripted_parts: list[str] = []  # empty where nothing was executed
     stand_in: str = ""
 
+    @property
+    def are_any(self) -> bool:
+        """Whether this is something else than the real thing."""
+        return self.scripted or bool(self.stand_in)
+
 
 def read(result: Json) -> Marks:
     """The marks of a result line or of a task's `executionInfo`."""

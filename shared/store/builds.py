@@ -237,10 +237,11 @@ class Builds:
             "Note": str(reply.get("note") or ""),
         }
         if reply["state"] == "failed":
-            values["Error"] = reply["error"]
+            values |= {"Result": reply.get("marks") or {}, "Error": reply["error"]}
         if reply["state"] == "done":
             values |= {"Result": reply["result"], "Error": {}}
-            values["Scripted"] = bool(reply["result"].get("scripted"))
+        if reply["state"] != "wait":
+            values["Scripted"] = bool(values["Result"].get("scripted"))
         row = f"{mark.pool}|{mark.name}" if mark.pool else mark.name
         self._tables.put(STEPS, mark.build, row, values)
         if reply["state"] == "done" and mark.then is not None:

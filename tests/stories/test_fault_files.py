@@ -61,3 +61,14 @@ def test_a_file_leads_where_it_says(world: World, name: str) -> None:
         world.azure.faults.clear()
         assert world.resume(build["buildId"])["state"] == "succeeded"
     assert machines(world) == []
+
+
+def test_nodes_that_no_machine_ran_say_so(world: World) -> None:
+    """Also where their start tasks fail: the exit code is the simulator's."""
+    for number, fault in enumerate(json.loads((HOME / "dead-nodes.json").read_text()), 1):
+        world.fault({"id": f"file-{number}", **fault})
+
+    build = world.build(the_build())
+    (nodes,) = [step for step in build["steps"] if step["name"] == "nodes"]
+    assert (nodes["state"], nodes["scripted"]) == ("failed", True)
+    assert [pool["scripted"] for pool in build["pools"]] == [True]

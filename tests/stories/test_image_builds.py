@@ -40,6 +40,16 @@ def test_what_was_not_really_executed_says_so(world: World) -> None:
     assert build["image"]["scripted"] is True
 
 
+@pytest.mark.parametrize("effect", ["script", "silent"])
+def test_a_failure_that_was_not_really_executed_says_so(world: World, effect: str) -> None:
+    """Exit code and log of a script that no machine ran are as invented as its results."""
+    world.fault({"step": "docker", "effect": effect, "exitCode": 24, "message": "no"})
+    build = world.build(image_only())
+
+    (failed,) = [s for s in build["steps"] if s["state"] == "failed"]
+    assert (failed["name"], failed["scripted"]) == ("install", True)
+
+
 def test_the_metadata_has_the_old_keys(world: World) -> None:
     """Pipelines read image_metadata.json as the old script wrote it."""
     build = world.build(image_only())

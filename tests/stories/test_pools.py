@@ -28,12 +28,23 @@ def test_three_pools_come_up_side_by_side_and_are_proved(built_gpu: World) -> No
 
     assert build["state"] == "succeeded", build["error"]
     assert [p["verified"] for p in build["pools"]] == [True, True, True]
-    assert {s["name"] for s in build["steps"] if s["scripted"]} == {"node_reports", "verify"}
+    assert {s["name"] for s in build["steps"] if s["scripted"]} == {
+        "nodes",
+        "node_reports",
+        "verify",
+    }
     started = {s["startedAt"] for s in build["steps"] if s["name"] == "pool"}
     assert len(started) == 1
     prod = build["pools"][2]
     assert {c["id"] for c in prod["checks"]} >= {"system", "docker", "gpu", "images", "container"}
     assert len({c["node"] for c in prod["checks"] if c["id"] == "gpu"}) == 4
+
+
+def test_a_pool_whose_start_tasks_were_not_really_executed_says_so(built_gpu: World) -> None:
+    """Also without a verification: the simulator let the nodes become idle."""
+    build = built_gpu.build(pools_only("r1", a_pool("dev", vmSize=GPU_SIZE)))
+
+    assert [(p["verified"], p["scripted"]) for p in build["pools"]] == [(False, True)]
 
 
 def test_pools_that_begin_together_ask_once_for_what_is_the_same(built_gpu: World) -> None:

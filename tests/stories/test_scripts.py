@@ -93,6 +93,7 @@ def test_the_bill_of_materials_is_served_with_the_image(logging_world: World) ->
         "1.0.0",
     )
     assert {"name": "batch-prep:scripted", "value": "true"} in about["properties"]
+    assert [s["scripted"] for s in build["steps"] if s["name"] == "bill_of_materials"] == [True]
     (container,) = [c for c in answer.body["components"] if c["type"] == "container"]
     assert container["version"] == build["image"]["containerImages"][0]["digest"]
 

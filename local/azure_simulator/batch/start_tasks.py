@@ -7,6 +7,7 @@ judged from the node's hidden contents. Other commands are imitated.
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from local.azure_simulator.machine import interface
 STEP = "verify"
 _RETRIES_MAX = 100  # for maxTaskRetryCount -1, which means without limit
 _KILLED = 137
+_RESULT = "batch-prep-result "
 
 
 def run(azure: context.Azure, pool: store.Resource, node: store.Resource) -> None:
@@ -31,7 +33,8 @@ def run(azure: context.Azure, pool: store.Resource, node: store.Resource) -> Non
     if can_run and executing.has_machine(azure, pool, node):
         _go_on(azure, node, azure.machine.run(_script_run(azure, pool, node)))
     else:
-        _end_later(azure, node, _imitate(azure, pool, node, fault, is_verification=is_verification))
+        imitated = _imitate(azure, pool, node, fault, is_verification=is_verification)
+        _end_later(azure, node, imitated, {"scripted": True})
 
 
 def look(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> None:  # noqa: ARG001
@@ -45,7 +48,7 @@ def _go_on(azure: context.Azure, node: store.Resource, outcome: interface.Outcom
     if outcome is None:
         azure.schedule(node, "startTaskLook", executing.look_again_seconds(azure))
     else:
-        _end_later(azure, node, outcome)
+        _end_later(azure, node, outcome, _how(azure, node, outcome))
 
 
 def note_end(azure: context.Azure, node: store.Resource, data: model.JsonObject) -> bool:
@@ -64,6 +67,7 @@ def note_end(azure: context.Azure, node: store.Resource, data: model.JsonObject)
         info["lastRetryTime"] = iso8601.timestamp(azure.machine_now)
         return True
     info.update({"state": "completed", "endTime": iso8601.timestamp(azure.machine_now)})
+    info.update(data.get("how") or {})
     info.update(result_of(data["exitCode"]))
     return False
 
@@ -184,12 +188,27 @@ def _script_run(
     )
 
 
-def _end_later(azure: context.Azure, node: store.Resource, outcome: interface.Outcome) -> None:
+def _how(
+    azure: context.Azure, node: store.Resource, outcome: interface.Outcome
+) -> model.JsonObject:
+    """How real it was, as its result line says it, or the system that ran it. Azure has no such
+    fields.
+    """
+    _, found, line = outcome.stdout.rpartition(_RESULT)
+    if not found:
+        return {"standIn": azure.machine.stand_in(node.state["contents"])}
+    return {key: value for key, value in json.loads(line).items() if key in {"scripted", "standIn"}}
+
+
+def _end_later(
+    azure: context.Azure, node: store.Resource, outcome: interface.Outcome, how: model.JsonObject
+) -> None:
     node.state["contents"].update(outcome.changes)
     data = {
         "exitCode": outcome.exit_code,
         "stdout": outcome.stdout,
         "stderr": outcome.stderr,
         "crashes": outcome.crashes,
+        "how": how,
     }
     azure.schedule(node, "startTaskEnded", outcome.seconds, data)

@@ -167,11 +167,18 @@ def _report(azure: context.Azure, run: store.Resource, data: model.JsonObject) -
         exitCode=exit_code,
         output=_tail(outcome["stdout"]),
         error=_tail(outcome["stderr"]),
+        **_how(azure, run),
     )
     if exit_code != output_blobs.NO_BLOB:
         output_blobs.write(azure, run.properties, outcome["stdout"], outcome["stderr"])
     if not run.properties["asyncExecution"]:
         _end_operation(azure, run, _failure(run, message) if exit_code else None)
+
+
+def _how(azure: context.Azure, run: store.Resource) -> model.JsonObject:
+    """How real a run was that left no result line, which would say it. Azure has no such fields."""
+    system = azure.machine.stand_in(_machine_of(azure, run).state["machine"])
+    return {"standIn": system} if system else {"scripted": True}
 
 
 def _failure(run: store.Resource, message: str) -> model.JsonObject | None:

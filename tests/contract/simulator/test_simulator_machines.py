@@ -21,6 +21,9 @@ class SlowMachine:
         self.outcome: interface.Outcome | None = None
         self.seen = interface.Observation()
 
+    def stand_in(self, vm: model.JsonObject) -> str:
+        return ""
+
     def boot(self, vm: model.JsonObject) -> None:
         self.heard.append("boot")
 

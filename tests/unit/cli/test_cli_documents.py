@@ -34,7 +34,8 @@ READS = {
     "pools.py": {"PoolRecord", "Accepted", "RefusedMessage", "RefusedProblem"},
     "recipes.py": {"RecipeDocument", *REQUEST},
     "submit.py": {"Accepted", "Problem", *REQUEST},
-    "summary.py": {"ImageRecord", "PreloadedImage", "Proof", "CheckResult"},
+    "summary.py": {"ImageRecord", "PoolRecord", "PreloadedImage", "Proof", "CheckResult"},
+    "wording.py": {"ImageRecord", "PoolRecord"},
 }
 
 

@@ -174,6 +174,16 @@ def test_what_was_not_really_executed_says_so_once() -> None:
     assert "yes, scripted" in text
 
 
+def test_every_part_of_a_summary_that_was_not_really_executed_says_so() -> None:
+    """A build that only makes pools has an image and pools of which no step of its own says it."""
+    proof = {"check": "gpu", "verdict": "pass", "nodes": 1}
+    pool = a_pool("dev", scripted=True, proofs=[proof])
+    text = summary_of(build(steps=[], image=an_image(scripted=True), pools=[pool]))
+    assert "its scripts scripted" in " ".join(text.split())
+    assert "dev: gpu pass on 1 node, scripted" in text
+    assert text.count("was not really executed") == 1
+
+
 def test_a_step_says_what_of_it_really_ran_and_where() -> None:
     """A stand-in that ran half of a step is neither the real thing nor nothing."""
     half = {"scripted": True, "scriptedParts": ["kernel", "gpu"], "standIn": "debian 12"}

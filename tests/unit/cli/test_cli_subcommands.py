@@ -58,6 +58,18 @@ LEFTOVER = {
             an_image(),
             [str(an_image()["imageId"]), "batch.node.ubuntu 24.04"],
         ),
+        (
+            "images show g i",
+            "GET images/g/i/latest",
+            an_image(scripted=True),
+            ["its scripts", "scripted", "was not really executed"],
+        ),
+        (
+            "pools show a dev",
+            "GET pools/a/dev",
+            a_pool("dev", scripted=True, proofs=[{"check": "gpu", "verdict": "pass", "nodes": 2}]),
+            ["yes, scripted", "pass on 2 nodes, scripted", "was not really executed"],
+        ),
         ("images show g i 1.0.0", "GET images/g/i/1.0.0", an_image(), ["1.0.3"]),
         (
             "images show g i",
