@@ -118,7 +118,12 @@ def _order(
     known = metadata.read_image(typed.metadata_dir) if typed.batch_only else None
     base, place = (file.content, file.place) if file else (None, str)
     return arguments.order(
-        typed, environment=around.environment, image_metadata=known, base=base, place=place
+        typed,
+        environment=around.environment,
+        image_metadata=known,
+        base=base,
+        place=place,
+        service=around.service_name(typed.endpoint),
     )
 
 

@@ -40,12 +40,13 @@ def order(
     image_metadata: ImageFile | None = None,
     base: Mapping[str, Any] | None = None,
     place: Callable[[str], str] = str,
+    service: str = "",
 ) -> Order:
     """The request that `flags` mean. Raises Refused with every problem.
 
     `image_metadata` is an image_metadata.json, used to find the image in batch-only mode; `base` is
     the content of `--request FILE`, in which flags replace what they name, and `place` says where
-    in that file a field is.
+    in that file a field is; `service` is the name of the one that gets the request.
     """
     base = base or {}
     if found := list(request_files.problems(flags, base, place)):
@@ -62,7 +63,7 @@ def order(
         raise errors.Refused(*problems)
     own: dict[str, Any] = {"mode": mode.value, "requestId": flags.request_id}
     if mode is Mode.BATCH_ONLY:
-        known = existing_images.choose(flags, image_metadata, base)
+        known = existing_images.choose(flags, image_metadata, base, service)
         own["image"] = known.image
     else:
         own["image"] = _new_image(flags, mode, wanted)

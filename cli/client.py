@@ -27,10 +27,12 @@ class Client:
         endpoint: str,
         key: str | None = None,
         *,
+        name: str = "",
         pause: Callable[[float], None] = time.sleep,
         sign_in: httpx.Auth | None = None,
     ) -> None:
         self.endpoint = _base_url(endpoint)
+        self.name = name or self.endpoint  # in metadata files
         self.is_local = _is_loopback(self.endpoint)
         self.sign_in = sign_in
         self._pause = pause

@@ -22,8 +22,10 @@ class Existing:
     notes: tuple[str, ...] = ()
 
 
-def choose(flags: Flags, file: ImageFile | None, base: Mapping[str, Any]) -> Existing:
-    """The image of the file, unless the request file (`base`) has one, or a flag names another."""
+def choose(flags: Flags, file: ImageFile | None, base: Mapping[str, Any], service: str) -> Existing:
+    """The image of the file, unless the request file (`base`) has one, a flag names another, or the
+    file lies around here and is of another service.
+    """
     if flags.image_id:
         notes = () if file is None else (f"{file.path} is not used: --image-id names the image.",)
         image = _by_flags(flags, version=None) | {"id": flags.image_id}
@@ -34,6 +36,12 @@ def choose(flags: Flags, file: ImageFile | None, base: Mapping[str, Any]) -> Exi
         return Existing(image=_by_flags(flags))
     if others := list(_contradictions(flags, file.content)):
         note = f"{file.path} is not used: {', '.join(others)} names another image."
+        return Existing(image=_by_flags(flags), notes=(note,))
+    if file.service not in {"", service} and not file.was_named:
+        note = (
+            f"{file.path} is not used: its image {_name(file.content)} was built by "
+            f"{file.service}. To use it all the same: --metadata-dir {file.path.parent}"
+        )
         return Existing(image=_by_flags(flags), notes=(note,))
     if not file.was_named and not file.content.get("gpuEnabled") and _want_gpus(flags, base):
         note = (
@@ -52,7 +60,10 @@ def choose(flags: Flags, file: ImageFile | None, base: Mapping[str, Any]) -> Exi
         "gpu": known.get("gpuEnabled"),
     }
     kind = "GPU" if known.get("gpuEnabled") else "no GPU driver"
-    note = f"Image {_name(known)} ({known.get('baseOs')}, {kind}) is taken from {file.path}."
+    note = (
+        f"Image {_name(known)} ({known.get('baseOs')}, {kind}) is taken from {file.path}. "
+        "To get the newest version instead: --image-version latest"
+    )
     return Existing(image=image, notes=(note,))
 
 

@@ -36,7 +36,7 @@ def follow(
     except errors.Unreachable as silent:
         silent.message += "\n" + _goes_on(build_id, "The connection is lost")
         raise
-    files = metadata.write(build, metadata_folder) if metadata_folder else []
+    files = metadata.write(build, metadata_folder, client.name) if metadata_folder else []
     if as_json:
         around.print_json(build.document)
     else:

@@ -23,8 +23,10 @@ class ImageFile:
     path: Path
     content: Mapping[str, Any]
     was_named: bool
+    service: str = ""  # that built the image; empty in a file of an earlier version
 
 
+_SERVICE = "service"
 _NEEDED = ("galleryName", "imageName", "version")
 
 
@@ -37,7 +39,8 @@ def read_image(folder: str | None) -> ImageFile | None:
     missing = [key for key in _NEEDED if not isinstance(content.get(key), str)]
     if missing:
         raise errors.Refused(f"{path} names no image: it has no {', '.join(missing)}")
-    return ImageFile(path=path, content=content, was_named=folder is not None)
+    service = str(content.get(_SERVICE) or "")
+    return ImageFile(path=path, content=content, was_named=folder is not None, service=service)
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -51,9 +54,13 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def write(build: Build, folder: Path) -> list[Path]:
-    """Write what the build made; returns the files written, none for a build that made nothing."""
+def write(build: Build, folder: Path, service: str) -> list[Path]:
+    """Write what the build made; returns the files written, none for a build that made nothing.
+    `service` is the name of the one that made it.
+    """
     made_image = None if build.mode in _USES_AN_IMAGE else build.image
+    if made_image:
+        made_image = {**made_image, _SERVICE: service}
     contents = {IMAGE_FILE: made_image, BATCH_FILE: batch_document(build.pools)}
     written = []
     for name, content in contents.items():

@@ -54,6 +54,13 @@ class Surroundings:
         folder = given or self.environment.get("BATCH_PREP_STATE")
         return Path(folder).resolve() if folder else stack.DEFAULT_STATE
 
+    def service_name(self, endpoint: str | None) -> str:
+        """Of the service that `connect` leads to: its URL, or the folder of the local stack, which
+        has another port now and then.
+        """
+        url = endpoint or self.environment.get("BATCH_PREP_ENDPOINT")
+        return url.rstrip("/") if url else f"the local stack in {self.state_folder()}"
+
     def connect(self, endpoint: str | None) -> Client:
         """By `--endpoint`, else BATCH_PREP_ENDPOINT, else the local stack, started if none runs. A
         service has a function key, or it signs callers in for BATCH_PREP_SCOPE.
@@ -62,12 +69,14 @@ class Surroundings:
         if url:
             key, scope = (self.environment.get(f"BATCH_PREP_{name}") for name in ("KEY", "SCOPE"))
             signed_in = sign_in.default(scope) if scope else None
-            return Client(url, key or None, pause=self.pause, sign_in=signed_in)
+            name = self.service_name(endpoint)
+            return Client(url, key or None, name=name, pause=self.pause, sign_in=signed_in)
         try:
             running = stack.find(self.state_folder()) or self._started()
         except stack.StackError as error:
             raise errors.Unreachable(str(error)) from error
-        return Client(running.app_url, running.function_key, pause=self.pause)
+        name, key = self.service_name(None), running.function_key
+        return Client(running.app_url, key, name=name, pause=self.pause)
 
     def _started(self) -> stack.Running:
         folder = self.state_folder()

@@ -114,7 +114,7 @@ def withdrawn(image: ImageRecord) -> list[Problem]:
         return []
     message = (
         f"version {image.version} of {image.image_name} was withdrawn (excluded from latest); "
-        "name another version, or none to get the newest one"
+        "name another version, or latest to get the newest one"
     )
     return [Problem(field="image.version", code="ImageWithdrawn", message=message)]
 

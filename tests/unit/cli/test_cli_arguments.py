@@ -168,6 +168,7 @@ def test_batch_only_takes_exactly_the_image_of_the_metadata_file() -> None:
     ("line", "image"),
     [
         ("--image-version 1.0.9", {"version": "1.0.9"}),
+        ("--image-version latest", {"version": "latest"}),
         ("--image-name other", {"name": "other", "version": "latest"}),
         ("--gallery other", {"gallery": "other", "version": "latest"}),
         ("--version 22.04", {"osVersion": "22.04", "version": "latest"}),

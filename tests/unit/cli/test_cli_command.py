@@ -38,7 +38,8 @@ def test_a_build_is_started_watched_and_summed_up(service: FakeService, line: Co
 
     assert ended.code == 0
     assert "Build b1 (full) succeeded in 24m 13s: image version 1.0.3, 1 pool." in ended.out
-    assert json.loads((line.folder / "image_metadata.json").read_text()) == an_image()
+    written = json.loads((line.folder / "image_metadata.json").read_text())
+    assert written == an_image(service=service.url)
     assert json.loads((line.folder / "batch_metadata.json").read_text())["poolId"] == "dev"
     [sent] = service.sent("POST builds")
     assert sent["pools"] == [{"id": "dev", "nodes": 2, "verify": True}]
@@ -356,6 +357,23 @@ def test_batch_only_reads_what_image_only_wrote(service: FakeService, line: Comm
     image = service.sent("POST builds")[1]["image"]
     assert (image["name"], image["version"]) == ("batchCustomImage", "1.0.3")
     assert "is taken from out/image_metadata.json" in ended.err
+
+
+def test_the_image_file_of_another_service_is_used_only_where_its_folder_is_named(
+    service: FakeService, line: CommandLine
+) -> None:
+    """It lies in the current folder since somebody tried the local stack there."""
+    service.answers("POST builds", ACCEPTED)
+    other = an_image(service="the local stack in /home/me/.batch-prep")
+    (line.folder / "image_metadata.json").write_text(json.dumps(other))
+
+    stray = line.run("--batch-only", "--pool-id", "dev", "--no-wait")
+    named = line.run("--batch-only", "--pool-id", "dev", "--no-wait", "--metadata-dir", ".")
+    versions = [sent["image"]["version"] for sent in service.sent("POST builds")]
+    assert versions == ["latest", "1.0.3"]
+    assert "was built by the local stack in /home/me/.batch-prep" in stray.err
+    assert "--metadata-dir ." in stray.err
+    assert "--image-version latest" in named.err
 
 
 def test_flags_of_a_build_are_refused_before_a_sub_command(line: CommandLine) -> None:

@@ -20,7 +20,7 @@ def build(**fields: Any) -> documents.Build:
 
 def test_the_metadata_files_have_the_old_scripts_keys(tmp_path: Path) -> None:
     """Pipelines read these keys."""
-    metadata.write(build(image=an_image(), pools=[a_pool("dev")]), tmp_path)
+    metadata.write(build(image=an_image(), pools=[a_pool("dev")]), tmp_path, "s")
     image = json.loads((tmp_path / "image_metadata.json").read_text())
     batch = json.loads((tmp_path / "batch_metadata.json").read_text())
     assert {"imageId", "nodeAgentSku", "galleryName", "imageName", "version", "vmSize"} <= set(
@@ -32,7 +32,7 @@ def test_the_metadata_files_have_the_old_scripts_keys(tmp_path: Path) -> None:
 
 def test_several_pools_keep_the_old_keys_and_are_all_there(tmp_path: Path) -> None:
     """A reader of the old file sees the first pool, a new one all of them."""
-    metadata.write(build(pools=[a_pool("dev"), a_pool("prod")]), tmp_path)
+    metadata.write(build(pools=[a_pool("dev"), a_pool("prod")]), tmp_path, "s")
     batch = json.loads((tmp_path / "batch_metadata.json").read_text())
     assert batch["poolId"] == "dev"
     assert [pool["poolId"] for pool in batch["pools"]] == ["dev", "prod"]
@@ -41,15 +41,15 @@ def test_several_pools_keep_the_old_keys_and_are_all_there(tmp_path: Path) -> No
 def test_a_failed_pool_is_not_written_down(tmp_path: Path) -> None:
     """No job can be sent to it."""
     bad = a_pool("dev", state="failed", error={"code": "Quota", "message": "none left"})
-    assert metadata.write(build(pools=[bad]), tmp_path) == []
-    metadata.write(build(pools=[bad, a_pool("prod")]), tmp_path)
+    assert metadata.write(build(pools=[bad]), tmp_path, "s") == []
+    metadata.write(build(pools=[bad, a_pool("prod")]), tmp_path, "s")
     assert json.loads((tmp_path / "batch_metadata.json").read_text())["poolId"] == "prod"
 
 
 def test_batch_only_leaves_the_image_file_alone(tmp_path: Path) -> None:
     """It says what was built last, not which image a pool was made of."""
     used = build(mode="batch-only", image=an_image(), pools=[a_pool("dev")])
-    assert [file.name for file in metadata.write(used, tmp_path)] == ["batch_metadata.json"]
+    assert [file.name for file in metadata.write(used, tmp_path, "s")] == ["batch_metadata.json"]
 
 
 def test_a_garbled_metadata_file_is_refused(tmp_path: Path) -> None:
