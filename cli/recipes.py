@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import metadata, tables
+from cli import errors, request_reading, scripts, tables
 from cli.client import Client
 from cli.commands import AsJson, Endpoint, asked, connected, json_wanted, listed, path
 from cli.surroundings import Surroundings
@@ -61,7 +61,9 @@ def put_file(
     name: Name,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A request or a recipe as JSON; - is standard input."),
+        typer.Argument(
+            metavar="FILE", help="A request or a recipe, YAML or JSON; - is standard input."
+        ),
     ],
     enabled: Annotated[
         bool | None,
@@ -73,17 +75,26 @@ def put_file(
 
     The main command's --save-recipe NAME makes one from flags.
     """
-    content = metadata.read_json(Path("/dev/stdin" if file == "-" else file))
-    recipe: dict[str, Any] = {"request": content}
-    if "request" in content:
-        recipe = {
-            name: part for name, part in content.items() if name != "name"
-        }  # as `show` prints
+    read = request_reading.read(Path("/dev/stdin" if file == "-" else file))
+    is_recipe = "request" in read.content
+    recipe: dict[str, Any] = {"enabled": True}
+    # `show` prints the name as well
+    recipe |= {k: v for k, v in read.content.items() if k != "name"} if is_recipe else {}
+    request = read.content["request"] if is_recipe else read.content
     if enabled is not None:
-        recipe = {**recipe, "enabled": enabled}
+        recipe["enabled"] = enabled
+
+    def place(field: str) -> str:
+        return read.place(field if is_recipe else field.removeprefix("request."))
+
     around, client = connected(context, endpoint)
     with client:
-        put(around, client, name, {"enabled": True, **recipe})
+        try:
+            if isinstance(request, dict):
+                request = scripts.with_files(client, request)
+            put(around, client, name, {**recipe, "request": request})
+        except errors.Rejected as refusal:
+            raise refusal.placed(place) from None
 
 
 def put(around: Surroundings, client: Client, name: str, recipe: dict[str, Any]) -> None:

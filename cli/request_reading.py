@@ -54,7 +54,9 @@ def read(path: Path) -> RequestFile:
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except ValueError as error:
         raise errors.Refused(f"{path} holds what no request can: {error}") from None
-    return RequestFile(path=path, content=_with_whole_paths(content, path.parent), lines=lines)
+    for request in (content, _object(content.get("request"))):  # or the one of a recipe
+        _use_whole_paths(request, path.parent)
+    return RequestFile(path=path, content=content, lines=lines)
 
 
 def parse(text: str, path: Path) -> tuple[Any, dict[str, int]]:
@@ -158,7 +160,8 @@ class _YamlReader:
                 raise self._refused(key, f"the field {name} is there twice in one object")
             inner = f"{field}.{name}" if field else name
             self.lines[inner] = key.start_mark.line + 1
-            made[name] = self._value(value, place.below(name), inner)
+            is_recipe = inner == "request"  # which holds a whole request, and has no other place
+            made[name] = self._value(value, place if is_recipe else place.below(name), inner)
         return {**(merged or {}), **made}
 
     def _merged(self, node: yaml.Node) -> Iterator[yaml.Node]:
@@ -191,7 +194,7 @@ class _YamlReader:
 # -- files of this machine ------------------------------------------------------------------------
 
 
-def _with_whole_paths(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _use_whole_paths(content: dict[str, Any], folder: Path) -> None:
     """Folders and files that a request names are relative to the `folder` of its file."""
     image = _object(content.get("image"))
     steps = image.get("steps")
@@ -201,7 +204,6 @@ def _with_whole_paths(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         named = holder.get(name)
         if isinstance(named, str) and named and not _UPLOADED.fullmatch(named):
             holder[name] = str(folder.absolute() / named)
-    return content
 
 
 def _object(value: Any) -> dict[str, Any]:

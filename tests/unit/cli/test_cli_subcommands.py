@@ -244,6 +244,39 @@ def test_a_bare_request_file_makes_an_enabled_recipe(
     assert disabled["enabled"] is False
 
 
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_a_recipe_is_put_from_yaml(service: FakeService, line: CommandLine, indent: str) -> None:
+    """As `--file` takes it, alone or inside a recipe; a refusal names the line."""
+    request = f"{indent}image:\n{indent}  os: ubuntu\n{indent}  osVersion: 24.10\n"
+    (line.folder / "r.yaml").write_text(f"request:\n{request}" if indent else request)
+    service.answers("PUT recipes/weekly", (200, RECIPE))
+    assert line.run("recipes", "put", "weekly", "r.yaml").code == 0
+    (sent,) = service.sent("PUT recipes/weekly")
+    assert sent == {"enabled": True, "request": {"image": {"os": "ubuntu", "osVersion": "24.10"}}}
+
+    details = [{"field": "request.image.osVersion", "code": "X", "message": "no such system"}]
+    error = {"code": "RequestRefused", "message": "no", "details": details}
+    service.answers("PUT recipes/weekly", (400, {"error": error}))
+    ended = line.run("recipes", "put", "weekly", "r.yaml")
+    assert ended.code == 2
+    assert f"r.yaml:{4 if indent else 3} request.image.osVersion: no such" in ended.err
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_the_files_of_a_recipe_are_sent(
+    service: FakeService, line: CommandLine, indent: str
+) -> None:
+    """Relative to the file, as in a request."""
+    (line.folder / "in").mkdir()
+    (line.folder / "in" / "a.sh").write_text("true\n")
+    request = f"{indent}image: {{steps: [{{name: a, upload: a.sh}}]}}\n"
+    (line.folder / "in" / "r.yaml").write_text(f"request:\n{request}" if indent else request)
+    service.answers("PUT recipes/weekly", (200, RECIPE))
+    assert line.run("recipes", "put", "weekly", "in/r.yaml").code == 0
+    (sent,) = service.sent("PUT recipes/weekly")
+    assert sent["request"] == {"image": {"steps": [{"name": "a", "inline": "true\n"}]}}
+
+
 def test_what_show_prints_can_be_put_back(service: FakeService, line: CommandLine) -> None:
     """Edit and put: the name in the file is no field of a recipe."""
     service.answers("GET recipes/weekly", (200, RECIPE))
