@@ -13,7 +13,7 @@ from typing import Any
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "request.schema.json"
 Json = dict[str, Any]
-_NUMBERS = {"integer", "number"}
+_NUMBERS = {"integer", "number", "boolean"}
 
 
 @functools.cache
@@ -63,9 +63,12 @@ class Place:
 
     @property
     def is_text(self) -> bool:
-        """Whether a text belongs there, and no number."""
-        types = {each for option in self.options for each in _types(option)}
-        return "string" in types and not types & _NUMBERS
+        """Whether a text belongs there. The schema lets such a field be a number, too, because YAML
+        makes one of a text without quotes.
+        """
+        types = [_types(option) for option in self.options]
+        has_numbers = any(each & _NUMBERS and "string" not in each for each in types)
+        return any("string" in each for each in types) and not has_numbers
 
     @property
     def is_list(self) -> bool:

@@ -21,6 +21,10 @@ _LOCAL = {
 }
 
 
+# YAML takes 24.04 for a number and true for a boolean; the command line sends the text.
+_TEXT = ["string", "number", "boolean"]
+
+
 class _Untitled(GenerateJsonSchema):
     """Without a title for each field: pydantic's only repeat the names."""
 
@@ -36,6 +40,7 @@ def text() -> str:
 def document() -> Json:
     """The schema as plain JSON."""
     made = Build.model_json_schema(schema_generator=_Untitled)
+    _take_numbers(made)
     definitions: Json = made.pop("$defs")
     for (model, field), about in _LOCAL.items():
         if field in definitions.get(model, {}).get("properties", {}):
@@ -53,6 +58,23 @@ def document() -> Json:
         "title": "A request to batch-prep",
         "$defs": definitions,
     }
+
+
+def _take_numbers(schema: Any) -> None:
+    """Let a text also be what YAML makes of it unquoted, unless it is one of some words, or the
+    field takes numbers of its own.
+    """
+    if isinstance(schema, list):
+        for item in schema:
+            _take_numbers(item)
+    if not isinstance(schema, dict):
+        return
+    types = {part.get("type") for part in schema.get("anyOf", []) if isinstance(part, dict)}
+    if schema.get("type") == "string" and not {"enum", "const"} & schema.keys():
+        schema["type"] = _TEXT
+    for name, part in schema.items():
+        if not (name == "anyOf" and types & {"integer", "number"}):
+            _take_numbers(part)
 
 
 def _holders(definitions: Json, schema: Json, path: list[str]) -> list[Json]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from tests.golden import request_schema
@@ -47,6 +50,7 @@ def _problems(request: Any) -> list[str]:
         ({"image": {"os": "ubuntu"}, "pools": [{"id": "dev", "nodes": 2}]}, []),
         ({"image": {"registry": {"name": "abcde", "build": {"context": ".", "image": "a:1"}}}}, []),
         ({"imgae": {}}, ["$"]),
+        ({"image": {"osVersion": 24.04, "tags": {"cost": 1}}}, []),
         ({"pools": [{"nodes": "2"}]}, ["$.pools[0].nodes"]),
         ({"pools": [{"certificates": []}]}, ["$.pools[0].certificates"]),
         (
@@ -58,3 +62,18 @@ def _problems(request: Any) -> list[str]:
 def test_an_editor_marks_what_the_service_refuses(request_: Any, wrong: list[str]) -> None:
     """Unknown fields, wrong types, and fields of Azure that requests do not have."""
     assert _problems(request_) == wrong
+
+
+def _examples() -> Iterator[Any]:
+    """The whole requests among the documents' YAML and JSON, as an editor reads them."""
+    block = re.compile(r"^```(?:ya?ml|json)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    for file in sorted((ROOT / "docs").glob("*.md")):
+        for text in block.findall(file.read_text()):
+            if re.search(r'^[{ ]*"?mode"?:', text, re.MULTILINE):
+                yield pytest.param(yaml.safe_load(text), id=file.name)
+
+
+@pytest.mark.parametrize("example", [*_examples()])
+def test_an_editor_marks_nothing_in_the_documents_examples(example: Any) -> None:
+    """People begin with a copy of one."""
+    assert _problems(example) == []
