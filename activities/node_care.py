@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.base import script_exits
+from shared.base.errors import Problem
 from shared.base.wire import Wire, replace
 
 Json = dict[str, Any]
@@ -123,3 +124,18 @@ def cause(node: Json) -> str:
         values = [str(d.get("value", "")) for d in error.get("errorDetails") or []]
         reasons.append(" ".join([f"{error.get('code')}: {error.get('message')}", *values]))
     return "; ".join(reasons) or str(node["state"])
+
+
+def problem(node: Json, care: Care) -> Problem:
+    """One node: its faults in order, the checks that failed, the last lines of its start task."""
+    checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
+    failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
+    said = str((node.get("report") or {}).get("message") or "")
+    own = [said] if said and not failed else []  # of the owner's command, after good checks
+    facts = "; ".join([care.history(node["id"]) or cause(node), *failed, *own])
+    return Problem(
+        field=f"nodes[{node['id']}]",
+        code=code(node),
+        message=f"{node['state']}: {facts}",
+        log=node.get("log") or None,
+    )

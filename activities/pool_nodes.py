@@ -285,7 +285,7 @@ def _short_of(pool: Json) -> str:
 
 
 def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
-    details = [_node_problem(n, care) for n in bad[:_REPORTS_MAX]]
+    details = [node_care.problem(n, care) for n in bad[:_REPORTS_MAX]]
     causes = "; ".join(dict.fromkeys(care.last_cause(n) for n in bad[:_REPORTS_MAX]))
     tried = "neither a reboot nor a reimage helped"
     if len(bad) > node_care.NODES_MAX:
@@ -300,21 +300,6 @@ def _unusable(plan: PoolPlan, bad: list[Json], care: Care) -> Failure:
         next_action="Read each node's cause and last lines in the details. Where the cause has "
         "passed, resume the build. Otherwise correct the image or the pool, and send a new request "
         '(mode "batch-only"): a resume goes on with the old one.',
-    )
-
-
-def _node_problem(node: Json, care: Care) -> Problem:
-    """One node: its faults in order, the checks that failed, the last lines of its start task."""
-    checks = ((node.get("report") or {}).get("data") or {}).get("checks") or []
-    failed = [f"{c.get('code')}: {c.get('message')}" for c in checks if c["status"] == "fail"]
-    said = str((node.get("report") or {}).get("message") or "")
-    own = [said] if said and not failed else []  # of the owner's command, after good checks
-    facts = "; ".join([care.history(node["id"]) or node_care.cause(node), *failed, *own])
-    return Problem(
-        field=f"nodes[{node['id']}]",
-        code=node_care.code(node),
-        message=f"{node['state']}: {facts}",
-        log=node.get("log") or None,
     )
 
 
