@@ -246,10 +246,13 @@ def _decide_update(plan: PoolPlan, observed: Json) -> Decision[PoolReady]:
 
 
 def _decide_reshape(observed: Json, reasons: str) -> Decision[PoolReady]:
-    """The nodes must go first; the step's note says why while they do."""
-    if is_empty(observed):
+    """The nodes must go first; the step's note says why while they do. Nodes that Azure could not
+    give go as well: it begins no resize to a number that the pool wants already.
+    """
+    target = target_nodes(observed)
+    if is_empty(observed) and target in {None, (0, 0)}:
         return Start(action="reshape", memory=seen(observed))
-    if target_nodes(observed) == (0, 0) or not is_steady(observed):
+    if target == (0, 0) or not is_steady(observed):
         return Wait(note=f"the pool is emptied, to change {reasons}")
     return Start(action="empty", memory=seen(observed))
 

@@ -178,3 +178,21 @@ def test_the_first_build_of_a_subscription_registers_its_providers(world: World)
     build = world.build(a_request())
 
     assert build["state"] == "succeeded", build["error"]
+
+
+@pytest.mark.parametrize("low_priority", [False, True])
+def test_the_next_size_is_tried_where_azure_has_no_machines(
+    built: World, low_priority: bool
+) -> None:
+    """The pool wants its nodes already, so Azure begins to allocate only after they are taken back;
+    the failure of the first size says nothing about the second.
+    """
+    built.build(pools_only("r0", a_pool("other")))
+    built.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    nodes = {"nodes": 0, "lowPriorityNodes": 2} if low_priority else {"nodes": 2}
+    sizes = ["Standard_D4s_v5", "Standard_D2s_v5"]
+    build = built.build(pools_only("r1", a_pool("dev", vmSize=None, vmSizes=sizes, **nodes)))
+
+    assert build["state"] == "succeeded", build["error"]
+    assert build["pools"][0]["vmSize"] == sizes[-1]
+    assert built.pool("mybatch12345", "dev")["nodeStates"] == {"idle": 2}
