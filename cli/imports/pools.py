@@ -186,6 +186,13 @@ def reference(document: Json) -> tuple[Json, str]:
     return lower.get("imagereference") or {}, str(lower.get("nodeagentskuid") or "")
 
 
+_MORE = (
+    "The other one has more or less than the system; one for HPC has InfiniBand, MPI and drivers. "
+    "To keep that, build on it: image.base with publisher {}, offer {}, sku {}. For InfiniBand "
+    "alone: image.infiniband."
+)
+
+
 def _image(pool: Found) -> tuple[Json, str]:
     """`image` of a request that has what the pool's image has, and what a person should know."""
     named, agent = reference(pool.document)
@@ -215,6 +222,8 @@ def _image(pool: Found) -> tuple[Json, str]:
     remark = (
         f"The nodes had {what}; they get an image of {' '.join(system)} that batch-prep builds."
     )
+    if all(parts) and systems.is_special(*parts[1:]):
+        remark += f" {_MORE.format(*parts)}"
     return {"os": system[0], "osVersion": system[1]}, remark
 
 

@@ -44,8 +44,12 @@ def is_plain(publisher: str, offer: str, sku: str) -> bool:
     """Whether it is a publisher's own image of its system, with nothing on it: batch-prep's
     catalogue has the same.
     """
-    is_special = _SPECIAL.search(f"{offer} {sku}".lower())
-    return publisher.lower() in _PUBLISHERS and not is_special
+    return publisher.lower() in _PUBLISHERS and not is_special(offer, sku)
+
+
+def is_special(offer: str, sku: str) -> bool:
+    """Whether its name says that it has more or less than its system."""
+    return bool(_SPECIAL.search(f"{offer} {sku}".lower()))
 
 
 def refuse_windows(*texts: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.imports.drafts import drafted, packer
+from tests.imports.drafts import drafted, packer, pool
 
 Json = dict[str, Any]
 IMAGES = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute"
@@ -81,3 +81,15 @@ def test_an_image_without_its_whole_id_is_named(tmp_path: Path) -> None:
     draft = drafted(packer(custom_managed_image_name="i"), tmp_path)
     assert "base" not in draft.request.get("image", {})
     assert "image.base.id" in " ".join(draft.left.values())
+
+
+def test_a_pool_whose_image_has_more_than_its_system_is_told(tmp_path: Path) -> None:
+    """Its jobs may need MPI; the image that is built has none of it."""
+    hpc = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2204"}
+    said = " ".join(drafted(pool(machine={"imageReference": hpc}), tmp_path).remarks)
+    assert "InfiniBand, MPI" in said
+    assert "image.base with publisher microsoft-dsvm, offer ubuntu-hpc, sku 2204" in said
+
+    plain = {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
+    said = " ".join(drafted(pool(machine={"imageReference": plain}), tmp_path).remarks)
+    assert "image.base" not in said
