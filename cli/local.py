@@ -193,6 +193,8 @@ def _run_beside(options: stack.Options, command: list[str], around: Surroundings
     """The command's exit code, with a stack that runs as long as the command does."""
     try:
         with stack.stop_signals() as asked, stack.running(options, around.say, asked) as started:
+            minute = 60 / options.time_scale
+            around.say(f"Times of builds are simulated: a minute of them takes {minute:.3g} s.")
             code = _run_against(started.running, command, asked)
             if death := started.death():
                 around.say(death)

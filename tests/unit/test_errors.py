@@ -103,6 +103,16 @@ def test_scripts_and_errors_name_the_same_exit_codes() -> None:
     assert named == {code.name: code.value for code in ScriptExit}
 
 
+def test_the_documents_list_the_exit_codes_with_their_meaning() -> None:
+    """`its start task exited with 30` sends nobody into a script."""
+    text = (ROOT / "provisioning" / "exit_codes.sh").read_text()
+    said = re.findall(r"^readonly EXIT_(\w+)=(\d+) +# (.+)$", text, re.MULTILINE)
+    table = [f"| {code} | `{name}` | {meaning} |" for name, code, meaning in said]
+    documented = (ROOT / "docs" / "errors.md").read_text().splitlines()
+    assert [line for line in table if line not in documented] == []
+    assert len(table) == len(ScriptExit) - 1
+
+
 @pytest.mark.parametrize("code", [c for c in ScriptExit if c])
 def test_every_exit_code_has_a_meaning_and_advice(code: ScriptExit) -> None:
     """Nobody looks a number up in a script."""

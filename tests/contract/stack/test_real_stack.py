@@ -53,3 +53,11 @@ def test_a_command_without_an_endpoint_starts_a_stack_and_the_next_one_uses_it(
     assert planned.returncode == 0, planned.stderr
     assert {"own_shell", "own_harden"} <= {s["name"] for s in json.loads(planned.stdout)["steps"]}
     assert "is stopped" in down.stderr
+
+
+def test_run_says_that_the_times_it_shows_are_simulated(tmp_path: Path) -> None:
+    """A build of half a minute is shown with half an hour."""
+    state = tmp_path / "state"
+    ended = run(state, "local", "run", "--state", str(state), "--", "true")
+    assert ended.returncode == 0, ended.stderr
+    assert "Times of builds are simulated: a minute of them takes 1 s." in ended.stderr
