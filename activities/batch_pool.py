@@ -32,7 +32,8 @@ def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
 
 # Of each existing pool; its start task alone has 13,000 characters.
 _SHOWN = (
-    "vmSize metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes"
+    "vmSize metadata scaleSettings allocationState currentDedicatedNodes currentLowPriorityNodes "
+    "provisioningState"
 )
 _SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
 

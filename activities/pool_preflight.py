@@ -8,6 +8,7 @@ from activities import (
     batch_systems,
     formula_check,
     named_resources,
+    pool_conflicts,
     pool_disks,
     pool_impact,
     preflight,
@@ -28,7 +29,7 @@ from shared.model import (
 )
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
-from shared.model.pool_request import IfExists, Pool
+from shared.model.pool_request import Pool
 from shared.model.results import Findings
 
 # -- the Batch account ----------------------------------------------------------------------------
@@ -302,7 +303,7 @@ def _quota_problems(
     limit = int(resource_state.properties(account).get("poolQuota") or 0)
     new = asked - {p["name"].lower() for p in pools}
     if plan.image is not None:  # otherwise the pool step finds this before anything is created
-        problems += _existing(plan, {p["name"].lower() for p in pools})
+        problems += pool_conflicts.with_pools(plan, pools)
     if len(pools) + len(new) > limit:
         message = f"the account may have {limit} pools, has {len(pools)}, and would get {len(new)}"
         problems.append(Problem(field="pools", code="QuotaExceeded", message=message))
@@ -331,16 +332,4 @@ def _job_problems(plan: BuildPlan, account: Json) -> list[Problem]:
         Problem(field=f"pools[{i}].verify", code="QuotaExceeded", message=message)
         for i, pool in enumerate(plan.pools)
         if pool.pool.verify
-    ]
-
-
-def _existing(plan: BuildPlan, there: set[str]) -> list[Problem]:
-    return [
-        Problem(
-            field=f"pools[{index}].id",
-            code="PoolExists",
-            message=f'pool {pool.pool_id} exists already: say "ifExists": "update" or "replace"',
-        )
-        for index, pool in enumerate(plan.pools)
-        if pool.pool.if_exists is IfExists.FAIL and pool.pool_id.lower() in there
     ]

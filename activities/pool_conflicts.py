@@ -1,0 +1,53 @@
+"""What of an account and its pools is in the way of a build, before it creates anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities import batch_pool
+from shared.azure import resource_state
+from shared.base import names
+from shared.base.errors import Problem
+from shared.engine.activity import Json
+from shared.model.plans import AccountPlan, BuildPlan
+from shared.model.pool_request import IfExists
+
+
+def region_problem(account: AccountPlan, found: Json) -> Problem | None:
+    """Whether the account that Azure has `found` is in another region than the request says."""
+    where = found.get("location")
+    if names.same(where, account.location):
+        return None
+    message = (
+        f"Batch account {account.name} (resource group {account.resource_group}) is in {where}, "
+        f"not in {account.location}: give {where}, or name another account"
+    )
+    return Problem(field="batchAccount.location", code="Conflict", message=message)
+
+
+def with_pools(plan: BuildPlan, there: Sequence[Json]) -> list[Problem]:
+    """Which pools the account has already, although batch-prep did not make them or the request
+    says that there must be none. One that is being deleted is not in the way.
+    """
+    by_name = {
+        pool["name"].lower(): pool
+        for pool in there
+        if resource_state.provisioning(pool) != "deleting"
+    }
+    problems = []
+    for index, pool in enumerate(plan.pools):
+        found = by_name.get(pool.pool_id.lower())
+        if found is None:
+            continue
+        if batch_pool.shaped_by(found) is None:
+            code = "Conflict"
+            message = (
+                f"pool {pool.pool_id} exists, and batch-prep did not make it: choose another id"
+            )
+        elif pool.pool.if_exists is IfExists.FAIL:
+            code = "PoolExists"
+            message = f'pool {pool.pool_id} exists already: say "ifExists": "update" or "replace"'
+        else:
+            continue
+        problems.append(Problem(field=f"pools[{index}].id", code=code, message=message))
+    return problems

@@ -1,0 +1,54 @@
+"""What is in the way of a request's pools: found before anything is made, and said by the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.world import World, a_pool, a_request, pools_only
+from triggers import builds
+
+Json = dict[str, Any]
+ACCOUNT = "mybatch12345"
+
+
+def blockers(world: World, request: Json) -> dict[str, str]:
+    """What the plan says is in the way: codes by field."""
+    found = world.ask(builds.plan_build, request).body["blockers"]
+    return {each["field"]: each["code"] for each in found}
+
+
+def refused(world: World, request: Json) -> dict[str, str]:
+    """The same of the build, which writes nothing to Azure."""
+    before = len(world.ledger())
+    error = world.build(request)["error"]
+    writes = [r for r in world.ledger()[before:] if r["method"] in {"PUT", "PATCH", "DELETE"}]
+    assert (error["code"], writes) == ("Blocked", [])
+    return {each["field"]: each["code"] for each in error["details"]}
+
+
+def anothers_pool(world: World, pool: str) -> None:
+    """A pool that somebody else makes in the account."""
+    image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
+    machine = {
+        "imageReference": {**image, "version": "latest"},
+        "nodeAgentSkuId": "batch.node.ubuntu 24.04",
+    }
+    account = f"resourceGroups/images/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
+    properties = {
+        "vmSize": "Standard_D2s_v5",
+        "deploymentConfiguration": {"virtualMachineConfiguration": machine},
+        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0}},
+    }
+    world.as_owner("PUT", f"{account}/pools/{pool}", {"properties": properties})
+
+
+def test_a_pool_of_somebody_else_stops_a_build_before_its_image(built: World) -> None:
+    """Whatever the request says of pools that exist, batch-prep changes only its own."""
+    built.build(pools_only("r1", a_pool("own")))
+    anothers_pool(built, "theirs")
+    for if_exists in ("update", "replace", "fail"):
+        pools = [a_pool("own"), a_pool("Theirs", ifExists=if_exists)]
+        request = a_request(requestId=if_exists, pools=pools)
+        assert blockers(built, request) == {"pools[1].id": "Conflict"}
+        assert refused(built, request) == {"pools[1].id": "Conflict"}
+    assert len(built.records.images()) == 1
