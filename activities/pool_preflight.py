@@ -59,8 +59,9 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     warnings = _sizes_ending_soon(plan, sizes, today) + support.too_few_planned(plan)
     found = _batch_account(services, account, poll)
     is_there = _is_ready(found)
+    elsewhere = pool_conflicts.region_problem(account, found) if found else None
     closed = account_access.problem(services, found) if found and is_there else None
-    problems += [closed] if closed else []
+    problems += [problem for problem in (elsewhere, closed) if problem]
     if found is not None and is_there and not problems:
         problems += _quota_problems(services, plan, found, sizes, poll)
         if plan.image is not None:  # otherwise `existing_image` knows what the pools get
@@ -90,7 +91,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
             plan.pools, counted, has_dcgm=image.dcgm, driver=image.driver
         )
     endpoint = None
-    if is_there and closed is None and names.same((found or {}).get("location"), account.location):
+    if is_there and closed is None and elsewhere is None:
         endpoint = resource_state.properties(found).get("accountEndpoint")
     return Findings(
         blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted, rdma_sizes=rdma

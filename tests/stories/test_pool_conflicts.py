@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.world import World, a_pool, a_request, pools_only
+from tests.world import World, a_pool, a_request, an_image, image_only, pools_only
 from triggers import builds
 
 Json = dict[str, Any]
 ACCOUNT = "mybatch12345"
+REGIONS = [{"name": "swedencentral"}, {"name": "westeurope"}]
 
 
 def blockers(world: World, request: Json) -> dict[str, str]:
@@ -52,3 +53,18 @@ def test_a_pool_of_somebody_else_stops_a_build_before_its_image(built: World) ->
         assert blockers(built, request) == {"pools[1].id": "Conflict"}
         assert refused(built, request) == {"pools[1].id": "Conflict"}
     assert len(built.records.images()) == 1
+
+
+def test_an_account_of_another_region_stops_a_build_before_its_image(built: World) -> None:
+    """The blocker says where the account is."""
+    built.build(image_only("both", name="both", targetRegions=REGIONS))
+    built.build(pools_only("r1", a_pool("dev")))
+    account = {"name": ACCOUNT, "resourceGroup": "images", "location": "westeurope"}
+    image = an_image(targetRegions=REGIONS)
+    whole = {**a_request(requestId="r2"), "image": image, "batchAccount": account}
+    only = {**pools_only("r3", a_pool("new"), name="both"), "batchAccount": account}
+    for request in (whole, only):
+        assert blockers(built, request) == {"batchAccount.location": "Conflict"}
+        assert refused(built, request) == {"batchAccount.location": "Conflict"}
+        (blocker,) = built.ask(builds.plan_build, request).body["blockers"]
+        assert "is in swedencentral, not in westeurope" in blocker["message"]
