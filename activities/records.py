@@ -44,11 +44,21 @@ def record_image(services: Services, plan: ImageRecord, _: PollState) -> NoResul
     PoolReport, NoResult, verb="record the pool", subject=lambda plan: plan.record.pool_id
 )
 def record_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
-    """Write only if this build owns the pool or no record exists."""
-    record = plan.record
-    if plan.is_ours or services.records.pool(record.batch_account, record.pool_id) is None:
-        services.records.put_pool(record)
+    """Write only if this build owns the pool, or no record exists and no other build is at work on
+    the pool: that one records it.
+    """
+    record, records = plan.record, services.records
+    if plan.is_ours or not (
+        records.pool(record.batch_account, record.pool_id) or _others_work(services, record)
+    ):
+        records.put_pool(record)
     return NoResult()
+
+
+def _others_work(services: Services, record: PoolRecord) -> bool:
+    resource = record.resource(services.azure.config.subscription_id)
+    at_work = services.records.at_work_on(record.batch_account, record.pool_id, resource)
+    return at_work is not None and at_work != record.build_id
 
 
 @short_activity(

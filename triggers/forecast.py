@@ -47,7 +47,7 @@ def of(data: object, services: Services) -> Forecast:
         names=_names(plan, found.image),
         changes=plan_changes.shown(impacts),
         blockers=[*found.blockers, *plan_changes.problems(plan, impacts)],
-        warnings=found.warnings,
+        warnings=[*found.warnings, *plan_changes.warnings(plan, impacts)],
         minutes=round(_last_end(steps) / 60, 1),
         cost=costs.of(plan, hours, services.azure),
     )

@@ -68,3 +68,32 @@ def test_an_account_of_another_region_stops_a_build_before_its_image(built: Worl
         assert refused(built, request) == {"batchAccount.location": "Conflict"}
         (blocker,) = built.ask(builds.plan_build, request).body["blockers"]
         assert "is in swedencentral, not in westeurope" in blocker["message"]
+
+
+def test_a_plan_names_the_build_that_is_at_work_on_a_pool(built: World) -> None:
+    """The build would be refused at once, where its image is there already."""
+    built.build(pools_only("r0", a_pool("other")))
+    first = built.start(pools_only("r1", a_pool("dev")))
+    built.engine.advance(60)
+    again = pools_only("r2", a_pool("new"), a_pool("dev", nodes=2))
+    (blocker,) = built.ask(builds.plan_build, again).body["blockers"]
+    assert (blocker["field"], blocker["code"]) == ("pools[1].id", "BuildRunning")
+    assert first in blocker["message"]
+    assert blockers(built, pools_only("r1", a_pool("dev"))) == {}
+    with_image = built.ask(builds.plan_build, a_request(requestId="r3")).body
+    assert with_image["blockers"] == []
+    assert [w["code"] for w in with_image["warnings"]] == ["BuildRunning"]
+    built.engine.run_until_complete(first)
+    assert blockers(built, again) == {}
+
+
+def test_a_refused_build_records_nothing_of_a_pool_that_another_makes(built: World) -> None:
+    """The pool has no record before its build ends."""
+    first = built.start(pools_only("r1", a_pool("dev")))
+    built.engine.advance(60)
+    second = built.build(pools_only("r2", a_pool("dev", nodes=2)))
+    assert second["error"]["code"] == "Conflict"
+    assert [pool["state"] for pool in second["pools"]] == ["failed"]
+    assert built.pools() == []
+    built.engine.run_until_complete(first)
+    assert [(p["poolId"], p["state"], p["nodes"]) for p in built.pools()] == [("dev", "ready", 1)]
