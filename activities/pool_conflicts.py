@@ -8,7 +8,7 @@ from activities import batch_pool
 from shared.azure import resource_state
 from shared.base import names
 from shared.base.errors import Problem
-from shared.engine.activity import Json
+from shared.engine.activity import Json, Services
 from shared.model.plans import AccountPlan, BuildPlan
 from shared.model.pool_request import IfExists
 
@@ -50,4 +50,24 @@ def with_pools(plan: BuildPlan, there: Sequence[Json]) -> list[Problem]:
         else:
             continue
         problems.append(Problem(field=f"pools[{index}].id", code=code, message=message))
+    return problems
+
+
+def on_record_elsewhere(services: Services, plan: BuildPlan) -> list[Problem]:
+    """Which pools are on record as pools of another account of that name, in another resource
+    group: a record is found by the names of account and pool, and there can be only one.
+    """
+    problems = []
+    for index, pool in enumerate(plan.pools):
+        record = services.records.pool(pool.account.name, pool.pool_id)
+        if record is None or record.state == "gone":
+            continue
+        if names.same(record.resource(pool.account.subscription_id), pool.resource):
+            continue
+        message = (
+            f"pool {record.pool_id} is on record as a pool of another Batch account "
+            f"{record.batch_account}, in resource group {record.resource_group} "
+            f"({record.location}): choose another id, or delete that pool first"
+        )
+        problems.append(Problem(field=f"pools[{index}].id", code="Conflict", message=message))
     return problems

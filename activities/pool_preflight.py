@@ -70,6 +70,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problems += system.blockers
         warnings += system.warnings
         problems += formula_check.problems(services, plan, found, poll)
+    problems += pool_conflicts.on_record_elsewhere(services, plan)
     problems += named_resources.pool_problems(services, plan.pools)
     problems += named_resources.package_problems(services, plan.pools)
     if plan.image:

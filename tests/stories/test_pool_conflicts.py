@@ -97,3 +97,21 @@ def test_a_refused_build_records_nothing_of_a_pool_that_another_makes(built: Wor
     assert built.pools() == []
     built.engine.run_until_complete(first)
     assert [(p["poolId"], p["state"], p["nodes"]) for p in built.pools()] == [("dev", "ready", 1)]
+
+
+def test_accounts_of_one_name_have_no_pools_of_one_id(built: World) -> None:
+    """A second record would take the first one's place: its pool would never expire, and a deletion
+    would meet the wrong one.
+    """
+    built.build(image_only("both", name="both", targetRegions=REGIONS))
+    built.build(pools_only("r1", a_pool("dev", ttlHours=1)))
+    there = {"name": ACCOUNT, "resourceGroup": "other", "location": "westeurope"}
+    again = {**pools_only("r2", a_pool("own"), a_pool("DEV"), name="both"), "batchAccount": there}
+    whole = {**a_request(requestId="r3"), "batchAccount": there}
+    assert blockers(built, again) == refused(built, again) == {"pools[1].id": "Conflict"}
+    assert blockers(built, whole) == refused(built, whole) == {"pools[0].id": "Conflict"}
+    (blocker,) = built.ask(builds.plan_build, again).body["blockers"]
+    assert "resource group images (swedencentral)" in blocker["message"]
+    built.engine.advance(3 * 3600)
+    assert len(built.sweep()["deleted"]) == 1
+    assert blockers(built, again) == blockers(built, whole) == {}
