@@ -18,7 +18,7 @@ from shared.model.documents import (
 )
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan
-from shared.model.queries import ImageQuery, PageQuery, PoolsQuery
+from shared.model.queries import ImageQuery, ImagesQuery, PoolsQuery
 from shared.model.requests import Mode, Resize
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call, Json
@@ -26,7 +26,7 @@ from triggers.http import Answer, Begin, Call, Json
 
 def list_images(call: Call) -> Answer:
     """List the image versions that builds have published."""
-    query = call.asked(PageQuery)
+    query = call.asked(ImagesQuery)
     images, last = call.services.records.list_images(query.limit, query.place)
     return Answer(document=ImageList(images=images, **call.next_link(query, last)))
 

@@ -9,7 +9,7 @@ from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
 from shared.model import parsing, request_size
 from shared.model.documents import Accepted, RefusedList, RefusedMessage
-from shared.model.queries import PageQuery
+from shared.model.queries import RefusedQuery
 from shared.model.requests import Build
 from shared.store import acceptance
 from shared.store.acceptance import RequestConflict
@@ -95,7 +95,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
 
 def list_refused(call: Call) -> Answer:
     """List the messages of the queue that were refused, each with the reasons."""
-    query = call.asked(PageQuery)
+    query = call.asked(RefusedQuery)
     rows, last = call.services.records.list_refused(query.limit, query.place)
     refused = [
         RefusedMessage.from_wire(

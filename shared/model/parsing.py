@@ -145,7 +145,7 @@ def parse_resize(data: object) -> Resize:
 
 def parse_query(model: type[QueryT], query: dict[str, str]) -> QueryT:
     """Parse the query parameters of a URL. Raises RequestRefused."""
-    return _parse(model, query)
+    return _parse(model, query, lambda asked: asked.problems())
 
 
 def parse_image_change(data: object) -> ImageChange:

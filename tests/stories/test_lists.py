@@ -14,7 +14,7 @@ from shared.model.requests import Mode
 from shared.store import build_list
 from tests.happened import world_in_which
 from tests.world import World, a_pool, image_only, pools_only
-from triggers import builds, catalogue, http, intake
+from triggers import builds, catalogue, changes, http, intake
 
 Json = dict[str, Any]
 URL = "http://app/api/builds"
@@ -137,6 +137,51 @@ def test_images_pools_and_refused_messages_come_in_pages(built: World) -> None:
         assert found == whole
     of_none = listed(built, "account=other&limit=1", catalogue.list_pools)
     assert of_none == {"pools": []}
+
+
+def test_a_page_follows_a_row_of_its_own_list(built: World) -> None:
+    """A place in another list would skip rows, and nobody would notice."""
+    built.build(image_only("r2", name="second"))
+    built.build(pools_only("r3", a_pool("one"), a_pool("two")))
+    for number in range(2):
+        built.deliver("no JSON", f"message-{number}")
+        built.records.note_change(f"2026-01-01T00:00:0{number}Z", "x", "y", caller=None, build=None)
+    handlers: tuple[http.Handler, ...] = (
+        builds.list_builds,
+        catalogue.list_images,
+        catalogue.list_pools,
+        intake.list_refused,
+        changes.list_changes,
+    )
+    after = {h: urlsplit(listed(built, "limit=1", h)["nextLink"]).query for h in handlers}
+    made_up = ("after=Cg", "after=AAo", "after=YQpi", "after=YnVpbGQKYg")
+    for handler in handlers:
+        for query in after.values():
+            status = built.ask(handler, url=f"{URL}?{query}").status
+            assert status == (200 if query == after[handler] else 400), (handler, query)
+        for query in made_up if handler is not catalogue.list_pools else made_up[:2]:
+            assert built.ask(handler, url=f"{URL}?{query}").status == 400, (handler, query)
+    pools = after[catalogue.list_pools]
+    assert len(listed(built, f"{pools}&account=MYBATCH12345", catalogue.list_pools)["pools"]) == 1
+    other = built.ask(catalogue.list_pools, url=f"{URL}?{pools}&account=other").body["error"]
+    assert [each["field"] for each in other["details"]] == ["after"]
+
+
+@pytest.mark.parametrize("query", ["limit=1_0", "limit=1.0", "limit=%201", "limit=%2B1"])
+def test_a_number_is_written_in_digits(world: World, query: str) -> None:
+    """Python reads more as a number."""
+    (problem,) = world.ask(builds.list_builds, url=f"{URL}?{query}").body["error"]["details"]
+    assert problem["field"] == "limit"
+    assert (
+        problem == world.ask(builds.list_builds, url=f"{URL}?limit=x").body["error"]["details"][0]
+    )
+
+
+@pytest.mark.parametrize("account", ["", "%00", "a'b", "x" * 25])
+def test_pools_are_listed_of_an_account_that_can_be(world: World, account: str) -> None:
+    """An empty name would list the pools of all accounts."""
+    answer = world.ask(catalogue.list_pools, url=f"{URL}?account={account}")
+    assert [each["field"] for each in answer.body["error"]["details"]] == ["account"]
 
 
 # -- the list and the builds ----------------------------------------------------------------------
