@@ -116,6 +116,8 @@ def _published(services: Services, image: ImagePlan, id_: str) -> BaseImage | Pr
     if about.get("osState") == "Specialized":
         return _unsuitable(_SPECIALIZED)
     stored = resource_state.properties(found.version).get("storageProfile") or {}
+    if stored.get("dataDiskImages"):
+        return _unsuitable(_WITH_DATA)
     disk = (stored.get("osDiskImage") or {}).get("diskSizeGB")
     base = _described(found.version["name"], about, {"osDiskImage": {"sizeInGb": disk}})
     return replace(base, id=found.id, purchase_plan=about.get("purchasePlan"))

@@ -93,11 +93,19 @@ def _published(
 ) -> Findings:
     """An image that others publish: the nodes prove what is in it."""
     assert plan.account is not None
-    image = published_images.describe(services, wanted, plan.account.location)
+    assert wanted.published_id is not None
+    location = plan.account.location
+    found = published_images.find(services, wanted.published_id, location)
+    if found is None:
+        return Findings(blockers=[published_images.not_found(wanted.published_id, location)])
+    image = published_images.describe(wanted, found, location)
     if isinstance(image, Problem):
         return Findings(blockers=[image])
+    image = _with_driver_of_pools(plan, image, counted)
     unsuitable = _size_problems(services, plan, image, sizes, poll)
-    return Findings(blockers=unsuitable, image=_with_driver_of_pools(plan, image, counted))
+    unsuitable += pool_disks.problems(plan.pools, _luns(found.version), sizes)
+    unsuitable = unsuitable or pool_preflight.interruptions(services, plan, image, poll)
+    return Findings(blockers=unsuitable, image=image)
 
 
 def _size_problems(

@@ -54,16 +54,17 @@ def find(services: Services, id_: str, location: str) -> Published | None:
     return Published(id=exact, definition=definition, version=version)
 
 
-def describe(services: Services, wanted: ImageReference, location: str) -> ImageRecord | Problem:
+def not_found(id_: str, location: str) -> Problem:
+    """Why no pool can be made of an image that the region does not have."""
+    message = (
+        f"{location}, where the account is, has no image {id_}: correct the id, or ask its "
+        "publisher to replicate the version there"
+    )
+    return Problem(field="image.id", code="ImageNotFound", message=message)
+
+
+def describe(wanted: ImageReference, found: Published, location: str) -> ImageRecord | Problem:
     """What pools need to know of the image; only the request says which system it has."""
-    assert wanted.published_id is not None
-    found = find(services, wanted.published_id, location)
-    if found is None:
-        message = (
-            f"{location}, where the account is, has no image {wanted.published_id}: correct the "
-            "id, or ask its publisher to replicate the version there"
-        )
-        return Problem(field="image.id", code="ImageNotFound", message=message)
     architecture = resource_state.architecture(found.definition)
     agent = catalogue.node_agent_of(wanted.os, architecture)
     if agent is None:

@@ -97,7 +97,7 @@ def test_the_command_shows_it(with_pool: World) -> None:
 
 def test_running_tasks_are_interrupted_only_where_somebody_has_agreed(with_pool: World) -> None:
     """Yesterday's command after a weekly rebuild would otherwise empty a pool at work."""
-    _start_a_task(with_pool)
+    start_a_task(with_pool)
     other = a_pool("dev", vmSize="Standard_D4s_v5")
     before = with_pool.resources("pools")
 
@@ -112,7 +112,8 @@ def test_running_tasks_are_interrupted_only_where_somebody_has_agreed(with_pool:
     assert agreed["state"] == "succeeded", agreed["error"]
 
 
-def _start_a_task(world: World) -> None:
+def start_a_task(world: World) -> None:
+    """On the one node of pool `dev`, for ten hours."""
     account = world.services.azure.batch.batch_account.get("images", ACCOUNT)
     service = world.services.azure.batch_service(account.account_endpoint)
     service.create_job({"id": "work", "poolInfo": {"poolId": "dev"}})

@@ -111,13 +111,17 @@ def _shown(request: model.Request, version: store.Resource) -> model.JsonObject:
     prefix = kind[:1].upper() + kind[1:]
     names = f"{request.parameters['gallery']}/Images/{request.parameters['image']}"
     profile = version.properties["publishingProfile"]
+    storage: model.JsonObject = {"osDiskImage": {"diskSizeGB": version.state["diskGb"]}}
+    if disks := version.properties["storageProfile"].get("dataDiskImages"):
+        shown = ("lun", "diskSizeGB", "hostCaching")
+        storage["dataDiskImages"] = [{n: d[n] for n in shown if n in d} for d in disks]
     return {
         "name": version.name,
         "location": locations.canonical(request.parameters["location"]),
         "identifier": {"uniqueId": f"/{prefix}/{names}/Versions/{version.name}"},
         "properties": {
             "excludeFromLatest": bool(profile.get("excludeFromLatest")),
-            "storageProfile": {"osDiskImage": {"diskSizeGB": version.state["diskGb"]}},
+            "storageProfile": storage,
         },
     }
 
