@@ -76,7 +76,8 @@ def _resume(
     context: Context, plan: BuildPlan, earlier: Earlier, step_context: StepContext
 ) -> Workflow[BuildOutcome]:
     """Publish the sealed builder, go on with one that waited for a registry, or create the pools
-    that are missing. Nothing is checked again: what could have been short exists.
+    that are missing. Nothing is checked again: what could have been short exists, and the resume
+    was refused where another build has one of the pools.
     """
     image = earlier.outcome.image
     if image is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from datetime import datetime
 
 from activities import cleanup_facts
 from shared.base import names
 from shared.base.wire import replace
-from shared.model import resuming
+from shared.model import build_outcomes, resuming
 from shared.model.documents import Accepted, BuildList
-from shared.model.outcomes import ImageRecord
+from shared.model.outcomes import BuildOutcome, ImageRecord
 from shared.model.plans import BuildPlan
 from shared.model.queries import BuildsQuery
 from shared.store import acceptance
@@ -127,7 +128,9 @@ def resume_build(call: Call) -> Answer:
     outcome = replace(outcome, pools=there)  # what is gone is made again
     plan = acceptance.plan_again(records, row, request, call.services.azure.config)
     plan = resuming.plan_resume(plan, outcome, done)
-    if refused := _lost(call, build, outcome.image) or _claimed(call, plan):
+    ended = str(row["EndedAt"])
+    refused = _lost(call, build, outcome.image) or _taken(call, plan, outcome, ended)
+    if refused := refused or _claimed(call, plan):
         return refused
     if not records.reopen_build(build, call.services.now()):
         return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
@@ -144,6 +147,27 @@ def _lost(call: Call, build: str, image: ImageRecord | None) -> Answer | None:
         return None
     message = f"Build {build} cannot go on: {image.image_id} was deleted. Start a new build."
     return http.error(409, "NotResumable", message)
+
+
+def _taken(call: Call, plan: BuildPlan, outcome: BuildOutcome, ended: str) -> Answer | None:
+    """The answer where another build has changed a pool since this one failed to make it. A pool
+    that was there before the build is what the request wanted to change.
+    """
+    failed = {pool.pool_id: pool.changed_at for pool in outcome.pools}
+    ready = build_outcomes.ready_pools(plan.earlier)
+    for pool in plan.pools:
+        record = call.services.records.pool(pool.account.name, pool.pool_id)
+        if pool.pool_id in ready or record is None or record.build_id == plan.build_id:
+            continue
+        since = datetime.fromisoformat(failed.get(pool.pool_id, ended))
+        if datetime.fromisoformat(record.changed_at) > since:
+            message = (
+                f"Build {plan.build_id} cannot go on: pool {pool.pool_id} is of build "
+                f"{record.build_id} since. Start a new build with what is missing, or delete the "
+                "pool and resume again."
+            )
+            return http.error(409, "NotResumable", message, build_id=record.build_id)
+    return None
 
 
 def _claimed(call: Call, plan: BuildPlan) -> Answer | None:

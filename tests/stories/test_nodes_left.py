@@ -349,18 +349,15 @@ def test_a_resumed_build_that_died_has_not_told_of_its_new_nodes(built: World) -
 
 
 def test_a_resumed_build_that_died_early_takes_nothing_back(built: World) -> None:
-    """Another build has its pool since it failed, and it had not claimed it again."""
+    """Another build has made its pool in the moment of the resume."""
     built.fault({**BAD_NODES, "times": 3})
     build = built.build(of_pools())["buildId"]
     assert built.build(of_pools("again"))["state"] == "succeeded"
     before = built.pool(ACCOUNT, POOL)
-    built.fault({"effect": "status", "status": 503, "method": "GET", "times": 100})
-    assert built.ask(builds.resume_build, id=build).status == 202
-    built.engine.advance(60)
-    die(built, build)
-    built.azure.faults.clear()
-    swept = built.sweep()
-    assert (swept["closed"], swept["shrunk"]) == ([build], [])
+    assert built.records.reopen_build(build, built.services.now())
+    built.engine.advance(600)
+    assert built.sweep()["shrunk"] == []
+    assert built.show(build)["state"] == "failed"
     assert (nodes(built), built.pool(ACCOUNT, POOL)) == (1, before)
 
 
