@@ -15,7 +15,7 @@ from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
 from shared.engine.activity import Json, PollState, R, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model.plans import PoolPlan
+from shared.model.plans import PoolChange, PoolPlan
 from shared.model.pool_request import IfExists
 from shared.model.results import PoolEmptied, PoolReady
 
@@ -62,31 +62,46 @@ def _list_key(account_id: str) -> tuple[str, ...]:
     return ("pools", account_id.lower())
 
 
-def _claim(services: Services, plan: PoolPlan) -> None:
-    """One build at a time shapes a pool. Raises StepFailed where another one does."""
+def claim(services: Services, plan: PoolPlan | PoolChange) -> Json | None:
+    """One build or change at a time works on a pool. Where another change has it, returns what is
+    seen in place of the pool (`wait_for_change`). Raises StepFailed where another build has it.
+    """
     holder = services.records.claim("pool", plan.resource.lower(), plan.build_id)
-    if holder != plan.build_id:
-        raise StepFailed(
-            Failure(
-                code="Conflict",
-                kind=Kind.CONFLICT,
-                message=f"Build {holder} is at work on pool {plan.pool_id}.",
-                resource=plan.resource,
-                next_action=f"Wait for build {holder} to end, then ask again.",
-            )
+    if holder == plan.build_id:
+        return None
+    if services.records.is_change(holder):
+        return {_CHANGED_BY: holder}
+    raise StepFailed(
+        Failure(
+            code="Conflict",
+            kind=Kind.CONFLICT,
+            message=f"Build {holder} is at work on pool {plan.pool_id}.",
+            resource=plan.resource,
+            next_action=f"Wait for build {holder} to end, then ask again.",
         )
+    )
 
 
 def _observe_first(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
     """A pool that was not there a moment ago is asked for at once: it is only made where there is
-    none.
+    none. Of a pool that is being changed, only that is seen: what is there now does not stay.
     """
-    _claim(services, plan)
+    if taken := claim(services, plan):
+        return taken
     if poll.started is None:
         there = services.cache.recall(_list_key(plan.account.account_id), poll.now, cache.A_MOMENT)
         if there is not None and not any(names.same(p["name"], plan.pool_id) for p in there):
             return None
     return observe(services, plan, poll)
+
+
+_CHANGED_BY = "changedBy"  # in place of what Azure shows: the change that has the pool
+
+
+def wait_for_change(observed: Json) -> Wait | None:
+    """Wait where another resize or deletion is at work on the pool."""
+    change = observed.get(_CHANGED_BY)
+    return Wait(note=f"build {change} resizes or deletes the pool") if change else None
 
 
 def _described(plan: PoolPlan) -> Json:
@@ -190,6 +205,8 @@ def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decis
     """
     if observed is None:
         return Start(action="create")
+    if being_changed := wait_for_change(observed):
+        return being_changed
     if resource_state.provisioning(observed) == "deleting":
         return Wait(note="the old pool is being deleted")
     return (

@@ -22,6 +22,11 @@ def _observe_change(services: Services, plan: PoolChange, _: PollState) -> Json 
     return sdk.fetch(services.azure.batch.pool.get, *_change_path(plan))
 
 
+def _observe_claimed(services: Services, plan: PoolChange, poll: PollState) -> Json | None:
+    """The pool, which this change claims as builds do; one that 0.1.0 has begun claims it here."""
+    return batch_pool.claim(services, plan) or _observe_change(services, plan, poll)
+
+
 def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
     nodes, low = batch_pool.target_nodes(observed) or (0, 0)
     return (
@@ -43,10 +48,10 @@ def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
 def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     if observed is None:
         return Fail(failure=_no_such_pool(plan))
-    if batch_pool.shaped_by(observed) is None:
-        return Fail(failure=_not_ours(plan))
-    if batch_pool.target_nodes(observed) is None:
-        return Fail(failure=_scales_itself(plan))
+    if being_changed := batch_pool.wait_for_change(observed):
+        return being_changed
+    if refusal := _refusal(plan, observed):
+        return Fail(failure=refusal)
     nodes, low = _target(plan, observed)
     if not batch_pool.is_steady(observed):
         return Wait(note="nodes come or go")
@@ -57,6 +62,13 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
     if _present(observed) != (nodes, low) and poll.started is None:
         return Start(action="resize")
     return Done(result=NoResult())
+
+
+def _refusal(plan: PoolChange, observed: Json) -> Failure | None:
+    """Why this pool is never resized."""
+    if batch_pool.shaped_by(observed) is None:
+        return _not_ours(plan)
+    return _scales_itself(plan) if batch_pool.target_nodes(observed) is None else None
 
 
 def _not_ours(plan: PoolChange) -> Failure:
@@ -90,7 +102,7 @@ resize_pool = Reconciler(
     result=NoResult,
     verb="resize the pool",
     subject=lambda plan: plan.resource,
-    observe=_observe_change,
+    observe=_observe_claimed,
     decide=_decide_resized,
     actions={"resize": _resize},
 )
@@ -130,11 +142,21 @@ def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Starte
 
 
 def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
-    """Delete the pool if batch-prep created it."""
-    if observed is not None and batch_pool.shaped_by(observed) is None:
+    """Delete the pool if batch-prep created it. One that was made since then is another pool."""
+    if observed is None:
+        return Done(result=NoResult())
+    if being_changed := batch_pool.wait_for_change(observed):
+        return being_changed
+    pool = {"made": resource_state.properties(observed).get("creationTime")}
+    if poll.started == "delete" and poll.memory and poll.memory != pool:
+        return Done(result=NoResult())
+    if batch_pool.shaped_by(observed) is None:
         return Fail(failure=_not_ours(plan))
     result = NoResult()
-    return decisions.removed(plan.resource, observed, started=poll.started, result=result)
+    decision = decisions.removed(plan.resource, observed, started=poll.started, result=result)
+    if isinstance(decision, Start):
+        return Start(action=decision.action, memory=pool)
+    return decision
 
 
 delete_pool = Reconciler(
@@ -143,7 +165,7 @@ delete_pool = Reconciler(
     result=NoResult,
     verb="delete the pool",
     subject=lambda plan: plan.resource,
-    observe=_observe_change,
+    observe=_observe_claimed,
     decide=_decide_deleted,
     actions={"delete": _delete_change},
 )

@@ -17,7 +17,7 @@ from shared.model.documents import (
     RecipeList,
 )
 from shared.model.outcomes import ImageRecord
-from shared.model.plans import AccountPlan
+from shared.model.plans import AccountPlan, PoolChange
 from shared.model.queries import ImageQuery, ImagesQuery, PoolsQuery
 from shared.model.requests import Mode, Resize
 from triggers import builds, http
@@ -106,15 +106,35 @@ def _change(call: Call, mode: Mode, resize: Resize | None = None) -> Answer:
         pool_id=record.pool_id,
         resize=resize,
     )
-    changed = {"account": record.batch_account, "pool": record.pool_id}
-    call.services.records.accept_build(
-        plan.build_id, mode, changed, call.services.now(), caller=call.caller
-    )
+    if other := _accept_change(call, plan):
+        message = (
+            f"Build {other} is at work on pool {plan.pool_id}. Wait for it to end, or cancel it; "
+            "then send the request again."
+        )
+        return http.error(409, "BuildRunning", message, build_id=other)
     return Answer(
         status=202,
         document=builds.accepted_document(call, plan.build_id),
         begin=Begin(orchestrator=names.Orchestrator.CHANGE_POOL, instance=plan.build_id, plan=plan),
     )
+
+
+def _accept_change(call: Call, plan: PoolChange) -> str | None:
+    """Record the change and claim its pool. Where another build or change is at work on that pool,
+    return that one; then nothing is recorded.
+    """
+    records, account = call.services.records, plan.account.name
+    if other := records.at_work_on(account, plan.pool_id, plan.resource):
+        return other
+    changed = {"account": account, "pool": plan.pool_id}
+    now = call.services.now()
+    row = records.accept_build(plan.build_id, plan.mode, changed, now, caller=call.caller)
+    holder = records.claim("pool", plan.resource.lower(), plan.build_id)
+    if holder == plan.build_id:
+        return None
+    if row is not None:
+        records.withdraw_build(row)
+    return holder
 
 
 # -- recipes --------------------------------------------------------------------------------------

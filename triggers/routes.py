@@ -151,7 +151,7 @@ ROUTES = [
         role=Role.BUILDER,
         body="Resize",
         answers={202: "Accepted"},
-        errors=(400, 404),
+        errors=(400, 404, 409),
         starts=True,
     ),
     Route(
@@ -160,7 +160,7 @@ ROUTES = [
         handler="catalogue.delete_pool",
         role=Role.BUILDER,
         answers={202: "Accepted"},
-        errors=(404,),
+        errors=(404, 409),
         starts=True,
     ),
     Route(

@@ -15,6 +15,7 @@ from shared.store.row_checks import BUILDS, CLAIMS, RUNNING
 if TYPE_CHECKING:
     from shared.store.tables import Row
 
+_CHANGES = [Mode.RESIZE_POOL.value, Mode.DELETE_POOL.value]
 _RACES_MAX = 5  # after losing that many in a row, another build has the name
 
 
@@ -56,6 +57,11 @@ class Claims(Builds):
             return holder
         return self._changing().get(pool_key(account, pool))
 
+    def is_change(self, build: str) -> bool:
+        """Whether this build resizes or deletes a pool."""
+        row = self._tables.get(BUILDS, "build", build, select=["Mode"])
+        return row is not None and row.get("Mode") in _CHANGES
+
     def pools_at_work(self) -> dict[tuple[str, str], str]:
         """`at_work_on` for all pools at once: builds by account and pool, in lower case."""
         running = {row.key for row in self.running()}
@@ -69,8 +75,7 @@ class Claims(Builds):
 
     def _changing(self) -> dict[tuple[str, str], str]:
         """The pools that running builds resize or delete."""
-        modes = [Mode.RESIZE_POOL.value, Mode.DELETE_POOL.value]
-        changes = {"State": sorted(RUNNING), "Mode": modes}
+        changes = {"State": sorted(RUNNING), "Mode": _CHANGES}
         wanted = {
             row.key: row["Request"] for row in self._tables.query(BUILDS, "build", among=changes)
         }

@@ -1,0 +1,158 @@
+"""What works on a pool is one at a time: a build, a resize or a deletion."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.world import World, a_pool, pools_only
+from triggers import builds, catalogue
+from triggers.http import Answer
+
+ACCOUNT = "mybatch12345"
+CHANGES = [(catalogue.resize_pool, {"nodes": 4}), (catalogue.delete_pool, None)]
+IDS = ["resize", "delete"]
+
+
+def azure_pool(world: World) -> dict:
+    """The pool as Azure has it."""
+    calls = world.services.azure.batch.pool
+    return dict(calls.get("images", ACCOUNT, "dev").as_dict()["properties"])
+
+
+def asked(world: World, handler: object, body: object = None) -> Answer:
+    """The answer to a PATCH or DELETE of the pool."""
+    return world.ask(handler, body, account=ACCOUNT, pool="dev")
+
+
+def in_the_way(answer: Answer) -> str:
+    """The build that a refusal names."""
+    error = answer.body["error"]
+    assert (answer.status, error["code"]) == (409, "BuildRunning")
+    assert error["buildId"] in error["message"]
+    assert "send the request again" in error["message"]
+    return str(error["buildId"])
+
+
+@pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
+@pytest.mark.parametrize("seconds", [1, 60, 120, 240])
+def test_a_pool_that_a_build_works_on_is_not_changed(
+    built: World, handler: object, body: object, seconds: float
+) -> None:
+    """Both would succeed, and the record would hold what the one that ends last has asked for."""
+    built.build(pools_only("r1", a_pool("dev", nodes=2)))
+    build = built.start(pools_only("r2", a_pool("dev", nodes=2, taskSlotsPerNode=2)))
+    built.engine.advance(seconds)
+    known = len(built.builds())
+    assert in_the_way(asked(built, handler, body)) == build
+    assert len(built.builds()) == known
+    built.engine.run_until_complete(build)
+    assert built.show(build)["state"] == "succeeded"
+    assert (built.pool(ACCOUNT, "dev")["nodes"], azure_pool(built)["currentDedicatedNodes"]) == (
+        2,
+        2,
+    )
+    assert asked(built, handler, body).status == 202
+
+
+@pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
+@pytest.mark.parametrize(("first", "size"), CHANGES, ids=IDS)
+def test_a_pool_has_one_change_at_a_time(
+    built: World, first: object, size: object, handler: object, body: object
+) -> None:
+    """A second one is told of the first, whenever it comes; after the first, it is taken."""
+    built.build(pools_only("r1", a_pool("dev")))
+    change = asked(built, first, size).body["buildId"]
+    for seconds in (0, 20, 25):
+        built.engine.advance(seconds)
+        assert in_the_way(asked(built, handler, body)) == change
+    built.engine.run_until_complete(change)
+    assert built.show(change)["state"] == "succeeded"
+    assert asked(built, handler, body).status == (404 if first is catalogue.delete_pool else 202)
+
+
+@pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
+@pytest.mark.parametrize("seconds", [0, 1, 10, 30, 60, 120])
+def test_a_build_waits_for_a_change_of_its_pool(
+    built: World, handler: object, body: object, seconds: float
+) -> None:
+    """A pool that is asked for again at once comes anew: neither request is lost."""
+    built.build(pools_only("r1", a_pool("dev")))
+    change = asked(built, handler, body).body["buildId"]
+    built.engine.advance(seconds)
+    build = built.start(pools_only("r2", a_pool("dev", nodes=2)))
+    built.engine.run_until_complete(change)
+    built.engine.run_until_complete(build)
+    assert (built.show(change)["state"], built.show(change)["error"]) == ("succeeded", None)
+    assert (built.show(build)["state"], built.show(build)["error"]) == ("succeeded", None)
+    record = built.pool(ACCOUNT, "dev")
+    assert (record["buildId"], record["nodes"], record["state"]) == (build, 2, "ready")
+    assert azure_pool(built)["currentDedicatedNodes"] == 2
+
+
+def test_a_step_that_waits_for_a_change_names_it(built: World) -> None:
+    """The person who watches the build sees what it waits for."""
+    built.build(pools_only("r1", a_pool("dev")))
+    change = asked(built, catalogue.delete_pool).body["buildId"]
+    build = built.start(pools_only("r2", a_pool("dev")))
+    built.engine.advance(30)
+    (step,) = [s for s in built.show(build)["steps"] if s["name"] == "pool"]
+    assert step["note"] == f"build {change} resizes or deletes the pool"
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled", "dead"])
+def test_a_change_that_has_ended_holds_no_pool(built: World, how: str) -> None:
+    """However it ended: the next one is taken."""
+    built.build(pools_only("r1", a_pool("dev")))
+    if how == "failed":
+        built.change_facts({"batchQuota:standardDSv5Family": 3, "batchQuota:dedicatedCores": 3})
+    change = asked(built, catalogue.resize_pool, {"nodes": 3}).body["buildId"]
+    built.engine.advance(20)
+    if how == "cancelled":
+        built.ask(builds.cancel_build, id=change)
+    if how == "dead":
+        built.engine.terminate(change)
+        assert in_the_way(asked(built, catalogue.delete_pool)) == change
+        built.engine.advance(3600)
+        built.sweep()
+    else:
+        built.engine.run_until_complete(change)
+    assert built.show(change)["state"] == ("cancelled" if how == "cancelled" else "failed")
+    deleted = built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    assert deleted["state"] == "succeeded", deleted["error"]
+
+
+def test_a_pool_that_was_made_anew_is_not_the_one_that_was_deleted(built: World) -> None:
+    """An owner makes one of the same name at once; the deletion has ended all the same."""
+    built.build(pools_only("r1", a_pool("dev")))
+    there = azure_pool(built)
+    change = asked(built, catalogue.delete_pool).body["buildId"]
+    path = f"resourceGroups/images/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}/pools/dev"
+    while built.resources("batchAccounts/pools"):
+        built.engine.advance(1)
+    assert built.show(change)["state"] == "running"
+    kept = (
+        "vmSize",
+        "deploymentConfiguration",
+        "scaleSettings",
+        "metadata",
+        "networkConfiguration",
+    )
+    built.as_owner(
+        "PUT", path, {"properties": {name: there[name] for name in kept if name in there}}
+    )
+    built.engine.run_until_complete(change)
+    assert (built.show(change)["state"], built.show(change)["error"]) == ("succeeded", None)
+    assert len(built.resources("batchAccounts/pools")) == 1
+
+
+def test_a_change_that_an_earlier_version_began_holds_its_pool_too(built: World) -> None:
+    """Version 0.1.0 claims no pool for a change, and runs two of them at once."""
+    built.build(pools_only("r1", a_pool("dev")))
+    first = asked(built, catalogue.resize_pool, {"nodes": 3}).body["buildId"]
+    (resource,) = [pool["id"].lower() for pool in built.resources("batchAccounts/pools")]
+    built.records.release("pool", resource, first)
+    assert in_the_way(asked(built, catalogue.delete_pool)) == first
+    built.engine.advance(20)
+    assert built.records.holder("pool", resource) == first
+    built.engine.run_until_complete(first)
+    assert built.show(first)["state"] == "succeeded"
