@@ -7,7 +7,7 @@ from shared.base import names
 from shared.base.errors import RequestRefused
 from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
-from shared.model import abandoned_pools, parsing
+from shared.model import abandoned_pools, parsing, request_ids
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
 from shared.model.plans import BuildRef, PoolChange
 from shared.model.rebuilds import RecipePlan
@@ -103,7 +103,7 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
     recipe = services.records.recipes().get(plan.name)
     if recipe is None:
         return RecipeAccepted(skipped="the recipe is gone")
-    request_id, config = f"recipe-{plan.name}-{plan.day}", services.azure.config
+    request_id, config = request_ids.of_recipe(plan.name, plan.day), services.azure.config
     build = names.build_id(request_id)
     known = services.records.build(build)
     if known and known["State"] != "accepted":

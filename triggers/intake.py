@@ -7,7 +7,7 @@ import json
 from shared.base import logs, names
 from shared.base.errors import RequestRefused
 from shared.engine.activity import Services
-from shared.model import parsing, request_size
+from shared.model import parsing, request_ids, request_size
 from shared.model.documents import Accepted, RefusedList, RefusedMessage
 from shared.model.queries import RefusedQuery
 from shared.model.requests import Build
@@ -73,7 +73,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
             request,
             config,
             now=begun,
-            fallback_id=f"message-{message_id}",
+            fallback_id=request_ids.of_message(message_id),
             caller=caller if isinstance(caller, str) else None,
         )
     except RequestRefused as refused:

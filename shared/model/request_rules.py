@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from shared.base import names
 from shared.base.errors import Problem
-from shared.model import image_rules, pool_rules
+from shared.model import image_rules, pool_rules, request_ids
 from shared.model.field_problems import impossible
 from shared.model.image_request import Image
 from shared.model.requests import Build, Mode
@@ -23,6 +23,7 @@ def problems_of(build: Build) -> list[Problem]:
         *_pool_problems(build),
         *_version_problems(build),
         *_id_problems(build),
+        *_request_id_problems(build),
     ]
 
 
@@ -173,3 +174,14 @@ def _id_problems(build: Build) -> list[Problem]:
             message = "give the full id of a subnet (/subscriptions/.../subnets/NAME)"
             found.append(Problem(field=field, code="InvalidName", message=message))
     return found
+
+
+def _request_id_problems(build: Build) -> list[Problem]:
+    """A caller's request would be answered instead of a later message or rebuild."""
+    if build.request_id is None or not request_ids.is_own(build.request_id):
+        return []
+    message = (
+        "batch-prep itself gives ids of the form message-ID (queue messages without one) and "
+        "recipe-NAME-DATE (rebuilds): give another one, or none"
+    )
+    return [Problem(field="requestId", code="InvalidName", message=message)]

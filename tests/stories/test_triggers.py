@@ -88,6 +88,28 @@ def test_post_pools_puts_the_request_on_the_queue(world: World) -> None:
     assert world.show(answer.body["buildId"])["state"] == "succeeded"
 
 
+@pytest.mark.parametrize("taken", ["message-m9", "recipe-a-2026-01-01"])
+def test_no_caller_takes_an_id_that_the_app_gives_itself(world: World, taken: str) -> None:
+    """A later message, or the rebuild of a day, would find it used and build nothing."""
+    world.build(image_only("image"))
+    named = image_only(taken, name="other")
+    for handler, body in (
+        (builds.start_build, named),
+        (builds.plan_build, named),
+        (intake.request_pool, message(requestId=taken)),
+    ):
+        answer = world.ask(handler, body)
+        fields = [each["field"] for each in answer.body["error"]["details"]]
+        assert (answer.status, fields) == (400, ["requestId"])
+    world.deliver(json.dumps(message(requestId=taken)), "m1")
+    assert [row.key for row in world.refused()] == ["m1"]
+    unnamed = {name: value for name, value in message().items() if name != "requestId"}
+    world.deliver(json.dumps(unnamed), "m9")
+    world.engine.run_until_idle()
+    assert world.pool("mybatch12345", "dev")["state"] == "ready"
+    assert world.ask(builds.plan_build, image_only("recipe-a", name="other")).status == 200
+
+
 def test_the_weekly_timer_builds_every_enabled_recipe(world: World) -> None:
     """Images get the week's security updates without anybody asking."""
     for name, enabled in [("a", True), ("b", True), ("off", False)]:
