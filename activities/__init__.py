@@ -54,7 +54,8 @@ _BY_MODULE = {
     "closing": ["close_build", "give_up_build", "hand_over_pools"],
     # the pools
     "batch_account": ["ensure_batch_account"],
-    "batch_pool": ["ensure_pool", "empty_pool"],
+    "batch_pool": ["ensure_pool"],
+    "pool_shrinking": ["empty_pool"],
     "pool_nodes": ["await_nodes"],
     "verification_job": ["read_node_reports", "run_verification_job", "remove_verification_job"],
     "pool_change": ["resize_pool", "record_pool_size", "delete_pool"],

@@ -13,11 +13,11 @@ from shared.azure.sdk import Started
 from shared.base import names, scripts
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
-from shared.engine.activity import Json, PollState, R, Reconciler, Services
+from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model.plans import PoolChange, PoolPlan
 from shared.model.pool_request import IfExists
-from shared.model.results import PoolEmptied, PoolReady
+from shared.model.results import PoolReady
 
 
 def path(plan: PoolPlan) -> tuple[str, str, str]:
@@ -135,7 +135,21 @@ def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     are nodes.
     """
     body = pool_difference.change_body(_described(plan), poll.memory["properties"])
+    body["properties"]["metadata"] += _kept(services, plan, poll)
     return update(services, plan, body, poll)
+
+
+def _kept(services: Services, plan: PoolPlan, poll: PollState) -> list[Json]:
+    """What the pool keeps if this build fails: the nodes that it had, unless a failed build left
+    them, and the date of its deletion. It is metadata, so it is written with the change itself.
+    """
+    record = services.records.pool(plan.account.name, plan.pool_id)
+    if record and record.nodes_left and record.build_id != plan.build_id:
+        return []
+    dedicated, low = poll.memory["keeps"]
+    end = (record and record.expires_at) or ""
+    value = f"{dedicated} {low} {end}".strip()
+    return batch_bodies.metadata({names.TAG_KEEPS: value}) if dedicated + low else []
 
 
 def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -148,9 +162,14 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 
 
 def empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
-    """To zero nodes: most properties can be changed only then."""
-    body = {"properties": {"scaleSettings": {"fixedScale": batch_bodies.fixed_scale(0, 0)}}}
-    return update(services, plan, body, poll)
+    """To zero nodes: most properties can be changed only then. Where the pool keeps nodes, tasks
+    end first on those that leave: Batch chooses which these are.
+    """
+    nodes = poll.memory.get("nodes", [0, 0])
+    fixed = batch_bodies.fixed_scale(*nodes)
+    if any(nodes):
+        fixed["nodeDeallocationOption"] = "TaskCompletion"
+    return update(services, plan, {"properties": {"scaleSettings": {"fixedScale": fixed}}}, poll)
 
 
 def seen(observed: Json) -> Json:
@@ -192,11 +211,15 @@ def _metadata(observed: Json) -> dict[str, str]:
 
 def is_empty(observed: Json) -> bool:
     """No nodes, and none coming or going."""
+    return current_nodes(observed) == (0, 0) and is_steady(observed)
+
+
+def current_nodes(observed: Json) -> tuple[int, int]:
+    """Dedicated and low-priority nodes that it has."""
     found = resource_state.properties(observed)
-    nodes = int(found.get("currentDedicatedNodes") or 0) + int(
-        found.get("currentLowPriorityNodes") or 0
-    )
-    return nodes == 0 and is_steady(observed)
+    kinds = ("Dedicated", "LowPriority")
+    dedicated, low = (int(found.get(f"current{kind}Nodes") or 0) for kind in kinds)
+    return dedicated, low
 
 
 def decide_pool(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolReady]:
@@ -258,7 +281,10 @@ def _decide_update(plan: PoolPlan, observed: Json) -> Decision[PoolReady]:
         case pool_difference.Nothing():
             return Done(result=PoolReady(fresh=False))
         case pool_difference.Change(properties=properties):
-            return Start(action="change", memory={**seen(observed), "properties": properties})
+            is_own = shaped_by(observed) == plan.build_id
+            keeps = kept(observed)[0] if is_own else current_nodes(observed)
+            memory = {**seen(observed), "properties": properties, "keeps": list(keeps)}
+            return Start(action="change", memory=memory)
         case pool_difference.Reshape() as reshape:
             return _decide_reshape(observed, str(reshape))
 
@@ -308,32 +334,7 @@ def is_steady(observed: Json) -> bool:
     return str(resource_state.properties(observed).get("allocationState", "")).lower() == "steady"
 
 
-# -- shrink a pool whose nodes cannot be used -----------------------------------------------------
-
-
-def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolEmptied]:
-    """Shrink it, as long as it is still this build's."""
-    if observed is None:
-        return Done(result=PoolEmptied())
-    if shaped_by(observed) != plan.build_id:
-        return Done(result=PoolEmptied(anothers=True))
-    return decide_without_nodes(observed, poll, PoolEmptied(emptied=True))
-
-
-def decide_without_nodes(observed: Json, poll: PollState, result: R) -> Decision[R]:
-    """Shrink the pool to zero nodes, and wait until they have left."""
-    if target_nodes(observed) != (0, 0):  # nodes that Azure could not give might still come
-        return Wait() if poll.started else Start(action="empty", memory=seen(observed))
-    return Done(result=result) if is_empty(observed) else Wait(note="the nodes are leaving")
-
-
-empty_pool = Reconciler(
-    name="empty_pool",
-    plan=PoolPlan,
-    result=PoolEmptied,
-    verb="shrink the failed pool to zero nodes",
-    subject=lambda plan: plan.resource,
-    observe=observe,
-    decide=decide_emptied,
-    actions={"empty": empty},
-)
+def kept(observed: Json) -> tuple[tuple[int, int], str | None]:
+    """The nodes that the pool had before the build that shaped it, and the date of its deletion."""
+    dedicated, low, *end = _metadata(observed).get(names.TAG_KEEPS, "0 0").split()
+    return (int(dedicated), int(low)), end[0] if end else None

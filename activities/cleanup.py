@@ -5,7 +5,7 @@ Right before a removal the resource is planned again, from the facts of that mom
 
 from __future__ import annotations
 
-from activities import batch_pool, cleanup_facts, pool_costs, reconciling, registry
+from activities import batch_pool, cleanup_facts, pool_costs, pool_shrinking, reconciling, registry
 from shared.azure import batch_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names
@@ -113,7 +113,7 @@ def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decisi
         return decisions.removed(item.id, observed, started=poll.started, result=Removed())
     if item.action is Action.REMOVE:
         return Start(action="mark", memory=batch_pool.seen(observed))
-    return batch_pool.decide_without_nodes(observed, poll, Removed())
+    return pool_shrinking.decide_without_nodes(observed, poll, Removed())
 
 
 def _delete(services: Services, item: CleanupItem, _: PollState) -> Started:
@@ -193,7 +193,7 @@ def _record_pool(services: Services, item: CleanupItem, poll: PollState) -> None
             return record
         new = replace(abandoned_pools.settled(record), changed_at=poll.now)
         if planned.action is Action.SHRINK and observed is not None and record.nodes_left:
-            return abandoned_pools.without_nodes(new)
+            return abandoned_pools.shrunk(new, pool_shrinking.emptied(observed))
         return replace(new, expires_at=None) if cleanup.is_over(record, poll.now) else new
 
     services.records.change_pool(account, name, change)

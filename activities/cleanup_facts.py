@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from activities import batch_pool
+from activities import batch_pool, pool_shrinking
 from shared.azure import failures, resource_state, sdk
 from shared.base import names
 from shared.engine.activity import Json, Services
@@ -239,6 +239,7 @@ def _pool(
         facts,
         shaped_by=batch_pool.shaped_by(observed),
         is_marked=batch_pool.is_expired(observed),
-        is_empty=batch_pool.is_empty(observed),
+        is_shrunk=pool_shrinking.is_shrunk(observed),
+        keeps=pool_shrinking.shrunk_nodes(observed),
         target=batch_pool.target_nodes(observed),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities import batch_pool, pool_nodes, records, verification_job
+from activities import batch_pool, pool_nodes, pool_shrinking, records, verification_job
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.base.wire import Wire
 from shared.engine import workflow
@@ -11,7 +11,7 @@ from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model import abandoned_pools, plan_updates, pool_records
 from shared.model.outcomes import PoolRecord, PoolReport
 from shared.model.plans import NODES_A_CALL, PoolPlan, ReportPlan
-from shared.model.results import NodeReport, NodesReady
+from shared.model.results import NodeReport, NodesReady, PoolEmptied
 
 
 class PoolWork(Wire):
@@ -133,19 +133,24 @@ def _with_node_reports(
 def _stop_billing(
     context: Context, work: PoolWork, record: PoolRecord, failure: Failure
 ) -> Workflow[PoolReport]:
-    """Shrink a failed pool to zero nodes. Where that fails, the record marks the pool for the
-    sweep. A pool that belongs to another build stays as it is.
+    """Shrink a failed pool to zero nodes, or to those that it had before this build. Where that
+    fails, the record marks the pool for the sweep. A pool of another build stays as it is.
     """
+    shrunk = PoolEmptied()
     is_ours = not abandoned_pools.is_anothers(failure)
     if is_ours:
         try:
             shrunk = yield from workflow.run_step(
-                context, work.scope.for_cleanup(), "empty_pool", batch_pool.empty_pool, work.plan
+                context,
+                work.scope.for_cleanup(),
+                "empty_pool",
+                pool_shrinking.empty_pool,
+                work.plan,
             )
         except StepFailed as stuck:
             record = abandoned_pools.handed_over(record, stuck.failure.message)
         else:
-            record = abandoned_pools.without_nodes(record) if shrunk.emptied else record
             is_ours = not shrunk.anothers
     record = pool_records.dated(record, work.plan, workflow.now(context))
+    record = abandoned_pools.shrunk(record, shrunk) if shrunk.emptied else record
     return PoolReport(record=record, is_ours=is_ours)

@@ -12,6 +12,7 @@ from enum import StrEnum
 # Tags of everything that batch-prep creates; only what carries them is ever changed or deleted.
 TAG_BUILD = "batch-prep-build"
 TAG_ASKED = "batch-prep-asked"  # of a pool: digests of what was last asked for
+TAG_KEEPS = "batch-prep-keeps"  # of a pool: its nodes and its end before an update in place
 TAG_EXPIRED = "batch-prep-expired"  # of a pool whose deletion has begun
 TAG_CREATED = "batch-prep-created"
 TAG_EXPIRES = "batch-prep-expires"

@@ -7,6 +7,7 @@ from shared.base.wire import replace
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.pool_request import Pool
+from shared.model.results import PoolEmptied
 
 _STILL = "Its nodes may still cost money"  # where the advice about them begins
 
@@ -32,10 +33,18 @@ def settled(record: PoolRecord) -> PoolRecord:
     return replace(_advising(record, ""), nodes_left=False) if record.nodes_left else record
 
 
-def without_nodes(record: PoolRecord) -> PoolRecord:
-    """The record of a failed pool that was shrunk to zero nodes."""
-    advice = "The pool was shrunk to zero nodes meanwhile."
-    return replace(_advising(record, advice), nodes=0, low_priority_nodes=0)
+def shrunk(record: PoolRecord, left: PoolEmptied) -> PoolRecord:
+    """The record of a failed pool that was shrunk to zero nodes, or to those that it had before."""
+    advice, end = "The pool was shrunk to zero nodes meanwhile.", record.expires_at
+    if kept := left.nodes + left.low_priority_nodes:
+        advice = f"The pool keeps as many nodes as it had before: {kept}."
+        end = left.expires_at
+    return replace(
+        _advising(record, advice),
+        nodes=left.nodes,
+        low_priority_nodes=left.low_priority_nodes,
+        expires_at=end,
+    )
 
 
 def _advising(record: PoolRecord, about_nodes: str) -> PoolRecord:

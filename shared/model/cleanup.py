@@ -96,7 +96,8 @@ class PoolFacts(ResourceFacts):
     at_work: str | None = None  # a running build that has claimed or changes it
     shaped_by: str | None = None  # the build that changed it last
     is_marked: bool = False  # its deletion has begun (decision 0005)
-    is_empty: bool = False
+    is_shrunk: bool = False
+    keeps: tuple[int, int] = (0, 0)  # nodes that its failed build must leave
     target: tuple[int, int] | None = None  # nodes that it wants; None where a formula decides
 
 
@@ -323,8 +324,7 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
         asked = (True, Action.KEEP, "it was asked for until then", until, False)
         return _item(pool, asked) if until else None
     shrinks, target = action is Action.SHRINK, pool.target
-    is_resized = target not in {None, (0, 0), (record.nodes, record.low_priority_nodes)}
-    is_shrunk = shrinks and pool.is_empty and target == (0, 0)
+    is_resized = target not in {None, (0, 0), pool.keeps, (record.nodes, record.low_priority_nodes)}
     taken = f"it is of {pool.shaped_by or 'somebody else'} by now"
     return _item(
         pool,
@@ -335,5 +335,5 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
         (pool.shaped_by != pool.build, Action.KEEP, taken, None, True),
         # A resize is for nodes, and not for more time.
         (shrinks and is_resized, Action.KEEP, "somebody has resized it since", None, True),
-        (True, action, why, now, is_shrunk),
+        (True, action, why, now, shrinks and pool.is_shrunk),
     )

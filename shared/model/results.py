@@ -158,10 +158,15 @@ class NodesReady(Marks):
 
 
 class PoolEmptied(Wire):
-    """Whether a failed pool was shrunk to zero nodes, or belongs to another build by now."""
+    """Whether a failed pool was shrunk, or belongs to another build by now. It keeps the nodes that
+    it had before its build, and then the date of its deletion (`expires_at`, ISO 8601).
+    """
 
     emptied: bool = False
     anothers: bool = False
+    nodes: int = added(0)
+    low_priority_nodes: int = added(0)
+    expires_at: str | None = added(None)
 
 
 class NodeReport(Marks):

@@ -1,0 +1,68 @@
+"""A pool whose build failed: it shrinks to zero nodes, or to those that it had before."""
+
+from __future__ import annotations
+
+from activities import batch_pool
+from shared.engine.activity import Json, PollState, R, Reconciler
+from shared.engine.decisions import Decision, Done, Start, Wait
+from shared.model.plans import PoolPlan
+from shared.model.results import PoolEmptied
+
+
+def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> Decision[PoolEmptied]:
+    """Shrink it, as long as it is still this build's."""
+    if observed is None:
+        return Done(result=PoolEmptied())
+    if batch_pool.shaped_by(observed) != plan.build_id:
+        return Done(result=PoolEmptied(anothers=True))
+    return decide_without_nodes(observed, poll, emptied(observed))
+
+
+def emptied(observed: Json) -> PoolEmptied:
+    """What is left of a failed pool."""
+    (nodes, low), end = shrunk_nodes(observed), batch_pool.kept(observed)[1]
+    return PoolEmptied(emptied=True, nodes=nodes, low_priority_nodes=low, expires_at=end)
+
+
+def shrunk_nodes(observed: Json) -> tuple[int, int]:
+    """To how many nodes the pool shrinks where its build failed: never to more than it wants."""
+    dedicated, low = batch_pool.kept(observed)[0]
+    most = batch_pool.target_nodes(observed) or batch_pool.current_nodes(observed)
+    return min(dedicated, most[0]), min(low, most[1])
+
+
+def is_shrunk(observed: Json) -> bool:
+    """Whether a failed pool has no node more than it keeps, and none comes or goes."""
+    nodes, here = shrunk_nodes(observed), batch_pool.current_nodes(observed)
+    has_more = here[0] > nodes[0] or here[1] > nodes[1]
+    return (
+        batch_pool.target_nodes(observed) == nodes
+        and not has_more
+        and batch_pool.is_steady(observed)
+    )
+
+
+def decide_without_nodes(observed: Json, poll: PollState, result: R) -> Decision[R]:
+    """Shrink the pool to the nodes that it keeps, mostly none, and wait until the others have left.
+    Nodes that Azure could not give might still come.
+    """
+    if is_shrunk(observed):
+        return Done(result=result)
+    nodes = shrunk_nodes(observed)
+    if not poll.started and (
+        batch_pool.target_nodes(observed) != nodes or batch_pool.is_steady(observed)
+    ):
+        return Start(action="empty", memory={**batch_pool.seen(observed), "nodes": list(nodes)})
+    return Wait(note="the nodes are leaving")
+
+
+empty_pool = Reconciler(
+    name="empty_pool",
+    plan=PoolPlan,
+    result=PoolEmptied,
+    verb="shrink the failed pool to zero nodes",
+    subject=lambda plan: plan.resource,
+    observe=batch_pool.observe,
+    decide=decide_emptied,
+    actions={"empty": batch_pool.empty},
+)
