@@ -10,6 +10,7 @@ from shared.base.wire import replace
 from shared.engine import decisions
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
+from shared.model import abandoned_pools
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import PoolChange
 
@@ -124,7 +125,9 @@ def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> N
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != batch_pool.shaped_by(observed):
             return record
-        return replace(record, nodes=nodes, low_priority_nodes=low, changed_at=poll.now)
+        if record.nodes_left:
+            return replace(record, nodes=nodes, low_priority_nodes=low, changed_at=poll.now)
+        return replace(abandoned_pools.resized(record, nodes, low), changed_at=poll.now)
 
     services.records.change_pool(plan.account.name, plan.pool_id, change)
     return NoResult()

@@ -72,13 +72,9 @@ def record_pool_change(services: Services, plan: PoolChange, poll: PollState) ->
         return PoolChanged(pool=old and _deleted(old, poll.now))
     if old is None:
         return PoolChanged()
-    low = plan.low_priority_nodes
-    new = replace(
-        abandoned_pools.settled(old),  # from now on a person looks after the nodes
-        nodes=old.nodes if plan.nodes is None else plan.nodes,
-        low_priority_nodes=old.low_priority_nodes if low is None else low,
-        changed_at=poll.now,
-    )
+    nodes = old.nodes if plan.nodes is None else plan.nodes
+    low = old.low_priority_nodes if plan.low_priority_nodes is None else plan.low_priority_nodes
+    new = replace(abandoned_pools.resized(old, nodes, low), changed_at=poll.now)
     services.records.put_pool(new)
     return PoolChanged(pool=new)
 

@@ -136,7 +136,7 @@ def _stop_billing(
     """Shrink a failed pool to zero nodes, or to those that it had before this build. Where that
     fails, the record marks the pool for the sweep. A pool of another build stays as it is.
     """
-    shrunk = PoolEmptied()
+    shrunk: PoolEmptied | None = None
     is_ours = not abandoned_pools.is_anothers(failure)
     if is_ours:
         try:
@@ -152,5 +152,6 @@ def _stop_billing(
         else:
             is_ours = not shrunk.anothers
     record = pool_records.dated(record, work.plan, workflow.now(context))
-    record = abandoned_pools.shrunk(record, shrunk) if shrunk.emptied else record
+    if shrunk is not None:
+        record = abandoned_pools.shrunk(record, shrunk)
     return PoolReport(record=record, is_ours=is_ours)

@@ -9,7 +9,10 @@ from shared.model.plans import AccountPlan, PoolPlan
 from shared.model.pool_request import Pool
 from shared.model.results import PoolEmptied
 
-_STILL = "Its nodes may still cost money"  # where the advice about them begins
+_STILL = "Its nodes may still cost money"  # with these begins the advice about a pool's nodes
+_SHRUNK = "The pool was shrunk to zero nodes meanwhile."
+_KEEPS = "The pool keeps as many nodes as it had before"
+_UNPROVED = "A resize has given it nodes since, which nothing has proved: ask for the pool again."
 
 
 def is_anothers(failure: Failure) -> bool:
@@ -33,24 +36,38 @@ def settled(record: PoolRecord) -> PoolRecord:
     return replace(_advising(record, ""), nodes_left=False) if record.nodes_left else record
 
 
-def shrunk(record: PoolRecord, left: PoolEmptied) -> PoolRecord:
-    """The record of a failed pool that was shrunk to zero nodes, or to those that it had before."""
-    advice, end = "The pool was shrunk to zero nodes meanwhile.", record.expires_at
-    if kept := left.nodes + left.low_priority_nodes:
-        advice = f"The pool keeps as many nodes as it had before: {kept}."
-        end = left.expires_at
+def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
+    """The record of a failed pool after its build has removed the nodes that it added: those of
+    another build's pool stay, and a pool that is not there has none.
+    """
+    if found.anothers:
+        return record
+    end = record.expires_at
+    if kept := found.nodes + found.low_priority_nodes:
+        record, end = _advising(record, f"{_KEEPS}: {kept}."), found.expires_at
+    elif found.emptied:
+        record = _advising(record, _SHRUNK)
     return replace(
-        _advising(record, advice),
-        nodes=left.nodes,
-        low_priority_nodes=left.low_priority_nodes,
-        expires_at=end,
+        record, nodes=found.nodes, low_priority_nodes=found.low_priority_nodes, expires_at=end
     )
+
+
+def resized(record: PoolRecord, nodes: int, low_priority_nodes: int) -> PoolRecord:
+    """The record of a pool to which a person gave so many nodes: from now on a person looks after
+    them. Those of a failed pool were never verified.
+    """
+    new = replace(settled(record), nodes=nodes, low_priority_nodes=low_priority_nodes)
+    if new.error is None:
+        return new
+    return _advising(new, _UNPROVED if nodes + low_priority_nodes else _SHRUNK)
 
 
 def _advising(record: PoolRecord, about_nodes: str) -> PoolRecord:
     """The record with other advice about the pool's nodes, after that about the failure itself."""
     assert record.error is not None
-    own = (record.error.next_action or "").partition(_STILL)[0].strip()
+    own = record.error.next_action or ""
+    for earlier in (_STILL, _SHRUNK, _KEEPS, _UNPROVED):
+        own = own.partition(earlier)[0].strip()
     advice = f"{own} {about_nodes}".strip() or None
     return replace(record, error=replace(record.error, next_action=advice))
 
