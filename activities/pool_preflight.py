@@ -70,17 +70,14 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problems += system.blockers
         warnings += system.warnings
         problems += formula_check.problems(services, plan, found, poll)
-    problems += pool_conflicts.on_record_elsewhere(services, plan)
     problems += named_resources.pool_problems(services, plan.pools)
     problems += named_resources.package_problems(services, plan.pools)
     if plan.image:
         luns = [disk.lun for disk in plan.image.data_disks]
         problems += pool_disks.problems(plan.pools, luns, sizes)
     problems += _zone_problems(services, plan, account.location, poll)
-    if found is None:
-        lacking = _no_more_accounts(services, account)
-        problem = lacking or named_resources.account_problem(services, account)
-        problems += [problem] if problem else []
+    unmade = _account_problem(services, account) if found is None else None
+    problems += [unmade] if unmade else pool_conflicts.on_record_elsewhere(services, plan)
     counted = quotas.gpus_beyond_catalogue(sizes_of_pools(plan, sizes))
     rdma = infiniband.sizes_with_it(sizes_of_pools(plan, sizes))
     problems += infiniband.zonal_problems(plan.pools, rdma)
@@ -139,6 +136,12 @@ def sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:
     """Those that Batch takes, as it describes them."""
     named = [name for pool in plan.pools for name in pool.sizes]
     return [sizes[name.lower()] for name in named if name.lower() in sizes]
+
+
+def _account_problem(services: Services, account: AccountPlan) -> Problem | None:
+    """Why the account cannot be created, or None."""
+    lacking = _no_more_accounts(services, account)
+    return lacking or named_resources.account_problem(services, account)
 
 
 def _no_more_accounts(services: Services, account: AccountPlan) -> Problem | None:
