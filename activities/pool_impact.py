@@ -17,12 +17,15 @@ from shared.model.plans import PoolPlan
 from shared.model.pool_request import IfExists
 
 _INTERRUPTS = {"empty", "replace"}
+_LETS_TASKS_END = {"TaskCompletion", "RetainedData"}
+_OF_A_NODE = ["id", "state", "isDedicated"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Impact:
-    """`action` is create, none, update, empty or replace; `running` nodes run tasks now. `refused`
-    is the code of the error, and `message` its text, where the pool's step refuses the request.
+    """`action` is create, none, update, empty or replace. `running` nodes run tasks that this would
+    interrupt: all that do, or those beyond the number that is asked for. `refused` is the code of
+    the error, and `message` its text, where the pool's step refuses the request.
     """
 
     action: str
@@ -38,9 +41,22 @@ def of(
     """What the request would do to this pool. `image` is None where it is still to be built."""
     observed = batch_pool.observe(services, plan, poll)
     impact = _decided(plan, image, observed)
-    if impact.action not in _INTERRUPTS:
-        return impact
-    return replace(impact, running=_running(services, plan, endpoint))
+    if impact.action in _INTERRUPTS:
+        return replace(impact, running=sum(_running(services, plan, endpoint)))
+    if impact.action == "update" and _takes_nodes(plan, observed):
+        asked = (plan.pool.nodes, plan.pool.low_priority_nodes)
+        running = _running(services, plan, endpoint)
+        gone = sum(max(0, r - a) for r, a in zip(running, asked, strict=True))
+        return replace(impact, running=gone)
+    return impact
+
+
+def _takes_nodes(plan: PoolPlan, observed: Json | None) -> bool:
+    """Whether fewer nodes are asked for than there are, and their tasks may not end first."""
+    option, here = plan.pool.node_deallocation_option, batch_pool.current_nodes(observed or {})
+    if plan.pool.formula or option in _LETS_TASKS_END:
+        return False
+    return plan.pool.nodes < here[0] or plan.pool.low_priority_nodes < here[1]
 
 
 def _decided(plan: PoolPlan, image: ImageRecord | None, observed: Json | None) -> Impact:
@@ -121,16 +137,18 @@ def _image_name(reference: Any) -> str:
     return f"{parts['gallery']}/{parts['definition']}/{parts['version']}"
 
 
-def _running(services: Services, plan: PoolPlan, endpoint: str) -> int:
-    """How many nodes run tasks."""
+def _running(services: Services, plan: PoolPlan, endpoint: str) -> tuple[int, int]:
+    """How many dedicated and low-priority nodes run tasks."""
     from azure.core.exceptions import ResourceNotFoundError
 
     service = services.azure.batch_service(endpoint)
     try:
-        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=["id", "state"])
+        nodes = sdk.listed(service.list_nodes, plan.pool_id, select=_OF_A_NODE)
     except ResourceNotFoundError:
-        return 0
-    return sum(str(node.get("state", "")).lower() == "running" for node in nodes)
+        return 0, 0
+    busy = [n for n in nodes if str(n.get("state", "")).lower() == "running"]
+    dedicated = sum(bool(n.get("isDedicated")) for n in busy)
+    return dedicated, len(busy) - dedicated
 
 
 def interruptions(
@@ -151,12 +169,15 @@ def interruptions(
         if impact.running:
             message = (
                 f"pool {plan.pool_id} runs tasks on {impact.running} of its nodes, and this "
-                f"request would {impact.action} it ({_why(impact)}): wait for them to end, or say "
-                '"interruptTasks": true (--yes)'
+                f"request would {_EFFECTS[impact.action]} ({_why(impact)}): wait for them to end, "
+                'or say "interruptTasks": true (--yes)'
             )
             field = f"pools[{index}].interruptTasks"
             problems.append(Problem(field=field, code="PoolInUse", message=message))
     return problems
+
+
+_EFFECTS = {"empty": "empty it", "replace": "replace it", "update": "take these nodes"}
 
 
 def _why(impact: Impact) -> str:

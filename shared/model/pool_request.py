@@ -100,7 +100,7 @@ class Pool(Request):
         description="When the sweep deletes the pool, in hours after it is ready.",
     )
     interrupt_tasks: bool = added(
-        False, description="Agrees to empty or replace a pool on which tasks run."
+        False, description="Agrees to empty, replace or shrink a pool on which tasks run."
     )
     inter_node_communication: bool = added(
         False, description="Whether nodes may talk to each other, as MPI does."

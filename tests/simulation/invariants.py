@@ -14,7 +14,7 @@ from typing import Any
 from local.functions_host.store import Query, Status
 from shared.base import names
 from tests.simulation import foreign, promptness
-from tests.simulation.simulated_world import SimulatedWorld, Write
+from tests.simulation.simulated_world import SimulatedWorld, Write, kept_nodes
 from tests.simulation.stories import Act
 
 Json = dict[str, Any]
@@ -277,7 +277,7 @@ def _nodes_of_a_failed_pool(world: SimulatedWorld, record: Any) -> Iterator[str]
     scale = pool.properties["scaleSettings"]
     nodes = world.azure.store.children(pool.id, "simulator.batchNode")
     wanted = [n for k, n in (scale.get("fixedScale") or {}).items() if k.endswith("Nodes")]
-    if nodes or "autoScale" in scale or any(wanted):
+    if len(nodes) > (kept := kept_nodes(pool)) or "autoScale" in scale or sum(wanted) > kept:
         yield f"failed pool {record.pool_id} has {len(nodes)} nodes and wants {scale}"
 
 

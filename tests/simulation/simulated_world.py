@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from local.azure_simulator import model
+from local.azure_simulator import model, store
 from local.functions_host import adapters, inline, local_client
 from shared.base import names
 from shared.store.records import Records
@@ -262,3 +262,9 @@ def _named_build(request: model.Request) -> str | None:
     tag = (body.get("tags") or {}).get(names.TAG_BUILD)
     metadata = (body.get("properties") or {}).get("metadata") or []
     return tag or next((m["value"] for m in metadata if m.get("name") == names.TAG_BUILD), None)
+
+
+def kept_nodes(pool: store.Resource) -> int:
+    """How many nodes a pool had before the update in place of its last build."""
+    marks = {each["name"]: each["value"] for each in pool.properties.get("metadata") or []}
+    return sum(map(int, marks.get("batch-prep-keeps", "0 0").split()[:2]))

@@ -112,6 +112,32 @@ def test_running_tasks_are_interrupted_only_where_somebody_has_agreed(with_pool:
     assert agreed["state"] == "succeeded", agreed["error"]
 
 
+@pytest.mark.parametrize(
+    ("pool", "running"),
+    [
+        ({"nodes": 0}, 1),
+        ({"nodes": 0, "lowPriorityNodes": 2}, 1),
+        ({"nodes": 0, "nodeDeallocationOption": "Terminate"}, 1),
+        ({"nodes": 0, "nodeDeallocationOption": "TaskCompletion"}, 0),
+        ({"nodes": 1}, 0),
+        ({"nodes": 2}, 0),
+    ],
+)
+def test_fewer_nodes_than_run_tasks_are_an_interruption(
+    with_pool: World, pool: dict[str, Any], running: int
+) -> None:
+    """Of either kind, unless tasks may end first: the pool is updated, and loses them all the
+    same.
+    """
+    start_a_task(with_pool)
+    asked = plan(with_pool, pools_only("plan", a_pool("dev", **pool)))
+    assert [change["runningNodes"] for change in asked["changes"]] == [running]
+    blockers = [b["code"] for b in asked["blockers"]]
+    assert blockers == (["PoolInUse"] if running else [])
+    agreed = plan(with_pool, pools_only("plan", a_pool("dev", interruptTasks=True, **pool)))
+    assert agreed["blockers"] == []
+
+
 def start_a_task(world: World) -> None:
     """On the one node of pool `dev`, for ten hours."""
     account = world.services.azure.batch.batch_account.get("images", ACCOUNT)
