@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 
 from shared.base import names
-from shared.base.errors import Problem, RequestRefused
-from shared.model import parsing, planning, recipes
+from shared.base.errors import Failure, Kind, Problem, RequestRefused
+from shared.model import build_outcomes, parsing, planning, recipes
 from shared.model.documents import (
     BillOfMaterials,
     ImageList,
@@ -116,6 +117,7 @@ def _change(call: Call, mode: Mode, resize: Resize | None = None) -> Answer:
         status=202,
         document=builds.accepted_document(call, plan.build_id),
         begin=Begin(orchestrator=names.Orchestrator.CHANGE_POOL, instance=plan.build_id, plan=plan),
+        undo=functools.partial(_end_unbegun, call, plan),
     )
 
 
@@ -135,6 +137,21 @@ def _accept_change(call: Call, plan: PoolChange) -> str | None:
     if row is not None:
         records.withdraw_build(row)
     return holder
+
+
+def _end_unbegun(call: Call, plan: PoolChange) -> None:
+    """End the record of a change that could not begin, so that its pool is free. If Durable begins
+    it after all, the record says that it runs again.
+    """
+    failure = Failure(
+        code="NotBegun",
+        kind=Kind.TRANSIENT,
+        message="Durable Functions did not answer, so the change has not begun.",
+        resource=plan.resource,
+        next_action="Send the request again.",
+    )
+    outcome = build_outcomes.failed(plan.build_id, failure)
+    call.services.records.end_dead_build(outcome, call.services.now())
 
 
 # -- recipes --------------------------------------------------------------------------------------

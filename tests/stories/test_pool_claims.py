@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from typing import Any
+
 import pytest
 
+from local.functions_host.local_client import open_client
 from tests.world import World, a_pool, pools_only
-from triggers import builds, catalogue
+from triggers import builds, catalogue, http
 from triggers.http import Answer
 
 ACCOUNT = "mybatch12345"
@@ -19,7 +24,7 @@ def azure_pool(world: World) -> dict:
     return dict(calls.get("images", ACCOUNT, "dev").as_dict()["properties"])
 
 
-def asked(world: World, handler: object, body: object = None) -> Answer:
+def asked(world: World, handler: Any, body: object = None) -> Answer:
     """The answer to a PATCH or DELETE of the pool."""
     return world.ask(handler, body, account=ACCOUNT, pool="dev")
 
@@ -36,7 +41,7 @@ def in_the_way(answer: Answer) -> str:
 @pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
 @pytest.mark.parametrize("seconds", [1, 60, 120, 240])
 def test_a_pool_that_a_build_works_on_is_not_changed(
-    built: World, handler: object, body: object, seconds: float
+    built: World, handler: Any, body: object, seconds: float
 ) -> None:
     """Both would succeed, and the record would hold what the one that ends last has asked for."""
     built.build(pools_only("r1", a_pool("dev", nodes=2)))
@@ -57,7 +62,7 @@ def test_a_pool_that_a_build_works_on_is_not_changed(
 @pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
 @pytest.mark.parametrize(("first", "size"), CHANGES, ids=IDS)
 def test_a_pool_has_one_change_at_a_time(
-    built: World, first: object, size: object, handler: object, body: object
+    built: World, first: Any, size: object, handler: Any, body: object
 ) -> None:
     """A second one is told of the first, whenever it comes; after the first, it is taken."""
     built.build(pools_only("r1", a_pool("dev")))
@@ -73,7 +78,7 @@ def test_a_pool_has_one_change_at_a_time(
 @pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
 @pytest.mark.parametrize("seconds", [0, 1, 10, 30, 60, 120])
 def test_a_build_waits_for_a_change_of_its_pool(
-    built: World, handler: object, body: object, seconds: float
+    built: World, handler: Any, body: object, seconds: float
 ) -> None:
     """A pool that is asked for again at once comes anew: neither request is lost."""
     built.build(pools_only("r1", a_pool("dev")))
@@ -156,3 +161,25 @@ def test_a_change_that_an_earlier_version_began_holds_its_pool_too(built: World)
     assert built.records.holder("pool", resource) == first
     built.engine.run_until_complete(first)
     assert built.show(first)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
+def test_a_change_that_durable_does_not_begin_holds_no_pool(
+    built: World, handler: Any, body: object
+) -> None:
+    """The caller sends it again, and need not wait for a sweep."""
+    built.build(pools_only("r1", a_pool("dev")))
+    params = {"account": ACCOUNT, "pool": "dev"}
+    data = json.dumps(body).encode()
+    call = http.Call(params=params, body=data, url="http://app/api/x", services=built.services)
+    client = open_client(built.engine)
+
+    async def down(*_: object) -> None:
+        raise ConnectionError("the extension does not answer")
+
+    client.start_new = client.get_status = down
+    answer = asyncio.run(http.begun(client, handler(call)))
+    assert (answer.status, answer.body["error"]["code"]) == (503, "NotBegun")
+    (lost,) = [b for b in built.builds() if b["mode"] in {"resize-pool", "delete-pool"}]
+    assert built.show(lost["buildId"])["error"]["code"] == "NotBegun"
+    assert built.change(handler, ACCOUNT, "dev", body)["state"] == "succeeded"
