@@ -37,9 +37,9 @@ def impacts(plan: BuildPlan, found: Findings, services: Services) -> list[tuple[
 
 
 def _or_busy(services: Services, pool: PoolPlan, impact: Impact) -> Impact:
-    """The impact, refused where another build is at work on the pool."""
+    """The impact, refused where another build is at work on the pool. A build waits for a change."""
     at_work = services.records.at_work_on(pool.account.name, pool.pool_id, pool.resource)
-    if at_work is None or at_work == pool.build_id:
+    if at_work is None or at_work == pool.build_id or services.records.is_change(at_work):
         return impact
     message = f"build {at_work} is at work on pool {pool.pool_id}: wait for it to end"
     return dataclasses.replace(impact, refused=_BUSY, message=message)

@@ -95,11 +95,13 @@ def test_a_build_waits_for_a_change_of_its_pool(
 
 
 def test_a_step_that_waits_for_a_change_names_it(built: World) -> None:
-    """The person who watches the build sees what it waits for."""
+    """The person who watches the build sees what it waits for. To a plan it is no obstacle."""
     built.build(pools_only("r1", a_pool("dev")))
     change = asked(built, catalogue.delete_pool).body["buildId"]
     build = built.start(pools_only("r2", a_pool("dev")))
     built.engine.advance(30)
+    planned = built.ask(builds.plan_build, pools_only("r3", a_pool("dev"))).body
+    assert planned["blockers"] == []
     (step,) = [s for s in built.show(build)["steps"] if s["name"] == "pool"]
     assert step["note"] == f"build {change} resizes or deletes the pool"
 
