@@ -255,7 +255,7 @@ SEEN: dict[str, Any] = {"shaped_by": "b1", "target": (1, 0)}
         (left(), SEEN, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": None}, ("shrink", NOW, False)),
         (left(), {**SEEN, "target": (0, 0)}, ("shrink", NOW, False)),
-        (left(), {**SEEN, "target": (0, 0), "is_empty": True}, ("shrink", NOW, True)),
+        (left(), {**SEEN, "target": (0, 0), "is_shrunk": True}, ("shrink", NOW, True)),
         (left(), {**SEEN, "target": (5, 0)}, ("keep", None, True)),
         (left(), {"is_gone": True}, ("shrink", NOW, True)),
         (left(expires_at=EARLIER), SEEN, ("remove", NOW, False)),
