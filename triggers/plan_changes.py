@@ -37,7 +37,7 @@ def impacts(plan: BuildPlan, found: Findings, services: Services) -> list[tuple[
 
 
 def _or_busy(services: Services, pool: PoolPlan, impact: Impact) -> Impact:
-    """The impact, refused where another build is at work on the pool. A build waits for a change."""
+    """The impact, refused where another build is at work on the pool; it waits for a change."""
     at_work = services.records.at_work_on(pool.account.name, pool.pool_id, pool.resource)
     if at_work is None or at_work == pool.build_id or services.records.is_change(at_work):
         return impact
