@@ -25,6 +25,7 @@ from tests.conformance.app import App
 
 _PARTS = ("function_app.py", "activities", "orchestrators", "provisioning", "shared", "triggers")
 KEY = "conformance"
+_TRIES = 3
 _START_SECONDS = 180.0  # both, on a busy machine
 _STOP_SECONDS = 90.0
 
@@ -45,7 +46,9 @@ class Genuine:
         self.host_json = json.loads((layout.ROOT / "host.json").read_text())
 
     def start(self) -> None:
-        """Start the extension and the app; whatever ends by itself is started again."""
+        """Start the extension and the app; whatever ends by itself is started again, also before
+        both run: the extension chooses a port that somebody else may take at the same moment.
+        """
         (self._folder / "host.json").write_text(json.dumps(self.host_json))
         self._client.unlink(missing_ok=True)
         line = (str(self._tools / "durable-host" / "run.py"), str(self._folder), str(self._state))
@@ -58,9 +61,19 @@ class Genuine:
             ready_headers={"x-functions-key": KEY},
             grace_seconds=45.0,  # its own for each of the two
         )
-        self._child = Child(service)
-        self._child.wait_ready(lambda: False)
-        assert _until(self._client.exists, _START_SECONDS), self.log()
+        for _ in range(_TRIES):
+            self._child = Child(service)
+            if self._comes_up(self._child):
+                return
+            self._child.stop()
+        raise AssertionError(self.log())
+
+    def _comes_up(self, child: Child) -> bool:
+        """Whether both run in the end; False as soon as they have ended instead."""
+        with contextlib.suppress(layout.StackError):
+            child.wait_ready(lambda: False)
+            _until(lambda: self._client.exists() or child.exit_code() is not None, _START_SECONDS)
+        return self._client.exists()
 
     def stop(self) -> None:
         """Stop both as a deployment does: the extension ends its calls of the app before that ends.
