@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_OWN = re.compile(r"message-.*|recipe-.+-[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Queue Storage identifies a message by a GUID:
+# https://learn.microsoft.com/rest/api/storageservices/put-message
+_GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_OWN = re.compile(rf"message-{_GUID}|recipe-.+-[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}")
 
 
 def of_message(message: str) -> str:

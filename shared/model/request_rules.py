@@ -181,7 +181,7 @@ def _request_id_problems(build: Build) -> list[Problem]:
     if build.request_id is None or not request_ids.is_own(build.request_id):
         return []
     message = (
-        "batch-prep itself gives ids of the form message-ID (queue messages without one) and "
-        "recipe-NAME-DATE (rebuilds): give another one, or none"
+        "batch-prep itself gives ids of the form message-GUID (queue messages without one) "
+        "and recipe-NAME-DATE (rebuilds): give another one, or none"
     )
     return [Problem(field="requestId", code="InvalidName", message=message)]

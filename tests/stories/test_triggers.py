@@ -88,7 +88,10 @@ def test_post_pools_puts_the_request_on_the_queue(world: World) -> None:
     assert world.show(answer.body["buildId"])["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("taken", ["message-m9", "recipe-a-2026-01-01"])
+GUID = "5974b586-0df3-4e2d-ad0c-18e3892bfca2"
+
+
+@pytest.mark.parametrize("taken", [f"message-{GUID}", "recipe-a-2026-01-01"])
 def test_no_caller_takes_an_id_that_the_app_gives_itself(world: World, taken: str) -> None:
     """A later message, or the rebuild of a day, would find it used and build nothing."""
     world.build(image_only("image"))
@@ -104,10 +107,11 @@ def test_no_caller_takes_an_id_that_the_app_gives_itself(world: World, taken: st
     world.deliver(json.dumps(message(requestId=taken)), "m1")
     assert [row.key for row in world.refused()] == ["m1"]
     unnamed = {name: value for name, value in message().items() if name != "requestId"}
-    world.deliver(json.dumps(unnamed), "m9")
+    world.deliver(json.dumps(unnamed), GUID)
     world.engine.run_until_idle()
     assert world.pool("mybatch12345", "dev")["state"] == "ready"
-    assert world.ask(builds.plan_build, image_only("recipe-a", name="other")).status == 200
+    for free in ("recipe-a", "message-1"):
+        assert world.ask(builds.plan_build, image_only(free, name="other")).status == 200
 
 
 def test_the_weekly_timer_builds_every_enabled_recipe(world: World) -> None:
