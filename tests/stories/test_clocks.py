@@ -86,7 +86,7 @@ def test_a_clock_that_differs_costs_no_time(story: Callable[[World], None]) -> N
 
 def test_what_machines_write_is_of_their_clock() -> None:
     """The agent of a builder and the tasks of a node, and nothing that Azure itself writes."""
-    world = World(machine_skew=TWO_HOURS)
+    world = World(machine_skew=TWO_HOURS, skew=0.0)
     began = world.clock.now()
     gpu = {"vmSize": "Standard_NC4as_T4_v3", "verify": True}
     image = image_only(gpu=True, containerImages=[BUSYBOX], keepVm=True)["image"]
