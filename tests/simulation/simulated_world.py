@@ -35,6 +35,7 @@ class Write:
     path: str  # in lower case
     build: str | None  # that the body's tags or metadata name
     status: int  # 0: the answer was lost, but the request took effect
+    is_change: bool = False  # of what it named by its ETag
 
 
 class Unavailable(Exception):  # noqa: N818
@@ -222,8 +223,8 @@ class SimulatedWorld(World):
     def _note_write(self, request: model.Request, status: int) -> None:
         if not request.path.startswith("/_simulator"):
             path = request.resource_id.lower()
-            build = _named_build(request)
-            self.writes.append(Write(method=request.method, path=path, build=build, status=status))
+            named = {"build": _named_build(request), "is_change": "if-match" in request.headers}
+            self.writes.append(Write(method=request.method, path=path, status=status, **named))
 
     def be_calm(self) -> None:
         """Nothing goes wrong any more."""
