@@ -61,6 +61,9 @@ def test_a_pool_at_work_keeps_its_nodes(busy: World, how: str) -> None:
 
     busy.engine.advance(1800)
     assert nodes(busy) == before
+    [pool] = busy.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    fixed = pool.properties["scaleSettings"]["fixedScale"]
+    assert fixed["nodeDeallocationOption"] == "TaskCompletion"  # Batch may choose the busy node
     record = busy.pool(ACCOUNT, "dev")
     assert (record["state"], record["nodes"], record["nodesLeft"]) == ("failed", 1, False)
     assert (record["buildId"], record["expiresAt"]) == (build["buildId"], until)

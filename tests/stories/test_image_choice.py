@@ -86,6 +86,16 @@ def test_the_newest_version_is_that_of_the_highest_number() -> None:
     assert pools["pools"][0]["imageId"].endswith("/2026.1.10")
 
 
+def test_an_account_without_a_replica_is_refused(world: World) -> None:
+    """Batch would find no image of that id in the account's region."""
+    world.build(image_only(name="mine"))
+    request = pools_only("pools", a_pool("dev"), name="mine")
+    request["batchAccount"] = {"name": "elsewhere12345", "location": "westeurope"}
+    (found,) = plan(world, request)["blockers"]
+    assert (found["field"], found["code"]) == ("image", "ImageNotInRegion")
+    assert "no replica in westeurope" in found["message"]
+
+
 def test_a_version_that_is_not_finished_is_refused(world: World) -> None:
     """Azure makes no pool of it, and the plan can know."""
     world.build(image_only("first", name="mine"))

@@ -96,6 +96,9 @@ def test_a_version_excluded_from_latest_is_not_the_newest(world: World) -> None:
 
     used = world.build(a_request(mode="batch-only", requestId="r3", pools=[a_pool("dev")]))
     assert used["image"]["version"] == "1.0.0"
+    path = ("batchImageGallery", used["image"]["imageName"], "latest", "images")
+    newest = [world.records.image(*path), world.records.image(*path, excluded=True)]
+    assert [image.version for image in newest if image] == ["1.0.0", "1.0.1"]
 
 
 @pytest.mark.parametrize(

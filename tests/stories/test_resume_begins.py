@@ -50,12 +50,18 @@ def test_a_resume_that_durable_refuses_changes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The instance did not end while the request waited."""
-    monkeypatch.setattr(http, "ENDING_SECONDS", (0, 0))
+    pauses = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
     build = a_build_about_to_end(world)
 
     answer = asyncio.run(http.begun(open_client(world.engine), resumed(world, build)))
 
     assert (answer.status, answer.body["error"]["code"]) == (503, "NotBegun")
+    assert pauses == list(http.ENDING_SECONDS)
     assert (world.show(build)["state"], world.show(build)["resumable"]) == ("failed", True)
     world.engine.run_until_complete(build)
     assert world.resume(build)["state"] == "succeeded"

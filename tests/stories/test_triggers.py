@@ -294,3 +294,18 @@ def test_requests_that_meet_at_a_new_account_all_get_their_pools(seed: int) -> N
         world.deliver(json.dumps(asked), f"m{number}")
     world.engine.run_until_idle()
     assert {world.show(b.key)["state"] for b in world.build_rows()} == {"succeeded"}
+
+
+def test_a_rebuild_leaves_a_build_alone_that_is_being_resumed(world: World) -> None:
+    """Its record says `accepted` again for a moment, as that of a new build does."""
+    request = {"mode": "image-only", "image": an_image(name="weekly")}
+    keep(world, request)
+    world.fault({"effect": "allocation", "operation": "galleryVersions.create", "times": 1})
+    assert rebuilt(world)["skipped"] == {}
+    [build] = [each["buildId"] for each in world.builds()]
+    assert world.show(build)["resumable"]
+    assert world.records.reopen_build(build, world.services.now())
+
+    world.begin_rebuild()
+    output = world.engine.run_until_complete("rebuild_images").output
+    assert output["skipped"] == {"weekly": f"it was built already, as {build}"}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shared.base.errors import Failure, Kind
-from shared.model import cleanup
+from shared.model import abandoned_pools, cleanup
 from shared.model.cleanup import Action, BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
+from shared.model.results import PoolEmptied
 
 NOW, LATER, EARLIER = "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z"
 GROUP = "/subscriptions/s/resourceGroups/images"
@@ -297,3 +298,12 @@ def test_a_removal_that_0_1_0_planned_is_scheduled_as_it_was() -> None:
     found = cleanup.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
     (item,) = (each.plan for each in found.made)
     assert (item.step, item.to_wire()) == ("remove_gallery", plan)
+
+
+def test_a_failed_pool_that_keeps_nodes_says_how_many() -> None:
+    """Of both kinds, and it has the end that it had."""
+    found = PoolEmptied(emptied=True, nodes=1, low_priority_nodes=2, expires_at=NOW)
+    shrunk = abandoned_pools.shrunk(left(), found)
+    assert (shrunk.nodes, shrunk.low_priority_nodes, shrunk.expires_at) == (1, 2, NOW)
+    assert shrunk.error is not None
+    assert "as many nodes as it had before: 3" in (shrunk.error.next_action or "")

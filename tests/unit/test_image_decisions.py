@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
-from activities import builder_vm, gallery
+from activities import builder_vm, gallery, preflight
 from shared.azure import image_bodies
+from shared.azure.quotas import Size
 from shared.base.wire import replace
+from shared.engine import activity_runner
 from shared.engine.activity import PollState
 from shared.engine.decisions import Done, Start, Wait
 from shared.model import parsing, planning
 from shared.model.image_parts import BaseImage
+from shared.model.image_request import SecurityType
 from shared.model.plans import ImagePlan, VersionPlan
-from tests.world import CONFIG, image_only
+from tests.world import CONFIG, World, image_only
 
 Json = dict[str, Any]
 NOW = "2026-01-01T00:00:00Z"
@@ -102,3 +105,28 @@ def test_a_definition_that_cannot_hold_an_image_says_why(
     assert gallery.definition_conflict(plan, {"properties": wanted}) is None
     found = {"properties": {**wanted, field: value}}
     assert (gallery.definition_conflict(plan, found) or "").startswith(reason)
+
+
+def test_a_size_of_another_architecture_builds_nothing() -> None:
+    """It runs images for Arm64 that others have made."""
+    arm = Size(
+        name="Standard_D2ps_v6",
+        family="standardDpsv6Family",
+        cores=2,
+        generations=["V2"],
+        architecture="Arm64",
+        trusted_launch=True,
+        gpus=0,
+    )
+    assert "Arm64" in (preflight.size_mismatch(arm, SecurityType.STANDARD) or "")
+    assert preflight.size_mismatch(arm, SecurityType.STANDARD, builds=False) is None
+
+
+def test_what_a_step_remembers_outlasts_a_failed_poll() -> None:
+    """Azure did not answer this time; the next poll goes on where the last one was."""
+    world = World()
+    world.fault({"effect": "status", "status": 503, "code": "ServerBusy", "method": "GET"})
+    poll = PollState(now=NOW, started="start", memory={"seen": "before"})
+    payload = {"plan": a_plan().to_wire(), "tick": poll.to_wire()}
+    reply = activity_runner.perform(builder_vm.start_builder, world.services, payload)
+    assert (reply["transient"], reply["memo"]["memory"]) == (True, {"seen": "before"})
