@@ -213,11 +213,8 @@ def _grouped(writes: list[Write], key: Callable[[Write], Any]) -> dict[Any, list
 
 
 def a_pool_request_makes_one_pool(world: SimulatedWorld) -> Iterator[str]:
-    made = collections.Counter(
-        (w.build, w.path)
-        for w in world.writes
-        if w.method == "PUT" and _POOL.match(w.path) and not w.is_change  # another size is one
-    )
+    puts = (w for w in world.writes if w.method == "PUT" and not w.is_change)  # a change of size
+    made = collections.Counter((w.build, w.path) for w in puts if _POOL.match(w.path))
     gone = collections.Counter(w.path for w in world.writes if w.method == "DELETE")
     by_others = sum(a.body.get("what") == "remove pool" for a in world.story.arrivals)
     for (build, path), times in made.items():
