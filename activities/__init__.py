@@ -51,6 +51,8 @@ _BY_MODULE = {
     ],
     # cleanup
     "cleanup": ["list_left", "list_pools", "list_made", "remove_made", "record_cleanup"],
+    "reconciling": ["reconcile_records"],
+    "pool_costs": ["report_pool_costs"],
     "closing": ["close_build", "give_up_build", "hand_over_pools"],
     # the pools
     "batch_account": ["ensure_batch_account"],

@@ -122,4 +122,9 @@ def removal(name: str, resource: Resource[P], owner: Callable[[P], str]) -> Reco
 
 def is_tagged(observed: Json | None, build: str) -> bool:
     """Whether a resource carries this build's tag."""
-    return bool(((observed or {}).get("tags") or {}).get(names.TAG_BUILD) == build)
+    return build_of(observed) == build
+
+
+def build_of(observed: Json | None) -> str:
+    """The build that a resource's tag names; empty without the tag."""
+    return str(((observed or {}).get("tags") or {}).get(names.TAG_BUILD, ""))

@@ -38,22 +38,17 @@ _SHOWN = (
 _SELECT = ",".join(f"properties/{name}" for name in _SHOWN.split())
 
 
-def list_now(services: Services, account_id: str) -> list[Json]:
-    """The pools of an account; none if it is gone."""
+def listed(services: Services, account_id: str, now: str) -> list[Json]:
+    """The pools of an account as of some seconds ago; none if it is gone."""
     from azure.core.exceptions import ResourceNotFoundError
 
     call, group = services.azure.batch.pool.list_by_batch_account, names.group_of(account_id)
-    try:
-        return sdk.listed(call, group, account_id.rpartition("/")[2], select=_SELECT)
-    except ResourceNotFoundError:
-        return []
-
-
-def listed(services: Services, account_id: str, now: str) -> list[Json]:
-    """The same as of some seconds ago."""
 
     def ask() -> list[Json]:
-        return list_now(services, account_id)
+        try:
+            return sdk.listed(call, group, account_id.rpartition("/")[2], select=_SELECT)
+        except ResourceNotFoundError:
+            return []
 
     return services.cache.get(_list_key(account_id), now, ask, fresh=cache.A_MOMENT)
 

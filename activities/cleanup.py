@@ -5,10 +5,12 @@ Right before a removal the resource is planned again, from the facts of that mom
 
 from __future__ import annotations
 
-from activities import batch_pool, cleanup_facts, pool_costs, pool_shrinking, reconciling, registry
-from shared.azure import batch_bodies, resource_state, sdk
+from activities import batch_pool, cleanup_facts, pool_shrinking, registry, snapshots
+from activities.arm_resource import is_tagged
+from shared.azure import batch_bodies, by_id, resource_state
 from shared.azure.sdk import Started
 from shared.base import names
+from shared.base import resource_types as types
 from shared.base.wire import replace
 from shared.engine import decisions
 from shared.engine.activity import (
@@ -22,10 +24,9 @@ from shared.engine.activity import (
 )
 from shared.engine.decisions import Decision, Done, Start
 from shared.model import abandoned_pools, cleanup
-from shared.model.cleanup import Action, Cleanup, CleanupItem, Facts, Made, MadeList
-from shared.model.outcomes import PoolRecord
+from shared.model.cleanup import Action, Cleanup, CleanupItem, Facts
 from shared.model.plans import MadeIn, PoolPlan
-from shared.model.results import Removed
+from shared.model.results import Made, MadeList, Removed
 from shared.store.builds import outcome_of
 
 # -- the list -------------------------------------------------------------------------------------
@@ -35,33 +36,27 @@ from shared.store.builds import outcome_of
 def list_left(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     facts, _now = cleanup_facts.of_builds(services)
     items = cleanup.plan_cleanup(facts, poll.now)
-    due = [item for item in items if item.action is Action.REMOVE]
-    left = [item for item in due if facts.builds[item.build_id].could_not_remove(item.id)]
+    due = [(item, facts.builds[item.build_id]) for item in items if item.action is Action.REMOVE]
+    left = [item for item, build in due if build.lists(item.id) and not build.is_resumable]
     services.telemetry.gauge("batch_prep.leftovers", len(left))
     return Cleanup(items=items)
 
 
 @short_activity(NoInput, Cleanup, verb="list the pools to clean up", subject=lambda _: "pools")
 def list_pools(services: Services, _: NoInput, poll: PollState) -> Cleanup:
-    reconciling.mark_what_went(services, poll.now)
-    pool_costs.report(services, poll.now)
     facts = Facts(pools=cleanup_facts.of_pools(services, poll.now))
     return Cleanup(items=cleanup.plan_cleanup(facts, poll.now))
 
 
-@short_activity(
-    MadeIn, MadeList, verb="list what the build made", subject=lambda plan: plan.group_id
-)
+@short_activity(MadeIn, MadeList, verb="list what the build made", subject=lambda of: of.group_id)
 def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
-    group = cleanup_facts.fetch(services, plan.group_id)
+    group = by_id.fetch(services.azure, plan.group_id)
     items = _plan_lasting(services, plan.build_id, group, poll) if group else []
     return MadeList(made=[Made(plan=item) for item in items])
 
 
-def _plan_lasting(
-    services: Services, build: str, observed: Json, poll: PollState
-) -> list[CleanupItem]:
-    facts = cleanup_facts.around(services, build, observed)
+def _plan_lasting(services: Services, build: str, of: Json, poll: PollState) -> list[CleanupItem]:
+    facts = cleanup_facts.around(services, build, of)
     return cleanup.plan_lasting(build, facts.resources[0].group, facts, poll.now, is_cleared=True)
 
 
@@ -72,12 +67,9 @@ def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | N
     """The resource, and why it is kept, if the plan is another one by now. A build that changes a
     pool later changes its ETag, on which the change below depends.
     """
-    observed = cleanup_facts.fetch(services, item.id)
+    observed = by_id.fetch(services.azure, item.id)
     if observed is None or _is_marked(item, observed):
         return observed
-    is_begun = item.kind != cleanup.SNAPSHOT or poll.started is not None
-    if not is_begun and cleanup_facts.is_copied(services, observed):
-        return {**observed, "kept": cleanup.COPIED}
     again = _plan_again(services, item, observed, poll)
     if again and again.action is item.action:
         return observed
@@ -86,22 +78,33 @@ def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | N
 
 
 def _plan_again(
-    services: Services, item: CleanupItem, observed: Json | None, poll: PollState
+    services: Services, item: CleanupItem, observed: Json, poll: PollState
 ) -> CleanupItem | None:
     """The item as the facts of this moment have it; None if it is not on the list any more."""
-    if item.kind == cleanup.POOL:
-        pool = cleanup_facts.of_pool(services, item.id, item.build_id, observed)
-        return cleanup.plan_pool(pool, poll.now) if pool else None
+    if item.kind == types.POOL:
+        return _plan_pool(services, item, observed, poll)
     # A deletion that failed on Azure is started again, minutes after the first one.
     is_leaving = poll.started is not None and resource_state.provisioning(observed) != "broken"
-    if observed is None or item.kind not in cleanup.LASTING or is_leaving:
-        return item if cleanup_facts.build_of(observed) == item.build_id else None
-    planned = _plan_lasting(services, item.build_id, observed, poll)
-    return next((each for each in planned if names.same(each.id, item.id)), None)
+    if item.kind in cleanup.LASTING and not is_leaving:
+        planned = _plan_lasting(services, item.build_id, observed, poll)
+        return next((each for each in planned if names.same(each.id, item.id)), None)
+    if not is_tagged(observed, item.build_id):
+        return None
+    is_idle = item.kind == types.SNAPSHOT and poll.started is None
+    if is_idle and snapshots.is_copied(services, item.build_id):
+        return replace(item, action=Action.KEEP, reason=cleanup.COPIED)
+    return item
+
+
+def _plan_pool(
+    services: Services, item: CleanupItem, observed: Json | None, poll: PollState
+) -> CleanupItem | None:
+    pool = cleanup_facts.of_pool(services, item.id, item.build_id, observed)
+    return cleanup.plan_pool(pool, poll.now) if pool else None
 
 
 def _is_marked(item: CleanupItem, observed: Json) -> bool:
-    is_pool = item.kind == cleanup.POOL and item.action is Action.REMOVE
+    is_pool = item.kind == types.POOL and item.action is Action.REMOVE
     return is_pool and batch_pool.is_expired(observed)
 
 
@@ -109,19 +112,17 @@ def _decide(item: CleanupItem, observed: Json | None, poll: PollState) -> Decisi
     """A pool is marked under its ETag before it is deleted (decision 0005)."""
     if observed is not None and "kept" in observed:
         return Done(result=Removed(kept=observed["kept"]))
-    if observed is None or item.kind != cleanup.POOL or _is_marked(item, observed):
+    if observed is None or item.kind != types.POOL or _is_marked(item, observed):
         return decisions.removed(item.id, observed, started=poll.started, result=Removed())
     if item.action is Action.REMOVE:
         return Start(action="mark", memory=batch_pool.seen(observed))
-    return pool_shrinking.decide_without_nodes(observed, poll, Removed())
+    return pool_shrinking.decide_shrunk(observed, poll, Removed())
 
 
 def _delete(services: Services, item: CleanupItem, _: PollState) -> Started:
-    if item.kind == cleanup.IDENTITY and (identity := cleanup_facts.fetch(services, item.id)):
+    if item.kind == types.IDENTITY and (identity := by_id.fetch(services.azure, item.id)):
         registry.revoke_pulls(services, identity)
-    call = services.azure.resources.resources.begin_delete_by_id
-    version = cleanup.HANDLING[item.kind].api_version
-    return sdk.send_delete(call, item.id.lstrip("/"), api_version=version)
+    return by_id.send_delete(services.azure, item.id)
 
 
 remove_made = Reconciler(
@@ -153,7 +154,7 @@ def _pool(item: CleanupItem) -> PoolPlan:
 def record_cleanup(services: Services, work: Cleanup, poll: PollState) -> NoResult:
     """Of a build's items, or of one pool."""
     first = work.items[0]
-    if first.kind != cleanup.POOL:
+    if first.kind != types.POOL:
         _record_build(services, first.build_id, work.items)
     elif first.ended != "failed":
         _record_pool(services, first, poll)
@@ -171,29 +172,25 @@ def _record_build(services: Services, build: str, ended: list[CleanupItem]) -> N
     failed = [item.id for item in ended if item.ended == "failed"]
     tried = {id_.lower() for id_ in failed}
     rest = [id_ for id_ in outcome.leftovers if id_.lower() not in tried]
-    found = {id_: cleanup_facts.fetch(services, id_) for id_ in rest}
-    stays = [id_ for id_, shown in found.items() if cleanup_facts.build_of(shown) == build]
+    stays = [id_ for id_ in rest if is_tagged(by_id.fetch(services.azure, id_), build)]
     services.records.correct_outcome(row, replace(outcome, leftovers=[*stays, *failed]))
 
 
 def _record_pool(services: Services, item: CleanupItem, poll: PollState) -> None:
     """A pool's record follows the pool as it is now: gone, without nodes, or another build's."""
-    observed = cleanup_facts.fetch(services, item.id)
-    planned = _plan_again(services, item, observed, poll)
+    observed = by_id.fetch(services.azure, item.id)
+    planned = _plan_pool(services, item, observed, poll)
     if planned is None or not planned.is_done:
         return
-    account, name = _pool(item).account.name, _pool(item).pool_id
+    pool, build = _pool(item), item.build_id
     if planned.action is Action.REMOVE:
-        services.records.release("pool", item.id.lower(), item.build_id)
-        services.records.remove_pool(account, name)
+        services.records.release("pool", item.id.lower(), build)
+        services.records.remove_pool(pool.account.name, pool.pool_id)
         return
-
-    def change(record: PoolRecord) -> PoolRecord:
-        if record.build_id != item.build_id:
-            return record
-        new = replace(abandoned_pools.settled(record), changed_at=poll.now)
-        if planned.action is Action.SHRINK and observed is not None and record.nodes_left:
-            return abandoned_pools.shrunk(new, pool_shrinking.emptied(observed))
-        return replace(new, expires_at=None) if cleanup.is_over(record, poll.now) else new
-
-    services.records.change_pool(account, name, change)
+    shrunk = observed if planned.action is Action.SHRINK else None
+    left = pool_shrinking.emptied(shrunk) if shrunk else None
+    services.records.change_pool(
+        pool.account.name,
+        pool.pool_id,
+        lambda old: abandoned_pools.cleaned_up(old, build, left, poll.now),
+    )

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Container
+from typing import TypeVar
 
-from activities import batch_pool, pool_shrinking
-from shared.azure import failures, resource_state, sdk
+from activities import batch_pool, gallery, pool_shrinking, registry, snapshots
+from activities.arm_resource import build_of
+from shared.azure import by_id, failures, sdk
 from shared.base import names
+from shared.base import resource_types as types
 from shared.engine.activity import Json, Services
-from shared.model import cleanup
 from shared.model.cleanup import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.store import build_rows
 from shared.store.claims import pool_key
 from shared.store.row_checks import ENDED
-
-if TYPE_CHECKING:
-    from shared.store.tables import Row
+from shared.store.tables import Row
 
 T = TypeVar("T")
-_SETTLED = {"", "Succeeded", "Failed"}  # a version that Azure does not copy
-
-
-def fetch(services: Services, id_: str) -> Json | None:
-    """A resource of a type that cleanup handles, by its id, or None."""
-    version = cleanup.HANDLING[names.type_of(id_).lower()].api_version
-    get = services.azure.resources.resources.get_by_id
-    return sdk.fetch(get, id_.lstrip("/"), api_version=version)
-
-
-def build_of(resource: Json | None) -> str:
-    """The build that a resource's tag names."""
-    return str(((resource or {}).get("tags") or {}).get(names.TAG_BUILD, ""))
-
-
-def of_everything(services: Services) -> tuple[Facts, str]:
-    """All facts, and the time by Azure's clock."""
-    facts, now = of_builds(services)
-    return dataclasses.replace(facts, pools=of_pools(services, now)), now
+_IN_USE: dict[str, Callable[[Services, ResourceFacts], bool]] = {
+    types.SNAPSHOT: lambda services, of: snapshots.is_copied(services, of.build),
+    types.IMAGE_VERSION: lambda services, of: gallery.is_needed(services, of.id, of.build),
+    types.REGISTRY: lambda services, of: registry.has_images(services, of.id),
+}
 
 
 def _or_refusal(resource: str, ask: Callable[..., T], *args: object) -> T | str:
@@ -70,12 +55,11 @@ def of_builds(services: Services) -> tuple[Facts, str]:
     groups = {names.group_id(services.azure.config.subscription_id, g) for g in imageless.values()}
     asked = {group.lower(): group for group in sorted(groups) if group.lower() not in known}
     found += [of_resource(services, group) for group in asked.values()]
-    versions = tuple(resource for resource in found if resource.kind == cleanup.VERSION)
-    found = [
-        _in_full(services, r, versions) if r.build in imageless or r.kind == cleanup.SNAPSHOT else r
+    resources = tuple(
+        _in_full(services, r) if r.build in imageless or r.kind == types.SNAPSHOT else r
         for r in found
-    ]
-    return dataclasses.replace(facts, resources=tuple(found)), now or ""
+    )
+    return dataclasses.replace(facts, resources=resources), now or ""
 
 
 def around(services: Services, build: str, observed: Json) -> Facts:
@@ -128,7 +112,7 @@ def _resource(found: Json) -> ResourceFacts:
 
 def of_resource(services: Services, id_: str, build: str = "") -> ResourceFacts:
     """A resource; with `build`, it is gone if it is not that build's."""
-    found = _or_refusal(id_, fetch, services, id_)
+    found = _or_refusal(id_, by_id.fetch, services.azure, id_)
     if isinstance(found, str):
         return ResourceFacts(id=id_, build=build, refused=found)
     if found is None or (build and build_of(found) != build):
@@ -136,79 +120,30 @@ def of_resource(services: Services, id_: str, build: str = "") -> ResourceFacts:
     return _resource(found)
 
 
-def _in_full(
-    services: Services, resource: ResourceFacts, versions: Sequence[ResourceFacts]
-) -> ResourceFacts:
-    found = _or_refusal(resource.id, _with_use, services, resource, versions)
+def _in_full(services: Services, resource: ResourceFacts) -> ResourceFacts:
+    found = _or_refusal(resource.id, _with_use, services, resource)
     return dataclasses.replace(resource, refused=found) if isinstance(found, str) else found
 
 
-def _with_use(
-    services: Services, resource: ResourceFacts, versions: Sequence[ResourceFacts] = ()
-) -> ResourceFacts:
-    """The resource with `is_used`: of a snapshot that Azure copies, a version that is needed or not
-    finished, a registry that is not empty.
-    """
-    is_used = False
-    if resource.kind == cleanup.SNAPSHOT:
-        own = [version for version in versions if version.build == resource.build]
-        is_used = any(_version_state(services, version) not in _SETTLED for version in own)
-    elif resource.kind == cleanup.VERSION:
-        state = _version_state(services, resource)
-        is_used = state != "Failed" and (state != "Succeeded" or _is_needed(services, resource))
-    elif resource.kind == cleanup.REGISTRY:
-        ask, name = services.azure.registries.registries.list_usages, resource.id.rpartition("/")[2]
-        found = (sdk.fetch(ask, resource.group, name) or {}).get("value") or []
-        is_used = [u.get("currentValue") for u in found if u.get("name") == "Size"] != [0]
+def _with_use(services: Services, resource: ResourceFacts) -> ResourceFacts:
+    is_in_use = _IN_USE.get(resource.kind)
+    is_used = is_in_use is not None and is_in_use(services, resource)
     return dataclasses.replace(resource, is_used=is_used)
-
-
-def _version_state(services: Services, version: ResourceFacts) -> str:
-    """Its `provisioningState`; empty if it is gone."""
-    return str(resource_state.properties(fetch(services, version.id)).get("provisioningState", ""))
-
-
-def _is_needed(services: Services, version: ResourceFacts) -> bool:
-    """Whether a version is more than what Azure finished after its build had ended without an image
-    and could no longer be resumed: no record names that, no pool has it, no build may begin to use
-    it.
-    """
-    outcome = services.records.outcome(version.build)
-    if outcome is None or outcome.image is not None or outcome.resumable:
-        return True
-    pools = services.records.pools()
-    return any(names.same(pool.image_id, version.id) for pool in pools) or bool(
-        services.records.running()
-    )
-
-
-def is_copied(services: Services, snapshot: Json) -> bool:
-    """Whether Azure copies an image version from the snapshot; its build may have died since."""
-    kind = f"resourceType eq '{cleanup.VERSION}'"
-    listed = sdk.listed(services.azure.resources.resources.list, filter=kind)
-    return _with_use(services, _resource(snapshot), [_resource(each) for each in listed]).is_used
 
 
 # -- of pools -------------------------------------------------------------------------------------
 
 
 def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
-    """The recorded pools. Azure lists those of an account if one of them is due."""
+    """The recorded pools; Azure is asked for those that are due."""
     subscription = services.azure.config.subscription_id
     records = {r.resource(subscription): r for r in services.records.pools()}
-    due = [id_ for id_, r in records.items() if r.nodes_left or cleanup.is_over(r, now)]
+    due = {id_ for id_, r in records.items() if r.nodes_left or r.is_over(now)}
     at_work = services.records.pools_at_work() if due else {}
-    accounts = {id_: id_.rpartition("/pools/")[0] for id_ in records}
-    ask, due_in = batch_pool.list_now, sorted({accounts[id_] for id_ in due})
-    listed = {account: _or_refusal(account, ask, services, account) for account in due_in}
+    shown = {id_: _or_refusal(id_, by_id.fetch, services.azure, id_) for id_ in due}
     return tuple(
-        _pool(
-            id_,
-            record,
-            listed.get(accounts[id_], ""),
-            at_work.get(pool_key(record.batch_account, record.pool_id)),
-        )
-        for id_, record in records.items()
+        _pool(id_, r, shown.get(id_), at_work.get(pool_key(r.batch_account, r.pool_id)))
+        for id_, r in records.items()
     )
 
 
@@ -218,28 +153,20 @@ def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> 
     record = services.records.pool(account, name)
     if record is None or record.build_id != build:
         return None
-    shown = [] if observed is None else [observed]
-    return _pool(id_, record, shown, services.records.at_work_on(account, name, id_))
+    return _pool(id_, record, observed, services.records.at_work_on(account, name, id_))
 
 
-def _pool(
-    id_: str,
-    record: PoolRecord,
-    shown: Sequence[Json] | str,
-    at_work: str | None,
-) -> PoolFacts:
-    """The pool as it is among those `shown` of its account, or why Azure shows none."""
+def _pool(id_: str, record: PoolRecord, shown: Json | str | None, at_work: str | None) -> PoolFacts:
+    """The pool as Azure shows it, or why it does not show it; None if the pool is gone."""
     facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work)
     if isinstance(shown, str):
         return dataclasses.replace(facts, refused=shown)
-    observed = next((pool for pool in shown if names.same(pool["name"], record.pool_id)), None)
-    if observed is None:
+    if shown is None:
         return dataclasses.replace(facts, is_gone=True)
     return dataclasses.replace(
         facts,
-        shaped_by=batch_pool.shaped_by(observed),
-        is_marked=batch_pool.is_expired(observed),
-        is_shrunk=pool_shrinking.is_shrunk(observed),
-        keeps=pool_shrinking.shrunk_nodes(observed),
-        target=batch_pool.target_nodes(observed),
+        shaped_by=batch_pool.shaped_by(shown),
+        is_marked=batch_pool.is_expired(shown),
+        is_shrunk=pool_shrinking.is_shrunk(shown),
+        is_resized=pool_shrinking.is_resized(shown, record),
     )

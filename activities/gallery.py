@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from activities import builder_vm, snapshots
 from activities.arm_resource import Resource, creation, creation_of, is_tagged
-from shared.azure import image_bodies, resource_state, sdk
+from shared.azure import by_id, image_bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import errors, names
 from shared.base.errors import Failure, Kind, StepFailed
@@ -208,6 +208,22 @@ publish_image_version = Reconciler(
     decide=_decide_version,
     actions={"create": _publish, "delete": _delete_version},
 )
+
+
+def is_needed(services: Services, version: str, build: str) -> bool:
+    """Whether the version of a build that failed must stay, by its id. Azure may finish one after
+    its build has ended without an image. That one may go if the build cannot be resumed and no pool
+    has it, unless a build that runs may begin to use it.
+    """
+    found = by_id.fetch(services.azure, version)
+    state = resource_state.properties(found).get("provisioningState")
+    if state != "Succeeded":
+        return state != "Failed"
+    outcome = services.records.outcome(build)
+    if outcome is None or outcome.image is not None or outcome.resumable:
+        return True
+    has_pools = any(names.same(pool.image_id, version) for pool in services.records.pools())
+    return has_pools or bool(services.records.running())
 
 
 # -- the legacy managed image ---------------------------------------------------------------------

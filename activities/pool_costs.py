@@ -8,20 +8,21 @@ from collections import Counter
 
 from shared.azure import prices
 from shared.base import logs
-from shared.engine.activity import Services
+from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 
 log = logs.get("pool_costs")
 _GONE = {"deleted", "gone"}
 
 
-def report(services: Services, now: str) -> None:
+@short_activity(NoInput, NoResult, verb="report the pools' cost", subject=lambda _: "records")
+def report_pool_costs(services: Services, _: NoInput, poll: PollState) -> NoResult:
     """One value for each region. A pool that scales itself counts with the nodes of its record, and
     a size without a price counts nothing.
     """
     from azure.core.exceptions import AzureError
 
     if not services.telemetry.is_on:
-        return
+        return NoResult()
     nodes: Counter[tuple[str, str, bool]] = Counter()
     for pool in services.records.pools():
         if pool.state not in _GONE:
@@ -30,13 +31,14 @@ def report(services: Services, now: str) -> None:
     costs: dict[str, float] = {}
     try:
         for (region, size, spot), count in nodes.items():
-            price = _hourly(services, now, region, size, spot=spot) if count else 0.0
+            price = _hourly(services, poll.now, region, size, spot=spot) if count else 0.0
             costs[region] = costs.get(region, 0.0) + price * count
     except (AzureError, prices.NoPriceList) as error:
         log.info("the pools' cost is not reported: %s", error)
-        return
+        return NoResult()
     for region, cost in costs.items():
         services.telemetry.gauge("batch_prep.pools.cost", round(cost, 4), region=region)
+    return NoResult()
 
 
 def _hourly(services: Services, now: str, region: str, size: str, *, spot: bool) -> float:

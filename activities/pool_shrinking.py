@@ -5,6 +5,7 @@ from __future__ import annotations
 from activities import batch_pool
 from shared.engine.activity import Json, PollState, R, Reconciler
 from shared.engine.decisions import Decision, Done, Start, Wait
+from shared.model.outcomes import PoolRecord
 from shared.model.plans import PoolPlan
 from shared.model.results import PoolEmptied
 
@@ -15,7 +16,7 @@ def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> De
         return Done(result=PoolEmptied())
     if batch_pool.shaped_by(observed) != plan.build_id:
         return Done(result=PoolEmptied(anothers=True))
-    return decide_without_nodes(observed, poll, emptied(observed))
+    return decide_shrunk(observed, poll, emptied(observed))
 
 
 def emptied(observed: Json) -> PoolEmptied:
@@ -42,7 +43,16 @@ def is_shrunk(observed: Json) -> bool:
     )
 
 
-def decide_without_nodes(observed: Json, poll: PollState, result: R) -> Decision[R]:
+def is_resized(observed: Json, record: PoolRecord) -> bool:
+    """Whether somebody has given the failed pool other nodes than its record names and its build
+    left. A formula that decides about them is no such change.
+    """
+    recorded = (record.nodes, record.low_priority_nodes)
+    given = {None, (0, 0), shrunk_nodes(observed), recorded}
+    return batch_pool.target_nodes(observed) not in given
+
+
+def decide_shrunk(observed: Json, poll: PollState, result: R) -> Decision[R]:
     """Shrink the pool to the nodes that it keeps, mostly none, and wait until the others have left.
     Nodes that Azure could not give might still come.
     """
@@ -60,7 +70,7 @@ empty_pool = Reconciler(
     name="empty_pool",
     plan=PoolPlan,
     result=PoolEmptied,
-    verb="shrink the failed pool to zero nodes",
+    verb="shrink the failed pool",
     subject=lambda plan: plan.resource,
     observe=batch_pool.observe,
     decide=decide_emptied,

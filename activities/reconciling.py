@@ -10,23 +10,26 @@ from typing import Any
 
 from shared.azure import sdk
 from shared.base.wire import replace
-from shared.engine.activity import Services
+from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 from shared.model.outcomes import ImageRecord, PoolRecord
 
 _EVERY = timedelta(days=1)
 _FRESH = timedelta(hours=1)  # Azure's lists may lack what has just been made
 
 
-def mark_what_went(services: Services, now: str) -> None:
+@short_activity(
+    NoInput, NoResult, verb="look for recorded pools and images", subject=lambda _: "records"
+)
+def reconcile_records(services: Services, _: NoInput, poll: PollState) -> NoResult:
     """Look at every recorded account and image, unless that was done within a day."""
-    moment = datetime.fromisoformat(now)
+    moment = datetime.fromisoformat(poll.now)
     last = services.records.reconciled_at()
-    if last and moment - datetime.fromisoformat(last) < _EVERY:
-        return
-    services.records.put_reconciled(now)
-    before = (moment - _FRESH).isoformat()
-    _pools(services, before, now)
-    _images(services, before, now)
+    if last is None or moment - datetime.fromisoformat(last) >= _EVERY:
+        services.records.put_reconciled(poll.now)
+        before = (moment - _FRESH).isoformat()
+        _pools(services, before, poll.now)
+        _images(services, before, poll.now)
+    return NoResult()
 
 
 def _pools(services: Services, before: str, now: str) -> None:

@@ -137,6 +137,14 @@ def revoke_pulls(services: Services, identity: Json) -> None:
             sdk.send_delete(calls.delete, scope, ours)
 
 
+def has_images(services: Services, registry: str) -> bool:
+    """Whether anything is stored in a registry, by its id."""
+    usages = services.azure.registries.registries.list_usages
+    name = registry.rpartition("/")[2]
+    found = (sdk.fetch(usages, names.group_of(registry), name) or {}).get("value") or []
+    return [usage.get("currentValue") for usage in found if usage.get("name") == "Size"] != [0]
+
+
 # -- building inside the registry -----------------------------------------------------------------
 
 # Run states: https://learn.microsoft.com/rest/api/containerregistry/runs/get

@@ -5,9 +5,9 @@ builder and its network can go while Azure copies (docs/decisions/0008-copy-from
 from __future__ import annotations
 
 from activities import builder_vm
-from activities.arm_resource import Resource, creation, is_tagged, removal
-from shared.azure import image_bodies, resource_state
-from shared.base import names
+from activities.arm_resource import Resource, build_of, creation, is_tagged, removal
+from shared.azure import by_id, image_bodies, resource_state, sdk
+from shared.base import names, resource_types
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, PollState, Services
 from shared.model.plans import ImagePlan
@@ -61,6 +61,16 @@ def lost(plan: ImagePlan) -> Failure:
 
 def _conflict(plan: ImagePlan, observed: Json) -> str | None:
     return None if is_tagged(observed, plan.build_id) else "it is not this build's"
+
+
+def is_copied(services: Services, build: str) -> bool:
+    """Whether Azure copies an image version from the build's snapshot; the build may have died
+    since.
+    """
+    versions = f"resourceType eq '{resource_types.IMAGE_VERSION}'"
+    listed = sdk.listed(services.azure.resources.resources.list, filter=versions)
+    own = (version["id"] for version in listed if build_of(version) == build)
+    return not all(resource_state.is_settled(by_id.fetch(services.azure, id_)) for id_ in own)
 
 
 take_snapshot = creation("take_snapshot", _snapshot, conflict=_conflict)

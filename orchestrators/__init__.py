@@ -21,18 +21,13 @@ Function = Callable[[Any], Generator[Any, Any, Any]]
 ORCHESTRATORS = {
     Orchestrator.BUILD: "orchestrators.build",
     Orchestrator.BUILD_IMAGE: "orchestrators.build_image",
-    Orchestrator.REMOVE_BUILDER: "orchestrators.cleanup",
+    Orchestrator.REMOVE_BUILDER: "orchestrators.builder_removal",
     Orchestrator.CREATE_POOL: "orchestrators.create_pool",
     Orchestrator.CHANGE_POOL: "orchestrators.change_pool",
     Orchestrator.REBUILD_IMAGES: "orchestrators.rebuild_images",
     Orchestrator.REBUILD_GROUP: "orchestrators.rebuild_images",
     Orchestrator.CLEAN_UP: "orchestrators.cleanup",
     Orchestrator.CLEAN: "orchestrators.cleanup",
-    Orchestrator.CLEAR_BUILD: "orchestrators.cleanup",
-    Orchestrator.EXPIRE_POOL: "orchestrators.cleanup",
-    Orchestrator.SHRINK_LEFT_POOL: "orchestrators.cleanup",
-    Orchestrator.SWEEP: "orchestrators.cleanup",
-    Orchestrator.SWEEP_POOLS: "orchestrators.cleanup",
     Orchestrator.RUN_OPERATION: "shared.engine.polling_loop",
 }
 """The orchestration has the same name in its module."""

@@ -13,8 +13,8 @@ from activities import (
 )
 from orchestrators import account, ground_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
-from orchestrators.build_pools import create_pools, creations_of, left_of, removal_of, with_outcomes
-from orchestrators.cleanup import Half
+from orchestrators.build_pools import create_pools, creations_of, with_outcomes
+from orchestrators.builder_removal import Half, left_of, removal_of
 from orchestrators.create_pool import PoolWork
 from shared.base.errors import Failure, StepFailed
 from shared.base.wire import Wire

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities import closing
-from orchestrators.cleanup import BuilderRemoval, BuilderRemoved, Half, remove_builder
+from orchestrators.builder_removal import left_of, removal_of
 from orchestrators.create_pool import PoolWork, create_pool
 from shared.base.errors import Failure
 from shared.engine import workflow
@@ -12,7 +12,7 @@ from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.engine.workflow import Outcomes
 from shared.model import build_outcomes, plan_updates, pool_records
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
-from shared.model.plans import BuildPlan, BuildRef, ImagePlan, PoolPlan
+from shared.model.plans import BuildPlan, BuildRef, PoolPlan
 
 
 def create_pools(
@@ -64,19 +64,3 @@ def with_outcomes(
 def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, PoolRecord]:
     work = PoolWork(plan=pool, scope=step_context.of_pool(pool.pool_id))
     return Child(orchestration=create_pool, identity=f"pool-{pool.pool_id}", input=work)
-
-
-def removal_of(
-    image: ImagePlan, step_context: StepContext, *, only: Half | None, failed: bool
-) -> Child[BuilderRemoval, BuilderRemoved]:
-    """The child that removes the builder, or `only` one half of what there is of it."""
-    scope = step_context.for_cleanup()
-    work = BuilderRemoval(image=image, scope=scope, failed=failed, only=only)
-    identity = "cleanup-snapshot" if only == "snapshot" else "cleanup"
-    return Child(orchestration=remove_builder, identity=identity, input=work)
-
-
-def left_of(removal: Child[BuilderRemoval, BuilderRemoved], outcomes: Outcomes) -> list[str]:
-    """The ids of what the removal left, which is everything if it died."""
-    removed = outcomes[removal]
-    return removal.input.resources if isinstance(removed, Failure) else removed.leftovers

@@ -1,31 +1,19 @@
-"""`clean_up` carries out the list of cleanup. `remove_builder`, at the end of a build, works from
-that build's own plan.
-"""
+"""`clean_up` closes builds that died and carries out the list of cleanup."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from activities import builder_vm, cleanup, closing, network, snapshots
-from shared.base import names
+from activities import cleanup, closing, pool_costs, reconciling
+from shared.base import resource_types as types
 from shared.base.errors import Failure, StepFailed
-from shared.base.wire import Wire, added, replace
+from shared.base.wire import Wire, replace
 from shared.engine import workflow
-from shared.engine.activity import Activity, NoInput, NoResult
-from shared.engine.orchestration import Child, Orchestration, orchestration
+from shared.engine.activity import Activity, NoInput, P, R
+from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.cleanup import (
-    GROUP,
-    HANDLING,
-    LASTING,
-    POOL,
-    Action,
-    Cleanup,
-    CleanupItem,
-    divide,
-)
-from shared.model.plans import BuildRef, ImagePlan, MadeIn, SweepPlan
+from shared.model.cleanup import LASTING, Action, Cleanup, CleanupItem, divide
+from shared.model.plans import BuildRef, SweepPlan
 
 # Builds or groups of pools, and pools of a group: 14 times 14 pools at once use half of what Azure
 # lets one identity write in a subscription.
@@ -45,20 +33,18 @@ class Swept(Wire):
 @orchestration(SweepPlan, Swept)
 def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
     """Close builds that died, and carry out the list. A part that fails stops no other."""
+    errors: list[Failure] = []
     closed: list[str] = []
-    listed: list[CleanupItem] = []
-    error: Failure | None = None
-    try:
-        for build in plan.dead:
-            yield from workflow.call(context, closing.close_build, BuildRef(build_id=build))
+    for build in plan.dead:
+        made = yield from _try(context, closing.close_build, BuildRef(build_id=build), errors)
+        if made is not None:
             closed.append(build)
-    except StepFailed as failed:
-        error = failed.failure
+    for upkeep in (reconciling.reconcile_records, pool_costs.report_pool_costs):
+        yield from _try(context, upkeep, NoInput(), errors)
+    listed: list[CleanupItem] = []
     for listing in (cleanup.list_left, cleanup.list_pools):
-        try:
-            listed += (yield from workflow.call(context, listing, NoInput())).items
-        except StepFailed as failed:
-            error = error or failed.failure
+        found = yield from _try(context, listing, NoInput(), errors)
+        listed += found.items if found else []
     items = yield from _side_by_side(context, listed, _WIDTH)
     done = [item for item in items if item.ended == "done" and not item.is_done]
     return Swept(
@@ -66,8 +52,18 @@ def clean_up(context: Context, plan: SweepPlan) -> Workflow[Swept]:
         deleted=[item.id for item in done if item.action is Action.REMOVE],
         shrunk=[item.id for item in done if item.action is Action.SHRINK],
         failed=[item.id for item in items if item.ended == "failed"],
-        error=error,
+        error=errors[0] if errors else None,
     )
+
+
+def _try(
+    context: Context, activity: Activity[P, R], plan: P, errors: list[Failure]
+) -> Workflow[R | None]:
+    try:
+        return (yield from workflow.call(context, activity, plan))
+    except StepFailed as failed:
+        errors.append(failed.failure)
+        return None
 
 
 def _side_by_side(
@@ -94,14 +90,13 @@ def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
     build is given up first, so that it is resumed or cleaned up and never both.
     """
     first = work.items[0]
-    if first.kind == POOL and len(work.items) > 1:
+    if first.kind == types.POOL and len(work.items) > 1:
         return Cleanup(items=(yield from _side_by_side(context, work.items, 1)))
     step_context = StepContext(build=first.build_id, cancellable=False)
     try:
-        goes = work
         if work.gives_up:
-            goes = yield from workflow.call(context, closing.give_up_build, work)
-        ended = Cleanup(items=(yield from _carry_out(context, step_context, goes.items)))
+            work = yield from workflow.call(context, closing.give_up_build, work)
+        ended = Cleanup(items=(yield from carry_out(context, step_context, work.items)))
         if ended.items:
             yield from workflow.call(context, cleanup.record_cleanup, ended)
     except StepFailed:
@@ -109,7 +104,7 @@ def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
     return ended
 
 
-def _carry_out(
+def carry_out(
     context: Context, step_context: StepContext, items: Sequence[CleanupItem]
 ) -> Workflow[list[CleanupItem]]:
     """Remove or shrink one after another; returns what was tried, and how it ended. What lasts is
@@ -118,11 +113,11 @@ def _carry_out(
     ended: list[CleanupItem] = []
     for item in items:
         failed = [each.kind for each in ended if each.ended == "failed"]
-        is_blocked = failed and (item.kind == GROUP or failed[0] not in LASTING)
+        is_blocked = failed and (item.kind == types.RESOURCE_GROUP or failed[0] not in LASTING)
         if item.is_done:
             ended.append(replace(item, ended="done"))
         elif item.kind not in LASTING or not is_blocked:
-            pool = item.id.rpartition("/")[2] if item.kind == POOL else None
+            pool = item.id.rpartition("/")[2] if item.kind == types.POOL else None
             scope, remove = replace(step_context, pool=pool), cleanup.remove_made
             nth = 1 + sum(each.kind == item.kind for each in ended)
             removed = yield from workflow.try_step(
@@ -131,98 +126,3 @@ def _carry_out(
             how = "failed" if removed is None else "kept" if removed.kept else "done"
             ended.append(replace(item, ended=how))
     return ended
-
-
-# -- the end of a build ---------------------------------------------------------------------------
-
-
-Half = Literal["builder", "snapshot"]
-
-
-class BuilderRemoval(Wire):
-    """Input: the image whose builder is removed, and whether the image failed. `only` names the
-    half to remove while the other is needed or gone.
-    """
-
-    image: ImagePlan
-    scope: StepContext
-    failed: bool
-    only: Half | None = added(None)
-
-    @property
-    def resources(self) -> list[str]:
-        """The ids of what is removed, each before those that it uses."""
-        image = self.image
-        has_snapshot = image.from_snapshot and self.only != "builder"
-        snapshot = [image.snapshot_id] if has_snapshot else []
-        return [*snapshot, *([] if self.only == "snapshot" else image.builder_resources)]
-
-
-class BuilderRemoved(Wire):
-    """Output: the ids of the resources that stay."""
-
-    leftovers: list[str] = []
-
-
-_REMOVALS: dict[str, Activity[ImagePlan, NoResult]] = {
-    "remove_snapshot": snapshots.remove_snapshot,
-    "remove_builder_vm": builder_vm.remove_builder_vm,
-    "remove_network": network.remove_network,
-    "remove_nat_gateway": network.remove_nat_gateway,
-    "remove_public_ip": network.remove_public_ip,
-}
-
-
-@orchestration(BuilderRemoval, BuilderRemoved)
-def remove_builder(context: Context, work: BuilderRemoval) -> Workflow[BuilderRemoved]:
-    """Remove what the image needed only while it was built, or deallocate a builder that a person
-    asked to keep: it stays with its network until its expiry. Where the image failed, also remove
-    what lasts and no other build needs. Returns what stays instead of raising.
-    """
-    image, scope = work.image, work.scope
-    kept: list[str] = []
-    if image.keep_vm and work.only != "snapshot":
-        keep = builder_vm.deallocate_builder
-        found = yield from workflow.try_step(context, scope, "keep_builder", keep, image)
-        kept = image.builder_resources if found is None or found.kept else []
-    leftovers = [*kept]
-    for resource in [each for each in work.resources if each not in kept]:
-        step = HANDLING[names.type_of(resource).lower()].step
-        if (yield from workflow.try_step(context, scope, step, _REMOVALS[step], image)) is None:
-            leftovers.append(resource)
-    if work.failed and not leftovers:
-        leftovers = yield from _undo(context, work)
-    return BuilderRemoved(leftovers=leftovers)
-
-
-def _undo(context: Context, work: BuilderRemoval) -> Workflow[list[str]]:
-    """Returns what could not be removed: the group, if its contents could not even be listed."""
-    image = work.image
-    where = MadeIn(
-        build_id=image.build_id,
-        subscription_id=image.subscription_id,
-        resource_group=image.resource_group,
-    )
-    try:
-        found = yield from workflow.call(context, cleanup.list_made, where)
-    except StepFailed:
-        return [where.group_id]
-    ended = yield from _carry_out(context, work.scope, [each.plan for each in found.made])
-    return [item.id for item in ended if item.ended == "failed"]
-
-
-# -- the sweeps of 0.1.0 --------------------------------------------------------------------------
-
-
-def _end_at_once(_context: Context, _: NoInput) -> Workflow[NoResult]:
-    """End a sweep, or a part of one, that 0.1.0 began: the next `clean_up` does its work. Remove
-    these names once no app is upgraded from 0.1.0 any more.
-    """
-    yield from ()
-    return NoResult()
-
-
-sweep, clear_build, sweep_pools, shrink_left_pool, expire_pool = (
-    Orchestration(name=name, input=NoInput, output=NoResult, body=_end_at_once)
-    for name in ("sweep", "clear_build", "sweep_pools", "shrink_left_pool", "expire_pool")
-)

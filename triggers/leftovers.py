@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 from activities import cleanup_facts
@@ -20,13 +21,14 @@ def list_leftovers(call: Call) -> Answer:
     from shared.store.outage import StorageUnavailable
 
     try:
-        facts, now = cleanup_facts.of_everything(call.services)
+        facts, now = cleanup_facts.of_builds(call.services)
+        pools = cleanup_facts.of_pools(call.services, now)
     except StorageUnavailable:
         raise
     except AzureError as error:
         failure = failures.translate(error, attempted="list leftovers", resource="subscription")
         return http.error(502, failure.code, failure.message)
-    items = cleanup.plan_cleanup(facts, now)
+    items = cleanup.plan_cleanup(dataclasses.replace(facts, pools=pools), now)
     shown = [item for item in items if item.action is Action.KEEP or not item.is_done]
     return Answer(document=LeftoverList(at=now, leftovers=[_leftover(item) for item in shown]))
 

@@ -41,6 +41,11 @@ def power_state(observed: Json | None) -> str | None:
     return found[0].removeprefix("powerstate/") if found else None
 
 
+def is_settled(observed: Json | None) -> bool:
+    """Whether Azure neither makes nor changes nor removes the resource, or it is gone."""
+    return properties(observed).get("provisioningState", "Succeeded") in {"Succeeded", "Failed"}
+
+
 def properties(observed: Json | None) -> Json:
     """A resource's properties, or nothing."""
     return (observed or {}).get("properties") or {}

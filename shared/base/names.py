@@ -39,12 +39,6 @@ class Orchestrator(StrEnum):
     REBUILD_IMAGES = "rebuild_images"
     REMOVE_BUILDER = "remove_builder"
     RUN_OPERATION = "run_operation"
-    # Of sweeps that 0.1.0 began: they end at once (`orchestrators/cleanup.py` says until when).
-    CLEAR_BUILD = "clear_build"
-    EXPIRE_POOL = "expire_pool"
-    SHRINK_LEFT_POOL = "shrink_left_pool"
-    SWEEP = "sweep"
-    SWEEP_POOLS = "sweep_pools"
 
 
 def digest(*parts: str, length: int = 12) -> str:

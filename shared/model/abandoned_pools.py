@@ -52,6 +52,18 @@ def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
     )
 
 
+def cleaned_up(record: PoolRecord, build: str, left: PoolEmptied | None, now: str) -> PoolRecord:
+    """The record of this build's pool after cleanup: shrunk to what is `left`, or kept as somebody
+    has made it since, and then for no time that a request has set.
+    """
+    if record.build_id != build:
+        return record
+    new = replace(settled(record), changed_at=now)
+    if left is not None and record.nodes_left:
+        return shrunk(new, left)
+    return replace(new, expires_at=None) if record.is_over(now) else new
+
+
 def resized(record: PoolRecord, nodes: int, low_priority_nodes: int) -> PoolRecord:
     """The record of a pool to which a person gave so many nodes: from now on a person looks after
     them. Those of a failed pool were never verified.

@@ -11,53 +11,39 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import Field
 
 from shared.base import names
+from shared.base import resource_types as types
 from shared.base.wire import Wire
 from shared.model.outcomes import PoolRecord
 
-POOL = "microsoft.batch/batchaccounts/pools"
-GROUP = names.GROUP_TYPE.lower()
-VM, DISK = "microsoft.compute/virtualmachines", "microsoft.compute/disks"
-SNAPSHOT = "microsoft.compute/snapshots"
-MANAGED_IMAGE = "microsoft.compute/images"
-DEFINITION = "microsoft.compute/galleries/images"
-VERSION = f"{DEFINITION}/versions"
-REGISTRY = "microsoft.containerregistry/registries"
-IDENTITY = "microsoft.managedidentity/userassignedidentities"
-
-
-class Handling(NamedTuple):
-    """How a type of resources is asked for by id, and the step that removes one."""
-
-    api_version: str  # that of the SDK's own client
-    step: str
-    lasts: bool = False  # beyond a build that succeeds; everything else goes when its build ends
-
-
-# In the order of removal: what uses a resource, or is inside it, goes before it. A Batch account is
-# not here: more quota is asked for at the account, and it costs nothing.
-HANDLING = {
-    POOL: Handling("2025-06-01", "remove_pool"),
-    VM: Handling("2026-04-01", "remove_builder_vm"),
-    DISK: Handling("2026-03-02", "remove_disk"),
-    SNAPSHOT: Handling("2026-03-02", "remove_snapshot"),
-    "microsoft.network/virtualnetworks": Handling("2026-03-01", "remove_network"),
-    "microsoft.network/natgateways": Handling("2026-03-01", "remove_nat_gateway"),
-    "microsoft.network/publicipaddresses": Handling("2026-03-01", "remove_public_ip"),
-    MANAGED_IMAGE: Handling("2026-04-01", "remove_managed_image", lasts=True),
-    VERSION: Handling("2026-03-03", "remove_image_version", lasts=True),
-    DEFINITION: Handling("2026-03-03", "remove_image_definition", lasts=True),
-    "microsoft.compute/galleries": Handling("2026-03-03", "remove_gallery", lasts=True),
-    REGISTRY: Handling("2025-11-01", "remove_registry", lasts=True),
-    IDENTITY: Handling("2024-11-30", "remove_pull_identity", lasts=True),
-    GROUP: Handling("2025-04-01", "remove_resource_group", lasts=True),
+# The step that removes a resource, by type in the order of removal: what uses a resource, or is
+# inside it, goes before it. A Batch account is not here: more quota is asked for at the account,
+# and it costs nothing.
+_TEMPORARY = {
+    types.POOL: "remove_pool",
+    types.VM: "remove_builder_vm",
+    types.DISK: "remove_disk",
+    types.SNAPSHOT: "remove_snapshot",
+    types.NETWORK: "remove_network",
+    types.NAT_GATEWAY: "remove_nat_gateway",
+    types.PUBLIC_IP: "remove_public_ip",
 }
-LASTING = {kind for kind, handling in HANDLING.items() if handling.lasts}
-_ORDER = list(HANDLING)
+# These stay when a build succeeds.
+LASTING = {
+    types.MANAGED_IMAGE: "remove_managed_image",
+    types.IMAGE_VERSION: "remove_image_version",
+    types.IMAGE_DEFINITION: "remove_image_definition",
+    types.GALLERY: "remove_gallery",
+    types.REGISTRY: "remove_registry",
+    types.IDENTITY: "remove_pull_identity",
+    types.RESOURCE_GROUP: "remove_resource_group",
+}
+STEPS = {**_TEMPORARY, **LASTING}
+_ORDER = list(STEPS)
 COPIED = "Azure copies an image version from it"
 _EMPTY = "its build failed, and left it without content"
 _UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
@@ -73,7 +59,7 @@ class ResourceFacts:
     id: str
     build: str = ""  # that its tag names, or whose record lists it
     expires: str = ""  # a tag; what lasts has none
-    is_used: bool = False  # see `activities.cleanup_facts`
+    is_used: bool = False  # a snapshot that Azure copies, a version or registry that must stay
     is_gone: bool = False
     refused: str = ""  # why Azure does not show it
 
@@ -96,9 +82,8 @@ class PoolFacts(ResourceFacts):
     at_work: str | None = None  # a running build that has claimed or changes it
     shaped_by: str | None = None  # the build that changed it last
     is_marked: bool = False  # its deletion has begun (decision 0005)
-    is_shrunk: bool = False
-    keeps: tuple[int, int] = (0, 0)  # nodes that its failed build must leave
-    target: tuple[int, int] | None = None  # nodes that it wants; None where a formula decides
+    is_shrunk: bool = False  # to the nodes that its failed build must leave
+    is_resized: bool = False  # since its record was written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,10 +102,6 @@ class BuildFacts:
         """Whether the resource is among its leftovers."""
         return any(names.same(id_, left) for left in self.leftovers)
 
-    def could_not_remove(self, id_: str) -> bool:
-        """Whether it lists the resource, and does not keep it on purpose."""
-        return not self.is_resumable and self.lists(id_)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
@@ -136,7 +117,7 @@ class Facts:
 
 
 class Action(StrEnum):
-    """What cleanup does with a resource; a pool is shrunk to zero nodes."""
+    """What cleanup does with a resource; a pool shrinks to the nodes that it had, mostly none."""
 
     REMOVE = "remove"
     SHRINK = "shrink"
@@ -168,7 +149,7 @@ class CleanupItem(Wire):
     @property
     def step(self) -> str:
         """The name of its step in the build's record."""
-        return "empty_pool" if self.action is Action.SHRINK else HANDLING[self.kind].step
+        return "empty_pool" if self.action is Action.SHRINK else STEPS[self.kind]
 
 
 class Cleanup(Wire):
@@ -179,18 +160,6 @@ class Cleanup(Wire):
     key: str = ""
     items: list[CleanupItem] = []
     gives_up: bool = False
-
-
-class Made(Wire):
-    """An item as `list_made` has returned it since 0.1.0."""
-
-    plan: CleanupItem
-
-
-class MadeList(Wire):
-    """What a failed build made for good and no other build needs, in the order of removal."""
-
-    made: list[Made] = []
 
 
 # -- the list -------------------------------------------------------------------------------------
@@ -211,14 +180,14 @@ def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
 
 def divide(items: Sequence[CleanupItem], pools: int) -> list[Cleanup]:
     """What one orchestration carries out each: all of a build, or so many pools."""
-    keeping = {i.build_id for i in items if i.action is Action.KEEP and i.kind != POOL}
+    keeping = {i.build_id for i in items if i.action is Action.KEEP and i.kind != types.POOL}
     works: dict[str, list[CleanupItem]] = {}
     counted = itertools.count()
     for item in items:
         if item.is_done or item.action is not Action.KEEP:
-            group = f"pools-{next(counted) // pools}" if item.kind == POOL else item.build_id
+            group = f"pools-{next(counted) // pools}" if item.kind == types.POOL else item.build_id
             works.setdefault(group, []).append(item)
-    given_up = {item.build_id for item in items if item.kind != POOL} - keeping
+    given_up = {item.build_id for item in items if item.kind != types.POOL} - keeping
     return [Cleanup(key=k, items=own, gives_up=k in given_up) for k, own in works.items()]
 
 
@@ -238,8 +207,8 @@ def _item(of: ResourceFacts, *rules: Rule) -> CleanupItem:
 
 def _plan_temporary(facts: Facts, now: str) -> list[CleanupItem]:
     """What builds needed only while they ran. A disk goes with its VM."""
-    own = [r for r in facts.resources if r.build and r.kind in HANDLING]
-    with_vm = {(DISK, r.build) for r in own if r.kind == VM and not r.is_gone}
+    own = [r for r in facts.resources if r.build and r.kind in STEPS]
+    with_vm = {(types.DISK, r.build) for r in own if r.kind == types.VM and not r.is_gone}
     expiring = [r for r in own if r.expires and r.kind not in LASTING]
     found = [r for r in expiring if (r.kind, r.build) not in with_vm]
     found += [r for r in own if (r.is_gone or r.refused) and r not in expiring]
@@ -299,32 +268,27 @@ def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts], *, is_needed:
     """All that lasts, unless the group is needed: then what is empty, except the definition that
     one of the other builds may still publish into.
     """
-    awaited = {(DEFINITION, other.publishes.lower()) for other in others}
+    awaited = {(types.IMAGE_DEFINITION, other.publishes.lower()) for other in others}
     if (resource.kind, resource.id.rpartition("/")[2].lower()) in awaited:
         return False
-    return resource.kind in ((MANAGED_IMAGE, VERSION, DEFINITION) if is_needed else LASTING)
+    empty = (types.MANAGED_IMAGE, types.IMAGE_VERSION, types.IMAGE_DEFINITION)
+    return resource.kind in (empty if is_needed else LASTING)
 
 
 # -- pools ----------------------------------------------------------------------------------------
 
 
-def is_over(record: PoolRecord, now: str) -> bool:
-    """Whether the pool's `ttlHours` are over."""
-    return record.expires_at is not None and record.expires_at <= now
-
-
 def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
     """Deletion beats shrinking. None for a pool that has no end and is in order."""
     record, until = pool.record, pool.record.expires_at
-    if is_over(record, now):
+    if record.is_over(now):
         action, why = Action.REMOVE, f"it was asked for until {until}"
     elif record.nodes_left:
         action, why = Action.SHRINK, f"its build {pool.build} failed and could not remove its nodes"
     else:
         asked = (True, Action.KEEP, "it was asked for until then", until, False)
         return _item(pool, asked) if until else None
-    shrinks, target = action is Action.SHRINK, pool.target
-    is_resized = target not in {None, (0, 0), pool.keeps, (record.nodes, record.low_priority_nodes)}
+    shrinks = action is Action.SHRINK
     taken = f"it is of {pool.shaped_by or 'somebody else'} by now"
     return _item(
         pool,
@@ -334,6 +298,6 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
         (pool.is_gone, action, why, now, True),
         (pool.shaped_by != pool.build, Action.KEEP, taken, None, True),
         # A resize is for nodes, and not for more time.
-        (shrinks and is_resized, Action.KEEP, "somebody has resized it since", None, True),
+        (shrinks and pool.is_resized, Action.KEEP, "somebody has resized it since", None, True),
         (True, action, why, now, shrinks and pool.is_shrunk),
     )

@@ -237,7 +237,7 @@ class Leftover(Document):
     type: str = Field(description="The Azure resource type.")
     build_id: BuildId
     verdict: Annotated[str, one_of("remove", "shrink", "keep")] = Field(
-        description="What a sweep does with the resource; a pool is shrunk to zero nodes."
+        description="What a sweep does with it; a failed pool shrinks to the nodes that it had."
     )
     why: str = Field(description="Why the sweep does that.")
     until: str | None = Field(

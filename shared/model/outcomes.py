@@ -90,6 +90,10 @@ class PoolRecord(Wire):
         """The pool's resource id."""
         return names.pool_id(subscription, self.resource_group, self.batch_account, self.pool_id)
 
+    def is_over(self, now: str) -> bool:
+        """Whether the pool's `ttlHours` are over."""
+        return self.expires_at is not None and self.expires_at <= now
+
 
 class PoolReport(Wire):
     """A pool's record, and whether the pool belongs to the build that made the record."""

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from shared.base.errors import Problem
 from shared.base.wire import Wire, added
+from shared.model.cleanup import CleanupItem
 from shared.model.image_parts import BaseImage, PreloadedImage
 from shared.model.outcomes import ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan
@@ -207,6 +208,18 @@ class RecipeAccepted(Wire):
 
 # -------------------------------------------------------------------------------------------------
 # Cleanup
+
+
+class Made(Wire):
+    """An item as `list_made` has returned it since 0.1.0."""
+
+    plan: CleanupItem
+
+
+class MadeList(Wire):
+    """What a failed build made for good and no other build needs, in the order of removal."""
+
+    made: list[Made] = []
 
 
 class Removed(Wire):

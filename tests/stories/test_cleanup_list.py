@@ -6,9 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from local.functions_host.store import Query
-from shared.base.names import Orchestrator
-from tests.happened import world_in_which
 from tests.world import World, a_pool, image_only, pools_only
 from triggers import leftovers
 
@@ -102,19 +99,3 @@ def test_the_worlds_hold_every_action(world: World) -> None:
     listed = world.ask(leftovers.list_leftovers).body["leftovers"]
     assert {each["verdict"] for each in listed} == {"remove", "shrink", "keep"}
     assert all(each["why"] for each in listed)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["sweep", "clear_build", "sweep_pools", "shrink_left_pool", "expire_pool"],
-)
-def test_a_sweep_that_0_1_0_began_ends_at_once(name: str) -> None:
-    """It does nothing, and the next sweep is an instance of another name."""
-    world = world_in_which(expired_builder)
-    before = len(world.ledger())
-    world.engine.start(name, {"dead": [], "buildId": "b1", "child": "expire_pool"}, "sweep")
-    assert world.engine.run_until_complete("sweep").output == {}
-    assert len(world.ledger()) == before
-    assert world.sweep()["deleted"]
-    instances = world.engine.store.select(Query())
-    assert Orchestrator.CLEAN_UP.value in {each.id for each in instances}

@@ -96,7 +96,7 @@ def test_a_dry_run_changes_nothing(built: World) -> None:
     built.azure.faults.clear()
     record, before = built.pool(ACCOUNT, POOL), azure_pool(built)
     assert [verdict for verdict, _ in said(built)] == ["shrink"]
-    built.fault({"effect": "status", "status": 403, "method": "GET", "path": "/pools$"})
+    built.fault({"effect": "status", "status": 403, "method": "GET", "path": "/pools/dev$"})
     ((verdict, why),) = said(built)
     assert verdict == "shrink"
     assert "injected" in why

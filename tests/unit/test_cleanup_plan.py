@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from activities import pool_shrinking
 from shared.base.errors import Failure, Kind
-from shared.model import abandoned_pools, cleanup
+from shared.model import abandoned_pools, cleanup, results
 from shared.model.cleanup import Action, BuildFacts, CleanupItem, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.model.results import PoolEmptied
@@ -236,7 +237,7 @@ def left(**changes: Any) -> PoolRecord:
 
 
 OVER = record(expires_at=EARLIER)
-SEEN: dict[str, Any] = {"shaped_by": "b1", "target": (1, 0)}
+SEEN: dict[str, Any] = {"shaped_by": "b1"}
 
 
 @pytest.mark.parametrize(
@@ -252,12 +253,10 @@ SEEN: dict[str, Any] = {"shaped_by": "b1", "target": (1, 0)}
         (OVER, {**SEEN, "at_work": "b2", "is_marked": True}, ("remove", NOW, False)),
         (OVER, {**SEEN, "shaped_by": "b2"}, ("keep", None, True)),
         (OVER, {**SEEN, "shaped_by": None}, ("keep", None, True)),
-        (OVER, {**SEEN, "target": (5, 0)}, ("remove", NOW, False)),
+        (OVER, {**SEEN, "is_resized": True}, ("remove", NOW, False)),
         (left(), SEEN, ("shrink", NOW, False)),
-        (left(), {**SEEN, "target": None}, ("shrink", NOW, False)),
-        (left(), {**SEEN, "target": (0, 0)}, ("shrink", NOW, False)),
-        (left(), {**SEEN, "target": (0, 0), "is_shrunk": True}, ("shrink", NOW, True)),
-        (left(), {**SEEN, "target": (5, 0)}, ("keep", None, True)),
+        (left(), {**SEEN, "is_shrunk": True}, ("shrink", NOW, True)),
+        (left(), {**SEEN, "is_resized": True}, ("keep", None, True)),
         (left(), {"is_gone": True}, ("shrink", NOW, True)),
         (left(expires_at=EARLIER), SEEN, ("remove", NOW, False)),
         (left(expires_at=LATER), SEEN, ("shrink", NOW, False)),
@@ -270,6 +269,27 @@ def test_a_pool(
     item = cleanup.plan_pool(PoolFacts(id=POOL, build="b1", record=of, **seen), NOW)
     assert (item and (item.action, item.until, item.is_done)) == expected
     assert item is None or (item.reason and item.build_id == "b1")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "keeps", "expected"),
+    [
+        (1, "", False),  # as recorded
+        (0, "", False),  # the build has shrunk it
+        (2, "2 0", False),  # to the nodes that it had before the build
+        (5, "", True),
+        (5, "2 0", True),
+        (None, "", False),  # a formula decides
+    ],
+)
+def test_a_failed_pool_counts_as_resized(nodes: int | None, keeps: str, expected: bool) -> None:
+    """By somebody else, and neither by its build nor by a formula."""
+    scale: dict[str, Any] = {"autoScale": {"formula": "x"}}
+    if nodes is not None:
+        scale = {"fixedScale": {"targetDedicatedNodes": nodes, "targetLowPriorityNodes": 0}}
+    metadata = [{"name": "batch-prep-keeps", "value": keeps}] if keeps else []
+    observed = {"properties": {"scaleSettings": scale, "metadata": metadata}}
+    assert pool_shrinking.is_resized(observed, left()) is expected
 
 
 def test_pools_are_carried_out_in_groups() -> None:
@@ -295,7 +315,7 @@ def test_a_removal_that_0_1_0_planned_is_scheduled_as_it_was() -> None:
     """A build that runs during an upgrade schedules it again at each replay."""
     plan = {"id": GALLERY.id, "type": "Microsoft.Compute/galleries"}
     plan |= {"buildId": "b1", "resourceGroup": "images"}
-    found = cleanup.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
+    found = results.MadeList.from_wire({"made": [{"step": "remove_gallery", "plan": plan}]})
     (item,) = (each.plan for each in found.made)
     assert (item.step, item.to_wire()) == ("remove_gallery", plan)
 

@@ -31,7 +31,9 @@ def finish(world: World, resumed: list[str]) -> None:
 
 
 def broken(world: World) -> list[str]:
-    """Instances that failed or did not end. A sweep may fail: the next one does its work."""
+    """Instances that failed or did not end. A sweep of 0.1.0 fails, because its function is gone:
+    the next one, of another name, does its work.
+    """
     return [
         f"{each.id} is {each.status.value}: {each.output}"
         for each in world.engine.store.select(Query())
