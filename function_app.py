@@ -70,14 +70,14 @@ app.function_name(routes.UNKNOWN_NAME)(
 @app.durable_client_input(client_name="client")
 async def pool_request(message: func.QueueMessage, client) -> None:  # type: ignore[no-untyped-def]
     """A pool request from the queue."""
-    from triggers import http, intake
+    from triggers import beginning, intake
 
     text = message.get_body().decode(errors="replace")
     begin = await asyncio.to_thread(
         lambda: intake.take_pool_request(services(), str(message.id), text)
     )
     if begin:
-        await http.begin(client, begin)
+        await beginning.begin(client, begin)
 
 
 @app.function_name("pool_request_poison")

@@ -20,7 +20,8 @@ from cli.app import app
 from cli.surroundings import Surroundings
 from local.functions_host.local_client import open_client
 from tests.world import World
-from triggers import http, routes
+from triggers import answering, beginning, routes
+from triggers.http import Answer
 from triggers.route import Route
 
 
@@ -86,7 +87,7 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _answer(world: World, method: str, url: str, body: bytes) -> http.Answer:
+def _answer(world: World, method: str, url: str, body: bytes) -> Answer:
     parts = urlsplit(url)
     route, params = _route(method, parts.path.removeprefix("/api/"))
     request = func.HttpRequest(
@@ -96,8 +97,8 @@ def _answer(world: World, method: str, url: str, body: bytes) -> http.Answer:
         route_params=params,
         body=body,
     )
-    answer = http.answer(route, lambda: world.services, request)
-    return asyncio.run(http.begun(open_client(world.engine), answer))
+    answer = answering.answer(route, lambda: world.services, request)
+    return asyncio.run(beginning.begun(open_client(world.engine), answer))
 
 
 def _route(method: str, path: str) -> tuple[Route, dict[str, Any]]:

@@ -37,7 +37,7 @@ from shared.engine.polling_loop import iso
 from shared.store.records import Records
 from shared.store.tables import Row, Tables
 from tests.memory_outbox import MemoryOutbox
-from triggers import builds, catalogue, existing, http, intake, timers
+from triggers import answering, beginning, builds, catalogue, existing, intake, timers
 from triggers.http import Answer, Call, Handler
 
 Json = dict[str, Any]
@@ -213,15 +213,15 @@ class World:
         call = Call(
             params=params, query=query, body=data, url=url, caller=caller, services=self.services
         )
-        answer = http.handle(handler, call)
+        answer = answering.handle(handler, call)
         return answer if answer.begin is None else self._begun(answer)
 
     def _begun(self, answer: Answer) -> Answer:
-        return asyncio.run(http.begun(open_client(self.engine), answer))
+        return asyncio.run(beginning.begun(open_client(self.engine), answer))
 
     def start_orchestration(self, begin: Any) -> None:
         """Start an orchestration as the trigger would."""
-        asyncio.run(http.begin(open_client(self.engine), begin))
+        asyncio.run(beginning.begin(open_client(self.engine), begin))
 
     def start(self, request: Json) -> str:
         """POST /api/builds; the build's id."""

@@ -280,15 +280,15 @@ def bound(route: Route, services: Callable[[], Services]) -> Callable[..., Any]:
     """The function to register for a route; one that `starts` something gets a durable client."""
 
     def run(req: func.HttpRequest) -> func.HttpResponse:
-        from triggers import http
+        from triggers import answering
 
-        return http.response(http.answer(route, services, req))
+        return answering.response(answering.answer(route, services, req))
 
     async def run_with_client(req: func.HttpRequest, client) -> func.HttpResponse:  # type: ignore[no-untyped-def]
-        from triggers import http
+        from triggers import answering, beginning
 
-        answer = await asyncio.to_thread(lambda: http.answer(route, services, req))
-        return http.response(await http.begun(client, answer))
+        answer = await asyncio.to_thread(lambda: answering.answer(route, services, req))
+        return answering.response(await beginning.begun(client, answer))
 
     function = run_with_client if route.starts else run
     function.__name__ = function.__qualname__ = route.name

@@ -14,7 +14,7 @@ from shared.model.plans import SweepPlan
 from shared.model.requests import Mode
 from shared.store import acceptance
 from shared.store.row_checks import RUNNING
-from triggers import http, retention
+from triggers import beginning, retention
 from triggers.http import Begin
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _BEGINNING = timedelta(minutes=5)  # longer than a request lasts
 async def begin_rebuild(client: Any) -> None:
     """Rebuild every enabled recipe; one rebuild at a time."""
     name = names.Orchestrator.REBUILD_IMAGES.value
-    await http.begin(client, Begin(orchestrator=name, instance=name, plan=NoInput()))
+    await beginning.begin(client, Begin(orchestrator=name, instance=name, plan=NoInput()))
 
 
 async def sweep(services: Services, client: Any) -> None:
@@ -39,19 +39,21 @@ async def begin_sweep(services: Services, client: Any) -> None:
     """Take up what was accepted and never begun, then sweep; one sweep at a time."""
     dead: list[str] = []
     for build in await asyncio.to_thread(services.records.running):
-        if await http.is_active(client, build.key):
+        if await beginning.is_active(client, build.key):
             continue
         row = await asyncio.to_thread(services.records.build, build.key)
         if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over by now
             continue
-        if await http.is_active(client, row.key):  # it has begun since it was looked at
+        if await beginning.is_active(client, row.key):  # it has begun since it was looked at
             continue
         if row["State"] == "accepted" and await _taken_up(services, client, row):
             continue
         if not await _goes_on(client, row.key):
             dead.append(row.key)
     name = names.Orchestrator.CLEAN_UP.value
-    await http.begin(client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead)))
+    await beginning.begin(
+        client, Begin(orchestrator=name, instance=name, plan=SweepPlan(dead=dead))
+    )
 
 
 async def _goes_on(client: Any, build: str) -> bool:
@@ -100,7 +102,7 @@ async def _taken_up(services: Services, client: Any, row: Row) -> bool:
     plan = accepted.plan
     services.telemetry.triggered(plan.build_id, "sweep_leftovers", services.now())
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
-    await http.begin(client, begin)
+    await beginning.begin(client, begin)
     change = functools.partial(
         services.records.note_change,
         *(services.now(), services.new_id(), "POST /api/builds"),

@@ -8,7 +8,7 @@ import pytest
 
 from local.functions_host.local_client import open_client
 from tests.world import World, image_only
-from triggers import builds, http
+from triggers import beginning, builds, http
 
 VERSION = "galleryVersions.create"
 NO_CAPACITY = {"effect": "allocation", "code": "InternalExecutionError", "message": "try later"}
@@ -39,7 +39,7 @@ def test_a_resume_waits_until_durable_has_ended_the_build(world: World) -> None:
         return found
 
     client.get_status = look_before_it_ends
-    answer = asyncio.run(http.begun(client, resumed(world, build)))
+    answer = asyncio.run(beginning.begun(client, resumed(world, build)))
 
     assert answer.status == 202
     world.engine.run_until_complete(build)
@@ -58,10 +58,10 @@ def test_a_resume_that_durable_refuses_changes_nothing(
     monkeypatch.setattr(asyncio, "sleep", note)
     build = a_build_about_to_end(world)
 
-    answer = asyncio.run(http.begun(open_client(world.engine), resumed(world, build)))
+    answer = asyncio.run(beginning.begun(open_client(world.engine), resumed(world, build)))
 
     assert (answer.status, answer.body["error"]["code"]) == (503, "NotBegun")
-    assert pauses == list(http.ENDING_SECONDS)
+    assert pauses == list(beginning.ENDING_SECONDS)
     assert (world.show(build)["state"], world.show(build)["resumable"]) == ("failed", True)
     world.engine.run_until_complete(build)
     assert world.resume(build)["state"] == "succeeded"
