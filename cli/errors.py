@@ -16,7 +16,7 @@ from cli import wording
 
 
 class ExitCode(IntEnum):
-    """What a pipeline can tell apart."""
+    """The exit codes of the command, by which a pipeline decides."""
 
     DONE = 0
     BUILD_FAILED = 1
@@ -25,8 +25,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class Stop(Exception):  # noqa: N818  it reads as the commands tell it
-    """End the command with `code`, after telling why."""
+class Stop(Exception):  # noqa: N818  commands raise it to end
+    """End the command with `code`, after printing why."""
 
     code = ExitCode.REFUSED
     kind = "Refused"

@@ -137,7 +137,7 @@ def _publish(
     step_context: StepContext,
 ) -> Workflow[BuildOutcome]:
     """Publish the snapshot of the sealed builder while the builder is removed. The pools begin as
-    soon as the image is there, whatever else goes on.
+    soon as the image is there, and wait for nothing else.
     """
     removal = removal_of(image, step_context, only="builder", failed=False)
     source = removal_of(image, step_context, only="snapshot", failed=False)

@@ -21,7 +21,7 @@ from cli.imports.draft import NO_FIELD, Draft, Path, Unresolved, leaves, set_at,
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """What becomes of a field: a target with a conversion, a reason, or nothing that is said."""
+    """How a field is imported: to a target, or not at all, with a reason where one is printed."""
 
     target: str | None = None
     convert: Callable[[Any], Any] | None = None

@@ -1,4 +1,4 @@
-// What somebody is told of, and the page on which the same is drawn. queries.json holds the questions of both.
+// The alerts, and the workbook that draws the same figures. queries.json holds the queries of both.
 
 param location string
 param tags object

@@ -183,7 +183,7 @@ class Azure:
         return PipelineClient("", **pipeline.unauthorized(self._transport))
 
     def operation_error(self, url: str) -> tuple[str, str] | None:
-        """Code and message of a failed long operation, or None where Azure does not tell (any
+        """Code and message of a failed long operation, or None where Azure does not show them (any
         more).
         """
         from azure.core.exceptions import AzureError

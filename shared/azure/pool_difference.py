@@ -192,7 +192,7 @@ def _metadata(body: Json) -> dict[str, str]:
 
 
 def _own_metadata(body: Json) -> dict[str, str]:
-    """What the owner has asked for, or somebody has added since."""
+    """The metadata that a request asks for, or that somebody has added since."""
     return {n: v for n, v in _metadata(body).items() if not _is_of_batch_prep(n)}
 
 

@@ -36,7 +36,7 @@ def statuses(observed: Json) -> set[str]:
 
 
 def power_state(observed: Json | None) -> str | None:
-    """`running`, `stopped`, `deallocated`, ...; None where the instance view does not tell."""
+    """`running`, `stopped`, `deallocated`, ...; None where the instance view has none."""
     found = [c for c in statuses(observed or {}) if c.startswith("powerstate/")]
     return found[0].removeprefix("powerstate/") if found else None
 

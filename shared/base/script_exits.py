@@ -69,7 +69,7 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
     ScriptExit.RATE_LIMITED: (
         "a registry allows no more pulls for now",
         (
-            "Limits such as Docker Hub's hold for hours, and for everybody behind one address: "
+            "Limits such as Docker Hub's hold for hours, and for all callers behind one address: "
             "wait as long, or copy the image into an Azure container registry (az acr import "
             "--name REGISTRY --source IMAGE) and start a build that names the copy."
         ),

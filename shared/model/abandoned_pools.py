@@ -53,8 +53,9 @@ def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
 
 
 def cleaned_up(record: PoolRecord, build: str, left: PoolEmptied | None, now: str) -> PoolRecord:
-    """The record of this build's pool after cleanup: shrunk to what is `left`, or kept as somebody
-    has made it since, and then for no time that a request has set.
+    """The record of this build's pool after cleanup, which has shrunk the pool to what is `left`.
+    Without `left`, cleanup keeps the pool because somebody has changed it since: its time no longer
+    ends.
     """
     if record.build_id != build:
         return record

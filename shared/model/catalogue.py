@@ -148,7 +148,7 @@ def driver_needs_its_kernel(system: OperatingSystem, driver: DriverKind) -> bool
 
 
 def is_experimental(system: OperatingSystem) -> bool:
-    """Whether only a Batch account can tell if Batch has a node agent for the system."""
+    """Whether it depends on the Batch account whether Batch has a node agent for the system."""
     return f"{system.name} {system.version}" in _EXPERIMENTAL
 
 
@@ -245,7 +245,7 @@ class GpuFacts(Wire):
     fabric_manager: bool = False
 
 
-UNCOUNTED = -1  # GPUs of a size that only its name tells, before Azure's list has counted them
+UNCOUNTED = -1  # the GPUs of a size, until Azure's list of sizes gives their number
 
 # The kinds of images, by driver, as names of image definitions have them.
 _KINDS = {

@@ -49,7 +49,7 @@ def suits(image: ImageRecord, pools: Sequence[PoolPlan], counted: dict[str, int]
 
 
 def ambiguity(version: str, fitting: Sequence[ImageRecord]) -> Problem | None:
-    """Several images have the version that was asked for: which one is meant, only a name tells."""
+    """The problem that several images have the version, and the request names none of them."""
     if version == "latest" or len(fitting) < 2:
         return None
     message = f"version {version} may be that of {_listed(fitting)}: give image.name"

@@ -102,7 +102,7 @@ def _base_problems(image: Image) -> list[Problem]:
     if derived is None and not image.says_system:
         message = (
             "say which system the base image has, in os and osVersion: "
-            f"{', '.join(catalogue.known_systems())}. Its names do not tell"
+            f"{', '.join(catalogue.known_systems())}. Its publisher and offer do not say it"
         )
         return [Problem(field="image.os", code="Missing", message=message)]
     if derived and image.says_system and derived != image.system:

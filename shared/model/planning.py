@@ -132,8 +132,8 @@ def _plan_image(
 
 
 def _named(image: ImagePlan) -> ImagePlan:
-    """With a name for everything that decides what is in the image: the request, the settings, and
-    what the scripts install.
+    """The plan with a fingerprint of everything that decides what is in the image: the request, the
+    settings, and what the scripts install.
     """
     registry = image.registry and replace(image.registry, tags={})
     same = replace(image, build_id="", registry=registry, keep_hours=0, force=False)
@@ -237,8 +237,8 @@ def _plan_registry(
 
 
 def _target_regions(request: Build, location: str, settings: Settings) -> dict[str, int]:
-    """The regions asked for; the builder's own (Azure insists) and the account's (its pools need
-    replicas). Each with its replicas.
+    """The regions asked for, the builder's (Azure requires it) and the account's (its pools need
+    replicas), each with its number of replicas.
     """
     regions = {region.name: region.replicas for region in request.image.target_regions}
     regions.setdefault(location, None)

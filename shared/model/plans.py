@@ -231,7 +231,7 @@ class PoolPlan(Wire):
     secure_boot: bool = added(False)  # as the image's builder had it
     v_tpm: bool = added(True)
     container_images: list[str] = []
-    gpu_count: int = 0  # catalogue.UNCOUNTED: some, and only the node can tell
+    gpu_count: int = 0  # catalogue.UNCOUNTED: some; the node counts them
     gpus: dict[str, int] = added({})  # as in ImagePlan
     rdma_sizes: list[str] = added([])  # of its sizes, by lower-case name, those with InfiniBand
     infiniband: bool = added(False)  # whether its image has the stack

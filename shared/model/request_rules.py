@@ -163,7 +163,7 @@ def _id_problems(build: Build) -> list[Problem]:
         )
         found.append(Problem(field="image.id", code="InvalidName", message=message))
     elif id_ and names.parse_published_image_id(id_) and not build.image.says_system:
-        message = "say which system the image has, in os and osVersion: its gallery does not tell"
+        message = "say which system the image has, in os and osVersion: its gallery does not say"
         found.append(Problem(field="image.os", code="Missing", message=message))
     for field, identity in build.identities().items():
         if names.parse_identity_id(identity) is None:

@@ -1,7 +1,7 @@
 """The small columns of a build's row. Pure.
 
-The row also holds the build's request and outcome, up to a megabyte. Whoever reads many builds
-selects these columns and needs nothing else.
+The row also holds the build's request and outcome, up to a megabyte. Readers of many builds select
+these columns alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def of_request(request: Mapping[str, Any], default_group: str = "") -> Json:
-    """The columns that come of a request."""
+    """The columns that are made from a request."""
     image, account = (request.get(name) or {} for name in ("image", "batchAccount"))
     groups = (str(part.get("resourceGroup") or default_group) for part in (image, account))
     build = (image.get("registry") or {}).get("build") or {}
@@ -40,7 +40,7 @@ def of_request(request: Mapping[str, Any], default_group: str = "") -> Json:
 
 
 def of_outcome(outcome: Mapping[str, Any]) -> Json:
-    """The columns that come of an outcome."""
+    """The columns that are made from an outcome."""
     kept = {"IsResumable": "resumable", "HasLeftovers": "leftovers"}
     return {column: bool(outcome.get(name)) for column, name in kept.items()}
 

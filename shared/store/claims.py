@@ -92,7 +92,7 @@ class Claims(Builds):
     def claim_version(
         self, image: str, build: str, wanted: str | None, taken: list[str]
     ) -> str | None:
-        """Take a version number of an image (its partition) for a build, once for ever.
+        """Take a version number of an image (its partition), which no other build ever gets.
 
         Returns None if the wanted one is taken.
         """
