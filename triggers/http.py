@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from shared.base.errors import Problem, RequestRefused
 from shared.base.wire import Wire
 from shared.engine.activity import Services
-from shared.model import parsing, queries
+from shared.model import parsing
 from shared.model.documents import Error, ErrorDetail
 from shared.model.queries import PageQuery, Place, Query
 
@@ -51,7 +51,7 @@ class Call:
         if last is None:
             return {}
         asked = query.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        more = urlencode({**asked, "after": queries.token_of(last)})
+        more = urlencode({**asked, "after": query.token_of(last)})
         return {"next_link": f"{self.origin}{urlsplit(self.url).path}?{more}"}
 
     def link(self, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from typing import Annotated, ClassVar, Literal
 
@@ -18,25 +19,11 @@ Place = tuple[str, str]
 """Partition and row key of a table's row."""
 
 
-def token_of(place: Place) -> str:
-    """How a link names the last row of a page."""
-    return base64.urlsafe_b64encode("\n".join(place).encode()).decode().rstrip("=")
-
-
 def _place_of(token: str) -> Place:
-    """Raises ValueError for what `token_of` did not make."""
+    """Raises ValueError for what `PageQuery.token_of` did not make."""
     text = base64.b64decode(token + "=" * (-len(token) % 4), "-_", validate=True).decode()
-    partition, row = text.split("\n")
+    _, partition, row = text.split("\n")
     return partition, row
-
-
-def _is_of(places: re.Pattern[str], token: str) -> bool:
-    """Whether a token is as `token_of` makes it of such a place, keys with a line feed between."""
-    try:
-        place = _place_of(token)
-    except ValueError:
-        return False
-    return token_of(place) == token and places.fullmatch("\n".join(place)) is not None
 
 
 def _digits(limit: object) -> object:
@@ -47,7 +34,6 @@ def _digits(limit: object) -> object:
 
 
 _NOT_OF_LINK = "it is not from a nextLink of this list: ask without it, and follow the nextLink"
-_NEWEST_FIRST = r"[0-9]{13}\|[^\n]+"  # row keys of builds and changes
 
 
 class Query(Wire):
@@ -61,9 +47,9 @@ class Query(Wire):
 
 
 class PageQuery(Query):
-    """One page of a list; `places` are the rows that a page of it can follow."""
+    """One page of a list, which `of` names."""
 
-    places: ClassVar[re.Pattern[str]]
+    of: ClassVar[str]
 
     limit: Annotated[int, BeforeValidator(_digits)] = Field(
         default=100, ge=1, le=1000, description="How many rows a page has at most."
@@ -72,12 +58,21 @@ class PageQuery(Query):
         default=None, description="Where the page begins: part of the `nextLink` of a page before."
     )
 
+    @classmethod
+    def token_of(cls, place: Place) -> str:
+        """How a link of this list names the last row of a page: a digest tells it from what another
+        list or a person has made.
+        """
+        parts = (names.digest(cls.of, *place), *place)
+        return base64.urlsafe_b64encode("\n".join(parts).encode()).decode().rstrip("=")
+
     @field_validator("after")
     @classmethod
     def _of_this_list(cls, token: str | None) -> str | None:
-        if token is not None and not _is_of(cls.places, token):
-            raise fields.refuse("InvalidValue", _NOT_OF_LINK)
-        return token
+        with contextlib.suppress(ValueError):
+            if token is None or cls.token_of(_place_of(token)) == token:
+                return token
+        raise fields.refuse("InvalidValue", _NOT_OF_LINK)
 
     @property
     def place(self) -> Place | None:
@@ -88,7 +83,7 @@ class PageQuery(Query):
 class BuildsQuery(PageQuery):
     """One page of the builds."""
 
-    places = re.compile(rf"build\n{_NEWEST_FIRST}")
+    of = "builds"
 
     state: Literal["running", "succeeded", "failed", "cancelled"] | None = Field(
         default=None, description="The state of the builds that are listed."
@@ -98,25 +93,25 @@ class BuildsQuery(PageQuery):
 class ImagesQuery(PageQuery):
     """One page of the image versions."""
 
-    places = re.compile(r"[^|\n]+\|[^|\n]+\|[^|\n]+\n[0-9]{10}\.[0-9]{10}\.[0-9]{10}")
+    of = "images"
 
 
 class RefusedQuery(PageQuery):
     """One page of the refused messages."""
 
-    places = re.compile(rf"{names.POOL_REQUESTS_QUEUE}\n[^\n]+")
+    of = "refused"
 
 
 class ChangesQuery(PageQuery):
     """One page of the changes."""
 
-    places = re.compile(rf"change\n{_NEWEST_FIRST}")
+    of = "changes"
 
 
 class PoolsQuery(PageQuery):
     """One page of the pools."""
 
-    places = re.compile(r"[a-z0-9]+\n[^|\n]+")
+    of = "pools"
 
     account: (
         Annotated[str, fields.named(r"[A-Za-z0-9]{3,24}", "3 to 24 letters and digits")] | None
