@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import activities
 import orchestrators
@@ -209,10 +208,7 @@ class World:
     ) -> Answer:
         """One HTTP request, its orchestration started as the trigger would."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-        call = Call(
-            params=params, query=query, body=data, url=url, caller=caller, services=self.services
-        )
+        call = Call(params=params, body=data, url=url, caller=caller, services=self.services)
         answer = answering.handle(handler, call)
         return answer if answer.begin is None else self._begun(answer)
 

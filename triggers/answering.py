@@ -16,6 +16,7 @@ from shared.base import logs
 from shared.base.errors import Problem, RequestRefused
 from shared.base.settings import SettingsInvalid
 from shared.engine.activity import Services
+from shared.model import parsing
 from triggers import caller, http
 from triggers.http import Answer, Call, Handler
 from triggers.route import Route
@@ -30,6 +31,7 @@ def handle(handler: Handler, call: Call) -> Answer:
     from shared.store.tables import TooLong
 
     try:
+        parsing.parameters(call.url)  # also where the handler reads none
         return handler(call)
     except RequestRefused as refusal:
         return http.refused(refusal)
@@ -63,7 +65,6 @@ def answer(route: Route, services: Callable[[], Services], request: func.HttpReq
     call = Call(
         method=request.method.upper(),
         params=dict(request.route_params),
-        query=dict(request.params),
         body=request.get_body(),
         url=request.url,
         caller=signed_in.id if signed_in else None,

@@ -34,13 +34,13 @@ def list_images(call: Call) -> Answer:
 
 def show_image(call: Call) -> Answer:
     """Show an image version, as `image_metadata.json` holds it."""
-    image = image_of(call)
+    image = image_of(call, call.asked(ImageQuery))
     return no_image(call) if image is None else Answer(document=image)
 
 
 def show_bill_of_materials(call: Call) -> Answer:
     """Show everything that an image version contains, as CycloneDX JSON."""
-    image = image_of(call)
+    image = image_of(call, call.asked(ImageQuery))
     if image is None:
         return no_image(call)
     kept = image.bill_of_materials and call.services.outbox.get_document(image.bill_of_materials)
@@ -51,11 +51,10 @@ def show_bill_of_materials(call: Call) -> Answer:
     return Answer(document=BillOfMaterials.from_wire(json.loads(kept)))
 
 
-def image_of(call: Call) -> ImageRecord | None:
+def image_of(call: Call, asked: ImageQuery) -> ImageRecord | None:
     """The record of the image that the route names."""
     gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
-    group = call.asked(ImageQuery).resource_group
-    return call.services.records.image(gallery, name, version, group)
+    return call.services.records.image(gallery, name, version, asked.resource_group)
 
 
 def no_image(call: Call) -> Answer:

@@ -9,6 +9,7 @@ from shared.base.wire import replace
 from shared.engine.activity import Services
 from shared.model import parsing
 from shared.model.outcomes import PoolRecord
+from shared.model.queries import ImageQuery
 from triggers import catalogue, http
 from triggers.http import Answer, Call
 
@@ -49,7 +50,7 @@ def change_image(call: Call) -> Answer:
     if call.params["version"] == "latest":
         message = "latest is another version afterwards: give the number"
         return http.error(409, "VersionNeeded", message)
-    image = catalogue.image_of(call)
+    image = catalogue.image_of(call, call.asked(ImageQuery))
     if image is None:
         return catalogue.no_image(call)
     versions = call.services.azure.compute.gallery_image_versions

@@ -29,7 +29,6 @@ class Call:
 
     method: str = "GET"
     params: dict[str, str] = field(default_factory=dict)  # from the route
-    query: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     url: str = ""  # of the request itself
     caller: str | None = None  # whom the platform has signed in
@@ -44,7 +43,7 @@ class Call:
 
     def asked(self, model: type[QueryT]) -> QueryT:
         """The parameters of the URL. Raises RequestRefused."""
-        return parsing.parse_query(model, self.query)
+        return parsing.parse_query(model, self.url)
 
     def next_link(self, query: PageQuery, last: Place | None) -> Json:
         """The field of a list's answer that leads to the next page, if there is one."""

@@ -169,11 +169,24 @@ async def _http_datum(request: web.Request, match: Match) -> meta.Datum:
         "method": meta.Datum(request.method, "string"),
         "url": meta.Datum(str(request.url), "string"),
         "headers": strings(dict(request.headers)),
-        "query": strings(dict(request.query)),
+        "query": strings(_query(request)),
         "params": strings(match.parameters),
         "body": meta.Datum(await request.read(), "bytes"),
     }
     return meta.Datum(parts, "http")
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """As Azure's host hands it to a Python worker: names in any case are one, all values of one are
+    joined, and those that are empty are left out.
+    https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script.Grpc/MessageExtensions/GrpcMessageConversionExtensions.cs
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, value in request.query.items():
+        found.setdefault(name.lower(), (name, []))[1].append(value)
+    return {
+        name: text for name, values in found.values() if (text := ",".join(filter(None, values)))
+    }
 
 
 def _response(result: meta.Datum | None) -> web.Response:

@@ -11,8 +11,10 @@ import contextlib
 import copy
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -143,9 +145,27 @@ def parse_resize(data: object) -> Resize:
     return resize
 
 
-def parse_query(model: type[QueryT], query: dict[str, str]) -> QueryT:
+def parameters(url: str) -> dict[str, str]:
+    """The query parameters of a URL, also the empty ones, which the Functions host hands over to no
+    function: it joins the values of one that is there twice, and either could be the one that was
+    meant. Raises RequestRefused with each of those.
+    https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script.Grpc/MessageExtensions/GrpcMessageConversionExtensions.cs
+    """
+    pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
+    message = "it is there twice: give it once"
+    twice = [
+        Problem(field=_path((name,)), code="InvalidValue", message=message)
+        for name, count in Counter(name for name, _ in pairs).items()
+        if count > 1
+    ]
+    if twice:
+        raise RequestRefused(twice[:_PROBLEMS_MAX])
+    return dict(pairs)
+
+
+def parse_query(model: type[QueryT], url: str) -> QueryT:
     """Parse the query parameters of a URL. Raises RequestRefused."""
-    return _parse(model, query, lambda asked: asked.problems())
+    return _parse(model, parameters(url), lambda asked: asked.problems())
 
 
 def parse_image_change(data: object) -> ImageChange:

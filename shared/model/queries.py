@@ -41,6 +41,13 @@ class Query(Wire):
 
     model_config = ConfigDict(extra="ignore")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_value(cls, value: object) -> object:
+        if value == "":
+            raise fields.refuse("InvalidValue", "it is empty: give it a value, or leave it out")
+        return value
+
     def problems(self) -> list[Problem]:
         """What is wrong between parameters that are each well-formed."""
         return []
@@ -127,7 +134,7 @@ class PoolsQuery(PageQuery):
 class ImageQuery(Query):
     """Which of several galleries of one name."""
 
-    resource_group: str | None = Field(
+    resource_group: fields.GroupName | None = Field(
         default=None,
         description="The gallery's resource group, where galleries of one name are in several.",
     )

@@ -117,6 +117,7 @@ def _images_and_pools(caller: Caller) -> None:
     for name in ("show_image", "show_bill_of_materials"):
         caller(name, **IMAGE)
         caller(name, **NO_IMAGE)
+        caller(name, url="http://app/api/x?resourceGroup=", **IMAGE)
     out, number = {"excludeFromLatest": True}, {**IMAGE, "version": "1.0.0"}
     nothing = {**NO_IMAGE, "version": "1.0.0"}
     for change, image in ((out, IMAGE), (out, nothing), ({}, number)):
@@ -241,7 +242,7 @@ def test_every_query_parameter_is_described() -> None:
         read.update({route.query} - {None})
     for module, named in described.items():
         code = inspect.getsource(importlib.import_module(module))
-        assert "call.query" not in code, module
+        assert "call.url" not in code, module
         assert set(re.findall(r"call\.asked\((\w+)\)", code)) == named, module
 
 

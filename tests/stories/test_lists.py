@@ -14,7 +14,9 @@ from shared.model.requests import Mode
 from shared.store import build_list
 from tests.happened import world_in_which
 from tests.world import World, a_pool, image_only, pools_only
-from triggers import builds, catalogue, changes, http, intake
+from triggers import builds, catalogue, changes, contexts, existing, http, intake
+from triggers.route import Route
+from triggers.routes import ROUTES
 
 Json = dict[str, Any]
 URL = "http://app/api/builds"
@@ -183,6 +185,41 @@ def test_pools_are_listed_of_an_account_that_can_be(world: World, account: str) 
     """An empty name would list the pools of all accounts."""
     answer = world.ask(catalogue.list_pools, url=f"{URL}?account={account}")
     assert [each["field"] for each in answer.body["error"]["details"]] == ["account"]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_parameter_that_is_there_twice_is_refused(world: World, route: Route) -> None:
+    """Either value could be the one that was meant. Their texts may be secret."""
+    query = "limit=1&code=a%20b&limit=2&after=x&code=c&state="
+    answer = world.ask(route.find_handler(), {}, url=f"{URL}?{query}")
+    problems = answer.body["error"]["details"]
+    assert answer.status == 400
+    assert [(each["field"], each["code"]) for each in problems] == [
+        ("limit", "InvalidValue"),
+        ("code", "InvalidValue"),
+    ]
+    assert "a b" not in str(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"),
+    [
+        *((builds.list_builds, name) for name in ("limit", "after", "state")),
+        (catalogue.list_pools, "account"),
+        (catalogue.show_image, "resourceGroup"),
+        (catalogue.show_bill_of_materials, "resourceGroup"),
+        (existing.change_image, "resourceGroup"),
+        (contexts.upload_context, "purpose"),
+    ],
+)
+def test_a_parameter_has_a_value(world: World, handler: http.Handler, name: str) -> None:
+    """An empty one is a mistake of the caller's, such as a variable that is not set."""
+    place = {"gallery": "g", "name": "n", "version": "1.0.0"}
+    body = {"excludeFromLatest": True}
+    answer = world.ask(handler, body, url=f"{URL}?{name}=", **place)
+    (problem,) = answer.body["error"]["details"]
+    assert (answer.status, problem["field"]) == (400, name)
+    assert "is empty" in problem["message"]
 
 
 # -- the list and the builds ----------------------------------------------------------------------

@@ -27,6 +27,12 @@ def test_route_parameters_reach_the_function(client, path, values):
     assert answer.json() == {"method": "GET", "query": {"show": "all"}, **values}
 
 
+def test_parameters_reach_the_function_as_on_azure(client):
+    """Joined where one is there twice, without those that are empty; the URL has them all."""
+    answer = client.get("/api/images/a/b?show=1&none=&Show=2&show=&show=%2B").json()
+    assert answer["query"] == {"show": "1,2,+"}
+
+
 def test_the_function_whose_name_comes_first_wins(client):
     """`image` before `latest`, although `images/latest/{name}` is the more literal route."""
     answer = client.get("/api/images/latest/ubuntu").json()
