@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import errors, request_reading, scripts, tables
+from cli import errors, request_reading, scripts, submit, tables
 from cli.client import Client
 from cli.commands import AsJson, Endpoint, asked, connected, json_wanted, listed, path
 from cli.surroundings import Surroundings
@@ -91,7 +91,8 @@ def put_file(
     with client:
         try:
             if isinstance(request, dict):
-                request = scripts.with_files(client, request)
+                scripts.check_files(request)
+                request = scripts.with_files(client, submit.with_context(client, request))
             put(around, client, name, {**recipe, "request": request})
         except errors.Rejected as refusal:
             raise refusal.placed(place) from None

@@ -38,20 +38,20 @@ def problems(flags: Flags, base: Mapping[str, Any], place: Callable[[str], str])
 
 def _misshapen(base: Mapping[str, Any], place: Callable[[str], str]) -> Iterator[str]:
     for *above, name in _OBJECTS:
-        holder = _within(base, *above)
+        holder = within(base, *above)
         if isinstance(holder, dict) and not isinstance(holder.get(name, {}), dict):
             field = ".".join([*above, name])
             yield f"{place(field)}: the request file's {field} must be an object"
     pools = base.get("pools", [])
     if not isinstance(pools, list) or not all(isinstance(pool, dict) for pool in pools):
         yield f"{place('pools')}: the request file's pools must be a list of objects"
-    context = _within(base, "image", "registry", "build", "context")
+    context = within(base, "image", "registry", "build", "context")
     if context is not None and not isinstance(context, str):
         field = "image.registry.build.context"
         yield f"{place(field)}: the request file's {field} must be a text"
 
 
-def _within(base: Mapping[str, Any], *path: str) -> Any:
+def within(base: Mapping[str, Any], *path: str) -> Any:
     """What lies there; None where nothing can."""
     found: Any = base
     for name in path:

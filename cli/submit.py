@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import contexts, errors
+from cli import contexts, errors, request_files
 from cli.client import Client
 
 _RETIRED_SIZE = "RetiredVmSize"
@@ -63,9 +63,8 @@ def check_context(request: dict[str, Any]) -> None:
 
 def _context(request: dict[str, Any]) -> Path | None:
     """The folder of this machine that is to be uploaded."""
-    build = (request.get("image", {}).get("registry") or {}).get("build") or {}
-    folder = build.get("context")
-    if not folder or re.fullmatch(r"contexts/[0-9a-f]{32}\.tar\.gz", folder):
+    folder = request_files.within(request, "image", "registry", "build", "context")
+    if not isinstance(folder, str) or re.fullmatch(r"(contexts/[0-9a-f]{32}\.tar\.gz)?", folder):
         return None
     return Path(folder)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 
 import pytest
 from cli_world import (
@@ -275,6 +278,53 @@ def test_the_files_of_a_recipe_are_sent(
     assert line.run("recipes", "put", "weekly", "in/r.yaml").code == 0
     (sent,) = service.sent("PUT recipes/weekly")
     assert sent["request"] == {"image": {"steps": [{"name": "a", "inline": "true\n"}]}}
+
+
+def test_the_files_of_a_recipe_from_standard_input_are_here(
+    service: FakeService, line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative to the current folder: nothing says where the text comes from."""
+    (line.folder / "a.sh").write_text("true\n")
+    (line.folder / "app").mkdir()
+    (line.folder / "app" / "Dockerfile").write_text("FROM scratch\n")
+    request = "image: {registry: {build: {context: app}}, steps: [{name: a, upload: a.sh}]}\n"
+    service.answers("POST contexts", (201, {"context": f"contexts/{'a' * 32}.tar.gz"}))
+    service.answers("PUT recipes/weekly", (200, RECIPE))
+    for text in (request, f"request: {{{request.strip()}}}\n"):
+        with standard_input(text):
+            assert line.run("recipes", "put", "weekly", "-").code == 0
+    assert [sent["request"]["image"] for sent in service.sent("PUT recipes/weekly")] == [
+        {
+            "registry": {"build": {"context": f"contexts/{'a' * 32}.tar.gz"}},
+            "steps": [{"name": "a", "inline": "true\n"}],
+        }
+    ] * 2
+
+
+@contextlib.contextmanager
+def standard_input(text: str) -> Iterator[None]:
+    """A pipe with this text in it."""
+    before, (there, here) = os.dup(0), os.pipe()
+    os.write(here, text.encode())
+    os.close(here)
+    os.dup2(there, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(there)
+        os.close(before)
+
+
+@pytest.mark.parametrize("image", ["[]", "{registry: [1]}", "{registry: {build: {context: 1}}}"])
+def test_a_recipe_of_another_shape_is_left_to_the_service(
+    service: FakeService, line: CommandLine, image: str
+) -> None:
+    """It names the field."""
+    (line.folder / "r.yaml").write_text(f"image: {image}\n")
+    error = {"code": "RequestRefused", "message": "no", "details": []}
+    service.answers("PUT recipes/weekly", (400, {"error": error}))
+    assert line.run("recipes", "put", "weekly", "r.yaml").code == 2
 
 
 def test_what_show_prints_can_be_put_back(service: FakeService, line: CommandLine) -> None:
