@@ -176,7 +176,7 @@ def put_recipe(call: Call) -> Answer:
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
         raise RequestRefused([Problem(field="name", code="InvalidName", message=message)])
     data = call.json()
-    recipe = parsing.parse_recipe(data, call.services.azure.config)
+    recipe = parsing.parse_recipe(data, name, call.services.azure.config)
     assert isinstance(data, dict)
     request, texts = recipe.request.without_texts()
     for context, text in texts.items():

@@ -173,15 +173,21 @@ def parse_image_change(data: object) -> ImageChange:
     return _parse(ImageChange, data)
 
 
-def parse_recipe(data: object, settings: Settings) -> Recipe:
+def parse_recipe(data: object, name: str, settings: Settings) -> Recipe:
     """Parse PUT /api/recipes/{name}: an image request. Raises RequestRefused."""
-    return _parse(Recipe, data, lambda recipe: _recipe_problems(recipe, settings))
+    return _parse(Recipe, data, lambda recipe: _recipe_problems(recipe, name, settings))
 
 
-def _recipe_problems(recipe: Recipe, settings: Settings) -> list[Problem]:
+def _recipe_problems(recipe: Recipe, name: str, settings: Settings) -> list[Problem]:
     problems = [
         replace(p, field=f"request.{p.field}") for p in _build_problems(recipe.request, settings)
     ]
+    if recipe.name not in {None, name}:
+        message = (
+            f"{shown(str(recipe.name))} is another name than that of /api/recipes/{name}: send the "
+            "recipe to the address of its name, or leave the name out"
+        )
+        problems.append(Problem(field="name", code="Impossible", message=message))
     if recipe.request.mode is Mode.BATCH_ONLY:
         message = "a recipe builds an image: mode full or image-only"
         problems.append(Problem(field="request.mode", code="Impossible", message=message))

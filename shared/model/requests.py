@@ -143,5 +143,8 @@ class ImageChange(Request):
 class Recipe(Request):
     """A stored image request that the weekly rebuild builds."""
 
+    name: str | None = Field(
+        default=None, description="The name in the path, which GET shows; it may be left out."
+    )
     enabled: bool = True
     request: Build

@@ -139,7 +139,11 @@ POOL = a_pool(
 BODIES: dict[str, Json] = {
     "Build": a_request(image=IMAGE, pools=[POOL]),
     "PoolMessage": {"requestId": "q", "batchAccount": {"name": "acc"}, "image": {}, "pool": POOL},
-    "Recipe": {"enabled": True, "request": {"mode": "image-only", "image": IMAGE}},
+    "Recipe": {
+        "name": "weekly",
+        "enabled": True,
+        "request": {"mode": "image-only", "image": IMAGE},
+    },
     "Resize": {"nodes": 1, "lowPriorityNodes": 0},
     "ImageChange": {"excludeFromLatest": True},
 }

@@ -191,7 +191,7 @@ def test_a_recipe_is_built_as_its_owner_wrote_it(world: World, kind: str) -> Non
     shown = world.ask(catalogue.show_recipe, name="weekly").body
     if kind != "step":  # which has the name of its text in the place of the text
         assert shown == {"name": "weekly", "enabled": True, "request": WRITTEN[kind]}
-    assert world.ask(catalogue.put_recipe, without(shown, "name"), name="weekly").status == 200
+    assert world.ask(catalogue.put_recipe, shown, name="weekly").body == shown
     assert world.ask(catalogue.show_recipe, name="weekly").body == shown
 
     assert rebuilt(world)["skipped"] == {}
@@ -212,7 +212,18 @@ def test_a_recipe_that_an_earlier_version_stored_is_built(world: World, kind: st
     assert rebuilt(world)["skipped"] == {}
     assert [build["state"] for build in world.builds()] == ["succeeded", "succeeded"]
     shown = world.ask(catalogue.show_recipe, name="weekly").body
-    assert world.ask(catalogue.put_recipe, without(shown, "name"), name="weekly").status == 200
+    assert world.ask(catalogue.put_recipe, shown, name="weekly").status == 200
+
+
+def test_a_recipe_has_the_name_of_its_address(world: World) -> None:
+    """Another one may be a mistake: the text of one recipe at the address of another."""
+    recipe = {"name": "Weekly", "enabled": 1, "request": {"mode": "image-only"}}
+    answer = world.ask(catalogue.put_recipe, recipe, name="weekly")
+    problems = {each["field"]: each for each in answer.body["error"]["details"]}
+    assert (answer.status, set(problems)) == (400, {"name", "enabled"})
+    assert "'Weekly'" in problems["name"]["message"]
+    assert "/api/recipes/weekly" in problems["name"]["message"]
+    assert world.records.recipes() == {}
 
 
 def test_an_earlier_recipe_keeps_the_system_that_nothing_else_names(world: World) -> None:
@@ -246,10 +257,6 @@ def rebuilt(world: World) -> dict:
     world.begin_rebuild()
     output: dict = world.engine.run_until_complete("rebuild_images").output
     return output
-
-
-def without(document: dict, field: str) -> dict:
-    return {name: part for name, part in document.items() if name != field}
 
 
 def test_a_cancelled_build_stops_and_cleans_up(world: World) -> None:

@@ -222,7 +222,7 @@ def test_a_pool_message_is_a_batch_only_build_of_one_pool() -> None:
 def test_a_recipe_has_no_request_id_of_its_own() -> None:
     """It is built again every week; one id would make every rebuild the first one."""
     with pytest.raises(RequestRefused) as refusal:
-        parsing.parse_recipe({"request": {"mode": "image-only", "requestId": "x"}}, CONFIG)
+        parsing.parse_recipe({"request": {"mode": "image-only", "requestId": "x"}}, "w", CONFIG)
     assert refusal.value.problems[0].field == "request.requestId"
 
 
