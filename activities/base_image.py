@@ -221,18 +221,26 @@ def _removed(image: ImagePlan, record: ImageRecord) -> Problem | None:
 
 def kept(image: ImagePlan, record: ImageRecord) -> dict[str, str]:
     """The versions that stay, unless the request names others. One with a vulnerability does not:
-    the scripts install a newer one in its place.
+    the scripts install a newer one in its place. GRID drivers have no floor (`version_floors`).
     """
     there = {
         "docker": record.docker_version,
         "containerToolkit": record.toolkit_version if image.gpu else None,
         "driver": record.driver_version if image.gpu else None,
     }
+    without_floor = {"driver"} if image.driver and image.driver.is_grid else set()
     return {
         software: version
         for software, version in there.items()
-        if version and not version_floors.below_floor(software, version)
+        if version
+        if software in without_floor or not version_floors.below_floor(software, version)
     }
+
+
+def kept_driver(services: Services, image: ImagePlan) -> str | None:
+    """The version of the driver that stays in a refresh, unless the request names another."""
+    record = base_records.of(services.records, image.base_id) if image.base_id else None
+    return kept(image, record).get("driver") if record else None
 
 
 def check_terms(services: Services, image: ImagePlan, base: BaseImage) -> Findings:

@@ -11,7 +11,6 @@ from shared.base.wire import replace
 from shared.engine.activity import PollState, Services
 from shared.model import cuda
 from shared.model.plans import ImagePlan
-from shared.store import base_records
 
 _ASKED_MAX = 20  # images: one costs a registry up to four requests, and Docker Hub counts pulls
 _TOO_NEW = "CudaTooNew"
@@ -40,10 +39,9 @@ def warnings(services: Services, image: ImagePlan, poll: PollState) -> list[Prob
 
 def _with_kept_driver(services: Services, image: ImagePlan) -> ImagePlan:
     """A refresh keeps the driver of its base, unless the request names another."""
-    record = base_records.of(services.records, image.base_id) if image.base_id else None
-    if image.driver_version or record is None:
+    if image.driver_version:
         return image
-    return replace(image, driver_version=base_image.kept(image, record).get("driver"))
+    return replace(image, driver_version=base_image.kept_driver(services, image))
 
 
 def _environment(services: Services, name: str, poll: PollState) -> list[str]:

@@ -231,7 +231,8 @@ def check_builder(services: Services, plan: BuildPlan, poll: PollState) -> Findi
             problems.append(problem)
         else:
             usable.append(name)
-    missing = [p for p in (grid_driver.problem(image), step_logs.problem(image)) if p]
+    no_grid = grid_driver.problem(image, base_image.kept_driver(services, image))
+    missing = [p for p in (no_grid, step_logs.problem(image)) if p]
     missing += version_floors.problems(image) + drivers.image_problems(image)
     missing += _region_problems(services, image, poll) + _storage_problems(services, image, poll)
     named = named_resources.check_image(services, image)

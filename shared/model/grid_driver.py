@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shared.base.errors import Problem
 from shared.model.catalogue import DriverKind
+from shared.model.image_parts import GridDriver
 from shared.model.plans import ImagePlan
 
 _CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
@@ -34,10 +35,25 @@ def _found(pattern: str) -> str:
     return match[1]
 
 
-def problem(image: ImagePlan) -> Problem | None:
-    """Why the image's GRID driver cannot be installed: its place or its checksum is not known."""
+def file_of(image: ImagePlan, version: str | None) -> GridDriver:
+    """The file of the settings, if it has this version of the image's driver; else nothing, and the
+    script takes that of its catalogue. None stands for the version of the settings.
+    """
+    usual = image.grid_driver
+    if usual is None or image.driver is None:
+        return GridDriver()
+    is_usual = version in (None, usual.version or default_version(image.driver))
+    return usual if is_usual else GridDriver()
+
+
+def problem(image: ImagePlan, kept: str | None) -> Problem | None:
+    """Why the image's GRID driver cannot be installed: its place or its checksum is not known. The
+    base image of a refresh has the driver `kept`, which needs no file.
+    """
     driver = image.grid_driver
     if driver is None or image.driver is None:
+        return None
+    if kept and image.driver_version in (None, kept):
         return None
     version = driver.version or default_version(image.driver)
     if driver.url is None and version not in _table("GRID_FOLDERS"):

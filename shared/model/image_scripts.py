@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 
 from shared.base import names, timing
-from shared.model import catalogue, image_record
+from shared.model import catalogue, grid_driver, image_record
 from shared.model.image_parts import GridDriver
 from shared.model.image_request import DriverSource, PulledRegistry
 from shared.model.own_steps import ImageStep
@@ -59,15 +59,17 @@ def features(plan: ImagePlan) -> ScriptPlan:
 
 
 def _driver_parameters(plan: ImagePlan) -> dict[str, str]:
-    grid, source = plan.grid_driver or GridDriver(), plan.driver_source
     kept = plan.base.kept.get("driver") if plan.base else None
+    usual, source = plan.grid_driver or GridDriver(), plan.driver_source
+    version = plan.driver_version or kept or usual.version
+    file = grid_driver.file_of(plan, version)
     return {
         "DRIVER_KIND": plan.driver.value if plan.driver else "",
         "FABRIC_MANAGER": "true" if plan.fabric_manager else "",
         **_given(
-            DRIVER_VERSION=plan.driver_version or kept or grid.version,
-            DRIVER_URL=grid.url,
-            DRIVER_SHA256=grid.sha256,
+            DRIVER_VERSION=version,
+            DRIVER_URL=file.url,
+            DRIVER_SHA256=file.sha256,
             LAST_GOOD_KERNEL=plan.last_good_kernel,
             DRIVER_SOURCE=source.value if source is not DriverSource.NVIDIA else None,
         ),

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.base import names
+from shared.base import names, settings
 from shared.model import parsing
 from shared.model.requests import Mode
-from tests.world import CONFIG, World, a_pool, a_request, an_image, image_only
+from tests.world import CONFIG, SETTINGS, World, a_pool, a_request, an_image, image_only
 from triggers import builds
 
 Json = dict[str, Any]
@@ -201,3 +201,48 @@ def test_a_resumed_refresh_keeps_its_driver() -> None:
 
     assert build["state"] == "succeeded", build["error"]
     assert build["image"]["driverKind"] == "grid"
+
+
+KEPT_GRID = "570.211.01"
+MOVED_ON = {
+    "GRID_DRIVER_VERSION": "580.105.08",
+    "GRID_DRIVER_URL": "https://download.microsoft.com/download/x/580.105.08-grid-azure.run",
+    "GRID_DRIVER_SHA256": "b" * 64,
+}
+
+
+def with_grid_driver(now: dict[str, str], **first: Any) -> tuple[World, Json]:
+    """An image with the GRID driver, and the settings of the app as they are `now`."""
+    world = World(own_settings={"GRID_DRIVER_SHA256": "a" * 64})
+    base = base_of(world, {"gpu": True, "builderVmSize": A10, **first})
+    vars(world.services.azure)["_config"] = settings.load(SETTINGS | now)
+    return world, base
+
+
+@pytest.mark.parametrize("now", [{}, MOVED_ON], ids=["none", "of another driver"])
+@pytest.mark.parametrize("system", ["ubuntu", "rhel"])
+def test_a_grid_driver_that_stays_needs_no_settings(now: dict[str, str], system: str) -> None:
+    """Nothing is downloaded."""
+    world, base = with_grid_driver(now, os=system)
+    request = image_only("r2", base=base)
+    assert world.ask(builds.plan_build, request).body["blockers"] == []
+    build = world.build(request)
+
+    assert build["state"] == "succeeded", build["error"]
+    assert (build["image"]["driverKind"], build["image"]["driverVersion"]) == ("grid", KEPT_GRID)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [({}, "DriverUnknown"), (MOVED_ON, MOVED_ON["GRID_DRIVER_VERSION"])],
+)
+def test_a_refresh_replaces_a_grid_driver_where_its_request_names_another(
+    now: dict[str, str], expected: str
+) -> None:
+    """That one is downloaded, as without a base image."""
+    world, base = with_grid_driver(now)
+    request = image_only("r2", base=base, driverVersion=MOVED_ON["GRID_DRIVER_VERSION"])
+    build = world.build(request)
+
+    found = build["image"] or build["error"]["details"][0]
+    assert found.get("driverVersion", found.get("code")) == expected

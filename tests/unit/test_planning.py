@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.base.settings import load
-from shared.model import parsing, plan_updates, planning, resuming
+from shared.base.wire import replace
+from shared.model import image_scripts, parsing, plan_updates, planning, resuming
 from shared.model.image_parts import BaseImage
 from shared.model.outcomes import BuildOutcome
 from tests.world import CONFIG, SETTINGS, a_pool, a_request, an_image, image_only
@@ -62,3 +63,43 @@ def test_what_decides_what_is_in_an_image_has_one_name() -> None:
     others = [made_from(newer, **grid), made_from({}, **grid, tags={"team": "a"})]
     others.append(made_from({"DEFAULT_GALLERY": "another"}, **grid))
     assert len({plain, *others}) == 4
+
+
+OLD, NEW = "570.211.01", "580.105.08"
+NEW_FILE = {
+    "GRID_DRIVER_VERSION": NEW,
+    "GRID_DRIVER_URL": "https://download.microsoft.com/x/580-grid-azure.run",
+    "GRID_DRIVER_SHA256": "b" * 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept", "asked", "version", "checksum"),
+    [
+        (NEW_FILE, OLD, None, OLD, None),
+        (NEW_FILE, NEW, None, NEW, "b" * 64),
+        (NEW_FILE, OLD, NEW, NEW, "b" * 64),
+        (NEW_FILE, None, None, NEW, "b" * 64),
+        ({"GRID_DRIVER_SHA256": "a" * 64}, OLD, None, OLD, "a" * 64),
+        ({"GRID_DRIVER_SHA256": "a" * 64}, NEW, None, NEW, None),
+        ({}, OLD, None, OLD, None),
+    ],
+)
+def test_the_script_gets_the_file_of_the_grid_driver_that_it_installs(
+    settings: dict[str, str],
+    kept: str | None,
+    asked: str | None,
+    version: str,
+    checksum: str | None,
+) -> None:
+    """The settings may have moved on to another driver than the one that a refresh keeps."""
+    image = {"gpu": True, "builderVmSize": "Standard_NV36ads_A10_v5"}
+    image |= {"driverVersion": asked} if asked else {}
+    request = parsing.parse_build(image_only("r1", **image), CONFIG)
+    plan = planning.plan_build(request, load({**SETTINGS, **settings})).image
+    assert plan is not None
+    base = BaseImage(version="1", generation="V2", kept={"driver": kept} if kept else {})
+    parameters = image_scripts.driver(replace(plan, base=base)).parameters
+
+    assert (parameters["DRIVER_VERSION"], parameters.get("DRIVER_SHA256")) == (version, checksum)
+    assert ("DRIVER_URL" in parameters) == (version == NEW and checksum is not None)

@@ -126,7 +126,7 @@ def prepare(run: interface.ScriptRun, times: durations.Durations) -> Done:
         message = f"{vm['os']} {vm['osVersion']} is not supported"
         return Done(exit_code=UNSUPPORTED_OS, message=message)
     is_updated = times.chance("kernel update", run.id) < _KERNEL_UPDATE_CHANCE
-    if vm["buildId"] and vm["os"] in {"ubuntu", "debian"}:
+    if vm["buildId"]:
         is_updated = False  # an earlier build has held the kernel
     after = {**vm, "kernelPending": is_updated or vm["kernelPending"]}
     data = {"os": vm["os"], "osVersion": vm["osVersion"], "kernel": newest_kernel(after)}
@@ -174,13 +174,6 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         message = f"parameter DRIVER_KIND must be one of {', '.join(DRIVER_VERSIONS)}"
         return Done(exit_code=BAD_PARAMETER, message=message)
     version = run.environment.get("DRIVER_VERSION", DRIVER_VERSIONS[kind])
-    if (
-        kind.startswith("grid")
-        and version != _GRID_WITH_CHECKSUM
-        and "DRIVER_SHA256" not in run.environment
-    ):
-        message = f"no checksum of GRID driver {version} is published: give DRIVER_SHA256"
-        return Done(exit_code=BAD_PARAMETER, message=message)
     if run.vm["os"] == "debian":
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
     # DKMS builds for the kernel that will boot on the Debian family; elsewhere for the running one.
@@ -192,6 +185,13 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
     built = (run.vm["driver"], run.vm["driverKind"], run.vm.get("driverKernel", run.vm["kernel"]))
     if built == (version, kind, kernel):
         return Done(changed=False, data=data)
+    if (
+        kind.startswith("grid")
+        and version != _GRID_WITH_CHECKSUM
+        and "DRIVER_SHA256" not in run.environment
+    ):
+        message = f"no checksum of GRID driver {version} is published: give DRIVER_SHA256"
+        return Done(exit_code=BAD_PARAMETER, message=message)
     changes = {"driver": version, "driverKind": kind, "driverLoaded": False}
     changes["driverSource"] = run.environment.get("DRIVER_SOURCE", "nvidia")
     fails_for = run.vm.get("driverFailsFor", [])
