@@ -39,11 +39,13 @@ def problems_of(image: Image) -> list[Problem]:
     ]
 
 
-def contents_problems(image: Image) -> list[Problem]:
-    """Every combination in what an image contains, its system first, that cannot work."""
+def contents_problems(image: Image, *, has_driver: bool = False) -> list[Problem]:
+    """Every combination in what an image contains, its system first, that cannot work. The base
+    image `has_driver` that stays.
+    """
     return [
         *(_base_problems(image) or _system_problems(image)),
-        *_security_problems(image),
+        *_security_problems(image, has_driver),
         *_software_problems(image),
         *_infiniband_problems(image),
     ]
@@ -201,7 +203,7 @@ def _registry_problems(image: Image) -> list[Problem]:
     return [*found, *twice("image.registries", servers)]
 
 
-def _security_problems(image: Image) -> list[Problem]:
+def _security_problems(image: Image, has_driver: bool) -> list[Problem]:
     trusted = image.security_type is SecurityType.TRUSTED_LAUNCH
     asked = {"secureBoot": image.secure_boot, "vTpm": image.v_tpm}
     found = [
@@ -217,5 +219,11 @@ def _security_problems(image: Image) -> list[Problem]:
             "it refuses NVIDIA's modules, which are built on the machine and not signed; on "
             "Ubuntu, driverSource canonical has signed ones"
         )
+        if has_driver:
+            message = (
+                "it refuses the modules of the base image's driver, which are not signed, and that "
+                "driver stays: leave secureBoot out or false; or build the base again from its "
+                "system, on Ubuntu with driverSource canonical, which has signed modules"
+            )
         found.append(impossible("image.secureBoot", message))
     return found

@@ -46,7 +46,8 @@ def described(records: Records, request: Build) -> Build:
             f"({', '.join(catalogue.known_systems())}), with gpu and securityType as it has them"
         )
         raise RequestRefused([Problem(field="image.os", code="Missing", message=message)])
-    if problems := image_rules.contents_problems(image):
+    has_driver = record is not None and record.gpu_enabled
+    if problems := image_rules.contents_problems(image, has_driver=has_driver):
         why = f" ({_COMPLETED})" if record else ""
         raise RequestRefused([replace(p, message=f"{p.message}{why}") for p in problems])
     return replace(request, image=image)

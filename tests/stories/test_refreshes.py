@@ -77,6 +77,25 @@ def test_what_contradicts_the_record_of_the_base_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("first", "asked", "advice"),
+    [
+        ({"gpu": True}, {}, "build the base again"),
+        ({}, {"gpu": True}, "driverSource canonical has signed ones"),
+    ],
+    ids=["the base has it", "it is added"],
+)
+def test_secure_boot_is_advised_by_where_the_driver_comes_from(
+    world: World, first: Json, asked: Json, advice: str
+) -> None:
+    """A refresh changes no driverSource of a driver that is there."""
+    base = base_of(world, {**TRUSTED, **first})
+    answer = world.ask(builds.plan_build, image_only("r2", base=base, secureBoot=True, **asked))
+
+    assert advice in answer.body["error"]["message"]
+    assert ("leave secureBoot out" in answer.body["error"]["message"]) == bool(first)
+
+
+@pytest.mark.parametrize(
     ("first", "asked", "field"),
     [
         ({"gpu": True}, {"gpu": False}, "gpu"),
