@@ -22,9 +22,12 @@ _FIELD = "image.base"
 _SPECIALIZED = "it is specialized, and a builder starts from a generalized one"
 _WITH_DATA = "it has data disks, and dataDisks of an image are empty ones"
 _AGREEMENTS = "2021-01-01"  # the API version of Microsoft.MarketplaceOrdering
-# What definitions say of images that boot with TrustedLaunch, and of those that boot without.
-_TRUSTED = {"TrustedLaunch", "TrustedLaunchSupported", "TrustedLaunchAndConfidentialVmSupported"}
-_STANDARD = {"Standard", "TrustedLaunchSupported", "TrustedLaunchAndConfidentialVmSupported"}
+# What definitions say of images that boot with TrustedLaunch, and of those that boot without; Azure
+# writes Vm and VM. A ConfidentialVMSupported image makes ordinary VMs, too:
+# https://learn.microsoft.com/azure/confidential-computing/create-confidential-vm-from-compute-gallery
+_EITHER = {"trustedlaunchsupported", "trustedlaunchandconfidentialvmsupported"}
+_TRUSTED = {"trustedlaunch", *_EITHER}
+_STANDARD = {"standard", "confidentialvmsupported", *_EITHER}
 
 
 def find(services: Services, image: ImagePlan) -> BaseImage | Problem:
@@ -155,8 +158,10 @@ def _described(version: str, about: Json, disks: Json) -> BaseImage:
 def _fit(services: Services, image: ImagePlan, base: BaseImage) -> BaseImage | Problem:
     """The base with what is kept of it, or why it does not fit the request."""
     security = base.features.get("SecurityType", "Standard")
+    if published_images.is_confidential(security):
+        return _unsuitable(f"{published_images.ONLY_CONFIDENTIAL}, and builds run on none")
     wanted = image.security_type
-    if security not in (_TRUSTED if wanted is SecurityType.TRUSTED_LAUNCH else _STANDARD):
+    if security.lower() not in (_TRUSTED if wanted is SecurityType.TRUSTED_LAUNCH else _STANDARD):
         message = f"its security type is {security}, and image.securityType is {wanted.value}"
         return _unsuitable(message, "image.securityType")
     assert image.base_id is not None

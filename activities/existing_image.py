@@ -316,6 +316,8 @@ def _describe(
     agent = catalogue.node_agent_of(wanted.os, architecture)
     if agent is None:
         return published_images.no_agent(wanted, architecture)
+    if denied := published_images.confidential(wanted, definition):
+        return denied
     return ImageRecord(  # not built by batch-prep: only the request describes it
         image_id=found["id"],
         node_agent_sku=agent,

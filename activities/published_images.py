@@ -15,6 +15,8 @@ from shared.model.image_reference import ImageReference
 from shared.model.image_request import SecurityType
 from shared.model.outcomes import ImageRecord
 
+ONLY_CONFIDENTIAL = "its security type is ConfidentialVM, so only confidential VMs start from it"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
@@ -69,6 +71,8 @@ def describe(wanted: ImageReference, found: Published, location: str) -> ImageRe
     agent = catalogue.node_agent_of(wanted.os, architecture)
     if agent is None:
         return no_agent(wanted, architecture)
+    if denied := confidential(wanted, found.definition):
+        return denied
     return ImageRecord(
         image_id=found.id,
         node_agent_sku=agent,
@@ -93,6 +97,24 @@ def security_type(definition: Json | None) -> SecurityType:
     given = resource_state.features(definition).get("SecurityType", "")
     is_trusted = names.same(given, SecurityType.TRUSTED_LAUNCH)
     return SecurityType.TRUSTED_LAUNCH if is_trusted else SecurityType.STANDARD
+
+
+def is_confidential(security: str) -> bool:
+    """Whether only confidential VMs start from images of this security type."""
+    return names.same(security, "ConfidentialVM")
+
+
+def confidential(wanted: ImageReference, definition: Json | None) -> Problem | None:
+    """Why batch-prep makes no pool of an image for confidential VMs. Batch would make the pool, and
+    none of its nodes, which need `securityType` confidentialVM and a size and a disk for it.
+    """
+    if not is_confidential(resource_state.features(definition).get("SecurityType", "")):
+        return None
+    message = (
+        f"{wanted.definition}: {ONLY_CONFIDENTIAL}, and batch-prep makes no pools of them: give an "
+        "image whose definition has another security type, such as ConfidentialVMSupported"
+    )
+    return Problem(field="image", code="ImageUnsuitable", message=message)
 
 
 def no_agent(wanted: ImageReference, architecture: str) -> Problem:

@@ -72,7 +72,7 @@ BUILDER: Table = {
     "plan_info": left("Azure knows the plan of image.base; accept its terms once"),
     "disk_additional_size": _DISKS,
     "disk_encryption_set_id": left("Batch does not take images with customer-managed keys"),
-    "security_encryption_type": left("Batch does not take confidential images"),
+    "security_encryption_type": left("batch-prep builds no images for confidential VMs"),
     "encryption_at_host": left("the builder is removed after the build"),
     "disk_caching_type": left("pools have osDisk.caching"),
     "license_type": left("nodes of Batch pay as they run"),
@@ -165,7 +165,9 @@ def _security(draft: Draft, source: Source) -> None:
             draft.leave(source.place(name), f"the file has no value of {value}")
     kind = source.take("security_type")
     if str(kind).lower() == "confidentialvm":
-        draft.leave(source.place("security_type"), "Batch does not take confidential images")
+        draft.leave(
+            source.place("security_type"), "batch-prep builds no images for confidential VMs"
+        )
     asked = {name: source.take(name) for name in _FEATURES}
     wanted = [name for name, value in asked.items() if str(value).lower() == "true"]
     if wanted or str(kind).lower() == "trustedlaunch":

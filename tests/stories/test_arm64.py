@@ -24,8 +24,10 @@ def built() -> World:
     return world_after(a_request(requestId="r0"), image_only("r1", name="mine"))
 
 
-def made_elsewhere(world: World) -> str:
-    """The id of a version for Arm64 in the same gallery, of which batch-prep has no record."""
+def made_elsewhere(world: World, **properties: Any) -> str:
+    """The id of a version for Arm64, or with other `properties` of its definition, in the same
+    gallery. Batch-prep has no record of it.
+    """
     [definition] = [d for d in world.azure.store.of_type(DEFINITION) if d.name == "mine"]
     [version] = world.azure.store.children(definition.id, f"{DEFINITION}/versions")
     for there in (definition, version):
@@ -33,7 +35,7 @@ def made_elsewhere(world: World) -> str:
         new["id"] = there.id.replace("/images/mine", "/images/theirs")
         if there is definition:
             new |= {"name": "theirs"}
-            new["properties"]["architecture"] = "Arm64"
+            new["properties"] |= properties or {"architecture": "Arm64"}
         made = store.Resource(id=new["id"], type=there.type, document=new)
         made.state.update(copy.deepcopy(there.state))
         world.azure.store.add(made)

@@ -125,16 +125,34 @@ def check_fits(source: Source, size: skus.Size, security_type: str) -> None:
     _check_security(source, size, security_type)
 
 
+_ONLY = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
+"""Images with the state of a guest's firmware make machines of their own security type only."""
+_NO_LAUNCH = {"standard", "confidentialvmsupported"}
+
+
 def _check_security(source: Source, size: skus.Size, security_type: str) -> None:
-    if source.security_type == "TrustedLaunch" and security_type != "TrustedLaunch":
+    """https://learn.microsoft.com/azure/confidential-computing/create-confidential-vm-from-compute-gallery:
+    "ConfidentialVMSupported" images make confidential or ordinary machines.
+    """
+    kind = source.security_type.lower()
+    only = _ONLY.get(kind, security_type)
+    if security_type != only:
         model.refuse(
             400,
             "BadRequest",
             "The provided gallery image only supports creation of VMs and VM Scale Sets with "
-            "'TrustedLaunch' security type.",
+            f"'{only}' security type.",
+        )
+    # Recorded: https://github.com/confidential-containers/cloud-api-adaptor/issues/1742
+    if security_type == "ConfidentialVM":  # no size of the simulator can
+        model.refuse(
+            400,
+            "BadRequest",
+            f"The VM size '{size.name}' is not supported for creation of VMs and Virtual Machine "
+            "Scale Set with 'ConfidentialVM' security type.",
         )
     is_capable = source.generation == "V2" and size.is_trusted_launch_capable
-    can_launch = is_capable and source.security_type != "Standard"
+    can_launch = is_capable and kind not in _NO_LAUNCH
     if security_type == "TrustedLaunch" and not can_launch:
         model.refuse(
             400,

@@ -21,6 +21,8 @@ from batch_sandbox import (
 from local.azure_simulator import control, times
 
 ARM_AGENT = "batch.node.ubuntu 24.04-arm64"
+TRUSTED = {"security": {"securityType": "trustedLaunch"}}
+CONFIDENTIAL = {"security": {"securityType": "confidentialVM"}}
 pytestmark = pytest.mark.usefixtures("account")
 
 
@@ -128,6 +130,9 @@ def test_an_image_without_a_copy_in_the_region_fails_the_allocation(world):
         ({}, "Standard_D4ps_v6", {}, "CPU Architecture of 'Arm64'"),
         ({"features": {"SecurityType": "TrustedLaunch"}}, CPU, {}, "'TrustedLaunch' security type"),
         ({}, CPU, {"security": {"securityType": "trustedLaunch"}}, "TrustedLaunch"),
+        ({"features": {"SecurityType": "ConfidentialVM"}}, CPU, {}, "'ConfidentialVM' security"),
+        ({"features": {"SecurityType": "ConfidentialVMSupported"}}, CPU, TRUSTED, "TrustedLaunch"),
+        ({"features": {"SecurityType": "ConfidentialVM"}}, CPU, CONFIDENTIAL, "VM size"),
         ({}, "Standard_D4s_v6", {}, "disk controller"),
     ],
 )  # fmt: skip
