@@ -62,7 +62,7 @@ def register(azure: context.Azure) -> None:
 
 def show(azure: context.Azure, account: store.Resource, request: model.Request) -> model.JsonObject:
     """The account with its quotas; its endpoint is reached through the host that was asked."""
-    endpoint = {"accountEndpoint": planes.endpoint(request, account.name)}
+    endpoint = {"accountEndpoint": planes.endpoint(request, account)}
     properties = {**account.properties, **quotas.of_account(azure, account), **endpoint}
     return {**account.document, "properties": properties}
 

@@ -1,8 +1,8 @@
 """The two faces of Batch: routes of Resource Manager, and the data plane of each account.
 
-On Azure an account's data plane has a host of its own, `account.region.batch.azure.com`. Here it
-lies below `/{account}` at the simulator's address, and `accountEndpoint` says so: `HOST/account`,
-without a scheme as on Azure.
+On Azure an account's data plane has a host of its own, `account.region.batch.azure.com`: two
+accounts of one name are in two regions. Here it lies below `/{account.region}` at the simulator's
+address, and `accountEndpoint` says so: `HOST/account.region`, without a scheme as on Azure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from local.azure_simulator import context, model, store, times
 from local.azure_simulator.batch import problems
+from local.azure_simulator.data import locations
 
 ACCOUNT_TYPE = "Microsoft.Batch/batchAccounts"
 POOL_TYPE = "Microsoft.Batch/batchAccounts/pools"
@@ -25,7 +26,9 @@ DataHandler = Callable[["context.Azure", model.Request, store.Resource], model.R
 
 
 class DataPlane:
-    """Registers routes below `/{account}` and gives their answers Batch's headers and envelope."""
+    """Registers routes below `/{account.region}` and gives their answers Batch's headers and
+    envelope.
+    """
 
     def __init__(self, azure: context.Azure) -> None:
         self._azure = azure
@@ -37,26 +40,24 @@ class DataPlane:
         )
 
     def route(self, method: str, path: str, handler: DataHandler, *, operation: str = "") -> None:
-        """Answer `method /{account}path`; `operation` names it for faults."""
+        """Answer `method /{account.region}path`; `operation` names it for faults."""
 
         def serve(azure: context.Azure, request: model.Request) -> model.Response:
-            account = find_account(azure, request.parameters["account"])
+            account = find_account(azure, request.parameters["host"])
             _check_open(account)
             response = handler(azure, request, account)
             return response.with_headers({"request-id": _request_id(azure)})
 
-        self._azure.route(
-            method, "/{account}" + path, serve, plane=self._plane, operation=operation
-        )
+        self._azure.route(method, "/{host}" + path, serve, plane=self._plane, operation=operation)
 
     def _render(self, refusal: model.Refusal, request: model.Request) -> model.JsonObject:
         # The service has one code for every token it does not take.
         code = _CODES.get(refusal.code, refusal.code)
         code = "AuthenticationFailed" if refusal.status == 401 else code
-        account = request.path.split("/")[1]
+        host = request.path.split("/")[1]
         element = "Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element"
         body: model.JsonObject = {
-            "odata.metadata": f"{request.base_url}/{account}/$metadata#{element}",
+            "odata.metadata": f"{request.base_url}/{host}/$metadata#{element}",
             "code": code,
             "message": {"lang": "en-US", "value": _stamped(self._azure, refusal.message)},
         }
@@ -80,10 +81,10 @@ def stamping(handler: context.Handler) -> context.Handler:
     return serve
 
 
-def find_account(azure: context.Azure, name: str) -> store.Resource:
+def find_account(azure: context.Azure, host: str) -> store.Resource:
     """The account whose data plane is meant; 404 where its host name would not resolve."""
     for account in azure.store.of_type(ACCOUNT_TYPE):
-        if account.name.lower() == name.lower():
+        if _host(account) == host.lower():
             if account.properties["provisioningState"] == "Succeeded":
                 return account
             break
@@ -102,15 +103,20 @@ def _check_open(account: store.Resource) -> None:
         raise model.Refusal(401, "AuthenticationFailed", message)
 
 
-def endpoint(request: model.Request, account_name: str) -> str:
+def endpoint(request: model.Request, account: store.Resource) -> str:
     """`accountEndpoint` as the caller can reach it: through the host that was asked."""
-    return f"{request.host}/{account_name.lower()}"
+    return f"{request.host}/{_host(account)}"
+
+
+def _host(account: store.Resource) -> str:
+    """The part of the account's host name that no other account has."""
+    return f"{account.name.lower()}.{locations.canonical(account.location)}"
 
 
 def service_url(request: model.Request, path: str) -> str:
     """Absolute URL below the data plane that the request came to."""
-    account = request.path.split("/")[1]
-    return f"{request.base_url}/{account}/{path}"
+    host = request.path.split("/")[1]
+    return f"{request.base_url}/{host}/{path}"
 
 
 def _stamped(azure: context.Azure, message: str) -> str:

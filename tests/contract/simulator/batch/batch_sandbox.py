@@ -18,6 +18,7 @@ from local.azure_simulator.container_registry import registries
 from local.azure_simulator.machine import contents
 
 ACCOUNT = "mybatch12345"
+HOST = f"{ACCOUNT}.{LOCATION}"  # the path below which the account's data plane is
 T4 = "Standard_NC4as_T4_v3"
 CPU = "Standard_D4s_v5"
 AGENT = "batch.node.ubuntu 24.04"

@@ -6,7 +6,15 @@ import dataclasses
 from typing import Any
 
 from azure_sandbox import GROUP, LOCATION, definition_body, run_body
-from batch_sandbox import ACCOUNT, BatchSandbox, containers_of, pool_body, reference, start_task
+from batch_sandbox import (
+    ACCOUNT,
+    HOST,
+    BatchSandbox,
+    containers_of,
+    pool_body,
+    reference,
+    start_task,
+)
 from registry_requests import make_identity, make_registry, quick_build
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
@@ -225,7 +233,7 @@ def _batch() -> Requests:
 
 
 def _service() -> Requests:
-    pool, job_path = f"/{ACCOUNT}/pools/dev", f"/{ACCOUNT}/jobs/job"
+    pool, job_path = f"/{HOST}/pools/dev", f"/{HOST}/jobs/job"
     retries = {"constraints": {"maxTaskRetryCount": 1}}
     job = {"id": "new", "poolInfo": {"poolId": "dev"}, **retries}
     task = {
@@ -254,13 +262,13 @@ def _service() -> Requests:
     }
     resize = {"targetDedicatedNodes": 1, "resizeTimeout": "PT15M"}
     return {
-        "new pool": ("POST", f"/{ACCOUNT}/pools", new_pool),
+        "new pool": ("POST", f"/{HOST}/pools", new_pool),
         "new metadata": ("PATCH", pool, {"metadata": PAIRS, "startTask": {"commandLine": "true"}}),
         "other metadata": ("POST", f"{pool}/updateproperties", {"metadata": PAIRS}),
         "resize": ("POST", f"{pool}/resize", resize),
         "auto scale": ("POST", f"{pool}/enableautoscale", formula),
         "nodes": ("POST", f"{pool}/removenodes", {"nodeList": ["a"]}),
-        "job": ("POST", f"/{ACCOUNT}/jobs", job),
+        "job": ("POST", f"/{HOST}/jobs", job),
         "job change": ("PATCH", job_path, retries),
         "job end": ("POST", f"{job_path}/terminate", {"terminateReason": "a"}),
         "task": ("POST", f"{job_path}/tasks", task),

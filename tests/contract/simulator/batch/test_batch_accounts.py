@@ -6,7 +6,9 @@ import json
 
 import pytest
 from azure_sandbox import GROUP, LOCATION, refused
-from batch_sandbox import ACCOUNT, BatchSandbox
+from batch_sandbox import ACCOUNT, HOST, BatchSandbox
+
+from local.azure_simulator import tokens
 
 
 def _put(world: BatchSandbox, name: str = ACCOUNT, **body: object):
@@ -33,7 +35,7 @@ def test_the_poller_ends_with_the_account(world):
     """The endpoint has no scheme and leads back to the host that was asked."""
     account = world.make_account()
     assert account.name == ACCOUNT
-    assert account.account_endpoint == f"management.azure.com/{ACCOUNT}"
+    assert account.account_endpoint == f"management.azure.com/{HOST}"
     assert account.pool_allocation_mode == "BatchService"
 
 
@@ -42,7 +44,7 @@ def test_the_endpoint_follows_the_host_of_the_request(world):
     world.make_account()
     path = world.id("Microsoft.Batch/batchAccounts", ACCOUNT) + "?api-version=2025-06-01"
     shown = world.send("GET", f"http://127.0.0.1:7072{path}").json()
-    assert shown["properties"]["accountEndpoint"] == f"127.0.0.1:7072/{ACCOUNT}"
+    assert shown["properties"]["accountEndpoint"] == f"127.0.0.1:7072/{HOST}"
 
 
 def test_most_family_quotas_are_zero(world):
@@ -146,6 +148,24 @@ def test_a_taken_name_is_refused_in_another_group(world):
     assert (answer.status, answer.json()["error"]["code"]) == (409, "AccountAlreadyExists")
 
 
+def test_accounts_of_one_name_in_two_regions_have_a_data_plane_each(world):
+    """Its host names the region: a job of one account is none of the other."""
+    world.make_account()
+    world.make_group("other-rg")
+    begin = world.batch.batch_account.begin_create
+    theirs = begin("other-rg", ACCOUNT, {"location": "West Europe"}).result()
+    assert theirs.account_endpoint == f"management.azure.com/{ACCOUNT}.westeurope"
+    world.make_job()
+    token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
+
+    def jobs(host: str) -> list[str] | str:
+        found = world.send("GET", f"/{host}/jobs?api-version=2025-06-01", token=token).json()
+        return found.get("code") or [job["id"] for job in found["value"]]
+
+    assert (jobs(HOST), jobs(f"{ACCOUNT}.westeurope")) == (["job"], [])
+    assert jobs(f"{ACCOUNT}.northeurope") == jobs(ACCOUNT) == "AccountNotFound"
+
+
 def test_a_region_takes_three_accounts(world):
     """The region's quota, which the API also tells, ends further accounts."""
     quota = world.batch.location.get_quotas(LOCATION).account_quota
@@ -199,7 +219,7 @@ def test_accounts_are_listed_by_group_and_by_subscription(world):
     by_group = list(world.batch.batch_account.list_by_resource_group(GROUP))
     everywhere = list(world.batch.batch_account.list())
     assert [item.name for item in by_group] == [item.name for item in everywhere] == [ACCOUNT]
-    assert by_group[0].account_endpoint.endswith(f"/{ACCOUNT}")
+    assert by_group[0].account_endpoint.endswith(f"/{HOST}")
 
 
 def test_a_name_is_checked_for_a_batch_account_in_a_known_region(world):

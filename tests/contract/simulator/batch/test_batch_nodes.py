@@ -10,6 +10,7 @@ from batch_sandbox import (
     ACCOUNT,
     BUSYBOX,
     CPU,
+    HOST,
     T4,
     VERIFY,
     BatchSandbox,
@@ -64,7 +65,7 @@ def test_a_node_shows_what_the_service_shows(world):
     shown = world.service().get_pool("dev")["startTask"]
     assert shown["commandLine"] == "echo hello"
     assert (node.start_task_info.exit_code, node.start_task_info.result) == (0, "success")
-    assert node.url.endswith(f"/{ACCOUNT}/pools/dev/nodes/{node.id}")
+    assert node.url.endswith(f"/{HOST}/pools/dev/nodes/{node.id}")
     assert world.service().get_node("dev", node.id).id == node.id
 
 

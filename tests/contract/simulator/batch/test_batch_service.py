@@ -6,7 +6,7 @@ import json
 
 import pytest
 from azure_sandbox import GROUP, refused
-from batch_sandbox import ACCOUNT, AGENT, CPU, T4, BatchSandbox, start_task
+from batch_sandbox import ACCOUNT, AGENT, CPU, HOST, T4, BatchSandbox, start_task
 
 from local.azure_simulator import tokens
 
@@ -30,7 +30,7 @@ def test_supported_images_name_agent_capabilities_and_end(world):
 def test_another_audiences_token_is_refused(world):
     """The data plane takes tokens for Batch only, Resource Manager none of those."""
 
-    url = f"https://management.azure.com/{ACCOUNT}/pools?api-version=2025-06-01"
+    url = f"https://management.azure.com/{HOST}/pools?api-version=2025-06-01"
     refused_answer = world.send("GET", url)
     assert refused_answer.status == 401
     assert refused_answer.json()["code"] == "AuthenticationFailed"
@@ -164,8 +164,8 @@ def test_a_pool_is_made_on_the_data_plane(world: BatchSandbox) -> None:
     }
     token, _ = tokens.new_token(world.azure, "https://batch.core.windows.net/")
 
-    answer = world.send("POST", f"/{ACCOUNT}/pools?api-version=2025-06-01", body, token=token)
-    again = world.send("POST", f"/{ACCOUNT}/pools?api-version=2025-06-01", body, token=token)
+    answer = world.send("POST", f"/{HOST}/pools?api-version=2025-06-01", body, token=token)
+    again = world.send("POST", f"/{HOST}/pools?api-version=2025-06-01", body, token=token)
 
     assert (answer.status, answer.headers["Location"].rpartition("/")[2]) == (201, "p")
     assert (again.status, again.json()["code"]) == (409, "PoolExists")
@@ -196,7 +196,7 @@ def test_a_pool_is_changed_on_the_data_plane(world: BatchSandbox) -> None:
 
     def send(method: str, path: str, name: str) -> int:
         body = {"metadata": [{"name": name, "value": "1"}]}
-        url = f"/{ACCOUNT}/pools/dev{path}?api-version=2025-06-01"
+        url = f"/{HOST}/pools/dev{path}?api-version=2025-06-01"
         return world.send(method, url, body, token=token).status
 
     assert send("PATCH", "", "b") == 200
