@@ -55,9 +55,12 @@ def _taken(plan: AccountPlan, message: str) -> Failure:
     return Failure(
         code="Conflict",
         kind=Kind.CONFLICT,
-        message=f"The Batch account name {plan.name} cannot be used in {plan.location}: {message}",
+        message=f"Could not create Batch account {plan.name} in resource group "
+        f"{plan.resource_group}: its name is not free in {plan.location}. "
+        f"Azure answered: {message}",
         resource=plan.account_id,
-        next_action="Choose another account name, or give its resource group.",
+        next_action="Choose another account name, or give the resource group that the account is "
+        "in: another build may have created it since this build's checks.",
     )
 
 

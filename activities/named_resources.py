@@ -27,10 +27,15 @@ def account_problem(services: Services, account: AccountPlan) -> Problem | None:
         return None
     message = (
         f"Batch account {account.name} is not in resource group {account.resource_group}, and its "
-        f"name is not free in {account.location}: {answer.get('message') or answer.get('reason')}. "
+        f"name is not free in {account.location}: {_why(answer)}. "
         "Give another name, or the resource group that it is in"
     )
     return Problem(field="batchAccount.name", code="NameTaken", message=message)
+
+
+def _why(answer: Json) -> str:
+    """Azure's reason, to stand within a sentence."""
+    return str(answer.get("message") or answer.get("reason")).rstrip(".")
 
 
 def check_image(services: Services, image: ImagePlan) -> Findings:
@@ -72,7 +77,7 @@ def _registry_name_problem(services: Services, registry: RegistryPlan) -> Proble
         return None
     message = (
         f"registry {registry.name} is not in resource group {registry.resource_group}, and its "
-        f"name is not free: {answer.get('message') or answer.get('reason')}. Give another name"
+        f"name is not free: {_why(answer)}. Give another name"
     )
     return Problem(field="image.registry.name", code="NameTaken", message=message)
 

@@ -230,6 +230,8 @@ _TERMS = (
 # https://github.com/Azure/azure-sdk-for-java quotes the answer in a test of galleries.
 _REPLICATION = "Nothing in the request is wrong: Azure did not finish copying the image version."
 _NEXT_ACTION_BY_CODE = {
+    "AccountAlreadyExists": "Choose another account name, or give the resource group that the "
+    "account is in: names of Batch accounts are unique in a region.",
     "ActiveJobAndScheduleQuotaReached": "Finish or delete jobs of the account, or ask for a higher "
     "quota of active jobs and job schedules.",
     "MarketplacePurchaseEligibilityFailed": _TERMS,

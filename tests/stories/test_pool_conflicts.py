@@ -115,3 +115,45 @@ def test_accounts_of_one_name_have_no_pools_of_one_id(built: World) -> None:
     built.engine.advance(3 * 3600)
     assert len(built.sweep()["deleted"]) == 1
     assert blockers(built, again) == blockers(built, whole) == {}
+
+
+def for_account(request_id: str, group: str) -> Json:
+    """A request for a pool in an account that does not exist yet."""
+    account = {"name": "mybatch67890", "resourceGroup": group}
+    return {**pools_only(request_id, a_pool("dev")), "batchAccount": account}
+
+
+def test_one_of_two_builds_gets_the_name_of_a_new_account(built: World) -> None:
+    """Both pass the checks, in two groups. The other's error says what to ask for instead."""
+    built.fault({"effect": "status", "status": 503, "method": "PUT", "path": "/one$", "times": 1})
+    first, second = (built.start(for_account(group, group)) for group in ("one", "two"))
+    for build in (first, second):
+        built.engine.run_until_complete(build)
+    assert built.show(second)["state"] == "succeeded"
+    error = built.show(first)["error"]
+    assert error["code"] == "Conflict"
+    assert "mybatch67890 in resource group one: its name is not free" in error["message"]
+    assert "Azure answered: An account named 'mybatch67890' is already in use." in error["message"]
+    assert "give the resource group that the account is in" in error["nextAction"]
+    (blocker,) = built.ask(builds.plan_build, for_account("r3", "one")).body["blockers"]
+    assert "is already in use. Give another name" in blocker["message"]
+    assert built.build(for_account("r4", "two"))["state"] == "succeeded"
+
+
+def test_an_account_that_another_makes_at_the_same_moment_is_not_to_be_removed(
+    built: World,
+) -> None:
+    """Azure refuses the creation itself, because the name was free directly before."""
+    handle, theirs = built.azure.handle, []
+
+    def race(request: Any) -> Any:
+        if request.method == "PUT" and request.path.endswith("/mybatch67890") and not theirs:
+            theirs.append("resourceGroups/two/providers/Microsoft.Batch/batchAccounts/mybatch67890")
+            built.as_owner("PUT", theirs[0], {"location": "swedencentral"})
+        return handle(request)
+
+    built.as_owner("PUT", "resourceGroups/two", {"location": "swedencentral"})
+    built.azure.handle = race  # type: ignore[method-assign]
+    error = built.build(for_account("r1", "one"))["error"]
+    assert (error["code"], error["azureCode"]) == ("Conflict", "AccountAlreadyExists")
+    assert error["nextAction"].startswith("Choose another account name, or give the resource group")
