@@ -23,13 +23,15 @@ _OF_A_NODE = ["id", "state", "isDedicated"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Impact:
-    """`action` is create, none, update, empty or replace. `running` nodes run tasks that this would
-    interrupt: all that do, or those beyond the number that is asked for. `refused` is the code of
-    the error, and `message` its text, where the pool's step refuses the request.
+    """`action` is create, none, update, empty or replace. The pool would lose `removed` nodes; None
+    where a new formula decides that. `running` nodes run tasks that this would interrupt: all that
+    do, or those beyond the number that is asked for. `refused` is the code of the error, and
+    `message` its text, where the pool's step refuses the request.
     """
 
     action: str
     reasons: dict[str, str] = field(default_factory=dict)
+    removed: int | None = 0
     running: int = 0
     refused: str = ""
     message: str = ""
@@ -41,6 +43,7 @@ def of(
     """What the request would do to this pool. `image` is None where it is still to be built."""
     observed = batch_pool.observe(services, plan, poll)
     impact = _decided(plan, image, observed)
+    impact = replace(impact, removed=_removed(plan, impact, observed))
     if impact.action in _INTERRUPTS:
         return replace(impact, running=sum(_running(services, plan, endpoint)))
     if impact.action == "update" and _takes_nodes(plan, observed):
@@ -49,6 +52,19 @@ def of(
         gone = sum(max(0, r - a) for r, a in zip(running, asked, strict=True))
         return replace(impact, running=gone)
     return impact
+
+
+def _removed(plan: PoolPlan, impact: Impact, observed: Json | None) -> int | None:
+    """How many of the pool's nodes would go; None where a new formula decides that."""
+    here = batch_pool.current_nodes(observed or {})
+    if impact.action in _INTERRUPTS:
+        return sum(here)
+    if impact.action != "update" or "scaleSettings" not in impact.reasons:
+        return 0
+    if plan.pool.formula:
+        return None
+    asked = (plan.pool.nodes, plan.pool.low_priority_nodes)
+    return sum(max(0, has - wants) for has, wants in zip(here, asked, strict=True))
 
 
 def _takes_nodes(plan: PoolPlan, observed: Json | None) -> bool:

@@ -53,7 +53,7 @@ def show(console: Console, answer: Mapping[str, Any]) -> None:
 _MARKS = {"create": "+", "update": "~", "empty": "-/+", "replace": "-/+", "none": "="}
 _MEANING = {
     "create": "is created",
-    "update": "is changed, and keeps its nodes",
+    "update": "is changed in place",
     "empty": "loses all its nodes before it is changed",
     "replace": "is deleted and created again",
     "none": "stays as it is",
@@ -64,10 +64,23 @@ def _change(change: Mapping[str, Any]) -> str:
     """`-/+ dev loses all its nodes before it is changed: vmSize (...)`, as Terraform marks it."""
     action = str(change.get("action"))
     line = f"{_MARKS.get(action, '?'):<3} {change.get('pool')} {_MEANING.get(action, action)}"
+    line += _nodes(change) if action == "update" else ""
     reasons = change.get("reasons") or {}
     line += ": " + ", ".join(f"{n} ({why})" for n, why in reasons.items()) if reasons else ""
     running = change.get("runningNodes")
     return f"{line}; tasks run on {running} of its nodes" if running else line
+
+
+def _nodes(change: Mapping[str, Any]) -> str:
+    """What becomes of the nodes of a pool that is changed in place; an older app does not say."""
+    if "removedNodes" not in change:
+        return ""
+    removed = change["removedNodes"]
+    if removed is None:
+        return ", and its new formula decides how many nodes it has"
+    if not removed:
+        return ", and keeps its nodes"
+    return f", and loses {removed} of its nodes" if removed > 1 else ", and loses a node"
 
 
 def _cost(cost: Any) -> Iterator[tuple[str, str]]:

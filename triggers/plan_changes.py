@@ -52,6 +52,7 @@ def shown(found: list[tuple[PoolPlan, Impact]]) -> list[PoolChange]:
             pool=pool.pool_id,
             action=impact.action,
             reasons=impact.reasons,
+            removed_nodes=impact.removed,
             running_nodes=impact.running,
         )
         for pool, impact in found

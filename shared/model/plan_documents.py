@@ -62,10 +62,14 @@ class PoolChange(Document):
 
     pool: str = Field(description="The pool's id.")
     action: Annotated[str, one_of("create", "none", "update", "empty", "replace")] = Field(
-        description="`update` changes it with its nodes, `empty` takes its nodes first, `replace` "
+        description="`update` changes it in place, `empty` takes its nodes first, `replace` "
         "deletes it first."
     )
     reasons: dict[str, str] = Field(description="What changes, by property, and why.")
+    removed_nodes: int | None = Field(
+        default=0,
+        description="How many nodes this would remove. Null where a new formula decides that.",
+    )
     running_nodes: int = Field(
         default=0, description="How many nodes run tasks that this would interrupt."
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from activities import batch_pool
+from cli import plans
 from shared.azure import pool_difference
 from tests import served
 from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
@@ -93,6 +96,38 @@ def test_the_command_shows_it(with_pool: World) -> None:
     assert "-/+ dev loses all its nodes before it is changed: vmSize" in shown.out
     assert (refused.code, run.code) == (2, 2)
     assert "exists already" in refused.out
+
+
+FORMULA = {"nodes": None, "autoscale": {"preset": "pendingTasks", "maxNodes": 3}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "removed", "said"),
+    [
+        ({"nodes": 3}, {"nodes": 4}, 0, "is changed in place, and keeps its nodes"),
+        ({"nodes": 3}, {"nodes": 2}, 1, "is changed in place, and loses a node"),
+        ({"nodes": 3}, {"nodes": 1}, 2, "is changed in place, and loses 2 of its nodes"),
+        ({"nodes": 3}, FORMULA, None, "is changed in place, and its new formula decides how many"),
+        (FORMULA, {"nodes": 2}, 0, "is changed in place, and keeps its nodes"),
+        ({}, {"startTask": {"commandLine": "/bin/true"}}, 0, "and keeps its nodes"),
+        ({"nodes": 3}, {"nodes": 3, "taskSlotsPerNode": 2}, 3, "loses all its nodes before"),
+        ({"nodes": 3}, {"nodes": 3, "ifExists": "replace"}, 3, "is deleted and created again"),
+    ],
+)
+def test_a_plan_says_what_becomes_of_the_nodes(
+    built: World, before: dict[str, Any], after: dict[str, Any], removed: int | None, said: str
+) -> None:
+    """Also of a pool that Azure changes in place: fewer nodes are asked for, or a formula is."""
+
+    def pool(fields: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in a_pool("dev", **fields).items() if v is not None}
+
+    assert built.build(pools_only("r1", pool(before)))["state"] == "succeeded"
+    answer = plan(built, pools_only("plan", pool(after)))
+    assert [change["removedNodes"] for change in answer["changes"]] == [removed]
+    printed = io.StringIO()
+    plans.show(Console(file=printed, width=200), answer)
+    assert said in printed.getvalue()
 
 
 def test_running_tasks_are_interrupted_only_where_somebody_has_agreed(with_pool: World) -> None:
