@@ -77,7 +77,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
     account = arm.file(azure, request, TYPE, body)
     account.document["properties"] = _properties(azure, account, body.get("properties") or {})
     account.document.setdefault("identity", {"type": "None"})
-    account.state["host"] = request.host
+    account.state.update(host=request.host, dataPlane=planes.host_name(account))
     _stamp(azure, account)
     operation = azure.operations.begin(
         "batchAccounts.create", account, retry_after=RETRY_AFTER_SECONDS

@@ -109,7 +109,14 @@ def endpoint(request: model.Request, account: store.Resource) -> str:
 
 
 def _host(account: store.Resource) -> str:
-    """The part of the account's host name that no other account has."""
+    """The part of the account's host name that no other account has. An account of a stored state
+    from before these names had a region keeps its own: builds under way know it.
+    """
+    return str(account.state.get("dataPlane", account.name.lower()))
+
+
+def host_name(account: store.Resource) -> str:
+    """The same for a new account."""
     return f"{account.name.lower()}.{locations.canonical(account.location)}"
 
 
