@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-from shared.azure import batch_bodies, cache, pool_difference, resource_state, sdk
+from shared.azure import batch_bodies, cache, pool_difference, pool_keeps, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import names, scripts
 from shared.base.errors import Failure, Kind, StepFailed
@@ -136,15 +136,21 @@ def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 
 def _kept(services: Services, plan: PoolPlan, poll: PollState) -> list[Json]:
     """What the pool keeps if this build fails: the nodes that it had, unless a failed build left
-    them, and the date of its deletion. It is metadata, so it is written with the change itself.
+    them, its formula, and the date of its deletion. It is metadata, so it is written with the
+    change itself.
     """
     record = services.records.pool(plan.account.name, plan.pool_id)
     if record and record.nodes_left and record.build_id != plan.build_id:
         return []
     dedicated, low = poll.memory["keeps"]
-    end = (record and record.expires_at) or ""
-    value = f"{dedicated} {low} {end}".strip()
-    return batch_bodies.metadata({names.TAG_KEEPS: value}) if dedicated + low else []
+    keeps = pool_keeps.Kept(
+        nodes=(dedicated, low),
+        expires_at=record.expires_at if record else None,
+        auto_scale=poll.memory.get("autoScale"),
+        is_formula_lost=poll.memory.get("isFormulaLost", False),
+    )
+    changes = "scaleSettings" in poll.memory["properties"]
+    return pool_keeps.metadata(keeps, scale_changes=changes)
 
 
 def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
@@ -158,8 +164,11 @@ def _reshape(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 
 def empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
     """To zero nodes: most properties can be changed only then. Where the pool keeps nodes, tasks
-    end first on those that leave: Batch chooses which these are.
+    end first on those that leave: Batch chooses which these are. Or back to a kept formula.
     """
+    if auto_scale := poll.memory.get("autoScale"):
+        body = {"properties": {"scaleSettings": {"autoScale": auto_scale}}}
+        return update(services, plan, body, poll)
     nodes = poll.memory.get("nodes", [0, 0])
     fixed = batch_bodies.fixed_scale(*nodes)
     if any(nodes):
@@ -277,11 +286,22 @@ def _decide_update(plan: PoolPlan, observed: Json) -> Decision[PoolReady]:
             return Done(result=PoolReady(fresh=False))
         case pool_difference.Change(properties=properties):
             is_own = shaped_by(observed) == plan.build_id
-            keeps = kept(observed)[0] if is_own else current_nodes(observed)
-            memory = {**seen(observed), "properties": properties, "keeps": list(keeps)}
+            keeps = pool_keeps.of(observed) if is_own else _here(observed)
+            memory = {
+                **seen(observed),
+                "properties": properties,
+                "keeps": list(keeps.nodes),
+                "autoScale": keeps.auto_scale,
+                "isFormulaLost": keeps.is_formula_lost,
+            }
             return Start(action="change", memory=memory)
         case pool_difference.Reshape() as reshape:
             return _decide_reshape(observed, str(reshape))
+
+
+def _here(observed: Json) -> pool_keeps.Kept:
+    auto_scale = pool_keeps.auto_scale(observed)
+    return pool_keeps.Kept(nodes=current_nodes(observed), auto_scale=auto_scale)
 
 
 def _decide_reshape(observed: Json, reasons: str) -> Decision[PoolReady]:
@@ -327,9 +347,3 @@ ensure_pool = Reconciler(
 def is_steady(observed: Json) -> bool:
     """Whether no resize is under way."""
     return str(resource_state.properties(observed).get("allocationState", "")).lower() == "steady"
-
-
-def kept(observed: Json) -> tuple[tuple[int, int], str | None]:
-    """The nodes that the pool had before the build that shaped it, and the date of its deletion."""
-    dedicated, low, *end = _metadata(observed).get(names.TAG_KEEPS, "0 0").split()
-    return (int(dedicated), int(low)), end[0] if end else None

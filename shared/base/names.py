@@ -13,6 +13,7 @@ from enum import StrEnum
 TAG_BUILD = "batch-prep-build"
 TAG_ASKED = "batch-prep-asked"  # of a pool: digests of what was last asked for
 TAG_KEEPS = "batch-prep-keeps"  # of a pool: its nodes and its end before an update in place
+TAG_FORMULA = "batch-prep-formula"  # of a pool: how it scaled itself before an update in place
 TAG_EXPIRED = "batch-prep-expired"  # of a pool whose deletion has begun
 TAG_CREATED = "batch-prep-created"
 TAG_EXPIRES = "batch-prep-expires"

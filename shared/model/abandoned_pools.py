@@ -12,6 +12,8 @@ from shared.model.results import PoolEmptied
 _STILL = "Its nodes may still cost money"  # with these begins the advice about a pool's nodes
 _SHRUNK = "The pool was shrunk to zero nodes meanwhile."
 _KEEPS = "The pool keeps as many nodes as it had before"
+_SCALES = "The pool keeps the formula that it had before, which decides how many nodes it has."
+_FIXED = "Its formula is lost: it has a fixed scale until it is asked for again."
 _UNPROVED = "A resize has given it nodes since, which nothing has proved: ask for the pool again."
 
 
@@ -43,13 +45,20 @@ def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
     if found.anothers:
         return record
     end = record.expires_at
-    if kept := found.nodes + found.low_priority_nodes:
-        record, end = _advising(record, f"{_KEEPS}: {kept}."), found.expires_at
+    if found.has_formula:
+        record, end = _advising(record, _SCALES), found.expires_at
+    elif kept := found.nodes + found.low_priority_nodes:
+        about_nodes = f"{_KEEPS}: {kept}."
+        record, end = _advising(record, _with_lost(found, about_nodes)), found.expires_at
     elif found.emptied:
-        record = _advising(record, _SHRUNK)
+        record = _advising(record, _with_lost(found, _SHRUNK))
     return replace(
         record, nodes=found.nodes, low_priority_nodes=found.low_priority_nodes, expires_at=end
     )
+
+
+def _with_lost(found: PoolEmptied, about_nodes: str) -> str:
+    return f"{about_nodes} {_FIXED}" if found.is_formula_lost else about_nodes
 
 
 def cleaned_up(record: PoolRecord, build: str, left: PoolEmptied | None, now: str) -> PoolRecord:
@@ -79,7 +88,7 @@ def _advising(record: PoolRecord, about_nodes: str) -> PoolRecord:
     """The record with other advice about the pool's nodes, after that about the failure itself."""
     assert record.error is not None
     own = record.error.next_action or ""
-    for earlier in (_STILL, _SHRUNK, _KEEPS, _UNPROVED):
+    for earlier in (_STILL, _SHRUNK, _KEEPS, _SCALES, _UNPROVED):
         own = own.partition(earlier)[0].strip()
     advice = f"{own} {about_nodes}".strip() or None
     return replace(record, error=replace(record.error, next_action=advice))

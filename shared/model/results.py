@@ -160,7 +160,8 @@ class NodesReady(Marks):
 
 class PoolEmptied(Wire):
     """Whether a failed pool was shrunk, or belongs to another build by now. It keeps the nodes that
-    it had before its build, and then the date of its deletion (`expires_at`, ISO 8601).
+    it had before its build, or its formula, and then the date of its deletion (`expires_at`, ISO
+    8601). A formula is lost where it was too long to be kept.
     """
 
     emptied: bool = False
@@ -168,6 +169,8 @@ class PoolEmptied(Wire):
     nodes: int = added(0)
     low_priority_nodes: int = added(0)
     expires_at: str | None = added(None)
+    has_formula: bool = added(False)
+    is_formula_lost: bool = added(False)
 
 
 class NodeReport(Marks):
