@@ -28,18 +28,19 @@ def broken_line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def make_machine() -> Iterator[Callable[[str], step_machine.Machine]]:
-    """Makes machines of any system; removes them after the test."""
-    homes: list[Path] = []
+    """Makes machines of any system; removes them after the test, with their processes."""
+    made: list[step_machine.Machine] = []
 
     def make(system: str = "ubuntu-24.04") -> step_machine.Machine:
         home = Path(tempfile.mkdtemp(prefix="batch-prep-machine-"))
         home.chmod(0o755)
-        homes.append(home)
-        return step_machine.Machine(home, system)
+        made.append(step_machine.Machine(home, system))
+        return made[-1]
 
     yield make
-    for home in homes:
-        shutil.rmtree(home)
+    for machine in made:
+        machine.end()
+        shutil.rmtree(machine.home)
 
 
 @pytest.fixture

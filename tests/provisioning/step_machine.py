@@ -7,10 +7,12 @@ script that forgets its root cannot touch the machine that runs the tests.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -128,11 +130,15 @@ class Outcome:
 class Machine:
     """A root directory, a PATH of fakes, and the files that tell the fakes what to answer."""
 
+    seconds_max = 60.0
+    """A run that takes longer hangs, and raises subprocess.TimeoutExpired."""
+
     def __init__(self, home: Path, system: str = "ubuntu-24.04") -> None:
         self.home = home
         self.root = home / "root"
         self.bin = home / "bin"
         self.path = f"{self.bin}:{common_tools()}"
+        self._sessions: set[int] = set()
         for folder in (
             "active",
             "bin",
@@ -291,18 +297,37 @@ class Machine:
         if os.geteuid() == 0:
             self._give_to_nobody()
             as_nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        return subprocess.run(
+        process = subprocess.Popen(
             command,
             env=self.environment(**parameters),
             cwd=self.home,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=60,
-            check=False,
+            start_new_session=True,
             **as_nobody,
         )
+        self._sessions.add(process.pid)
+        try:
+            stdout, stderr = process.communicate(timeout=self.seconds_max)
+        except subprocess.TimeoutExpired:
+            self.end()
+            process.communicate()
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+    def end(self) -> None:
+        """Ends whatever its runs have left: each was a session, which `timeout` does not leave."""
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                session = int(file.read_text().rpartition(")")[2].split()[3])
+            except OSError:  # it has just ended
+                continue
+            if session in self._sessions:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(file.parent.name), signal.SIGKILL)
 
     def environment(self, **parameters: str) -> dict[str, str]:
         """What a step sees. Empty parameters are dropped, as Azure does."""

@@ -269,3 +269,15 @@ def test_steps_that_look_at_the_machine_look_each_time(
     machine.run_text(text)
 
     assert (machine.home / "runs").read_text() == "ran\nran\n"
+
+
+def test_nothing_that_a_run_leaves_outlives_its_machine(machine: step_machine.Machine) -> None:
+    """Not even a process group of its own, as `timeout` makes one."""
+    leaves = 'timeout 50 tail -f /dev/null >/dev/null 2>&1 & echo $! >"$MACHINE/child"'
+    machine.run_text(f"#!/bin/bash\n{leaves}\n")
+    child = int((machine.home / "child").read_text())
+    assert not step_machine.is_gone(child)
+
+    machine.end()
+
+    assert any(step_machine.is_gone(child) for _ in range(100_000))
