@@ -24,6 +24,8 @@ def broken_line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if os.environ.get(essential_lines.BREAK_THEM):
         line = essential_lines.BY_TEST[request.node.name]
         monkeypatch.setitem(step_assembler.BROKEN, line.file, (line.text, line.instead))
+        if line.hangs:
+            monkeypatch.setattr(step_machine.Machine, "seconds_max", 5)
 
 
 @pytest.fixture
