@@ -33,6 +33,7 @@ class _Bounded:
     def __init__(self, packed: bytes) -> None:
         self._file = gzip.GzipFile(fileobj=io.BytesIO(packed))
         self._packed = len(packed)
+        self._position = 0  # asking the file costs more than reading a header
         self.last = b""  # what was read last
 
     def read(self, size: int) -> bytes:
@@ -40,16 +41,19 @@ class _Bounded:
             raise _Refused("a header has a negative length")
         if size > _HEADER_MAX:
             raise _Refused(f"a header is longer than {_HEADER_MAX} bytes")
-        self._check(self._file.tell() + size)
+        self._check(self._position + size)
         self.last = self._file.read(size)
+        self._position += len(self.last)
         return self.last
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._position
 
     def seek(self, position: int) -> int:
-        self._check(position)
-        return self._file.seek(position)
+        if position != self._position:
+            self._check(position)
+            self._position = self._file.seek(position)
+        return self._position
 
     def _check(self, position: int) -> None:
         if position > _UNPACKED_MAX:
