@@ -10,8 +10,8 @@ import pytest
 
 from local.functions_host.local_client import open_client
 from tests.world import World, a_pool, pools_only
-from triggers import builds, catalogue, http
-from triggers.http import Answer
+from triggers import beginning, builds, catalogue
+from triggers.http import Answer, Call
 
 ACCOUNT = "mybatch12345"
 CHANGES = [(catalogue.resize_pool, {"nodes": 4}), (catalogue.delete_pool, None)]
@@ -173,14 +173,14 @@ def test_a_change_that_durable_does_not_begin_holds_no_pool(
     built.build(pools_only("r1", a_pool("dev")))
     params = {"account": ACCOUNT, "pool": "dev"}
     data = json.dumps(body).encode()
-    call = http.Call(params=params, body=data, url="http://app/api/x", services=built.services)
+    call = Call(params=params, body=data, url="http://app/api/x", services=built.services)
     client = open_client(built.engine)
 
     async def down(*_: object) -> None:
         raise ConnectionError("the extension does not answer")
 
     client.start_new = client.get_status = down
-    answer = asyncio.run(http.begun(client, handler(call)))
+    answer = asyncio.run(beginning.begun(client, handler(call)))
     assert (answer.status, answer.body["error"]["code"]) == (503, "NotBegun")
     (lost,) = [b for b in built.builds() if b["mode"] in {"resize-pool", "delete-pool"}]
     assert built.show(lost["buildId"])["error"]["code"] == "NotBegun"
