@@ -15,6 +15,7 @@ from shared.engine.activity import Json, Services
 from shared.model.cleanup import BuildFacts, Facts, PoolFacts, ResourceFacts
 from shared.model.outcomes import PoolRecord
 from shared.store import build_rows
+from shared.store.builds import outcome_of
 from shared.store.claims import pool_key
 from shared.store.row_checks import ENDED
 from shared.store.tables import Row
@@ -92,16 +93,17 @@ def _build(services: Services, row: Row, published: Container[str]) -> BuildFact
     groups = build_rows.groups_of(row, config.default_resource_group)
     publishes = build_rows.definition_of(row, config.default_image_name)
     has_failed, is_resumable = state in {"failed", "cancelled"}, bool(row.get("IsResumable"))
-    outcome = services.records.outcome(row.key) if is_over and row["HasLeftovers"] else None
-    awaits = is_resumable or not is_over
+    whole = services.records.build(row.key) if is_over and row["HasLeftovers"] else None
+    outcome = outcome_of(whole) if whole else None
     return BuildFacts(
         state=state,
         is_over=is_over,
         is_resumable=is_resumable,
         may_need=() if has_failed and not is_resumable else groups,
-        publishes=publishes if awaits else "",
+        publishes=publishes if is_resumable or not is_over else "",
         imageless_in=groups[0] if publishes and has_failed and row.key not in published else "",
         leftovers=tuple(outcome.leftovers if outcome else ()),
+        keeps_them=bool(whole and outcome and build_rows.keeps_leftovers(whole)),
     )
 
 

@@ -13,7 +13,7 @@ from shared.model.cleanup import LASTING, Cleanup
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
 from shared.model.requests import Mode
-from shared.store import acceptance
+from shared.store import acceptance, build_rows
 from shared.store.builds import StepMark, outcome_of
 from shared.store.row_checks import ENDED
 from shared.store.tables import Row
@@ -119,8 +119,7 @@ def give_up_build(services: Services, work: Cleanup, _: PollState) -> Cleanup:
         return Cleanup()
     if not cleanup_facts.of_records(services).builds[work.key].imageless_in:
         return Cleanup(items=[item for item in work.items if item.kind not in LASTING])
-    was_kept = outcome.resumable or row["Request"]["image"].get("keepVm")
-    if was_kept and outcome.error is not None:
+    if build_rows.keeps_leftovers(row) and outcome.error is not None:
         error = replace(outcome.error, next_action=_ADVICE)
         given_up = replace(outcome, resumable=False, error=error)
         if not services.records.correct_outcome(row, given_up):

@@ -96,7 +96,8 @@ class BuildFacts:
     may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
     publishes: str = ""  # the name of the image definition that it may still publish into
     imageless_in: str = ""  # the resource group of the image that it has failed to make
-    leftovers: tuple[str, ...] = ()  # ids that it keeps, or could not remove
+    leftovers: tuple[str, ...] = ()  # ids of what it could not remove
+    keeps_them: bool = False  # on purpose, until they expire
 
     def lists(self, id_: str) -> bool:
         """Whether the resource is among its leftovers."""
@@ -220,7 +221,8 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
     """Removable when its build has ended, unless that keeps it; then after its expiry."""
     build = recorded or BuildFacts(state="unknown")
     at_work = "its build is at work; if that has died, the next sweep closes it first"
-    keeps, kept = f"its build {build.state} and keeps it for a while", "it was kept until "
+    over, until = f"its build {build.state}", f"it was kept until {resource.expires}"
+    is_kept = build.keeps_them and build.lists(resource.id)
     return _item(
         resource,
         (resource.is_gone, Action.REMOVE, "it is gone", now, True),
@@ -228,9 +230,9 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
         (recorded is None, Action.KEEP, "no such build is on record", None, False),
         (not build.is_over, Action.KEEP, at_work, None, False),
         (resource.is_used, Action.KEEP, COPIED, None, False),
-        (not build.lists(resource.id), Action.REMOVE, f"its build {build.state}", now, False),
-        (resource.expires < now, Action.REMOVE, kept + resource.expires, now, False),
-        (True, Action.KEEP, keeps, resource.expires, False),
+        (not is_kept, Action.REMOVE, over, now, False),
+        (resource.expires < now, Action.REMOVE, until, now, False),
+        (True, Action.KEEP, f"{over} and keeps it for a while", resource.expires, False),
     )
 
 
@@ -248,7 +250,9 @@ def plan_lasting(
     ]
     is_needed = bool(others) or group.lower() in facts.image_groups
     within = [r for r in facts.resources if names.same(r.group, group)]
-    there = [r for r in within if is_cleared or not _is_of_builder(r, build)]
+    # Azure tags nothing that it makes along with a builder, and names it after the builder.
+    lasting = [r for r in within if r.kind in LASTING or build.lower() not in r.id.lower()]
+    there = within if is_cleared else lasting
     own = [r for r in there if r.build == build and _may_go(r, others, is_needed=is_needed)]
     goes: list[ResourceFacts] = []
     for resource in sorted(own, key=lambda r: _ORDER.index(r.kind)):
@@ -257,11 +261,6 @@ def plan_lasting(
             goes.append(resource)
     reason = _EMPTY if is_needed else _UNUSED
     return [_item(resource, (True, Action.REMOVE, reason, now, False)) for resource in goes]
-
-
-def _is_of_builder(resource: ResourceFacts, build: str) -> bool:
-    """What Azure makes along with a builder has no tags; its name begins with the builder's."""
-    return resource.kind not in LASTING and build.lower() in resource.id.lower()
 
 
 def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts], *, is_needed: bool) -> bool:

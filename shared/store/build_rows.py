@@ -45,6 +45,14 @@ def of_outcome(outcome: Mapping[str, Any]) -> Json:
     return {column: bool(outcome.get(name)) for column, name in kept.items()}
 
 
+def keeps_leftovers(row: Mapping[str, Any]) -> bool:
+    """Whether a build keeps its leftovers on purpose: to be resumed without an image, or because
+    `keepVm` asks for it. Takes the whole row of a build that has ended.
+    """
+    image, outcome = row["Request"].get("image") or {}, row["Outcome"]
+    return bool(image.get("keepVm") or (outcome.get("resumable") and not outcome.get("image")))
+
+
 def is_complete(row: Mapping[str, Any]) -> bool:
     """Whether the row has its small columns: 0.1.0 did not write them."""
     return "Groups" in row and (row["State"] not in ENDED or "IsResumable" in row)

@@ -99,3 +99,40 @@ def test_the_worlds_hold_every_action(world: World) -> None:
     listed = world.ask(leftovers.list_leftovers).body["leftovers"]
     assert {each["verdict"] for each in listed} == {"remove", "shrink", "keep"}
     assert all(each["why"] for each in listed)
+
+
+def builders(world: World) -> list[str]:
+    """The ids of VMs."""
+    found = world.resources("virtualMachines")
+    return [each["id"] for each in found if each["type"].lower().endswith("/virtualmachines")]
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_builder_that_could_not_be_removed_goes_with_the_next_sweep(succeeds: bool) -> None:
+    """A lock refused its deletion: it costs money until then, and nothing keeps it on purpose."""
+    world = World()
+    locked = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
+    world.fault({**locked, "method": "DELETE", "path": "virtualMachines/"})
+    if not succeeds:
+        world.fault({"effect": "sealFails", "step": "seal", "message": "host keys remain"})
+    build = world.build(image_only())
+    assert build["state"] == ("succeeded" if succeeds else "failed")
+    assert builders(world)
+    assert set(builders(world)) <= set(build["leftovers"])
+
+    world.azure.faults.clear()
+    world.sweep()
+
+    assert builders(world) + world.resources("natGateways") == []
+    assert world.show(build["buildId"])["leftovers"] == []
+
+
+def test_a_builder_that_a_person_keeps_stays_until_its_expiry() -> None:
+    """With `keepVm`, after the image is there."""
+    world = World()
+    world.build(image_only(keepVm=True))
+    world.sweep()
+    assert builders(world)
+    world.engine.advance(9 * HOUR)
+    world.sweep()
+    assert builders(world) == []

@@ -52,6 +52,11 @@ def planned_again(facts: Facts) -> list[str]:
     return [item.id.rpartition("/")[2] for item in items]
 
 
+def keeping(*ids: str) -> BuildFacts:
+    """A failed build that keeps these on purpose."""
+    return BuildFacts(state="failed", leftovers=ids, keeps_them=True)
+
+
 def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
     """The last part of each id, and what is done with it."""
     return [(item.id.rpartition("/")[2], str(item.action)) for item in items]
@@ -66,10 +71,11 @@ def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
         (None, EARLIER, Action.KEEP, None),
         (BuildFacts(state="running", is_over=False), EARLIER, Action.KEEP, None),
         (FAILED, LATER, Action.REMOVE, NOW),
-        (BuildFacts(state="failed", leftovers=(vm().id.upper(),)), LATER, Action.KEEP, LATER),
-        (BuildFacts(state="failed", leftovers=(vm().id,)), EARLIER, Action.REMOVE, NOW),
+        (BuildFacts(state="failed", leftovers=(vm().id,)), LATER, Action.REMOVE, NOW),
+        (keeping(vm().id.upper()), LATER, Action.KEEP, LATER),
+        (keeping(vm().id), EARLIER, Action.REMOVE, NOW),
     ],
-    ids=["no record", "runs", "is over", "keeps it", "kept it"],
+    ids=["no record", "runs", "is over", "could not remove it", "keeps it", "kept it"],
 )
 def test_a_builder(
     build: BuildFacts | None, expires: str, action: Action, until: str | None
@@ -203,7 +209,7 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
         build="b1",
         expires=LATER,
     )
-    build = dataclasses.replace(FAILED, leftovers=(gone.id, kept.id))
+    build = dataclasses.replace(FAILED, leftovers=(gone.id, kept.id), keeps_them=True)
     facts = Facts(resources=(gone, kept, GALLERY), builds={"b1": build})
     (work,) = cleanup.divide(cleanup.plan_cleanup(facts, NOW), 1)
     assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
