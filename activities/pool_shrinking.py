@@ -16,8 +16,17 @@ def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> De
     if observed is None:
         return Done(result=PoolEmptied())
     if batch_pool.shaped_by(observed) != plan.build_id:
-        return Done(result=PoolEmptied(anothers=True))
+        return Done(result=_anothers(observed))
     return decide_shrunk(observed, poll, emptied(observed))
+
+
+def _anothers(observed: Json) -> PoolEmptied:
+    """What this build leaves of a pool that it did not get to shape: it may have emptied it."""
+    target, here = batch_pool.target_nodes(observed), batch_pool.current_nodes(observed)
+    nodes, low = here if target is None or batch_pool.is_steady(observed) else target
+    return PoolEmptied(
+        anothers=True, nodes=nodes, low_priority_nodes=low, is_counted=target is not None
+    )
 
 
 def emptied(observed: Json) -> PoolEmptied:

@@ -43,15 +43,21 @@ def record_image(services: Services, plan: ImageRecord, _: PollState) -> NoResul
 @short_activity(
     PoolReport, NoResult, verb="record the pool", subject=lambda plan: plan.record.pool_id
 )
-def record_pool(services: Services, plan: PoolReport, _: PollState) -> NoResult:
+def record_pool(services: Services, plan: PoolReport, poll: PollState) -> NoResult:
     """Write only if this build owns the pool, or no record exists and no other build is at work on
-    the pool: that one records it.
+    the pool: that one records it. Another build's record gets the nodes that the pool has now.
     """
     record, records = plan.record, services.records
     if plan.is_ours or not (
         records.pool(record.batch_account, record.pool_id) or _others_work(services, record)
     ):
         records.put_pool(record)
+    elif plan.is_counted and not _others_work(services, record):
+        records.change_pool(
+            record.batch_account,
+            record.pool_id,
+            lambda old: abandoned_pools.interrupted(old, record, poll.now),
+        )
     return NoResult()
 
 

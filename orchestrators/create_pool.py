@@ -154,4 +154,5 @@ def _stop_billing(
     record = pool_records.dated(record, work.plan, workflow.now(context))
     if shrunk is not None:
         record = abandoned_pools.shrunk(record, shrunk)
-    return PoolReport(record=record, is_ours=is_ours)
+    is_counted = shrunk is not None and shrunk.is_counted
+    return PoolReport(record=record, is_ours=is_ours, is_counted=is_counted)

@@ -43,7 +43,7 @@ def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
     another build's pool stay, and a pool that is not there has none.
     """
     if found.anothers:
-        return record
+        return _with_nodes(record, found) if found.is_counted else record
     end = record.expires_at
     if found.has_formula:
         record, end = _advising(record, _SCALES), found.expires_at
@@ -52,9 +52,26 @@ def shrunk(record: PoolRecord, found: PoolEmptied) -> PoolRecord:
         record, end = _advising(record, _with_lost(found, about_nodes)), found.expires_at
     elif found.emptied:
         record = _advising(record, _with_lost(found, _SHRUNK))
-    return replace(
-        record, nodes=found.nodes, low_priority_nodes=found.low_priority_nodes, expires_at=end
+    return replace(_with_nodes(record, found), expires_at=end)
+
+
+def _with_nodes(record: PoolRecord, found: PoolEmptied | PoolRecord) -> PoolRecord:
+    return replace(record, nodes=found.nodes, low_priority_nodes=found.low_priority_nodes)
+
+
+def interrupted(record: PoolRecord, by: PoolRecord, now: str) -> PoolRecord:
+    """The record of a pool that a later build was to change and did not: it may have taken its
+    nodes before. `by` is what that build has to say of the pool.
+    """
+    new = _with_nodes(record, by)
+    if new == record:
+        return record
+    nodes = by.nodes + by.low_priority_nodes
+    note = (
+        f"build {by.build_id} ended before it had changed the pool, which has a fixed scale of "
+        f"{nodes} nodes now: ask for the pool again"
     )
+    return replace(new, note=note, changed_at=now)
 
 
 def _with_lost(found: PoolEmptied, about_nodes: str) -> str:

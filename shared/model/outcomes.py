@@ -96,10 +96,13 @@ class PoolRecord(Wire):
 
 
 class PoolReport(Wire):
-    """A pool's record, and whether the pool belongs to the build that made the record."""
+    """A pool's record, and whether the pool belongs to the build that made the record. If it is
+    another's, `is_counted` says that the record names the nodes that the pool has now.
+    """
 
     record: PoolRecord
     is_ours: bool = True
+    is_counted: bool = added(False)
 
 
 class BuildOutcome(Wire):

@@ -169,6 +169,7 @@ class PoolEmptied(Wire):
     nodes: int = added(0)
     low_priority_nodes: int = added(0)
     expires_at: str | None = added(None)
+    is_counted: bool = added(False)  # of another build's pool: `nodes` are those that it has now
     has_formula: bool = added(False)
     is_formula_lost: bool = added(False)
 

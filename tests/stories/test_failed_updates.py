@@ -121,6 +121,43 @@ def test_fewer_nodes_stay_fewer(built: World) -> None:
     assert nodes(built)[:2] == (1, 1)
 
 
+@pytest.mark.parametrize("how", ["cancel", "refused"])
+@pytest.mark.parametrize("formula", ["", "$TargetDedicatedNodes=3;"])
+def test_a_record_says_that_a_build_has_emptied_its_pool(
+    built: World, how: str, formula: str
+) -> None:
+    """That build ended before it had changed the pool: somebody cancelled it, or Azure refused."""
+    first = a_pool("dev", nodes=3, ttlHours=100)
+    if formula:
+        del first["nodes"]
+        first["autoscaleFormula"] = formula
+    built.build(pools_only("r1", first))
+    before = built.pool(ACCOUNT, "dev")
+    built.engine.advance(900)
+    if how == "refused":
+        built.fault({**NO_CHANGE, "method": "PUT", "code": "PropertyCannotBeUpdated", "times": 9})
+    build = built.start(pools_only("r2", a_pool("dev", nodes=3, taskSlotsPerNode=2)))
+    built.engine.advance(5)
+    if how == "cancel":
+        built.ask(builds.cancel_build, id=build)
+    built.engine.run_until_complete(build)
+    built.azure.faults.clear()
+
+    built.engine.advance(1800)
+    assert nodes(built) == (0, 0, [])
+    record = built.pool(ACCOUNT, "dev")
+    assert (record["state"], record["nodes"], record["buildId"], record["expiresAt"]) == (
+        "ready",
+        0,
+        before["buildId"],
+        before["expiresAt"],
+    )
+    assert f"build {build} ended before it had changed the pool" in record["note"]
+    assert [pool["nodes"] for pool in built.show(build)["pools"]] == [0]
+    assert built.build(pools_only("r3", a_pool("dev", nodes=3)))["state"] == "succeeded"
+    assert built.pool(ACCOUNT, "dev").get("note") is None
+
+
 def test_new_nodes_after_a_reshape_go(built: World) -> None:
     """None of those that it had is left."""
     built.build(pools_only("r1", a_pool("dev")))
