@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from triggers.http import Answer, Call
 ACCOUNT = "mybatch12345"
 CHANGES = [(catalogue.resize_pool, {"nodes": 4}), (catalogue.delete_pool, None)]
 IDS = ["resize", "delete"]
+BAD = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
 
 
 def azure_pool(world: World) -> dict:
@@ -185,3 +187,55 @@ def test_a_change_that_durable_does_not_begin_holds_no_pool(
     (lost,) = [b for b in built.builds() if b["mode"] in {"resize-pool", "delete-pool"}]
     assert built.show(lost["buildId"])["error"]["code"] == "NotBegun"
     assert built.change(handler, ACCOUNT, "dev", body)["state"] == "succeeded"
+
+
+def test_a_build_that_removes_the_nodes_of_its_failed_pool_still_has_the_pool(
+    built: World,
+) -> None:
+    """Its claim ends with it, so the nodes of the next build are not among those that go."""
+    busy = {"effect": "status", "status": 503, "method": "PATCH", "path": "/pools/dev$"}
+    built.build(pools_only("r0", a_pool("dev", nodes=0)))
+    first = built.start(pools_only("r1", a_pool("dev", nodes=2, checks=[BAD])))
+    built.engine.advance(60)
+    built.fault({**busy, "times": 9})
+    for _ in range(100):
+        built.engine.advance(15)
+        if any(step["name"] == "empty_pool" for step in built.show(first)["steps"]):
+            break
+    assert built.show(first)["state"] == "running"
+    second = built.build(pools_only("r2", a_pool("dev", nodes=3)))
+    assert second["error"]["code"] == "Conflict"
+    assert f"Build {first} is at work on pool dev" in second["error"]["message"]
+    for handler, body in CHANGES:
+        assert in_the_way(asked(built, handler, body)) == first
+    assert azure_pool(built)["currentDedicatedNodes"] == 2
+
+    built.engine.run_until_complete(first)
+    assert azure_pool(built)["currentDedicatedNodes"] == 0
+    assert built.build(pools_only("r3", a_pool("dev", nodes=3)))["state"] == "succeeded"
+    built.engine.advance(1800)
+    assert azure_pool(built)["currentDedicatedNodes"] == 3
+
+
+def test_who_changes_a_failed_pool_at_the_last_moment_keeps_its_nodes(built: World) -> None:
+    """No claim is in their way, as with another installation of batch-prep. Azure refuses the
+    request of the failed build (412), which then sees that the pool is another build's.
+    """
+    handle, raced = built.azure.handle, []
+
+    def race(request: Any) -> Any:
+        if request.method == "PATCH" and request.path.endswith("/pools/dev") and not raced:
+            scale = {"fixedScale": {"targetDedicatedNodes": 3}}
+            metadata = [{"name": "batch-prep-build", "value": "bother"}]
+            body = json.dumps({"properties": {"scaleSettings": scale, "metadata": metadata}})
+            headers = {k: v for k, v in request.headers.items() if k != "if-match"}
+            other = dataclasses.replace(request, headers=headers, body=body.encode())
+            raced.extend([handle(other).status, (refused := handle(request)).status])
+            return refused
+        return handle(request)
+
+    built.azure.handle = race  # type: ignore[method-assign]
+    failed = built.build(pools_only("r1", a_pool("dev", nodes=2, checks=[BAD])))
+    assert (failed["state"], raced) == ("failed", [200, 412])
+    built.engine.advance(1800)
+    assert azure_pool(built)["currentDedicatedNodes"] == 3
