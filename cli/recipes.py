@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import errors, request_reading, scripts, submit, tables
+from cli import documents, errors, request_reading, scripts, submit, summary, tables
 from cli.client import Client
 from cli.commands import AsJson, Endpoint, asked, connected, json_wanted, listed, path
 from cli.surroundings import Surroundings
@@ -99,10 +99,12 @@ def put_file(
 
 
 def put(around: Surroundings, client: Client, name: str, recipe: dict[str, Any]) -> None:
-    """Store the recipe and say so."""
-    client.put(path("recipes", name), recipe)
+    """Store the recipe; say so, and what the service warns of."""
+    answer = client.put(path("recipes", name), recipe)
     state = "will build it" if recipe["enabled"] else "leaves it out"
     around.out.print(f"Recipe {name} is stored; the weekly rebuild {state}.", markup=False)
+    found = answer.get("warnings") or [] if isinstance(answer, dict) else []
+    summary.show_warnings(around.out, [documents.problem(warning) for warning in found])
 
 
 @app.command()

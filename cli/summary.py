@@ -242,7 +242,7 @@ def _without_shown(error: Error, pools: Sequence[Pool]) -> Error:
 
 
 def show_warnings(console: Console, warnings: Sequence[str]) -> None:
-    """Print the warnings of a plan or a build."""
+    """Print the warnings of a plan, a build or a recipe."""
     if warnings:
         console.print("\nWarnings", style="bold")
     _lines(console, (f"  - {warning}" for warning in warnings), "yellow")

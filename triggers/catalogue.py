@@ -8,6 +8,7 @@ import re
 
 from shared.base import names
 from shared.base.errors import Failure, Kind, Problem, RequestRefused
+from shared.base.wire import replace
 from shared.model import build_outcomes, parsing, planning, recipes
 from shared.model.documents import (
     BillOfMaterials,
@@ -21,6 +22,7 @@ from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, PoolChange
 from shared.model.queries import ImageQuery, ImagesQuery, PoolsQuery
 from shared.model.requests import Mode, Resize
+from shared.store import shared_definitions
 from triggers import builds, http
 from triggers.http import Answer, Begin, Call, Json
 
@@ -170,7 +172,10 @@ def show_recipe(call: Call) -> Answer:
 
 
 def put_recipe(call: Call) -> Answer:
-    """Store a recipe, as its owner wrote it, under a name, in the place of an earlier one."""
+    """Store a recipe, as its owner wrote it, under a name, in the place of an earlier one.
+
+    Where another enabled recipe publishes into the same image definition, a warning names it.
+    """
     name = call.params["name"]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
         message = "1 to 63 letters, digits, . _ and -, beginning with a letter or digit"
@@ -182,8 +187,11 @@ def put_recipe(call: Call) -> Answer:
     for context, text in texts.items():
         call.services.outbox.put_context(context, text)
     stored = {"enabled": recipe.enabled, "request": recipes.written(data["request"], request)}
-    call.services.records.put_recipe(name, stored)
-    return Answer(document=_recipe(name, stored))
+    records, config = call.services.records, call.services.azure.config
+    warnings = shared_definitions.warnings(records, name, stored, config)
+    records.put_recipe(name, stored)
+    document = _recipe(name, stored)
+    return Answer(document=replace(document, warnings=warnings) if warnings else document)
 
 
 def delete_recipe(call: Call) -> Answer:

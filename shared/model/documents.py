@@ -212,6 +212,10 @@ class RecipeDocument(Document):
     name: str
     enabled: bool = Field(description="Whether the weekly rebuild builds it.")
     request: StoredRequest
+    warnings: list[ShownProblem] = Field(
+        default=[],
+        description="In the answer of PUT: other recipes that publish into the same definition.",
+    )
 
 
 class RecipeList(Document):

@@ -337,6 +337,17 @@ def test_what_show_prints_can_be_put_back(service: FakeService, line: CommandLin
     assert sent == {"enabled": True, "request": RECIPE["request"]}
 
 
+def test_what_is_wrong_between_recipes_is_shown(service: FakeService, line: CommandLine) -> None:
+    """The recipe is stored nevertheless."""
+    warning = {"field": "request.image.name", "code": "X", "message": "[that] of other, too"}
+    (line.folder / "r.json").write_text("{}")
+    service.answers("PUT recipes/weekly", (200, {**RECIPE, "warnings": [warning]}))
+    ended = line.run("recipes", "put", "weekly", "r.json")
+    assert ended.code == 0
+    assert "Recipe weekly is stored" in ended.out
+    assert "request.image.name: [that] of other, too" in ended.out
+
+
 def test_a_recipe_can_be_removed(service: FakeService, line: CommandLine) -> None:
     """An answer without a body is an answer."""
     service.answers("DELETE recipes/weekly", (204, ""))
