@@ -1,6 +1,6 @@
 """Cleanup on Azure: the list, the removal of one resource, and the record of what was done.
 
-Right before a removal the resource is planned again, from the facts of that moment.
+Right before its removal, a pool or a lasting resource is planned again, from fresh facts.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ def list_made(services: Services, plan: MadeIn, poll: PollState) -> MadeList:
 
 def _plan_lasting(services: Services, build: str, of: Json, poll: PollState) -> list[CleanupItem]:
     facts = cleanup_facts.around(services, build, of)
-    return cleanup.plan_lasting(build, facts.resources[0].group, facts, poll.now, is_cleared=True)
+    return cleanup.plan_lasting(build, names.group_of(of["id"]), facts, poll.now, is_cleared=True)
 
 
 # -- the removal of one resource ------------------------------------------------------------------
 
 
 def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | None:
-    """The resource, and why it is kept, if the plan is another one by now. A build that changes a
-    pool later changes its ETag, on which the change below depends.
+    """The resource, with the reason under `kept` if the new plan differs. The ETag in the change
+    below guards against later changes of a pool.
     """
     observed = by_id.fetch(services.azure, item.id)
     if observed is None or _is_marked(item, observed):
@@ -73,14 +73,14 @@ def _observe(services: Services, item: CleanupItem, poll: PollState) -> Json | N
     again = _plan_again(services, item, observed, poll)
     if again and again.action is item.action:
         return observed
-    reason = again.reason if again else "another build has it or needs it by now"
+    reason = again.reason if again else "another build uses or needs it"
     return {**observed, "kept": reason}
 
 
 def _plan_again(
     services: Services, item: CleanupItem, observed: Json, poll: PollState
 ) -> CleanupItem | None:
-    """The item as the facts of this moment have it; None if it is not on the list any more."""
+    """The item by the facts of this moment; None if it is no longer on the list."""
     if item.kind == types.POOL:
         return _plan_pool(services, item, observed, poll)
     # A deletion that failed on Azure is started again, minutes after the first one.
@@ -129,7 +129,7 @@ remove_made = Reconciler(
     name="remove_made",
     plan=CleanupItem,
     result=Removed,
-    verb="remove what the build made",
+    verb="clean up the resource",
     subject=lambda item: item.id,
     observe=_observe,
     decide=_decide,

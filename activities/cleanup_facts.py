@@ -64,8 +64,8 @@ def of_builds(services: Services) -> tuple[Facts, str]:
 
 
 def around(services: Services, build: str, observed: Json) -> Facts:
-    """What decides about a resource that the build made for good: the resource alone, as Azure
-    refuses to delete a gallery or a definition that is not empty; a group with its contents.
+    """The facts of one lasting resource. Azure refuses to delete a gallery or a definition that is
+    not empty, so each is enough alone; a resource group comes with its contents.
     """
     listing, found = services.azure.resources.resources.list_by_resource_group, [observed]
     if names.type_of(observed["id"]) == names.GROUP_TYPE:
@@ -144,7 +144,9 @@ def of_pools(services: Services, now: str) -> tuple[PoolFacts, ...]:
     at_work = services.records.pools_at_work() if due else {}
     shown = {id_: _or_refusal(id_, by_id.fetch, services.azure, id_) for id_ in due}
     return tuple(
-        _pool(id_, r, shown.get(id_), at_work.get(pool_key(r.batch_account, r.pool_id)))
+        _pool(id_, r, shown[id_], at_work.get(pool_key(r.batch_account, r.pool_id)))
+        if id_ in due
+        else PoolFacts(id=id_, build=r.build_id, record=r)
         for id_, r in records.items()
     )
 

@@ -110,7 +110,7 @@ def _is_unreported(services: Services, plan: PoolPlan) -> bool:
 
 @short_activity(Cleanup, Cleanup, verb="give the build up", subject=lambda work: work.key)
 def give_up_build(services: Services, work: Cleanup, _: PollState) -> Cleanup:
-    """Returns what goes now: nothing if the build was resumed; nothing that lasts if it made an
+    """Returns the items to remove: none if the build was resumed, only temporary ones if it made an
     image or pools.
     """
     row = services.records.build(work.key)

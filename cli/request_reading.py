@@ -54,7 +54,8 @@ def read(path: Path) -> RequestFile:
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except ValueError as error:
         raise errors.Refused(f"{path} holds what no request can: {error}") from None
-    folder = Path() if path.is_relative_to("/dev") else path.parent  # a pipe is in no folder
+    is_pipe = path.parent in {Path("/dev"), Path("/dev/fd")}  # which is in no folder
+    folder = Path() if is_pipe else path.parent
     for request in (content, _object(content.get("request"))):  # or the one of a recipe
         _use_whole_paths(request, folder)
     return RequestFile(path=path, content=content, lines=lines)

@@ -12,7 +12,7 @@ from shared.engine import workflow
 from shared.engine.activity import Activity, NoInput, P, R
 from shared.engine.orchestration import Child, orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
-from shared.model.cleanup import LASTING, Action, Cleanup, CleanupItem, divide
+from shared.model.cleanup import LASTING, Action, Cleanup, CleanupItem, Ended, divide
 from shared.model.plans import BuildRef, SweepPlan
 
 # Builds or groups of pools, and pools of a group: 14 times 14 pools at once use half of what Azure
@@ -69,7 +69,7 @@ def _try(
 def _side_by_side(
     context: Context, items: Sequence[CleanupItem], pools: int
 ) -> Workflow[list[CleanupItem]]:
-    """What each build left, and so many pools, in an orchestration of its own."""
+    """Run `clean` as a child for each build and for each group of `pools` pools."""
     works = divide(items, pools)
     children = [Child(orchestration=clean, identity=work.key, input=work) for work in works]
     outcomes = yield from workflow.run_children(context, children, _WIDTH)
@@ -107,8 +107,8 @@ def clean(context: Context, work: Cleanup) -> Workflow[Cleanup]:
 def carry_out(
     context: Context, step_context: StepContext, items: Sequence[CleanupItem]
 ) -> Workflow[list[CleanupItem]]:
-    """Remove or shrink one after another; returns what was tried, and how it ended. What lasts is
-    left alone once anything temporary failed, and the group once anything did.
+    """Remove or shrink one after another; returns what was tried, and how it ended. Skip lasting
+    resources after a temporary one has failed, and the resource group after any failure.
     """
     ended: list[CleanupItem] = []
     for item in items:
@@ -123,6 +123,6 @@ def carry_out(
             removed = yield from workflow.try_step(
                 context, scope, item.step, remove, item, attempt=nth
             )
-            how = "failed" if removed is None else "kept" if removed.kept else "done"
+            how: Ended = "failed" if removed is None else "kept" if removed.kept else "done"
             ended.append(replace(item, ended=how))
     return ended

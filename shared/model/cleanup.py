@@ -1,8 +1,8 @@
 """What cleanup removes, shrinks or keeps, why and until when: one list, made from facts. Pure.
 
 GET /api/leftovers prints the list and the orchestration `clean_up` carries it out. Right before a
-removal the item is planned again from fresh facts, and is carried out only if the plan is still the
-same.
+removal, a pool or a lasting resource is planned again from fresh facts; of a temporary one only the
+tag is looked at, and of a snapshot whether Azure still copies from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -44,8 +44,9 @@ LASTING = {
 }
 STEPS = {**_TEMPORARY, **LASTING}
 _ORDER = list(STEPS)
+Ended = Literal["done", "failed", "kept"]  # kept: the plan had changed
 COPIED = "Azure copies an image version from it"
-_EMPTY = "its build failed, and left it without content"
+_EMPTY = "its build failed and published nothing in it"
 _UNUSED = "its build made neither image nor pools, and no other build uses its resource group"
 
 
@@ -136,7 +137,7 @@ class CleanupItem(Wire):
     reason: str = ""
     until: str | None = None  # when it goes, if that is known; ISO 8601
     is_done: bool = False  # Azure is as it should be: only the record must follow
-    ended: str | None = None  # done, failed, or kept because the plan had changed
+    ended: Ended | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Without defaults: 0.1.0 knew the first four fields only, and a replay compares."""
@@ -154,13 +155,11 @@ class CleanupItem(Wire):
 
 
 class Cleanup(Wire):
-    """A part of the list: what one orchestration carries out, and later how it ended. A build that
-    is given up keeps nothing, so it cannot be resumed from now on.
-    """
+    """The list, or the part that one orchestration carries out, and later how that ended."""
 
     key: str = ""
     items: list[CleanupItem] = []
-    gives_up: bool = False
+    gives_up: bool = False  # its build keeps nothing: it cannot be resumed from now on
 
 
 # -- the list -------------------------------------------------------------------------------------
@@ -180,7 +179,7 @@ def plan_cleanup(facts: Facts, now: str) -> list[CleanupItem]:
 
 
 def divide(items: Sequence[CleanupItem], pools: int) -> list[Cleanup]:
-    """What one orchestration carries out each: all of a build, or so many pools."""
+    """Split the list into inputs of `clean`: one for each build, one for every `pools` pools."""
     keeping = {i.build_id for i in items if i.action is Action.KEEP and i.kind != types.POOL}
     works: dict[str, list[CleanupItem]] = {}
     counted = itertools.count()
@@ -239,9 +238,8 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
 def plan_lasting(
     build: str, group: str, facts: Facts, now: str, *, is_cleared: bool = False
 ) -> list[CleanupItem]:
-    """What a build without an image made for good in its resource group, if everything inside goes
-    as well. Unless `is_cleared`, what it needed only while it ran is still there, and counts as
-    gone.
+    """The lasting resources of a failed build that can be removed: all that is inside goes as well.
+    With `is_cleared`, its temporary resources are gone already; otherwise they are ignored.
     """
     others = [
         other
@@ -250,7 +248,7 @@ def plan_lasting(
     ]
     is_needed = bool(others) or group.lower() in facts.image_groups
     within = [r for r in facts.resources if names.same(r.group, group)]
-    # Azure tags nothing that it makes along with a builder, and names it after the builder.
+    # Azure does not tag what it creates with a builder; its name contains the builder's.
     lasting = [r for r in within if r.kind in LASTING or build.lower() not in r.id.lower()]
     there = within if is_cleared else lasting
     own = [r for r in there if r.build == build and _may_go(r, others, is_needed=is_needed)]
@@ -264,8 +262,8 @@ def plan_lasting(
 
 
 def _may_go(resource: ResourceFacts, others: Sequence[BuildFacts], *, is_needed: bool) -> bool:
-    """All that lasts, unless the group is needed: then what is empty, except the definition that
-    one of the other builds may still publish into.
+    """Whether it may be removed. If other builds need the group, only empty resources may, and no
+    definition that one of them may still publish into.
     """
     awaited = {(types.IMAGE_DEFINITION, other.publishes.lower()) for other in others}
     if (resource.kind, resource.id.rpartition("/")[2].lower()) in awaited:
@@ -288,15 +286,15 @@ def plan_pool(pool: PoolFacts, now: str) -> CleanupItem | None:
         asked = (True, Action.KEEP, "it was asked for until then", until, False)
         return _item(pool, asked) if until else None
     shrinks = action is Action.SHRINK
-    taken = f"it is of {pool.shaped_by or 'somebody else'} by now"
+    changed = f"{f'build {pool.shaped_by}' if pool.shaped_by else 'somebody'} has changed it since"
     return _item(
         pool,
         (pool.refused, action, f"{why}; now: {pool.refused}", now, False),
         (pool.is_marked and not shrinks, action, why, now, False),
         (pool.at_work, Action.KEEP, f"build {pool.at_work} is at work on it", None, False),
         (pool.is_gone, action, why, now, True),
-        (pool.shaped_by != pool.build, Action.KEEP, taken, None, True),
-        # A resize is for nodes, and not for more time.
+        (pool.shaped_by != pool.build, Action.KEEP, changed, None, True),
+        # A resize cancels shrinking; it does not extend the pool's time.
         (shrinks and pool.is_resized, Action.KEEP, "somebody has resized it since", None, True),
         (True, action, why, now, shrinks and pool.is_shrunk),
     )
