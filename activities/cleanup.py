@@ -37,7 +37,9 @@ def list_left(services: Services, _: NoInput, poll: PollState) -> Cleanup:
     facts, _now = cleanup_facts.of_builds(services)
     items = cleanup.plan_cleanup(facts, poll.now)
     due = [(item, facts.builds[item.build_id]) for item in items if item.action is Action.REMOVE]
-    left = [item for item, build in due if build.lists(item.id) and not build.keeps_them]
+    left = [
+        item for item, build in due if build.lists(item.id) and item.id.lower() not in build.kept
+    ]
     services.telemetry.gauge("batch_prep.leftovers", len(left))
     return Cleanup(items=items)
 

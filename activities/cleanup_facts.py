@@ -103,7 +103,7 @@ def _build(services: Services, row: Row, published: Container[str]) -> BuildFact
         publishes=publishes if is_resumable or not is_over else "",
         imageless_in=groups[0] if publishes and has_failed and row.key not in published else "",
         leftovers=tuple(outcome.leftovers if outcome else ()),
-        keeps_them=bool(whole and outcome and build_rows.keeps_leftovers(whole)),
+        kept=frozenset(build_rows.kept_leftovers(whole) if whole and outcome else ()),
     )
 
 

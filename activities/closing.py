@@ -113,13 +113,15 @@ def give_up_build(services: Services, work: Cleanup, _: PollState) -> Cleanup:
     """Returns the items to remove: none if the build was resumed, only temporary ones if it made an
     image or pools.
     """
-    row = services.records.build(work.key)
+    known = cleanup_facts.of_records(services).builds.get(work.key)
+    row = services.records.build(work.key)  # read last: a resume since then is seen here
     outcome = outcome_of(row) if row else None
-    if row is None or outcome is None:
+    if row is None or outcome is None or known is None or not known.is_over:
         return Cleanup()
-    if not cleanup_facts.of_records(services).builds[work.key].imageless_in:
+    if not known.imageless_in:
         return Cleanup(items=[item for item in work.items if item.kind not in LASTING])
-    if build_rows.keeps_leftovers(row) and outcome.error is not None:
+    was_kept = outcome.resumable or build_rows.kept_leftovers(row)
+    if was_kept and outcome.error is not None:
         error = replace(outcome.error, next_action=_ADVICE)
         given_up = replace(outcome, resumable=False, error=error)
         if not services.records.correct_outcome(row, given_up):

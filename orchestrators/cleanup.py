@@ -70,8 +70,7 @@ def _side_by_side(
     context: Context, items: Sequence[CleanupItem], pools: int
 ) -> Workflow[list[CleanupItem]]:
     """Run `clean` as a child for each build and for each group of `pools` pools."""
-    works = divide(items, pools)
-    children = [Child(orchestration=clean, identity=work.key, input=work) for work in works]
+    children = [Child(orchestration=clean, identity=w.key, input=w) for w in divide(items, pools)]
     outcomes = yield from workflow.run_children(context, children, _WIDTH)
     ended: list[CleanupItem] = []
     for child in children:

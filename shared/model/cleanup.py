@@ -97,8 +97,8 @@ class BuildFacts:
     may_need: tuple[str, ...] = ()  # resource groups that it uses; none if it failed for good
     publishes: str = ""  # the name of the image definition that it may still publish into
     imageless_in: str = ""  # the resource group of the image that it has failed to make
-    leftovers: tuple[str, ...] = ()  # ids of what it could not remove
-    keeps_them: bool = False  # on purpose, until they expire
+    leftovers: tuple[str, ...] = ()  # ids of what stays
+    kept: frozenset[str] = frozenset()  # those that stay on purpose, in lower case
 
     def lists(self, id_: str) -> bool:
         """Whether the resource is among its leftovers."""
@@ -221,7 +221,6 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
     build = recorded or BuildFacts(state="unknown")
     at_work = "its build is at work; if that has died, the next sweep closes it first"
     over, until = f"its build {build.state}", f"it was kept until {resource.expires}"
-    is_kept = build.keeps_them and build.lists(resource.id)
     return _item(
         resource,
         (resource.is_gone, Action.REMOVE, "it is gone", now, True),
@@ -229,7 +228,7 @@ def _plan_resource(resource: ResourceFacts, recorded: BuildFacts | None, now: st
         (recorded is None, Action.KEEP, "no such build is on record", None, False),
         (not build.is_over, Action.KEEP, at_work, None, False),
         (resource.is_used, Action.KEEP, COPIED, None, False),
-        (not is_kept, Action.REMOVE, over, now, False),
+        (resource.id.lower() not in build.kept, Action.REMOVE, over, now, False),
         (resource.expires < now, Action.REMOVE, until, now, False),
         (True, Action.KEEP, f"{over} and keeps it for a while", resource.expires, False),
     )
@@ -247,7 +246,7 @@ def plan_lasting(
         if id_ != build and any(names.same(group, needed) for needed in other.may_need)
     ]
     is_needed = bool(others) or group.lower() in facts.image_groups
-    within = [r for r in facts.resources if names.same(r.group, group)]
+    within = [r for r in facts.resources if names.same(r.group, group) and not r.is_gone]
     # Azure does not tag what it creates with a builder; its name contains the builder's.
     lasting = [r for r in within if r.kind in LASTING or build.lower() not in r.id.lower()]
     there = within if is_cleared else lasting

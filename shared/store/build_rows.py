@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.base import names
+from shared.base import resource_types as types
 from shared.model.requests import Mode
 from shared.store.row_checks import ENDED
 
@@ -45,12 +47,19 @@ def of_outcome(outcome: Mapping[str, Any]) -> Json:
     return {column: bool(outcome.get(name)) for column, name in kept.items()}
 
 
-def keeps_leftovers(row: Mapping[str, Any]) -> bool:
-    """Whether a build keeps its leftovers on purpose: to be resumed without an image, or because
-    `keepVm` asks for it. Takes the whole row of a build that has ended.
+def kept_leftovers(row: Mapping[str, Any]) -> set[str]:
+    """The ids, in lower case, of leftovers that a build keeps on purpose until they expire: what it
+    needs to be resumed without an image, and the builder that `keepVm` asks for. It could not
+    remove the others. Takes the whole row of a build that has ended.
     """
     image, outcome = row["Request"].get("image") or {}, row["Outcome"]
-    return bool(image.get("keepVm") or (outcome.get("resumable") and not outcome.get("image")))
+    left = {str(id_).lower() for id_ in outcome.get("leftovers") or []}
+    snapshots = {id_ for id_ in left if names.type_of(id_) == types.SNAPSHOT}
+    builder = left - snapshots
+    kept = builder if image.get("keepVm") else set()
+    if outcome.get("resumable") and not outcome.get("image"):
+        kept |= snapshots or builder  # a snapshot is all that a resume needs
+    return kept
 
 
 def is_complete(row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from triggers import leftovers
 
 HOUR = 3600.0
 NO_VERSION = {"effect": "allocation", "operation": "galleryVersions.create"}
+LOCKED = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
 BAD_NODES = {"effect": "allocation", "operation": "nodes.start", "code": "DiskFull", "times": 9}
 
 
@@ -40,9 +41,30 @@ def needed_group(world: World) -> None:
 def locked_gallery(world: World) -> None:
     """A build could not remove its gallery and lists it."""
     world.fault({"effect": "allocation", "operation": "virtualMachines.create", "times": 9})
-    locked = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
-    world.fault({**locked, "method": "DELETE", "path": "galleries/batchImageGallery$"})
+    world.fault({**LOCKED, "method": "DELETE", "path": "galleries/batchImageGallery$"})
     world.build(image_only("locked"))
+    world.azure.faults.clear()
+
+
+def gallery_that_is_gone(world: World) -> None:
+    """The same, and its owner has deleted the gallery since."""
+    locked_gallery(world)
+    place = "resourceGroups/images/providers/Microsoft.Compute/galleries/batchImageGallery"
+    world.as_owner("DELETE", place, {})
+    world.engine.advance(600)
+
+
+def builder_beside_snapshot(world: World) -> None:
+    """A build keeps its snapshot to be resumed, and could not remove its builder."""
+    world.fault({**LOCKED, "method": "DELETE", "path": "virtualMachines/"})
+    kept_builder(world)
+    world.azure.faults.clear()
+
+
+def snapshot_beside_builder(world: World) -> None:
+    """A person keeps the builder, and the build could not remove its snapshot."""
+    world.fault({**LOCKED, "method": "DELETE", "path": "snapshots/"})
+    world.build(image_only("image", keepVm=True))
     world.azure.faults.clear()
 
 
@@ -69,7 +91,18 @@ def everything(world: World) -> None:
     world.engine.advance(5)
 
 
-WORLDS = [nothing, kept_builder, expired_builder, needed_group, locked_gallery, pools, everything]
+WORLDS = [
+    nothing,
+    kept_builder,
+    expired_builder,
+    needed_group,
+    locked_gallery,
+    gallery_that_is_gone,
+    builder_beside_snapshot,
+    snapshot_beside_builder,
+    pools,
+    everything,
+]
 
 
 @pytest.mark.parametrize("happened", WORLDS, ids=lambda f: f.__name__)
@@ -79,6 +112,8 @@ def test_the_sweep_does_what_the_dry_run_lists(
     """Exactly that, resource by resource; what is kept is as it was."""
     happened(world)
     listed = world.ask(leftovers.list_leftovers).body["leftovers"]
+    before = {resource["id"].lower() for resource in world.resources()}
+    assert before >= {each["id"].lower() for each in listed}
     by_action = {
         action: sorted(each["id"].lower() for each in listed if each["verdict"] == action)
         for action in ("remove", "shrink", "keep")
@@ -111,8 +146,7 @@ def builders(world: World) -> list[str]:
 def test_a_builder_that_could_not_be_removed_goes_with_the_next_sweep(succeeds: bool) -> None:
     """A lock refused its deletion: it costs money until then, and nothing keeps it on purpose."""
     world = World()
-    locked = {"effect": "status", "status": 409, "code": "ScopeLocked", "times": 99}
-    world.fault({**locked, "method": "DELETE", "path": "virtualMachines/"})
+    world.fault({**LOCKED, "method": "DELETE", "path": "virtualMachines/"})
     if not succeeds:
         world.fault({"effect": "sealFails", "step": "seal", "message": "host keys remain"})
     build = world.build(image_only())
@@ -125,6 +159,30 @@ def test_a_builder_that_could_not_be_removed_goes_with_the_next_sweep(succeeds: 
 
     assert builders(world) + world.resources("natGateways") == []
     assert world.show(build["buildId"])["leftovers"] == []
+
+
+def temporary(world: World) -> set[str]:
+    """The last parts of the types of what builds need only while they run."""
+    types = {each["type"].rpartition("/")[2] for each in world.resources()}
+    return types & {"virtualMachines", "natGateways", "publicIPAddresses", "snapshots"}
+
+
+def test_of_a_build_that_may_be_resumed_only_the_snapshot_stays(world: World) -> None:
+    """Its builder could not be removed: it has stopped, but costs money until it is gone."""
+    builder_beside_snapshot(world)
+    world.sweep()
+    (build,) = world.builds()
+    assert temporary(world) == {"snapshots"}
+    assert [id_.rpartition("/")[2][-8:] for id_ in build["leftovers"]] == ["snapshot"]
+    assert world.resume(build["buildId"])["state"] == "succeeded"
+    assert temporary(world) == set()
+
+
+def test_beside_a_builder_that_a_person_keeps_no_snapshot_stays(world: World) -> None:
+    """It could not be removed when the image was there."""
+    snapshot_beside_builder(world)
+    world.sweep()
+    assert temporary(world) == {"virtualMachines", "natGateways", "publicIPAddresses"}
 
 
 def test_a_builder_that_a_person_keeps_stays_until_its_expiry() -> None:

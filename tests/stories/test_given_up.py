@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from activities import closing
 from shared.base import names
 from shared.base.names import Orchestrator
+from shared.model.outcomes import BuildOutcome
 from shared.model.plans import SweepPlan
+from shared.store.tables import Row
 from tests.happened import world_in_which
 from tests.world import World, a_pool, a_request, an_image, image_only
 from triggers import builds
@@ -65,6 +68,25 @@ def test_a_build_is_resumed_or_swept_and_never_both(steps: int) -> None:
     else:
         assert (answer.status, shown["state"]) == (409, "failed")
         assert world.resources() == []
+
+
+def test_a_resume_while_the_sweep_gives_the_build_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when the sweep has read the build's record, and reads those of all builds."""
+    build, answers = kept(world), []
+    read = closing.outcome_of
+
+    def then_resume(row: Row) -> BuildOutcome | None:
+        if found := read(row):
+            answers.append(world.ask(builds.resume_build, id=build).status)
+        return found
+
+    monkeypatch.setattr(closing, "outcome_of", then_resume)
+    swept = world.sweep()
+    world.engine.run_until_idle()
+    assert (answers, swept["deleted"]) == ([202], [])
+    assert world.show(build)["state"] == "succeeded"
 
 
 def test_what_the_sweep_cannot_remove_the_next_one_tries(world: World) -> None:

@@ -54,7 +54,7 @@ def planned_again(facts: Facts) -> list[str]:
 
 def keeping(*ids: str) -> BuildFacts:
     """A failed build that keeps these on purpose."""
-    return BuildFacts(state="failed", leftovers=ids, keeps_them=True)
+    return BuildFacts(state="failed", leftovers=ids, kept=frozenset(i.lower() for i in ids))
 
 
 def planned(items: list[CleanupItem]) -> list[tuple[str, str]]:
@@ -209,7 +209,8 @@ def test_a_build_that_keeps_something_is_not_given_up() -> None:
         build="b1",
         expires=LATER,
     )
-    build = dataclasses.replace(FAILED, leftovers=(gone.id, kept.id), keeps_them=True)
+    build = keeping(gone.id, kept.id)
+    build = dataclasses.replace(FAILED, leftovers=build.leftovers, kept=build.kept)
     facts = Facts(resources=(gone, kept, GALLERY), builds={"b1": build})
     (work,) = cleanup.divide(cleanup.plan_cleanup(facts, NOW), 1)
     assert (work.gives_up, planned(work.items), work.items[0].is_done) == (
