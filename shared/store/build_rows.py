@@ -23,7 +23,7 @@ COLUMNS = (
     "AcceptedAt",
     "CreatedAt",
     "EndedAt",
-    "Groups",  # resource groups of image and account; 0.1.0 left out those that are the default
+    "Groups",  # of image, account, and a registry elsewhere; 0.1.0 left out the default ones
     "Definition",  # of its image, if it makes one
     "Context",  # the uploads that the request names
     "IsResumable",  # the two of the outcome
@@ -34,8 +34,11 @@ COLUMNS = (
 def of_request(request: Mapping[str, Any], default_group: str = "") -> Json:
     """The columns that are made from a request."""
     image, account = (request.get(name) or {} for name in ("image", "batchAccount"))
-    groups = (str(part.get("resourceGroup") or default_group) for part in (image, account))
-    build = (image.get("registry") or {}).get("build") or {}
+    groups = [str(part.get("resourceGroup") or default_group) for part in (image, account)]
+    registry = image.get("registry") or {}
+    if elsewhere := registry.get("resourceGroup"):
+        groups.append(str(elsewhere))
+    build = registry.get("build") or {}
     uploads = [build.get("context"), *(step.get("upload") for step in image.get("steps") or [])]
     contexts = "|".join(dict.fromkeys(str(name) for name in uploads if name))
     return {"Groups": "|".join(groups), "Context": contexts}
@@ -83,7 +86,7 @@ def contexts_of(row: Mapping[str, Any]) -> list[str]:
 
 
 def groups_of(row: Mapping[str, Any], default: str) -> tuple[str, ...]:
-    """The resource groups of the build's image and account."""
+    """The resource groups of the build's image and account, and of its registry if that differs."""
     return tuple(group or default for group in str(row["Groups"]).split("|"))
 
 

@@ -27,6 +27,7 @@ def warnings(records: Records, name: str, recipe: Json, settings: Settings) -> l
         for other, stored in sorted(records.recipes().items())
         if other != name
         and stored["enabled"]
+        and _may_be(stored["request"], image)
         and (found := _image(records, stored["request"], settings))
         and _key(found) == _key(image)
     ]
@@ -48,6 +49,14 @@ def _image(records: Records, request: Json, settings: Settings) -> ImagePlan | N
     except RequestRefused:
         return None
     return base_records.plan(records, described, settings).image
+
+
+def _may_be(request: Json, image: ImagePlan) -> bool:
+    """Whether a recipe without another name for its image: the others are not planned, which takes
+    milliseconds each, and reads of the records where it builds on an own image.
+    """
+    name = (request.get("image") or {}).get("name")
+    return name is None or names.same(str(name), image.definition)
 
 
 def _key(image: ImagePlan) -> str:

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from shared.model.outcomes import ImageRecord
 from tests.world import World, an_image
 from triggers import catalogue
 
 Json = dict[str, Any]
+BASE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers"
+    "/Microsoft.Compute/galleries/g/images/i"
+)
 DEFAULT = "batchCustomImage-ubuntu-24.04-cpu"
 
 
@@ -81,7 +86,25 @@ def test_only_recipes_that_are_built_are_compared(world: World) -> None:
 
 def test_an_image_whose_system_nobody_knows_yet_is_compared_with_none(world: World) -> None:
     """Its base is on no record, so a rebuild would skip it and say why."""
-    base = {"id": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers"}
-    base["id"] += "/Microsoft.Compute/galleries/g/images/i"
     put(world, "first", an_image(name="a"))
-    assert "warnings" not in put(world, "second", an_image(name="a", base=base))
+    assert "warnings" not in put(world, "second", an_image(name="a", base={"id": BASE}))
+
+
+def test_a_recipe_with_another_name_costs_no_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that builds on an own image would take some."""
+    system = {"base": {"id": BASE}, "os": "ubuntu", "osVersion": "24.04"}
+    for name in ("one", "two", "three"):
+        put(world, name, an_image(name=name, **system))
+    asked, image = [], world.records.image
+
+    def counted(*key: str) -> ImageRecord | None:
+        asked.append(key)
+        return image(*key)
+
+    monkeypatch.setattr(world.records, "image", counted)
+    put(world, "new", an_image(name="new", **system))
+    alone = len(asked)
+    put(world, "new", an_image(name="one", **system))
+    assert (alone > 0, len(asked)) == (True, 3 * alone)  # then one other, too

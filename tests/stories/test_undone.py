@@ -176,6 +176,23 @@ def test_a_registry_with_an_image_stays(world: World) -> None:
     assert types(world) - {"roleAssignments"} == {"resourceGroups", "registries"}
 
 
+def test_a_registry_that_a_build_in_another_group_uses_stays(world: World) -> None:
+    """It is empty when the build that made it fails."""
+    owners = world.services.azure.resources.resource_groups
+    owners.create_or_update("images", {"location": "swedencentral"})
+    world.fault({**NO_CAPACITY, "path": "resourceGroups/images/"})
+    failing = world.start(image_only("r1", registry={"name": "teamregistry"}))
+    world.engine.advance(60)
+    shared = {"name": "teamregistry", "resourceGroup": "images"}
+    using = world.start(image_only("r2", resourceGroup="other", registry=shared))
+    world.engine.run_until_complete(failing)
+
+    assert world.show(failing)["state"] == "failed"
+    assert "registries" in types(world)
+    world.engine.run_until_complete(using)
+    assert world.show(using)["state"] == "succeeded"
+
+
 def test_a_registry_without_one_goes(world: World) -> None:
     """It would cost money for nothing."""
     refused = {"effect": "status", "status": 400, "code": "BadRequest"}
