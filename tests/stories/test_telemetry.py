@@ -309,7 +309,7 @@ def test_a_sweep_reports_what_is_left_and_what_pools_cost(world: World) -> None:
     points = traced.metrics()
 
     assert len(build["leftovers"]) == 4
-    assert left == [0, 4, 4]
+    assert left == [4, 4, 4]
     assert [point.value for point in points["batch_prep.leftovers"]] == [0]
     (cost,) = points["batch_prep.pools.cost"]
     assert cost.attributes == {"region": "swedencentral"}
