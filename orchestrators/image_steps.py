@@ -9,83 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from activities import (
-    bill_of_materials,
-    builder_vm,
-    gallery,
-    registry,
-    run_script,
-    sealing,
-    snapshots,
-)
-from orchestrators import ground_steps, own_steps
+from activities import bill_of_materials, builder_vm, gallery, sealing, snapshots
+from orchestrators import ground_steps, registry_steps, software_steps
 from orchestrators.ground_steps import Ground
+from orchestrators.registry_steps import Registry
+from orchestrators.software_steps import Software
 from shared.base.wire import replace
 from shared.engine.activity import NoResult
 from shared.engine.step_graph import Results, Step
 from shared.model import catalogue, image_record, image_scripts
 from shared.model.bill_of_materials import BillPlan
-from shared.model.image_parts import RegistryPlan
 from shared.model.outcomes import ImageRecord
-from shared.model.own_steps import When
 from shared.model.plans import ImagePlan, ScriptPlan, VersionPlan
 from shared.model.results import (
     BillOfMaterials,
     BuilderReady,
-    ContainerImageBuilt,
     ManagedImageReady,
-    PullIdentity,
-    RegistryReady,
     ScriptResult,
     VersionClaimed,
     VersionPublished,
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Registry:
-    """The registry, an identity that may pull from it, and the image that is built in it."""
-
-    identity: Step[RegistryPlan, PullIdentity]
-    registry: Step[RegistryPlan, RegistryReady]
-    access: Step[RegistryPlan, NoResult] | None
-    push: Step[RegistryPlan, ContainerImageBuilt] | None
-
-    @property
-    def all(self) -> list[Step[Any, Any]]:
-        """The steps in order."""
-        optional = (self.access, self.push)
-        return [self.identity, self.registry, *(step for step in optional if step)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Software:
-    """What is installed on the builder. Container images are pulled while the driver is built:
-    `preload` begins beside `install`, and waits on the machine until Docker is there. One restart
-    proves all of it. The owner's steps run before, in between and after.
-    """
-
-    before: list[Step[Any, Any]]
-    install: Step[ScriptPlan, ScriptResult]
-    restart: Step[ImagePlan, NoResult] | None  # into the kernel that the driver is built for
-    driver: Step[ScriptPlan, ScriptResult] | None
-    features: Step[ScriptPlan, ScriptResult] | None
-    preload: Step[ScriptPlan, ScriptResult] | None
-    between: list[Step[Any, Any]]
-    reboot: Step[ImagePlan, NoResult]
-    after: list[Step[Any, Any]]
-
-    @property
-    def all(self) -> list[Step[Any, Any]]:
-        """The steps in order."""
-        optional = (self.restart, self.driver, self.features, self.preload)
-        ours = [self.install, *(step for step in optional if step)]
-        return [*self.before, *ours, *self.between, self.reboot, *self.after]
-
-    @property
-    def own(self) -> list[Step[Any, Any]]:
-        """The owner's steps, and the restarts that they ask for."""
-        return [*self.before, *self.between, *self.after]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,9 +97,9 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
     gallery_ = Step("gallery", gallery.create_gallery, plan, after=[ground.group])
     definition = Step("image_definition", gallery.create_image_definition, plan, after=[gallery_])
     version = Step("version", gallery.claim_version, plan, after=[definition])
-    registry_ = _registry(plan.registry, ground) if plan.registry else None
-    builder = _builder(plan, ground, registry_)
-    software = _software(plan, builder, registry_)
+    registry = registry_steps.plan_registry(plan.registry, ground) if plan.registry else None
+    builder = _builder(plan, ground, registry)
+    software = software_steps.plan_software(plan, builder, registry)
     seal = _seal(plan, builder, software)
     captured = _captured(plan, seal)
     made = Step("managed_image", gallery.create_managed_image, plan, after=[captured])
@@ -167,7 +110,7 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
         gallery=gallery_,
         definition=definition,
         version=version,
-        registry=registry_,
+        registry=registry,
         builder=builder,
         software=software,
         seal=seal,
@@ -178,25 +121,8 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
     )
 
 
-def _registry(plan: RegistryPlan, ground: Ground) -> Registry:
-    identity = Step("pull_identity", registry.ensure_pull_identity, plan, after=[ground.group])
-    made = Step("registry", registry.create_registry, plan, after=[ground.group])
-
-    def with_principal(done: Results) -> RegistryPlan:
-        return replace(plan, principal_id=done[identity].principal_id)
-
-    access = Step("pull_access", registry.grant_pull, with_principal, after=[made, identity])
-    push = Step("push_image", registry.push_image, plan, after=[made])
-    return Registry(
-        identity=identity,
-        registry=made,
-        access=None if plan.identity_id else access,
-        push=push if plan.build_image else None,
-    )
-
-
 def _builder(
-    plan: ImagePlan, ground: Ground, registry_: Registry | None
+    plan: ImagePlan, ground: Ground, registry: Registry | None
 ) -> Step[ImagePlan, BuilderReady]:
     """The builder VM; where Azure has no capacity, the next zone and then the next size."""
     first, *others = [
@@ -209,88 +135,8 @@ def _builder(
         builder_vm.create_builder_vm,
         first,
         alternatives=others,
-        after=[ground.last, registry_.identity] if registry_ else [ground.last],
+        after=[ground.last, registry.identity] if registry else [ground.last],
     )
-
-
-def _software(
-    plan: ImagePlan, builder: Step[ImagePlan, BuilderReady], registry_: Registry | None
-) -> Software:
-    before = own_steps.chain(plan, When.BEFORE_DOCKER, [builder])
-    begin = before[-1] if before else builder
-    script = image_scripts.install(plan)
-    install = Step(_name(plan, "install"), run_script.run_script, script, after=[begin])
-    restart, driver = None, None
-    if image_scripts.builds_driver_alone(plan):
-        restart = Step(
-            "reboot_for_kernel",
-            builder_vm.restart_builder,
-            plan,
-            after=[install],
-            when=lambda done: done[install].reboot_required,
-        )
-        script = image_scripts.driver(plan)
-        driver = Step(_name(plan, "driver"), run_script.run_script, script, after=[restart])
-    features = None
-    if image_scripts.has_features(plan):
-        script = image_scripts.features(plan)
-        features = Step("features", run_script.run_script, script, after=[driver or install])
-    preload = _preload(plan, restart or begin, registry_) if image_scripts.preloads(plan) else None
-    scripts = [step for step in (install, driver, features, preload) if step]
-    between = own_steps.chain(plan, When.AFTER_DOCKER, scripts)
-    reboot = _reboot(plan, scripts, between)
-    return Software(
-        before=before,
-        install=install,
-        restart=restart,
-        driver=driver,
-        features=features,
-        preload=preload,
-        between=between,
-        reboot=reboot,
-        after=own_steps.chain(plan, When.AFTER_RESTART, [reboot]),
-    )
-
-
-def _name(plan: ImagePlan, step: str) -> str:
-    """The same script takes minutes on a system, and seconds on an image that it has made: the
-    record has another name there, by which its duration is known.
-    """
-    return step if plan.base_id is None else f"refresh_{step}"
-
-
-def _reboot(
-    plan: ImagePlan, scripts: list[Step[ScriptPlan, ScriptResult]], between: list[Step[Any, Any]]
-) -> Step[ImagePlan, NoResult]:
-    """The restart that proves what is installed, unless the owner's last step has just asked for
-    one. A step that is to run after the restart gets one in any case. A builder that started from
-    an own image has booted with the driver that is kept.
-    """
-    own = {step.when: step for step in plan.steps}  # the last of each time
-
-    def is_needed(done: Results) -> bool:
-        if When.AFTER_DOCKER in own and own[When.AFTER_DOCKER].restart:
-            return False
-        if When.AFTER_RESTART in own or (plan.gpu and plan.base_id is None):
-            return True
-        return any(done[script].reboot_required for script in scripts)
-
-    after = between[-1:] or scripts
-    return Step("reboot", builder_vm.restart_builder, plan, after=after, when=is_needed)
-
-
-def _preload(
-    plan: ImagePlan, before: Step[Any, Any], registry_: Registry | None
-) -> Step[ScriptPlan, ScriptResult]:
-    def with_registry(done: Results) -> ScriptPlan:
-        if registry_ is None:
-            return image_scripts.preload(plan, None, None)
-        return image_scripts.preload(plan, done[registry_.registry], done[registry_.identity])
-
-    after = [before]
-    if registry_:
-        after += registry_.all
-    return Step(_name(plan, "preload"), run_script.run_script, with_registry, after=after)
 
 
 def _seal(
