@@ -33,6 +33,7 @@ from an image judges it by these fields:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from local.azure_simulator import model
@@ -75,3 +76,12 @@ def new(
         "failedSteps": [],
         "steps": {},
     }
+
+
+def newest_kernel(vm: model.JsonObject) -> str:
+    """The kernel of the next boot: a waiting one counts one patch higher."""
+    kernel = str(vm["kernel"])
+    if not vm["kernelPending"]:
+        return kernel
+    head, number, tail = re.split(r"-(\d+)", kernel, maxsplit=1)
+    return f"{head}-{int(number) + 3}{tail}"

@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import interface, scripts, step_durations, steps
+from local.azure_simulator.machine import contents, interface, scripts, step_durations, steps
 
 ROLE_SECONDS = 300.0
 """How long a step tries a registry that does not let it in: a fresh role needs minutes to work."""
@@ -50,7 +50,7 @@ class ScriptedMachine:
     def boot(self, vm: model.JsonObject) -> None:
         """A waiting kernel becomes the running one; a driver works in the kernel it is for."""
         if vm["kernelPending"]:
-            vm["kernel"] = steps.newest_kernel(vm)
+            vm["kernel"] = contents.newest_kernel(vm)
             vm["kernelPending"] = False
         if "driverKernel" in vm:
             vm["driverLoaded"] = vm["driverKernel"] == vm["kernel"]

@@ -11,11 +11,18 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from local.azure_simulator import durations, model
-from local.azure_simulator.machine import bill_of_materials, interface, scripts, secrets, volumes
+from local.azure_simulator.machine import (
+    bill_of_materials,
+    checks,
+    contents,
+    interface,
+    scripts,
+    secrets,
+    volumes,
+)
 
 # Exit codes of the step scripts.
 UNSUPPORTED_OS, BAD_PARAMETER, NO_SPACE, IMAGE_PULL, LOGIN = 10, 11, 20, 21, 22
@@ -41,7 +48,6 @@ _SUPPORTED = {
     "rhel": ("8", "9"),
 }
 _KERNEL_UPDATE_CHANCE = 0.7  # how often the marketplace image's kernel is not the final one
-_FREE_MIB_NEEDED = 2048
 _ROOM_PER_IMAGE = 2.5  # compressed layers, their unpacked form, and some room
 
 
@@ -100,15 +106,6 @@ def together(dones: Sequence[Done]) -> Done:
     )
 
 
-def newest_kernel(vm: model.JsonObject) -> str:
-    """The kernel of the next boot: a waiting one counts one patch higher."""
-    kernel = str(vm["kernel"])
-    if not vm["kernelPending"]:
-        return kernel
-    head, number, tail = re.split(r"-(\d+)", kernel, maxsplit=1)
-    return f"{head}-{int(number) + 3}{tail}"
-
-
 def wanted_images(run: interface.ScriptRun) -> list[str]:
     return list(dict.fromkeys(run.environment.get("IMAGES", "").split()))
 
@@ -129,7 +126,7 @@ def prepare(run: interface.ScriptRun, times: durations.Durations) -> Done:
     if vm["buildId"]:
         is_updated = False  # an earlier build has held the kernel
     after = {**vm, "kernelPending": is_updated or vm["kernelPending"]}
-    data = {"os": vm["os"], "osVersion": vm["osVersion"], "kernel": newest_kernel(after)}
+    data = {"os": vm["os"], "osVersion": vm["osVersion"], "kernel": contents.newest_kernel(after)}
     return Done(
         changed=is_updated or not vm["buildId"],
         reboot_required=after["kernelPending"],
@@ -178,9 +175,9 @@ def driver(run: interface.ScriptRun, times: durations.Durations) -> Done:
         return Done(exit_code=UNSUPPORTED_OS, message="GPU images are not built on Debian")
     # DKMS builds for the kernel that will boot on the Debian family; elsewhere for the running one.
     if run.vm["kernelPending"] and (kind.startswith("grid") or run.vm["os"] != "ubuntu"):
-        message = f"kernel {newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
+        message = f"kernel {contents.newest_kernel(run.vm)} will boot, {run.vm['kernel']} runs"
         return Done(exit_code=DRIVER_BUILD, message=message, phase="kernel")
-    kernel = newest_kernel(run.vm)
+    kernel = contents.newest_kernel(run.vm)
     data = {"driverVersion": version, "driverKind": kind}
     built = (run.vm["driver"], run.vm["driverKind"], run.vm.get("driverKernel", run.vm["kernel"]))
     if built == (version, kind, kernel):
@@ -259,32 +256,21 @@ def own(run: interface.ScriptRun, times: durations.Durations) -> Done:
 
 def check(run: interface.ScriptRun, times: durations.Durations) -> Done:
     vm = run.vm
-    verdicts = {
-        "system": _check_system(vm),
-        "kernel": _check_kernel(vm),
-        "docker": _check_docker(vm, run.environment),
-        "gpu": _check_gpu(vm, run.environment),
-        "versions": _check_versions(vm, run.environment),
-        "images": _check_images(vm, run.environment),
-    }
-    if run.environment.get("EXPECT_INFINIBAND") == "true":
-        lacking = "" if vm.get("infiniband") else "IB_MODULE_MISSING"
-        verdicts["infiniband"] = (lacking, "mlx5_ib of the stack is missing" if lacking else "")
-    checks = [
+    found = [
         {"id": name, "status": "fail" if code else "pass", "code": code, "message": message}
-        for name, (code, message) in verdicts.items()
+        for name, (code, message) in checks.of(vm, run.environment).items()
     ]
     data: model.JsonObject = {
         "kernel": vm["kernel"],
         "dockerVersion": vm["docker"],
         "images": vm["images"],
-        "checks": checks,
+        "checks": found,
     }
     if vm["driver"]:
         data["driverVersion"] = vm["driver"]
     if run.environment.get("EXPECT_GPU") == "driver-only" and not vm["hasGpu"]:
         data["pending"] = ["gpu"]
-    failed = [item["code"] for item in checks if item["status"] == "fail"]
+    failed = [item["code"] for item in found if item["status"] == "fail"]
     message = f"failed checks: {' '.join(failed)}" if failed else ""
     exit_code = CHECK_FAILED if failed else 0
     document = None if failed else bill_of_materials.imagined(run.id, vm)
@@ -310,56 +296,6 @@ def seal(run: interface.ScriptRun, times: durations.Durations) -> Done:
         line = f"batch-prep seal-failed {seal_mark(run)} user {run.vm['user']} remains"
         later = interface.Later(after_seconds=takes, console=line)
     return Done(data={"scheduled": True, "sealAfterSeconds": delay}, later=(later,))
-
-
-def _check_system(vm: model.JsonObject) -> tuple[str, str]:
-    free = volumes.root_free_mib(vm)
-    if free is not None and free < _FREE_MIB_NEEDED:
-        return "DISK_LOW", f"/ has {free} MiB free, {_FREE_MIB_NEEDED} are needed"
-    return "", ""
-
-
-def _check_kernel(vm: model.JsonObject) -> tuple[str, str]:
-    if vm["kernelPending"]:
-        return "KERNEL_PENDING", f"kernel {newest_kernel(vm)} will boot, {vm['kernel']} runs"
-    return "", ""
-
-
-def _check_docker(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
-    if not vm["docker"]:
-        return "DOCKER_DOWN", "Docker does not answer"
-    if environment.get("EXPECT_GPU", "none") not in {"none", "0"} and not vm["toolkit"]:
-        return "NVIDIA_RUNTIME_MISSING", "Docker does not list the nvidia runtime"
-    return "", ""
-
-
-def _check_gpu(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
-    expected = environment.get("EXPECT_GPU", "none")
-    if expected in {"none", "0"}:
-        return "", ""
-    size_has_gpu = environment.get("SIZE_HAS_GPU") == "true"
-    if not vm["hasGpu"] and (expected != "driver-only" or size_has_gpu):
-        return "GPU_ABSENT", "no PCI device of NVIDIA is here"
-    if not vm["driver"] or vm.get("driverKernel", vm["kernel"]) != newest_kernel(vm):
-        return "GPU_MODULE_MISSING", f"kernel {newest_kernel(vm)} has no nvidia module"
-    if vm["hasGpu"] and not vm["driverLoaded"]:
-        return "GPU_MODULE_LOAD", "the nvidia module is not loaded"
-    return "", ""
-
-
-def _check_versions(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
-    parts = {"docker": "EXPECT_DOCKER", "toolkit": "EXPECT_TOOLKIT", "driver": "EXPECT_DRIVER"}
-    for part, name in parts.items():
-        expected = environment.get(name, vm[part])
-        if expected != vm[part]:
-            return "VERSION_MISMATCH", f"{part} is {vm[part] or 'absent'}, not {expected}"
-    return "", ""
-
-
-def _check_images(vm: model.JsonObject, environment: Mapping[str, str]) -> tuple[str, str]:
-    here = {item["name"] for item in vm["images"]}
-    missing = [name for name in environment.get("EXPECT_IMAGES", "").split() if name not in here]
-    return ("IMAGE_MISSING", f"not here: {' '.join(missing)}") if missing else ("", "")
 
 
 PARTS: dict[str, Part] = {
