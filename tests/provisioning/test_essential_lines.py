@@ -14,7 +14,8 @@ from pathlib import Path
 import essential_lines
 import pytest
 import step_assembler
-from essential_lines import LINES, Line
+from essential_line import Line
+from essential_lines import LINES
 
 HERE = Path(__file__).parent
 
