@@ -177,7 +177,7 @@ def empty(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 
 
 def seen(observed: Json) -> Json:
-    """What a verdict remembers of the pool, so that nothing but that is changed."""
+    """The pool's ETag as observed; the next change is conditional on it."""
     return {"etag": observed.get("etag")}
 
 

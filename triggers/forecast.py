@@ -82,7 +82,9 @@ def _findings(check: Activity[BuildPlan, Findings], reply: Json) -> Findings:
 
 
 def _builder_seconds(steps: list[ForecastStep]) -> float:
-    """How long the builder runs: from its making until it is copied, which finds it off."""
+    """How long the builder runs: from the beginning of its creation until its disk is captured,
+    when it is off.
+    """
     first = next((s for s in steps if s.name == "builder_vm"), None)
     last = next((s for s in steps if s.name in {"generalize", "snapshot"}), None)
     if first is None or last is None:
@@ -110,8 +112,8 @@ def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[ForecastStep]:
 
 
 def _expected(image: ImagePlan, steps: list[Step[Any, Any]]) -> Results:
-    """What scripts answer as a rule, on which it depends whether other steps are skipped: a system
-    of the marketplace wants a restart after its updates, an image that was made here does not.
+    """The script results to expect, which decide the skipped steps: a marketplace system needs a
+    restart, one of our images does not.
     """
     usual = ScriptResult(reboot_required=image.base_id is None).to_wire()
     return Results({s.name: usual for s in steps if s.activity.result is ScriptResult})

@@ -69,7 +69,7 @@ def described_pool(plan: PoolPlan, start_task: str) -> Json:
 
 
 def _asked(value: Request | Sequence[Request] | None) -> Any:
-    """What Azure takes as it was asked for; None where nothing was."""
+    """A field of the request as Azure's JSON, unchanged; None if it is empty."""
     if isinstance(value, Request):
         return value.to_wire()
     return [each.to_wire() for each in value] if value else None

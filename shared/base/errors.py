@@ -17,7 +17,7 @@
     RequestRefused             a caller asked for something impossible; lists every problem
     Bug                        an invariant of ours is broken; never caught
 
-"Still working" is no error but a verdict: `decisions.Wait`.
+"Still working" is not an error but a decision: `decisions.Wait`.
 """
 
 from __future__ import annotations

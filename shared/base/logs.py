@@ -41,19 +41,19 @@ class Log:
         self._logger = logging.getLogger(f"{ROOT}.{name}")
 
     def debug(self, text: str, *values: object) -> None:
-        """What is of use while something is looked into."""
+        """For debugging."""
         self.log(logging.DEBUG, text, *values)
 
     def info(self, text: str, *values: object) -> None:
-        """What has happened."""
+        """A normal event."""
         self.log(logging.INFO, text, *values)
 
     def warning(self, text: str, *values: object) -> None:
-        """What a person may have to look at."""
+        """Something that may need attention."""
         self.log(logging.WARNING, text, *values)
 
     def error(self, text: str, *values: object) -> None:
-        """What a person has to look at."""
+        """Something that needs attention."""
         self.log(logging.ERROR, text, *values)
 
     def exception(self, text: str, *values: object) -> None:

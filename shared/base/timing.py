@@ -72,7 +72,7 @@ class Timing:
 
     typical: float  # seconds
     limit_minutes: float  # after which the step has failed
-    unhurried: bool = False  # nothing waits for its end
+    awaited: bool = True  # something waits for its end
 
 
 def next_look(
@@ -99,7 +99,7 @@ def next_look(
 
 
 def _interval(pace: Timing, since: float) -> float:
-    if pace.unhurried:
+    if not pace.awaited:
         return max(_LATE_SHARE * since, _LATE_SECONDS)
     early = max(_SHORTEST_SECONDS, _EARLY_SHARE * since)
     interval = max(_LATE_SHARE * since, min(_LATE_SECONDS, early))
@@ -110,7 +110,7 @@ def _interval(pace: Timing, since: float) -> float:
 
 def _step(typical: float, limit_minutes: float, *, awaited: bool = True) -> Timing:
     """A row of the table: usual seconds, limit in minutes, whether anything waits for the end."""
-    return Timing(typical=typical, limit_minutes=limit_minutes, unhurried=not awaited)
+    return Timing(typical=typical, limit_minutes=limit_minutes, awaited=awaited)
 
 
 # The steps in their order, one row each. Sources: recorded exchanges with Azure (VM 2.5 min, run
@@ -177,7 +177,6 @@ _NAMED_BY_REQUESTS: Final[dict[str, Timing]] = {
     "restart_after_": _step(35, 20),
 }
 _UNLISTED: Final = _step(10, 30)  # checks and other short steps
-_UNLISTED_SWEEP: Final = _step(10, 30, awaited=False)
 
 
 def known_steps() -> list[str]:
@@ -195,8 +194,7 @@ def _first_guess(step: str) -> Timing:
     for beginning, timing in _NAMED_BY_REQUESTS.items():
         if step.startswith(beginning):
             return timing
-    unlisted = _UNLISTED_SWEEP if step.startswith("sweep_") else _UNLISTED
-    return _STEPS.get(step, unlisted)
+    return _STEPS.get(step, _UNLISTED)
 
 
 def teaches(step: str) -> bool:

@@ -231,8 +231,8 @@ def _among_the_rest(
     error: ValidationError,
     check: Callable[[RequestT], list[Problem]],
 ) -> list[Problem]:
-    """What `check` finds in the fields that are well-formed, and that does not come of leaving the
-    others out.
+    """The problems that `check` finds in the valid fields, without those caused by removing the
+    invalid ones.
     """
     rest = copy.deepcopy(data)
     left_out = [

@@ -1,5 +1,5 @@
-"""What is kept of a recipe: the request as its owner wrote it. A field that he left out is judged
-otherwise than one that he set to its default. Pure.
+"""A stored recipe: the request as its owner wrote it, because an omitted field and an explicit
+default are validated differently. Pure.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_an_end_that_is_expected_is_met() -> None:
 
 
 def test_most_ends_fall_between_dense_looks() -> None:
-    """Around the usual duration looks come twice as often; what is unhurried stays so."""
+    """Around the usual duration looks come twice as often, unless nothing waits for the step."""
     restart = timing.pace_of("reboot")
     assert timing.next_look(restart, restart.typical) < timing.next_look(restart, 20.0)
     removal = timing.pace_of("remove_builder_vm")
