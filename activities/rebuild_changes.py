@@ -25,8 +25,8 @@ def unchanged(services: Services, request: Build) -> str | None:
     """
     from azure.core.exceptions import AzureError
 
-    request = base_records.described(services.records, request)
-    plan = base_records.plan(services.records, request, services.azure.config)
+    request = base_records.with_base_contents(services.records, request)
+    plan = base_records.plan_build(services.records, request, services.azure.config)
     image = plan.image
     if image is None:
         return None

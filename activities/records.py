@@ -122,7 +122,7 @@ def accept_recipe(services: Services, plan: RecipePlan, poll: PollState) -> Reci
         return RecipeAccepted(skipped=str(refused))
     except acceptance.RequestConflict as taken:
         return RecipeAccepted(skipped=str(taken))
-    if accepted.is_new:
+    if accepted.must_start:
         services.telemetry.triggered(accepted.plan.build_id, "weekly_rebuild", poll.now)
         return RecipeAccepted(plan=accepted.plan)
     return RecipeAccepted(skipped=f"it was built already, as {accepted.plan.build_id}")

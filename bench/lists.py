@@ -81,7 +81,7 @@ def _fill(connection: str) -> None:
 
         with ThreadPoolExecutor(_WRITERS) as writers:
             list(writers.map(write, range(_BUILDS)))
-        assert Records(tables).mend_list() == 0
+        assert Records(tables).repair_list() == 0
 
 
 def _asked(running: stack.Running) -> Json:

@@ -33,8 +33,8 @@ def start_build(call: Call) -> Answer:
             fallback_id=call.services.new_id(),
             caller=call.caller,
         )
-    except TooManyBuilds as crowd:
-        return _crowded(crowd)
+    except TooManyBuilds as limit:
+        return _too_many_builds(limit)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
     plan = accepted.plan
@@ -42,7 +42,7 @@ def start_build(call: Call) -> Answer:
     return Answer(
         status=202,
         document=accepted_document(call, plan.build_id),
-        begin=begin if accepted.is_new else None,
+        begin=begin if accepted.must_start else None,
     )
 
 
@@ -173,10 +173,12 @@ def _taken(call: Call, plan: BuildPlan, outcome: BuildOutcome, ended: str) -> An
 def _claimed(call: Call, plan: BuildPlan) -> Answer | None:
     """Claim what the build needs in order to go on; the answer where it cannot have that."""
     try:
-        acceptance.check_room(call.services.records, call.services.azure.config, call.caller)
+        acceptance.check_running_limit(
+            call.services.records, call.services.azure.config, call.caller
+        )
         acceptance.claim_image(call.services.records, plan)
-    except TooManyBuilds as crowd:
-        return _crowded(crowd)
+    except TooManyBuilds as limit:
+        return _too_many_builds(limit)
     except RequestConflict as taken:
         return http.error(409, taken.code, str(taken), build_id=taken.build)
     return None
@@ -187,8 +189,8 @@ def plan_build(call: Call) -> Answer:
     return Answer(document=forecast.of(call.json(), call.services))
 
 
-def _crowded(crowd: TooManyBuilds) -> Answer:
-    return http.again(429, crowd.code, str(crowd), 60)
+def _too_many_builds(limit: TooManyBuilds) -> Answer:
+    return http.again(429, limit.code, str(limit), 60)
 
 
 def _unknown(call: Call, build: str) -> Answer:

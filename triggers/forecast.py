@@ -32,8 +32,8 @@ _VERIFY_STEPS = ("verify",)
 def of(data: object, services: Services) -> Forecast:
     """What the request `data` would do. Raises RequestRefused."""
     request = parsing.parse_build(data, services.azure.config).with_request_id("forecast")
-    request = base_records.described(services.records, request)
-    plan = base_records.plan(services.records, request, services.azure.config)
+    request = base_records.with_base_contents(services.records, request)
+    plan = base_records.plan_build(services.records, request, services.azure.config)
     # A forecast has no clock, so an empty cache takes the place of one whose facts would never age.
     found = _check(plan, dataclasses.replace(services, cache=TtlCache()))
     plan = plan_updates.with_facts(plan, found)

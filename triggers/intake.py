@@ -86,7 +86,7 @@ def take_pool_request(services: Services, message_id: str, text: str) -> Begin |
             message_id, text, [{"code": taken.code, "message": str(taken)}], services.now()
         )
         return None
-    if not accepted.is_new:
+    if not accepted.must_start:
         return None
     plan = accepted.plan
     services.telemetry.triggered(plan.build_id, "pool_request", begun)

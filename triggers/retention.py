@@ -28,7 +28,7 @@ _CHANGES_MAX = 500
 _HISTORIES_MAX = 1000
 
 
-async def keep_order(services: Services, client: Any) -> None:
+async def apply_retention(services: Services, client: Any) -> None:
     """Remove what is too old, and repair the list of builds."""
     config, now = services.azure.config, datetime.fromisoformat(services.now())
 
@@ -48,7 +48,7 @@ async def keep_order(services: Services, client: Any) -> None:
         ),
         "old changes removed": lambda: asyncio.to_thread(_remove_changes, services, builds),
         "rows of the list of builds repaired": lambda: asyncio.to_thread(
-            services.records.mend_list
+            services.records.repair_list
         ),
         "old contexts removed": lambda: asyncio.to_thread(
             _remove_contexts, services, real(contexts)

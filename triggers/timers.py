@@ -32,7 +32,7 @@ async def begin_rebuild(client: Any) -> None:
 async def sweep(services: Services, client: Any) -> None:
     """Sweep, and remove what is older than the settings keep it."""
     await begin_sweep(services, client)
-    await retention.keep_order(services, client)
+    await retention.apply_retention(services, client)
 
 
 async def begin_sweep(services: Services, client: Any) -> None:

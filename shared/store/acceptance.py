@@ -32,7 +32,7 @@ class Accepted:
     """The build of a request: a new one, or the one that the same request started before."""
 
     plan: BuildPlan
-    is_new: bool  # or accepted before and never started
+    must_start: bool  # new, or accepted earlier and never started
 
 
 class RequestConflict(Exception):  # noqa: N818
@@ -54,7 +54,7 @@ class TooManyBuilds(Exception):  # noqa: N818
         self.code = code
 
 
-def check_room(records: Records, settings: Settings, caller: str | None) -> None:
+def check_running_limit(records: Records, settings: Settings, caller: str | None) -> None:
     """Raises TooManyBuilds where one more running build would be too many. Requests that arrive at
     the same moment may go beyond a limit: it protects the app, and is no quota.
     """
@@ -93,7 +93,7 @@ def accept(
     request = parsing.parse_build(data, settings)
     is_known = request.request_id and records.build(names.build_id(request.request_id))
     if not is_known:
-        check_room(records, settings, caller)
+        check_running_limit(records, settings, caller)
     request, texts = request.without_texts()
     for name, text in texts.items():
         keep(name, text)
@@ -112,11 +112,11 @@ def accept_parsed(
     caller: str | None = None,
 ) -> Accepted:
     """The same for a request that is parsed already."""
-    request = base_records.described(records, request.with_request_id(fallback_id))
+    request = base_records.with_base_contents(records, request.with_request_id(fallback_id))
     wire = request.as_stored()
     if problem := request_size.record_problem(wire):
         raise RequestRefused([problem])
-    plan = base_records.plan(records, request, settings)
+    plan = base_records.plan_build(records, request, settings)
     chosen = plan.image.definition if plan.image else ""
     refuse_purged(records, plan.build_id)
     for _ in range(_RACES_MAX):
@@ -130,9 +130,9 @@ def accept_parsed(
             raise RequestConflict("RequestIdUsed", plan.build_id, message)
         plan = plan_again(records, row, request, settings)
         if row["State"] != "accepted" or row.get("Outcome"):  # it runs, ended, or goes on
-            return Accepted(plan=plan, is_new=False)
+            return Accepted(plan=plan, must_start=False)
         if _takes_image(records, plan, row):
-            return Accepted(plan=plan, is_new=True)
+            return Accepted(plan=plan, must_start=True)
     message = f"the record of build {plan.build_id} cannot be read; give a new requestId"
     raise RequestConflict("RecordUnreadable", plan.build_id, message)
 
@@ -173,7 +173,7 @@ def plan_again(records: Records, row: Row, request: Build, settings: Settings) -
     """
     definition = row.get("Definition") or settings.default_image_name
     then = settings.model_copy(update=row.get("Defaults") or {})
-    return base_records.plan(records, request, then, definition)
+    return base_records.plan_build(records, request, then, definition)
 
 
 def _defaults(settings: Settings) -> Json:

@@ -29,7 +29,7 @@ def of(records: Records, base_id: str) -> ImageRecord | None:
     return next((image for image in there if image), None)
 
 
-def described(records: Records, request: Build) -> Build:
+def with_base_contents(records: Records, request: Build) -> Build:
     """The request with the contents of the image that it builds on, as far as it does not name them
     itself. Raises RequestRefused where nothing says which system that is, or where the request and
     those contents cannot be together.
@@ -78,10 +78,12 @@ def _with_others(image: Image, found: dict[str, Any]) -> Image:
     return replace(image, **{field: value for field, value in found.items() if field not in said})
 
 
-def plan(
+def plan_build(
     records: Records, request: Build, settings: Settings, definition: str | None = None
 ) -> BuildPlan:
-    """What a request that is `described` will do, with the driver that its base image has."""
+    """The plan of a request that `with_base_contents` has completed, with the driver that its base
+    image has.
+    """
     base = request.image.base
     record = of(records, base.id) if base and base.id else None
     kept = record.driver_kind if record else None

@@ -6,7 +6,7 @@ moment of acceptance as its key, and only what a list shows:
 https://learn.microsoft.com/azure/storage/tables/table-storage-design-patterns#log-tail-pattern
 
 The build's row is written first, then its row here. After a crash in between, the list is behind
-until the build's row changes again, or until the next sweep compares both (`mend`).
+until the build's row changes again, or until the next sweep compares both (`repair`).
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class BuildList:
         """All rows."""
         return self._tables.query(BUILD_LIST, _PARTITION)
 
-    def mend(self, rows: Sequence[Row], builds: Sequence[Row]) -> int:
-        """Let the list agree with all builds; returns how many rows did not. `rows` must have been
+    def repair(self, rows: Sequence[Row], builds: Sequence[Row]) -> int:
+        """Correct the rows that differ from the builds; returns how many did. `rows` must have been
         read before `builds`: a row without a build is one whose build is gone. A row that changed
         since then stays as it is.
         """

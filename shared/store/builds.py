@@ -201,10 +201,10 @@ class Builds:
         wanted = {"State": sorted(RUNNING), "RequestedBy": [caller]}
         return len(self._tables.query(BUILDS, "build", among=wanted, select=["State"]))
 
-    def mend_list(self) -> int:
-        """Let the list of builds agree with the builds; returns how many rows did not."""
+    def repair_list(self) -> int:
+        """Correct the rows of the list that differ from the builds; returns how many did."""
         listed = self._list.rows()
-        return self._list.mend(listed, self.builds())
+        return self._list.repair(listed, self.builds())
 
     def _show(self, build: str) -> None:
         row = self._tables.get(BUILDS, "build", build, select=build_rows.COLUMNS)

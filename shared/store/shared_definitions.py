@@ -45,10 +45,10 @@ def _image(records: Records, request: Json, settings: Settings) -> ImagePlan | N
     """What the weekly rebuild would publish now; None where it would refuse the request."""
     try:
         build = parsing.parse_build(request, settings).with_request_id("recipe")
-        described = base_records.described(records, build)
+        completed = base_records.with_base_contents(records, build)
     except RequestRefused:
         return None
-    return base_records.plan(records, described, settings).image
+    return base_records.plan_build(records, completed, settings).image
 
 
 def _may_be(request: Json, image: ImagePlan) -> bool:
