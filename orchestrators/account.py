@@ -1,4 +1,4 @@
-"""The Batch account of a build, and beside it the ground of its image."""
+"""The Batch account of a build and, created at the same time, the prerequisites of its image."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def ensure_account(
     plan: BuildPlan,
     account: AccountPlan,
     step_context: StepContext,
-    ground: list[Step[Any, Any]],
+    prerequisites: list[Step[Any, Any]],
     done: dict[str, Json],
 ) -> Workflow[tuple[BuildPlan, dict[str, Json]]]:
-    """Create the Batch account, check its quotas and, beside that, lay the image's ground.
+    """Create the Batch account, check its quotas and, at the same time, create the resource group
+    and network of the builder.
 
     Only an existing account has quotas to check, so everything that costs money waits for them.
     Returns the plan with the account's endpoint, and the results of the steps so far.
@@ -38,8 +39,12 @@ def ensure_account(
     group: Step[Any, Any] = Step(
         "account_group", network.ensure_resource_group, plan_updates.group_of(account)
     )
-    if ground and plan.image and names.same(plan.image.resource_group, account.resource_group):
-        group, *ground = ground  # the image is in the same group: it is created once
+    if (
+        prerequisites
+        and plan.image
+        and names.same(plan.image.resource_group, account.resource_group)
+    ):
+        group, *prerequisites = prerequisites  # the image is in the same group: it is created once
     ensured = Step("batch_account", batch_account.ensure_batch_account, account, after=[group])
     quotas = Step(
         "quotas",
@@ -48,7 +53,7 @@ def ensure_account(
         after=[ensured],
         when=lambda done: done[ensured].waited,  # otherwise they were checked before
     )
-    steps = [group, ensured, quotas, *ground]
+    steps = [group, ensured, quotas, *prerequisites]
     results = yield from follow(context, step_context, steps, done)
     if checked := results.get(quotas):
         found = build_outcomes.without_blockers(

@@ -11,7 +11,7 @@ from activities import (
     preflight,
     records,
 )
-from orchestrators import account, ground_steps
+from orchestrators import account, prerequisite_steps
 from orchestrators.build_image import ImageOutcome, ImageWork, build_image
 from orchestrators.build_pools import create_pools, creations_of, with_outcomes
 from orchestrators.builder_removal import Half, left_of, removal_of
@@ -111,9 +111,9 @@ def _image_and_pools(
     made: ImageOutcome | Failure
     try:
         if plan.account is not None and plan.account.endpoint is None:
-            ground = ground_steps.plan_ground(image).all
+            prerequisites = prerequisite_steps.plan_prerequisites(image).all
             plan, done = yield from account.ensure_account(
-                context, plan, plan.account, step_context, ground, done
+                context, plan, plan.account, step_context, prerequisites, done
             )
         publishes = not image.from_snapshot
         work = ImageWork(image=image, scope=step_context, done=done, publishes=publishes)

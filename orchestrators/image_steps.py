@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities import bill_of_materials, builder_vm, gallery, sealing, snapshots
-from orchestrators import ground_steps, registry_steps, software_steps
-from orchestrators.ground_steps import Ground
+from orchestrators import prerequisite_steps, registry_steps, software_steps
+from orchestrators.prerequisite_steps import Prerequisites
 from orchestrators.registry_steps import Registry
 from orchestrators.software_steps import Software
 from shared.base.wire import replace
@@ -36,7 +36,7 @@ class ImageSteps:
     """All steps of an image."""
 
     plan: ImagePlan
-    ground: Ground
+    prerequisites: Prerequisites
     gallery: Step[ImagePlan, NoResult]
     definition: Step[ImagePlan, NoResult]
     version: Step[ImagePlan, VersionClaimed]
@@ -53,7 +53,7 @@ class ImageSteps:
     def all(self) -> list[Step[Any, Any]]:
         """The steps in order: where several fail, the first one's failure is the build's."""
         return [
-            *self.ground.all,
+            *self.prerequisites.all,
             self.gallery,
             self.definition,
             self.version,
@@ -93,12 +93,12 @@ class ImageSteps:
 
 def plan_steps(plan: ImagePlan) -> ImageSteps:
     """The steps of an image, each beginning as soon as what it needs is there."""
-    ground = ground_steps.plan_ground(plan)
-    gallery_ = Step("gallery", gallery.create_gallery, plan, after=[ground.group])
+    prerequisites = prerequisite_steps.plan_prerequisites(plan)
+    gallery_ = Step("gallery", gallery.create_gallery, plan, after=[prerequisites.group])
     definition = Step("image_definition", gallery.create_image_definition, plan, after=[gallery_])
     version = Step("version", gallery.claim_version, plan, after=[definition])
-    registry = registry_steps.plan_registry(plan.registry, ground) if plan.registry else None
-    builder = _builder(plan, ground, registry)
+    registry = registry_steps.plan_registry(plan.registry, prerequisites) if plan.registry else None
+    builder = _builder(plan, prerequisites, registry)
     software = software_steps.plan_software(plan, builder, registry)
     seal = _seal(plan, builder, software)
     captured = _captured(plan, seal)
@@ -106,7 +106,7 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
     managed = made if plan.managed_image else None
     return ImageSteps(
         plan=plan,
-        ground=ground,
+        prerequisites=prerequisites,
         gallery=gallery_,
         definition=definition,
         version=version,
@@ -122,7 +122,7 @@ def plan_steps(plan: ImagePlan) -> ImageSteps:
 
 
 def _builder(
-    plan: ImagePlan, ground: Ground, registry: Registry | None
+    plan: ImagePlan, prerequisites: Prerequisites, registry: Registry | None
 ) -> Step[ImagePlan, BuilderReady]:
     """The builder VM; where Azure has no capacity, the next zone and then the next size."""
     first, *others = [
@@ -135,7 +135,7 @@ def _builder(
         builder_vm.create_builder_vm,
         first,
         alternatives=others,
-        after=[ground.last, registry.identity] if registry else [ground.last],
+        after=[prerequisites.last, registry.identity] if registry else [prerequisites.last],
     )
 
 

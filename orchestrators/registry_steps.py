@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities import registry
-from orchestrators.ground_steps import Ground
+from orchestrators.prerequisite_steps import Prerequisites
 from shared.base.wire import replace
 from shared.engine.activity import NoResult
 from shared.engine.step_graph import Results, Step
@@ -30,12 +30,14 @@ class Registry:
         return [self.identity, self.registry, *(step for step in optional if step)]
 
 
-def plan_registry(plan: RegistryPlan, ground: Ground) -> Registry:
+def plan_registry(plan: RegistryPlan, prerequisites: Prerequisites) -> Registry:
     """No `access` for an identity that the request names, no `push` where it builds no container
     image.
     """
-    identity = Step("pull_identity", registry.ensure_pull_identity, plan, after=[ground.group])
-    made = Step("registry", registry.create_registry, plan, after=[ground.group])
+    identity = Step(
+        "pull_identity", registry.ensure_pull_identity, plan, after=[prerequisites.group]
+    )
+    made = Step("registry", registry.create_registry, plan, after=[prerequisites.group])
 
     def with_principal(done: Results) -> RegistryPlan:
         return replace(plan, principal_id=done[identity].principal_id)

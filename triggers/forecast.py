@@ -101,7 +101,7 @@ def _steps(plan: BuildPlan, pace: dict[str, float]) -> list[ForecastStep]:
     if plan.image:
         steps = image_steps.plan_steps(plan.image)
         expected = _expected(plan.image, steps.all)
-        found += _graph(steps.all, steps.ground.all, expected, offset, pace)
+        found += _graph(steps.all, steps.prerequisites.all, expected, offset, pace)
     offset = _last_end(found)
     for pool in plan.pools:
         after = offset
@@ -121,17 +121,19 @@ def _expected(image: ImagePlan, steps: list[Step[Any, Any]]) -> Results:
 
 def _graph(
     steps: list[Step[Any, Any]],
-    ground: list[Step[Any, Any]],
+    prerequisites: list[Step[Any, Any]],
     expected: Results,
     offset: float,
     pace: dict[str, float],
 ) -> list[ForecastStep]:
-    """The steps of an image that are not skipped. All but the `ground` also wait until `offset`."""
+    """The steps of an image that are not skipped. The `prerequisites` may begin at once, all others
+    only after `offset`.
+    """
     ends: dict[Step[Any, Any], float] = {}
     found = []
     for step in steps:
         before = [ends[earlier] for earlier in step.after]
-        begins = max(before, default=0.0) if step in ground else max([*before, offset])
+        begins = max(before, default=0.0) if step in prerequisites else max([*before, offset])
         if not step.when(expected):
             ends[step] = begins
             continue

@@ -1,5 +1,5 @@
 """Nothing waits that need not: a step of an image begins when the steps before it have ended. Where
-a Batch account is made first, it and the network are the ground of all else. What a process had
+a Batch account is made first, all other steps come after it and the network. What a process had
 taken when it died waits until the next one sees it.
 """
 
@@ -38,14 +38,14 @@ def _late(world: SimulatedWorld, row: Any) -> Iterator[str]:
     steps = {step.key: step for step in world.records.steps(row.key)}
     ended: dict[str, datetime] = {}
     planned = image_steps.plan_steps(image)
-    grounds = {step.name for step in planned.ground.all}
+    first = {step.name for step in planned.prerequisites.all}
     account = [steps[name] for name in ("batch_account", "quotas") if name in steps]
     slack = _SLACK_SECONDS + world.engine.crashes * VISIBILITY.messages
     laid = [datetime.fromisoformat(str(step["SeenAt"])) for step in account]
     for step in planned.all:
         before = [ended[earlier.name] for earlier in step.after if earlier.name in ended]
-        if account and step.name not in grounds:
-            before += [*laid, *(ended[name] for name in grounds)]
+        if account and step.name not in first:
+            before += [*laid, *(ended[name] for name in first)]
         if step.name not in steps:  # skipped: what comes after it need not wait
             ended[step.name] = max(before)
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from activities import network, registry
-from orchestrators import ground_steps
+from orchestrators import prerequisite_steps
 from shared.base.wire import replace
 from shared.engine import workflow
 from shared.engine.polling_loop import StepContext, Workflow
@@ -24,8 +24,8 @@ def activity(context: Any, steps: StepContext, plan: ImagePlan) -> Workflow[None
 
 def dependency(plan: ImagePlan) -> Step[Any, Any]:
     """A step that another one comes after."""
-    ground = ground_steps.plan_ground(plan)
-    return Step("network", network.create_network, plan, after=[ground.gruop])  # expect: has no attribute "gruop"
+    needed = prerequisite_steps.plan_prerequisites(plan)
+    return Step("network", network.create_network, plan, after=[needed.gruop])  # expect: has no attribute "gruop"
 
 
 def field_of_a_result(results: Results, step: Step[RegistryPlan, Any], plan: RegistryPlan) -> str:

@@ -1,4 +1,6 @@
-"""The first steps of an image, which a build begins beside its Batch account."""
+"""The steps that must end before the builder VM can be created. A build runs them beside the
+creation of its Batch account.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from shared.model.plans import GroupPlan, ImagePlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """What the builder stands on: resource group and network. Both cost next to nothing."""
+class Prerequisites:
+    """The resource group of the image and the network of its builder. Both cost next to nothing."""
 
     group: Step[GroupPlan, NoResult]
     network: list[Step[ImagePlan, NoResult]]
@@ -29,19 +31,19 @@ class Ground:
         return self.all[-1]
 
 
-def plan_ground(plan: ImagePlan) -> Ground:
-    """The resource group, and a network where the builder gets one of its own."""
+def plan_prerequisites(plan: ImagePlan) -> Prerequisites:
+    """The resource group, and a network unless the request names a subnet."""
     group = Step(
         "resource_group",
         network.ensure_resource_group,
         GroupPlan(name=plan.resource_group, location=plan.location, tags=plan.tags),
     )
     if not plan.own_network:
-        return Ground(group=group, network=[])
+        return Prerequisites(group=group, network=[])
     if plan.outbound != "nat":
         net = Step("network", network.create_network, plan, after=[group])
-        return Ground(group=group, network=[net])
+        return Prerequisites(group=group, network=[net])
     address = Step("public_ip", network.create_public_ip, plan, after=[group])
     nat = Step("nat_gateway", network.create_nat_gateway, plan, after=[address])
     net = Step("network", network.create_network, plan, after=[nat])
-    return Ground(group=group, network=[address, nat, net])
+    return Prerequisites(group=group, network=[address, nat, net])
