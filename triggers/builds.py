@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import functools
-from datetime import datetime
 
-from activities import cleanup_facts
 from shared.base import names
 from shared.base.wire import replace
-from shared.model import build_outcomes, resuming
 from shared.model.documents import Accepted, BuildList
-from shared.model.outcomes import BuildOutcome, ImageRecord
-from shared.model.plans import BuildPlan
 from shared.model.queries import BuildsQuery
-from shared.store import acceptance
+from shared.store import acceptance, resumption
 from shared.store.acceptance import RequestConflict, TooManyBuilds
 from shared.store.row_checks import RUNNING
 from triggers import forecast, http, views
@@ -33,10 +28,8 @@ def start_build(call: Call) -> Answer:
             fallback_id=call.services.new_id(),
             caller=call.caller,
         )
-    except TooManyBuilds as limit:
-        return _too_many_builds(limit)
-    except RequestConflict as taken:
-        return http.error(409, taken.code, str(taken), build_id=taken.build)
+    except (TooManyBuilds, RequestConflict) as refusal:
+        return _refused(refusal)
     plan = accepted.plan
     begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=plan.build_id, plan=plan)
     return Answer(
@@ -107,81 +100,19 @@ def _too_late(call: Call, build: str) -> str | None:
 
 def resume_build(call: Call) -> Answer:
     """Resume a failed build at the step that failed, with what it has made before."""
-    build, records = call.params["id"], call.services.records
-    row, outcome = records.build(build), records.outcome(build)
+    build, services = call.params["id"], call.services
+    row = services.records.build(build)
     if row is None:
         return _unknown(call, build)
-    if row["State"] in {"accepted", "running"} or outcome is None:
-        return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
-    if not outcome.resumable:
-        message = f"Nothing of build {build} is left to go on with. Start the request again."
-        return http.error(409, "NotResumable", message)
-    done = records.results(build)
-    if not resuming.can_go_on(outcome, done):
-        message = f"Build {build} was kept by an older version of the app. Start the request again."
-        return http.error(409, "NotResumable", message)
-    request = acceptance.stored_request(row)
-    if request is None:
-        message = f"This version of the app refuses the request of build {build}. Start a new one."
-        return http.error(409, "NotResumable", message)
-    there = [p for p in outcome.pools if records.pool(p.batch_account, p.pool_id) is not None]
-    outcome = replace(outcome, pools=there)  # what is gone is made again
-    plan = acceptance.plan_again(records, row, request, call.services.azure.config)
-    plan = resuming.plan_resume(plan, outcome, done)
-    ended = str(row["EndedAt"])
-    refused = _lost(call, build, outcome.image) or _taken(call, plan, outcome, ended)
-    if refused := refused or _claimed(call, plan):
-        return refused
-    if not records.reopen_build(build, call.services.now()):
-        return http.error(409, "BuildRunning", f"Build {build} is still running.", build_id=build)
-    begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan, again=True)
-    undo = functools.partial(records.close_again, build)
-    return Answer(status=202, document=accepted_document(call, build), begin=begin, undo=undo)
-
-
-def _lost(call: Call, build: str, image: ImageRecord | None) -> Answer | None:
-    """The answer where the image of the pools that are missing is gone."""
-    if image is None or names.parse_published_image_id(image.image_id):
-        return None
-    if not cleanup_facts.of_resource(call.services, image.image_id).is_gone:
-        return None
-    message = f"Build {build} cannot go on: {image.image_id} was deleted. Start a new build."
-    return http.error(409, "NotResumable", message)
-
-
-def _taken(call: Call, plan: BuildPlan, outcome: BuildOutcome, ended: str) -> Answer | None:
-    """The answer where another build has changed a pool since this one failed to make it. A pool
-    that was there before the build is what the request wanted to change.
-    """
-    failed = {pool.pool_id: pool.changed_at for pool in outcome.pools}
-    ready = build_outcomes.ready_pools(plan.earlier)
-    for pool in plan.pools:
-        record = call.services.records.pool(pool.account.name, pool.pool_id)
-        if pool.pool_id in ready or record is None or record.build_id == plan.build_id:
-            continue
-        since = datetime.fromisoformat(failed.get(pool.pool_id, ended))
-        if datetime.fromisoformat(record.changed_at) > since:
-            message = (
-                f"Build {plan.build_id} cannot go on: pool {pool.pool_id} is of build "
-                f"{record.build_id} since. Start a new build with what is missing, or delete the "
-                "pool and resume again."
-            )
-            return http.error(409, "NotResumable", message, build_id=record.build_id)
-    return None
-
-
-def _claimed(call: Call, plan: BuildPlan) -> Answer | None:
-    """Claim what the build needs in order to go on; the answer where it cannot have that."""
     try:
-        acceptance.check_running_limit(
-            call.services.records, call.services.azure.config, call.caller
+        plan = resumption.resume(
+            services.records, services.azure, row, now=services.now(), caller=call.caller
         )
-        acceptance.claim_image(call.services.records, plan)
-    except TooManyBuilds as limit:
-        return _too_many_builds(limit)
-    except RequestConflict as taken:
-        return http.error(409, taken.code, str(taken), build_id=taken.build)
-    return None
+    except (TooManyBuilds, RequestConflict) as refusal:
+        return _refused(refusal)
+    begin = Begin(orchestrator=names.Orchestrator.BUILD, instance=build, plan=plan, again=True)
+    undo = functools.partial(services.records.close_again, build)
+    return Answer(status=202, document=accepted_document(call, build), begin=begin, undo=undo)
 
 
 def plan_build(call: Call) -> Answer:
@@ -189,8 +120,10 @@ def plan_build(call: Call) -> Answer:
     return Answer(document=forecast.of(call.json(), call.services))
 
 
-def _too_many_builds(limit: TooManyBuilds) -> Answer:
-    return http.again(429, limit.code, str(limit), 60)
+def _refused(refusal: TooManyBuilds | RequestConflict) -> Answer:
+    if isinstance(refusal, TooManyBuilds):
+        return http.again(429, refusal.code, str(refusal), 60)
+    return http.error(409, refusal.code, str(refusal), build_id=refusal.build)
 
 
 def _unknown(call: Call, build: str) -> Answer:

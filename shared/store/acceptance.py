@@ -36,11 +36,11 @@ class Accepted:
 
 
 class RequestConflict(Exception):  # noqa: N818
-    """Another build stands in the way: the same request id with another body, or a running build of
-    the image.
+    """A request that the records do not allow. `build` is the build in the way, if one is: one of
+    the same request id and another body, a running one of the image, or a later one of a pool.
     """
 
-    def __init__(self, code: str, build: str, message: str) -> None:
+    def __init__(self, code: str, build: str | None, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.build = build

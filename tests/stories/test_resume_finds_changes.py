@@ -120,6 +120,17 @@ def test_pools_are_not_tried_again_without_their_image(world: World) -> None:
     assert f"{version} was deleted" in answer.body["error"]["message"]
 
 
+def test_an_image_that_azure_does_not_show_is_not_gone(world: World) -> None:
+    """It refuses one look, so the build goes on with the image that is on record."""
+    world.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    build = world.build(a_request(pools=[a_pool("one"), a_pool("two")]))["buildId"]
+    refusal = {"effect": "status", "status": 403, "code": "AuthorizationFailed", "method": "GET"}
+    world.fault({**refusal, "path": "/versions/", "times": 1})
+
+    assert world.resume(build)["state"] == "succeeded"
+    assert all(fault["struck"] for fault in world.azure.faults.list())
+
+
 @pytest.mark.parametrize("is_resumed", [True, False])
 def test_a_build_keeps_the_defaults_that_it_began_with(world: World, is_resumed: bool) -> None:
     """A setting names another resource group now: what was made is where it was made."""
