@@ -18,6 +18,7 @@ from shared.store.builds import StepMark, outcome_of
 from shared.store.row_checks import ENDED
 from shared.store.tables import Row
 
+_AGAIN = "Resume the build: it creates only what is missing. Report this with the build's id."
 _ADVICE = "Start the request again: what the build had kept has been removed."
 _CLEANUP_STEPS = ("|empty_pool", "|remove_pool")  # they say nothing of what the build makes
 _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}
@@ -27,7 +28,9 @@ _MAKES_POOLS = {Mode.FULL, Mode.BATCH_ONLY}
     BuildRef, NoResult, verb="close a dead build's record", subject=lambda plan: plan.build_id
 )
 def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult:
-    """A build whose orchestration died gets its outcome after all, with the pools on record."""
+    """Record the outcome of a build whose orchestration died, with its recorded pools. One that had
+    its image, and was resumed for its pools, can be resumed again.
+    """
     build = plan.build_id
     row = services.records.build(build)
     if row is None or row["State"] in ENDED:
@@ -36,6 +39,10 @@ def close_build(services: Services, plan: BuildRef, poll: PollState) -> NoResult
     recorded = [services.records.pool(p.account.name, p.pool_id) for p in _pools(services, build)]
     own = [replace(r, checks=[]) for r in recorded if r and r.build_id == build]
     outcome = BuildOutcome(build_id=build, state="failed", pools=own, error=_died(build))
+    earlier = BuildOutcome.from_wire(row["Outcome"]) if row.get("Outcome") else None
+    if earlier is not None and earlier.image is not None:
+        error = replace(_died(build), next_action=_AGAIN)
+        outcome = replace(earlier, state="failed", pools=own, error=error)
     services.records.end_dead_build(outcome, poll.now)
     _report(services, row, outcome)
     return NoResult()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from local.functions_host.local_client import open_client
-from tests.world import World, image_only
+from tests.world import World, a_pool, a_request, image_only
 from triggers import beginning, builds, http
 
 VERSION = "galleryVersions.create"
@@ -95,3 +95,22 @@ def test_a_sweep_leaves_a_resume_alone_that_is_just_beginning(world: World) -> N
     world.sweep()
 
     assert world.show(failed)["state"] == "running"
+
+
+def test_a_build_that_dies_when_it_is_resumed_for_its_pools_keeps_its_image(world: World) -> None:
+    """The image is published; the build is resumed once more and makes the pool that is missing."""
+    world.fault({"effect": "allocation", "operation": "nodes.start", "times": 9})
+    failed = world.build(a_request(pools=[a_pool("dev")]))
+    build, image = failed["buildId"], failed["image"]
+    world.azure.faults.clear()
+    assert world.ask(builds.resume_build, id=build).status == 202
+    world.engine.advance(30)
+    for each in (f"{build}:pool-dev", build):
+        world.engine.terminate(each, "the host was lost")
+    world.engine.run_until_idle()
+    assert world.sweep()["closed"] == [build]
+
+    died = world.show(build)
+    assert (died["state"], died["image"], died["resumable"]) == ("failed", image, True)
+    assert "Resume the build" in died["error"]["nextAction"]
+    assert world.resume(build)["state"] == "succeeded"
