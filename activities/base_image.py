@@ -210,7 +210,7 @@ def _other_contents(image: ImagePlan, record: ImageRecord) -> Problem | None:
 
 
 def _removed(image: ImagePlan, record: ImageRecord) -> Problem | None:
-    """What the base image has and the request does not want: a refresh removes nothing."""
+    """The problem of a request that excludes software of its base image: a refresh removes none."""
     found = (
         ("gpu", record.gpu_enabled and not image.gpu, "an NVIDIA driver"),
         ("infiniband", record.infiniband_version and not image.infiniband, "the InfiniBand stack"),

@@ -78,8 +78,9 @@ def claim(services: Services, plan: PoolPlan | PoolChange) -> Json | None:
 
 
 def _observe_first(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
-    """A pool that was not there a moment ago is asked for at once: it is only made where there is
-    none. Of a pool that is being changed, only that is seen: what is there now does not stay.
+    """The first call sends no request for a pool that the list of a moment ago lacks: `_create`
+    creates it only if there is none. While a change has the pool, returns that change in place of
+    the pool, which is about to differ.
     """
     if taken := claim(services, plan):
         return taken
@@ -117,7 +118,7 @@ def _create(services: Services, plan: PoolPlan, _: PollState) -> Started:
 
 
 def _with_passwords(body: Json) -> Json:
-    """Azure insists on a password for each user account. Each gets a random one, which is stored
+    """Azure requires a password for each user account. Each gets a random one, which is stored
     nowhere; tasks need none.
     """
     for account in body["properties"].get("userAccounts", []):
@@ -257,8 +258,8 @@ def _decide_existing(plan: PoolPlan, observed: Json, poll: PollState) -> Decisio
 
 
 def _decide_own(plan: PoolPlan, observed: Json, poll: PollState) -> Decision[PoolReady]:
-    """This build has been here before: perhaps in a size without capacity, or the pool was emptied
-    since. What this very call has written is not judged by what Azure shows of it.
+    """For a pool that this build shaped before, perhaps in a size that had no capacity. If this
+    step wrote the pool, it is done, although Azure may show properties in another form.
     """
     if poll.started in _WRITES and pool_difference.carries_record(_described(plan), observed):
         is_fresh = poll.started == "create" and plan.nodes_asked > 0

@@ -1,4 +1,4 @@
-"""Whether what a request names can be had or is there: names, subnets, identities, uploads."""
+"""Whether the names of a request are free, and its subnets, identities and uploads exist."""
 
 from __future__ import annotations
 

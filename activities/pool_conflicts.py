@@ -1,4 +1,4 @@
-"""What of an account and its pools is in the way of a build, before it creates anything."""
+"""Conflicts of a build with an existing Batch account and its pools; see `preflight`."""
 
 from __future__ import annotations
 

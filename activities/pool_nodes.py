@@ -54,8 +54,8 @@ def _output(services: Services, plan: PoolPlan, node: str) -> Json:
 
 
 def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None:
-    """The nodes, with the output of those that are given up, and `at`, Azure's time; and the pool,
-    where its state adds to that of the nodes.
+    """The nodes, with the output of those that are given up, and `at`, Azure's time. The pool is
+    read, too, where the nodes alone do not decide.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -76,13 +76,13 @@ def _observe(services: Services, plan: PoolPlan, poll: PollState) -> Json | None
 
 
 def _on_their_way(plan: PoolPlan, nodes: list[Json]) -> bool:
-    """Whether all nodes exist and only need time, so that the pool's own state adds nothing."""
+    """Whether all requested nodes exist, none has failed, and some are still starting."""
     all_there = len(nodes) == plan.nodes_asked > 0
     return all_there and any(map(node_states.is_coming, nodes)) and not node_states.lost(nodes)
 
 
 def _are_ready(plan: PoolPlan, nodes: list[Json]) -> bool:
-    """Whether all requested nodes exist and can run tasks: the pool's state adds nothing then."""
+    """Whether all requested nodes exist and can run tasks."""
     return len(nodes) == plan.nodes_asked > 0 and all(node_states.is_ready(n) for n in nodes)
 
 

@@ -329,7 +329,9 @@ def _low_priority_problems(
 
 
 def _job_problems(plan: BuildPlan, account: Json) -> list[Problem]:
-    """A verification is a job; how many of the quota are free, Azure does not say."""
+    """The verification needs an active job. Azure shows the quota of these and not how many are
+    active, so only a quota of zero is a problem.
+    """
     if resource_state.properties(account).get("activeJobAndJobScheduleQuota") != 0:
         return []
     message = "the account may have no active job, and the verification is one"

@@ -21,7 +21,7 @@ def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> De
 
 
 def _anothers(observed: Json) -> PoolEmptied:
-    """What this build leaves of a pool that it did not get to shape: it may have emptied it."""
+    """The nodes of a pool that another build shaped last; this build may have emptied it."""
     target, here = batch_pool.target_nodes(observed), batch_pool.current_nodes(observed)
     nodes, low = here if target is None or batch_pool.is_steady(observed) else target
     return PoolEmptied(

@@ -188,7 +188,7 @@ def _gallery_problems(
 
 
 def _other_contents(services: Services, image: ImagePlan, definition: Json) -> str | None:
-    """What a definition holds, if that is another system or driver than the image's."""
+    """The system and driver of a definition's images; None if they are those of this image."""
     path = (image.gallery, image.definition, "latest", image.resource_group)
     newest = services.records.image(*path)
     system = f"{image.system.name} {image.system.version}"

@@ -89,7 +89,7 @@ class Activity(Generic[P, R]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reconciler(Activity[P, R]):
-    """An activity that is called again until what it looks after is as wanted.
+    """An activity that is called again until its resource is as the plan says.
 
     `observe` returns the resource as wire JSON, or None if it does not exist. `decide` is pure.
     `actions` holds the functions that a decision `Start(action)` names. Calling a reconciler twice

@@ -80,7 +80,9 @@ def _report(services: Services, mark: StepMark | None, reply: Json) -> None:
 
 
 def _defect(activity: Activity[P, R], plan: P, bug: Exception) -> Failure:
-    """The orchestration makes one of its own from what Durable hands on of the exception."""
+    """The failure that telemetry reports. The exception ends the orchestration, and its parent
+    makes another failure of that (`workflow.died`).
+    """
     return Failure(code="Bug", kind=Kind.BUG, message=str(bug), resource=activity.subject(plan))
 
 

@@ -58,7 +58,7 @@ class Start(Generic[R]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fail:
-    """Waiting will not help. `marks` says how real that was from which this follows."""
+    """Waiting will not help. `marks` are the simulator's on the result that shows it."""
 
     failure: Failure
     marks: Marks | None = None
@@ -116,7 +116,7 @@ def broken(subject: str) -> Failure:
 
 
 def foreign(subject: str, why: str, advice: str) -> Failure:
-    """The failure where a resource of this name exists and is not the one that was asked for."""
+    """The failure where a resource of the planned name exists and differs from the plan."""
     return Failure(
         code="Conflict",
         kind=Kind.CONFLICT,

@@ -35,7 +35,7 @@ def from_environment() -> Services:
 
 
 def _telemetry(config: settings.Settings) -> Telemetry:
-    """Nothing is imported for it where it has no destination."""
+    """Without a destination, OpenTelemetry is not imported and nothing is reported."""
     if not config.insights_connection:
         return Telemetry()
     from shared.azure import insights

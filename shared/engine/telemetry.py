@@ -45,7 +45,7 @@ class Telemetry:
 
     @contextmanager
     def call(self, activity: str, build: str | None, mark: StepMark | None) -> Iterator[_Reply]:
-        """One call of an activity. A process that dies in it reports nothing."""
+        """Report one call of an activity. One during which the process dies is not reported."""
         reply = _Reply()
         if self._tracing is None:
             yield reply
@@ -117,7 +117,7 @@ class Telemetry:
     # -- the subscription --------------------------------------------------------------------------
 
     def gauge(self, name: str, value: float, **attributes: str) -> None:
-        """What is so at this moment."""
+        """Report the present value of a gauge."""
         if self._metrics:
             self._metrics.gauges[name].set(value, attributes)
 
@@ -163,7 +163,7 @@ class _Reply:
     failure: Failure | None = None
 
     def take(self, reply: Json) -> None:
-        """What the activity has replied; a transient failure is one of the call alone."""
+        """Note the reply. A transient failure is a failure of this call, not of the step."""
         self.state = _STATES[reply["state"]]
         if reply.get("error"):
             self.failure = Failure.from_wire(reply["error"])

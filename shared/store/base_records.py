@@ -54,8 +54,9 @@ def with_base_contents(records: Records, request: Build) -> Build:
 
 
 def _completed(image: Image, record: ImageRecord) -> Image:
-    """What belongs to a driver is of no use without one, nor Secure Boot and vTPM without
-    TrustedLaunch. Both are on by default, and an added driver may turn Secure Boot off.
+    """The image with the recorded contents for the fields that the request omits. Fields of the
+    driver are set only if there is one, Secure Boot and vTPM only with TrustedLaunch. The last two
+    are on by default, so only False is set: an added driver may turn Secure Boot off.
     """
     name, _, version = record.base_os.partition(" ")
     found = {"os": name, "gpu": record.gpu_enabled, "security_type": record.security_type}

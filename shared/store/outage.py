@@ -1,5 +1,5 @@
-"""The app's own storage cannot be reached. Work then waits for as long as that takes: without the
-records, no end of it could be written down either.
+"""The app's own storage cannot be reached. A build then waits without a limit, because its outcome
+could not be recorded either.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestE
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What waiting cures. A missing role is not among them: a build that waited for one would report
-# nothing.
+# Statuses of an outage, which ends by itself. 403 is none: while the role is missing, a build
+# that waited could not record the reason.
 _STATUSES = {408, 429, 500, 502, 503, 504}
 
 
 class StorageUnavailable(ServiceRequestError):  # noqa: N818
-    """The cause says what storage answered, if it did."""
+    """Storage did not answer, or answered with one of `_STATUSES`, which the cause then holds."""
 
 
 def noticed(call: Callable[P, T]) -> Callable[P, T]:
-    """A call of storage that raises StorageUnavailable where storage as a whole is the reason."""
+    """The same call; it raises StorageUnavailable where an outage of storage made it fail."""
 
     @functools.wraps(call)
     def noticing(*args: P.args, **options: P.kwargs) -> T:

@@ -31,7 +31,7 @@ class Outbox:
 
     @outage.noticed
     def put_pool_request(self, text: str) -> None:
-        """Plain JSON, as every sender writes it."""
+        """Put a request on the queue as plain JSON, as other senders write it."""
         from azure.core.exceptions import ResourceNotFoundError
 
         queue = storage.queue(self._config.storage, names.POOL_REQUESTS_QUEUE)
@@ -130,9 +130,9 @@ class Outbox:
 
     @outage.noticed
     def prepare_logs(self, container_url: str) -> None:
-        """Make the container that scripts log to where it lies in the app's own storage, once per
-        process. Any other is its owner's to make: the app need not have rights there. Raises
-        AzureError where time may cure it; without the right to make it, it is left as it is.
+        """Create the container that scripts log to if it is in the app's own storage, once per
+        process. In another account its owner creates it, as the app may have no rights there.
+        Raises AzureError; if only the right to create it is missing, logs a warning instead.
         """
         from azure.core.exceptions import HttpResponseError, ResourceExistsError
 

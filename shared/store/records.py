@@ -93,8 +93,8 @@ class Records(Claims):
         *,
         excluded: bool = False,
     ) -> ImageRecord | None:
-        """One version, or the newest for `latest`, of those that are `excluded` from it too if that
-        is wanted. Without a group, every group's gallery of that name is looked through.
+        """One version, or the newest for `latest`. With `excluded`, that may be a version that is
+        excluded from latest. Without a group, galleries of that name in all groups are searched.
         """
         if group is not None:
             rows = self._tables.query(IMAGES, names.image_partition(group, gallery, name))
@@ -186,13 +186,13 @@ class Records(Claims):
         return str(row["At"]) if row else None
 
     def put_reconciled(self, now: str) -> None:
-        """They are compared now."""
+        """Record that they were compared `now`."""
         self._tables.put(RECONCILED, "reconciled", "at", {"At": now})
 
     # -- messages that could not be taken ----------------------------------------------------------
 
     def put_refused(self, message_id: str, text: str, problems: Iterable[Json], now: str) -> None:
-        """Keep a queue message without what may be secret, and why it could not be taken."""
+        """Store a refused queue message without values that may be secret, and its problems."""
         kept = secrets.storable(text)[:_MESSAGE_MAX]
         values = {"Message": kept, "Problems": list(problems), "At": now}
         self._tables.put(REFUSED, names.POOL_REQUESTS_QUEUE, message_id, values)

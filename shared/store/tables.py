@@ -166,8 +166,8 @@ class Tables:
 
     @outage.noticed
     def put(self, table: str, partition: str, row: str, values: Json) -> None:
-        """Write some columns, keep the others. `values` must be a whole row by themselves, since
-        there may be none: `update` changes a row that exists. Raises TooLong.
+        """Write these columns and keep the row's others. If there is no row, `values` become one,
+        so they must be complete; `update` changes only a row that exists. Raises TooLong.
         """
         self._write(table, "upsert_entity", _entity(partition, row, values))
 
