@@ -46,6 +46,7 @@ _LONGEST = (
     "test_any_body.py",
     "test_real_stack.py",
     "test_verification.py",
+    "test_crashes.py",
     "test_step_install.py",
     "test_rows.py",
     "test_base_images.py",

@@ -1,32 +1,19 @@
-"""Nothing is lost, whatever fails: a sample of what `python -m tests.simulation` tries."""
+"""Nothing is lost, whatever fails: a sample of the seeds that `tests.simulation` tries."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from local.azure_simulator import store
 from shared.model.outcomes import BuildOutcome
 from tests.simulation import invariants, running, stories, telling
+from tests.simulation.command import simulate
 from tests.simulation.simulated_world import SimulatedWorld, Write
 from tests.simulation.stories import ACCOUNT, Act, Arrival, Climate, Story
 from tests.world import a_pool, a_request
-
-ROOT = Path(__file__).parents[2]
-
-
-def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command, as a person calls it."""
-    command = [sys.executable, "-m", "tests.simulation", *arguments]
-    variables = {**os.environ, **environment}
-    return subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +26,6 @@ def test_fifty_stories_hold(fifty: subprocess.CompletedProcess[str]) -> None:
     """A failure names its seed."""
     assert fifty.returncode == 0, fifty.stdout + fifty.stderr
     assert [line.split()[0] for line in fifty.stdout.splitlines()] == [str(n) for n in range(50)]
-
-
-def test_a_build_survives_every_single_crash_and_fault() -> None:
-    """Every 41st point; all of them with --exhaustive alone."""
-    ran = simulate("--exhaustive", "--every", "41", "--from", "5")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_a_seed_repeats_exactly() -> None:
