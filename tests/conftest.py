@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 memory.use()
 
-# No test depends on timing: neither on how fast examples are made, nor on how fast they run.
+# No test depends on timing: neither on how fast examples are made, nor on how fast they run. Nor
+# does one depend on chance, or on the examples of an earlier run.
 hypothesis.settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile("unhurried")
+hypothesis.settings.load_profile("repeatable")
 
 
 # The files that take longest, longest first. They run before all others, so that no core waits at

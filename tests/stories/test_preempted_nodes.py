@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from activities.verification_job import read_node_reports
+from local.azure_simulator.batch import planes
 from shared.base.wire import replace
 from shared.engine import activity_runner
 from shared.model import parsing, planning, pool_records
@@ -116,7 +117,7 @@ def reports_of(world: World, nodes: list[str]) -> dict[str, Any]:
     request = pools_only("r1", a_pool("spots", nodes=0, lowPriorityNodes=2))
     (pool,) = planning.plan_build(parsing.parse_build(request, CONFIG), CONFIG).pools
     (account,) = world.azure.store.of_type("Microsoft.Batch/batchAccounts")
-    pool = replace(pool, endpoint=f"127.0.0.1/{account.name}")
+    pool = replace(pool, endpoint=f"127.0.0.1/{planes.data_plane_host(account)}")
     plan = ReportPlan(pool=pool, nodes=nodes)
     payload = {"plan": plan.to_wire(), "tick": {"now": "2026-01-01T00:00:00Z"}}
     return activity_runner.perform(read_node_reports, world.services, payload)

@@ -84,7 +84,7 @@ def stamping(handler: context.Handler) -> context.Handler:
 def find_account(azure: context.Azure, host: str) -> store.Resource:
     """The account whose data plane is meant; 404 where its host name would not resolve."""
     for account in azure.store.of_type(ACCOUNT_TYPE):
-        if _host(account) == host.lower():
+        if data_plane_host(account) == host.lower():
             if account.properties["provisioningState"] == "Succeeded":
                 return account
             break
@@ -105,10 +105,10 @@ def _check_open(account: store.Resource) -> None:
 
 def endpoint(request: model.Request, account: store.Resource) -> str:
     """`accountEndpoint` as the caller can reach it: through the host that was asked."""
-    return f"{request.host}/{_host(account)}"
+    return f"{request.host}/{data_plane_host(account)}"
 
 
-def _host(account: store.Resource) -> str:
+def data_plane_host(account: store.Resource) -> str:
     """The part of the account's host name that no other account has. An account of a stored state
     from before these names had a region keeps its own: builds under way know it.
     """

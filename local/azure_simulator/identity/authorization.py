@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from local.azure_simulator import context, model, resource_ids, store, tokens
+from local.azure_simulator.batch import planes
 from local.azure_simulator.identity import permissions, role_assignments, role_definitions
 
-_ACCOUNT_TYPE = "Microsoft.Batch/batchAccounts"
 _GUIDS = re.compile(r"RoleDefinitionId\] ForAnyOfAnyValues:GuidEquals \{(?P<guids>[^}]*)\}")
 
 
@@ -82,9 +82,9 @@ def _needed(
         return permissions.of_arm(request)
     if plane.name != "batch":
         return []
-    name = resource_ids.segments(request.path)[0]
-    accounts = azure.store.of_type(_ACCOUNT_TYPE)
-    found = [account.id for account in accounts if account.name.lower() == name.lower()]
+    host = resource_ids.segments(request.path)[0].lower()
+    accounts = azure.store.of_type(planes.ACCOUNT_TYPE)
+    found = [account.id for account in accounts if planes.data_plane_host(account) == host]
     return permissions.of_batch(request, found[0]) if found else []
 
 

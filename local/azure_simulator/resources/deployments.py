@@ -124,7 +124,9 @@ def _read(
     assert group is not None  # the path of these routes names one
     given = body["properties"]
     parameters = given.get("parameters") or {}
-    return templates.read(given["template"], parameters, group.id, group.location)
+    where = given["template"], parameters, group.id, group.location
+    templates.outputs(*where)  # refuses what they name and the template lacks
+    return templates.read(*where)
 
 
 def _described(

@@ -85,6 +85,16 @@ def test_parameters_variables_and_outputs(world: AzureSandbox) -> None:
     assert world.network.network_security_groups.get(GROUP, "b-rules").default_security_rules
 
 
+def test_an_output_of_a_parameter_without_a_value_is_refused_at_once(world: AzureSandbox) -> None:
+    """Also where no resource needs the parameter."""
+    answer = deploy(
+        world,
+        parameters={"stem": {"type": "string"}},
+        outputs={"made": {"type": "string", "value": "[parameters('stem')]"}},
+    )
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "InvalidTemplate")
+
+
 def test_a_refused_resource_ends_the_deployment_and_is_among_its_details(
     world: AzureSandbox,
 ) -> None:
