@@ -161,7 +161,7 @@ def of_pool(services: Services, id_: str, build: str, observed: Json | None) -> 
 
 
 def _pool(id_: str, record: PoolRecord, shown: Json | str | None, at_work: str | None) -> PoolFacts:
-    """The pool as Azure shows it, or why it does not show it; None if the pool is gone."""
+    """The facts of a pool that Azure shows, refuses to show (a text), or does not have (None)."""
     facts = PoolFacts(id=id_, build=record.build_id, record=record, at_work=at_work)
     if isinstance(shown, str):
         return dataclasses.replace(facts, refused=shown)

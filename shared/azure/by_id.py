@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.azure import sdk
 from shared.azure.clients import Azure, Json
 from shared.azure.sdk import Started
@@ -31,18 +29,15 @@ API_VERSIONS = {
 
 def fetch(azure: Azure, id_: str) -> Json | None:
     """The resource as wire JSON, or None if it does not exist."""
-    return sdk.fetch(azure.resources.resources.get_by_id, *_path(id_), **_options(id_))
+    get = azure.resources.resources.get_by_id
+    return sdk.fetch(get, id_.lstrip("/"), api_version=_version(id_))
 
 
 def send_delete(azure: Azure, id_: str) -> Started:
     """Start the deletion of the resource and of everything inside it."""
     delete = azure.resources.resources.begin_delete_by_id
-    return sdk.send_delete(delete, *_path(id_), **_options(id_))
+    return sdk.send_delete(delete, id_.lstrip("/"), api_version=_version(id_))
 
 
-def _path(id_: str) -> tuple[str]:
-    return (id_.lstrip("/"),)
-
-
-def _options(id_: str) -> dict[str, Any]:
-    return {"api_version": API_VERSIONS[names.type_of(id_).lower()]}
+def _version(id_: str) -> str:
+    return API_VERSIONS[names.type_of(id_).lower()]

@@ -32,7 +32,10 @@ class Kept:
 
 def of(observed: Json) -> Kept:
     """What the pool had before the build that shaped it; nothing where that build created it."""
-    found = {each["name"]: each["value"] for each in _properties(observed).get("metadata") or []}
+    found = {
+        each["name"]: each["value"]
+        for each in resource_state.properties(observed).get("metadata") or []
+    }
     dedicated, low, *end = found.get(names.TAG_KEEPS, "0 0").split()
     formula = found.get(names.TAG_FORMULA, "")
     return Kept(
@@ -45,7 +48,7 @@ def of(observed: Json) -> Kept:
 
 def auto_scale(observed: Json) -> Json | None:
     """Formula and interval of a pool that scales itself, as the body of a change has them."""
-    found = (_properties(observed).get("scaleSettings") or {}).get("autoScale")
+    found = (resource_state.properties(observed).get("scaleSettings") or {}).get("autoScale")
     return {name: found[name] for name in _MEMBERS if name in found} if found else None
 
 
@@ -75,7 +78,3 @@ def _parsed(text: str) -> Json | None:
         return None
     interval, _, formula = text.partition(" ")
     return {"formula": formula, **({"evaluationInterval": interval} if interval else {})}
-
-
-def _properties(observed: Json) -> Json:
-    return resource_state.properties(observed)
