@@ -68,7 +68,7 @@ def around(services: Services, build: str, observed: Json) -> Facts:
     not empty, so each is enough alone; a resource group comes with its contents.
     """
     listing, found = services.azure.resources.resources.list_by_resource_group, [observed]
-    if names.type_of(observed["id"]) == names.GROUP_TYPE:
+    if names.type_of(observed["id"]).lower() == types.RESOURCE_GROUP:
         found += sdk.listed(listing, observed["name"])
     resources = (_resource(each) for each in found)
     looked_into = (_with_use(services, r) if r.build == build else r for r in resources)

@@ -25,10 +25,10 @@ def reconcile_records(services: Services, _: NoInput, poll: PollState) -> NoResu
     moment = datetime.fromisoformat(poll.now)
     last = services.records.reconciled_at()
     if last is None or moment - datetime.fromisoformat(last) >= _EVERY:
-        services.records.put_reconciled(poll.now)
         before = (moment - _FRESH).isoformat()
         _pools(services, before, poll.now)
         _images(services, before, poll.now)
+        services.records.put_reconciled(poll.now)  # at last: after a crash, the next sweep looks
     return NoResult()
 
 

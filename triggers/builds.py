@@ -8,10 +8,10 @@ from shared.base import names
 from shared.base.wire import replace
 from shared.model.documents import Accepted, BuildList
 from shared.model.queries import BuildsQuery
-from shared.store import acceptance, resumption
+from shared.store import acceptance
 from shared.store.acceptance import RequestConflict, TooManyBuilds
 from shared.store.row_checks import RUNNING
-from triggers import forecast, http, views
+from triggers import forecast, http, resumption, views
 from triggers.http import Answer, Begin, Call
 
 

@@ -140,12 +140,9 @@ def type_of(resource_id: str) -> str:
     """The type of a resource, from its id."""
     _, found, provider = resource_id.rpartition("/providers/")
     if not found:
-        return GROUP_TYPE
+        return "Microsoft.Resources/resourceGroups"
     namespace, *parts = provider.split("/")
     return "/".join([namespace, *parts[::2]])
-
-
-GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
 
 def group_of(resource_id: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from shared.store.records import Records
 from tests import served
 from tests.world import World, a_pool, a_request, image_only, pools_only, world_after
 from triggers import builds, catalogue, existing
@@ -136,6 +140,23 @@ def test_a_sweep_marks_once_a_day_what_went(built: World) -> None:
     built.engine.advance(2 * DAY)
     built.sweep()
     assert {image["version"]: image.get("goneAt") for image in built.images()} == marked
+
+
+def test_a_sweep_looks_again_if_the_last_one_failed_while_it_marked(built: World) -> None:
+    """Otherwise, a record that is wrong would stay wrong for one more day."""
+    built.build(pools_only("r1", a_pool("dev")))
+    _delete_pool(built)
+    built.engine.advance(2 * DAY)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Records, "change_pool", _raise_outage)
+        assert built.sweep().get("error") is not None
+
+    assert built.sweep().get("error") is None
+    assert [pool["state"] for pool in built.pools()] == ["gone"]
+
+
+def _raise_outage(*_: object) -> None:
+    raise ServiceRequestError("no connection")
 
 
 def test_a_sweep_does_not_look_for_an_image_of_the_last_hour(built: World) -> None:
