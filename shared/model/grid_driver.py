@@ -58,13 +58,15 @@ def problem(image: ImagePlan, kept: str | None) -> Problem | None:
     version = driver.version or default_version(image.driver)
     if driver.url is None and version not in _table("GRID_FOLDERS"):
         message = (
-            f"where GRID driver {version} is, is not known: set GRID_DRIVER_URL (see {_WHERE})"
+            f"where GRID driver {version} is, is not known: set GRID_DRIVER_VERSION to {version}, "
+            f"and GRID_DRIVER_URL and GRID_DRIVER_SHA256 (see {_WHERE})"
         )
         return Problem(field="image.gpu", code="DriverUnknown", message=message)
     if driver.sha256 is None and version not in _table("GRID_CHECKSUMS"):
         message = (
             f"the image needs the GRID driver, and no checksum of version {version} is published: "
-            f"download its file once (see {_WHERE}), and set GRID_DRIVER_SHA256 to its SHA-256"
+            f"download its file once (see {_WHERE}), and set GRID_DRIVER_SHA256 to its SHA-256 and "
+            f"GRID_DRIVER_VERSION to {version}"
         )
         return Problem(field="image.gpu", code="DriverChecksumMissing", message=message)
     return None

@@ -8,7 +8,7 @@ from typing import Any
 from shared.base import names, scripts
 from shared.base.settings import Settings
 from shared.base.wire import replace
-from shared.model import catalogue, pool_planning, support
+from shared.model import catalogue, grid_driver, pool_planning, support
 from shared.model.catalogue import DriverKind, OperatingSystem
 from shared.model.image_parts import GridDriver, RegistryPlan
 from shared.model.image_reference import ImageChoice, ImageReference
@@ -197,6 +197,8 @@ def _driver(request: Build, builder_size: str) -> DriverKind:
 def _grid_driver(image: Image, settings: Settings, driver: DriverKind) -> GridDriver:
     """The file of the settings, which is for A10, unless the request wants a version of its own."""
     asked, usual = image.driver_version, settings.grid_driver_version
+    if driver is DriverKind.GRID:
+        usual = usual or grid_driver.default_version(driver)
     if asked not in (None, usual) or (asked is None and driver is DriverKind.GRID_OPEN):
         return GridDriver(version=image.driver_version)
     return GridDriver(

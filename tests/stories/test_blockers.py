@@ -175,6 +175,28 @@ def test_a_grid_driver_is_installed_with_its_checksum(
     assert build["image"]["driverVersion"] == version
 
 
+def test_a_request_may_name_the_grid_driver_of_the_settings_or_of_the_catalogue() -> None:
+    """The checksum of the settings is that of the catalogue's version where they name no other."""
+    asked = image_only(**GRID_IMAGE, driverVersion="570.211.01")
+    world = World(own_settings={"GRID_DRIVER_SHA256": CHECKSUM})
+    assert world.build(asked)["image"]["driverVersion"] == "570.211.01"
+
+
+@pytest.mark.parametrize("version", ["570.211.01", "550.144.06"])
+def test_the_advice_about_a_grid_driver_is_enough(version: str) -> None:
+    """The file of the settings is taken for the version of the settings only."""
+    asked = image_only(**GRID_IMAGE, driverVersion=version)
+    others = {
+        "GRID_DRIVER_VERSION": "590.44.01",
+        "GRID_DRIVER_URL": "https://download.microsoft.com/download/x/grid-azure.run",
+        "GRID_DRIVER_SHA256": CHECKSUM,
+    }
+    build = World(own_settings=others).build(asked)
+    assert f"GRID_DRIVER_VERSION to {version}" in build["error"]["message"]
+    build = World(own_settings={**others, "GRID_DRIVER_VERSION": version}).build(asked)
+    assert build["image"]["driverVersion"] == version
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
