@@ -136,13 +136,14 @@ def _change(services: Services, plan: PoolPlan, poll: PollState) -> Started:
 
 
 def _kept(services: Services, plan: PoolPlan, poll: PollState) -> list[Json]:
-    """What the pool keeps if this build fails: the nodes that it had, unless a failed build left
-    them, its formula, and the date of its deletion. It is metadata, so it is written with the
-    change itself.
+    """What the pool keeps if this build fails: the nodes that it had, its formula, and the date of
+    its deletion; where a failed build left nodes, what that one was to leave. It is metadata, so it
+    is written with the change itself.
     """
     record = services.records.pool(plan.account.name, plan.pool_id)
+    changes = "scaleSettings" in poll.memory["properties"]
     if record and record.nodes_left and record.build_id != plan.build_id:
-        return []
+        return pool_keeps.handed_on(observe(services, plan, poll) or {}, scale_changes=changes)
     dedicated, low = poll.memory["keeps"]
     keeps = pool_keeps.Kept(
         nodes=(dedicated, low),
@@ -150,7 +151,6 @@ def _kept(services: Services, plan: PoolPlan, poll: PollState) -> list[Json]:
         auto_scale=poll.memory.get("autoScale"),
         is_formula_lost=poll.memory.get("isFormulaLost", False),
     )
-    changes = "scaleSettings" in poll.memory["properties"]
     return pool_keeps.metadata(keeps, scale_changes=changes)
 
 

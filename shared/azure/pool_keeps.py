@@ -68,6 +68,13 @@ def metadata(kept: Kept, *, scale_changes: bool) -> list[Json]:
     return batch_bodies.metadata(found)
 
 
+def handed_on(observed: Json, *, scale_changes: bool) -> list[Json]:
+    """The metadata by which the pool keeps no more, and no less, than it does already."""
+    kept = of(observed)
+    is_replaced = kept.auto_scale != auto_scale(observed)
+    return metadata(kept, scale_changes=scale_changes or is_replaced)
+
+
 def _written(auto: Json) -> str:
     text = f"{auto.get('evaluationInterval', '')} {auto['formula']}"
     return text if len(text) <= _FORMULA_MAX else _TOO_LONG

@@ -113,6 +113,39 @@ def test_nodes_that_a_failed_build_left_are_not_kept(built: World) -> None:
     assert nodes(built) == (0, 0, [])
 
 
+FORMULA = {"autoscaleFormula": "$TargetDedicatedNodes=2;"}
+NEW_FORMULA = {"autoscaleFormula": "$TargetDedicatedNodes=4;"}
+
+
+@pytest.mark.parametrize("last", [{"nodes": 4}, {"nodes": 5}, NEW_FORMULA])
+@pytest.mark.parametrize("left", [{"nodes": 4}, NEW_FORMULA])
+@pytest.mark.parametrize("first", [{"nodes": 2}, FORMULA])
+def test_what_a_pool_had_outlasts_two_failed_updates(
+    built: World, first: dict[str, Any], left: dict[str, Any], last: dict[str, Any]
+) -> None:
+    """The first one could not even remove what it had added; what was there before both stays."""
+
+    def pool(**asked: Any) -> dict[str, Any]:
+        return {"id": "dev", "vmSize": "Standard_D2s_v5", **asked}
+
+    built.build(pools_only("r1", pool(**first, ttlHours=100)))
+    until, scale = built.pool(ACCOUNT, "dev")["expiresAt"], shown(built)["scaleSettings"]
+    build = built.start(pools_only("r2", pool(**left, checks=[BAD])))
+    built.engine.advance(150)
+    built.fault({**NO_CHANGE, "code": "AuthorizationFailed", "times": 99})
+    built.engine.run_until_complete(build)
+    built.azure.faults.clear()
+    assert built.pool(ACCOUNT, "dev")["nodesLeft"] is True
+
+    build = built.start(pools_only("r3", pool(**last, checks=[BAD])))
+    built.engine.run_until_complete(build)
+
+    built.engine.advance(1800)
+    found, record = shown(built), built.pool(ACCOUNT, "dev")
+    assert (found["currentDedicatedNodes"], record["expiresAt"]) == (2, until)
+    assert found["scaleSettings"].get("autoScale") == scale.get("autoScale")
+
+
 def test_fewer_nodes_stay_fewer(built: World) -> None:
     """A failed build never adds nodes."""
     built.build(pools_only("r1", a_pool("dev", nodes=3)))
