@@ -85,6 +85,8 @@ def main(context: typer.Context, **given: Any) -> None:
         around.say(note)
     scripts.check_files(order.request)
     submit.check_context(order.request)
+    if not (typed.plan or typed.save_recipe or typed.no_wait):
+        metadata.check_folder(_metadata_folder(typed))
     with around.connect(typed.endpoint) as client:
         try:
             request = scripts.with_files(client, submit.with_context(client, order.request))
@@ -159,8 +161,12 @@ def _build(
         client,
         build_id,
         as_json=typed.as_json,
-        metadata_folder=Path(typed.metadata_dir or "."),
+        metadata_folder=_metadata_folder(typed),
     )
+
+
+def _metadata_folder(typed: flags.Flags) -> Path:
+    return Path(typed.metadata_dir or ".")
 
 
 def _accepted(around: Surroundings, build_id: str, *, as_json: bool) -> None:

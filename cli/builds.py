@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from cli import following, summary, tables, watch, wording
+from cli import following, metadata, summary, tables, watch, wording
 from cli.commands import (
     AsJson,
     BuildId,
@@ -143,6 +143,8 @@ def resume(
     as_json = json_wanted(context, as_json)
     around, client = connected(context, endpoint)
     folder = Path(metadata_dir) if metadata_dir else None
+    if folder and not no_wait:
+        metadata.check_folder(folder)
     with client:
         answer = client.post(path("builds", build_id, "resume")) or {}
         resumed = str(answer.get("buildId", build_id))

@@ -8,6 +8,7 @@ import typer
 
 from cli import errors, metadata, progress, summary, watch
 from cli.client import Client
+from cli.documents import Build
 from cli.surroundings import Surroundings
 from cli.wording import PROGRAM
 
@@ -36,15 +37,28 @@ def follow(
     except errors.Unreachable as silent:
         silent.message += "\n" + _goes_on(build_id, "The connection is lost")
         raise
-    files = metadata.write(build, metadata_folder, client.name) if metadata_folder else []
+    files: list[Path] | None = []
+    if metadata_folder:
+        files = _written(around, build, metadata_folder, client.name)
     if as_json:
         around.print_json(build.document)
     else:
         around.out.print()
-        summary.show(around.out, build, files=files, stays=around.service_stays)
+        summary.show(around.out, build, files=files or [], stays=around.service_stays)
     if not build.succeeded:
         refused = build.error is not None and build.error.code in _REFUSALS
         raise typer.Exit(errors.ExitCode.REFUSED if refused else errors.ExitCode.BUILD_FAILED)
+    if files is None:
+        raise typer.Exit(errors.ExitCode.BUILD_FAILED)  # a pipeline would go on with older files
+
+
+def _written(around: Surroundings, build: Build, folder: Path, service: str) -> list[Path] | None:
+    """The metadata files; None where they cannot be written, which is said."""
+    try:
+        return metadata.write(build, folder, service)
+    except OSError as error:
+        around.say(f"The metadata files cannot be written: {error}")
+        return None
 
 
 def _goes_on(build_id: str, what: str) -> str:

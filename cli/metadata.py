@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,15 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise errors.Refused(f"{file} must hold a JSON object")
     return content
+
+
+def check_folder(folder: Path) -> None:
+    """Raises Refused where no file could be written, before a build is started for nothing."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise errors.Refused(
+            f"{folder}: the metadata files cannot be written there; give another --metadata-dir"
+        )
 
 
 def write(build: Build, folder: Path, service: str) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_world import a_build, a_pool, an_image
+from cli_world import CommandLine, FakeService, a_build, a_pool, accepted, an_image
 
 from cli import contexts, documents, errors, metadata
 
@@ -65,6 +65,32 @@ def test_a_garbled_metadata_file_is_refused(tmp_path: Path) -> None:
 def test_without_a_metadata_file_flags_decide(tmp_path: Path) -> None:
     """The file is a convenience."""
     assert metadata.read_image(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("words", ["--account mybatch12345", "builds resume b1"])
+def test_a_folder_for_no_files_is_refused_before_the_build(
+    line: CommandLine, service: FakeService, words: str
+) -> None:
+    """Not after it, when half an hour is paid for."""
+    (line.folder / "file").write_text("")
+    ended = line.run(*words.split(), "--metadata-dir", "file/in")
+    assert ended.code == 2
+    assert "file/in: the metadata files cannot be written there" in ended.err
+    assert service.calls == []
+    assert "written" not in line.run(*words.split(), "--metadata-dir", "file/in", "--no-wait").err
+
+
+def test_a_build_is_shown_although_its_files_cannot_be_written(
+    line: CommandLine, service: FakeService
+) -> None:
+    """A full disk, say. The exit code keeps a pipeline from going on with older files."""
+    (line.folder / "image_metadata.json").mkdir()
+    service.answers("POST builds", accepted("b1"))
+    service.answers("GET builds/b1", (200, a_build(image=an_image(), pools=[a_pool("dev")])))
+    ended = line.run("--account", "mybatch12345")
+    assert ended.code == 1
+    assert "The metadata files cannot be written: " in ended.err
+    assert "batchCustomImage" in ended.out
 
 
 # ---------------------------------------------------------------------------------------
