@@ -57,7 +57,9 @@ def list_refused(
     context: typer.Context, endpoint: Endpoint = None, as_json: AsJson = False
 ) -> None:
     """List pool requests that reached the queue and were refused, with every reason."""
-    around, answer = asked(context, endpoint, as_json, lambda client: client.get("refused"))
+    around, answer = asked(
+        context, endpoint, as_json, lambda client: client.get_all("refused", "refused")
+    )
     if answer is None:
         return
     rows = [

@@ -160,11 +160,18 @@ def test_documents_are_printed_as_they_are(service: FakeService, line: CommandLi
 def test_a_list_is_followed_to_its_end(service: FakeService, line: CommandLine) -> None:
     """At this service, whatever the link names: its key is for no other."""
     link = "http://elsewhere.invalid/api/{}"
-    for name, row in (("images", an_image()), ("pools", a_pool("dev"))):
+    message = {"messageId": "m1", "message": "?", "problems": []}
+    change = {"at": "2026-01-31T10:00:00Z", "what": "POST /api/builds"}
+    for words, name, row in (
+        ("images list", "images", an_image()),
+        ("pools list", "pools", a_pool("dev")),
+        ("pools refused", "refused", message),
+        ("changes", "changes", change),
+    ):
         one = {name: [row], "nextLink": link.format(f"{name}?after=x")}
         service.answers(f"GET {name}", (200, one))
         service.answers(f"GET {name}?after=x", (200, {name: [row]}), described=False)
-        assert line.run(name, "list", "--json").document == {name: [row, row]}
+        assert line.run(*words.split(), "--json").document == {name: [row, row]}
     assert all(call.key for call in service.calls)
 
 
