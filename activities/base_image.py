@@ -86,7 +86,7 @@ def _of_gallery(services: Services, image: ImagePlan, parts: dict[str, str]) -> 
         return _not_found(f"there is no such image version: {image.base_id}")
     properties = resource_state.properties(version)
     regions = properties["publishingProfile"].get("targetRegions") or []
-    there = [str(region["name"]).replace(" ", "").lower() for region in regions]
+    there = [names.region(region["name"]) for region in regions]
     if image.location not in there:
         message = (
             f"version {version['name']} has no replica in {image.location}, where the builder is; "
@@ -132,7 +132,7 @@ def _managed(services: Services, image: ImagePlan, id_: str) -> BaseImage | Prob
     found = sdk.fetch(services.azure.compute.images.get, parts["group"], parts["image"])
     if found is None:
         return _not_found(f"there is no such managed image: {id_}")
-    if not names.same(str(found["location"]).replace(" ", ""), image.location):
+    if not names.same(names.region(found["location"]), image.location):
         return _unsuitable(f"it is in {found['location']}, and the builder in {image.location}")
     properties = resource_state.properties(found)
     stored = properties.get("storageProfile") or {}

@@ -20,12 +20,12 @@ from shared.model.pool_request import IfExists
 from shared.model.results import PoolReady
 
 
-def path(plan: PoolPlan) -> tuple[str, str, str]:
+def path(plan: PoolPlan | PoolChange) -> tuple[str, str, str]:
     """Resource group, account and pool."""
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
-def observe(services: Services, plan: PoolPlan, _: PollState) -> Json | None:
+def observe(services: Services, plan: PoolPlan | PoolChange, _: PollState) -> Json | None:
     """The pool as wire JSON, or None."""
     return sdk.fetch(services.azure.batch.pool.get, *path(plan))
 
@@ -194,24 +194,19 @@ def _as_seen(poll: PollState) -> Json:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
 
 
-def delete(services: Services, plan: PoolPlan, _: PollState) -> Started:
+def delete(services: Services, plan: PoolPlan | PoolChange, _: PollState) -> Started:
     """Ask for its deletion, with all its nodes."""
     return sdk.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 
 
 def shaped_by(observed: Json) -> str | None:
     """The build that last created or updated this pool."""
-    return _metadata(observed).get(names.TAG_BUILD)
+    return resource_state.metadata(observed).get(names.TAG_BUILD)
 
 
 def is_expired(observed: Json) -> bool:
     """Whether its deletion has begun: the sweep has marked it, so no build takes it over."""
-    return names.TAG_EXPIRED in _metadata(observed)
-
-
-def _metadata(observed: Json) -> dict[str, str]:
-    found = resource_state.properties(observed).get("metadata") or []
-    return {each["name"]: each["value"] for each in found}
+    return names.TAG_EXPIRED in resource_state.metadata(observed)
 
 
 def is_empty(observed: Json) -> bool:

@@ -204,7 +204,7 @@ def _replicas(version: Json) -> dict[str, int]:
     """How many replicas an image version has, by region."""
     profile = resource_state.properties(version).get("publishingProfile") or {}
     return {
-        str(region.get("name", "")).replace(" ", "").lower(): int(
+        names.region(region.get("name", "")): int(
             region.get("regionalReplicaCount") or profile.get("replicaCount") or 1
         )
         for region in profile.get("targetRegions") or []

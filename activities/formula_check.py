@@ -7,7 +7,7 @@ the PUT of the pool is the first evaluation; Batch then refuses a formula with a
 from __future__ import annotations
 
 from activities import batch_pool
-from shared.azure import failures, resource_state, sdk
+from shared.azure import failures, pool_keeps, resource_state, sdk
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services
@@ -22,7 +22,7 @@ def problems(services: Services, plan: BuildPlan, account: Json, poll: PollState
     if not asked or plan.account is None:
         return []
     pools = batch_pool.listed(services, plan.account.account_id, poll.now)
-    scaling = [pool["name"] for pool in pools if _scales_itself(pool)]
+    scaling = [pool["name"] for pool in pools if pool_keeps.auto_scale(pool)]
     endpoint = resource_state.properties(account)["accountEndpoint"]
     found = []
     for index, pool, formula in asked if scaling else []:
@@ -32,10 +32,6 @@ def problems(services: Services, plan: BuildPlan, account: Json, poll: PollState
             message = f"Batch cannot evaluate it: {why}"
             found.append(Problem(field=field, code="FormulaInvalid", message=message))
     return found
-
-
-def _scales_itself(pool: Json) -> bool:
-    return bool((resource_state.properties(pool).get("scaleSettings") or {}).get("autoScale"))
 
 
 def _over(pool: PoolPlan, scaling: list[str]) -> str:

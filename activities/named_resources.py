@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from activities import registry_tags
-from shared.azure import sdk
+from shared.azure import resource_state, sdk
 from shared.base import names
 from shared.base.errors import Problem
 from shared.base.wire import replace
@@ -168,11 +168,11 @@ def _has_package(services: Services, account: AccountPlan, package: ApplicationP
     version = package.version
     if version is None:
         application = sdk.fetch(services.azure.batch.application.get, *home)
-        version = ((application or {}).get("properties") or {}).get("defaultVersion")
+        version = resource_state.properties(application).get("defaultVersion")
     if version is None:
         return False
     found = sdk.fetch(services.azure.batch.application_package.get, *home, version)
-    return names.same(((found or {}).get("properties") or {}).get("state"), "Active")
+    return names.same(resource_state.properties(found).get("state"), "Active")
 
 
 def _address_problem(services: Services, field: str, address: str, location: str) -> Problem | None:
@@ -182,9 +182,9 @@ def _address_problem(services: Services, field: str, address: str, location: str
     if found is None:
         message = f"there is no public IP address {parts[-1]} in resource group {parts[4]}"
         return Problem(field=field, code="AddressNotFound", message=message)
-    properties = found.get("properties") or {}
-    is_there = names.same(str(found.get("location")).replace(" ", ""), location)
-    if is_there and names.same(properties.get("publicIPAllocationMethod"), "Static"):
+    is_there = names.same(names.region(found.get("location")), location)
+    allocation = resource_state.properties(found).get("publicIPAllocationMethod")
+    if is_there and names.same(allocation, "Static"):
         return None
     message = f"Batch takes static addresses in {location} only"
     return Problem(field=field, code="AddressUnsuitable", message=message)
@@ -194,13 +194,13 @@ def _subnet_problem(services: Services, field: str, subnet: str, location: str) 
     """Whether a subnet exists, in a network of the region where its machines will be."""
     _, _, _, _, group, _, _, _, network, _, name = subnet.split("/")
     found = sdk.fetch(services.azure.network.virtual_networks.get, group, network)
-    subnets = ((found or {}).get("properties") or {}).get("subnets") or []
+    subnets = resource_state.properties(found).get("subnets") or []
     if found is None or not any(names.same(each.get("name"), name) for each in subnets):
         message = (
             f"there is no subnet {name} in virtual network {network} of resource group {group}"
         )
         return Problem(field=field, code="SubnetNotFound", message=message)
-    if not names.same(str(found.get("location")).replace(" ", ""), location):
+    if not names.same(names.region(found.get("location")), location):
         message = f"the subnet is in {found['location']}, and its machines would be in {location}"
         return Problem(field=field, code="SubnetElsewhere", message=message)
     return None

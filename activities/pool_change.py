@@ -15,17 +15,9 @@ from shared.model.outcomes import PoolRecord
 from shared.model.plans import PoolChange
 
 
-def _change_path(plan: PoolChange) -> tuple[str, str, str]:
-    return plan.account.resource_group, plan.account.name, plan.pool_id
-
-
-def _observe_change(services: Services, plan: PoolChange, _: PollState) -> Json | None:
-    return sdk.fetch(services.azure.batch.pool.get, *_change_path(plan))
-
-
 def _observe_claimed(services: Services, plan: PoolChange, poll: PollState) -> Json | None:
     """The pool, which this change claims as builds do; one that 0.1.0 has begun claims it here."""
-    return batch_pool.claim(services, plan) or _observe_change(services, plan, poll)
+    return batch_pool.claim(services, plan) or batch_pool.observe(services, plan, poll)
 
 
 def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
@@ -37,13 +29,12 @@ def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
 
 
 def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
-    observed = _observe_change(services, plan, poll) or {}
+    observed = batch_pool.observe(services, plan, poll) or {}
     fixed = batch_bodies.fixed_scale(*_target(plan, observed))
     if plan.node_deallocation_option:
         fixed["nodeDeallocationOption"] = plan.node_deallocation_option
-    scale = {"fixedScale": fixed}
-    body = {"properties": {"scaleSettings": scale}}
-    return sdk.send(services.azure.batch.pool.update, *_change_path(plan), body)
+    body = {"properties": {"scaleSettings": {"fixedScale": fixed}}}
+    return sdk.send(services.azure.batch.pool.update, *batch_pool.path(plan), body)
 
 
 def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
@@ -60,7 +51,7 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
         return Start(action="resize")
     if problem := pool_nodes.resize_problem(plan.resource, observed):
         return Fail(failure=problem)
-    if _present(observed) != (nodes, low) and poll.started is None:
+    if batch_pool.current_nodes(observed) != (nodes, low) and poll.started is None:
         return Start(action="resize")
     return Done(result=NoResult())
 
@@ -117,10 +108,11 @@ resize_pool = Reconciler(
 )
 def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
     """Record the nodes that the pool has or is getting, if the record's build owns the pool."""
-    observed = _observe_change(services, plan, poll)
+    observed = batch_pool.observe(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
         return NoResult()
-    nodes, low = _present(observed) if batch_pool.is_steady(observed) else asked
+    is_steady = batch_pool.is_steady(observed)
+    nodes, low = batch_pool.current_nodes(observed) if is_steady else asked
 
     def change(record: PoolRecord) -> PoolRecord:
         if record.build_id != batch_pool.shaped_by(observed):
@@ -131,17 +123,6 @@ def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> N
 
     services.records.change_pool(plan.account.name, plan.pool_id, change)
     return NoResult()
-
-
-def _present(observed: Json) -> tuple[int, int]:
-    found = resource_state.properties(observed)
-    counts = ("currentDedicatedNodes", "currentLowPriorityNodes")
-    dedicated, low = (int(found.get(name) or 0) for name in counts)
-    return dedicated, low
-
-
-def _delete_change(services: Services, plan: PoolChange, _: PollState) -> Started:
-    return sdk.send_delete(services.azure.batch.pool.begin_delete, *_change_path(plan))
 
 
 def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
@@ -170,5 +151,5 @@ delete_pool = Reconciler(
     subject=lambda plan: plan.resource,
     observe=_observe_claimed,
     decide=_decide_deleted,
-    actions={"delete": _delete_change},
+    actions={"delete": batch_pool.delete},
 )

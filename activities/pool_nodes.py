@@ -165,22 +165,15 @@ def _ready_nodes(plan: PoolPlan, observed: Json, note: str | None = None) -> Nod
     ready = NodesReady(nodes=[n["id"] for n in observed["nodes"]], note=note)
     if plan.pool.formula is None and note is None:
         return ready
-    dedicated, low_priority = _current(observed)
+    dedicated, low_priority = batch_pool.current_nodes(observed)
     return replace(ready, dedicated=dedicated, low_priority=low_priority)
-
-
-def _current(observed: Json) -> tuple[int, int]:
-    found = resource_state.properties(observed)
-    kinds = ("Dedicated", "LowPriority")
-    dedicated, low_priority = (int(found.get(f"current{kind}Nodes") or 0) for kind in kinds)
-    return dedicated, low_priority
 
 
 def _lacks_only_low_priority(plan: PoolPlan, observed: Json) -> bool:
     """Whether all dedicated nodes are there: Azure gives those of low priority when it can, and
     takes them at any time, so their absence is no reason to give up the others.
     """
-    dedicated, low_priority = _current(observed)
+    dedicated, low_priority = batch_pool.current_nodes(observed)
     asked = plan.pool
     return (
         asked.formula is None

@@ -122,14 +122,11 @@ def interruptions(
     there = {
         pool["name"].lower()
         for pool in batch_pool.listed(services, account.account_id, poll.now)
-        if any(int(resource_state.properties(pool).get(count) or 0) for count in _NODE_COUNTS)
+        if any(batch_pool.current_nodes(pool))
     }
     pools = [(i, pool) for i, pool in enumerate(plan.pools) if pool.pool_id.lower() in there]
     endpoint = resource_state.properties(found)["accountEndpoint"]
     return pool_impact.interruptions(services, pools, image, poll, endpoint)
-
-
-_NODE_COUNTS = ("currentDedicatedNodes", "currentLowPriorityNodes")
 
 
 def sizes_of_pools(plan: BuildPlan, sizes: dict[str, Size]) -> list[Size]:

@@ -172,7 +172,7 @@ def _schedule(services: Services, plan: RegistryPlan, poll: PollState) -> Starte
     as_caller = bool(poll.memory.get(_AS_CALLER))
     body = bodies.registry_build(plan, source, _BUILD_MINUTES, as_caller=as_caller)
     answer = sdk.send(calls.schedule_run, *_path(plan), body)
-    run = ((answer.body or {}).get("properties") or {}).get("runId")
+    run = resource_state.properties(answer.body).get("runId")
     if not run:
         raise StepFailed(_build_failed(plan, "Azure gave no run id"))
     return Started(
@@ -197,7 +197,7 @@ def _decide_run(
         return Wait() if poll.started else Start(action="build", memory=memory)
     if observed is None:
         return Wait()
-    found = observed.get("properties") or {}
+    found = resource_state.properties(observed)
     status = str(found.get("status", "")).lower()
     if status in _GOING:
         return Wait(note=f"the build is {status}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import datetime, timedelta
 
-from shared.azure import bodies, sdk
+from shared.azure import bodies, resource_state, sdk
 from shared.azure.sdk import Started
 from shared.base import errors, names, script_exits, scripts
 from shared.base.errors import Failure, Kind
@@ -80,7 +80,7 @@ def decide(plan: ScriptPlan, observed: Json | None, poll: PollState) -> Decision
     """
     if observed is None:
         return Wait() if poll.started else Start(action="start")
-    view = (observed.get("properties") or {}).get("instanceView") or {}
+    view = resource_state.properties(observed).get("instanceView") or {}
     state = str(view.get("executionState") or "Unknown").lower()
     if state in _GOING:
         return Wait(note=f"the script is {state}")

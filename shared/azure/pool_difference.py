@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.azure import resource_state
 from shared.base import durations, names
 
 Json = dict[str, Any]
@@ -88,8 +89,8 @@ def compare(wanted: Json, observed: Json) -> Difference:
 
 def carries_record(wanted: Json, observed: Json) -> bool:
     """Whether the pool's metadata says that exactly this was sent last, by the same build."""
-    found = _metadata(observed)
-    return all(found.get(name) == value for name, value in _metadata(wanted).items())
+    found, sent = resource_state.metadata(observed), resource_state.metadata(wanted)
+    return all(found.get(name) == value for name, value in sent.items())
 
 
 def record(described: Json) -> str:
@@ -186,18 +187,14 @@ def _is_of_batch_prep(name: str) -> bool:
     return name.lower().startswith(_OF_BATCH_PREP)
 
 
-def _metadata(body: Json) -> dict[str, str]:
-    found = (body.get("properties") or {}).get("metadata") or []
-    return {each["name"]: each["value"] for each in found}
-
-
 def _own_metadata(body: Json) -> dict[str, str]:
     """The metadata that a request asks for, or that somebody has added since."""
-    return {n: v for n, v in _metadata(body).items() if not _is_of_batch_prep(n)}
+    found = resource_state.metadata(body)
+    return {name: value for name, value in found.items() if not _is_of_batch_prep(name)}
 
 
 def _recorded(observed: Json) -> dict[str, str]:
-    text = _metadata(observed).get(names.TAG_ASKED, "")
+    text = resource_state.metadata(observed).get(names.TAG_ASKED, "")
     return dict(each.split(":", 1) for each in text.split() if ":" in each)
 
 

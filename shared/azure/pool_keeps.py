@@ -32,10 +32,7 @@ class Kept:
 
 def of(observed: Json) -> Kept:
     """What the pool had before the build that shaped it; nothing where that build created it."""
-    found = {
-        each["name"]: each["value"]
-        for each in resource_state.properties(observed).get("metadata") or []
-    }
+    found = resource_state.metadata(observed)
     dedicated, low, *end = found.get(names.TAG_KEEPS, "0 0").split()
     formula = found.get(names.TAG_FORMULA, "")
     return Kept(

@@ -5,9 +5,10 @@ problems out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from shared.azure import resource_state
 from shared.base.errors import Problem
 from shared.base.wire import Wire
 from shared.model import catalogue
@@ -150,14 +151,7 @@ def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> 
     number itself.
     """
     used: dict[str, int] = {"": 0}
-    for pool in pools:
-        found = pool.get("properties") or {}
-        size = sizes.get(str(found.get("vmSize", "")).lower())
-        if size is None or pool.get("name", "").lower() in except_:
-            continue
-        scale = found.get("scaleSettings") or {}
-        target = int((scale.get("fixedScale") or {}).get("targetDedicatedNodes") or 0)
-        nodes = max(target, int(found.get("currentDedicatedNodes") or 0))
+    for size, nodes in _claimed(pools, sizes, except_, "Dedicated"):
         used[""] += nodes * size.cores
         family = size.family.lower()
         used[family] = used.get(family, 0) + nodes * size.cores
@@ -166,16 +160,22 @@ def used_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> 
 
 def used_low_priority_cores(pools: list[Json], sizes: dict[str, Size], except_: set[str]) -> int:
     """Cores that the low-priority nodes of existing pools claim."""
-    used = 0
+    claimed = _claimed(pools, sizes, except_, "LowPriority")
+    return sum(size.cores * nodes for size, nodes in claimed)
+
+
+def _claimed(
+    pools: list[Json], sizes: dict[str, Size], except_: set[str], kind: str
+) -> Iterator[tuple[Size, int]]:
+    """The size of each pool, and how many nodes of a kind it has or is to have."""
     for pool in pools:
-        found = pool.get("properties") or {}
+        found = resource_state.properties(pool)
         size = sizes.get(str(found.get("vmSize", "")).lower())
         if size is None or pool.get("name", "").lower() in except_:
             continue
         fixed = (found.get("scaleSettings") or {}).get("fixedScale") or {}
-        target = int(fixed.get("targetLowPriorityNodes") or 0)
-        used += size.cores * max(target, int(found.get("currentLowPriorityNodes") or 0))
-    return used
+        target = int(fixed.get(f"target{kind}Nodes") or 0)
+        yield size, max(target, int(found.get(f"current{kind}Nodes") or 0))
 
 
 def low_priority_shortage(
@@ -184,7 +184,7 @@ def low_priority_shortage(
     """Whether the low-priority nodes of all pools together exceed the account's quota, which is one
     for all families.
     """
-    found = account.get("properties") or {}
+    found = resource_state.properties(account)
     limit = found.get("lowPriorityCoreQuota")
     cores = sum(size.cores * nodes for _, size, nodes in needs)
     if limit is None or used + cores <= int(limit):  # None: the subscription's quotas apply
@@ -207,7 +207,7 @@ def batch_shortages(
     """Which core quotas of the account the asked pools exceed together, one problem for each, and
     which of the `others` would fit. `needs` is (field, size, nodes) of each pool.
     """
-    found = account.get("properties") or {}
+    found = resource_state.properties(account)
     if found.get("poolAllocationMode") == "UserSubscription":
         return []  # the subscription's own quotas apply
     families = {
@@ -284,7 +284,7 @@ def compute_uses(usages: list[Json]) -> list[Use]:
 
 def batch_uses(account: Json, pools: list[Json], sizes: dict[str, Size]) -> list[Use]:
     """The core quotas of a Batch account of which its pools claim something."""
-    found = account.get("properties") or {}
+    found = resource_state.properties(account)
     families = found.get("dedicatedCoreQuotaPerVMFamily") or []
     limits = {f["name"].lower(): int(f["coreQuota"]) for f in families}
     limits[""] = int(found.get("dedicatedCoreQuota") or 0)

@@ -19,7 +19,7 @@ def provisioning(observed: Json | None) -> str:
     """`absent`, `ready`, `under way`, `deleting` or `broken`, by a resource's provisioningState."""
     if observed is None:
         return "absent"
-    raw = str((observed.get("properties") or {}).get("provisioningState") or "Succeeded")
+    raw = str(properties(observed).get("provisioningState") or "Succeeded")
     state = raw.lower()
     if state == "deleting":
         return "deleting"
@@ -31,7 +31,7 @@ def provisioning(observed: Json | None) -> str:
 
 def statuses(observed: Json) -> set[str]:
     """The status codes of a VM's instance view in lower case, such as `powerstate/running`."""
-    view = (observed.get("properties") or {}).get("instanceView") or {}
+    view = properties(observed).get("instanceView") or {}
     return {str(s.get("code", "")).lower() for s in view.get("statuses") or []}
 
 
@@ -49,6 +49,11 @@ def is_settled(observed: Json | None) -> bool:
 def properties(observed: Json | None) -> Json:
     """A resource's properties, or nothing."""
     return (observed or {}).get("properties") or {}
+
+
+def metadata(pool: Json | None) -> dict[str, str]:
+    """A Batch pool's metadata by name."""
+    return {each["name"]: each["value"] for each in properties(pool).get("metadata") or []}
 
 
 def newest_version(versions: list[Json]) -> Json | None:

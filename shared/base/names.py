@@ -155,6 +155,11 @@ def same(left: object, right: object) -> bool:
     return str(left).lower() == str(right).lower()
 
 
+def region(location: object) -> str:
+    """The short name of a region, such as westeurope. Azure shows some as `West Europe`."""
+    return str(location).replace(" ", "").lower()
+
+
 def resource_id(subscription: str, group: str, kind: str, *path: str) -> str:
     """`kind` is `Provider/type`; `path` alternates names and child types."""
     rest = "/".join(path)
