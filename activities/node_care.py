@@ -10,10 +10,9 @@ twice.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final
 
-from shared.base import script_exits
+from shared.base import durations, script_exits
 from shared.base.errors import Problem
 from shared.base.wire import Wire, replace
 
@@ -92,15 +91,11 @@ def _is_another(last: Fault, node: Json, now: str) -> bool:
     """Whether this is a later fault, or the same one long after its remedy was requested."""
     if last.since != _since(node):
         return True
-    return last.asked is not None and _seconds(last.asked, now) > _ANSWER_SECONDS
+    return last.asked is not None and durations.between(last.asked, now) > _ANSWER_SECONDS
 
 
 def _since(node: Json) -> str:
     return str(node.get("stateTransitionTime") or "")
-
-
-def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def code(node: Json) -> str:

@@ -9,7 +9,7 @@ from shared.azure import resource_state
 from shared.base import names
 from shared.base.errors import Problem
 from shared.engine.activity import Json, Services
-from shared.model.plans import AccountPlan, BuildPlan
+from shared.model.plans import AccountPlan, BuildPlan, PoolPlan
 from shared.model.pool_request import IfExists
 
 
@@ -37,20 +37,21 @@ def with_pools(plan: BuildPlan, there: Sequence[Json]) -> list[Problem]:
     problems = []
     for index, pool in enumerate(plan.pools):
         found = by_name.get(pool.pool_id.lower())
-        if found is None:
-            continue
-        if batch_pool.shaped_by(found) is None:
-            code = "Conflict"
-            message = (
-                f"pool {pool.pool_id} exists, and batch-prep did not make it: choose another id"
-            )
-        elif pool.pool.if_exists is IfExists.FAIL:
-            code = "PoolExists"
-            message = f'pool {pool.pool_id} exists already: say "ifExists": "update" or "replace"'
-        else:
-            continue
-        problems.append(Problem(field=f"pools[{index}].id", code=code, message=message))
+        if found is not None and (refused := refusal(pool, found)):
+            code, message = refused
+            problems.append(Problem(field=f"pools[{index}].id", code=code, message=message))
     return problems
+
+
+def refusal(pool: PoolPlan, found: Json) -> tuple[str, str] | None:
+    """Code and message, where the request may not change the pool that is there."""
+    if batch_pool.shaped_by(found) is None:
+        message = f"pool {pool.pool_id} exists, and batch-prep did not make it: choose another id"
+        return "Conflict", message
+    if pool.pool.if_exists is IfExists.FAIL:
+        message = f'pool {pool.pool_id} exists already: say "ifExists": "update" or "replace"'
+        return "PoolExists", message
+    return None
 
 
 def on_record_elsewhere(services: Services, plan: BuildPlan) -> list[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from activities import batch_pool
+from activities import batch_pool, pool_conflicts
 from shared.azure import batch_bodies, pool_difference, resource_state, sdk
 from shared.base import names, scripts
 from shared.base.errors import Problem
@@ -78,12 +78,9 @@ def _takes_nodes(plan: PoolPlan, observed: Json | None) -> bool:
 def _decided(plan: PoolPlan, image: ImageRecord | None, observed: Json | None) -> Impact:
     if observed is None or resource_state.provisioning(observed) == "deleting":
         return Impact(action="create")
-    if batch_pool.shaped_by(observed) is None:
-        message = f"pool {plan.pool_id} exists, and batch-prep did not make it: choose another id"
-        return Impact(action="none", refused="Conflict", message=message)
-    if plan.pool.if_exists is IfExists.FAIL:
-        message = f'pool {plan.pool_id} exists already: say "ifExists": "update" or "replace"'
-        return Impact(action="none", refused="PoolExists", message=message)
+    if refused := pool_conflicts.refusal(plan, observed):
+        code, message = refused
+        return Impact(action="none", refused=code, message=message)
     if plan.pool.if_exists is IfExists.REPLACE:
         reasons = {"ifExists": "the request replaces the pool"}
         return Impact(action="replace", reasons=reasons)

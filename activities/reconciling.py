@@ -12,6 +12,7 @@ from shared.azure import sdk
 from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 from shared.model.outcomes import ImageRecord, PoolRecord
+from shared.store.claims import pool_key
 
 _EVERY = timedelta(days=1)
 _FRESH = timedelta(hours=1)  # Azure's lists may lack what has just been made
@@ -42,7 +43,7 @@ def _pools(services: Services, before: str, now: str) -> None:
     for place, records in accounts.items():
         there = _names(services.azure.batch.pool.list_by_batch_account, *place)
         for record in records:
-            key = (record.batch_account.lower(), record.pool_id.lower())
+            key = pool_key(record.batch_account, record.pool_id)
             if there is None or key in at_work or record.pool_id.lower() in there:
                 continue
             services.records.change_pool(

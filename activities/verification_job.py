@@ -4,12 +4,10 @@ container tasks.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from activities import batch_pool, pool_nodes
 from shared.azure import batch_bodies, sdk
 from shared.azure.sdk import Started
-from shared.base import names, timing
+from shared.base import durations, names, timing
 from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine.activity import Json, NoResult, PollState, Reconciler, Services, short_activity
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
@@ -246,8 +244,7 @@ def task_check(plan: PoolPlan, task: Json) -> CheckResult:
 def _seconds(info: Json) -> float | None:
     if not info.get("startTime") or not info.get("endTime"):
         return None
-    began, ended = (datetime.fromisoformat(info[name]) for name in ("startTime", "endTime"))
-    return (ended - began).total_seconds()
+    return durations.between(info["startTime"], info["endTime"])
 
 
 def _evidence(plan: PoolPlan, task: Json, exit_code: int | None, expected: int) -> Json:

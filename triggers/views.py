@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
+from shared.base import durations
 from shared.base.errors import Failure, Problem
 from shared.model.documents import BuildDocument, BuildSummary, StepDocument
 from shared.model.outcomes import ImageRecord, PoolRecord
@@ -82,7 +82,7 @@ def _percent(state: str, seconds: float | None, typical: float) -> int:
 def _seconds(start: str, end: str) -> float | None:
     if not start or not end:
         return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 1)
+    return round(durations.between(start, end), 1)
 
 
 def _error(failure: Json | None) -> Failure | None:

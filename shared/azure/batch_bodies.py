@@ -76,10 +76,9 @@ def _asked(value: Request | Sequence[Request] | None) -> Any:
 
 
 def _identities(plan: PoolPlan) -> list[str]:
-    """Each once, in any case of its id: the one that pulls, and those that the request names."""
-    pulling = [plan.pull_identity_id or "", *plan.pull_identities.values()]
-    named = [*pulling, *(id_ for _, id_ in plan.pool.identities())]
-    return list({id_.lower(): id_ for id_ in reversed(named) if id_}.values())[::-1]
+    """Those that pull, and those that the request names."""
+    pulling = (plan.pull_identity_id, *plan.pull_identities.values())
+    return bodies.each_once([*pulling, *(id_ for _, id_ in plan.pool.identities())])
 
 
 def _packages(plan: PoolPlan) -> list[Json] | None:

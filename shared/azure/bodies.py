@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from shared.azure import builder_disks
@@ -118,11 +119,11 @@ def _image_reference(base: BaseImage) -> Json:
 
 def _builder_identity(plan: ImagePlan) -> Json | None:
     """Whom the builder acts as: to pull from the registry, to append its logs, and as the owner of
-    the request wants. Azure takes each identity once, in any case of its id.
+    the request wants.
     """
     others = (registry.identity for registry in plan.registries)
     named = (plan.pull_identity_id, plan.log_identity_id, plan.identity_id, *others)
-    assigned = list({i.lower(): i for i in reversed(named) if i}.values())[::-1]
+    assigned = each_once(named)
     kinds = ["UserAssigned"] if assigned else []
     if plan.log_container and not plan.log_identity_id:  # of a build that 0.1.0 has begun
         kinds.insert(0, "SystemAssigned")
@@ -155,6 +156,15 @@ def _security(plan: ImagePlan) -> Json:
         return {"securityType": "Standard"}
     settings = {"secureBootEnabled": plan.secure_boot, "vTpmEnabled": plan.v_tpm}
     return {"securityType": plan.security_type.value, "uefiSettings": settings}
+
+
+def each_once(ids: Iterable[str | None]) -> list[str]:
+    """The ids, each in the case in which it comes first: Azure takes an identity only once."""
+    found: dict[str, str] = {}
+    for id_ in ids:
+        if id_:
+            found.setdefault(id_.lower(), id_)
+    return list(found.values())
 
 
 def user_assigned(*identity_ids: str) -> Json:

@@ -21,7 +21,7 @@ from shared.base.errors import Bug
 
 Json = dict[str, Any]
 
-_HOME = Path(__file__).resolve().parents[2] / "provisioning"
+HOME = Path(__file__).resolve().parents[2] / "provisioning"
 _MARKER = "batch-prep-result "
 # Azure's limit of an inline run-command script is not documented; larger ones must come from a
 # blob.
@@ -36,9 +36,9 @@ _NEEDS = re.compile(r"^# needs: (.*)$", re.MULTILINE)
 @cache
 def assemble(step: str) -> str:
     """The whole script of a step, such as `install` or `install-gpu`."""
-    row = json.loads((_HOME / "steps.json").read_text())[step]
+    row = json.loads((HOME / "steps.json").read_text())[step]
     files = files_of(row["functions"])
-    texts = [_without_comments((_HOME / file).read_text()) for file in files]
+    texts = [_without_comments((HOME / file).read_text()) for file in files]
     name = row.get("step", step)
     last = f"run_step {name} {' '.join(row['functions'])}\n"
     script = f"#!/bin/bash\n# batch-prep step: {name}\n" + "\n".join(texts) + "\n" + last
@@ -50,12 +50,24 @@ def assemble(step: str) -> str:
 @cache
 def version() -> str:
     """A name for all that scripts do and install: another for any change of `provisioning/`."""
-    files = sorted(p for p in _HOME.rglob("*") if p.suffix in {".sh", ".json"})
+    files = sorted(p for p in HOME.rglob("*") if p.suffix in {".sh", ".json"})
     texts = [file.read_bytes() for file in files]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
-def files_of(functions: list[str], home: Path = _HOME) -> list[str]:
+def constant(name: str) -> str:
+    """A constant of provisioning/catalogue.sh."""
+    return in_catalogue(rf"^readonly {name}=(\S+)")
+
+
+def in_catalogue(pattern: str) -> str:
+    """The first group of a pattern that provisioning/catalogue.sh must match."""
+    match = re.search(pattern, (HOME / "catalogue.sh").read_text(), re.MULTILINE)
+    assert match is not None, pattern
+    return match[1]
+
+
+def files_of(functions: list[str], home: Path = HOME) -> list[str]:
     """The files that hold these functions and all that they need, each once: the frame, then the
     helpers in an order in which each comes after those that it needs, then the parts. Raises Bug
     where a file is missing or needs itself.

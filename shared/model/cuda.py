@@ -14,15 +14,14 @@ import json
 import operator
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from shared.base import scripts
 from shared.model import grid_driver, version_floors
 from shared.model.catalogue import DriverKind
 from shared.model.plans import ImagePlan
 
 Json = dict[str, Any]
-_HOME = Path(__file__).resolve().parents[2] / "provisioning"
 _CONDITION = re.compile(r"(cuda|driver)(>=|<=|!=|=|>|<)(\d+(?:\.\d+)*)")
 _CUDA = re.compile(r"v?(\d+\.\d+)")
 _TRUE = {"1", "t", "true"}
@@ -38,7 +37,7 @@ _COMPARE = {
 
 @cache
 def _table() -> Json:
-    table: Json = json.loads((_HOME / "cuda.json").read_text())
+    table: Json = json.loads((scripts.HOME / "cuda.json").read_text())
     return table
 
 

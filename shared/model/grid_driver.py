@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
+from shared.base import scripts
 from shared.base.errors import Problem
 from shared.model.catalogue import DriverKind
 from shared.model.image_parts import GridDriver
 from shared.model.plans import ImagePlan
 
-_CATALOGUE = Path(__file__).resolve().parents[2] / "provisioning" / "catalogue.sh"
 _WHERE = "https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driver-setup"
 
 
@@ -19,20 +18,14 @@ _WHERE = "https://learn.microsoft.com/azure/virtual-machines/linux/n-series-driv
 def default_version(kind: DriverKind) -> str:
     """The version that is installed where the settings name none."""
     name = "GRID_OPEN" if kind is DriverKind.GRID_OPEN else "GRID"
-    return _found(rf"^readonly CATALOGUE_{name}_VERSION=(\S+)")
+    return scripts.constant(f"CATALOGUE_{name}_VERSION")
 
 
 @cache
 def _table(name: str) -> dict[str, str]:
     """One of the catalogue's tables by version: GRID_FOLDERS, GRID_CHECKSUMS."""
-    rows = _found(rf"^declare -rA {name}=\(([^)]*)\)")
+    rows = scripts.in_catalogue(rf"^declare -rA {name}=\(([^)]*)\)")
     return dict(re.findall(r"\['([0-9.]+)'\]=(\S+)", rows))
-
-
-def _found(pattern: str) -> str:
-    match = re.search(pattern, _CATALOGUE.read_text(), re.MULTILINE)
-    assert match is not None, pattern
-    return match[1]
 
 
 def file_of(image: ImagePlan, version: str | None) -> GridDriver:

@@ -5,9 +5,9 @@ A node is here as the Batch service describes it.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from shared.base import durations
 from shared.base.errors import Bug
 from shared.model import simulation_marks
 from shared.model.simulation_marks import Marks
@@ -79,7 +79,7 @@ def _seconds_in_state(node: Json, at: str | None) -> float:
     since = node.get("stateTransitionTime")
     if since is None or at is None:
         return 0.0
-    return (datetime.fromisoformat(at) - datetime.fromisoformat(since)).total_seconds()
+    return durations.between(since, at)
 
 
 def only_preempted_away(nodes: list[Json]) -> bool:

@@ -10,15 +10,13 @@ which releases there are.
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from shared.base import scripts
 from shared.base.errors import Problem
 from shared.model.plans import ImagePlan
 
-_HOME = Path(__file__).resolve().parents[2] / "provisioning"
 _NAMES = {
     "docker": "Docker",
     "containerToolkit": "the NVIDIA container toolkit",
@@ -28,7 +26,7 @@ _NAMES = {
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((_HOME / "floors.json").read_text())
+    table: dict[str, Any] = json.loads((scripts.HOME / "floors.json").read_text())
     return table
 
 
@@ -37,7 +35,7 @@ def default_versions() -> dict[str, str]:
     """What is installed where a request names no version: provisioning/catalogue.sh."""
     constants = {"docker": "DOCKER", "containerToolkit": "TOOLKIT", "driver": "DRIVER"}
     return {
-        software: _constant(f"CATALOGUE_{constant}_VERSION")
+        software: scripts.constant(f"CATALOGUE_{constant}_VERSION")
         for software, constant in constants.items()
     }
 
@@ -45,14 +43,7 @@ def default_versions() -> dict[str, str]:
 @cache
 def branch_without_proprietary() -> int:
     """The first branch of NVIDIA's driver that has open modules only: provisioning/catalogue.sh."""
-    return int(_constant("DRIVER_BRANCH_WITHOUT_PROPRIETARY"))
-
-
-def _constant(name: str) -> str:
-    text = (_HOME / "catalogue.sh").read_text()
-    match = re.search(rf"^readonly {name}=(\S+)", text, re.MULTILINE)
-    assert match is not None, name
-    return match[1]
+    return int(scripts.constant("DRIVER_BRANCH_WITHOUT_PROPRIETARY"))
 
 
 def problems(image: ImagePlan) -> list[Problem]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.base import timing
+from shared.base import durations, timing
 from shared.base.wire import Wire, replace
 from shared.model.outcomes import BuildOutcome
 from shared.model.requests import Mode
@@ -279,10 +278,6 @@ class Builds:
         for step in self.steps(build):
             name = step.key.rpartition("|")[2]
             if step["State"] == "succeeded" and timing.teaches(name):
-                seconds = _seconds_between(str(step["StartedAt"]), str(step["SeenAt"]))
+                seconds = durations.between(str(step["StartedAt"]), str(step["SeenAt"]))
                 known[name] = timing.learn(name, known.get(name), seconds)
         self._tables.put(PACE, "pace", "all", {"Seconds": known})
-
-
-def _seconds_between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
