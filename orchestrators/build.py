@@ -155,7 +155,7 @@ def _publish(
     outcomes = yield from workflow.run_children(context, [publication, removal], width, then=then)
     made, left = outcomes[publication], left_of(removal, outcomes)
     if isinstance(made, Failure):
-        made = ImageOutcome(error=made, sealed=True)
+        made = ImageOutcome(error=made, is_captured=True)
     if made.image is None:
         return (yield from _without_image(context, plan, image, made, step_context, left))
     left = [*left, *left_of(source, outcomes)]
@@ -175,18 +175,18 @@ def _without_image(
     is what of the builder could not be removed, where that was tried already.
     """
     assert made.error is not None
-    scope, locks = step_context.for_cleanup(), made.shut and not made.sealed
-    keeps = build_outcomes.can_resume(plan, made.error, is_sealed=made.sealed or made.shut)
+    scope, is_sealed = step_context.for_cleanup(), made.is_sealed or made.is_captured
+    keeps = build_outcomes.can_resume(plan, made.error, is_sealed=is_sealed)
+    locks = is_sealed and not made.is_captured
     if keeps and locks:
         lock = builder_vm.generalize_builder
         locked = yield from workflow.try_step(context, scope, "keep_builder", lock, image)
         keeps = locked is not None
     if keeps:
-        kept = build_outcomes.kept(plan, image, left, is_captured=made.sealed)
-        is_off = made.sealed or (plan.earlier is not None and resuming.is_sealed(plan.earlier))
-        is_off = locks or left is not None or (is_off and not image.from_snapshot)
-        if image.vm_id in kept and not is_off:  # where Azure refuses, it runs on until its expiry
-            off = builder_vm.deallocate_builder
+        kept = build_outcomes.kept(plan, image, left, is_captured=made.is_captured)
+        is_off = locks or left is not None or image.vm_id not in kept
+        if not is_off and build_outcomes.may_run(plan, image, is_captured=made.is_captured):
+            off = builder_vm.deallocate_builder  # where Azure refuses, it runs until its expiry
             yield from workflow.try_step(context, scope, "keep_builder", off, image)
         return build_outcomes.resumable(plan, image, made.error, workflow.now(context), kept)
     only: Half | None = None if left is None else "snapshot"

@@ -6,6 +6,8 @@ publishes it while the caller removes the builder VM. The caller removes the bui
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from activities import records
 from orchestrators import image_steps
 from shared.base.errors import Failure, StepFailed
@@ -31,14 +33,16 @@ class ImageWork(Wire):
 
 class ImageOutcome(Wire):
     """Output: the image's record, or the error, or the results of a run that does not publish, as
-    JSON by step. After an error, whether the builder is sealed (`shut`), and whether it is captured
-    as well (`sealed`), so that a resumed build only has to publish it.
+    JSON by step. After an error, whether the builder is sealed, and whether its disk is captured as
+    well, so that a resumed build only has to publish it. Both have older names on the wire.
     """
 
     image: ImageRecord | None = None
     error: Failure | None = None
-    sealed: bool = False
-    shut: bool = added(False)
+    is_captured: bool = Field(
+        default=False, validation_alias="sealed", serialization_alias="sealed"
+    )
+    is_sealed: bool = added(False, validation_alias="shut", serialization_alias="shut")
     done: dict[str, Json] = added({})
 
 
@@ -54,8 +58,11 @@ def build_image(context: Context, work: ImageWork) -> Workflow[ImageOutcome]:
         record = steps.record(results, workflow.now(context))
         yield from workflow.call(context, records.record_image, record)
     except StepsFailed as failed:
-        captured, shut = (step in failed.results for step in (steps.captured, steps.seal))
-        return ImageOutcome(error=failed.failure, sealed=captured, shut=shut)
+        return ImageOutcome(
+            error=failed.failure,
+            is_captured=steps.captured in failed.results,
+            is_sealed=steps.seal in failed.results,
+        )
     except StepFailed as failed:
         return ImageOutcome(error=failed.failure)
     return ImageOutcome(image=record)

@@ -12,7 +12,7 @@ from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.engine.workflow import Outcomes
 from shared.model import build_outcomes, plan_updates, pool_records
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
-from shared.model.plans import BuildPlan, BuildRef, PoolPlan
+from shared.model.plans import BuildPlan, BuildRef
 
 
 def create_pools(
@@ -33,7 +33,14 @@ def creations_of(
     """The children that create the pools which are missing."""
     ready = build_outcomes.ready_pools(plan.earlier)
     pools = [plan_updates.with_image(p, image) for p in plan.pools if p.pool_id not in ready]
-    return [_creation(pool, step_context) for pool in pools]
+    return [
+        Child(
+            orchestration=create_pool,
+            identity=f"pool-{pool.pool_id}",
+            input=PoolWork(plan=pool, scope=step_context.of_pool(pool.pool_id)),
+        )
+        for pool in pools
+    ]
 
 
 def with_outcomes(
@@ -49,18 +56,10 @@ def with_outcomes(
     """
     ready = build_outcomes.ready_pools(plan.earlier)
     pools = [creation.input.plan for creation in creations]
-    ended: list[PoolRecord | Failure] = []
-    for creation in creations:
-        outcome = outcomes[creation]
-        ended.append(outcome)
+    ended = list(map(outcomes.__getitem__, creations))
     if any(isinstance(outcome, Failure) for outcome in ended):
         yield from workflow.call(context, closing.hand_over_pools, BuildRef(build_id=plan.build_id))
     now = workflow.now(context)
     made = {p.pool_id: pool_records.or_died(p, e, now) for p, e in zip(pools, ended, strict=True)}
     everything = [(made | ready)[pool.pool_id] for pool in plan.pools]
     return build_outcomes.with_pools(plan, image, everything, left)
-
-
-def _creation(pool: PoolPlan, step_context: StepContext) -> Child[PoolWork, PoolRecord]:
-    work = PoolWork(plan=pool, scope=step_context.of_pool(pool.pool_id))
-    return Child(orchestration=create_pool, identity=f"pool-{pool.pool_id}", input=work)

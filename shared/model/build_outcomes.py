@@ -110,6 +110,14 @@ def kept(
     return [*builder, image.snapshot_id] if image.from_snapshot and is_captured else builder
 
 
+def may_run(plan: BuildPlan, image: ImagePlan, *, is_captured: bool) -> bool:
+    """Whether a builder that nothing has locked may still be allocated. Where no snapshot is taken,
+    its disk is captured by generalizing it, which deallocates it first.
+    """
+    was_sealed = is_captured or (plan.earlier is not None and resuming.is_sealed(plan.earlier))
+    return image.from_snapshot or not was_sealed
+
+
 def resumable(
     plan: BuildPlan, image: ImagePlan, failure: Failure, now: str, kept: list[str]
 ) -> BuildOutcome:
