@@ -50,7 +50,7 @@ def _create_and_verify(context: Context, work: PoolWork) -> Workflow[PoolRecord]
 
 def _with_nodes(context: Context, work: PoolWork) -> Workflow[tuple[PoolPlan, NodesReady]]:
     """Create the pool in the first size that Azure has capacity for, and await its nodes."""
-    sizes = [work.plan.size, *work.plan.other_sizes]
+    sizes = work.plan.sizes
     for attempt, size in enumerate(sizes, 1):
         plan = plan_updates.in_size(work.plan, size)
         try:

@@ -49,8 +49,7 @@ class Kind(StrEnum):
     BUG = "bug"
 
 
-def _redacted_lines(text: str | None) -> str | None:
-    return None if text is None else redacted(text)
+_Redacted = Annotated[str, AfterValidator(redacted)]
 
 
 class Problem(Wire):
@@ -60,7 +59,7 @@ class Problem(Wire):
     code: str
     message: str
     successor: str | None = None
-    log: Annotated[str | None, AfterValidator(_redacted_lines)] = None  # last a machine printed
+    log: _Redacted | None = None  # the last lines that a machine printed
 
 
 class Failure(Wire):
@@ -69,7 +68,7 @@ class Failure(Wire):
     """
 
     code: str
-    message: Annotated[str, AfterValidator(redacted)]
+    message: _Redacted
     kind: Kind = Kind.REFUSED
     details: list[Problem] = []
     resource: str | None = None

@@ -197,11 +197,6 @@ _IN_GROUP = (
     r"/resourceGroups/(?P<group>[\w\-.()]{0,89}[\w\-()])/providers"
 )
 _NAME = r"[a-z0-9](?:[\w.\-]{0,78}\w)?"
-_VERSION_ID = re.compile(
-    rf"{_IN_GROUP}/Microsoft\.Compute/galleries/(?P<gallery>{_NAME})/images/(?P<definition>{_NAME})"
-    r"/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+)",
-    re.IGNORECASE,
-)
 _GALLERY_IMAGE_ID = re.compile(
     rf"{_IN_GROUP}/Microsoft\.Compute/galleries/(?P<gallery>{_NAME})/images/(?P<definition>{_NAME})"
     r"(?:/versions/(?P<version>latest|[0-9]+\.[0-9]+\.[0-9]+))?",
@@ -219,40 +214,41 @@ _SUBNET_ID = re.compile(
     rf"{_IN_GROUP}/Microsoft\.Network/virtualNetworks/(?P<network>{_NAME})/subnets/(?P<subnet>{_NAME})",
     re.IGNORECASE,
 )
-
-
 _IDENTITY_ID = re.compile(
     rf"{_IN_GROUP}/Microsoft\.ManagedIdentity/userAssignedIdentities/(?P<identity>[a-z0-9][\w-]{{0,127}})",
     re.IGNORECASE | re.ASCII,
 )
 
 
+def _parts(pattern: re.Pattern[str], text: str) -> dict[str, str] | None:
+    match = pattern.fullmatch(text)
+    return match.groupdict() if match else None
+
+
 def parse_image_version_id(text: str) -> dict[str, str] | None:
     """The parts of a gallery image version's id (subscription, group, gallery, definition,
     version), or None.
     """
-    match = _VERSION_ID.fullmatch(text)
-    return match.groupdict() if match else None
+    parts = _parts(_GALLERY_IMAGE_ID, text)
+    return parts if parts and parts["version"] else None
 
 
 def parse_gallery_image_id(text: str) -> dict[str, str] | None:
     """The same of an image version or an image definition, whose newest version is meant."""
-    match = _GALLERY_IMAGE_ID.fullmatch(text)
-    return {**match.groupdict(), "version": match["version"] or "latest"} if match else None
+    parts = _parts(_GALLERY_IMAGE_ID, text)
+    return {**parts, "version": parts["version"] or "latest"} if parts else None
 
 
 def parse_managed_image_id(text: str) -> dict[str, str] | None:
     """The parts of a managed image's id (subscription, group, image), or None."""
-    match = _MANAGED_IMAGE_ID.fullmatch(text)
-    return match.groupdict() if match else None
+    return _parts(_MANAGED_IMAGE_ID, text)
 
 
 def parse_published_image_id(text: str) -> dict[str, str] | None:
     """The parts of the id of an image version in a community gallery, or in one that others share
     (kind, gallery, definition, version), or None. It names no subscription.
     """
-    match = _PUBLISHED_IMAGE_ID.fullmatch(text)
-    return match.groupdict() if match else None
+    return _parts(_PUBLISHED_IMAGE_ID, text)
 
 
 def image_reference_key(id_: str) -> str:
@@ -266,14 +262,12 @@ def image_reference_key(id_: str) -> str:
 
 def parse_subnet_id(text: str) -> dict[str, str] | None:
     """The parts of a subnet's id (subscription, group, network, subnet), or None."""
-    match = _SUBNET_ID.fullmatch(text)
-    return match.groupdict() if match else None
+    return _parts(_SUBNET_ID, text)
 
 
 def parse_identity_id(text: str) -> dict[str, str] | None:
     """The parts of a user-assigned identity's id (subscription, group, identity), or None."""
-    match = _IDENTITY_ID.fullmatch(text)
-    return match.groupdict() if match else None
+    return _parts(_IDENTITY_ID, text)
 
 
 def role_assignment(scope: str, principal: str, role: str) -> str:
@@ -294,6 +288,15 @@ def next_version(taken: list[str]) -> str:
     return f"{major}.{minor}.{patch + 1}"
 
 
+def version_numbers(text: str) -> tuple[int, int, int]:
+    """The three numbers by which Azure orders versions, also those of other tools' versions, which
+    may have leading zeros (2026.01.07). A part that is no number counts as 0.
+    """
+    parts = [int(part) if re.fullmatch(r"\d+", part, re.ASCII) else 0 for part in text.split(".")]
+    major, minor, patch = (*parts, 0, 0, 0)[:3]
+    return major, minor, patch
+
+
 def parse_version(text: str) -> tuple[int, int, int] | None:
     """`Major.Minor.Patch`, each a 32-bit integer without leading zeros, or None."""
     match = re.fullmatch(r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})", text, re.ASCII)
@@ -310,15 +313,6 @@ def parse_version(text: str) -> tuple[int, int, int] | None:
 def image_partition(group: str, gallery: str, definition: str) -> str:
     """All versions of one image, in one partition."""
     return f"{group.lower()}|{gallery.lower()}|{definition.lower()}"
-
-
-def version_numbers(text: str) -> tuple[int, int, int]:
-    """The three numbers by which Azure orders versions, also those of other tools' versions, which
-    may have leading zeros (2026.01.07). A part that is no number counts as 0.
-    """
-    parts = [int(part) if re.fullmatch(r"\d+", part, re.ASCII) else 0 for part in text.split(".")]
-    major, minor, patch = (*parts, 0, 0, 0)[:3]
-    return major, minor, patch
 
 
 def version_row(version: str) -> str:

@@ -130,16 +130,14 @@ def _as_azure_writes(value: Any) -> Any:
     if not found:
         return value
     family, count, features, rest = found.groups()
-    parts = rest.split("_")[1:]
-    shown = [
-        part.lower()
-        if _SMALL_PARTS.fullmatch(part)
-        else "Promo"
-        if part.lower() == "promo"
-        else part.upper()
-        for part in parts
-    ]
-    return "_".join(["Standard", f"{family.upper()}{count}{features.lower()}", *shown])
+    parts = [_cased(part) for part in rest.split("_")[1:]]
+    return "_".join(["Standard", f"{family.upper()}{count}{features.lower()}", *parts])
+
+
+def _cased(part: str) -> str:
+    if part.lower() == "promo":
+        return "Promo"
+    return part.lower() if _SMALL_PARTS.fullmatch(part) else part.upper()
 
 
 def _size(value: str) -> str:

@@ -143,11 +143,7 @@ class ImageStep(Request):
         """The SHA-256 of its source or, of an upload, the first half: its name."""
         if self.upload:
             return self.upload.removeprefix("contexts/").partition(".")[0]
-        return self.sha256 or _checksum(self.inline or "")
-
-
-def _checksum(text: str) -> str:
-    return upload_digest(text.encode())
+        return self.sha256 or upload_digest((self.inline or "").encode())
 
 
 def upload_digest(data: bytes) -> str:
@@ -163,8 +159,9 @@ def without_texts(steps: Sequence[ImageStep]) -> tuple[list[ImageStep], dict[str
         if step.inline is None:
             made.append(step)
             continue
-        name = f"contexts/{_checksum(step.inline)}.sh"
-        texts[name] = step.inline.encode()
+        text = step.inline.encode()
+        name = f"contexts/{upload_digest(text)}.sh"
+        texts[name] = text
         made.append(replace(step, inline=None, upload=name))
     return made, texts
 

@@ -58,7 +58,7 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
         plan = replace(plan, image=image, pools=pools)
     if plan.image is None or facts.base is None:
         return plan
-    size, *others = facts.sizes or [plan.image.size, *plan.image.other_sizes]
+    size, *others = facts.sizes or plan.image.sizes
     disk = plan.image.os_disk_gib or facts.os_disk_gib
     image = replace(plan.image, base=facts.base, size=size, other_sizes=others, os_disk_gib=disk)
     image = replace(image, identity_client_id=facts.identity_client_id)

@@ -44,7 +44,7 @@ def plan_build(
     return BuildPlan(
         build_id=build,
         mode=request.mode,
-        image=_named(_plan_image(build, request, settings, definition, kept))
+        image=_fingerprinted(_plan_image(build, request, settings, definition, kept))
         if builds_image
         else None,
         image_ref=None if builds_image else _image_reference(request, settings),
@@ -131,7 +131,7 @@ def _plan_image(
     )
 
 
-def _named(image: ImagePlan) -> ImagePlan:
+def _fingerprinted(image: ImagePlan) -> ImagePlan:
     """The plan with a fingerprint of everything that decides what is in the image: the request, the
     settings, and what the scripts install.
     """
@@ -258,11 +258,11 @@ def _replicas(pool: Pool) -> int:
 
 def _image_reference(request: Build, settings: Settings) -> ImageReference:
     image = request.image
-    system, given = _system(image), image.model_fields_set
-    asked = f"{image.os} {image.os_version or ''}".strip() if {"os", "os_version"} & given else None
+    system = _system(image)
+    asked = f"{image.os} {image.os_version or ''}".strip() if image.says_system else None
     parts = names.parse_image_version_id(image.id) if image.id else None
     choice = ImageChoice(
-        base=settings.default_image_name, gpu=image.gpu if "gpu" in given else None
+        base=settings.default_image_name, gpu=image.gpu if "gpu" in image.model_fields_set else None
     )
     reference = ImageReference(
         subscription_id=settings.subscription_id,

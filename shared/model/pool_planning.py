@@ -27,31 +27,19 @@ def plan_account(build: str, request: Build, settings: Settings) -> AccountPlan 
         return None
     group = request.image.resource_group or settings.default_resource_group
     account = request.batch_account
-    if account is None:
-        name = settings.default_batch_account or _default_account(settings, group)
-        return _account(build, settings, name, group, account_location(request, settings))
-    return _account(
-        build,
-        settings,
-        account.name,
-        account.resource_group or group,
-        account_location(request, settings),
+    usual = settings.default_batch_account or _default_account(settings, group)
+    return AccountPlan(
+        build_id=build,
+        subscription_id=settings.subscription_id,
+        name=account.name if account else usual,
+        resource_group=(account.resource_group if account else None) or group,
+        location=account_location(request, settings),
     )
 
 
 def _default_account(settings: Settings, group: str) -> str:
     """The same group always gets the same account; the name is unique in its region."""
     return "batch" + names.digest("account", settings.subscription_id, group.lower())
-
-
-def _account(build: str, settings: Settings, name: str, group: str, location: str) -> AccountPlan:
-    return AccountPlan(
-        build_id=build,
-        subscription_id=settings.subscription_id,
-        name=name,
-        resource_group=group,
-        location=location,
-    )
 
 
 def plan_pool(

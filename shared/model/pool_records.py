@@ -50,8 +50,7 @@ def failed(plan: PoolPlan, failure: Failure, now: str) -> PoolRecord:
     """The record of a pool that could not be created or used. Where Azure lacks capacity, it has
     been tried in all of its sizes, and has the last one.
     """
-    tried = [plan.size, *plan.other_sizes]
-    size = tried[-1] if failure.kind is Kind.CAPACITY else plan.size
+    size = plan.sizes[-1] if failure.kind is Kind.CAPACITY else plan.size
     return replace(ready(plan, now), state="failed", vm_size=size, error=failure)
 
 
