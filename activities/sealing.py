@@ -19,7 +19,7 @@ from shared.model.results import ScriptResult
 _STOPPED = {"stopped", "deallocated"}
 # After this time, each poll asks for the console as well: a failed seal leaves the VM running, and
 # a VM that went off early took its agent's report with it.
-_OVERDUE_SECONDS = timing.pace_of("seal").typical
+_OVERDUE_SECONDS = timing.of_step("seal").typical
 
 
 def _observe(services: Services, plan: ScriptPlan, poll: PollState) -> Json | None:

@@ -128,7 +128,7 @@ def node_checks(node: str, result: Json | None) -> list[CheckResult]:
 
 # Tasks of a deleted pool stay active for ever. After this time, each poll checks whether the pool
 # exists.
-_OVERDUE_SECONDS = 4 * timing.pace_of("verify").typical
+_OVERDUE_SECONDS = 4 * timing.of_step("verify").typical
 
 
 def _observe_job(services: Services, plan: ReportPlan, poll: PollState) -> Json | None:

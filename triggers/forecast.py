@@ -146,7 +146,7 @@ def _step(
     name: str, begins: float, pace: dict[str, float], pool: str | None = None
 ) -> ForecastStep:
     of_pool = {} if pool is None else {"pool": pool}
-    seconds = timing.pace_of(name, pace).typical
+    seconds = timing.of_step(name, pace).typical
     return ForecastStep(
         name=name,
         state="pending",

@@ -76,7 +76,7 @@ class Timing:
 
 
 def next_look(
-    pace: Timing,
+    usual: Timing,
     elapsed: float,
     retry_after: float | None = None,
     left: float | None = None,
@@ -87,24 +87,24 @@ def next_look(
     `left` are the seconds that it still takes at least and `expected` those that it should take, if
     the last look returned them. The result is never less than `retry_after`, Azure's own wish.
     """
-    if left is not None and elapsed < _SOON_UNTIL * pace.typical:
+    if left is not None and elapsed < _SOON_UNTIL * usual.typical:
         soon = max(_SOON_SECONDS, _SOON_SHARE * (elapsed + left))
         return float(max(left + soon, retry_after or 0.0))
-    since = max(elapsed, pace.typical * _FASTEST)
-    interval = _interval(pace, since)
-    if expected is not None and elapsed < _EXPECTED_UNTIL * pace.typical:
+    since = max(elapsed, usual.typical * _FASTEST)
+    interval = _interval(usual, since)
+    if expected is not None and elapsed < _EXPECTED_UNTIL * usual.typical:
         shortest, longest = (share * since for share in _EXPECTED_SHARES)
         interval = max(min(interval, max(expected, shortest)), min(expected / 2, longest))
     return float(max(since + interval - elapsed, retry_after or 0.0))
 
 
-def _interval(pace: Timing, since: float) -> float:
-    if not pace.awaited:
+def _interval(usual: Timing, since: float) -> float:
+    if not usual.awaited:
         return max(_LATE_SHARE * since, _LATE_SECONDS)
     early = max(_SHORTEST_SECONDS, _EARLY_SHARE * since)
     interval = max(_LATE_SHARE * since, min(_LATE_SECONDS, early))
-    first, last = (times * pace.typical for times in _NEAR)
-    is_near = first <= since <= last and pace.typical <= _NEAR_TYPICAL_MAX
+    first, last = (times * usual.typical for times in _NEAR)
+    is_near = first <= since <= last and usual.typical <= _NEAR_TYPICAL_MAX
     return max(_SHORTEST_SECONDS, _NEAR_SHARE * interval) if is_near else interval
 
 
@@ -184,7 +184,7 @@ def known_steps() -> list[str]:
     return list(_STEPS)
 
 
-def pace_of(step: str, learned: dict[str, float] | None = None) -> Timing:
+def of_step(step: str, learned: dict[str, float] | None = None) -> Timing:
     """The timing of a step, with its `learned` duration (seconds by step) where there is one."""
     first = _first_guess(step)
     return dataclasses.replace(first, typical=(learned or {}).get(step, first.typical))

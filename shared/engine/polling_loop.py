@@ -46,11 +46,11 @@ class StepContext(Wire):
         known = {step: self.pace[step]} if step in self.pace else {}
         return replace(self, pace=known, limit_minutes=limit_minutes)
 
-    def pace_of(self, step: str) -> timing.Timing:
+    def timing_of(self, step: str) -> timing.Timing:
         """What is known of the step's duration."""
-        pace = timing.pace_of(step, self.pace)
+        usual = timing.of_step(step, self.pace)
         limit = self.limit_minutes
-        return pace if limit is None else dataclasses.replace(pace, limit_minutes=limit)
+        return usual if limit is None else dataclasses.replace(usual, limit_minutes=limit)
 
     def for_cleanup(self) -> StepContext:
         """The context of steps that go on when the build is cancelled."""
@@ -90,7 +90,7 @@ def until_done(
     Without a `step_context`, no step is recorded. `then` names a step to record as started when
     this one ends. `later` waits before the first call, because the step has only just begun.
     """
-    pace = step_context.pace_of(step) if step_context else timing.pace_of(step)
+    usual = step_context.timing_of(step) if step_context else timing.of_step(step)
     began = context.current_utc_datetime
     mark = _step_mark(step_context, step, then, began)
     memo: Json = {}
@@ -99,7 +99,7 @@ def until_done(
     # towards the limit; the waits after a transient error do not.
     waited = spent = 0.0
     if later:
-        waited = spent = timing.next_look(pace, 0.0)
+        waited = spent = timing.next_look(usual, 0.0)
         yield context.create_timer(began + timedelta(seconds=waited))
     while True:
         now = context.current_utc_datetime
@@ -118,7 +118,7 @@ def until_done(
         memo = reply["memo"]
         refusals = refusals + 1 if reply["transient"] else 0
         tries = tries + (not reply.get("patient")) if refusals else 0
-        if failure := _give_up(step, reply, pace, tries, spent):
+        if failure := _give_up(step, reply, usual, tries, spent):
             if mark:  # otherwise the step's row would say for ever that it runs
                 yield context.call_activity(activity, {**payload, "gaveUp": failure.to_wire()})
             raise StepFailed(failure)
@@ -127,7 +127,7 @@ def until_done(
             delay = timing.backoff(refusals, reply.get("retryAfter"), spread)
         else:
             hints = (reply.get("retryAfter"), reply.get("left"), reply.get("expected"))
-            delay = timing.next_look(pace, waited, *hints)
+            delay = timing.next_look(usual, waited, *hints)
             spent += delay
         waited += delay
         yield context.create_timer(now + timedelta(seconds=delay))
@@ -144,29 +144,29 @@ def _step_mark(
         "name": step,
         "pool": step_context.pool,
         "startedAt": iso(began),
-        "typical": timing.pace_of(step, step_context.pace).typical,
+        "typical": timing.of_step(step, step_context.pace).typical,
         "cancellable": step_context.cancellable,
     }
     if then is not None:
-        typical = timing.pace_of(then, step_context.pace).typical
+        typical = timing.of_step(then, step_context.pace).typical
         mark["then"] = {"name": then, "typical": typical}
     return {"step": mark}
 
 
 def _give_up(
-    step: str, reply: Json, pace: timing.Timing, tries: int, spent: float
+    step: str, reply: Json, usual: timing.Timing, tries: int, spent: float
 ) -> Failure | None:
     """The failure for which the loop ends here, or None to go on."""
     if reply["transient"]:
         is_over = tries > timing.TRANSIENT_ATTEMPTS
         return Failure.from_wire(reply["error"]) if is_over else None
-    return _too_long(step, reply, pace) if spent > pace.limit_minutes * 60 else None
+    return _too_long(step, reply, usual) if spent > usual.limit_minutes * 60 else None
 
 
-def _too_long(step: str, reply: Json, pace: timing.Timing) -> Failure:
+def _too_long(step: str, reply: Json, usual: timing.Timing) -> Failure:
     attempted = f"finish step {step} ({reply['note']})"
     resource = reply.get("resource", step)
-    return errors.timeout(attempted=attempted, resource=resource, minutes=pace.limit_minutes)
+    return errors.timeout(attempted=attempted, resource=resource, minutes=usual.limit_minutes)
 
 
 def iso(moment: datetime) -> str:

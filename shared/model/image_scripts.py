@@ -193,7 +193,7 @@ def _script(
     plan: ImagePlan, step: str, parameters: dict[str, str], script: str | None = None
 ) -> ScriptPlan:
     """The plan of a script, with a nonce of its own and a deadline minutes before Azure's."""
-    minutes = int(timing.pace_of(step).limit_minutes)
+    minutes = int(timing.of_step(step).limit_minutes)
     common = {
         "BUILD_ID": plan.build_id,
         "NONCE": names.digest(plan.build_id, step),

@@ -55,7 +55,7 @@ def outcome_of(step: str, operation: Callable[[Any], Any], clock: VirtualClock) 
 def test_an_end_is_seen_within_a_tenth_or_fifteen_seconds(step: str) -> None:
     """Nobody pays for a VM that waits, and Azure is not asked more often than it needs."""
     dice = random.Random(step)
-    typical = timing.pace_of(step).typical
+    typical = timing.of_step(step).typical
     for _ in range(6):
         true_seconds = typical * dice.uniform(0.5, 3.0)
         retry_after = dice.choice([None, None, 10.0, 50.0])
@@ -89,11 +89,11 @@ def test_the_time_that_the_app_was_down_is_not_held_against_a_step() -> None:
 @pytest.mark.parametrize("factor", [0.5, 0.51, 0.75, 1.0, 1.37, 2.0, 2.99, 3.0])
 def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
     """The rule is one formula, so it must hold for durations that are learned later, too."""
-    pace = timing.Timing(typical=typical, limit_minutes=600)
+    usual = timing.Timing(typical=typical, limit_minutes=600)
     true_seconds = typical * factor
     moment, looks = 0.0, 0
     while moment < true_seconds:
-        moment += timing.next_look(pace, moment)
+        moment += timing.next_look(usual, moment)
         looks += 1
 
     assert moment - true_seconds <= max(0.10 * true_seconds, 15.0)
@@ -102,14 +102,14 @@ def test_the_bound_holds_at_every_scale(typical: float, factor: float) -> None:
 
 def test_what_a_look_foretells_is_waited_for() -> None:
     """Nodes that boot need no looks meanwhile; at their end somebody looks soon."""
-    pace = timing.pace_of("nodes")
+    usual = timing.of_step("nodes")
 
-    assert timing.next_look(pace, 40.0, left=85.0) == 95.0
-    assert timing.next_look(pace, 200.0, left=100.0) == 124.0
-    assert timing.next_look(pace, 300.0, left=0.0) == 24.0
-    assert timing.next_look(pace, 300.0, retry_after=60.0, left=0.0) == 60.0
-    overdue = 2 * pace.typical
-    assert timing.next_look(pace, overdue, left=0.0) == timing.next_look(pace, overdue)
+    assert timing.next_look(usual, 40.0, left=85.0) == 95.0
+    assert timing.next_look(usual, 200.0, left=100.0) == 124.0
+    assert timing.next_look(usual, 300.0, left=0.0) == 24.0
+    assert timing.next_look(usual, 300.0, retry_after=60.0, left=0.0) == 60.0
+    overdue = 2 * usual.typical
+    assert timing.next_look(usual, overdue, left=0.0) == timing.next_look(usual, overdue)
 
 
 def test_what_is_there_already_is_seen_at_once() -> None:
@@ -119,32 +119,32 @@ def test_what_is_there_already_is_seen_at_once() -> None:
 
 def test_an_end_that_is_expected_is_met() -> None:
     """Azure tells how far a replication is: few looks before its end, and one right then."""
-    pace = timing.pace_of("image_version")
+    usual = timing.of_step("image_version")
 
-    assert timing.next_look(pace, 250.0, expected=200.0) == 62.5  # a quarter of what was waited
-    assert timing.next_look(pace, 430.0, expected=12.0) == 12.0
-    assert timing.next_look(pace, 430.0, expected=0.0) == pytest.approx(0.02 * 430)
-    overdue = 1.5 * pace.typical  # stuck at 99 %: what foretells the end is wrong
-    assert timing.next_look(pace, overdue, expected=1.0) == timing.next_look(pace, overdue)
+    assert timing.next_look(usual, 250.0, expected=200.0) == 62.5  # a quarter of what was waited
+    assert timing.next_look(usual, 430.0, expected=12.0) == 12.0
+    assert timing.next_look(usual, 430.0, expected=0.0) == pytest.approx(0.02 * 430)
+    overdue = 1.5 * usual.typical  # stuck at 99 %: what foretells the end is wrong
+    assert timing.next_look(usual, overdue, expected=1.0) == timing.next_look(usual, overdue)
 
 
 def test_most_ends_fall_between_dense_looks() -> None:
     """Around the usual duration looks come twice as often, unless nothing waits for the step."""
-    restart = timing.pace_of("reboot")
+    restart = timing.of_step("reboot")
     assert timing.next_look(restart, restart.typical) < timing.next_look(restart, 20.0)
-    removal = timing.pace_of("remove_builder_vm")
+    removal = timing.of_step("remove_builder_vm")
     assert timing.next_look(removal, removal.typical) == 15.0
 
 
 def test_azure_is_never_asked_before_its_retry_after() -> None:
     """Retry-After is an order, whatever the operation."""
-    pace = timing.Timing(typical=4, limit_minutes=10)
-    assert timing.next_look(pace, 0.0, retry_after=120.0) == 120.0
+    usual = timing.Timing(typical=4, limit_minutes=10)
+    assert timing.next_look(usual, 0.0, retry_after=120.0) == 120.0
 
 
 def test_what_was_learned_moves_slowly_and_stays_near_the_first_guess() -> None:
     """One odd duration must not spoil the waits of the builds after it."""
-    typical = timing.pace_of("builder_vm").typical
+    typical = timing.of_step("builder_vm").typical
     once = timing.learn("builder_vm", None, 10 * typical)
     known: float | None = None
     for _ in range(100):
