@@ -36,7 +36,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except errors.Stop as stop:
-            _tell(ctx.obj, stop, as_json=_wants_json(ctx))
+            _print(ctx.obj, stop, as_json=_wants_json(ctx))
             raise typer.Exit(stop.code) from None
         except KeyboardInterrupt:
             raise typer.Exit(errors.ExitCode.INTERRUPTED) from None
@@ -47,7 +47,7 @@ def _wants_json(context: Any) -> bool:
     return bool(context.params.get("as_json") or context.meta.get("cli.as_json"))
 
 
-def _tell(around: Surroundings, stop: errors.Stop, *, as_json: bool) -> None:
+def _print(around: Surroundings, stop: errors.Stop, *, as_json: bool) -> None:
     if as_json:
         around.print_json(stop.document())
     around.err.print(stop.message, style="red", markup=False, soft_wrap=True)

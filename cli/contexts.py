@@ -39,17 +39,17 @@ def check(folder: Path) -> None:
         raise errors.Refused(f"--docker-context {folder}: it holds no Dockerfile")
 
 
-def pack_step(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+def pack_step(path: Path) -> bytes:
     """The files of a step, a folder or one file, as gzipped tar. Raises Refused if they are too
     large.
     """
     if path.is_dir():
-        packed = _packed(path, _files(path, ()), max_bytes)
+        packed = _packed(path, _files(path, ()), MAX_BYTES)
     else:
-        packed = _packed(path.parent, [path.name], max_bytes)
-    if len(packed) > max_bytes:
+        packed = _packed(path.parent, [path.name], MAX_BYTES)
+    if len(packed) > MAX_BYTES:
         raise errors.Refused(
-            f"the step's upload {path}: more than {max_bytes // 1024**2} MiB packed"
+            f"the step's upload {path}: more than {MAX_BYTES // 1024**2} MiB packed"
         )
     return packed
 

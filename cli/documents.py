@@ -134,7 +134,6 @@ class Build:
     id: str
     mode: str = ""
     state: str = "running"
-    created_at: str = ""
     seconds: float | None = None
     steps: tuple[Step, ...] = ()
     image: Mapping[str, Any] | None = None
@@ -160,7 +159,6 @@ class Build:
             id=_text(data, "buildId") or "?",
             mode=_text(data, "mode"),
             state=_text(data, "state") or "running",
-            created_at=_text(data, "createdAt"),
             seconds=_number(data.get("seconds")),
             steps=tuple(Step.from_wire(step) for step in data.get("steps") or []),
             image=image if isinstance(image, Mapping) and image else None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Self
 
-from cli import wording
+from cli import documents, wording
 
 
 class ExitCode(IntEnum):
@@ -65,7 +65,7 @@ class Rejected(Stop):
         self.body = dict(body)
         error = body.get("error")
         self.error: dict[str, Any] = error if isinstance(error, dict) else {"message": str(body)}
-        super().__init__(self._told())
+        super().__init__(self._as_text())
 
     @property
     def details(self) -> Sequence[dict[str, Any]]:
@@ -94,12 +94,12 @@ class Rejected(Stop):
         """The service's answer, unchanged."""
         return self.body
 
-    def _told(self) -> str:
+    def _as_text(self) -> str:
         code, message = self.error.get("code"), self.error.get("message") or "no reason given"
         if self.details and all(str(d.get("message")) in str(message) for d in self.details):
             message = "the request was refused"  # the message only repeats the details
         lines = [f"{code}: {message}" if code else str(message)]
-        lines += [f"  - {_detail(detail)}" for detail in self.details]
+        lines += [f"  - {documents.problem(detail)}" for detail in self.details]
         if action := self.error.get("nextAction"):
             lines.append(f"Next: {action}")
         if code == "NotSignedIn":
@@ -107,12 +107,3 @@ class Rejected(Stop):
         elif self.status in {401, 403} and code != "RoleMissing":
             lines.append("The key comes from the environment variable BATCH_PREP_KEY.")
         return wording.as_commands("\n".join(lines))
-
-
-def _detail(detail: Mapping[str, Any]) -> str:
-    field = f"{detail['field']}: " if detail.get("field") not in {None, "", "$"} else ""
-    text = f"{field}{detail.get('message') or detail.get('code') or dict(detail)}"
-    successor = detail.get("successor")
-    if successor and str(successor) not in text:
-        text += f" (its successor is {successor})"
-    return text

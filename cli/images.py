@@ -10,6 +10,11 @@ import typer
 from cli import summary, tables, wording
 from cli.commands import AsJson, Endpoint, asked, connected, listed, path
 
+Gallery = Annotated[str, typer.Argument(metavar="GALLERY")]
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+Version = Annotated[str, typer.Argument(metavar="VERSION")]
+LatestOr = Annotated[str, typer.Argument(metavar="[VERSION]")]
+
 app = typer.Typer(
     help="Images: the catalogue of what was built.", rich_markup_mode="rich", no_args_is_help=True
 )
@@ -49,9 +54,9 @@ def _unusable(image: Mapping[str, Any]) -> str:
 @app.command()
 def show(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    version: Annotated[str, typer.Argument(metavar="[VERSION]")] = "latest",
+    gallery: Gallery,
+    name: Name,
+    version: LatestOr = "latest",
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
@@ -70,9 +75,9 @@ def show(
 @app.command()
 def withdraw(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    gallery: Gallery,
+    name: Name,
+    version: Version,
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,9 +88,9 @@ def withdraw(
 @app.command()
 def restore(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    gallery: Gallery,
+    name: Name,
+    version: Version,
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,9 +118,9 @@ def _change(
 @app.command()
 def bom(
     context: typer.Context,
-    gallery: Annotated[str, typer.Argument(metavar="GALLERY")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    version: Annotated[str, typer.Argument(metavar="[VERSION]")] = "latest",
+    gallery: Gallery,
+    name: Name,
+    version: LatestOr = "latest",
     endpoint: Endpoint = None,
 ) -> None:
     """Print what is in one image version: its bill of materials, as CycloneDX JSON."""

@@ -92,13 +92,13 @@ class PlainView:
 
 
 def changes(before: Build | None, now: Build) -> Iterator[str]:
-    """What a reader of a log wants to know since `before`: each step that began or ended."""
+    """The lines of a log since `before`: each step that began or ended."""
     known = {(step.pool, step.name): step.state for step in before.steps} if before else {}
     at = wording.duration(now.seconds or 0).rjust(7)
     for step in now.steps:
         if step.state == "pending" or known.get((step.pool, step.name)) == step.state:
             continue
-        yield f"{at}  {_full_name(step)}  {_told(step)}"
+        yield f"{at}  {_full_name(step)}  {_state_of(step)}"
     if now.is_over and not (before and before.is_over):
         yield f"{at}  build {now.id}  {now.state}"
 
@@ -107,7 +107,7 @@ def _full_name(step: Step) -> str:
     return f"pool {step.pool}: {step.name}" if step.pool else step.name
 
 
-def _told(step: Step) -> str:
+def _state_of(step: Step) -> str:
     took = (
         f" in {wording.duration(step.seconds)}" if step.is_over and step.seconds is not None else ""
     )

@@ -22,7 +22,6 @@ _INCLUDED = (
 _SIZE = "3G"
 _MAKE_SECONDS_MAX = 900
 _BOOT_SECONDS_MAX = 1800
-_FILES = ("vmlinuz", "initrd.img", "disk.raw")
 
 
 def missing() -> str | None:

@@ -13,7 +13,6 @@ _MARK_LINES_MAX = 5
 _RUN_LINE = re.compile(r"^(?P<step>run_step \S+) (?P<functions>.+)$", re.MULTILINE)
 _NOUNSET = re.compile(r"^\s*set\s+-[A-Za-z]*u", re.MULTILINE)
 _DEPROVISION = re.compile(r"^[^#\n]*\bwaagent\s[^#\n]*-deprovision(?P<user>\+user)?", re.MULTILINE)
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 def step_of(script: str) -> str:
