@@ -1,20 +1,41 @@
-"""Files on nodes: listed, described, downloaded whole or in ranges."""
+"""Files of nodes and tasks: listed, described, downloaded whole or in ranges."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from local.azure_simulator import context, model
+from local.azure_simulator import context, model, store
 from local.azure_simulator.batch import iso8601, odata, planes, problems
 
 _RANGE = re.compile(r"bytes=(?P<first>\d+)-(?P<last>\d*)")
 _MODE = "0o100644"
 
+_Files = Mapping[str, str]
+_Answer = Callable[[context.Azure, model.Request, _Files], model.Response]
 
-def download(
-    azure: context.Azure, request: model.Request, files: Mapping[str, str]
-) -> model.Response:
+
+def serve(
+    plane: planes.DataPlane,
+    path: str,
+    files_of: Callable[[context.Azure, model.Request, store.Resource], _Files],
+) -> None:
+    """Serve below `path` the files, content by name, of the node or task that a request names."""
+
+    def route(method: str, path: str, answer: _Answer) -> None:
+        def handle(
+            azure: context.Azure, request: model.Request, account: store.Resource
+        ) -> model.Response:
+            return answer(azure, request, files_of(azure, request, account))
+
+        plane.route(method, path, handle)
+
+    route("GET", path + "/files", _list)
+    route("GET", path + "/files/{file}", _download)
+    route("HEAD", path + "/files/{file}", _describe)
+
+
+def _download(azure: context.Azure, request: model.Request, files: _Files) -> model.Response:
     """The content, or the part that `ocp-range: bytes=0-4095` asks for; 200 in both cases."""
     content = _find(request, files)
     part = _range(request, content)
@@ -22,18 +43,14 @@ def download(
     return model.Response(status=200, headers=headers, body=part)
 
 
-def describe(
-    azure: context.Azure, request: model.Request, files: Mapping[str, str]
-) -> model.Response:
+def _describe(azure: context.Azure, request: model.Request, files: _Files) -> model.Response:
     """HEAD: size and times as headers."""
     content = _find(request, files)
     headers = {**_headers(azure, request), "Content-Length": str(len(content))}
     return model.Response(status=200, headers=headers)
 
 
-def listing(
-    azure: context.Azure, request: model.Request, files: Mapping[str, str]
-) -> model.Response:
+def _list(azure: context.Azure, request: model.Request, files: _Files) -> model.Response:
     base = request.path.strip("/").partition("/")[2]
     items = [
         {
@@ -53,7 +70,7 @@ def listing(
     return odata.listing(azure, request, "files", items)
 
 
-def _find(request: model.Request, files: Mapping[str, str]) -> bytes:
+def _find(request: model.Request, files: _Files) -> bytes:
     text = files.get(request.parameters["file"])
     if text is None:
         raise problems.not_found("File")

@@ -66,9 +66,7 @@ def require(
 ) -> store.Resource:
     """The job that the path names; 404 JobNotFound."""
     job = azure.store.find(f"{account.id}/jobs/{request.parameters['job']}")
-    if job is None:
-        raise problems.not_found("Job")
-    return job
+    return problems.require(job, "Job")
 
 
 def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:

@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes).
 
 from collections.abc import Mapping
 
-from local.azure_simulator import model
+from local.azure_simulator import model, store
 
 TARGET = "BatchAccount"  # of every error of the management plane
 # Recorded: https://github.com/Azure/Batch/issues/85
@@ -93,6 +93,13 @@ def not_found(kind: str, message: str = "") -> model.Refusal:
     """`kind` is "Pool", "Job", "Task", "Node", "File" or "Account"; 404."""
     text = message or f"The specified {kind.lower()} does not exist."
     return refusal(404, f"{kind}NotFound", text)
+
+
+def require(resource: store.Resource | None, kind: str) -> store.Resource:
+    """The resource that a request names; raises 404 `KindNotFound` where it is not there."""
+    if resource is None:
+        raise not_found(kind)
+    return resource
 
 
 def conflict(code: str, message: str) -> model.Refusal:

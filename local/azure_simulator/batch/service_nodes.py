@@ -32,9 +32,7 @@ def serve(plane: planes.DataPlane) -> None:
     plane.route("POST", path + "/{node}/disablescheduling", disable_scheduling)
     plane.route("POST", path + "/{node}/enablescheduling", enable_scheduling)
     plane.route("POST", path + "/{node}/uploadbatchservicelogs", upload_logs)
-    plane.route("GET", path + "/{node}/files", list_files)
-    plane.route("GET", path + "/{node}/files/{file}", download_file)
-    plane.route("HEAD", path + "/{node}/files/{file}", describe_file)
+    files.serve(plane, path + "/{node}", _files)
 
 
 def require(
@@ -43,9 +41,7 @@ def require(
     """The node that the path names; 404 PoolNotFound or NodeNotFound."""
     pool = service_pools.require(azure, request, account)
     node = azure.store.find(f"{pool.id}/nodes/{request.parameters['node']}")
-    if node is None:
-        raise problems.not_found("Node")
-    return node
+    return problems.require(node, "Node")
 
 
 def list_nodes(
@@ -126,24 +122,6 @@ def upload_logs(
     directory = f"{account.name}/{pool.name}/{node.name}/{azure.new_guid('logs', node.key)}"
     result = {"virtualDirectoryName": directory, "numberOfFilesUploaded": 4}
     return odata.document(request, "uploadBatchServiceLogsResult", result)
-
-
-def list_files(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.listing(azure, request, _files(azure, request, account))
-
-
-def download_file(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.download(azure, request, _files(azure, request, account))
-
-
-def describe_file(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.describe(azure, request, _files(azure, request, account))
 
 
 def shown(azure: context.Azure, node: store.Resource, request: model.Request) -> dict[str, Any]:

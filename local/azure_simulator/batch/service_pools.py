@@ -62,9 +62,7 @@ def require(
 ) -> store.Resource:
     """The pool that the path names; 404 PoolNotFound."""
     pool = azure.store.find(f"{account.id}/pools/{request.parameters['pool']}")
-    if pool is None:
-        raise problems.not_found("Pool")
-    return pool
+    return problems.require(pool, "Pool")
 
 
 def list_supported_images(

@@ -46,9 +46,7 @@ def serve(plane: planes.DataPlane) -> None:
     plane.route("GET", path + "/{task}", get)
     plane.route("DELETE", path + "/{task}", delete, operation="tasks.delete")
     plane.route("POST", path + "/{task}/terminate", terminate, operation="tasks.terminate")
-    plane.route("GET", path + "/{task}/files", list_files)
-    plane.route("GET", path + "/{task}/files/{file}", download_file)
-    plane.route("HEAD", path + "/{task}/files/{file}", describe_file)
+    files.serve(plane, path + "/{task}", _files)
 
 
 def require(
@@ -57,9 +55,7 @@ def require(
     """The task that the path names; 404 JobNotFound or TaskNotFound."""
     job = jobs.require(azure, request, account)
     task = azure.store.find(f"{job.id}/tasks/{request.parameters['task']}")
-    if task is None:
-        raise problems.not_found("Task")
-    return task
+    return problems.require(task, "Task")
 
 
 def create(azure: context.Azure, request: model.Request, account: store.Resource) -> model.Response:
@@ -116,24 +112,6 @@ def terminate(
     message = "Task was ended by user request"
     task_runs.end(azure, task, task_runs.failure("usererror", "TaskEnded", message))
     return odata.done(request, 204)
-
-
-def list_files(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.listing(azure, request, _files(azure, request, account))
-
-
-def download_file(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.download(azure, request, _files(azure, request, account))
-
-
-def describe_file(
-    azure: context.Azure, request: model.Request, account: store.Resource
-) -> model.Response:
-    return files.describe(azure, request, _files(azure, request, account))
 
 
 def shown(task: store.Resource, request: model.Request) -> dict[str, Any]:
