@@ -80,7 +80,7 @@ def list_builds(
         around.out,
         ("", "Build", "Mode", "State", "Started", "Time"),
         rows,
-        nothing="No builds yet.",
+        nothing=f"No build is {state}." if state else "No builds yet.",
     )
 
 
@@ -96,7 +96,7 @@ def show(
     if as_json:
         around.print_json(build.document)
     else:
-        summary.show(around.out, build)
+        summary.show(around.out, build, leads_to_show=False)
 
 
 @app.command("watch")

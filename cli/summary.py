@@ -40,7 +40,14 @@ _IMAGE_LABELS = {
 }
 
 
-def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: bool = True) -> None:
+def show(
+    console: Console,
+    build: Build,
+    *,
+    files: Sequence[Path] = (),
+    stays: bool = True,
+    leads_to_show: bool = True,
+) -> None:
     """Print the whole summary."""
     _show_steps(console, build.steps)
     _lines(console, _logs(build.steps), "dim")
@@ -56,7 +63,7 @@ def show(console: Console, build: Build, *, files: Sequence[Path] = (), stays: b
     console.print()
     _lines(console, (f"Wrote {file}" for file in files), "dim")
     _lines(console, [headline(build)], "bold " + SYMBOLS.get(build.state, ("", ""))[1])
-    _lines(console, _what_next(build, stays=stays))
+    _lines(console, _what_next(build, stays=stays, leads_to_show=leads_to_show))
 
 
 def footnotes(console: Console, marks: Sequence[str]) -> None:
@@ -221,7 +228,7 @@ def _pool_problems(pools: Sequence[Pool]) -> Iterator[str]:
                 yield f"  {pool.id}: check {check.get('id')} {check.get('status')}{place}: {reason}"
 
 
-def _what_next(build: Build, *, stays: bool) -> Iterator[str]:
+def _what_next(build: Build, *, stays: bool, leads_to_show: bool) -> Iterator[str]:
     """`stays`: whether the service is still there when this is read."""
     if build.error:
         yield from error_lines(_without_shown(build.error, build.pools))
@@ -231,7 +238,10 @@ def _what_next(build: Build, *, stays: bool) -> Iterator[str]:
         return
     if build.resumable:
         yield f"Go on at the failed step: {wording.PROGRAM} builds resume {build.id}"
-    yield f"Look further: {wording.PROGRAM} builds show {build.id}"
+    if not build.is_over:
+        yield f"Watch it: {wording.PROGRAM} builds watch {build.id}"
+    elif leads_to_show:
+        yield f"Look further: {wording.PROGRAM} builds show {build.id}"
 
 
 def _without_shown(error: Error, pools: Sequence[Pool]) -> Error:

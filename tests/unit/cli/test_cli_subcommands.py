@@ -193,6 +193,19 @@ def test_builds_are_listed_as_far_as_wanted(service: FakeService, line: CommandL
     assert "These are the newest 2; --limit shows more." in ended.err
 
 
+def test_a_list_of_one_state_may_be_empty(service: FakeService, line: CommandLine) -> None:
+    """There may be builds in other states."""
+    service.answers("GET builds?state=failed", (200, {"builds": []}), described=False)
+    assert line.run("builds", "list", "--state", "failed").out == "No build is failed.\n"
+
+
+def test_show_does_not_lead_to_itself(service: FakeService, line: CommandLine) -> None:
+    """It leads to the end of a build that runs."""
+    service.answers("GET builds/b1", (200, a_build()), (200, a_build("running")))
+    assert "builds show b1" not in line.run("builds", "show", "b1").out
+    assert "builds watch b1" in line.run("builds", "show", "b1").out
+
+
 def test_watch_ends_as_the_build_ended(service: FakeService, line: CommandLine) -> None:
     """After Ctrl-C the same pipeline step can be taken up again."""
     service.answers("GET builds/b1", (200, a_build("failed", image=an_image())))
