@@ -25,7 +25,7 @@ def pack(folder: Path, max_bytes: int = MAX_BYTES) -> bytes:
     packed = _packed(folder, _files(folder, _rules(folder)), max_bytes)
     if len(packed) > max_bytes:
         raise errors.Refused(
-            f"--docker-context {folder}: more than {max_bytes // 1024**2} MiB packed; "
+            f"the build context {folder}: more than {max_bytes // 1024**2} MiB packed; "
             "leave files out by .dockerignore, or give a git URL"
         )
     return packed
@@ -34,9 +34,9 @@ def pack(folder: Path, max_bytes: int = MAX_BYTES) -> bytes:
 def check(folder: Path) -> None:
     """Raises Refused if it is no build context."""
     if not folder.is_dir():
-        raise errors.Refused(f"--docker-context {folder}: there is no such folder")
+        raise errors.Refused(f"the build context {folder}: there is no such folder")
     if not (folder / "Dockerfile").is_file():
-        raise errors.Refused(f"--docker-context {folder}: it holds no Dockerfile")
+        raise errors.Refused(f"the build context {folder}: it holds no Dockerfile")
 
 
 def pack_step(path: Path) -> bytes:

@@ -65,10 +65,30 @@ def _local(request: dict[str, Any]) -> Iterator[tuple[int, Path]]:
 
 
 def check_files(request: dict[str, Any]) -> None:
-    """Raises Refused for a step's `upload` that is not there, before anything is started."""
-    for _, path in _local(request):
+    """Raises Refused for an `upload` or a `run` that is not there, before anything is started."""
+    for number, path in _local(request):
         if not path.exists():
-            raise errors.Refused(f"the step's upload {path}: there is no such file or folder")
+            times = f"; WHEN is {', '.join(_TIMES[:-1])} or {_TIMES[-1]}"
+            hint = times if _looks_timed(path) else ""
+            message = f"the step's upload {path}: there is no such file or folder{hint}"
+            raise errors.Refused(message)
+        step = request["image"]["steps"][number]
+        run = step.get("run")
+        if isinstance(run, str) and not _is_among(run, path):
+            raise errors.Refused(f"step {step.get('name')} runs {run}: {path} has no file {run}")
+
+
+def _looks_timed(path: Path) -> bool:
+    """Whether it may be `[WHEN:]FILE` of `--script` with another word than those of `WHEN`."""
+    when, colon, file = str(path).partition(":")
+    return bool(colon and re.fullmatch("[a-z-]+", when) and Path(file).exists())
+
+
+def _is_among(run: str, path: Path) -> bool:
+    """Whether the file to run is one of the upload, which is a folder or that file."""
+    if path.is_dir():
+        return not run.startswith("/") and (path / run).is_file()
+    return Path(run) == Path(path.name)
 
 
 def _contents(client: Client, step: dict[str, Any], path: Path) -> dict[str, Any]:

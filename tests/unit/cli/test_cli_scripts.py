@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_world import CommandLine
 
 from cli import errors, scripts
 
@@ -83,3 +84,37 @@ def test_what_is_uploaded_already_stays(tmp_path: Path) -> None:
     assert sent(Uploads(), inline="true")["inline"] == "true"
     with pytest.raises(errors.Refused, match="no such file"):
         sent(Uploads(), upload=str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("name", "run"), [("", "setup.sh"), ("", "bin"), ("", "/bin/setup.sh"), ("data", "setup.sh")]
+)
+def test_the_file_to_run_is_among_those_uploaded(tmp_path: Path, name: str, run: str) -> None:
+    """Else the build would fail at this step, when everything before it is installed."""
+    for file in ("bin/setup.sh", "data"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(file)
+    uploads = Uploads()
+    with pytest.raises(errors.Refused, match=f"step setup .* no file {run}"):
+        sent(uploads, upload=str(tmp_path / name), run=run)
+    assert uploads.files == []
+
+
+def test_a_misspelt_time_of_a_script_is_named(line: CommandLine) -> None:
+    """It is looked for as a part of the file's name, which may have a colon."""
+    (line.folder / "a.sh").write_text("true\n")
+    ended = line.run("--image-only", "--script", "before-dokcer:a.sh")
+    assert ended.code == 2
+    assert "before-dokcer:a.sh: there is no such file" in ended.err
+    assert "before-docker, after-docker or after-restart" in ended.err
+
+
+def test_a_context_of_a_file_is_not_said_to_be_of_a_flag(line: CommandLine) -> None:
+    """Nobody typed --docker-context."""
+    (line.folder / "request.yaml").write_text(
+        "mode: image-only\n"
+        "image: {registry: {name: myacr, build: {image: 'app:1', context: none}}}\n"
+    )
+    ended = line.run("--file", "request.yaml")
+    assert (ended.code, "--docker-context" in ended.err) == (2, False)
+    assert f"the build context {line.folder / 'none'}: there is no such folder" in ended.err
