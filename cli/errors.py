@@ -25,6 +25,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
+def reason(error: Exception) -> str:
+    """What the system says of a file, without its number and the file's name."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class Stop(Exception):  # noqa: N818  commands raise it to end
     """End the command with `code`, after printing why."""
 

@@ -59,7 +59,7 @@ def backup(context: typer.Context, file: File, storage: Storage = None) -> None:
             count = _write(service, lines)
         part.replace(file)  # a file that is there is whole
     except OSError as error:
-        raise errors.Refused(f"{file} cannot be written: {error}") from error
+        raise errors.Refused(f"{file} cannot be written: {errors.reason(error)}") from error
     finally:
         part.unlink(missing_ok=True)
     around.out.print(f"{count} rows are in {file}.", markup=False)
@@ -113,8 +113,10 @@ def _service(around: Surroundings, storage: str | None) -> Iterator[TableService
             else TableServiceClient.from_connection_string(str(connection))
         )
     except ValueError as error:  # it does not repeat them: one holds a key
-        message = "BATCH_PREP_STORAGE is no connection string, or --storage no URL"
-        raise errors.Refused(message) from error
+        message = "--storage is no address such as https://NAME.table.core.windows.net"
+        raise errors.Refused(
+            message if storage else "BATCH_PREP_STORAGE is no connection string"
+        ) from error
     try:
         with service:
             yield service
@@ -143,7 +145,11 @@ def _read(file: Path) -> dict[str, list[Json]]:
     """The rows by table, sorted by key. Raises Refused for what `backup` has not written."""
     found: dict[str, list[Json]] = {}
     try:
-        first, *lines = file.read_text(encoding="utf-8").splitlines()
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.Refused(f"{file} cannot be read: {errors.reason(error)}") from error
+    try:
+        first, *lines = text.splitlines()
         if json.loads(first) != _FIRST:
             raise ValueError("its first line is another")
         for line in lines:
@@ -153,7 +159,7 @@ def _read(file: Path) -> dict[str, list[Json]]:
             found.setdefault(entry["table"], []).append(entry["row"])
         for rows in found.values():
             rows.sort(key=_key)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise errors.Refused(f"{file} is no backup of batch-prep's records: {error}") from error
     return found
 

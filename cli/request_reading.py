@@ -45,7 +45,7 @@ def read(path: Path) -> RequestFile:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise errors.Refused(f"{path} cannot be read: {error}") from error
+        raise errors.Refused(f"{path} cannot be read: {errors.reason(error)}") from error
     content, lines = parse(text, path)
     if not isinstance(content, dict):
         raise errors.Refused(f"{path} must hold an object with the fields of a request")
@@ -74,6 +74,9 @@ def parse(text: str, path: Path) -> tuple[Any, dict[str, int]]:
             raise errors.Refused(f"{path} is not JSON: {error}") from None
     try:
         return reader.read(text), reader.lines
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise errors.Refused(f"{path}{line} is not YAML: {error.problem or error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise errors.Refused(f"{path} is not YAML: {error}") from None
 

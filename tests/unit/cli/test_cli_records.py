@@ -57,7 +57,34 @@ def test_an_account_that_cannot_be_opened_is_named(
 
 
 def test_a_backup_needs_a_folder(tmp_path: Path) -> None:
-    """It is written beside its place first."""
-    ended = records(_CLOSED, "backup", str(tmp_path / "none" / "file"))
+    """It is written beside its place first, which nobody needs to know."""
+    file = tmp_path / "none" / "file"
+    ended = records(_CLOSED, "backup", str(file))
     assert ended.exit_code == 2
-    assert "cannot be written" in ended.output
+    assert ended.output.strip() == f"{file} cannot be written: No such file or directory"
+
+
+def test_a_backup_that_is_not_there_is_no_wrong_one(tmp_path: Path) -> None:
+    """Its name is misspelt, or it is another file, which may be none of text."""
+    (tmp_path / "zip").write_bytes(b"PK\xff")
+    assert "zip cannot be read" in records(_CLOSED, "restore", str(tmp_path / "zip")).output
+    ended = records(_CLOSED, "restore", str(tmp_path / "none"))
+    assert ended.exit_code == 2
+    assert "none cannot be read: No such file or directory" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("connection", "line", "told"),
+    [
+        ("", ("--storage", "http://127.0.0.1:1/a"), "--storage is no address such as https://"),
+        ("junk", (), "BATCH_PREP_STORAGE is no connection string"),
+    ],
+)
+def test_the_address_that_is_wrong_is_named(
+    connection: str, line: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    """There are two, and one was given."""
+    ended = records(connection, "backup", str(tmp_path / "file"), *line)
+    assert ended.exit_code == 2
+    assert told in ended.output
+    assert ("BATCH_PREP_STORAGE" in ended.output) == (not line)

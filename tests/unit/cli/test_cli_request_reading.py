@@ -64,7 +64,8 @@ def test_anchors_and_merges_mean_what_they_say() -> None:
             "r.yaml",
             "r.yaml:5: << is there twice",
         ),
-        ("image: [", "r.yaml", "is not YAML"),
+        ("image: [", "r.yaml", "r.yaml:1 is not YAML: expected the node content"),
+        ("image:\n\tgpu: true\n", "r.yaml", "r.yaml:2 is not YAML: found character"),
         ("{", "r.json", "is not JSON"),
         ("pools: &a [*a]\n", "r.yaml", "the anchor is part of what it names"),
         ("image: !!python/name:os.system\n", "r.yaml", "the tag"),
@@ -154,6 +155,16 @@ def test_what_the_command_itself_refuses_has_its_line(
     (line.folder / "request.yaml").write_text(text)
     ended = line.run("--file", "request.yaml")
     assert (ended.code, place in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--file", "none.yaml"), ("--request", "none.json"), ("import", "none.tf")]
+)
+def test_a_file_that_is_not_there_is_named_once(line: CommandLine, words: tuple[str, str]) -> None:
+    """The system's words say why, without their number."""
+    ended = line.run(*words)
+    told = f"{words[1]} cannot be read: No such file or directory"
+    assert (ended.code, ended.err.strip()) == (2, told)
 
 
 def test_both_flags_take_both_forms(line: CommandLine, service: FakeService) -> None:
