@@ -92,7 +92,10 @@ def main(context: typer.Context, **given: Any) -> None:
             request = scripts.with_files(client, submit.with_context(client, order.request))
             _send(around, client, typed, request)
         except errors.Rejected as refusal:
-            raise (refusal.placed(file.place) if file else refusal) from None
+            if file is None:
+                raise
+            place = file.place_in_recipe if typed.save_recipe else file.place
+            raise refusal.placed(place) from None
 
 
 def _send(

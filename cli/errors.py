@@ -89,10 +89,11 @@ class Rejected(Stop):
         return self
 
     def placed(self, place: Callable[[str], str]) -> Self:
-        """The same refusal with the place of each field in the request file."""
+        """The same refusal with the place of each field that is in the request file."""
         for field in {str(detail.get("field")) for detail in self.details if detail.get("field")}:
-            here = f"\n  - {field}: "
-            self.message = self.message.replace(here, f"\n  - {place(field)} {field}: ")
+            here, there = f"\n  - {field}: ", f"\n  - {place(field)} {field}: "
+            if place(field):
+                self.message = self.message.replace(here, there)
         return self
 
     def document(self) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def put_file(
         recipe["enabled"] = enabled
 
     def place(field: str) -> str:
-        return read.place(field if is_recipe else field.removeprefix("request."))
+        if is_recipe:
+            return "" if field == "name" else read.place(field)
+        return read.place_in_recipe(field)
 
     around, client = connected(context, endpoint)
     with client:

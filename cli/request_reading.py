@@ -39,6 +39,13 @@ class RequestFile:
         line = self.lines.get(field)
         return f"{self.path}:{line}" if line else str(self.path)
 
+    def place_in_recipe(self, field: str) -> str:
+        """The same where the file is the request of a recipe; empty for what is not of the file,
+        such as the recipe's name.
+        """
+        within, of, inner = field.partition("request.")
+        return self.place(inner) if of and not within else ""
+
 
 def read(path: Path) -> RequestFile:
     """Raises Refused where the file holds no request."""

@@ -141,6 +141,30 @@ def test_a_refusal_names_the_line_of_each_field(line: CommandLine, service: Fake
 
 
 @pytest.mark.parametrize(
+    "words",
+    [("--file", "r.yaml", "--save-recipe", "a b"), ("recipes", "put", "a b", "r.yaml")],
+    ids=["flag", "command"],
+)
+def test_a_recipe_that_is_refused_has_the_lines_of_its_request(
+    line: CommandLine, service: FakeService, words: tuple[str, ...]
+) -> None:
+    """Its name is in no line: it was typed."""
+    (line.folder / "r.yaml").write_text("mode: full\npools:\n- id: dev\n  vmSize: big\n")
+    details = [
+        {"field": "request.pools[0].vmSize", "code": "InvalidName", "message": "it is no size"},
+        {"field": "name", "code": "InvalidName", "message": "it has a blank"},
+    ]
+    error = {"code": "RequestRefused", "message": "no", "details": details}
+    service.answers("PUT recipes/a%20b", (400, {"error": error}))
+
+    ended = line.run(*words)
+
+    assert ended.code == 2
+    assert "  - r.yaml:4 request.pools[0].vmSize: it is no size" in ended.err
+    assert "  - name: it has a blank" in ended.err
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("image: {}\nmode: Full\n", "request.yaml:2: the request file's mode 'Full'"),
