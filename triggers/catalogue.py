@@ -60,10 +60,16 @@ def image_of(call: Call, asked: ImageQuery) -> ImageRecord | None:
 
 
 def no_image(call: Call) -> Answer:
-    """404: no record of such an image."""
-    wanted = "/".join(call.params[k] for k in ("gallery", "name", "version"))
-    message = f"There is no image {wanted}. GET /api/images lists them."
-    return http.error(404, "NotFound", message)
+    """404: no record of such an image, or of `latest` only versions that are excluded from it."""
+    gallery, name, version = (call.params[k] for k in ("gallery", "name", "version"))
+    group = call.asked(ImageQuery).resource_group
+    message = f"There is no image {gallery}/{name}/{version}."
+    if call.services.records.image(gallery, name, version, group, excluded=True):
+        message = (
+            f"Every version of image {gallery}/{name} is withdrawn (excluded from latest): name "
+            "one by its number."
+        )
+    return http.error(404, "NotFound", f"{message} GET /api/images lists them.")
 
 
 def list_pools(call: Call) -> Answer:

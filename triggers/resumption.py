@@ -42,6 +42,8 @@ def resume(records: Records, azure: Azure, row: Row, *, now: str, caller: str | 
 def _plan(records: Records, azure: Azure, row: Row, outcome: BuildOutcome) -> BuildPlan:
     """The plan of what is missing. Raises RequestConflict where the records do not suffice."""
     build, done = row.key, records.results(row.key)
+    if row["State"] == "succeeded":
+        raise _not_resumable(f"Build {build} has succeeded: nothing is left to do.")
     if not outcome.resumable:
         raise _not_resumable(
             f"Nothing of build {build} is left to go on with. Start the request again."

@@ -72,7 +72,9 @@ def _system_problems(image: Image) -> list[Problem]:
             ]
         known = ", ".join(catalogue.known_systems())
         message = f"{shown(f'{name} {version}'.strip())} cannot be built; known are: {known}"
-        return [Problem(field="image.os", code="UnknownSystem", message=message)]
+        is_known = image.os_version is not None and name in catalogue.DEFAULT_VERSIONS
+        field = "image.osVersion" if is_known else "image.os"
+        return [Problem(field=field, code="UnknownSystem", message=message)]
     return _driver_problems(image, system)
 
 

@@ -114,3 +114,12 @@ def test_a_build_that_dies_when_it_is_resumed_for_its_pools_keeps_its_image(worl
     assert (died["state"], died["image"], died["resumable"]) == ("failed", image, True)
     assert "Resume the build" in died["error"]["nextAction"]
     assert world.resume(build)["state"] == "succeeded"
+
+
+def test_a_build_that_has_succeeded_is_not_asked_for_again(world: World) -> None:
+    """The advice for one that failed would make a second image."""
+    build = world.build(image_only())["buildId"]
+    answer = world.ask(builds.resume_build, id=build)
+    assert (answer.status, answer.body["error"]["code"]) == (409, "NotResumable")
+    message = f"Build {build} has succeeded: nothing is left to do."
+    assert answer.body["error"]["message"] == message

@@ -68,6 +68,19 @@ def test_pools_without_a_named_image_are_told_that_all_are_withdrawn() -> None:
     )
 
 
+def test_latest_of_a_withdrawn_image_is_said_to_be_withdrawn() -> None:
+    """The list that the answer names shows a version."""
+    world = world_after(image_only())
+    named = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "1.0.0"}
+    assert world.ask(existing.change_image, {"excludeFromLatest": True}, **named).status == 200
+    answer = world.ask(catalogue.show_image, **{**named, "version": "latest"})
+    assert answer.status == 404
+    assert answer.body["error"]["message"] == (
+        f"Every version of image batchImageGallery/{DEFINITION} is withdrawn (excluded from "
+        "latest): name one by its number. GET /api/images lists them."
+    )
+
+
 def test_a_driver_that_pools_do_not_need_is_said_before() -> None:
     """The image for CPU pools was withdrawn: the only one left has a driver."""
     world = world_after(image_only(), image_only("r2", gpu=True))

@@ -76,6 +76,16 @@ def test_only_an_object_is_a_request(body: object) -> None:
             "RetiredSystem",
         ),
         ({"mode": "image-only", "image": {"os": "plan9"}}, "image.os", "UnknownSystem"),
+        (
+            {"mode": "image-only", "image": {"os": "plan9", "osVersion": "4"}},
+            "image.os",
+            "UnknownSystem",
+        ),
+        (
+            {"mode": "image-only", "image": {"os": "ubuntu", "osVersion": "24.05"}},
+            "image.osVersion",
+            "UnknownSystem",
+        ),
         ({"mode": "image-only", "image": {"os": "debian", "gpu": True}}, "image.gpu", "Impossible"),
         (
             {
