@@ -46,7 +46,7 @@ def read(path: Path, given: Mapping[str, str], only: str | None) -> Draft:
             document, mapped = _json(text, path), from_json
         else:
             _refuse_bicep(text, path)
-            document = hcl.parse(text, str(path))
+            document = _hcl(text, path)
             mapped = functools.partial(from_hcl, folder=path.parent)
     try:
         mapped(draft, document, given, only, path)
@@ -174,6 +174,14 @@ def _json(text: str, path: Path) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise errors.Refused(f"{path} is not JSON: {error}") from None
+
+
+def _hcl(text: str, path: Path) -> Json:
+    try:
+        return hcl.parse(text, str(path))
+    except errors.Refused as refusal:  # whatever begins with no bracket comes here
+        message = f"{refusal.message}. Understood is {UNDERSTOOD}"
+        raise errors.Refused(message) from None
 
 
 def _name(document: Any) -> str:

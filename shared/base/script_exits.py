@@ -82,7 +82,8 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
         "the NVIDIA driver could not be installed",
         (
             "Where the message quotes a compiler, name another driver version in "
-            "image.driverVersion. Otherwise remove what it names, and start the build again."
+            "image.driverVersion. Otherwise remove the cause that it names, and start the build "
+            "again."
         ),
     ),
     ScriptExit.TOOLKIT: (
@@ -93,8 +94,8 @@ _ADVICE: dict[ScriptExit, tuple[str, str]] = {
         "the InfiniBand stack could not be installed",
         (
             "Where the message quotes a compiler, leave image.infiniband out until a release of "
-            "batch-prep has a newer stack. Otherwise remove what it names, and start the build "
-            "again."
+            "batch-prep has a newer stack. Otherwise remove the cause that it names, and start "
+            "the build again."
         ),
     ),
     ScriptExit.SEAL: (

@@ -25,7 +25,7 @@ Json = dict[str, Any]
         ('[{"a": 1}]', "Understood is"),
         ("resource p 'Microsoft.Batch/batchAccounts/pools@2024-02-01' = {\n}", "az bicep build"),
         ('resource "azurerm_storage_account" "x" {\n}', "Understood is"),
-        ("a = [", "is not HCL2"),
+        ("a = [", "is not HCL2. Understood is"),
         ('{"builders": [1]}', "is not shaped as"),
         ('{"resources": [], "contentVersion": "1"}', "has no pool"),
     ],
