@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ from cli.commands import AsJson, Endpoint, asked, connected, listed, path
 Gallery = Annotated[str, typer.Argument(metavar="GALLERY")]
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Version = Annotated[str, typer.Argument(metavar="VERSION")]
-LatestOr = Annotated[str, typer.Argument(metavar="[VERSION]")]
 
 app = typer.Typer(
     help="Images: the catalogue of what was built.", rich_markup_mode="rich", no_args_is_help=True
@@ -37,7 +35,7 @@ def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJs
             row.get("gpuEnabled"),
             row.get("location"),
             wording.moment(row.get("createdAt")),
-            _unusable(row),
+            summary.unusable(row),
         )
         for row in listed(answer, "images")
     ]
@@ -45,18 +43,12 @@ def list_images(context: typer.Context, endpoint: Endpoint = None, as_json: AsJs
     tables.show(around.out, columns, rows, nothing="No images yet.")
 
 
-def _unusable(image: Mapping[str, Any]) -> str:
-    if image.get("goneAt"):
-        return "gone"
-    return "withdrawn" if image.get("excludedFromLatest") else ""
-
-
 @app.command()
 def show(
     context: typer.Context,
     gallery: Gallery,
     name: Name,
-    version: LatestOr = "latest",
+    version: Version = "latest",
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
@@ -120,7 +112,7 @@ def bom(
     context: typer.Context,
     gallery: Gallery,
     name: Name,
-    version: LatestOr = "latest",
+    version: Version = "latest",
     endpoint: Endpoint = None,
 ) -> None:
     """Print what is in one image version: its bill of materials, as CycloneDX JSON."""

@@ -26,8 +26,10 @@ _SHORT = 60  # characters of a piece of evidence that a line has room for
 _LINES = 10  # of what a machine printed last
 _LINE = 300  # characters of each
 _IMAGE_LABELS = {
-    "imageId": "id",
+    "galleryName": "gallery",
+    "imageName": "image",
     "version": "version",
+    "imageId": "id",
     "baseOs": "base OS",
     "architecture": "architecture",
     "nodeAgentSku": "node agent",
@@ -99,11 +101,12 @@ def headline(build: Build) -> str:
 
 def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
     """An image as labels and values, in the order a reader wants them."""
-    name = "/".join(str(image[key]) for key in ("galleryName", "imageName") if image.get(key))
-    facts = {"name": name} if name else {}
+    facts = {}
     for key, label in _IMAGE_LABELS.items():
         if image.get(key) is not None:
             facts[label] = wording.value(image[key])
+    if state := unusable(image):
+        facts["state"] = state
     if how := wording.execution_of(image):
         facts["its scripts"] = how
     if image.get("pending"):
@@ -112,6 +115,13 @@ def image_facts(image: Mapping[str, Any]) -> dict[str, str]:
     if preloaded:
         facts["preloaded"] = ", ".join(preloaded)
     return facts
+
+
+def unusable(image: Mapping[str, Any]) -> str:
+    """Why `latest` is not this version; empty where it may be."""
+    if image.get("goneAt"):
+        return "gone"
+    return "withdrawn" if image.get("excludedFromLatest") else ""
 
 
 def error_lines(error: Error) -> Iterator[str]:

@@ -62,6 +62,13 @@ LEFTOVER = {
             [str(an_image()["imageId"]), "batch.node.ubuntu 24.04"],
         ),
         (
+            "images show batchImageGallery batchCustomImage 1.0.3",
+            "GET images/batchImageGallery/batchCustomImage/1.0.3",
+            an_image(excludedFromLatest=True),
+            ["  batchImageGallery\n", "  batchCustomImage\n", "state", "withdrawn"],
+        ),
+        ("images show g i 1", "GET images/g/i/1", an_image(goneAt="2026-02-01"), ["state", "gone"]),
+        (
             "images show g i",
             "GET images/g/i/latest",
             an_image(scripted=True),
