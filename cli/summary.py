@@ -52,7 +52,7 @@ def show(
 ) -> None:
     """Print the whole summary."""
     _show_steps(console, build.steps)
-    _lines(console, _logs(build.steps), "dim")
+    _lines(console, _logs(build.steps) if stays else (), "dim")
     if build.image:
         console.print("\nImage", style="bold")
         facts_lines(console, image_facts(build.image))

@@ -39,7 +39,10 @@ def _refusal(status: int, code: str, message: str) -> web.Response:
 
 
 def _no_key(what: str) -> web.Response:
-    message = f"Send the {what} key in the header {_KEY_HEADER} or the query parameter code."
+    message = (
+        f"The {what} key is missing or wrong: send it in the header {_KEY_HEADER} or the query "
+        "parameter code."
+    )
     return _refusal(401, "KeyMissing", message)
 
 

@@ -164,6 +164,16 @@ def test_the_summary_has_everything_a_person_wants_to_know() -> None:
     assert "scripted" not in text
 
 
+def test_a_summary_leads_nowhere_where_the_service_ends_with_the_command() -> None:
+    """The logs are in its storage, which ends as well."""
+    log = "http://127.0.0.1:1/step-logs/b1/install-1.err.log"
+    shown = build(steps=[a_step("install", logUrl=log)])
+    console = Console(file=io.StringIO(), width=100)
+    summary.show(console, shown, stays=False)
+    assert "b1/" not in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Logs in http://127.0.0.1:1/step-logs/b1/: install-1.err.log" in summary_of(shown)
+
+
 def test_what_was_not_really_executed_says_so_once() -> None:
     """The simulator's answers must not pass for a proof; the footnote explains the mark."""
     steps = [a_step("docker", scripted=True), a_step("driver", scripted=True)]
