@@ -70,12 +70,18 @@ def _built(plan: ImagePlan, observed: Json) -> BuilderReady:
     )
 
 
+def _place(plan: ImagePlan) -> str:
+    """Size, region and zone: of several, each try has its own."""
+    return f"{plan.size} in {plan.location}" + (f", zone {plan.zone}" if plan.zone else "")
+
+
 create_builder_vm = Reconciler(
     name="create_builder_vm",
     plan=ImagePlan,
     result=BuilderReady,
     verb="create the builder VM",
     subject=lambda plan: plan.vm_id,
+    place=_place,
     observe=observe,
     decide=_decide_created,
     actions={"create": _create, "delete": _delete},

@@ -77,7 +77,8 @@ class Services:
 class Activity(Generic[P, R]):
     """The contract: registered name, type of the plan, type of the result.
 
-    `subject` names the resource in messages; `verb` completes "could not …".
+    `subject` names the resource in messages; `verb` completes "could not …", followed by `place`,
+    where the resource's id does not say enough.
     """
 
     name: str
@@ -85,6 +86,12 @@ class Activity(Generic[P, R]):
     result: type[R]
     verb: str
     subject: Callable[[P], str]
+    place: Callable[[P], str] = lambda _: ""
+
+    def attempted(self, plan: P) -> str:
+        """What completes "could not …"."""
+        place = self.place(plan)
+        return f"{self.verb} ({place})" if place else self.verb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -119,7 +119,7 @@ def _attempt(activity: Activity[P, R], services: Services, plan: P, poll: PollSt
             return _transient(failed.failure, poll)
         return _failed(failed.failure)
     except AzureError as error:
-        return _refused(services, error, activity.verb, activity.subject(plan), poll)
+        return _refused(services, error, activity.attempted(plan), activity.subject(plan), poll)
 
 
 def _refused(
@@ -202,7 +202,7 @@ def _explained(
     if reason is None:
         return failure
     return errors.from_azure(
-        attempted=reconciler.verb,
+        attempted=reconciler.attempted(plan),
         resource=reconciler.subject(plan),
         status=200,
         code=reason[0],

@@ -36,7 +36,7 @@ CASES: dict[Kind, tuple[dict, str, str | None, str, str]] = {
         {"effect": "allocation", "operation": "virtualMachines.create", "times": 9},
         "NoCapacity",
         "AllocationFailed",
-        "Could not create the builder VM",
+        "Could not create the builder VM (Standard_D2s_v5 in swedencentral): Azure answered",
         "more sizes",
     ),
     Kind.QUOTA: (
@@ -177,6 +177,14 @@ def test_vm_creation_fails(world: World) -> None:
     assert build["error"]["code"] == "NoCapacity"
     assert build["leftovers"] == []
     assert world.resources() == []
+
+
+def test_the_last_place_that_was_tried_is_named(world: World) -> None:
+    """Azure's answer names neither size nor zone."""
+    world.fault({"effect": "allocation", "operation": "virtualMachines.create", "times": 9})
+    sizes = ["Standard_D2s_v5", "Standard_D4s_v5"]
+    build = world.build(image_only(builderVmSizes=sizes, zones=["1", "2"]))
+    assert "builder VM (Standard_D4s_v5 in swedencentral, zone 2): " in build["error"]["message"]
 
 
 def test_driver_installation_fails_and_the_vm_is_kept(world: World) -> None:
