@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -128,8 +129,9 @@ class Client:
             raise errors.Unreachable(self._no_answer(error)) from error
 
     def _no_answer(self, error: httpx.TransportError) -> str:
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
         return (
-            f"{self.endpoint} does not answer: {str(error) or type(error).__name__}.\n"
+            f"{self.endpoint} does not answer: {reason}.\n"
             "Check --endpoint or BATCH_PREP_ENDPOINT; without them the command uses a local stack."
         )
 

@@ -37,7 +37,13 @@ def said(model: type[BaseModel], error: Any) -> str:
         *above, name = error["loc"]
         return f"there is no such field{near(str(name), _fields(model, above))}"
     words = _WORDS.get(error["type"])
-    return words.format(**error.get("ctx", {})) if words else str(error["msg"])
+    limits = {name: _number(value) for name, value in error.get("ctx", {}).items()}
+    return words.format(**limits) if words else str(error["msg"])
+
+
+def _number(value: Any) -> Any:
+    """A limit as people write it: pydantic makes 8760.0 of the 8760 of a field that takes 0.5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def near(name: str, known: Iterable[str], most: int = 1) -> str:

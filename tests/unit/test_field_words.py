@@ -51,6 +51,8 @@ def test_a_misspelt_field_has_the_name_that_was_meant() -> None:
         ("nodes", -1, "it is too small: the least is 0"),
         ("nodes", "two", "it must be a whole number"),
         ("taskSlotsPerNode", 10**6, "it is too large: the most is 256"),
+        ("ttlHours", 0, "it is too small: it must be more than 0"),
+        ("ttlHours", 10**6, "it is too large: the most is 8760"),
         ("verify", "yes", "it must be true or false"),
         ("vmSizes", {}, "it must be a list"),
         ("startTask", [], "it must be an object"),

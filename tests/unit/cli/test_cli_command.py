@@ -153,7 +153,7 @@ def test_a_service_that_cannot_be_reached_exits_3(line: CommandLine) -> None:
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"  # bound, but nothing listens
         ended = line.run("--endpoint", endpoint)
     assert ended.code == 3
-    assert f"{endpoint} does not answer" in ended.err
+    assert f"{endpoint} does not answer: Connection refused." in ended.err
 
 
 def test_an_answer_that_is_no_batch_prep_exits_3(service: FakeService, line: CommandLine) -> None:
