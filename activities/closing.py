@@ -8,7 +8,7 @@ from activities import cleanup_facts
 from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.engine.activity import NoResult, PollState, Services, short_activity
-from shared.model import planning, pool_records
+from shared.model import pool_records
 from shared.model.cleanup import LASTING, Cleanup
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildRef, PoolPlan
@@ -96,8 +96,9 @@ def _pools(services: Services, build: str) -> list[PoolPlan]:
     row = services.records.build(build)
     if row is None or row["Mode"] not in _MAKES_POOLS:
         return []
-    request = acceptance.stored_request(row)
-    return planning.plan_build(request, services.azure.config).pools if request else []
+    request, config = acceptance.stored_request(row), services.azure.config
+    plan = request and acceptance.plan_again(services.records, row, request, config)
+    return plan.pools if plan else []
 
 
 def _is_unreported(services: Services, plan: PoolPlan) -> bool:

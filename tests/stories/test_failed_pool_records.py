@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import World, a_pool, a_request, pools_only
+from shared.base import settings
+from tests.stories.test_nodes_left import HOUR, die
+from tests.world import SETTINGS, World, a_pool, a_request, pools_only
 from triggers import builds, catalogue
 
 ACCOUNT = "mybatch12345"
@@ -77,3 +79,20 @@ def test_nodes_of_a_resize_that_was_cancelled_are_unproved_too(built: World) -> 
     built.engine.run_until_complete(asked.body["buildId"])
     assert built.pool(ACCOUNT, "dev")["nodes"] == 2
     assert advice(built).endswith(UNPROVED)
+
+
+def test_the_pool_of_a_dead_build_is_where_its_request_put_it(built: World) -> None:
+    """Even if settings name other defaults since: the request left its account and its id out."""
+    request = pools_only("unnamed", {"vmSize": "Standard_D2s_v5", "verify": True})
+    del request["batchAccount"]
+    build = built.start(request)
+    built.engine.advance(180)
+    die(built, build)
+    others = {"DEFAULT_POOL_ID": "other", "DEFAULT_BATCH_ACCOUNT": "other12345"}
+    vars(built.services.azure)["_config"] = settings.load(SETTINGS | others)
+    built.engine.advance(HOUR)
+
+    assert len(built.sweep()["shrunk"]) == 1
+
+    (record,) = built.pools()
+    assert (record["poolId"], record["state"], record["nodes"]) == ("myBatchPool", "failed", 0)
