@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities import batch_pool
-from shared.azure import pool_keeps
+from shared.azure import pool_keeps, resource_state
 from shared.engine.activity import Json, PollState, R, Reconciler
 from shared.engine.decisions import Decision, Done, Start, Wait
 from shared.model.outcomes import PoolRecord
@@ -15,6 +15,8 @@ def decide_emptied(plan: PoolPlan, observed: Json | None, poll: PollState) -> De
     """Shrink it, as long as it is still this build's."""
     if observed is None:
         return Done(result=PoolEmptied())
+    if resource_state.provisioning(observed) == "deleting":  # by this build, which replaces it
+        return Wait(note="the pool is being deleted")
     if batch_pool.shaped_by(observed) != plan.build_id:
         return Done(result=_anothers(observed))
     return decide_shrunk(observed, poll, emptied(observed))

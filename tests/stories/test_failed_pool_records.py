@@ -81,6 +81,23 @@ def test_nodes_of_a_resize_that_was_cancelled_are_unproved_too(built: World) -> 
     assert advice(built).endswith(UNPROVED)
 
 
+@pytest.mark.parametrize("asked", [{"nodes": 3}, {"autoscaleFormula": "$TargetDedicatedNodes=3;"}])
+def test_a_pool_that_its_build_deletes_is_not_ready_any_more(
+    built: World, asked: dict[str, object]
+) -> None:
+    """Somebody cancels the build that replaces it, and nothing takes its place."""
+    pool = {"id": "dev", "vmSize": "Standard_D2s_v5", **asked}
+    built.build(pools_only("r1", pool))
+    build = built.start(pools_only("r2", {**pool, "ifExists": "replace"}))
+    built.engine.advance(15)
+    assert built.show(build)["steps"][-1]["note"] == "the old pool is being deleted"
+    built.ask(builds.cancel_build, id=build)
+    built.engine.run_until_complete(build)
+    (record,) = built.pools()
+    assert (record["state"], record["nodes"], record["buildId"]) == ("failed", 0, build)
+    assert built.resources("batchAccounts/pools") == []
+
+
 def test_the_pool_of_a_dead_build_is_where_its_request_put_it(built: World) -> None:
     """Even if settings name other defaults since: the request left its account and its id out."""
     request = pools_only("unnamed", {"vmSize": "Standard_D2s_v5", "verify": True})
