@@ -13,7 +13,7 @@ from shared.base.errors import Problem
 from shared.engine.activity import Json, PollState, Services
 from shared.model import plan_updates
 from shared.model.outcomes import ImageRecord
-from shared.model.plans import PoolPlan
+from shared.model.plans import BuildPlan, PoolPlan
 from shared.model.pool_request import IfExists
 
 _INTERRUPTS = {"empty", "replace"}
@@ -162,6 +162,18 @@ def _running(services: Services, plan: PoolPlan, endpoint: str) -> tuple[int, in
     busy = [n for n in nodes if str(n.get("state", "")).lower() == "running"]
     dedicated = sum(bool(n.get("isDedicated")) for n in busy)
     return dedicated, len(busy) - dedicated
+
+
+def present_sizes(services: Services, plan: BuildPlan, poll: PollState) -> dict[str, str]:
+    """The sizes of the plan's pools that are there and have nodes, by lower-case id."""
+    assert plan.account is not None
+    asked = {pool.pool_id.lower() for pool in plan.pools}
+    listed = batch_pool.listed(services, plan.account.account_id, poll.now)
+    return {
+        pool["name"].lower(): str(resource_state.properties(pool).get("vmSize"))
+        for pool in listed
+        if pool["name"].lower() in asked and any(batch_pool.current_nodes(pool))
+    }
 
 
 def interruptions(

@@ -25,6 +25,7 @@ from shared.model import (
     field_words,
     image_choice,
     infiniband,
+    plan_updates,
     support,
 )
 from shared.model.outcomes import ImageRecord
@@ -62,7 +63,10 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     elsewhere = pool_conflicts.region_problem(account, found) if found else None
     closed = account_access.problem(services, found) if found and is_there else None
     problems += [problem for problem in (elsewhere, closed) if problem]
+    present: dict[str, str] = {}
     if found is not None and is_there and not problems:
+        present = pool_impact.present_sizes(services, plan, poll)
+        plan = plan_updates.in_present_sizes(plan, present)
         problems += _quota_problems(services, plan, found, sizes, poll)
         if plan.image is not None:  # otherwise `existing_image` knows what the pools get
             problems += interruptions(services, plan, None, poll)
@@ -88,11 +92,15 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         problems += drivers.diagnosis_problems(
             plan.pools, counted, has_dcgm=image.dcgm, driver=image.driver
         )
-    endpoint = None
-    if is_there and closed is None and elsewhere is None:
-        endpoint = resource_state.properties(found).get("accountEndpoint")
+    is_usable = is_there and closed is None and elsewhere is None
+    endpoint = resource_state.properties(found).get("accountEndpoint") if is_usable else None
     return Findings(
-        blockers=problems, warnings=warnings, endpoint=endpoint, gpus=counted, rdma_sizes=rdma
+        blockers=problems,
+        warnings=warnings,
+        endpoint=endpoint,
+        gpus=counted,
+        rdma_sizes=rdma,
+        pool_sizes=present,
     )
 
 
@@ -119,11 +127,8 @@ def interruptions(
     found = _batch_account(services, account, poll)
     if found is None or not _is_ready(found) or account_access.problem(services, found):
         return []
-    there = {
-        pool["name"].lower()
-        for pool in batch_pool.listed(services, account.account_id, poll.now)
-        if any(batch_pool.current_nodes(pool))
-    }
+    there = pool_impact.present_sizes(services, plan, poll)
+    plan = plan_updates.in_present_sizes(plan, there)
     pools = [(i, pool) for i, pool in enumerate(plan.pools) if pool.pool_id.lower() in there]
     endpoint = resource_state.properties(found)["accountEndpoint"]
     return pool_impact.interruptions(services, pools, image, poll, endpoint)

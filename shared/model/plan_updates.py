@@ -9,6 +9,7 @@ from shared.base.wire import replace
 from shared.model import catalogue
 from shared.model.outcomes import ImageRecord
 from shared.model.plans import AccountPlan, BuildPlan, GroupPlan, PoolPlan
+from shared.model.pool_request import IfExists
 from shared.model.results import Findings
 
 
@@ -56,6 +57,7 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
         pools = [_with_gpus(pool, facts.gpus) for pool in plan.pools]
         image = replace(plan.image, gpus=facts.gpus) if plan.image else None
         plan = replace(plan, image=image, pools=pools)
+    plan = in_present_sizes(plan, facts.pool_sizes)
     if plan.image is None or facts.base is None:
         return plan
     size, *others = facts.sizes or plan.image.sizes
@@ -107,6 +109,24 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
         pull_identity_id=image.pull_identity_id if private else None,
         pull_identities=image.pull_identities,
     )
+
+
+def in_present_sizes(plan: BuildPlan, present: dict[str, str]) -> BuildPlan:
+    """The plan of an existing image in which a pool stays in the size that it has, if the request
+    names that among others: it got this one where Azure had no capacity for those before it.
+    """
+    if plan.image is not None or not present:
+        return plan
+    pools = [_first_in(pool, present.get(pool.pool_id.lower(), "")) for pool in plan.pools]
+    return replace(plan, pools=pools)
+
+
+def _first_in(pool: PoolPlan, size: str) -> PoolPlan:
+    own = next((each for each in pool.sizes if names.same(each, size)), pool.size)
+    if own == pool.size or pool.pool.if_exists is not IfExists.UPDATE:
+        return pool
+    others = [each for each in pool.sizes if each != own]
+    return in_size(replace(pool, other_sizes=others), own)
 
 
 def in_size(pool: PoolPlan, size: str) -> PoolPlan:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.world import World, a_pool, a_request
+from tests.stories.test_impact import start_a_task
+from tests.world import World, a_pool, a_request, pools_only
+from triggers import builds
 
 ACCOUNT = "mybatch12345"
 FORMULA = "$TargetDedicatedNodes=2;"
@@ -213,3 +215,46 @@ def test_a_pool_of_an_older_version_is_taken_over_as_it_is(built: World) -> None
     assert ask(built, "r2")["writes"] == IN_PLACE
     change_outside(built, {"metadata": ours})
     assert ask(built, "r3", taskSlotsPerNode=2)["writes"] == EMPTIED
+
+
+SIZES = ["Standard_D2as_v5", "Standard_D2s_v5"]
+
+
+def in_the_second_size(world: World) -> dict[str, Any]:
+    """A pool in the second of its sizes, because Azure had no capacity for the first."""
+    world.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    pool = {"vmSize": None, "vmSizes": SIZES, "nodes": 1}
+    ask(world, "r1", **pool)
+    assert shown(world)["vmSize"] == SIZES[1]
+    return pool
+
+
+def test_a_pool_stays_in_the_size_that_it_got(built: World) -> None:
+    """The same request is no reason to empty it, nor is one for more nodes. A task runs on it."""
+    pool = in_the_second_size(built)
+    start_a_task(built)
+    plan = built.ask(builds.plan_build, pools_only("p", a_pool("dev", **pool))).body
+    assert [change["action"] for change in plan["changes"]] == ["none"]
+    build = ask(built, "r2", **pool)
+    assert (build["writes"], build["pools"][0]["vmSize"]) == (["PATCH"], SIZES[1])
+    assert ask(built, "r3", **{**pool, "nodes": 3})["writes"] == ["PATCH"]
+
+
+def test_where_that_size_has_no_capacity_the_others_are_tried(built: World) -> None:
+    """As for a new pool."""
+    pool = in_the_second_size(built)
+    built.fault({"effect": "allocation", "operation": "pools.allocate", "times": 1})
+    ask(built, "r2", **{**pool, "nodes": 3})
+    assert shown(built)["vmSize"] == SIZES[0]
+
+
+@pytest.mark.parametrize(
+    "change", [{"vmSize": SIZES[0], "vmSizes": []}, {"ifExists": "replace"}], ids=str
+)
+def test_the_first_size_is_taken_where_the_request_says_so(
+    built: World, change: dict[str, Any]
+) -> None:
+    """It names that size alone, or wants another pool."""
+    pool = in_the_second_size(built)
+    ask(built, "r2", **{**pool, **change})
+    assert shown(built)["vmSize"] == SIZES[0]
