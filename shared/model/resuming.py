@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.base import names
 from shared.base.wire import replace
+from shared.model import plan_updates
 from shared.model.outcomes import BuildOutcome
 from shared.model.plans import BuildPlan, Earlier
 from shared.model.results import BuilderReady
@@ -28,6 +29,9 @@ def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -
     """The plan of a build that goes on from the results `done` (JSON by step)."""
     kept = {step: result for step, result in done.items() if step not in _ENSURING}
     earlier = Earlier(steps=kept, outcome=outcome)
+    with_nodes = [pool for pool in outcome.pools if pool.nodes or pool.low_priority_nodes]
+    present = {pool.pool_id.lower(): pool.vm_size for pool in with_nodes}
+    plan = plan_updates.in_present_sizes(plan, present)
     return replace(plan, earlier=earlier, warnings=outcome.warnings)
 
 

@@ -240,6 +240,22 @@ def test_a_pool_stays_in_the_size_that_it_got(built: World) -> None:
     assert ask(built, "r3", **{**pool, "nodes": 3})["writes"] == ["PATCH"]
 
 
+def test_a_resume_leaves_it_in_that_size_too(built: World) -> None:
+    """The failed update has left the pool its node, on which a task runs."""
+    pool = in_the_second_size(built)
+    start_a_task(built)
+    built.fault(
+        {"effect": "allocation", "operation": "nodes.start", "code": "DiskFull", "times": 9}
+    )
+    build = built.build(pools_only("r2", a_pool("dev", **{**pool, "nodes": 2})))
+    assert (build["state"], shown(built)["currentDedicatedNodes"]) == ("failed", 1)
+    built.azure.faults.clear()
+    before = len(built.ledger())
+    assert built.resume(build["buildId"])["state"] == "succeeded"
+    assert set(writes(built, before)) == {"PATCH"}
+    assert (shown(built)["vmSize"], shown(built)["currentDedicatedNodes"]) == (SIZES[1], 2)
+
+
 def test_where_that_size_has_no_capacity_the_others_are_tried(built: World) -> None:
     """As for a new pool."""
     pool = in_the_second_size(built)
