@@ -59,7 +59,10 @@ def _packed(folder: Path, files: Iterable[str], max_bytes: int) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name in files:
-            archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
+            try:
+                archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
+            except OSError as error:
+                raise errors.Refused(f"{folder / name} cannot be read: {error}") from error
             if buffer.tell() > max_bytes:
                 break
     return buffer.getvalue()
@@ -85,12 +88,15 @@ def _files(folder: Path, rules: Sequence[tuple[re.Pattern[str], bool]]) -> Itera
 def _rules(folder: Path) -> list[tuple[re.Pattern[str], bool]]:
     """The lines of .dockerignore as (pattern, ignores); the last that matches decides."""
     file = folder / ".dockerignore"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    text = file.read_text(encoding="utf-8-sig", errors="surrogateescape") if file.is_file() else ""
     rules = []
-    for line in (line.strip() for line in lines):
+    for line in (line.strip() for line in text.splitlines()):
         if line and not line.startswith("#"):
             pattern = line.removeprefix("!").strip().removeprefix("./").strip("/")
-            rules.append((re.compile(_translated(pattern)), not line.startswith("!")))
+            try:
+                rules.append((re.compile(_translated(pattern)), not line.startswith("!")))
+            except re.error as error:
+                raise errors.Refused(f"{file}: {line} is no pattern: {error}") from error
     return rules
 
 
@@ -110,5 +116,14 @@ def _translated(pattern: str) -> str:
 
     https://docs.docker.com/build/concepts/context/#dockerignore-files
     """
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return "".join(_TOKENS.get(part) or re.escape(part) for part in parts) + "(?:/.*)?"
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[\^?[^\]\\]+\]|\\.)", pattern)
+    return "".join(map(_translated_part, parts)) + "(?:/.*)?"
+
+
+def _translated_part(part: str) -> str:
+    """A wildcard; `[a-z]`, which means the same in both; a character after a backslash; a text."""
+    if part in _TOKENS:
+        return _TOKENS[part]
+    if part.startswith("[") and part.endswith("]"):
+        return "[" + part[1:].replace("[", r"\[")
+    return re.escape(part.removeprefix("\\"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ def packed_names(folder: Path) -> set[str]:
         ("**/cache", {"x/cache/1"}),
         ("*\n!app", {"keep.md", "a.md", "x/cache/1"}),
         ("?.md", {"a.md"}),
+        ("[a-c].md", {"a.md"}),
+        ("[^k]*.md", {"a.md"}),
+        ("a[.]md\n[", {"a.md"}),
+        ("\\a.m\\d", {"a.md"}),
+        ("\ufeff*.md", {"keep.md", "a.md"}),
     ],
 )
 def test_dockerignore_is_respected(tmp_path: Path, ignore: str, left_out: set[str]) -> None:
@@ -132,6 +138,24 @@ def test_dockerignore_is_respected(tmp_path: Path, ignore: str, left_out: set[st
         (tmp_path / name).write_text("x")
     (tmp_path / ".dockerignore").write_text(ignore)
     assert packed_names(tmp_path) == set(TREE) - left_out
+
+
+def test_a_pattern_that_docker_would_refuse_is_refused(tmp_path: Path) -> None:
+    """What it was to leave out would be sent."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / ".dockerignore").write_text("secrets.[z-a]")
+    with pytest.raises(errors.Refused, match=r"secrets\.\[z-a\] is no pattern"):
+        contexts.pack(tmp_path)
+
+
+def test_a_file_that_cannot_be_sent_is_named(tmp_path: Path) -> None:
+    """The names of a folder may be in any encoding, and a file may go while it is packed."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / ".dockerignore").write_bytes(b"caf\xe9\n")
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
+    assert packed_names(tmp_path) == {"Dockerfile", ".dockerignore"}
+    with pytest.raises(errors.Refused, match="gone cannot be read"):
+        contexts.pack_step(tmp_path / "gone")
 
 
 def test_links_are_sent_as_links(tmp_path: Path) -> None:
