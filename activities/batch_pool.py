@@ -15,17 +15,17 @@ from shared.base.errors import Failure, Kind, StepFailed
 from shared.engine import decisions
 from shared.engine.activity import Json, PollState, Reconciler, Services
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
-from shared.model.plans import PoolChange, PoolPlan
+from shared.model.plans import ChangePlan, PoolPlan
 from shared.model.pool_request import IfExists
 from shared.model.results import PoolReady
 
 
-def path(plan: PoolPlan | PoolChange) -> tuple[str, str, str]:
+def path(plan: PoolPlan | ChangePlan) -> tuple[str, str, str]:
     """Resource group, account and pool."""
     return plan.account.resource_group, plan.account.name, plan.pool_id
 
 
-def observe(services: Services, plan: PoolPlan | PoolChange, _: PollState) -> Json | None:
+def observe(services: Services, plan: PoolPlan | ChangePlan, _: PollState) -> Json | None:
     """The pool as wire JSON, or None."""
     return sdk.fetch(services.azure.batch.pool.get, *path(plan))
 
@@ -57,7 +57,7 @@ def _list_key(account_id: str) -> tuple[str, ...]:
     return ("pools", account_id.lower())
 
 
-def claim(services: Services, plan: PoolPlan | PoolChange) -> Json | None:
+def claim(services: Services, plan: PoolPlan | ChangePlan) -> Json | None:
     """One build or change at a time works on a pool. Where another change has it, returns what is
     seen in place of the pool (`wait_for_change`). Raises StepFailed where another build has it.
     """
@@ -194,7 +194,7 @@ def _as_seen(poll: PollState) -> Json:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
 
 
-def delete(services: Services, plan: PoolPlan | PoolChange, _: PollState) -> Started:
+def delete(services: Services, plan: PoolPlan | ChangePlan, _: PollState) -> Started:
     """Ask for its deletion, with all its nodes."""
     return sdk.send_delete(services.azure.batch.pool.begin_delete, *path(plan))
 

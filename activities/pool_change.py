@@ -12,15 +12,15 @@ from shared.engine.activity import Json, NoResult, PollState, Reconciler, Servic
 from shared.engine.decisions import Decision, Done, Fail, Start, Wait
 from shared.model import abandoned_pools
 from shared.model.outcomes import PoolRecord
-from shared.model.plans import PoolChange
+from shared.model.plans import ChangePlan
 
 
-def _observe_claimed(services: Services, plan: PoolChange, poll: PollState) -> Json | None:
+def _observe_claimed(services: Services, plan: ChangePlan, poll: PollState) -> Json | None:
     """The pool, which this change claims as builds do; one that 0.1.0 has begun claims it here."""
     return batch_pool.claim(services, plan) or batch_pool.observe(services, plan, poll)
 
 
-def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
+def _target(plan: ChangePlan, observed: Json) -> tuple[int, int]:
     nodes, low = batch_pool.target_nodes(observed) or (0, 0)
     return (
         nodes if plan.nodes is None else plan.nodes,
@@ -28,7 +28,7 @@ def _target(plan: PoolChange, observed: Json) -> tuple[int, int]:
     )
 
 
-def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
+def _resize(services: Services, plan: ChangePlan, poll: PollState) -> Started:
     observed = batch_pool.observe(services, plan, poll) or {}
     fixed = batch_bodies.fixed_scale(*_target(plan, observed))
     if plan.node_deallocation_option:
@@ -37,7 +37,7 @@ def _resize(services: Services, plan: PoolChange, poll: PollState) -> Started:
     return sdk.send(services.azure.batch.pool.update, *batch_pool.path(plan), body)
 
 
-def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
+def _decide_resized(plan: ChangePlan, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     if observed is None:
         return Fail(failure=_no_such_pool(plan))
     if being_changed := batch_pool.wait_for_change(observed):
@@ -56,19 +56,19 @@ def _decide_resized(plan: PoolChange, observed: Json | None, poll: PollState) ->
     return Done(result=NoResult())
 
 
-def _refusal(plan: PoolChange, observed: Json) -> Failure | None:
+def _refusal(plan: ChangePlan, observed: Json) -> Failure | None:
     """Why this pool is never resized."""
     if batch_pool.shaped_by(observed) is None:
         return _not_ours(plan)
     return _scales_itself(plan) if batch_pool.target_nodes(observed) is None else None
 
 
-def _not_ours(plan: PoolChange) -> Failure:
+def _not_ours(plan: ChangePlan) -> Failure:
     advice = "Change it yourself: batch-prep changes only pools that it created."
     return decisions.foreign(plan.resource, "batch-prep did not make it", advice)
 
 
-def _scales_itself(plan: PoolChange) -> Failure:
+def _scales_itself(plan: ChangePlan) -> Failure:
     return Failure(
         code="PoolScalesItself",
         kind=Kind.REFUSED,
@@ -78,7 +78,7 @@ def _scales_itself(plan: PoolChange) -> Failure:
     )
 
 
-def _no_such_pool(plan: PoolChange) -> Failure:
+def _no_such_pool(plan: ChangePlan) -> Failure:
     return Failure(
         code="NotFound",
         kind=Kind.MISSING,
@@ -90,7 +90,7 @@ def _no_such_pool(plan: PoolChange) -> Failure:
 
 resize_pool = Reconciler(
     name="resize_pool",
-    plan=PoolChange,
+    plan=ChangePlan,
     result=NoResult,
     verb="resize the pool",
     subject=lambda plan: plan.resource,
@@ -101,12 +101,12 @@ resize_pool = Reconciler(
 
 
 @short_activity(
-    PoolChange,
+    ChangePlan,
     NoResult,
     verb="record the nodes that the pool has",
     subject=lambda plan: plan.resource,
 )
-def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> NoResult:
+def record_pool_size(services: Services, plan: ChangePlan, poll: PollState) -> NoResult:
     """Record the nodes that the pool has or is getting, if the record's build owns the pool."""
     observed = batch_pool.observe(services, plan, poll)
     if observed is None or (asked := batch_pool.target_nodes(observed)) is None:
@@ -125,7 +125,7 @@ def record_pool_size(services: Services, plan: PoolChange, poll: PollState) -> N
     return NoResult()
 
 
-def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) -> Decision[NoResult]:
+def _decide_deleted(plan: ChangePlan, observed: Json | None, poll: PollState) -> Decision[NoResult]:
     """Delete the pool if batch-prep created it. One that was made since then is another pool."""
     if observed is None:
         return Done(result=NoResult())
@@ -145,7 +145,7 @@ def _decide_deleted(plan: PoolChange, observed: Json | None, poll: PollState) ->
 
 delete_pool = Reconciler(
     name="delete_pool",
-    plan=PoolChange,
+    plan=ChangePlan,
     result=NoResult,
     verb="delete the pool",
     subject=lambda plan: plan.resource,

@@ -9,7 +9,7 @@ from shared.base.wire import replace
 from shared.engine.activity import NoInput, NoResult, PollState, Services, short_activity
 from shared.model import abandoned_pools, parsing, request_ids
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord, PoolReport
-from shared.model.plans import BuildRef, PoolChange
+from shared.model.plans import BuildRef, ChangePlan
 from shared.model.rebuilds import RecipePlan
 from shared.model.results import BuildBegun, PoolChanged, RecipeAccepted, Recipes, StoredRecipe
 from shared.store import acceptance
@@ -68,9 +68,9 @@ def _others_work(services: Services, record: PoolRecord) -> bool:
 
 
 @short_activity(
-    PoolChange, PoolChanged, verb="record the pool's change", subject=lambda plan: plan.resource
+    ChangePlan, PoolChanged, verb="record the pool's change", subject=lambda plan: plan.resource
 )
-def record_pool_change(services: Services, plan: PoolChange, poll: PollState) -> PoolChanged:
+def record_pool_change(services: Services, plan: ChangePlan, poll: PollState) -> PoolChanged:
     """The record after a resize or a deletion."""
     old = services.records.pool(plan.account.name, plan.pool_id)
     if plan.nodes is None and plan.low_priority_nodes is None:

@@ -9,12 +9,12 @@ from shared.engine.orchestration import orchestration
 from shared.engine.polling_loop import Context, StepContext, Workflow
 from shared.model import build_outcomes
 from shared.model.outcomes import BuildOutcome
-from shared.model.plans import BuildRef, PoolChange
+from shared.model.plans import BuildRef, ChangePlan
 from shared.model.requests import Mode
 
 
-@orchestration(PoolChange, BuildOutcome)
-def change_pool(context: Context, plan: PoolChange) -> Workflow[BuildOutcome]:
+@orchestration(ChangePlan, BuildOutcome)
+def change_pool(context: Context, plan: ChangePlan) -> Workflow[BuildOutcome]:
     """Carry out the change and record its outcome."""
     begun = yield from workflow.call(context, records.begin_build, BuildRef(build_id=plan.build_id))
     step_context = StepContext(build=plan.build_id, pool=plan.pool_id, pace=begun.pace)
@@ -33,7 +33,7 @@ def change_pool(context: Context, plan: PoolChange) -> Workflow[BuildOutcome]:
     return outcome
 
 
-def _record_size(context: Context, plan: PoolChange) -> Workflow[None]:
+def _record_size(context: Context, plan: ChangePlan) -> Workflow[None]:
     """Record how many nodes the pool has after a resize that failed or was cancelled."""
     if plan.mode is not Mode.RESIZE_POOL:
         return

@@ -137,7 +137,7 @@ def _stop_billing(
     fails, the record marks the pool for the sweep. A pool of another build stays as it is.
     """
     shrunk: PoolEmptied | None = None
-    is_ours = not abandoned_pools.is_anothers(failure)
+    is_ours = not failure.is_own_conflict
     if is_ours:
         try:
             shrunk = yield from workflow.run_step(

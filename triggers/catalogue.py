@@ -19,7 +19,7 @@ from shared.model.documents import (
     RecipeList,
 )
 from shared.model.outcomes import ImageRecord
-from shared.model.plans import AccountPlan, PoolChange
+from shared.model.plans import AccountPlan, ChangePlan
 from shared.model.queries import ImageQuery, ImagesQuery, PoolsQuery
 from shared.model.requests import Mode, Resize
 from shared.store import shared_definitions
@@ -128,7 +128,7 @@ def _change(call: Call, mode: Mode, resize: Resize | None = None) -> Answer:
     )
 
 
-def _accept_change(call: Call, plan: PoolChange) -> str | None:
+def _accept_change(call: Call, plan: ChangePlan) -> str | None:
     """Record the change and claim its pool. Where another build or change is at work on that pool,
     return that one; then nothing is recorded.
     """
@@ -146,7 +146,7 @@ def _accept_change(call: Call, plan: PoolChange) -> str | None:
     return holder
 
 
-def _end_unbegun(call: Call, plan: PoolChange) -> None:
+def _end_unbegun(call: Call, plan: ChangePlan) -> None:
     """End the record of a change that could not begin, so that its pool is free. If Durable begins
     it after all, the record says that it runs again.
     """

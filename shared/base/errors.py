@@ -78,6 +78,13 @@ class Failure(Wire):
     log_url: str | None = None
     retry_after: float | None = None  # seconds, only for transient failures
 
+    @property
+    def is_own_conflict(self) -> bool:
+        """Whether batch-prep itself refused to change what another build holds. A conflict that
+        Azure reports has an Azure code.
+        """
+        return self.kind is Kind.CONFLICT and self.azure_code is None
+
     def to_answer(self) -> dict[str, Any]:
         """As the HTTP contract shows an error: every field of it, none that only the app needs."""
         return self.model_dump(mode="json", by_alias=True, exclude={"kind", "retry_after"})

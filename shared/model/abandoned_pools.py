@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shared.base.errors import Failure, Kind
 from shared.base.wire import replace
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import AccountPlan, PoolPlan
@@ -15,13 +14,6 @@ _KEEPS = "The pool keeps as many nodes as it had before"
 _SCALES = "The pool keeps the formula that it had before, which decides how many nodes it has."
 _FIXED = "Its formula is lost: it has a fixed scale until it is asked for again."
 _UNPROVED = "A resize has given it nodes since, which nothing has proved: ask for the pool again."
-
-
-def is_anothers(failure: Failure) -> bool:
-    """Whether batch-prep itself refused to change something that another build holds. A conflict
-    that Azure reports has an Azure code.
-    """
-    return failure.kind is Kind.CONFLICT and failure.azure_code is None
 
 
 def handed_over(record: PoolRecord, why: str) -> PoolRecord:
@@ -80,8 +72,8 @@ def _with_lost(found: PoolEmptied, about_nodes: str) -> str:
 
 def cleaned_up(record: PoolRecord, build: str, left: PoolEmptied | None, now: str) -> PoolRecord:
     """The record of this build's pool after cleanup, which has shrunk the pool to what is `left`.
-    Without `left`, cleanup keeps the pool because somebody has changed it since: its time no longer
-    ends.
+    Without `left`, cleanup keeps the pool because a build or a person has changed it since: its
+    time no longer ends.
     """
     if record.build_id != build:
         return record

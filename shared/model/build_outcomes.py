@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from shared.base import names, script_exits
 from shared.base.errors import Failure, Kind, Problem, StepFailed
 from shared.base.wire import replace
-from shared.model import abandoned_pools, resuming, verification
+from shared.model import resuming, verification
 from shared.model.outcomes import BuildOutcome, ImageRecord, PoolRecord
 from shared.model.plans import BuildPlan, Earlier, ImagePlan
 from shared.model.results import Findings
@@ -80,7 +80,7 @@ def can_resume(plan: BuildPlan, failure: Failure, *, is_sealed: bool) -> bool:
     A resume cannot succeed if another build has published the version number that this one claimed,
     or if what the version is copied from is gone or has changed.
     """
-    if failure.kind is Kind.CANCELLED or abandoned_pools.is_anothers(failure):
+    if failure.kind is Kind.CANCELLED or failure.is_own_conflict:
         return False
     if failure.code in _LOST:
         return False

@@ -20,7 +20,7 @@ from shared.model.image_request import (
     SecurityType,
     StorageAccountType,
 )
-from shared.model.plans import AccountPlan, BuildPlan, ImagePlan, PoolChange
+from shared.model.plans import AccountPlan, BuildPlan, ChangePlan, ImagePlan
 from shared.model.pool_request import Pool
 from shared.model.requests import Build, Mode, Resize
 
@@ -304,10 +304,10 @@ def plan_change(
     account: AccountPlan,
     pool_id: str,
     resize: Resize | None = None,
-) -> PoolChange:
+) -> ChangePlan:
     """A resize or deletion of one pool."""
     build = names.build_id(request_id)
-    return PoolChange(
+    return ChangePlan(
         build_id=build,
         mode=mode,
         account=replace(account, build_id=build),

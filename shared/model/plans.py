@@ -306,7 +306,7 @@ class BuildRef(Wire):
     build_id: str
 
 
-class PoolChange(Wire):
+class ChangePlan(Wire):
     """A change to an existing pool: a resize, or its deletion."""
 
     build_id: str
