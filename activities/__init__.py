@@ -89,7 +89,7 @@ def bound(
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The function to register for an activity. `services` is called once per invocation."""
 
-    def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker wants plain classes here
+    def run(payload: dict) -> dict:  # type: ignore[type-arg]  # the worker accepts only plain classes here
         from shared.engine import activity_runner
 
         return activity_runner.perform(find(name), services(), payload)

@@ -183,7 +183,7 @@ def seen(observed: Json) -> Json:
 
 
 def update(services: Services, plan: PoolPlan, body: Json, poll: PollState) -> Started:
-    """Change the pool as it was seen; 412 where somebody else has changed it since."""
+    """Change the pool as it was seen; 412 where it has changed since."""
     return sdk.send(services.azure.batch.pool.update, *path(plan), body, **_as_seen(poll))
 
 

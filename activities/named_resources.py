@@ -18,8 +18,8 @@ from shared.model.results import Findings
 
 
 def account_problem(services: Services, account: AccountPlan) -> Problem | None:
-    """Whether somebody else has the name of a Batch account that would be created: it is unique in
-    its region.
+    """Whether the name of a Batch account that would be created is taken: it is unique in its
+    region.
     """
     asked = {"name": account.name, "type": "Microsoft.Batch/batchAccounts"}
     answer = services.azure.batch.location.check_name_availability(account.location, asked)

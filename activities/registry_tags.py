@@ -1,4 +1,4 @@
-"""Whether a build would overwrite what somebody else has pushed into a registry."""
+"""Whether a build would overwrite what others have pushed into a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]` measures; `--explain NAME` tells where requests and minutes go."""
+"""`python -m bench [NAME ...]` measures; `--explain NAME` shows where requests and minutes go."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The shortest time in which Azure could do a build.
 
 Written from what Azure requires, and from nothing of the app: durations are what the simulator
-really took, the graph says what must wait for what. Nobody who looks at Azure from outside can be
-faster than `longest`, because an end is only known once it was seen.
+really took, the graph says what must wait for what. No client of Azure can be faster than
+`longest`, because an end is only known once it was seen.
 """
 
 from __future__ import annotations

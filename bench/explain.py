@@ -81,8 +81,8 @@ def _operations(found: list[rounds.Round]) -> Table:
             asked = rounds.by_operation(one.asked)[operation]
             if asked:
                 steps[one.title] = steps.get(one.title, 0) + asked
-        told = ", ".join(f"{step} {n}" for step, n in steps.items())
-        table.add_row(operation, str(count), told)
+        by_step = ", ".join(f"{step} {n}" for step, n in steps.items())
+        table.add_row(operation, str(count), by_step)
     return table
 
 

@@ -47,7 +47,7 @@ class Look:
     build: str
     pool: str
     step: str  # the record's name, or the activity's where it is no step
-    began: str  # when the step began, ISO 8601: tells two rounds of one step apart
+    began: str  # when the step began, ISO 8601: two rounds of one step differ in it
     state: str  # done, wait, failed
     asked: tuple[Asked, ...]
 
@@ -173,7 +173,7 @@ def _kind(resource: store.Resource, event: str) -> str:
 
 
 def _subject(resource: store.Resource) -> str:
-    """The id of what took the time; a task's also tells the node it ran on."""
+    """The id of what took the time; a task's also names the node it ran on."""
     if resource.type == "simulator.operation":
         return str(resource.state["resource"]).lower()
     node = resource.state.get("node")

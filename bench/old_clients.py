@@ -13,7 +13,7 @@ from local.azure_simulator import core, transport
 
 
 class Clients:
-    """One of each; whoever waits moves the virtual clock."""
+    """One client of each kind; a wait moves the virtual clock."""
 
     def __init__(self, azure: core.Simulator) -> None:
         self._azure = azure

@@ -329,8 +329,8 @@ class OldScript:
 
     def _run_step(self, step: str, **parameters: str) -> None:
         """The mark lets the scripted machine know what the script does and how long that takes."""
-        told = self._run(["#!/bin/bash", f"# batch-prep step: {step}"], **parameters)
-        _expect('"ok": true' in told, f"The step {step} failed: {told}")
+        printed = self._run(["#!/bin/bash", f"# batch-prep step: {step}"], **parameters)
+        _expect('"ok": true' in printed, f"The step {step} failed: {printed}")
 
     def _run(self, lines: list[str], **parameters: str) -> str:
         """`az vm run-command invoke`; what it prints."""

@@ -49,7 +49,7 @@ def _explained() -> list[str]:
         "exactly. `full_*`, `image_only` and `pool_update` are means of 20 seeds.",
         "",
         "- **critical path**: the longest chain of Azure's true durations, which the app does not",
-        "  know, every end seen the moment it happens. Nobody can be faster.",
+        "  know, every end seen the moment it happens. No build can be faster.",
         "- **sequential**: the script that this project replaces: its documented steps, really run",
         "  one after the other on the same simulator with the same seeds, through Azure's own SDK.",
         "  It waits as `az` does: the SDK's pollers (30 s, or as Retry-After asks), and every 15 s",
@@ -83,7 +83,7 @@ def _targets(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _old_order(found: dict[str, Json]) -> Iterator[str]:
-    """What the old script does, for whoever wants to judge the comparison."""
+    """What the old script does, so that a reader can judge the comparison."""
     steps = found.get(OLD_ORDER, {}).get("old_steps")
     if not steps:
         return

@@ -52,7 +52,7 @@ def show(found: dict[str, Json], start: startup.Start, console: Console) -> None
 
 
 def measure(names: Sequence[str], console: Console) -> Iterator[tuple[str, Json]]:
-    """Scenarios and what their children answer, as they end; one that failed is only told. Those
+    """Scenarios and what their children answer, as they end; why one failed is only printed. Those
     whose seconds are compared run alone, after all others: a neighbour takes some of the caches.
     """
     compared = [name for name in names if scenarios.ALL[name].small]
@@ -80,7 +80,7 @@ def _side_by_side(names: Sequence[str], width: int) -> Iterator[tuple[str, Json 
 
 
 def in_child(name: str) -> Json:
-    """One scenario in a process of its own, whose memory and CPU are nobody else's."""
+    """One scenario in a process of its own, whose memory and CPU are measured alone."""
     ran = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "bench", "--child", name],
         cwd=_ROOT,

@@ -346,7 +346,7 @@ def _message(number: int) -> Json:
 
 
 def _make_account(world: MeasuredWorld, name: str) -> None:
-    """Somebody made the account before."""
+    """As an account that existed before."""
     calls = world.services.azure.batch.batch_account
     calls.begin_create("images", name, {"location": "swedencentral"}, polling=False)
     world.engine.advance(60)

@@ -138,9 +138,7 @@ def error_lines(error: Error) -> Iterator[str]:
 
 
 def _detail_lines(details: Iterable[Detail]) -> Iterator[str]:
-    """Each problem, and below it what its machine printed last, unless another's lines are the
-    same.
-    """
+    """Each problem, and below it what its machine printed last, but the same lines only once."""
     shown: set[tuple[str, ...]] = set()
     for detail in details:
         yield f"  - {detail.text}"

@@ -23,7 +23,7 @@ _LOG_WIDTH = 120  # columns of tables where the output is no terminal
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _LOG_WIDTH
-    # Without emoji=False, a `:key:` in somebody's resource id would be printed as a picture.
+    # Without emoji=False, a `:key:` in a resource id would be printed as a picture.
     return Console(stderr=stderr, width=width, highlight=False, emoji=False)
 
 

@@ -32,7 +32,7 @@ class ScaledClock:
     """Real time, running `scale` times as fast since the moment it was first opened.
 
     Its parameters lie in a file, so processes that open the same file agree on the time, also
-    after one of them was killed: simulated time goes on while nobody looks.
+    after one of them was killed: simulated time goes on while no process runs.
     """
 
     real_start: float
@@ -95,7 +95,7 @@ class VirtualClock:
     def now(self) -> float:
         return self._now
 
-    def real_seconds(self, simulated: float) -> float:  # noqa: ARG002 - nobody waits for this clock
+    def real_seconds(self, simulated: float) -> float:  # noqa: ARG002 - this clock needs no wait
         return 0.0
 
     def advance_to(self, moment: float) -> None:

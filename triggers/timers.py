@@ -42,7 +42,7 @@ async def begin_sweep(services: Services, client: Any) -> None:
         if await beginning.is_active(client, build.key):
             continue
         row = await asyncio.to_thread(services.records.build, build.key)
-        if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over by now
+        if row is None or row["State"] not in RUNNING:  # unreadable, withdrawn, or over
             continue
         if await beginning.is_active(client, row.key):  # it has begun since it was looked at
             continue

@@ -1,4 +1,4 @@
-"""A certificate of its own for the simulator: clients that insist on https are told to trust it."""
+"""A certificate of its own for the simulator: clients that insist on https are set to trust it."""
 
 from __future__ import annotations
 

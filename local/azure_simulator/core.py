@@ -1,6 +1,6 @@
 """The simulator itself: `Simulator.handle(request) -> response`, on a clock, without threads.
 
-Time moves only with the clock. Each request first lets everything happen that is due by now, in
+Time moves only with the clock. Each request first lets everything happen that is due, in
 order of its due time (`settle`), then authenticates, meets injected faults and throttling, runs the
 handler of its route, writes the ledger and commits.
 
@@ -54,7 +54,7 @@ class Simulator:
     path            SQLite file that holds the state; None keeps it in memory
     machine         what a script does inside a VM; None is `machine.scripted.ScriptedMachine`
     throttled       whether Azure's token buckets apply
-    authorization   who may do what (`identity.authorization`); None lets everybody do everything
+    authorization   who may do what (`identity.authorization`); None lets every caller do everything
     retry_after     whether answers carry Azure's Retry-After values, or the one that all carry
     signed_urls     whether monitor URLs carry a signature of Azure's length
     page_size       items per page of a list
@@ -166,7 +166,7 @@ class Simulator:
         return response.with_headers(headers)
 
     def settle(self) -> None:
-        """Let everything happen that is due by now, earliest first."""
+        """Let everything happen that is due, earliest first."""
         until = max(self.now, self.clock.now())
         while (due := self.store.pop_due(until)) is not None:
             resource, item = due

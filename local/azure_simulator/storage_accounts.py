@@ -36,7 +36,7 @@ def put(azure: context.Azure, request: model.Request) -> model.Response:
 
 
 def may_write(azure: context.Azure, principal_id: str, account: str, container: str) -> bool:
-    """Whether a principal has, by now, a role that lets it write blobs of the container."""
+    """Whether a principal has a role now that lets it write blobs of the container."""
     for found in azure.store.of_type(TYPE):
         scope = f"{found.id}/blobServices/default/containers/{container}"
         if found.name.lower() == account.lower():

@@ -164,7 +164,7 @@ def _body_bytes(body: Any) -> bytes:
 def _connection_error(
     dropped: model.ConnectionDropped, request: requests.PreparedRequest
 ) -> requests.ConnectionError:
-    """What the SDK tells apart: sent and lost (response error), or never sent (request error)."""
+    """What the SDK distinguishes: sent and lost (response error), or never sent (request error)."""
     cause: Exception = RuntimeError(str(dropped))
     if dropped.after_effect:
         cause = urllib3.exceptions.ProtocolError(str(dropped))

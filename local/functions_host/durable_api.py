@@ -123,7 +123,7 @@ class DurableApi:
             case ("POST", "raiseEvent", name):
                 return self._raise_event(request, instance_id, name)
             case ("POST", "terminate" | "suspend" | "resume" | "rewind" as verb):
-                return self._tell(request, instance_id, verb)
+                return self._control(request, instance_id, verb)
             case _:
                 return Reply(status=404)
 
@@ -148,15 +148,15 @@ class DurableApi:
         data = json.dumps(json.loads(request.body or "null"))
         return _gone_unless(self._engine.raise_event(instance_id, name, data))
 
-    def _tell(self, request: Request, instance_id: str, verb: str) -> Reply:
+    def _control(self, request: Request, instance_id: str, verb: str) -> Reply:
         reason = request.query.get("reason")
-        told: Mapping[str, Callable[[], bool]] = {
+        verbs: Mapping[str, Callable[[], bool]] = {
             "terminate": lambda: self._engine.terminate(instance_id, reason),
             "suspend": lambda: self._engine.suspend(instance_id, reason),
             "resume": lambda: self._engine.resume(instance_id, reason),
             "rewind": lambda: self._engine.rewind(instance_id),
         }
-        return _gone_unless(told[verb]())
+        return _gone_unless(verbs[verb]())
 
     def _restart(self, request: Request, instance_id: str) -> Reply:
         with_new_id = request.flag("restartWithNewInstanceId", default=True)
@@ -166,8 +166,8 @@ class DurableApi:
             raise ValueError(f"An orchestration with the id {instance_id} was not found.") from None
 
 
-def _gone_unless(told: bool) -> Reply:
-    return Reply(status=202 if told else 410)
+def _gone_unless(is_running: bool) -> Reply:
+    return Reply(status=202 if is_running else 410)
 
 
 def _problem(status: int, message: str, error: Exception | None = None) -> Reply:

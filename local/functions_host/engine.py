@@ -1,7 +1,7 @@
 """The durable engine: what the Durable Functions extension does, on one SQLite file.
 
 It knows nothing of Azure Functions: orchestrators are functions from text to text of the SDK's
-protocol, and activities are called by whoever drives the engine. Two drivers share this class:
+protocol, and activities are called by the driver of the engine. Two drivers share this class:
 `inline.InlineEngine` runs everything in one thread on a virtual clock, `scheduler.AsyncEngine` is
 the one in the host.
 
@@ -122,23 +122,23 @@ class Engine(hub.Hub):
 
     def raise_event(self, instance_id: str, name: str, raw_data: str = "null") -> bool:
         """Send the JSON text `raw_data` to who waits for `name`; false if it does not run."""
-        return self._tell(instance_id, Kind.EVENT_RAISED, Name=name, Input=raw_data)
+        return self._send_from_outside(instance_id, Kind.EVENT_RAISED, Name=name, Input=raw_data)
 
     def suspend(self, instance_id: str, reason: str | None = None) -> bool:
         """Hold everything back until `resume`; false if the instance does not run."""
         with self.changing():
-            told = self._tell(instance_id, Kind.EXECUTION_SUSPENDED, Reason=reason)
-            if told:
+            is_sent = self._send_from_outside(instance_id, Kind.EXECUTION_SUSPENDED, Reason=reason)
+            if is_sent:
                 self._set_status(instance_id, Status.SUSPENDED)
-        return told
+        return is_sent
 
     def resume(self, instance_id: str, reason: str | None = None) -> bool:
         """Let a suspended instance go on; false if the instance does not run."""
         with self.changing():
-            told = self._tell(instance_id, Kind.EXECUTION_RESUMED, Reason=reason)
-            if told:
+            is_sent = self._send_from_outside(instance_id, Kind.EXECUTION_RESUMED, Reason=reason)
+            if is_sent:
                 self._set_status(instance_id, Status.RUNNING)
-        return told
+        return is_sent
 
     def terminate(self, instance_id: str, reason: str | None = None) -> bool:
         """End an instance now; its activities and children go on. False if it does not run."""
@@ -248,9 +248,9 @@ class Engine(hub.Hub):
 
     # The rules behind them
 
-    def _tell(self, instance_id: str, kind: Kind, **fields: str | None) -> bool:
+    def _send_from_outside(self, instance_id: str, kind: Kind, **fields: str | None) -> bool:
         with self.changing():
-            return self.send(instance_id, None, history.told(kind, self.now(), fields))
+            return self.send(instance_id, None, history.from_outside(kind, self.now(), fields))
 
     def _set_status(self, instance_id: str, status: Status) -> None:
         instance = self.store.instance(instance_id)
@@ -334,7 +334,7 @@ class Engine(hub.Hub):
                 self.store.replace_event(instance.id, position, generic)
         self._histories.pop(instance.id, None)
         self.store.put_instance(replace(instance, status=Status.RUNNING, output=None))
-        self._tell(instance.id, Kind.GENERIC_EVENT, Data="Rewind")
+        self._send_from_outside(instance.id, Kind.GENERIC_EVENT, Data="Rewind")
 
     def _is_undone(self, event: Event, failed: dict[int, Event]) -> bool:
         kind = event["EventType"]

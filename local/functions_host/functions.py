@@ -17,7 +17,7 @@ RETURN = "$return"
 """The name of the binding that is what the function returns."""
 
 
-class AppRefused(Exception):  # noqa: N818 - an answer to whoever starts the host
+class AppRefused(Exception):  # noqa: N818 - an answer to the one who starts the host
     """The app cannot be run here, and why."""
 
 

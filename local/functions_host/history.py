@@ -83,7 +83,7 @@ def event(kind: Kind, at: float, *, number: int = _NO_NUMBER, **fields: object) 
     return {"EventType": int(kind), "EventId": number, "Timestamp": stamp(at), **fields}
 
 
-def told(kind: Kind, at: float, fields: dict[str, str | None]) -> Event:
+def from_outside(kind: Kind, at: float, fields: dict[str, str | None]) -> Event:
     """An event from outside."""
     return {**event(kind, at), **fields}
 

@@ -227,11 +227,11 @@ class Host:
         data: meta.Datum,
         metadata: Mapping[str, meta.Datum] | None = None,
     ) -> bool:
-        """Run a function that nobody waits for; false if it failed."""
+        """Run a function whose result is not used; false if it failed."""
         try:
             await self._worker.invoke(function, data, metadata)
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the host goes on
-            logs.log.info("function %s failed: %s", function.name, logs.told(error))
+            logs.log.info("function %s failed: %s", function.name, logs.describe(error))
             return False
         return True
 

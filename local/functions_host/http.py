@@ -57,7 +57,7 @@ async def _in_json(
         message = f"The request cannot be read: {refused.reason}. Correct it and send it again."
         return _refusal(refused.status, refused.reason.replace(" ", ""), message)
     except (ValueError, LookupError) as unreadable:  # of a body or header in another encoding
-        logs.log.info("a request cannot be read: %s", logs.told(unreadable))
+        logs.log.info("a request cannot be read: %s", logs.describe(unreadable))
         return _refusal(400, "Unreadable", "The request cannot be read. Send it in UTF-8.")
 
 
@@ -146,7 +146,7 @@ class HttpApp:
         try:
             result = await self._call(found.function, await _http_datum(request, found))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the caller gets a 500
-            logs.log.info("function %s failed: %s", found.function.name, logs.told(error))
+            logs.log.info("function %s failed: %s", found.function.name, logs.describe(error))
             return _refusal(500, "FunctionFailed", "The function failed; see the host's log.")
         return _response(result)
 

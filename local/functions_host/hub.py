@@ -107,7 +107,7 @@ class Hub:
         self._histories.pop(instance_id, None)
 
     def send(self, instance_id: str, execution: str | None, event: Event) -> bool:
-        """A message, due now; false if nobody is there to get it."""
+        """A message, due now; false if its receiver has ended."""
         instance = self.store.instance(instance_id)
         if instance is None or instance.status.is_final:
             return False
@@ -141,7 +141,7 @@ class Hub:
         output: str,
         details: str | None = None,
     ) -> None:
-        """End the instance with the JSON text `output` and tell its parent."""
+        """End the instance with the JSON text `output` and send its parent the outcome."""
         now = self.now()
         if status is not Status.COMPLETED:
             where = f"{instance.name} of {instance.id}"
@@ -157,10 +157,10 @@ class Hub:
         self.store.clear_inbox(instance.id)
         self.work.forget(instance.id)
         self._histories.pop(instance.id, None)
-        self._tell_parent(instance, status, output, details)
+        self._answer_parent(instance, status, output, details)
 
     def continue_as_new(self, instance: Instance, raw_input: str | None, kept: list[Event]) -> None:
-        """Begin a new execution; `kept` are events from outside that nobody has waited for."""
+        """Begin a new execution; `kept` are events from outside that no task has waited for."""
         now = self.now()
         new = replace(
             instance,
@@ -267,7 +267,7 @@ class Hub:
             )
         return self.taken(child.id)
 
-    def _tell_parent(
+    def _answer_parent(
         self,
         child: Instance,
         status: Status,

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 RPC_PATH = "/durabletask"
 """For the SDK in the app: on loopback and without a key, as the extension does it."""
 WEBHOOK_PATH = "/runtime/webhooks/durabletask"
-"""For everybody else: with the system key, which is part of every link handed out."""
+"""For all others: with the system key, which is part of every link handed out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

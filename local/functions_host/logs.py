@@ -8,9 +8,9 @@ log = logging.getLogger("functions_host")
 _LINE_LENGTH = 500
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """An exception in one line, with the place where it was raised; the rest goes to DEBUG."""
-    log.debug("the whole story", exc_info=error)
+    log.debug("the whole traceback", exc_info=error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {line(str(error))}{place}"

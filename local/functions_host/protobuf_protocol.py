@@ -63,7 +63,7 @@ def answer(text: str) -> Answer:
         is_done=end is not None,
         output=result,
         custom_status=_value(response, "customStatus"),
-        error=_told(ended.failureDetails) if has_failed else None,
+        error=_message_of(ended.failureDetails) if has_failed else None,
     )
 
 
@@ -122,12 +122,12 @@ def _task(action: Any) -> NewTask:
             raise replay.Unsupported(f"This host leaves out {left_out} ({kind}).")
 
 
-def _told(failure: Any) -> str:
+def _message_of(failure: Any) -> str:
     return str(failure.errorMessage or failure.errorType)
 
 
 def _failure(event: Event) -> Any:
-    """An activity's `ValueError: boom` is told in two parts, as the extension splits it."""
+    """An activity's `ValueError: boom` is reported in two parts, as the extension splits it."""
     message, kind = event["Reason"] or "", ""
     if event["EventType"] == Kind.TASK_FAILED and event["Details"]:
         kind, _, message = json.loads(event["Details"])["Message"].strip().partition(": ")

@@ -31,7 +31,7 @@ _CHANGED = (
 )
 
 
-class PlayFailed(Exception):  # noqa: N818 - it reads as the engine tells it
+class PlayFailed(Exception):  # noqa: N818 - it reads as the engine words it
     """The instance fails with this message, whatever its code would do next."""
 
 
@@ -210,7 +210,7 @@ class _Play:
 
     def _answer(self, event: Mark) -> None:
         task = self._open.pop(event.number, None)
-        if task is not None:  # else answered twice, or nobody waits any more
+        if task is not None:  # else answered twice, or no longer waited for
             task.end(failed=event.kind in _FAILED)
 
     def _raise_event(self, position: int, name: str) -> None:

@@ -36,7 +36,7 @@ class AsyncEngine(engine.Engine):
         broke: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Activities take and return JSON text, and do their work in another thread, as
-        orchestrators do in one of `threads`, which whoever made them ends.
+        orchestrators do in one of `threads`, which its maker ends.
 
         `broke` learns of a fault of the host itself, such as a full disk. Nothing begins after it:
         a started process goes on from the store, and one that half works would lose work unseen.
@@ -146,5 +146,5 @@ class AsyncEngine(engine.Engine):
             return Outcome(result=await function(activity.input or "null"))
         except Exception as error:  # noqa: BLE001 - whatever the app raised, the activity fails
             where = f"activity {activity.name} of {activity.instance}"
-            logs.log.info("%s failed: %s", where, logs.told(error))
+            logs.log.info("%s failed: %s", where, logs.describe(error))
             return Outcome.failed(activity.name, error)

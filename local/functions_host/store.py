@@ -249,7 +249,7 @@ class Store:
         ]
 
     def hide_messages(self, messages: Sequence[Message], until: float) -> None:
-        """Nobody else gets them before that time."""
+        """Nothing else gets them before that time."""
         self._db.executemany(
             "UPDATE inbox SET due = ? WHERE id = ?", [(until, m.id) for m in messages]
         )
@@ -281,7 +281,7 @@ class Store:
         return [Activity(**dict(row)) for row in rows]
 
     def hide_activity(self, activity: Activity, until: float) -> None:
-        """Nobody else gets it before that time."""
+        """Nothing else gets it before that time."""
         values = (activity.id, until)
         self._db.execute("INSERT OR REPLACE INTO hidden_activities VALUES (?, ?)", values)
 

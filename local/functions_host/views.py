@@ -57,7 +57,7 @@ def status_body(instance: Instance, *, show_input: bool) -> dict[str, Any]:
 
 
 def history_body(events: list[Event], *, show_input: bool, show_output: bool) -> list[Event]:
-    """The history as the API shows it: what was scheduled is told with its answer, in one entry."""
+    """The history as the API shows it: what was scheduled and its answer are one entry."""
     made = {e["EventId"]: e for e in events if e["EventType"] in history.SCHEDULING}
     answered = {_answered(event) for event in events}
     hidden = _NEVER_SHOWN | (set() if show_input else _INPUTS)

@@ -33,7 +33,7 @@ def remove(name: str) -> None:
 
 
 def remove_unused() -> None:
-    """Those of machines whose keeper was killed: nothing runs in them, nobody else removes them."""
+    """Those of machines whose keeper was killed: nothing runs in them or would remove them."""
     for hierarchy in _hierarchies():
         for group in hierarchy.glob(f"{_PREFIX}*"):
             with contextlib.suppress(OSError):  # in use

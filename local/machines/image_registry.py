@@ -65,7 +65,7 @@ class Registry:
         return _json({"refresh_token": REFRESH_TOKEN})
 
     def _token(self, host: str, headers: Mapping[str, str]) -> Answer:
-        """A token to pull with; a private registry gives it to whoever logged in."""
+        """A token to pull with; a private registry gives it only after a login."""
         expected = base64.b64encode(f"{TOKEN_USER}:{REFRESH_TOKEN}".encode()).decode()
         has_login = headers.get("Authorization") == f"Basic {expected}"
         if host in self._read()["private"] and not has_login:

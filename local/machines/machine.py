@@ -35,7 +35,7 @@ xmlns:wa="http://schemas.microsoft.com/windowsazure">
   </wa:ProvisioningSection>
 </Environment>
 """
-"""What Azure tells a new machine, as cloud-init keeps it: whom `waagent` removes."""
+"""What Azure gives a new machine, as cloud-init keeps it: the user whom `waagent` removes."""
 _DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _PUBLIC_HOSTS = ("deb.debian.org", *(name for name in certificates.NAMES if "*" not in name))
 

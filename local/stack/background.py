@@ -139,8 +139,8 @@ def user_of(port: int) -> Path | None:
 def end_orphans(state: Path) -> int:
     """End processes whose supervisor was killed, Azurite last; returns how many there were.
 
-    A process id may belong to someone else by now: only a process whose command line names this
-    folder is touched.
+    A process id may belong to another process meanwhile: only a process whose command line names
+    this folder is touched.
     """
     running = record.read(state)
     pids = sorted(running.pids.items(), key=lambda item: item[0] == "azurite") if running else []

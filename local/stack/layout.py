@@ -63,7 +63,7 @@ class Machines(enum.StrEnum):
 
     @property
     def time_scale(self) -> float:
-        """Simulated seconds per second, where nobody chooses."""
+        """Simulated seconds per second, where no option says so."""
         return EXECUTING_TIME_SCALE if self is Machines.NSPAWN else DEFAULT_TIME_SCALE
 
 

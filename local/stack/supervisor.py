@@ -95,7 +95,7 @@ def running(
 def start_all(
     services: Sequence[Service], undo: contextlib.ExitStack, say: Say, asked: threading.Event
 ) -> list[Child]:
-    """Start each once the one before answers; nobody has waited for the last one.
+    """Start each once the one before answers; the last one is not waited for.
 
     `undo` ends them in reverse order.
     """

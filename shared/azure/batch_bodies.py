@@ -122,7 +122,7 @@ def _machine(plan: PoolPlan) -> Json:
 
 
 def expired(build_id: str) -> Json:
-    """A change by which everybody sees that a pool is about to be deleted."""
+    """A change that marks a pool as about to be deleted."""
     values = {names.TAG_BUILD: build_id, names.TAG_EXPIRED: "true"}
     return {"properties": {"metadata": metadata(values)}}
 

@@ -3,7 +3,7 @@
 The app's token is exchanged for one of the registry's own, and that for one of a single repository.
 https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
 
-Public registries give a token to everybody who follows their challenge.
+Public registries give a token to every client that follows their challenge.
 https://distribution.github.io/distribution/spec/auth/token/
 """
 
@@ -26,7 +26,7 @@ _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json,"
     "application/vnd.oci.image.index.v1+json"
 )
-# Which hosts are asked without a secret: requests go to no other host that somebody names.
+# Which hosts are asked without a secret: no name of an image leads to any other host.
 _PUBLIC = {
     "docker.io": "registry-1.docker.io",
     **{host: host for host in ("mcr.microsoft.com", "nvcr.io", "ghcr.io", "quay.io")},

@@ -3,7 +3,7 @@
 A described pool is a whole body. None says that the pool must not have a property or a member; a
 field that the request leaves out stands there with its default. The comparison has one of three
 results: nothing is to be done, a change in place, or a change of the emptied pool. It looks at
-every part of the body, so a new property needs an empty pool until somebody adds it to `IN_PLACE`.
+every part of the body, so a new property needs an empty pool until it is added to `IN_PLACE`.
 
 Azure does not show everything that was sent, and shows some of it differently. Each write therefore
 leaves a record in the pool's metadata: a short digest of each property as it was sent.
@@ -188,7 +188,7 @@ def _is_of_batch_prep(name: str) -> bool:
 
 
 def _own_metadata(body: Json) -> dict[str, str]:
-    """The metadata that a request asks for, or that somebody has added since."""
+    """The metadata that a request asks for, or that others have added since."""
     found = resource_state.metadata(body)
     return {name: value for name, value in found.items() if not _is_of_batch_prep(name)}
 

@@ -31,8 +31,8 @@ _STATES = {"done": "succeeded", "failed": "failed", "wait": "waiting"}
 class Telemetry:
     """The reports of one process."""
 
-    def __init__(self, made: Tracing | None = None, meter: Meter | None = None) -> None:
-        self._tracing = made
+    def __init__(self, tracing: Tracing | None = None, meter: Meter | None = None) -> None:
+        self._tracing = tracing
         self._metrics = _Metrics(meter) if meter else None
         self._reported: dict[int, None] = {}  # the oldest first
 

@@ -4,6 +4,7 @@
     call_all      run several short activities side by side
     poll_step     run a step in this orchestration: poll its activity until it is done
     run_step      run a step as a child orchestration: this history keeps one line for it
+    try_step      the same, with None where the step fails
     run_child     run a child orchestration
     run_children  run child orchestrations side by side, at most `width` at a time
 
@@ -113,7 +114,7 @@ def run_step(
 ) -> Workflow[R]:
     """Run a step as a child orchestration and return its result. Raises StepFailed.
 
-    `attempt` tells repeated tries of one step apart. `later` delays the first poll until the
+    `attempt` distinguishes repeated tries of one step. `later` delays the first poll until the
     fastest of such steps have ended, where an earlier step has just started the work.
     """
     task = step_task(context, step_context, step, activity, plan, attempt=attempt, later=later)

@@ -96,8 +96,8 @@ class PoolRecord(Wire):
 
 
 class PoolReport(Wire):
-    """A pool's record, and whether the pool belongs to the build that made the record. If it is
-    another's, `is_counted` says that the record names the nodes that the pool has now.
+    """A pool's record, and whether the pool belongs to the build that made the record. If it
+    belongs to another, `is_counted` says that the record names the nodes that the pool has now.
     """
 
     record: PoolRecord

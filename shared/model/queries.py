@@ -67,8 +67,8 @@ class PageQuery(Query):
 
     @classmethod
     def token_of(cls, place: Place) -> str:
-        """How a link of this list names the last row of a page: a digest tells it from what another
-        list or a person has made.
+        """How a link of this list names the last row of a page. It begins with a digest, so that a
+        token of another list, or an invented one, is recognised.
         """
         parts = (names.digest(cls.of, *place), *place)
         return base64.urlsafe_b64encode("\n".join(parts).encode()).decode().rstrip("=")

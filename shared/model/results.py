@@ -160,7 +160,7 @@ class NodesReady(Marks):
 
 
 class PoolEmptied(Wire):
-    """Whether a failed pool was shrunk, or belongs to another build by now. It keeps the nodes that
+    """Whether a failed pool was shrunk, or belongs to another build now. It keeps the nodes that
     it had before its build, or its formula, and then the date of its deletion (`expires_at`, ISO
     8601). A formula is lost where it was too long to be kept.
     """

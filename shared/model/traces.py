@@ -8,7 +8,7 @@ what it knows anyway, and its spans fit into one tree whenever and wherever they
     ├─ POST /api/builds      each request, message or timer that begins or changes the build
     ├─ begin_build           one call of an activity that is no step
     │  └─ GET Microsoft...   one request to Azure
-    ├─ step vm               from the step's first call to its recorded end
+    ├─ step builder_vm       from the step's first call to its recorded end
     │  └─ create_builder_vm  one call of its activity
     │     └─ PUT Microsoft.Compute/virtualMachines
     └─ resume                from the moment at which the build was resumed to its end
@@ -38,7 +38,7 @@ def resume_span(build: str, reopened_at: str) -> int:
 
 
 def step_span(build: str, pool: str | None, step: str, started_at: str) -> int:
-    """Of one try of a step. The orchestration's time of its first call tells the tries apart, and
+    """Of one try of a step. The orchestration's time of its first call distinguishes the tries, and
     is the same in every replay.
     """
     return _span_id("step", build, pool or "", step, started_at)

@@ -292,7 +292,7 @@ def _columns(select: Sequence[str]) -> list[str] | None:
 
 
 def _can_be_key(*texts: str) -> bool:
-    """Whether a row may have these keys: somebody outside may ask for any, and Azure refuses."""
+    """Whether a row may have these keys: callers may ask for any, and Azure refuses some."""
     return not any(
         _IN_NO_KEY.search(text) or wire.utf16_bytes(text) > _KEY_BYTES_MAX for text in texts
     )

@@ -1,4 +1,4 @@
-"""How many nodes a resize really gets, and the errors that tell why it got fewer.
+"""How many nodes a resize really gets, and the errors that say why it got fewer.
 
 Batch accepts any target at once; quota, capacity and unusable images show later, as errors of the
 resize. A quota cuts the number of nodes to what fits, the others leave none.

@@ -1,7 +1,7 @@
 """How pools grow and shrink: `Resizing` for minutes, then `Steady`, perhaps with errors.
 
 What a resize will get is decided when it begins, so that two pools never get the same cores of a
-quota; it is told when it ends.
+quota; the pool shows it when it ends.
 """
 
 # ruff: noqa: ARG001 - events share one signature
@@ -77,8 +77,8 @@ def begin(
         "resizeTimeout": timeout,
         "startTime": iso8601.timestamp(azure.now),
     }
-    told = [error.to_resource_manager() for error in errors]
-    azure.schedule(pool, "resized", seconds, {"errors": told})
+    shown = [error.to_resource_manager() for error in errors]
+    azure.schedule(pool, "resized", seconds, {"errors": shown})
 
 
 def stop(azure: context.Azure, pool: store.Resource) -> None:

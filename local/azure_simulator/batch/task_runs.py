@@ -155,9 +155,9 @@ def _finish(azure: context.Azure, task: store.Resource, data: model.JsonObject) 
 
 
 def _conclude(
-    azure: context.Azure, task: store.Resource, ran: commands.Ran, told: model.JsonObject
+    azure: context.Azure, task: store.Resource, ran: commands.Ran, marks: model.JsonObject
 ) -> None:
-    """Keep what it printed; begin again or complete it. `told` says how real that was."""
+    """Keep what it printed; begin again or complete it. `marks` says how real that was."""
     task.state["files"] = {"stdout.txt": ran.stdout, "stderr.txt": ran.stderr}
     information = task.document["executionInfo"]
     retries = int(task.document["constraints"]["maxTaskRetryCount"])
@@ -166,7 +166,7 @@ def _conclude(
         information["lastRetryTime"] = iso8601.timestamp(azure.machine_now)
         _run(azure, task)
         return
-    outcome = start_tasks.result_of(ran.exit_code) | told
+    outcome = start_tasks.result_of(ran.exit_code) | marks
     if "containerSettings" in task.document:
         identifier = azure.digest("container", task.key).hex()
         outcome["containerInfo"] = {"containerId": identifier, "state": "exited", "error": ""}

@@ -151,9 +151,9 @@ def get_version(azure: context.Azure, request: model.Request) -> model.Response:
 
 def _features(azure: context.Azure, image: images.Image) -> list[model.JsonObject]:
     """Only generation 2 knows trusted launch and NVMe disks. A setting can say otherwise."""
-    told = azure.setting("baseImageFeatures")
-    if told is not None:
-        return list(told)
+    given = azure.setting("baseImageFeatures")
+    if given is not None:
+        return list(given)
     found = {"IsAcceleratedNetworkSupported": "True", "IsHibernateSupported": "True"}
     if image.generation == "V2":
         found |= {"SecurityType": "TrustedLaunchSupported", "DiskControllerTypes": "SCSI, NVMe"}

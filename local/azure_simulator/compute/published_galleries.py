@@ -1,8 +1,8 @@
-"""Images of galleries that others publish: to everybody (community), or to chosen subscriptions
+"""Images of galleries that others publish: to all (community), or to chosen subscriptions
 (shared). They are looked at by region, and have no resource ids.
 
 A gallery says so in `sharingProfile.permissions`: `Community` or `Groups`. Azure asks for one more
-request, `share`, before anybody sees it; here the profile is enough.
+request, `share`, before others see it; here the profile is enough.
 https://learn.microsoft.com/rest/api/compute/community-gallery-images/get
 """
 
@@ -43,8 +43,8 @@ def name(azure: context.Azure, gallery: store.Resource) -> None:
 
 
 def find(azure: context.Azure, id_: str) -> store.Resource | None:
-    """The version behind `/CommunityGalleries/...` or `/SharedGalleries/...`; None where nobody
-    publishes one of that name.
+    """The version behind `/CommunityGalleries/...` or `/SharedGalleries/...`; None where no
+    gallery publishes one of that name.
     """
     match = _ID.fullmatch(id_)
     if match is None:

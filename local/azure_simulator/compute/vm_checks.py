@@ -138,7 +138,7 @@ def _check_disk(disk: model.JsonObject, source: image_sources.Source, size: skus
 
 
 def _check_login(profile: model.JsonObject | None) -> None:
-    """Linux needs a name and a password or a key, even if nobody logs in."""
+    """Linux needs a name and a password or a key, even without any login."""
     if not profile:
         message = "Required parameter 'osProfile' is missing (null)."
         model.refuse(400, "InvalidParameter", message, target="osProfile")

@@ -1,4 +1,4 @@
-"""What a registry tells of an image besides its digest: index, manifest and configuration.
+"""What a registry answers about an image besides its digest: index, manifest and configuration.
 
 An index is answered for a tag, as for images of several architectures; its manifest and the
 configuration are got by their digests. A registry leads to the configuration by a signed URL at

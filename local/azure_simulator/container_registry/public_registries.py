@@ -1,7 +1,7 @@
-"""Registries that anybody may ask: those of `public_images`, at their own hosts, or all at once at
+"""Registries without a login: those of `public_images`, at their own hosts, or all at once at
 any other host, as a mirror has them: `/v2/docker.io/library/busybox/manifests/1.36`.
 
-All but Microsoft's want a token, which they give to everybody who asks.
+All but Microsoft's require a token, which they give to every client.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _HOSTS = {
     "registry-1.docker.io": "docker.io",
     **{name: name for name in public_images.PUBLIC_REGISTRIES if name != "docker.io"},
 }
-_TOKEN = "anybody"  # noqa: S105 - no secret: everybody gets it
+_TOKEN = "anybody"  # noqa: S105 - no secret: every client gets it
 _OPEN = "mcr.microsoft.com"
 
 

@@ -1,7 +1,7 @@
 """Whether a machine with certain identities can pull an image, and what it would say if not.
 
 Machines ask before they preload or run an image. The words of a failure are those of Docker, since
-scripts and people tell causes apart by them.
+scripts and people distinguish causes by them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def has_repository_roles(registry: store.Resource) -> bool:
 
 
 def may_pull(azure: context.Azure, registry: store.Resource, principal_id: str) -> bool:
-    """Whether a principal has a role, by now, with which one pulls from the registry."""
+    """Whether a principal has a role now with which one pulls from the registry."""
     roles = _REPOSITORY_ROLES if has_repository_roles(registry) else _LEGACY_ROLES
     return any(role_assignments.holds(azure, principal_id, role, registry.id) for role in roles)
 

@@ -1,8 +1,8 @@
 """Refuses what the roles of a caller do not permit, as Azure does.
 
-Only where the simulator is told to: in most tests everybody may do everything. Roles are those that
-were made here; of the built-in ones none has permissions here, and for what they are about (pulling
-images, writing logs) the handlers ask `role_assignments.holds`.
+Only where the simulator is set to: in most tests every caller may do everything. Roles are those
+that were made here; of the built-in ones none has permissions here, and for what they are about
+(pulling images, writing logs) the handlers ask `role_assignments.holds`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Check(Protocol):
 
 
 class Listed:
-    """Everybody may do what is listed, at every scope."""
+    """Every caller may do what is listed, at every scope."""
 
     def __init__(self, actions: Iterable[str]) -> None:
         self._actions = frozenset(action.lower() for action in actions)
@@ -89,7 +89,7 @@ def _needed(
 
 
 def _assignments(azure: context.Azure, principal: str, scope: str) -> Iterator[store.Resource]:
-    """Those of a principal that work by now at a scope."""
+    """Those of a principal that have taken effect at a scope."""
     for item in azure.store.of_type(role_assignments.TYPE):
         if (
             item.properties["principalId"] == principal

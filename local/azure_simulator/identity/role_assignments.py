@@ -84,7 +84,7 @@ def list_assignments(azure: context.Azure, request: model.Request) -> model.Resp
 
 
 def holds(azure: context.Azure, principal_id: str, role_definition: str, scope: str) -> bool:
-    """Whether a principal has a role (its GUID) at a scope by now, propagation included."""
+    """Whether a principal has a role (its GUID) at a scope now, propagation included."""
     return any(
         item.properties["principalId"] == principal_id
         and item.properties["roleDefinitionId"].lower().endswith(role_definition.lower())

@@ -40,5 +40,5 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def remove(home: pathlib.Path) -> None:
-    """In a thread: whoever asks does not wait."""
+    """In a thread: the caller does not wait."""
     threading.Thread(target=shell.run, args=("rm", "-rf", str(home)), daemon=True).start()

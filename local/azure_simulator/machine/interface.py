@@ -126,7 +126,7 @@ class Machine(Protocol):
         ...
 
     def observe(self, vm: model.JsonObject) -> Observation:
-        """Asked whenever somebody looks at a running VM."""
+        """Asked whenever a request reads a running VM."""
         ...
 
     def run(self, run: ScriptRun) -> Outcome | None:

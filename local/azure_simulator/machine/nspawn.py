@@ -5,8 +5,8 @@ disk, on Debian 12 whatever system the VM should have, and whatever runs on a ma
 a disk. Result lines say so: `"standIn": "debian 12"`; a part that Debian cannot stand in for is
 named in `"scripted"` (`hybrid`). What stays scripted as a whole, `"scripted": true`: VMs of other
 systems or with Docker in their marketplace image, the driver, runs that meet an injected fault, the
-older action, which nobody looks at again. Registries hold what the simulated ones hold, by name;
-the content is a small image.
+older action, whose result is not looked at again. Registries hold what the simulated ones hold, by
+name; the content is a small image.
 
 The knowledge of a VM, and of an image, gets two fields: `machine`, the directory of its own disk,
 and `disk`, that of the image's. Real seconds pass while a script runs. Containers end with the
@@ -48,7 +48,7 @@ _MACHINES_MAX = 16
 _STORAGE_HOST = "uploads.blob.core.windows.net"
 _DOWNLOAD_SECONDS_MAX = 30
 _SEAL_DELAY_SECONDS = "1"
-"""The result is kept outside the machine, nobody needs time to fetch it."""
+"""The result is kept outside the machine, so no time is needed to fetch it."""
 
 
 class NspawnMachine(scripted.ScriptedMachine):

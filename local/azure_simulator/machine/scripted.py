@@ -127,7 +127,7 @@ class ScriptedMachine:
         if known is not None:
             return dataclasses.replace(steps.Done(**known), changed=False)
         ran = self._parts(run)
-        assert ran is not None  # nobody asks for the end of what waits
+        assert ran is not None  # what waits has no end yet
         done = steps.together([item.done for item in ran])
         if done.exit_code or step in _ALWAYS_RUN:
             return done

@@ -61,7 +61,7 @@ def deprovisioning(script: str) -> dict[str, object] | None:
 
 
 def unbound_variable(script: str, environment: Mapping[str, str], names: list[str]) -> str:
-    """The first of `names` that the script uses bare under `set -u` and nobody has set."""
+    """The first of `names` that the script uses bare under `set -u` and nothing has set."""
     if not _NOUNSET.search(script):
         return ""
     for name in names:

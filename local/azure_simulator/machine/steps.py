@@ -72,7 +72,7 @@ Part = Callable[[interface.ScriptRun, durations.Durations], Done | None]
 
 def parts_of(script: str) -> list[str]:
     """What the script's step does, part by part; the step itself where its name is all that it
-    tells.
+    says.
     """
     functions = scripts.functions_of(script)
     if not functions:

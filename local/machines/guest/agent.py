@@ -63,7 +63,7 @@ def _wait(process: subprocess.Popen[bytes], kill: Path, deadline: float) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whoever looks sees the whole of it or nothing."""
+    """A reader sees the whole of it or nothing."""
     new = path.with_name(f".{path.name}.new")
     new.write_text(text)
     new.rename(path)
