@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 
 from activities import pool_disks, pool_preflight, preflight, published_images
 from shared.azure import cache, quotas, resource_state, sdk
@@ -47,15 +48,9 @@ def _find(services: Services, plan: BuildPlan, sizes: dict[str, Size], poll: Pol
     if found is None:
         return Findings(blockers=[_not_found(services, wanted, others)])
     replicas = _replicas(found)
-    regions = list(replicas)
-    if account.location not in regions:
-        message = (
-            f"version {found['name']} of {wanted.definition} has no replica in "
-            f"{account.location}, where the account is; it is in {', '.join(regions)}"
-        )
-        problem = Problem(field="image", code="ImageNotInRegion", message=message)
-        return Findings(blockers=[problem])
-    image = _describe(services, wanted, found, regions, poll)
+    if account.location not in replicas:
+        return Findings(blockers=[_not_in_region(wanted, found, list(replicas), account.location)])
+    image = _describe(services, wanted, found, list(replicas), poll)
     if isinstance(image, Problem):
         return Findings(blockers=[image])
     if denied := image_choice.contradiction(wanted, image):
@@ -116,13 +111,20 @@ def _size_problems(
     poll: PollState,
 ) -> list[Problem]:
     """Which pools' sizes cannot run the image, or that it has no node agent."""
-    unsuitable = [
+    unsuitable = _unsuitable_sizes(plan, sizes, lambda size: _mismatch(size, image))
+    return unsuitable + pool_preflight.agent_problems(services, plan, image, poll)
+
+
+def _unsuitable_sizes(
+    plan: BuildPlan, sizes: dict[str, Size], mismatch: Callable[[Size], str | None]
+) -> list[Problem]:
+    """The blockers of the pools' sizes for which `mismatch` gives a reason."""
+    return [
         Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
         for index, pool in enumerate(plan.pools)
         for name in pool.sizes
-        if (size := sizes.get(name.lower())) and (why := _mismatch(size, image))
+        if (size := sizes.get(name.lower())) and (why := mismatch(size))
     ]
-    return unsuitable + pool_preflight.agent_problems(services, plan, image, poll)
 
 
 def _mismatch(size: Size, image: ImageRecord) -> str | None:
@@ -228,13 +230,7 @@ def _controller_problems(
     if not any(size.needs_nvme for size in pool_preflight.sizes_of_pools(plan, sizes)):
         return []
     features = resource_state.features(_definition(services, wanted, poll))
-    return [
-        Problem(field=f"pools[{index}].vmSize", code="SizeUnsuitable", message=why)
-        for index, pool in enumerate(plan.pools)
-        for name in pool.sizes
-        if name.lower() in sizes
-        if (why := preflight.nvme_mismatch(sizes[name.lower()], features))
-    ]
+    return _unsuitable_sizes(plan, sizes, lambda size: preflight.nvme_mismatch(size, features))
 
 
 def _definition(services: Services, wanted: ImageReference, poll: PollState) -> Json | None:
@@ -297,6 +293,16 @@ def _not_found(services: Services, wanted: ImageReference, versions: list[Json])
     there = f"known images are: {', '.join(near)}" if near else "no image has been built yet"
     message = f"there is no image {name} in resource group {wanted.resource_group}; {there}"
     return Problem(field="image.name", code="ImageNotFound", message=message)
+
+
+def _not_in_region(
+    wanted: ImageReference, version: Json, regions: list[str], location: str
+) -> Problem:
+    message = (
+        f"version {version['name']} of {wanted.definition} has no replica in {location}, where the "
+        f"account is; it is in {', '.join(regions)}"
+    )
+    return Problem(field="image", code="ImageNotInRegion", message=message)
 
 
 def _unready(version: Json) -> str:

@@ -50,7 +50,7 @@ AccountUser = Annotated[
     str,
     named(
         "(?!root$|_azbatch)[a-z_][a-z0-9_-]{0,19}",
-        "1 to 20 small letters, digits, _ and -, beginning with a letter or _; not root",
+        "1 to 20 lower-case letters, digits, _ and -, beginning with a letter or _; not root",
     ),
 ]
 RegistryServer = Annotated[
@@ -59,13 +59,13 @@ RegistryServer = Annotated[
     named(rf"{HOST_LABEL}(?:\.{HOST_LABEL})+(?::[0-9]+)?", "a host"),
 ]
 StorageAccountName = Annotated[
-    str, named(r"[a-z0-9]{3,24}", "a storage account has 3 to 24 small letters and digits")
+    str, named(r"[a-z0-9]{3,24}", "a storage account has 3 to 24 lower-case letters and digits")
 ]
 ContainerName = Annotated[
     str,
     named(
         r"(?:\$root|(?!.*--)[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9]))",
-        "a container has 3 to 63 small letters, digits and single hyphens",
+        "a container has 3 to 63 lower-case letters, digits and single hyphens",
     ),
 ]
 NfsSource = Annotated[
