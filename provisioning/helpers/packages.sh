@@ -43,8 +43,8 @@ apt_install() { # repairs first what an earlier attempt left half installed
     --allow-change-held-packages "$@"
 }
 
-# A module that does not compile leaves its package half configured, and would fail every apt-get from then on: DKMS is
-# told to build nothing meanwhile. The step that installs drivers builds it.
+# A module that does not compile leaves its package half configured, and would fail every apt-get from then on: DKMS
+# is set to build nothing meanwhile. The step that installs drivers builds it.
 configure_packages() {
   local rc=0 flag=$ROOT/etc/dkms/no-autoinstall
   [[ ! -d ${flag%/*} ]] || : >"$flag"

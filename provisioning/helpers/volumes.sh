@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Logical volumes. RHEL's images have small ones, 2 GiB for / and 8 GiB for /var, and leave the rest of the disk to whoever
-# needs it: https://learn.microsoft.com/azure/virtual-machines/linux/how-to-resize-encrypted-lvm and
+# Logical volumes. RHEL's images have small ones, 2 GiB for / and 8 GiB for /var, and leave the rest of the disk free:
+# https://learn.microsoft.com/azure/virtual-machines/linux/how-to-resize-encrypted-lvm and
 # https://access.redhat.com/articles/3805571. Docker keeps its images below /var.
 
 # A mount point, and how much of what is free by then its volume gets.

@@ -133,7 +133,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 
 # The same of an image: https://developer.hashicorp.com/packer/integrations/hashicorp/azure/latest
 IMAGE_FIELDS: Mapping[str, tuple[str, str]] = {
-    "adminPassword": _secret(f"{_STORED}. Nobody needs one: give sshPublicKey to log in"),
+    "adminPassword": _secret(f"{_STORED}. None is needed: give sshPublicKey to log in"),
     "registry.id": _other_name(
         "give name and resourceGroup; a registry of another subscription goes into registries"
     ),
