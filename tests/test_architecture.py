@@ -220,7 +220,7 @@ def test_files_and_functions_stay_small(package: str) -> None:
 
 
 def test_the_documentation_names_every_route() -> None:
-    """A route that nobody can find does not exist."""
+    """A route that no page names does not exist for a reader."""
     page = (ROOT / "docs" / "api.md").read_text()
     missing = [r.path for r in routes.ROUTES if f"`/api/{r.path}`" not in page]
     assert missing == []
@@ -267,8 +267,8 @@ def test_no_sdk_and_no_room_is_imported_at_start() -> None:
     """Most calls of the app need one of a dozen SDKs and a few modules; a cold start needs none."""
     script = "import sys, function_app; print(*sys.modules)"
     line = [sys.executable, "-c", script]
-    told = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    loaded = set(told.split())
+    printed = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    loaded = set(printed.split())
     assert loaded & LATE == set()
     assert {m for m in loaded if top(m) in APP} == {
         *APP, "shared.base", "shared.base.names", "shared.base.sign_in",

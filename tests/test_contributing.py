@@ -81,7 +81,7 @@ STEPS = [
 
 @pytest.mark.parametrize("recipe", WITH_STEPS)
 def test_a_recipe_counts_its_files(recipe: str) -> None:
-    """Whoever has followed it looks at as many files."""
+    """A reader who has followed it looks at as many files."""
     counted = re.search(r"touches\s+(\w+)\s+files", RECIPES[recipe])
     assert counted
     files = {file for step in steps_of(recipe) for file in step.files}

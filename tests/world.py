@@ -60,14 +60,14 @@ PERMITTED = {
     for action in (*role["actions"], *role["dataActions"])
 }
 _SKEW: dict[str, float] = json.loads(os.environ.get("BATCH_PREP_SKEW", "{}"))  # `tests/clocks`
-OPENED: list[World] | None = None  # the worlds of a test, where somebody wants to know them
+OPENED: list[World] | None = None  # the worlds of a test that asks for them
 _START = 1_767_225_600.0  # 1 January 2026
 VISIBILITY = host_settings.read(layout.ROOT).visibility
 _PUBLIC_KEY = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
 
 
 class World:
-    """Azure, the app, and somebody who uses it."""
+    """Azure, the app, and a person who uses it."""
 
     def __init__(
         self,
@@ -326,13 +326,13 @@ class World:
 
     def fault(self, fault: Json) -> None:
         """Something goes wrong on Azure from now on."""
-        self._tell("POST", "faults", fault)
+        self._set("POST", "faults", fault)
 
     def change_facts(self, facts: Json) -> None:
         """Facts about Azure, such as quotas, are others from now on."""
-        self._tell("PUT", "settings", facts)
+        self._set("PUT", "settings", facts)
 
-    def _tell(self, method: str, what: str, body: Json) -> None:
+    def _set(self, method: str, what: str, body: Json) -> None:
         data = json.dumps(body).encode()
         asked = model.Request(method=method, path=f"/_simulator/{what}", body=data)
         answer = self.azure.handle(asked)
@@ -379,7 +379,7 @@ def an_image(**changes: Any) -> Json:
 def world_after(*requests: Json) -> World:
     """A world of its own in which these builds have succeeded, one after the other.
 
-    A process runs them once; everybody who asks for the same gets a copy of what came of them.
+    A process runs them once; each test that asks for the same gets a copy of the result.
     """
     return _after(*(json.dumps(request) for request in requests))()
 

@@ -37,7 +37,7 @@ def test_all_blockers_come_in_one_answer(world: World) -> None:
 
 
 def test_pools_over_quota_stop_a_build_before_its_image(world: World) -> None:
-    """A new Batch account may have no cores: nobody pays for an image that no pool can use."""
+    """A new Batch account may have no cores: an image that no pool can use is not made."""
     build = world.build(a_request(pools=[a_pool("dev", nodes=2000)]))
     assert build["error"]["code"] == "Blocked", build["error"]
     assert build["error"]["details"][0]["code"] == "QuotaExceeded"

@@ -1,4 +1,4 @@
-"""Every class of failure, and every row of the old script's list, told so that it helps: what was
+"""Every class of failure, and every row of the old script's list, worded so that it helps: what was
 tried, on what, what Azure answered, what to do next; and nothing left that costs money.
 """
 
@@ -152,7 +152,7 @@ def test_a_cancelled_build_says_that_somebody_asked_for_it(world: World) -> None
 
 
 def test_every_class_has_a_story() -> None:
-    """A class without one is a class that nobody has seen."""
+    """A class without one is a class that no test has seen."""
     assert set(CASES) | {Kind.BUG, Kind.CANCELLED} == set(Kind)
 
 

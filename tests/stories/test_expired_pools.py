@@ -35,8 +35,8 @@ def pools(world: World) -> list[str]:
 
 def said(world: World) -> list[tuple[str, str, str | None]]:
     """What a dry run says of pools: name, verdict, until when."""
-    told = world.ask(leftovers.list_leftovers).body["leftovers"]
-    found = [f for f in told if f["type"].endswith("/pools")]
+    listed = world.ask(leftovers.list_leftovers).body["leftovers"]
+    found = [f for f in listed if f["type"].endswith("/pools")]
     return [(f["id"].rpartition("/")[2], f["verdict"], f.get("until")) for f in found]
 
 
@@ -69,7 +69,7 @@ def test_a_pool_goes_when_its_time_is_over(built: World) -> None:
 
 
 def test_a_pool_that_is_made_again_lives_on(built: World) -> None:
-    """Whoever asked last says how long; no hours are no end."""
+    """The last request says how long; no hours are no end."""
     built.build(of_pools())
     built.engine.advance(7 * HOUR)
     built.build(of_pools("again", a_pool("dev")))

@@ -24,12 +24,12 @@ def documented() -> dict[str, tuple[str, str]]:
 
 
 def the_build() -> dict:
-    """The build that the README tells people to start."""
+    """The build that the README asks its reader to start."""
     image = an_image(gpu=True)
     return a_request(image=image, pools=[a_pool("dev", vmSize=GPU_SIZE, nodes=2, verify=True)])
 
 
-def told(build: dict) -> str:
+def outcome_of(build: dict) -> str:
     """The outcome as the README writes it."""
     return str(build["state"] if build["state"] == "succeeded" else build["error"]["code"])
 
@@ -54,7 +54,7 @@ def test_a_file_leads_where_it_says(world: World, name: str) -> None:
 
     build = world.build(the_build())
 
-    assert told(build) == outcome, build["error"]
+    assert outcome_of(build) == outcome, build["error"]
     assert all(fault["struck"] for fault in world.azure.faults.list())
     assert build["resumable"] == ("builds resume ID" in sees)
     if build["resumable"]:

@@ -169,7 +169,7 @@ def test_an_image_that_another_build_published_there_stays(world: World) -> None
 
 
 def test_the_pools_of_a_build_that_died_can_still_pull(world: World) -> None:
-    """The build made the identity, and died; its ready pool is somebody's by now."""
+    """The build made the identity, and died; its ready pool is in use."""
     built = {"source": "https://example.org/app.git#main", "image": "myapp:v1.0"}
     image = an_image(registry={"name": "imagesregistry1", "build": built})
     build = world.start(a_request(image=image, pools=[a_pool("one"), a_pool("two")]))

@@ -56,11 +56,11 @@ def test_a_pool_for_which_an_image_has_too_few_replicas_warns(world: World) -> N
     later = world.ask(builds.plan_build, pools_only("later", large)).body
     small = world.ask(builds.plan_build, pools_only("later", a_pool("small", nodes=300))).body
 
-    for told in (asked, later):
-        assert [(w["field"], w["code"]) for w in told["warnings"]] == [
+    for forecast in (asked, later):
+        assert [(w["field"], w["code"]) for w in forecast["warnings"]] == [
             ("pools[0].nodes", "ReplicasFew")
         ]
-        assert "3 replicas" in told["warnings"][0]["message"]
+        assert "3 replicas" in forecast["warnings"][0]["message"]
     assert "az sig image-version update" in later["warnings"][0]["message"]
     assert small["warnings"] == []
 

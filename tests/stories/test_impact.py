@@ -202,7 +202,7 @@ def test_names_that_others_have_are_found_before_anything_is_made(world: World) 
 
 
 def test_what_is_not_there_is_found_before_anything_is_made(world: World) -> None:
-    """Subnets of builder and pools, and a context that nobody uploaded."""
+    """Subnets of builder and pools, and a context that was not uploaded."""
     context = f"contexts/{'0' * 32}.tar.gz"
     registry = {"name": "imagesregistry1", "build": {"context": context, "image": "app:v1"}}
     request = a_request(

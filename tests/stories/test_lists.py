@@ -142,7 +142,7 @@ def test_images_pools_and_refused_messages_come_in_pages(built: World) -> None:
 
 
 def test_a_page_follows_a_row_of_its_own_list(built: World) -> None:
-    """A place in another list would skip rows, and nobody would notice."""
+    """A place in another list would skip rows without a sign."""
     built.build(image_only("r2", name="second"))
     built.build(pools_only("r3", a_pool("one"), a_pool("two")))
     for number in range(2):

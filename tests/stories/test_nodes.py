@@ -74,7 +74,7 @@ def test_a_node_that_nothing_helps_fails_its_pool_and_costs_nothing(
 
 
 def test_nodes_that_cannot_be_removed_are_named(built: World) -> None:
-    """Nobody may believe that a pool costs nothing while it does."""
+    """No answer may say that a pool costs nothing while it does."""
     built.fault({**FAULTS["unusable"], "times": 100})
     refusal = {"effect": "status", "status": 409, "code": "Locked"}
     built.fault({**refusal, "method": "PATCH", "path": "/pools/dev"})
@@ -86,7 +86,7 @@ def test_nodes_that_cannot_be_removed_are_named(built: World) -> None:
 
 
 def test_the_words_of_a_start_task_outlive_its_node(built: World) -> None:
-    """Standard error tells most, and the node is gone when somebody wants to read it."""
+    """Standard error says most, and the node is gone when a person wants to read it."""
     built.fault({**FAULTS["start task"], "times": 100, "stdout": "one\ntwo\n"})
     (detail,) = build_pools(built, a_pool("dev"))["error"]["details"]
     assert detail["code"] == "FailureExitCode"
@@ -187,7 +187,7 @@ def crashing(bad_boots: int, when: inline.When) -> SimulatedWorld:
 @pytest.mark.parametrize("when", inline.When)
 @pytest.mark.parametrize(("bad_boots", "state"), [(2, "succeeded"), (100, "failed")])
 def test_no_crash_gives_a_remedy_twice(when: inline.When, bad_boots: int, state: str) -> None:
-    """What was done is told by the node and the memo, not by what the dead process knew."""
+    """The node and the memo show what was done, not what the dead process knew."""
     world = crashing(bad_boots, when)
     assert len(world.crash_points) > 4
     assert remedies(world) == {"reboot": 1, "reimage": 1}

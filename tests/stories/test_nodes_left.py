@@ -1,4 +1,4 @@
-"""Nobody pays for dead nodes, even where Azure cannot be reached when they should go."""
+"""Dead nodes cost nothing, even where Azure cannot be reached when they should go."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def azure_pool(world: World, pool: str = POOL) -> dict:
 
 def said(world: World) -> list[tuple[str, str]]:
     """What a dry run says of pools: verdict and reason."""
-    told = world.ask(leftovers.list_leftovers).body["leftovers"]
-    return [(f["verdict"], f["why"]) for f in told if f["type"].endswith("/pools")]
+    listed = world.ask(leftovers.list_leftovers).body["leftovers"]
+    return [(f["verdict"], f["why"]) for f in listed if f["type"].endswith("/pools")]
 
 
 def refuse_shrinking(world: World) -> None:
-    """From now on Azure answers nobody who changes the pool."""
+    """From now on Azure answers no change of the pool."""
     world.fault({**NO_SHRINKING, "times": 1000})
 
 
@@ -64,7 +64,7 @@ def with_dead_nodes(world: World) -> dict:
 
 
 def test_the_sweep_removes_what_azure_would_not_for_an_hour(built: World) -> None:
-    """The first sweep is refused like the build was; the next one is not, and the record tells."""
+    """The first sweep is refused like the build was; the next one is not, as the record says."""
     build = with_dead_nodes(built)
     assert "the sweep goes on" in build["error"]["nextAction"].lower()
     assert built.pool(ACCOUNT, POOL)["nodesLeft"] is True
@@ -91,7 +91,7 @@ def test_the_sweep_removes_what_azure_would_not_for_an_hour(built: World) -> Non
 
 
 def test_a_dry_run_changes_nothing(built: World) -> None:
-    """Asking is free, and tells also while Azure does not answer."""
+    """The list costs nothing, and has the pool also while Azure does not answer."""
     with_dead_nodes(built)
     built.azure.faults.clear()
     record, before = built.pool(ACCOUNT, POOL), azure_pool(built)
@@ -196,7 +196,7 @@ def test_a_build_that_could_not_make_the_pool_its_own_does_not_hide_it(built: Wo
 
 
 def test_a_pool_that_a_person_resizes_is_left_alone(built: World) -> None:
-    """While it is resized and afterwards: whoever asks for nodes wants them."""
+    """While it is resized and afterwards: a person who asks for nodes keeps them."""
     with_dead_nodes(built)
     built.azure.faults.clear()
     answer = built.ask(catalogue.resize_pool, {"nodes": 2}, account=ACCOUNT, pool=POOL)
@@ -211,7 +211,7 @@ def test_a_pool_that_a_person_resizes_is_left_alone(built: World) -> None:
 
 
 def test_a_pool_that_a_person_resized_on_azure_is_left_alone(built: World) -> None:
-    """Nobody told batch-prep; the number of nodes is neither that of its build nor zero."""
+    """batch-prep was not asked; the number of nodes is neither that of its build nor zero."""
     with_dead_nodes(built)
     built.azure.faults.clear()
     resize(built, 3)
@@ -269,7 +269,7 @@ def die(world: World, build: str, *, whole: bool = True) -> None:
 
 
 def test_an_unproved_pool_of_a_dead_build_is_shrunk(built: World) -> None:
-    """Its nodes came and nobody was left to prove them: as if the proof had failed."""
+    """Its nodes came and no build was left to prove them: as if the proof had failed."""
     build = built.start(of_pools(verify=True))
     built.engine.advance(180)
     die(built, build)
@@ -362,7 +362,7 @@ def test_a_resumed_build_that_died_early_takes_nothing_back(built: World) -> Non
 
 
 def test_a_pool_whose_own_orchestration_died_is_the_sweeps(built: World) -> None:
-    """The build lives and tells so; nothing else looked after the pool's nodes."""
+    """The build goes on and records it; nothing else looked after the pool's nodes."""
     build = built.start(of_pools())
     built.engine.advance(60)
     for each in (f"{build}:pool-{POOL}:nodes", f"{build}:pool-{POOL}"):
@@ -376,7 +376,7 @@ def test_a_pool_whose_own_orchestration_died_is_the_sweeps(built: World) -> None
 
 
 def test_a_build_that_ended_while_the_sweep_looked_keeps_its_pool(built: World) -> None:
-    """The sweep took it for dead; by then it had told of its pool."""
+    """The sweep took it for dead; it had recorded its pool before."""
     build = built.build(of_pools())["buildId"]
     plan = SweepPlan(dead=[build]).to_wire()
     built.engine.start(Orchestrator.CLEAN_UP.value, plan, "late-sweep")

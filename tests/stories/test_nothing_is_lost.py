@@ -77,7 +77,7 @@ def test_a_build_that_names_its_version_goes_on_with_that_version(world: World) 
 
 def test_what_stands_is_not_checked_again(world: World) -> None:
     """No size of the builder is to be had by now, and there may be a newer base image: the sealed
-    disk needs neither, and the record tells what it was made from.
+    disk needs neither, and the record names what it was made from.
     """
     world.fault({**NO_CAPACITY, "operation": VERSION})
     failed = world.build(image_only())
@@ -186,8 +186,8 @@ def verdicts(world: World) -> dict[str, tuple[str, str | None]]:
     """What GET /api/leftovers says of each resource, by the end of its type's name."""
     answer = world.ask(leftovers.list_leftovers)
     assert answer.status == 200, answer.body
-    told = answer.body["leftovers"]
-    return {r["type"].rpartition("/")[2]: (r["verdict"], r.get("until")) for r in told}
+    listed = answer.body["leftovers"]
+    return {r["type"].rpartition("/")[2]: (r["verdict"], r.get("until")) for r in listed}
 
 
 def test_a_dry_run_says_what_a_sweep_would_do(world: World) -> None:
@@ -232,7 +232,7 @@ def test_a_dry_run_tells_what_is_not_ours(world: World) -> None:
 
 
 def test_a_build_whose_orchestration_died_is_closed_and_cleaned_up(world: World) -> None:
-    """Nobody waits for ever for a build that nobody runs."""
+    """A caller does not wait for ever for a build that does not run."""
     build = world.start(image_only())
     world.engine.advance(600)
     world.engine.terminate(build, "the host was lost")

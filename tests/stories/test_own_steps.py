@@ -235,7 +235,7 @@ def test_a_recipe_keeps_the_name_of_the_text(world: World) -> None:
 
 
 def test_a_plan_shows_the_steps_and_stores_nothing(world: World) -> None:
-    """Nobody has asked for a build yet."""
+    """No build has been asked for yet."""
     plan = world.ask(builds.plan_build, with_steps(a_step(restart=True), a_step("other"))).body
     names = [step["name"] for step in plan["steps"]]
     assert names.index("install") < names.index("own_setup") < names.index("restart_after_setup")

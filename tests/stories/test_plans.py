@@ -42,9 +42,11 @@ def price(world: World, size: str, region: str = "swedencentral") -> float:
 def test_a_plan_says_what_would_happen_and_starts_nothing(world: World) -> None:
     """Steps, names, minutes, blockers."""
     pool = a_pool("dev", vmSize="Standard_ND96isr_H100_v5", nodes=1000)
-    told = planned(world, a_request(image=an_image(gpu=True), pools=[pool]))
-    assert {"builder_vm", "install", "image_version", "nodes"} <= {s["name"] for s in told["steps"]}
-    assert 15 < told["minutes"] < 45
+    forecast = planned(world, a_request(image=an_image(gpu=True), pools=[pool]))
+    assert {"builder_vm", "install", "image_version", "nodes"} <= {
+        s["name"] for s in forecast["steps"]
+    }
+    assert 15 < forecast["minutes"] < 45
     assert world.resources() == []
 
 
@@ -77,8 +79,8 @@ def test_spot_is_cheaper(world: World) -> None:
     assert 0 < cheap["build"] < 0.7 * dear["build"]
     assert "poolsPerHour" not in cheap
     pools = [a_pool("dev", nodes=0, lowPriorityNodes=2)]
-    told = planned(world, a_request(pools=pools))["cost"]
-    assert 0 < told["poolsPerHour"] < 2 * 0.7 * price(world, SIZE)
+    forecast = planned(world, a_request(pools=pools))["cost"]
+    assert 0 < forecast["poolsPerHour"] < 2 * 0.7 * price(world, SIZE)
 
 
 def test_nodes_that_a_formula_decides_are_not_counted(world: World) -> None:
@@ -92,10 +94,10 @@ def test_nodes_that_a_formula_decides_are_not_counted(world: World) -> None:
 def test_a_plan_without_prices_is_a_plan(world: World) -> None:
     """The price list is not part of Azure's management, and may be out of reach."""
     world.fault({"effect": "status", "status": 503, "path": "/retail/prices", "times": 9})
-    told = planned(world, a_request())
-    assert told["blockers"] == []
-    assert set(told["cost"]) == {"note"}
-    assert "An error was injected" in told["cost"]["note"]
+    forecast = planned(world, a_request())
+    assert forecast["blockers"] == []
+    assert set(forecast["cost"]) == {"note"}
+    assert "An error was injected" in forecast["cost"]["note"]
 
 
 def test_what_is_no_price_list_is_said(world: World) -> None:
@@ -106,7 +108,7 @@ def test_what_is_no_price_list_is_said(world: World) -> None:
 
 
 def test_a_size_without_a_price_is_named(world: World) -> None:
-    """A sum that lacks something is not told."""
+    """A sum that lacks something is not shown."""
     pools = [a_pool("odd", vmSize="Standard_Z9_v9"), a_pool("dev")]
     cost = planned(world, a_request(pools=pools))["cost"]
     assert cost["build"] > 0

@@ -66,7 +66,7 @@ def test_a_pool_that_a_build_works_on_is_not_changed(
 def test_a_pool_has_one_change_at_a_time(
     built: World, first: Any, size: object, handler: Any, body: object
 ) -> None:
-    """A second one is told of the first, whenever it comes; after the first, it is taken."""
+    """While the first runs, the refusal of a second names it; then the second is taken."""
     built.build(pools_only("r1", a_pool("dev")))
     change = asked(built, first, size).body["buildId"]
     for seconds in (0, 20, 25):

@@ -103,7 +103,7 @@ def test_task_slots_that_are_left_out_are_one_again(built: World) -> None:
 
 
 def test_the_step_says_why_the_pool_is_emptied(built: World) -> None:
-    """Jobs may run on these nodes: whoever looks is told the cause by name."""
+    """Jobs may run on these nodes: a reader gets the cause by name."""
     ask(built, "r1", taskSlotsPerNode=2, subnetId=a_subnet(built))
     request = a_request(mode="batch-only", requestId="r2", pools=[a_pool("dev")])
     build = built.start(request)

@@ -82,7 +82,7 @@ def test_the_nodes_of_a_new_pool_are_looked_at_when_they_can_be_there(built_gpu:
 
 
 def test_nodes_that_are_there_are_seen_at_once(built_gpu: World) -> None:
-    """Asked for again, nothing changes: nobody waits for what is there."""
+    """Asked for again, nothing changes: what is there is not waited for."""
     built_gpu.build(pools_only("r1", a_pool("dev")))
     again = built_gpu.clock.now()
     build = built_gpu.build(pools_only("r2", a_pool("dev")))
@@ -181,7 +181,7 @@ def test_a_replaced_pool_is_a_new_one(built_gpu: World) -> None:
 
 
 def test_a_pool_without_nodes_is_ready_at_once(built_gpu: World) -> None:
-    """Zero nodes is a valid size, and nobody waits for nodes."""
+    """Zero nodes is a valid size, and no nodes are waited for."""
     build = built_gpu.build(pools_only("r1", a_pool("dev", nodes=0)))
     seconds = {s["name"]: s["seconds"] for s in build["steps"] if s["pool"] == "dev"}
     assert seconds["nodes"] < 180  # until the allocation of nothing has ended
@@ -279,7 +279,7 @@ def test_a_pool_is_deleted(built_gpu: World) -> None:
 
 
 def test_two_builds_never_shape_one_pool_at_once(built_gpu: World) -> None:
-    """The second is told which build is at work."""
+    """The refusal of the second names the build that is at work."""
     first = built_gpu.start(pools_only("r1", a_pool("dev")))
     built_gpu.engine.advance(120)
     second = built_gpu.build(pools_only("r2", a_pool("dev", nodes=2)))

@@ -32,9 +32,9 @@ def replayed(world: World, instance: str, name: Orchestrator) -> tuple[replay.Pl
     assert found is not None
     *episodes, last = _episodes(engine.history(instance))
     past = [engine.protocol.event(event, history.stored(event)) for e in episodes for event in e]
-    told = [event for event in last if Kind(event["EventType"]) not in _MADE_HERE]
+    new = [event for event in last if Kind(event["EventType"]) not in _MADE_HERE]
     function = adapters.orchestrators({name.value: orchestrators.find(name)})[name.value]
-    answer = engine.protocol.answer(function(engine.protocol.request(found, past, told)))
+    answer = engine.protocol.answer(function(engine.protocol.request(found, past, new)))
     marks = [history.mark(event) for episode in (*episodes, last) for event in episode]
     return answer.played(name.value, marks, strict=True), json.loads(answer.output)
 
@@ -60,14 +60,14 @@ def scheduled(events: list[history.Event]) -> int:
 def test_a_finished_build_replays_to_the_same_actions(finished: World) -> None:
     """A change of order in the code would break every build that runs during an upgrade."""
     build = finished.build_rows()[0].key
-    told = {
+    orchestrations = {
         build: Orchestrator.BUILD,
         f"{build}:image": Orchestrator.BUILD_IMAGE,
         f"{build}:pool-dev": Orchestrator.CREATE_POOL,
         f"{build}:cleanup": Orchestrator.REMOVE_BUILDER,
         f"{build}:image:install": Orchestrator.RUN_OPERATION,
     }
-    for instance, name in told.items():
+    for instance, name in orchestrations.items():
         played, output = replayed(finished, instance, name)
         assert played.ended, instance
         assert played.new == (), "the history holds no such task"

@@ -1,4 +1,4 @@
-"""The app's tables: two calls at once, and rows that nobody can read, disable nothing."""
+"""The app's tables: two calls at once, and rows that cannot be read, disable nothing."""
 
 from __future__ import annotations
 
@@ -173,10 +173,10 @@ def test_a_row_that_cannot_be_read_hides_nothing(table: str, columns: Json) -> N
     built.engine.run_until_idle()
     everything_works(built)
 
-    # A claim and the durations are written anew by whoever needs them.
+    # A claim and the durations are written anew when they are needed.
     healed = [True] * (table not in {"batchprepClaims", "batchprepPace"})
-    told = built.ask(health.show_health).body["unreadableRows"]
-    assert [table in each and row in each for each in told] == healed
+    unreadable_rows = built.ask(health.show_health).body["unreadableRows"]
+    assert [table in each and row in each for each in unreadable_rows] == healed
 
 
 def test_a_row_that_is_gone_is_named_no_more(built: World) -> None:

@@ -159,7 +159,7 @@ def test_a_network_that_is_still_in_use_is_removed_later(world: World, code: str
     ],
 )
 def test_what_a_role_would_not_cure_is_called_by_its_name(code: str, ours: str) -> None:
-    """Whoever gives roles for a lock or for terms looks for the mistake in the wrong place."""
+    """A person who gives roles for a lock or for terms looks for the mistake in the wrong place."""
     failure = errors.from_azure(attempted="x", resource="y", status=403, code=code, message="no")
     assert failure.code == ours
     assert ("role" in (failure.next_action or "")) == (ours == "PermissionMissing")

@@ -209,7 +209,7 @@ def test_a_pool_request_is_on_record_with_its_caller() -> None:
 
 
 def test_the_command_lists_changes(world: World) -> None:
-    """With a function key nobody is named."""
+    """A function key names no caller."""
     with served.terminal(world) as terminal:
         assert terminal.type("--image-only --no-wait").code == 0
         shown = terminal.type("changes")

@@ -161,7 +161,7 @@ def test_requests_during_it_are_refused_and_leave_nothing() -> None:
 
 
 def test_a_missing_role_ends_a_step_instead_of_waiting() -> None:
-    """Nobody would learn of it otherwise."""
+    """It would stay unknown otherwise."""
     answer = type("Response", (), {"status_code": 403, "reason": "Forbidden", "headers": {}})()
     error = HttpResponseError(message="AuthorizationPermissionMismatch", response=answer)
 

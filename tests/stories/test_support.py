@@ -25,7 +25,7 @@ def codes(problems: list[dict]) -> list[str]:
 
 
 def test_an_account_that_does_not_list_the_system_stops_a_build(world: World) -> None:
-    """A new account is made to be asked; nobody pays for a machine."""
+    """A new account is made to be asked; no machine is paid for."""
     build = world.build(a_request(image=DEBIAN))
 
     assert codes(build["error"]["details"]) == ["SystemNotSupported"]
@@ -36,11 +36,11 @@ def test_an_account_that_does_not_list_the_system_stops_a_build(world: World) ->
 
 def test_an_image_of_an_experimental_system_warns(world: World) -> None:
     """An image-only build has no account to ask."""
-    told = planned(world, image_only(os="debian", osVersion="12"))
+    forecast = planned(world, image_only(os="debian", osVersion="12"))
     build = world.build(image_only(os="debian", osVersion="12"))
 
     assert build["state"] == "succeeded", build["error"]
-    assert codes(told["warnings"]) == codes(build["warnings"]) == ["SystemExperimental"]
+    assert codes(forecast["warnings"]) == codes(build["warnings"]) == ["SystemExperimental"]
     assert "batch.node.debian 12" in build["warnings"][0]["message"]
 
 
@@ -61,10 +61,10 @@ def test_an_end_of_support_that_comes_soon_warns(world: World, what: str, field:
     world.change_facts({what: SOON})
     build = world.build(a_request())
     pools = world.build(pools_only("later", a_pool("late")))
-    told = planned(world, pools_only("plan", a_pool("late")))
+    forecast = planned(world, pools_only("plan", a_pool("late")))
 
     assert build["state"] == pools["state"] == "succeeded", build["error"]
-    for warnings in (build["warnings"], pools["warnings"], told["warnings"]):
+    for warnings in (build["warnings"], pools["warnings"], forecast["warnings"]):
         assert [(w["field"], w["code"]) for w in warnings] == [(field, "SupportEnds")]
         assert "2026-05-31" in warnings[0]["message"]
 
@@ -91,6 +91,6 @@ def test_an_image_of_a_system_that_ends_soon_warns() -> None:
     """Without an account to ask, its publisher's date counts."""
     world = World()
     world.clock.advance_to(datetime(2027, 3, 1, tzinfo=UTC).timestamp())
-    told = planned(world, image_only(os="ubuntu", osVersion="22.04"))
-    assert codes(told["warnings"]) == ["SupportEnds"]
+    forecast = planned(world, image_only(os="ubuntu", osVersion="22.04"))
+    assert codes(forecast["warnings"]) == ["SupportEnds"]
     assert planned(world, image_only())["warnings"] == []

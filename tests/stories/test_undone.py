@@ -279,7 +279,7 @@ def advance_until_deleted(world: World, path: str) -> None:
         if any(url.lower().endswith(path.lower()) for url in asked):
             return
         world.engine.advance(1)
-    raise AssertionError(f"nobody deletes {path}")
+    raise AssertionError(f"nothing deletes {path}")
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_a_pool_without_a_gpu_proves_no_gpu(world: World) -> None:
 
 
 def test_nodes_that_never_become_ready_leave_their_verdicts(world: World) -> None:
-    """Their start task refuses the work: which check did, is told like any other verdict."""
+    """Their start task refuses the work: the verdict names the check that did, like any other."""
     pools = [a_pool("good", vmSize=GPU_SIZE), a_pool("bad", vmSize="Standard_NC4ads_X900_v9")]
 
     build = world.build(a_gpu_request(*pools))
@@ -214,7 +214,7 @@ def test_every_node_of_a_large_pool_is_asked(world: World) -> None:
 
 
 def test_a_job_that_was_made_though_no_answer_came_is_gone_on_with(world: World) -> None:
-    """It is not looked for first: its own request tells that it is there."""
+    """It is not looked for first: its own request shows that it is there."""
     lost = {"effect": "drop", "when": "after", "method": "POST", "path": "/jobs$"}
     world.fault(lost)
     build = world.build(a_request(pools=[a_pool("dev", verify=True)]))

@@ -71,7 +71,7 @@ def test_a_gpu_that_the_image_does_not_serve_is_a_blocker() -> None:
 
 
 def test_a_pools_name_is_the_same_in_any_case(built: World) -> None:
-    """As on Azure: no second record, and whoever asks in another case is answered."""
+    """As on Azure: no second record, and a caller who asks in another case gets an answer."""
     built.build(pools_only("r1", a_pool("Dev")))
     refused = built.build(pools_only("r2", a_pool("DEV", ifExists="fail")))
     assert refused["error"]["code"] == "PoolExists"
@@ -105,15 +105,15 @@ def test_own_checks_are_run(built: World) -> None:
     build = built.build(pools_only("r1", a_pool("dev", checks=[check])))
     assert build["error"]["code"] == "VerificationFailed"
     assert build["error"]["message"].startswith("1 checks of pool dev failed")
-    told = problems(built, pools_only("r2", a_pool("dev", checks=[check], verify=False)))
-    assert "verification" in told["pools[0].checks"]
+    refused = problems(built, pools_only("r2", a_pool("dev", checks=[check], verify=False)))
+    assert "verification" in refused["pools[0].checks"]
 
 
 # -- changes of a pool ----------------------------------------------------------------------------
 
 
 def test_a_formula_is_not_thrown_away_by_a_resize(built: World) -> None:
-    """It decides the number of nodes, and whoever wants another number says so anew."""
+    """It decides the number of nodes, and a request that needs another number says so anew."""
     built.build(pools_only("r1", FORMULA))
     build = built.change(catalogue.resize_pool, ACCOUNT, "auto", {"nodes": 2})
     assert build["error"]["code"] == "PoolScalesItself"
@@ -195,8 +195,8 @@ def test_fields_that_are_wrong_hide_no_others(world: World) -> None:
     request = {"mode": "image-only", "requestId": "x"}
     recipe = {"enabled": "yes", "request": request, "foo": 1}
     answer = world.ask(catalogue.put_recipe, recipe, name="weekly")
-    told = {p["field"] for p in answer.body["error"]["details"]}
-    assert told == {"enabled", "foo", "request.requestId"}
+    refused = {p["field"] for p in answer.body["error"]["details"]}
+    assert refused == {"enabled", "foo", "request.requestId"}
 
 
 def test_a_body_of_brackets_is_refused(world: World) -> None:
@@ -210,9 +210,9 @@ def test_a_body_of_brackets_is_refused(world: World) -> None:
 def test_a_mode_that_is_none_names_those_that_are(world: World) -> None:
     """Pools are changed at their own address."""
     for mode in ("resize-pool", "nope"):
-        told = problems(world, {"mode": mode})["mode"]
-        assert "batch-only" in told
-        assert "delete-pool" not in told
+        message = problems(world, {"mode": mode})["mode"]
+        assert "batch-only" in message
+        assert "delete-pool" not in message
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def image_of(world: World, pool: str) -> str:
 
 
 def test_a_bad_image_is_withdrawn_and_restored() -> None:
-    """Pools get the version before it, and whoever names it still gets it."""
+    """Pools get the version before it, and a request that names it still gets it."""
     world = world_after(image_only("one"), image_only("two"))
     with served.terminal(world) as terminal:
         ended = terminal.type(f"images withdraw batchImageGallery {DEFINITION} 1.0.1")
@@ -54,7 +54,7 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
 
 
 def test_pools_without_a_named_image_are_told_that_all_are_withdrawn() -> None:
-    """The error names no image that nobody asked for."""
+    """The error names no image that was not asked for."""
     world = world_after(image_only())
     change = {"excludeFromLatest": True}
     path = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "1.0.0"}

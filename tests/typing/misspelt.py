@@ -1,4 +1,4 @@
-"""Mistakes that the type checker must find. Nobody runs this file: `test_typing.py` gives it to
+"""Mistakes that the type checker must find. This file is never run: `test_typing.py` gives it to
 mypy, and expects on each marked line the error that the comment names.
 """
 # fmt: off

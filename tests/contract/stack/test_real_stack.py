@@ -32,7 +32,7 @@ def run(state: Path, *line: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_without_an_endpoint_starts_a_stack_and_the_next_one_uses_it(
     tmp_path: Path,
 ) -> None:
-    """Nobody needs to know about the stack to try the command; `local down` stops it. An imported
+    """A user need not know about the stack to try the command; `local down` stops it. An imported
     template can be sent with the script that it names.
     """
     state = tmp_path / "state"
