@@ -16,7 +16,7 @@ from bench.measuring import Stretch, mark
 from bench.wanted import ACCOUNT, BUSYBOX, GPU_SIZE, POOLS_PER_ACCOUNT, SMALL_SIZE
 from local.functions_host import local_client
 from tests.world import Json, a_pool, an_image
-from triggers import catalogue, timers
+from triggers import pools, recipes, timers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +148,7 @@ def pool_update(seed: int) -> Measured:
     world = _world_with_image(seed)
     _succeed(world, pools_request("first", gpu_pool("dev")))
     begun = mark(world)
-    change = world.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
+    change = world.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 3})
     return _measured(world, begun.until_now(), Counter([change["state"]]))
 
 
@@ -190,7 +190,7 @@ def queue(pools: int, seed: int, *, share_of_quota: float = 1.0) -> Measured:
     return _measured(world, stretch, _states(world, "batch-only"))
 
 
-def recipes(count: int, seed: int) -> Measured:
+def weekly_rebuild(count: int, seed: int) -> Measured:
     """The weekly timer fires: every recipe becomes an image."""
     world = MeasuredWorld(seed)
     for number in range(count):
@@ -200,7 +200,7 @@ def recipes(count: int, seed: int) -> Measured:
 
 def _put_recipe(world: MeasuredWorld, name: str, image: Json) -> None:
     request = {"mode": "image-only", "image": image}
-    answer = world.ask(catalogue.put_recipe, {"enabled": True, "request": request}, name=name)
+    answer = world.ask(recipes.put_recipe, {"enabled": True, "request": request}, name=name)
     assert answer.status == 200, answer.body
 
 
@@ -278,7 +278,7 @@ SCENARIOS: dict[str, Scenario] = {
         about="1,000 requests, quota for 500: the others are refused",
     ),
     "recipes_50": Scenario(
-        run=functools.partial(recipes, 50),
+        run=functools.partial(weekly_rebuild, 50),
         old=functools.partial(baseline.images_anew, 50),
         about="weekly rebuild of 50 images, five at once; no path is critical for all",
     ),

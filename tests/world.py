@@ -36,7 +36,7 @@ from shared.engine.polling_loop import iso
 from shared.store.records import Records
 from shared.store.tables import Row, Tables
 from tests.memory_outbox import MemoryOutbox
-from triggers import answering, beginning, builds, catalogue, existing, intake, timers
+from triggers import answering, beginning, builds, images, intake, pools, timers
 from triggers.http import Answer, Call, Handler
 
 Json = dict[str, Any]
@@ -270,11 +270,11 @@ class World:
 
     def images(self) -> list[Json]:
         """GET /api/images."""
-        return self.every(catalogue.list_images, "images")
+        return self.every(images.list_images, "images")
 
     def pools(self) -> list[Json]:
         """GET /api/pools."""
-        return self.every(catalogue.list_pools, "pools")
+        return self.every(pools.list_pools, "pools")
 
     def deliver(self, text: str, message_id: str = "m1") -> None:
         """A queue message reaches the app."""
@@ -284,7 +284,7 @@ class World:
 
     def pool(self, account: str, pool: str) -> Json:
         """GET /api/pools/{account}/{pool}."""
-        return self.ask(existing.show_pool, account=account, pool=pool).body
+        return self.ask(pools.show_pool, account=account, pool=pool).body
 
     def change(self, handler: Handler, account: str, pool: str, body: object = None) -> Json:
         """PATCH or DELETE of a pool, until it has ended."""

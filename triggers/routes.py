@@ -76,7 +76,7 @@ ROUTES = [
     Route(
         method="GET",
         path="images",
-        handler="catalogue.list_images",
+        handler="images.list_images",
         role=Role.READER,
         query="ImagesQuery",
         answers={200: "ImageList"},
@@ -85,7 +85,7 @@ ROUTES = [
     Route(
         method="GET",
         path="images/{gallery}/{name}/{version}",
-        handler="catalogue.show_image",
+        handler="images.show_image",
         role=Role.READER,
         query="ImageQuery",
         answers={200: "ImageRecord"},
@@ -94,7 +94,7 @@ ROUTES = [
     Route(
         method="PATCH",
         path="images/{gallery}/{name}/{version}",
-        handler="existing.change_image",
+        handler="images.change_image",
         role=Role.PROMOTER,
         query="ImageQuery",
         body="ImageChange",
@@ -104,7 +104,7 @@ ROUTES = [
     Route(
         method="GET",
         path="images/{gallery}/{name}/{version}/bom",
-        handler="catalogue.show_bill_of_materials",
+        handler="images.show_bill_of_materials",
         role=Role.READER,
         query="ImageQuery",
         answers={200: "BillOfMaterials"},
@@ -113,7 +113,7 @@ ROUTES = [
     Route(
         method="GET",
         path="pools",
-        handler="catalogue.list_pools",
+        handler="pools.list_pools",
         role=Role.READER,
         query="PoolsQuery",
         answers={200: "PoolList"},
@@ -122,7 +122,7 @@ ROUTES = [
     Route(
         method="GET",
         path="pools/{account}/{pool}",
-        handler="existing.show_pool",
+        handler="pools.show_pool",
         role=Role.READER,
         answers={200: "PoolRecord"},
         errors=(404,),
@@ -148,7 +148,7 @@ ROUTES = [
     Route(
         method="PATCH",
         path="pools/{account}/{pool}",
-        handler="catalogue.resize_pool",
+        handler="pools.resize_pool",
         role=Role.BUILDER,
         body="Resize",
         answers={202: "Accepted"},
@@ -158,7 +158,7 @@ ROUTES = [
     Route(
         method="DELETE",
         path="pools/{account}/{pool}",
-        handler="catalogue.delete_pool",
+        handler="pools.delete_pool",
         role=Role.BUILDER,
         answers={202: "Accepted"},
         errors=(404, 409),
@@ -167,14 +167,14 @@ ROUTES = [
     Route(
         method="GET",
         path="recipes",
-        handler="catalogue.list_recipes",
+        handler="recipes.list_recipes",
         role=Role.READER,
         answers={200: "RecipeList"},
     ),
     Route(
         method="GET",
         path="recipes/{name}",
-        handler="catalogue.show_recipe",
+        handler="recipes.show_recipe",
         role=Role.READER,
         answers={200: "RecipeDocument"},
         errors=(404,),
@@ -182,7 +182,7 @@ ROUTES = [
     Route(
         method="PUT",
         path="recipes/{name}",
-        handler="catalogue.put_recipe",
+        handler="recipes.put_recipe",
         role=Role.OPERATOR,
         body="Recipe",
         answers={200: "RecipeDocument"},
@@ -191,7 +191,7 @@ ROUTES = [
     Route(
         method="DELETE",
         path="recipes/{name}",
-        handler="catalogue.delete_recipe",
+        handler="recipes.delete_recipe",
         role=Role.OPERATOR,
         answers={200: "RecipeDeleted"},
         errors=(404,),

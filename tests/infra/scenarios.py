@@ -9,7 +9,7 @@ import tarfile
 
 from tests.infra import deployed
 from tests.world import Json, World, a_pool
-from triggers import builds, catalogue, contexts, existing
+from triggers import builds, contexts, images, pools, recipes
 
 GROUP = deployed.GROUP
 ACCOUNT = "mybatch12345"
@@ -90,8 +90,8 @@ def pools_that_change(world: World) -> None:
         )
     ):
         build(world, request(f"again-{number}", "batch-only", a_pool("dev", **more)))
-    world.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
-    world.change(catalogue.delete_pool, ACCOUNT, "dev")
+    world.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    world.change(pools.delete_pool, ACCOUNT, "dev")
     world.given_package(ACCOUNT, GROUP, active=True)
     packages = [{"id": "tool"}]
     build(world, request("packages", "batch-only", a_pool("dev", applicationPackages=packages)))
@@ -122,7 +122,7 @@ def images_of_every_kind(world: World) -> None:
         build(world, request(kind, "image-only", name=kind, base=base, os="ubuntu"))
     path = {"gallery": GALLERY, "name": DEFINITION, "version": "1.0.0"}
     change = {"excludeFromLatest": True}
-    assert world.ask(existing.change_image, change, **path).status == 200
+    assert world.ask(images.change_image, change, **path).status == 200
     a_builder_that_waits(world)
     world.ask(builds.plan_build, request("plan", "full", a_pool("dev")))
 
@@ -187,7 +187,7 @@ def operations_that_fail(world: World) -> None:
 def the_weekly_rebuild(world: World) -> None:
     """A recipe is built again."""
     recipe = {"request": {"mode": "image-only", "image": image(name="weekly")}}
-    assert world.ask(catalogue.put_recipe, recipe, name="weekly").status < 300
+    assert world.ask(recipes.put_recipe, recipe, name="weekly").status < 300
     before = len(world.images())
     world.begin_rebuild()
     world.engine.run_until_idle()

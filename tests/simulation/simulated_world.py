@@ -19,7 +19,7 @@ from shared.store.tables import Tables
 from tests.simulation import flaky_tables, foreign
 from tests.simulation.stories import Act, Arrival, Climate, Story
 from tests.world import VISIBILITY, WITH_LOGS, World, an_image
-from triggers import builds, catalogue, http, timers
+from triggers import builds, http, pools, timers
 
 Json = dict[str, Any]
 _RETRY_SECONDS = 30  # until a client or the queue tries again after the app died
@@ -145,10 +145,8 @@ class SimulatedWorld(World):
         doing: dict[Act, Callable[[Arrival], None]] = {
             Act.BUILD: lambda a: self._take(a, self.ask(builds.start_build, a.body)),
             Act.MESSAGE: lambda a: self.deliver(json.dumps(a.body), message_id=_message_id(a)),
-            Act.RESIZE: lambda a: self._change(
-                a, catalogue.resize_pool, {"nodes": a.body["nodes"]}
-            ),
-            Act.DELETE: lambda a: self._change(a, catalogue.delete_pool, None),
+            Act.RESIZE: lambda a: self._change(a, pools.resize_pool, {"nodes": a.body["nodes"]}),
+            Act.DELETE: lambda a: self._change(a, pools.delete_pool, None),
             Act.CANCEL: self._cancel,
             Act.RESUME: self._resume,
             Act.REBUILD: lambda _: self._rebuild(),

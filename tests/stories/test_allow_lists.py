@@ -9,7 +9,7 @@ import pytest
 
 from shared.base import allow_lists
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import builds, catalogue, intake
+from triggers import builds, intake, recipes
 
 Json = dict[str, Any]
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers"
@@ -59,7 +59,7 @@ def test_a_name_outside_a_list_is_refused(
     for handler, body, path in [
         (builds.start_build, REQUEST, {}),
         (builds.plan_build, REQUEST, {}),
-        (catalogue.put_recipe, {"request": {**REQUEST, "requestId": None}}, {"name": "weekly"}),
+        (recipes.put_recipe, {"request": {**REQUEST, "requestId": None}}, {"name": "weekly"}),
     ]:
         answer = world.ask(handler, body, **path)
         assert answer.status == 400, answer.body
@@ -169,7 +169,7 @@ def test_the_weekly_rebuild_is_not_refused_for_the_number_of_builds() -> None:
     world = World(own_settings={"MAX_RUNNING_BUILDS": "1"})
     recipe = {"enabled": True, "request": image_only(name="two")}
     del recipe["request"]["requestId"]
-    assert world.ask(catalogue.put_recipe, recipe, name="two").status == 200
+    assert world.ask(recipes.put_recipe, recipe, name="two").status == 200
     world.start(image_only("r1", name="one"))
     world.begin_rebuild()
     world.engine.run_until_idle()

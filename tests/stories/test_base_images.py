@@ -8,7 +8,7 @@ import pytest
 
 from local.azure_simulator import core
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import builds, catalogue
+from triggers import builds, recipes
 
 Json = dict[str, Any]
 HPC = {"publisher": "microsoft-dsvm", "offer": "ubuntu-hpc", "sku": "2204"}
@@ -245,7 +245,7 @@ def test_a_recipe_of_an_own_image_says_no_more_than_its_owner(
     assert world.build(image_only(**first))["state"] == "succeeded"
     base = {"id": version_id(world).rpartition("/versions/")[0]}
     request = {"mode": "image-only", "image": an_image(base=base, **asked)}
-    assert world.ask(catalogue.put_recipe, {"request": request}, name="weekly").status == 200
+    assert world.ask(recipes.put_recipe, {"request": request}, name="weekly").status == 200
     world.begin_rebuild()
     [build] = world.engine.run_until_complete("rebuild_images").output["started"].values()
 

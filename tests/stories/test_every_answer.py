@@ -16,7 +16,7 @@ from local.functions_host.local_client import open_client
 from local.memory_tables import MemoryTable
 from tests import openapi_checks, packed
 from tests.world import World, a_pool, a_request, an_image, image_only
-from triggers import catalogue, changes, intake, routes
+from triggers import changes, intake, recipes, routes
 from triggers.routes import ROUTES, Route
 
 Json = dict[str, Any]
@@ -256,7 +256,7 @@ def test_a_recipe_that_is_too_long_for_its_row_is_refused(world: World) -> None:
     recipe = {"enabled": True, "request": {"mode": "full", "pools": pools}}
     response = send(world, route, recipe, params={"name": "long"})
     assert is_refusal(response, route, 400, "RequestRefused")
-    assert world.ask(catalogue.show_recipe, name="long").status == 404
+    assert world.ask(recipes.show_recipe, name="long").status == 404
 
 
 HOSTILE = ["../..", "%00", "\0", "a'b\"c", "x" * 5000, "\ud7ff\uffff", "a b", "*", "", "\\", "#?"]

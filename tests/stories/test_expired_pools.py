@@ -16,7 +16,7 @@ from shared.model.cleanup import CleanupItem, Facts
 from shared.model.plans import PoolPlan
 from shared.model.requests import Build
 from tests.world import World, a_pool, pools_only
-from triggers import builds, catalogue, existing, leftovers
+from triggers import builds, leftovers, pools
 
 ACCOUNT = "mybatch12345"
 HOUR = 3600.0
@@ -28,7 +28,7 @@ def of_pools(request_id: str = "pools", *pools: dict) -> dict:
     return pools_only(request_id, *(pools or [a_pool("dev", ttlHours=8)]))
 
 
-def pools(world: World) -> list[str]:
+def on_azure(world: World) -> list[str]:
     """The pools on Azure."""
     return sorted(r["id"].rpartition("/")[2] for r in world.resources("batchAccounts/pools"))
 
@@ -60,8 +60,8 @@ def test_a_pool_goes_when_its_time_is_over(built: World) -> None:
     assert (name, verdict) == ("dev", "remove")
     assert expired(built) == ["dev"]
 
-    assert pools(built) == ["prod"]
-    assert built.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert on_azure(built) == ["prod"]
+    assert built.ask(pools.show_pool, account=ACCOUNT, pool="dev").status == 404
     steps = built.show(build["buildId"])["steps"]
     assert ("dev", "remove_pool") in {(s.get("pool"), s["name"]) for s in steps}
     assert said(built) == []
@@ -75,14 +75,14 @@ def test_a_pool_that_is_made_again_lives_on(built: World) -> None:
     built.build(of_pools("again", a_pool("dev")))
     built.engine.advance(24 * HOUR)
     assert expired(built) == []
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
 
 
 def test_a_resized_pool_keeps_its_end(built: World) -> None:
     """More nodes are no more time."""
     built.build(of_pools())
     until = built.pool(ACCOUNT, "dev")["expiresAt"]
-    built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    built.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 2})
     assert built.pool(ACCOUNT, "dev")["expiresAt"] == until
     built.engine.advance(9 * HOUR)
     assert expired(built) == ["dev"]
@@ -97,11 +97,11 @@ def test_a_failed_pool_goes_too(built: World) -> None:
     built.azure.faults.clear()
     built.engine.advance(9 * HOUR)
     assert expired(built) == ["dev"]
-    assert pools(built) == []
+    assert on_azure(built) == []
 
     resumed = built.resume(build["buildId"])
     assert resumed["state"] == "succeeded", resumed["error"]
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
 
 
 def test_a_pool_at_work_on_is_left_alone(built: World) -> None:
@@ -114,7 +114,7 @@ def test_a_pool_at_work_on_is_left_alone(built: World) -> None:
     assert expired(built) == []
     built.engine.run_until_complete(build)
     assert built.show(build)["state"] == "succeeded"
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
 
 
 def test_what_somebody_else_has_made_of_it_stays(built: World) -> None:
@@ -132,7 +132,7 @@ def test_what_somebody_else_has_made_of_it_stays(built: World) -> None:
     built.engine.advance(8 * HOUR)
     assert [verdict for _, verdict, _ in said(built)] == ["keep"]
     assert expired(built) == []
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
     before = len(built.ledger())
     built.sweep()
     assert [r for r in built.ledger()[before:] if "/pools/" in r["url"]] == []
@@ -146,7 +146,7 @@ def test_a_pool_that_is_gone_already_is_forgotten(built: World) -> None:
     built.azure.settle()
     assert said(built) == []
     built.sweep()
-    assert built.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built.ask(pools.show_pool, account=ACCOUNT, pool="dev").status == 404
 
 
 def test_what_azure_refuses_is_the_next_sweeps(built: World) -> None:
@@ -189,7 +189,7 @@ def test_a_pool_that_expired_meanwhile_is_made_again(built: World) -> None:
     assert sorted(expired(built)) == ["dev", "test"]
     resumed = built.resume(build)
     assert resumed["state"] == "succeeded", resumed["error"]
-    assert pools(built) == ["dev", "test"]
+    assert on_azure(built) == ["dev", "test"]
 
 
 def test_what_is_to_be_deleted_is_told_once(built: World) -> None:
@@ -246,7 +246,7 @@ def test_a_build_that_was_quicker_keeps_the_pool(built: World) -> None:
     with pytest.raises(ResourceModifiedError):
         operation.actions[mark.action](built.services, item, poll)
     assert expired(built) == []
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
 
 
 def test_a_build_that_was_slower_makes_a_new_pool(built: World) -> None:
@@ -266,7 +266,7 @@ def test_a_build_that_was_slower_makes_a_new_pool(built: World) -> None:
     deletions = [r for r in built.ledger() if r["method"] == "DELETE" and "/pools/dev" in r["url"]]
     assert [r["status"] for r in deletions] == [202]
     assert expired(built) == []
-    assert pools(built) == ["dev"]
+    assert on_azure(built) == ["dev"]
 
 
 def test_many_pools_end_in_groups(built: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 from shared.base import settings
 from tests.stories.test_nodes_left import HOUR, die
 from tests.world import SETTINGS, World, a_pool, a_request, pools_only
-from triggers import builds, catalogue
+from triggers import builds, pools
 
 ACCOUNT = "mybatch12345"
 FAILS = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
@@ -52,18 +52,18 @@ def advice(world: World) -> str:
 def test_nodes_that_a_resize_gives_a_failed_pool_are_unproved(built: World) -> None:
     """Who asks for nodes wants them; the record says what they are, and what proves them."""
     failed_pool(built)
-    built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    built.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 2})
     record = built.pool(ACCOUNT, "dev")
     assert (record["state"], record["nodes"], record["verified"]) == ("failed", 2, False)
     assert advice(built).endswith(UNPROVED)
     assert SHRUNK not in advice(built)
 
-    built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 0})
+    built.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 0})
     assert built.pool(ACCOUNT, "dev")["nodes"] == 0
     assert advice(built).endswith(SHRUNK)
     assert UNPROVED not in advice(built)
 
-    built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 1})
+    built.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 1})
     again = built.build(pools_only("r2", a_pool("dev", verify=True)))
     assert again["state"] == "succeeded", again["error"]
     record = built.pool(ACCOUNT, "dev")
@@ -73,7 +73,7 @@ def test_nodes_that_a_resize_gives_a_failed_pool_are_unproved(built: World) -> N
 def test_nodes_of_a_resize_that_was_cancelled_are_unproved_too(built: World) -> None:
     """Azure finishes what it has begun."""
     failed_pool(built)
-    asked = built.ask(catalogue.resize_pool, {"nodes": 2}, account=ACCOUNT, pool="dev")
+    asked = built.ask(pools.resize_pool, {"nodes": 2}, account=ACCOUNT, pool="dev")
     built.engine.advance(20)
     built.ask(builds.cancel_build, id=asked.body["buildId"])
     built.engine.run_until_complete(asked.body["buildId"])

@@ -14,7 +14,7 @@ from shared.model.requests import Mode
 from shared.store import build_list
 from tests.happened import world_in_which
 from tests.world import World, a_pool, image_only, pools_only
-from triggers import builds, catalogue, changes, contexts, existing, http, intake
+from triggers import builds, changes, contexts, http, images, intake, pools
 from triggers.route import Route
 from triggers.routes import ROUTES
 
@@ -109,7 +109,7 @@ def test_bad_parameters_are_refused_all_at_once(world: World) -> None:
     bad = "limit=0&state=odd&after=x"
     problems = world.ask(builds.list_builds, url=f"{URL}?{bad}").body["error"]["details"]
     assert [problem["field"] for problem in problems] == ["limit", "after", "state"]
-    for handler in (catalogue.list_images, catalogue.list_pools, intake.list_refused):
+    for handler in (images.list_images, pools.list_pools, intake.list_refused):
         for query in ("limit=1001", "limit=many", "limit=", "after=a/b", "after=%0a"):
             assert world.ask(handler, url=f"{URL}?{query}").status == 400, query
     answer = world.ask(builds.list_builds, url=f"{URL}?limit=1&code=key&state=running")
@@ -123,8 +123,8 @@ def test_images_pools_and_refused_messages_come_in_pages(built: World) -> None:
     for number in range(3):
         built.deliver("no JSON", f"message-{number}")
     lists: list[tuple[http.Handler, str, str]] = [
-        (catalogue.list_images, "images", "imageName"),
-        (catalogue.list_pools, "pools", "poolId"),
+        (images.list_images, "images", "imageName"),
+        (pools.list_pools, "pools", "poolId"),
         (intake.list_refused, "refused", "messageId"),
     ]
     for handler, name, key in lists:
@@ -137,7 +137,7 @@ def test_images_pools_and_refused_messages_come_in_pages(built: World) -> None:
                 break
             page = listed(built, urlsplit(page["nextLink"]).query, handler)
         assert found == whole
-    of_none = listed(built, "account=other&limit=1", catalogue.list_pools)
+    of_none = listed(built, "account=other&limit=1", pools.list_pools)
     assert of_none == {"pools": []}
 
 
@@ -150,8 +150,8 @@ def test_a_page_follows_a_row_of_its_own_list(built: World) -> None:
         built.records.note_change(f"2026-01-01T00:00:0{number}Z", "x", "y", caller=None, build=None)
     handlers: tuple[http.Handler, ...] = (
         builds.list_builds,
-        catalogue.list_images,
-        catalogue.list_pools,
+        images.list_images,
+        pools.list_pools,
         intake.list_refused,
         changes.list_changes,
     )
@@ -164,9 +164,9 @@ def test_a_page_follows_a_row_of_its_own_list(built: World) -> None:
         cut_off = (after[handler][:-number] for number in range(1, 5))
         for query in (*made_up, *cut_off):
             assert built.ask(handler, url=f"{URL}?{query}").status == 400, (handler, query)
-    pools = after[catalogue.list_pools]
-    assert len(listed(built, f"{pools}&account=MYBATCH12345", catalogue.list_pools)["pools"]) == 1
-    other = built.ask(catalogue.list_pools, url=f"{URL}?{pools}&account=other").body["error"]
+    place = after[pools.list_pools]
+    assert len(listed(built, f"{place}&account=MYBATCH12345", pools.list_pools)["pools"]) == 1
+    other = built.ask(pools.list_pools, url=f"{URL}?{place}&account=other").body["error"]
     assert [each["field"] for each in other["details"]] == ["after"]
 
 
@@ -183,7 +183,7 @@ def test_a_number_is_written_in_digits(world: World, query: str) -> None:
 @pytest.mark.parametrize("account", ["", "%00", "a'b", "x" * 25])
 def test_pools_are_listed_of_an_account_that_can_be(world: World, account: str) -> None:
     """An empty name would list the pools of all accounts."""
-    answer = world.ask(catalogue.list_pools, url=f"{URL}?account={account}")
+    answer = world.ask(pools.list_pools, url=f"{URL}?account={account}")
     assert [each["field"] for each in answer.body["error"]["details"]] == ["account"]
 
 
@@ -205,10 +205,10 @@ def test_a_parameter_that_is_there_twice_is_refused(world: World, route: Route) 
     ("handler", "name"),
     [
         *((builds.list_builds, name) for name in ("limit", "after", "state")),
-        (catalogue.list_pools, "account"),
-        (catalogue.show_image, "resourceGroup"),
-        (catalogue.show_bill_of_materials, "resourceGroup"),
-        (existing.change_image, "resourceGroup"),
+        (pools.list_pools, "account"),
+        (images.show_image, "resourceGroup"),
+        (images.show_bill_of_materials, "resourceGroup"),
+        (images.change_image, "resourceGroup"),
         (contexts.upload_context, "purpose"),
     ],
 )

@@ -14,7 +14,7 @@ from shared.base.names import Orchestrator
 from shared.model.outcomes import PoolRecord
 from shared.model.plans import SweepPlan
 from tests.world import World, a_pool, pools_only
-from triggers import builds, catalogue, leftovers
+from triggers import builds, leftovers, pools
 
 ACCOUNT = "mybatch12345"
 HOUR = 3600.0
@@ -199,7 +199,7 @@ def test_a_pool_that_a_person_resizes_is_left_alone(built: World) -> None:
     """While it is resized and afterwards: a person who asks for nodes keeps them."""
     with_dead_nodes(built)
     built.azure.faults.clear()
-    answer = built.ask(catalogue.resize_pool, {"nodes": 2}, account=ACCOUNT, pool=POOL)
+    answer = built.ask(pools.resize_pool, {"nodes": 2}, account=ACCOUNT, pool=POOL)
     change = answer.body["buildId"]
     assert said(built) == [("keep", f"build {change} is at work on it")]
     assert built.sweep()["shrunk"] == []

@@ -14,7 +14,7 @@ from shared.model import image_scripts, parsing, planning
 from tests.packed import an_entry, tar
 from tests.served import terminal
 from tests.world import CONFIG, LOGS, WITH_LOGS, World, an_image, image_only
-from triggers import builds, catalogue, contexts
+from triggers import builds, contexts, recipes
 
 Json = dict[str, Any]
 BUSYBOX = "docker.io/library/busybox:1.36"
@@ -222,7 +222,7 @@ def test_a_text_that_is_another_one_by_now_is_not_executed(world: World) -> None
 def test_a_recipe_keeps_the_name_of_the_text(world: World) -> None:
     """And the sweep keeps the text for as long as the recipe is there."""
     request = {k: v for k, v in with_steps(a_step()).items() if k != "requestId"}
-    answer = world.ask(catalogue.put_recipe, {"request": request}, name="weekly")
+    answer = world.ask(recipes.put_recipe, {"request": request}, name="weekly")
 
     assert answer.status == 200, answer.body
     [name] = world.outbox.contexts

@@ -11,11 +11,11 @@ import pytest
 
 from local.functions_host.local_client import open_client
 from tests.world import World, a_pool, pools_only
-from triggers import beginning, builds, catalogue
+from triggers import beginning, builds, pools
 from triggers.http import Answer, Call
 
 ACCOUNT = "mybatch12345"
-CHANGES = [(catalogue.resize_pool, {"nodes": 4}), (catalogue.delete_pool, None)]
+CHANGES = [(pools.resize_pool, {"nodes": 4}), (pools.delete_pool, None)]
 IDS = ["resize", "delete"]
 BAD = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
 
@@ -74,7 +74,7 @@ def test_a_pool_has_one_change_at_a_time(
         assert in_the_way(asked(built, handler, body)) == change
     built.engine.run_until_complete(change)
     assert built.show(change)["state"] == "succeeded"
-    assert asked(built, handler, body).status == (404 if first is catalogue.delete_pool else 202)
+    assert asked(built, handler, body).status == (404 if first is pools.delete_pool else 202)
 
 
 @pytest.mark.parametrize(("handler", "body"), CHANGES, ids=IDS)
@@ -99,7 +99,7 @@ def test_a_build_waits_for_a_change_of_its_pool(
 def test_a_step_that_waits_for_a_change_names_it(built: World) -> None:
     """The person who watches the build sees what it waits for. To a plan it is no obstacle."""
     built.build(pools_only("r1", a_pool("dev")))
-    change = asked(built, catalogue.delete_pool).body["buildId"]
+    change = asked(built, pools.delete_pool).body["buildId"]
     build = built.start(pools_only("r2", a_pool("dev")))
     built.engine.advance(30)
     planned = built.ask(builds.plan_build, pools_only("r3", a_pool("dev"))).body
@@ -114,19 +114,19 @@ def test_a_change_that_has_ended_holds_no_pool(built: World, how: str) -> None:
     built.build(pools_only("r1", a_pool("dev")))
     if how == "failed":
         built.change_facts({"batchQuota:standardDSv5Family": 3, "batchQuota:dedicatedCores": 3})
-    change = asked(built, catalogue.resize_pool, {"nodes": 3}).body["buildId"]
+    change = asked(built, pools.resize_pool, {"nodes": 3}).body["buildId"]
     built.engine.advance(20)
     if how == "cancelled":
         built.ask(builds.cancel_build, id=change)
     if how == "dead":
         built.engine.terminate(change)
-        assert in_the_way(asked(built, catalogue.delete_pool)) == change
+        assert in_the_way(asked(built, pools.delete_pool)) == change
         built.engine.advance(3600)
         built.sweep()
     else:
         built.engine.run_until_complete(change)
     assert built.show(change)["state"] == ("cancelled" if how == "cancelled" else "failed")
-    deleted = built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    deleted = built.change(pools.delete_pool, ACCOUNT, "dev")
     assert deleted["state"] == "succeeded", deleted["error"]
 
 
@@ -134,7 +134,7 @@ def test_a_pool_that_was_made_anew_is_not_the_one_that_was_deleted(built: World)
     """An owner makes one of the same name at once; the deletion has ended all the same."""
     built.build(pools_only("r1", a_pool("dev")))
     there = azure_pool(built)
-    change = asked(built, catalogue.delete_pool).body["buildId"]
+    change = asked(built, pools.delete_pool).body["buildId"]
     path = f"resourceGroups/images/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}/pools/dev"
     while built.resources("batchAccounts/pools"):
         built.engine.advance(1)
@@ -157,10 +157,10 @@ def test_a_pool_that_was_made_anew_is_not_the_one_that_was_deleted(built: World)
 def test_a_change_that_an_earlier_version_began_holds_its_pool_too(built: World) -> None:
     """Version 0.1.0 claims no pool for a change, and runs two of them at once."""
     built.build(pools_only("r1", a_pool("dev")))
-    first = asked(built, catalogue.resize_pool, {"nodes": 3}).body["buildId"]
+    first = asked(built, pools.resize_pool, {"nodes": 3}).body["buildId"]
     (resource,) = [pool["id"].lower() for pool in built.resources("batchAccounts/pools")]
     built.records.release("pool", resource, first)
-    assert in_the_way(asked(built, catalogue.delete_pool)) == first
+    assert in_the_way(asked(built, pools.delete_pool)) == first
     built.engine.advance(20)
     assert built.records.holder("pool", resource) == first
     built.engine.run_until_complete(first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.world import World, a_pool, an_image, image_only, pools_only
-from triggers import catalogue, existing
+from triggers import pools
 
 ACCOUNT = "mybatch12345"
 GPU_SIZE = "Standard_NC4as_T4_v3"
@@ -219,7 +219,7 @@ def test_an_image_may_be_named_by_its_id(built_gpu: World) -> None:
 def test_a_pool_is_resized(built_gpu: World) -> None:
     """PATCH /api/pools/{account}/{pool}."""
     built_gpu.build(pools_only("r1", a_pool("dev")))
-    change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 3})
+    change = built_gpu.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 3})
     assert change["state"] == "succeeded", change["error"]
     assert built_gpu.pool(ACCOUNT, "dev")["nodes"] == 3
     assert azure_pool(built_gpu, "dev")["properties"]["currentDedicatedNodes"] == 3
@@ -232,7 +232,7 @@ def test_a_resize_says_what_becomes_of_the_tasks(built_gpu: World) -> None:
         ((None, "Requeue"), ("taskcompletion", "TaskCompletion"))
     ):
         wanted = {"nodes": number, **({"nodeDeallocationOption": option} if option else {})}
-        change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", wanted)
+        change = built_gpu.change(pools.resize_pool, ACCOUNT, "dev", wanted)
         assert change["state"] == "succeeded", change["error"]
         (pool,) = built_gpu.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
         fixed = pool.properties["scaleSettings"]["fixedScale"]
@@ -242,7 +242,7 @@ def test_a_resize_says_what_becomes_of_the_tasks(built_gpu: World) -> None:
 def test_a_resize_of_some_nodes_leaves_the_others(built_gpu: World) -> None:
     """Dedicated and low-priority nodes are two numbers."""
     built_gpu.build(pools_only("r1", a_pool("dev", lowPriorityNodes=1)))
-    change = built_gpu.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 2})
+    change = built_gpu.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 2})
     assert change["state"] == "succeeded", change["error"]
     there = azure_pool(built_gpu, "dev")["properties"]
     assert (there["currentDedicatedNodes"], there["currentLowPriorityNodes"]) == (2, 1)
@@ -272,10 +272,10 @@ def test_nothing_waits_before_it_begins(built_gpu: World, request_: dict, first:
 def test_a_pool_is_deleted(built_gpu: World) -> None:
     """DELETE /api/pools/{account}/{pool}: the pool and its record are gone."""
     built_gpu.build(pools_only("r1", a_pool("dev")))
-    change = built_gpu.change(catalogue.delete_pool, ACCOUNT, "dev")
+    change = built_gpu.change(pools.delete_pool, ACCOUNT, "dev")
     assert change["state"] == "succeeded", change["error"]
     assert built_gpu.resources("pools") == []
-    assert built_gpu.ask(existing.show_pool, account=ACCOUNT, pool="dev").status == 404
+    assert built_gpu.ask(pools.show_pool, account=ACCOUNT, pool="dev").status == 404
 
 
 def test_two_builds_never_shape_one_pool_at_once(built_gpu: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.model.outcomes import ImageRecord
 from tests.world import World, an_image
-from triggers import catalogue
+from triggers import recipes
 
 Json = dict[str, Any]
 BASE = (
@@ -21,7 +21,7 @@ DEFAULT = "batchCustomImage-ubuntu-24.04-cpu"
 def put(world: World, name: str, image: Json, *, enabled: bool = True, **request: object) -> Json:
     """PUT of a recipe; the answer."""
     body = {"enabled": enabled, "request": {"mode": "image-only", "image": image, **request}}
-    answer = world.ask(catalogue.put_recipe, body, name=name)
+    answer = world.ask(recipes.put_recipe, body, name=name)
     assert answer.status == 200, answer.body
     return answer.body
 
@@ -45,7 +45,7 @@ def test_two_recipes_of_one_image_definition_get_a_warning(world: World) -> None
     for word in ("tools", "batchImageGallery/Shared"):
         assert word in warning["message"]
     assert "off" not in warning["message"].split()
-    assert answer == world.ask(catalogue.show_recipe, name="plain").body
+    assert answer == world.ask(recipes.show_recipe, name="plain").body
     assert [rebuilt(world) for _ in range(3)] == [["plain"], ["tools"], ["plain"]]
 
 

@@ -10,7 +10,7 @@ from local.azure_simulator.container_registry import registries
 from tests import served
 from tests.stories.test_registries import REGISTRY, given_registry, let_the_app_push
 from tests.world import World, image_only
-from triggers import builds, catalogue
+from triggers import builds, recipes
 
 FIELD = "image.registry.build.overwriteTag"
 SOURCE = "https://example.org/app.git#main"
@@ -66,7 +66,7 @@ def test_the_own_tag_is_pushed_again_until_others_have_pushed_there(with_registr
     """The weekly rebuild of a recipe pushes the same tag each time."""
     world = with_registry
     request = a_push("r1", "app:2")
-    world.ask(catalogue.put_recipe, {"request": {**request, "requestId": None}}, name="weekly")
+    world.ask(recipes.put_recipe, {"request": {**request, "requestId": None}}, name="weekly")
     for _ in range(2):
         world.begin_rebuild()
         world.engine.run_until_complete("rebuild_images")

@@ -7,7 +7,7 @@ from typing import Any
 from tests.stories.test_impact import start_a_task
 from tests.stories.test_pool_updates import writes
 from tests.world import World, a_pool, a_request, pools_only
-from triggers import builds, catalogue
+from triggers import builds, pools
 
 ACCOUNT = "mybatch12345"
 BAD = {"image": "docker.io/library/busybox:1.36", "command": "/bin/sh -c 'exit 3'"}
@@ -48,10 +48,10 @@ def test_a_pool_that_another_build_has_made_since_stays(built: World) -> None:
 def test_a_pool_that_was_deleted_and_made_by_another_build_stays(built: World) -> None:
     """Its record is the other build's, with the other build's end."""
     build = failed(built)
-    built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    built.change(pools.delete_pool, ACCOUNT, "dev")
     built.build(pools_only("r2", a_pool("dev", ttlHours=100)))
     refused(built, build)
-    built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    built.change(pools.delete_pool, ACCOUNT, "dev")
     assert built.ask(builds.resume_build, id=build).status == 202  # now it is missing again
 
 

@@ -13,7 +13,7 @@ from shared.base import names
 from tests import packed
 from tests.stories.test_lists import as_of_010
 from tests.world import WITH_LOGS, World, a_pool, image_only, pools_only
-from triggers import builds, catalogue, contexts, intake
+from triggers import builds, contexts, images, intake, recipes
 
 Json = dict[str, Any]
 DAY = 86_400.0
@@ -66,7 +66,7 @@ def test_the_record_of_a_build_goes_with_its_steps_and_logs(logged: tuple[World,
     assert world.builds() == []
     name = world.images()[0]["imageName"]
     image = {"gallery": "batchImageGallery", "name": name, "version": "latest"}
-    assert world.ask(catalogue.show_bill_of_materials, **image).status == 200
+    assert world.ask(images.show_bill_of_materials, **image).status == 200
 
 
 def test_a_request_id_and_a_version_number_are_given_once(logged: tuple[World, str]) -> None:
@@ -185,7 +185,7 @@ def test_contexts_go_once_nothing_names_them(world: World) -> None:
     world.build(image_only(**with_context(of_build)))
     image = {"name": "weekly", **with_context(of_recipe)}
     recipe = {"enabled": False, "request": {"mode": "image-only", "image": image}}
-    assert world.ask(catalogue.put_recipe, recipe, name="weekly").status == 200
+    assert world.ask(recipes.put_recipe, recipe, name="weekly").status == 200
     world.engine.advance(29 * DAY)
     fresh = upload(world)
     world.sweep()

@@ -12,7 +12,7 @@ from shared.base import names
 from shared.model import parsing
 from shared.model.requests import Mode
 from tests.world import World, a_pool, a_request, image_only, pools_only, world_after
-from triggers import builds, catalogue, existing, health, intake, leftovers
+from triggers import builds, health, images, intake, leftovers, pools, recipes
 
 Json = dict[str, Any]
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -155,20 +155,20 @@ def test_a_row_that_cannot_be_read_hides_nothing(table: str, columns: Json) -> N
         builds.show_build: {"id": names.build_id("bad")},
         builds.cancel_build: {"id": names.build_id("bad")},
         builds.resume_build: {"id": names.build_id("bad")},
-        existing.show_pool: {"account": "mybatch12345", "pool": "bad"},
-        catalogue.show_recipe: {"name": "bad"},
-        catalogue.show_image: {"gallery": "batchImageGallery", "name": "bad", "version": "latest"},
+        pools.show_pool: {"account": "mybatch12345", "pool": "bad"},
+        recipes.show_recipe: {"name": "bad"},
+        images.show_image: {"gallery": "batchImageGallery", "name": "bad", "version": "latest"},
     }.items():
         assert built.ask(route, **params).status == 404
     assert built.ask(builds.start_build, image_only("bad")).status in {202, 409}
     assert built.ask(builds.show_build, id=build).body["pools"]
     assert built.ask(builds.plan_build, a_request()).status == 200
-    for route in (catalogue.list_pools, catalogue.list_images, catalogue.list_recipes):
+    for route in (pools.list_pools, images.list_images, recipes.list_recipes):
         assert built.ask(route).status == 200
     assert built.ask(intake.list_refused).body["refused"] == []
     swept = built.sweep()
     assert [each.rpartition("/")[2] for each in swept["deleted"]] == ["dev"]
-    assert built.ask(catalogue.put_recipe, RECIPE, name="weekly").status == 200
+    assert built.ask(recipes.put_recipe, RECIPE, name="weekly").status == 200
     built.begin_rebuild()
     built.engine.run_until_idle()
     everything_works(built)
@@ -185,7 +185,7 @@ def test_a_row_that_is_gone_is_named_no_more(built: World) -> None:
     client.upsert_entity({"PartitionKey": "mybatch12345", "RowKey": "bad", "Pool": "no JSON"})
 
     def unreadable() -> list[str]:
-        pool = built.ask(existing.show_pool, account="mybatch12345", pool="bad")
+        pool = built.ask(pools.show_pool, account="mybatch12345", pool="bad")
         assert pool.status == 404
         return list(built.ask(health.show_health).body["unreadableRows"])
 

@@ -10,7 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from shared.base.script_exits import ScriptExit
 from tests.world import LOGS, WITH_LOGS, World, an_image
-from triggers import catalogue
+from triggers import images
 
 BUSYBOX = "docker.io/library/busybox:1.36"
 DEFINITION = "batchCustomImage-ubuntu-24.04-gpu"
@@ -83,7 +83,7 @@ def test_the_bill_of_materials_is_served_with_the_image(logging_world: World) ->
     """Under the image's own name, by digest, valid, and marked as nobody's real machine."""
     build = logging_world.build(REQUEST)
 
-    answer = logging_world.ask(catalogue.show_bill_of_materials, **PLACE)
+    answer = logging_world.ask(images.show_bill_of_materials, **PLACE)
     about = answer.body["metadata"]
     assert build["state"] == "succeeded", build["error"]
     assert answer.status == 200
@@ -102,7 +102,7 @@ def test_without_a_container_for_logs_the_record_says_why_there_is_none(world: W
     """A run command's answer is too small for it."""
     image = world.build(REQUEST)["image"]
 
-    answer = world.ask(catalogue.show_bill_of_materials, **PLACE)
+    answer = world.ask(images.show_bill_of_materials, **PLACE)
     assert "STEP_LOG_CONTAINER_URL" in image["billOfMaterialsNote"]
     assert (answer.status, answer.body["error"]["code"]) == (404, "NoBillOfMaterials")
     assert "STEP_LOG_CONTAINER_URL" in answer.body["error"]["message"]
@@ -120,7 +120,7 @@ def test_a_blob_that_never_comes_costs_the_document_only(logging_world: World) -
 
 def test_an_image_that_is_not_there_has_no_bill(world: World) -> None:
     """The same answer as for the image itself."""
-    answer = world.ask(catalogue.show_bill_of_materials, **PLACE)
+    answer = world.ask(images.show_bill_of_materials, **PLACE)
     assert (answer.status, answer.body["error"]["code"]) == (404, "NotFound")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.world import SETTINGS, World, a_pool, a_request, an_image, image_only, pools_only
-from triggers import builds, catalogue, intake
+from triggers import builds, intake, recipes
 
 Json = dict[str, Any]
 OWN = SETTINGS["AZURE_SUBSCRIPTION_ID"]
@@ -105,7 +105,7 @@ def test_a_token_in_a_url_is_refused_and_kept_nowhere(
     answers = [
         world.ask(builds.start_build, request),
         world.ask(builds.plan_build, request),
-        world.ask(catalogue.put_recipe, {"request": {**request, "requestId": None}}, name="w"),
+        world.ask(recipes.put_recipe, {"request": {**request, "requestId": None}}, name="w"),
         world.ask(intake.request_pool, message),
         world.ask(builds.start_build, image_only(containerImages=[source], name=source)),
         world.ask(builds.start_build, {**image_only(), SOURCE: 1}),

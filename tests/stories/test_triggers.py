@@ -16,7 +16,7 @@ from shared.base.names import Orchestrator
 from shared.model import parsing
 from shared.model.requests import Build
 from tests.world import CONFIG, World, a_pool, an_image, image_only
-from triggers import builds, catalogue, health, intake, openapi
+from triggers import builds, health, intake, openapi, recipes
 
 ACCOUNT = {"name": "mybatch12345", "resourceGroup": "images"}
 
@@ -121,7 +121,7 @@ def test_the_weekly_timer_builds_every_enabled_recipe(world: World) -> None:
             "enabled": enabled,
             "request": {"mode": "image-only", "image": an_image(name=name)},
         }
-        assert world.ask(catalogue.put_recipe, recipe, name=name).status == 200
+        assert world.ask(recipes.put_recipe, recipe, name=name).status == 200
 
     world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, "weekly")
     status = world.engine.run_until_complete("weekly")
@@ -134,7 +134,7 @@ def test_a_rebuild_of_many_recipes_goes_in_groups(world: World) -> None:
     """A history is told anew after each build: one for hundreds of recipes would only crawl."""
     recipe = {"enabled": True, "request": {"mode": "image-only", "image": an_image()}}
     for number in range(60):
-        world.ask(catalogue.put_recipe, recipe, name=f"recipe{number:02d}")
+        world.ask(recipes.put_recipe, recipe, name=f"recipe{number:02d}")
 
     world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, "weekly")
     told = world.engine.run_until_complete("weekly").output
@@ -150,7 +150,7 @@ def test_a_rebuild_of_many_recipes_goes_in_groups(world: World) -> None:
 def test_a_rebuild_twice_on_a_day_builds_once(world: World) -> None:
     """A timer that fires again after a crash must not pay twice."""
     recipe = {"enabled": True, "request": {"mode": "image-only", "image": an_image()}}
-    world.ask(catalogue.put_recipe, recipe, name="a")
+    world.ask(recipes.put_recipe, recipe, name="a")
     outputs = []
     for instance in ("first", "second"):
         world.engine.start(Orchestrator.REBUILD_IMAGES.value, {}, instance)
@@ -186,13 +186,13 @@ WRITTEN = {
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_a_recipe_is_built_as_its_owner_wrote_it(world: World, kind: str) -> None:
     """It is shown so, can be put again as it is shown, and is built as any such request."""
-    answer = world.ask(catalogue.put_recipe, {"request": WRITTEN[kind]}, name="weekly")
+    answer = world.ask(recipes.put_recipe, {"request": WRITTEN[kind]}, name="weekly")
     assert answer.status == 200, answer.body
-    shown = world.ask(catalogue.show_recipe, name="weekly").body
+    shown = world.ask(recipes.show_recipe, name="weekly").body
     if kind != "step":  # which has the name of its text in the place of the text
         assert shown == {"name": "weekly", "enabled": True, "request": WRITTEN[kind]}
-    assert world.ask(catalogue.put_recipe, shown, name="weekly").body == shown
-    assert world.ask(catalogue.show_recipe, name="weekly").body == shown
+    assert world.ask(recipes.put_recipe, shown, name="weekly").body == shown
+    assert world.ask(recipes.show_recipe, name="weekly").body == shown
 
     assert rebuilt(world)["skipped"] == {}
     assert [build["state"] for build in world.builds()] == ["succeeded"]
@@ -211,14 +211,14 @@ def test_a_recipe_that_an_earlier_version_stored_is_built(world: World, kind: st
     keep(world, stored)
     assert rebuilt(world)["skipped"] == {}
     assert [build["state"] for build in world.builds()] == ["succeeded", "succeeded"]
-    shown = world.ask(catalogue.show_recipe, name="weekly").body
-    assert world.ask(catalogue.put_recipe, shown, name="weekly").status == 200
+    shown = world.ask(recipes.show_recipe, name="weekly").body
+    assert world.ask(recipes.put_recipe, shown, name="weekly").status == 200
 
 
 def test_a_recipe_has_the_name_of_its_address(world: World) -> None:
     """Another one may be a mistake: the text of one recipe at the address of another."""
     recipe = {"name": "Weekly", "enabled": 1, "request": {"mode": "image-only"}}
-    answer = world.ask(catalogue.put_recipe, recipe, name="weekly")
+    answer = world.ask(recipes.put_recipe, recipe, name="weekly")
     problems = {each["field"]: each for each in answer.body["error"]["details"]}
     assert (answer.status, set(problems)) == (400, {"name", "enabled"})
     assert "'Weekly'" in problems["name"]["message"]
@@ -233,14 +233,14 @@ def test_an_earlier_recipe_keeps_the_system_that_nothing_else_names(world: World
     for base in ({"id": managed.id}, UNKNOWN):
         asked = {"mode": "image-only", "image": an_image(base=base, os="ubuntu")}
         keep(world, Build.from_wire(asked).to_wire())
-        assert world.ask(catalogue.show_recipe, name="weekly").body["request"] == asked
+        assert world.ask(recipes.show_recipe, name="weekly").body["request"] == asked
 
 
 def test_an_earlier_recipe_that_cannot_be_read_is_shown_as_it_is(world: World) -> None:
     """The weekly rebuild says what is wrong with it."""
     asked = {"mode": "image-only", "image": {"os": "ubuntu", "gone": True}}
     keep(world, asked)
-    assert world.ask(catalogue.show_recipe, name="weekly").body["request"] == asked
+    assert world.ask(recipes.show_recipe, name="weekly").body["request"] == asked
     assert "image.gone" in rebuilt(world)["skipped"]["weekly"]
 
 

@@ -11,7 +11,7 @@ from shared.base.wire import replace
 from shared.model.image_parts import PreloadedImage
 from shared.model.outcomes import ImageRecord
 from tests.world import World, a_request, an_image
-from triggers import catalogue
+from triggers import recipes
 
 Json = dict[str, Any]
 DAY = 86_400
@@ -26,7 +26,7 @@ def rebuilt(world: World, image: Json = ASKED) -> Json:
 
 def rebuilt_whole(world: World, request: Json) -> Json:
     recipe = {"enabled": True, "request": request}
-    assert world.ask(catalogue.put_recipe, recipe, name="weekly").status == 200
+    assert world.ask(recipes.put_recipe, recipe, name="weekly").status == 200
     world.engine.advance(7 * DAY)
     world.begin_rebuild()
     output: Json = world.engine.run_until_complete("rebuild_images").output

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.world import World, a_pool, a_request, an_image, image_only, pools_only, world_after
-from triggers import builds, catalogue, existing, intake
+from triggers import builds, intake, pools, recipes
 
 ACCOUNT = "mybatch12345"
 SIZE = "Standard_NC4as_T4_v3"
@@ -75,17 +75,17 @@ def test_a_pools_name_is_the_same_in_any_case(built: World) -> None:
     built.build(pools_only("r1", a_pool("Dev")))
     refused = built.build(pools_only("r2", a_pool("DEV", ifExists="fail")))
     assert refused["error"]["code"] == "PoolExists"
-    listed = built.ask(catalogue.list_pools).body["pools"]
+    listed = built.ask(pools.list_pools).body["pools"]
     assert [(p["poolId"], p["state"]) for p in listed] == [("Dev", "ready")]
     assert built.pool(ACCOUNT.upper(), "dEV")["poolId"] == "Dev"
-    built.change(catalogue.delete_pool, ACCOUNT, "dev")
-    assert built.ask(catalogue.list_pools).body["pools"] == []
+    built.change(pools.delete_pool, ACCOUNT, "dev")
+    assert built.ask(pools.list_pools).body["pools"] == []
 
 
 def test_a_deleted_pool_is_told_as_deleted(built: World) -> None:
     """Pipelines read what to do from the answer."""
     built.build(pools_only("r1", a_pool("dev")))
-    build = built.change(catalogue.delete_pool, ACCOUNT, "dev")
+    build = built.change(pools.delete_pool, ACCOUNT, "dev")
     assert [(p["state"], p["nodes"]) for p in build["pools"]] == [("deleted", 0)]
 
 
@@ -115,7 +115,7 @@ def test_own_checks_are_run(built: World) -> None:
 def test_a_formula_is_not_thrown_away_by_a_resize(built: World) -> None:
     """It decides the number of nodes, and a request that needs another number says so anew."""
     built.build(pools_only("r1", FORMULA))
-    build = built.change(catalogue.resize_pool, ACCOUNT, "auto", {"nodes": 2})
+    build = built.change(pools.resize_pool, ACCOUNT, "auto", {"nodes": 2})
     assert build["error"]["code"] == "PoolScalesItself"
     pool = built.services.azure.batch.pool.get("images", ACCOUNT, "auto").as_dict()
     assert (
@@ -126,7 +126,7 @@ def test_a_formula_is_not_thrown_away_by_a_resize(built: World) -> None:
 def test_a_cancelled_resize_is_cancelled_and_its_nodes_are_on_record(built: World) -> None:
     """Azure finishes what it has begun."""
     built.build(pools_only("r1", a_pool("dev")))
-    asked = built.ask(catalogue.resize_pool, {"nodes": 3}, account=ACCOUNT, pool="dev")
+    asked = built.ask(pools.resize_pool, {"nodes": 3}, account=ACCOUNT, pool="dev")
     built.engine.advance(20)
     built.records.cancel_build(asked.body["buildId"])
     built.engine.run_until_complete(asked.body["buildId"])
@@ -138,7 +138,7 @@ def test_a_resize_that_azure_cannot_fulfil_tells_what_came_of_it(built: World) -
     """Some of the nodes are there, and paid for."""
     built.build(pools_only("r1", a_pool("dev")))
     built.change_facts({"batchQuota:standardDSv5Family": 10, "batchQuota:dedicatedCores": 10})
-    build = built.change(catalogue.resize_pool, ACCOUNT, "dev", {"nodes": 50})
+    build = built.change(pools.resize_pool, ACCOUNT, "dev", {"nodes": 50})
     assert build["state"] == "failed"
     pool = built.services.azure.batch.pool.get("images", ACCOUNT, "dev").as_dict()
     there = pool["properties"]["currentDedicatedNodes"]
@@ -177,8 +177,8 @@ def test_what_can_be_no_name_is_not_found(world: World, name: str) -> None:
     """Azure's tables refuse to look for it."""
     assert world.ask(builds.show_build, id=name).status == 404
     assert world.ask(builds.resume_build, id=name).status == 404
-    assert world.ask(existing.show_pool, account=name, pool="p").status == 404
-    assert world.ask(catalogue.delete_pool, account="a", pool=name).status == 404
+    assert world.ask(pools.show_pool, account=name, pool="p").status == 404
+    assert world.ask(pools.delete_pool, account="a", pool=name).status == 404
 
 
 def test_fields_that_are_wrong_hide_no_others(world: World) -> None:
@@ -194,7 +194,7 @@ def test_fields_that_are_wrong_hide_no_others(world: World) -> None:
 
     request = {"mode": "image-only", "requestId": "x"}
     recipe = {"enabled": "yes", "request": request, "foo": 1}
-    answer = world.ask(catalogue.put_recipe, recipe, name="weekly")
+    answer = world.ask(recipes.put_recipe, recipe, name="weekly")
     refused = {p["field"] for p in answer.body["error"]["details"]}
     assert refused == {"enabled", "foo", "request.requestId"}
 
@@ -224,7 +224,7 @@ def test_a_mode_that_is_none_names_those_that_are(world: World) -> None:
 )
 def test_a_recipe_is_something_to_build_again(world: World, request_: dict, field: str) -> None:
     """What could work once at most is refused when it is stored."""
-    answer = world.ask(catalogue.put_recipe, {"request": request_}, name="weekly")
+    answer = world.ask(recipes.put_recipe, {"request": request_}, name="weekly")
     assert answer.status == 400, answer.body
     assert field in {p["field"] for p in answer.body["error"]["details"]}
 

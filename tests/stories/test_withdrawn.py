@@ -10,7 +10,7 @@ from azure.core.exceptions import ServiceRequestError
 from shared.store.records import Records
 from tests import served
 from tests.world import World, a_pool, a_request, image_only, pools_only, world_after
-from triggers import builds, catalogue, existing
+from triggers import builds, images
 
 ACCOUNT = "mybatch12345"
 DEFINITION = "batchCustomImage-ubuntu-24.04-cpu"
@@ -33,7 +33,7 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
         named = world.build(pools_only("r2", a_pool("named", image="1.0.1")))
         assert [warning["code"] for warning in named["warnings"]] == ["ImageWithdrawn"]
         shown = world.ask(
-            catalogue.show_image, gallery="batchImageGallery", name=DEFINITION, version="latest"
+            images.show_image, gallery="batchImageGallery", name=DEFINITION, version="latest"
         )
         assert shown.body["version"] == "1.0.0"
         assert terminal.type(f"images restore batchImageGallery {DEFINITION} 1.0.1").code == 0
@@ -49,7 +49,7 @@ def test_a_bad_image_is_withdrawn_and_restored() -> None:
     missing = {"gallery": "batchImageGallery", "name": DEFINITION}
     for version, status in (("9.9.9", 404), ("latest", 409)):
         change = {"excludeFromLatest": True}
-        answer = world.ask(existing.change_image, change, **missing, version=version)
+        answer = world.ask(images.change_image, change, **missing, version=version)
         assert answer.status == status
 
 
@@ -58,7 +58,7 @@ def test_pools_without_a_named_image_are_told_that_all_are_withdrawn() -> None:
     world = world_after(image_only())
     change = {"excludeFromLatest": True}
     path = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "1.0.0"}
-    assert world.ask(existing.change_image, change, **path).status == 200
+    assert world.ask(images.change_image, change, **path).status == 200
     plan = world.ask(builds.plan_build, pools_only("r1", a_pool("dev"), os="ubuntu", gpu=False))
     (blocker,) = plan.body["blockers"]
     assert blocker["message"] == (
@@ -72,8 +72,8 @@ def test_latest_of_a_withdrawn_image_is_said_to_be_withdrawn() -> None:
     """The list that the answer names shows a version."""
     world = world_after(image_only())
     named = {"gallery": "batchImageGallery", "name": DEFINITION, "version": "1.0.0"}
-    assert world.ask(existing.change_image, {"excludeFromLatest": True}, **named).status == 200
-    answer = world.ask(catalogue.show_image, **{**named, "version": "latest"})
+    assert world.ask(images.change_image, {"excludeFromLatest": True}, **named).status == 200
+    answer = world.ask(images.show_image, **{**named, "version": "latest"})
     assert answer.status == 404
     assert answer.body["error"]["message"] == (
         f"Every version of image batchImageGallery/{DEFINITION} is withdrawn (excluded from "
@@ -85,7 +85,7 @@ def test_a_driver_that_pools_do_not_need_is_said_before() -> None:
     """The image for CPU pools was withdrawn: the only one left has a driver."""
     world = world_after(image_only(), image_only("r2", gpu=True))
     withdrawn = world.ask(
-        existing.change_image,
+        images.change_image,
         {"excludeFromLatest": True},
         gallery="batchImageGallery",
         name=DEFINITION,

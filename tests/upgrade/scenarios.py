@@ -12,7 +12,7 @@ from typing import Any
 
 from local.functions_host.store import Query, Status
 from tests.world import WITH_LOGS, World, a_pool, a_request, an_image
-from triggers import builds, catalogue, contexts
+from triggers import builds, contexts, recipes
 
 Json = dict[str, Any]
 ACCOUNT = "mybatch12345"
@@ -146,7 +146,7 @@ def _rebuild(world: World) -> None:
     for name, enabled in (("a", True), ("b", True), ("off", False)):
         request = {"mode": "image-only", "image": an_image(name=name)}
         recipe = {"enabled": enabled, "request": request}
-        assert world.ask(catalogue.put_recipe, recipe, name=name).status == 200
+        assert world.ask(recipes.put_recipe, recipe, name=name).status == 200
     world.begin_rebuild()
 
 
@@ -187,8 +187,8 @@ def _changes(world: World) -> None:
     pools = [a_pool("grows"), a_pool("goes"), a_pool("stays")]
     world.build(a_request(mode="batch-only", requestId="pools", pools=pools))
     size = {"nodes": 3}
-    assert world.ask(catalogue.resize_pool, size, account=ACCOUNT, pool="grows").status == 202
-    assert world.ask(catalogue.delete_pool, account=ACCOUNT, pool="goes").status == 202
+    assert world.ask(pools.resize_pool, size, account=ACCOUNT, pool="grows").status == 202
+    assert world.ask(pools.delete_pool, account=ACCOUNT, pool="goes").status == 202
 
 
 def _sweep(world: World) -> None:
