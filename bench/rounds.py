@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -68,7 +69,8 @@ def _ended(looks: tuple[Look, ...], happenings: list[Happening]) -> float | None
     if len(looks) == 1:
         return None
     before, last = looks[-2:]
-    subjects = [asked.path for asked in (*before.asked, *last.asked) if asked.method == "GET"]
+    asked = (*before.asked, *last.asked)
+    subjects = [_as_in_ids(each.path) for each in asked if each.method == "GET"]
     ends = [
         happening.ended
         for happening in happenings
@@ -76,6 +78,13 @@ def _ended(looks: tuple[Look, ...], happenings: list[Happening]) -> float | None
         and any(subject in happening.resource for subject in subjects)
     ]
     return max(ends, default=None)
+
+
+def _as_in_ids(path: str) -> str:
+    """The path as the keys of resources have it: in a data plane it begins with `account.region`,
+    and with the account's name in them.
+    """
+    return re.sub(r"^/([a-z0-9]+)\.[a-z0-9]+/", r"/\1/", path)
 
 
 def by_operation(asked: Iterable[Asked]) -> Counter[str]:

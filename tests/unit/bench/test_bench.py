@@ -62,6 +62,16 @@ def test_what_ended_before_the_measurement_is_no_part_of_it() -> None:
     assert stretch.critical <= stretch.makespan
 
 
+def test_the_end_of_what_batch_does_is_known() -> None:
+    """The app asks for nodes and tasks in the account's data plane, whose host has a region."""
+    stretch = scenarios.queue(1, 1).stretch
+    found = {one.step: one for one in rounds.rounds(stretch.looks, stretch.happenings)}
+    for step in ("nodes", "verify"):
+        ended = found[step].ended
+        assert ended is not None, step
+        assert found[step].began < ended <= found[step].seen
+
+
 def a_look(at: float, state: str, method: str = "GET") -> Look:
     """One look at a machine."""
     asked = Asked(method=method, path="/providers/microsoft.compute/virtualmachines/a", status=200)
