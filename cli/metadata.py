@@ -57,11 +57,20 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def check_folder(folder: Path) -> None:
     """Raises Refused where no file could be written, before a build is started for nothing."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    if not _takes_files(folder):
         raise errors.Refused(
             f"{folder}: the metadata files cannot be written there; give another --metadata-dir"
         )
+
+
+def _takes_files(folder: Path) -> bool:
+    """Whether files can be written into the folder, which is made where it is not there."""
+    places = (folder, *folder.absolute().parents)
+    try:
+        there = next(place for place in places if place.is_symlink() or place.exists())
+        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except OSError:  # such as one above it that may not be entered
+        return False
 
 
 def write(build: Build, folder: Path, service: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -79,6 +80,27 @@ def test_a_folder_for_no_files_is_refused_before_the_build(
     assert "file/in: the metadata files cannot be written there" in ended.err
     assert service.calls == []
     assert "written" not in line.run(*words.split(), "--metadata-dir", "file/in", "--no-wait").err
+
+
+@pytest.mark.parametrize("name", ["link", "link/in", "n" * 300])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, name: str) -> None:
+    """A link may lead nowhere; and the system may not even say whether there is such a folder."""
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(errors.Refused, match="cannot be written there"):
+        metadata.check_folder(tmp_path / name)
+
+
+def test_a_folder_behind_a_closed_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python asks for it in vain until 3.13, and then says that it is not there."""
+
+    def refuse(_: Path, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(errors.Refused, match="cannot be written there"):
+        metadata.check_folder(tmp_path / "closed" / "in")
 
 
 def test_a_build_is_shown_although_its_files_cannot_be_written(
