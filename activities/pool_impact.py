@@ -165,7 +165,7 @@ def _running(services: Services, plan: PoolPlan, endpoint: str) -> tuple[int, in
 
 
 def present_sizes(services: Services, plan: BuildPlan, poll: PollState) -> dict[str, str]:
-    """The sizes of the plan's pools that are there and have nodes, by lower-case id."""
+    """The sizes of the plan's pools that are there to stay and have nodes, by lower-case id."""
     assert plan.account is not None
     asked = {pool.pool_id.lower() for pool in plan.pools}
     listed = batch_pool.listed(services, plan.account.account_id, poll.now)
@@ -173,7 +173,13 @@ def present_sizes(services: Services, plan: BuildPlan, poll: PollState) -> dict[
         pool["name"].lower(): str(resource_state.properties(pool).get("vmSize"))
         for pool in listed
         if pool["name"].lower() in asked and any(batch_pool.current_nodes(pool))
+        if not _goes(pool)
     }
+
+
+def _goes(pool: Json) -> bool:
+    """Whether the pool is deleted before it can be changed; its nodes may still be there."""
+    return resource_state.provisioning(pool) == "deleting" or batch_pool.is_expired(pool)
 
 
 def interruptions(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shared.base import names
 from tests.stories.test_impact import start_a_task
 from tests.world import World, a_pool, a_request, pools_only
 from triggers import builds
@@ -273,4 +274,26 @@ def test_the_first_size_is_taken_where_the_request_says_so(
     """It names that size alone, or wants another pool."""
     pool = in_the_second_size(built)
     ask(built, "r2", **{**pool, **change})
+    assert shown(built)["vmSize"] == SIZES[0]
+
+
+def test_a_pool_that_is_deleted_is_made_again_in_the_first_size(built: World) -> None:
+    """Its nodes are there until Batch has removed them, and the pool after it is a new one."""
+    pool = in_the_second_size(built)
+    [there] = built.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    there.properties["provisioningState"] = "Deleting"
+    build = built.start(pools_only("r2", a_pool("dev", **pool)))
+    built.engine.advance(15)
+    assert built.show(build)["steps"][-1]["note"] == "the old pool is being deleted"
+    built.services.azure.batch.pool.begin_delete("images", ACCOUNT, "dev", polling=False)
+    built.engine.run_until_complete(build)
+    assert (built.show(build)["state"], shown(built)["vmSize"]) == ("succeeded", SIZES[0])
+
+
+def test_a_pool_whose_time_is_over_is_made_again_in_the_first_size(built: World) -> None:
+    """The sweep has marked it and could not delete it: the build does that."""
+    pool = in_the_second_size(built)
+    [there] = built.azure.store.of_type("Microsoft.Batch/batchAccounts/pools")
+    there.properties["metadata"].append({"name": names.TAG_EXPIRED, "value": "true"})
+    assert ask(built, "r2", **pool)["writes"] == ["DELETE", "PUT"]
     assert shown(built)["vmSize"] == SIZES[0]
