@@ -182,6 +182,22 @@ def _goes(pool: Json) -> bool:
     return resource_state.provisioning(pool) == "deleting" or batch_pool.is_expired(pool)
 
 
+def at_work(
+    services: Services, plan: BuildPlan, present: dict[str, str], endpoint: str | None
+) -> list[str]:
+    """The `present` pools, by lower-case id, that run tasks and could be emptied for another of
+    their sizes, where the one that they have lacks capacity.
+    """
+    if plan.image is not None or endpoint is None:
+        return []
+    return [
+        pool.pool_id.lower()
+        for pool in plan.pools
+        if pool.other_sizes and not pool.pool.interrupt_tasks and pool.pool_id.lower() in present
+        if any(_running(services, pool, endpoint))
+    ]
+
+
 def interruptions(
     services: Services,
     pools: Iterable[tuple[int, PoolPlan]],

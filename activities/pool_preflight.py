@@ -77,8 +77,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
     problems += named_resources.pool_problems(services, plan.pools)
     problems += named_resources.package_problems(services, plan.pools)
     if plan.image:
-        luns = [disk.lun for disk in plan.image.data_disks]
-        problems += pool_disks.problems(plan.pools, luns, sizes)
+        problems += pool_disks.problems(plan.pools, [d.lun for d in plan.image.data_disks], sizes)
     problems += _zone_problems(services, plan, account.location, poll)
     unmade = _account_problem(services, account) if found is None else None
     problems += [unmade] if unmade else pool_conflicts.on_record_elsewhere(services, plan)
@@ -101,6 +100,7 @@ def check_batch(services: Services, plan: BuildPlan, poll: PollState) -> Finding
         gpus=counted,
         rdma_sizes=rdma,
         pool_sizes=present,
+        busy_pools=pool_impact.at_work(services, plan, present, endpoint),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 
 from shared.base import names
@@ -57,7 +58,7 @@ def with_facts(plan: BuildPlan, facts: Findings) -> BuildPlan:
         pools = [_with_gpus(pool, facts.gpus) for pool in plan.pools]
         image = replace(plan.image, gpus=facts.gpus) if plan.image else None
         plan = replace(plan, image=image, pools=pools)
-    plan = in_present_sizes(plan, facts.pool_sizes)
+    plan = in_present_sizes(plan, facts.pool_sizes, facts.busy_pools)
     if plan.image is None or facts.base is None:
         return plan
     size, *others = facts.sizes or plan.image.sizes
@@ -111,21 +112,25 @@ def with_image(pool: PoolPlan, image: ImageRecord) -> PoolPlan:
     )
 
 
-def in_present_sizes(plan: BuildPlan, present: dict[str, str]) -> BuildPlan:
+def in_present_sizes(
+    plan: BuildPlan, present: dict[str, str], busy: Container[str] = ()
+) -> BuildPlan:
     """The plan of an existing image in which a pool stays in the size that it has, if the request
-    names that among others: it got this one where Azure had no capacity for those before it.
+    names that among others: it got this one where Azure had no capacity for those before it. A
+    `busy` pool is tried in no other size, because that takes its nodes.
     """
     if plan.image is not None or not present:
         return plan
-    pools = [_first_in(pool, present.get(pool.pool_id.lower(), "")) for pool in plan.pools]
+    pools = [_first_in(pool, present.get(pool.pool_id.lower(), ""), busy) for pool in plan.pools]
     return replace(plan, pools=pools)
 
 
-def _first_in(pool: PoolPlan, size: str) -> PoolPlan:
-    own = next((each for each in pool.sizes if names.same(each, size)), pool.size)
-    if own == pool.size or pool.pool.if_exists is not IfExists.UPDATE:
+def _first_in(pool: PoolPlan, size: str, busy: Container[str]) -> PoolPlan:
+    own = next((each for each in pool.sizes if names.same(each, size)), None)
+    if own is None or pool.pool.if_exists is not IfExists.UPDATE:
         return pool
-    others = [each for each in pool.sizes if each != own]
+    stays = pool.pool_id.lower() in busy and not pool.pool.interrupt_tasks
+    others = [] if stays else [each for each in pool.sizes if each != own]
     return in_size(replace(pool, other_sizes=others), own)
 
 

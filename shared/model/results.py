@@ -36,6 +36,7 @@ class Findings(Wire):
     gpus: dict[str, int] = {}  # by lower-case size; see plans.ImagePlan
     rdma_sizes: list[str] = added([])  # by lower-case name
     pool_sizes: dict[str, str] = added({})  # of pools with nodes, by lower-case id
+    busy_pools: list[str] = added([])  # by lower-case id; see pool_impact.at_work
     endpoint: str | None = None  # of the Batch account, if that exists
     identity_client_id: str | None = None  # of the identity that the request names
 

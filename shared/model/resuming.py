@@ -31,7 +31,9 @@ def plan_resume(plan: BuildPlan, outcome: BuildOutcome, done: dict[str, Json]) -
     earlier = Earlier(steps=kept, outcome=outcome)
     with_nodes = [pool for pool in outcome.pools if pool.nodes or pool.low_priority_nodes]
     present = {pool.pool_id.lower(): pool.vm_size for pool in with_nodes}
-    plan = plan_updates.in_present_sizes(plan, present)
+    # Whether tasks run on the nodes that a failed update left is not asked again.
+    busy = {pool.pool_id.lower() for pool in with_nodes if not pool.nodes_left}
+    plan = plan_updates.in_present_sizes(plan, present, busy)
     return replace(plan, earlier=earlier, warnings=outcome.warnings)
 
 

@@ -265,6 +265,28 @@ def test_where_that_size_has_no_capacity_the_others_are_tried(built: World) -> N
     assert shown(built)["vmSize"] == SIZES[0]
 
 
+@pytest.mark.parametrize("before", [None, SIZES], ids=["second", "first"])
+def test_a_pool_that_runs_tasks_is_emptied_for_no_other_size(
+    built: World, before: list[str] | None
+) -> None:
+    """Not even by a resume, unless the request says that tasks may be interrupted."""
+    pool = {"vmSize": None, "vmSizes": SIZES} if before else in_the_second_size(built)
+    if before:
+        ask(built, "r1", **pool)
+    size = shown(built)["vmSize"]
+    start_a_task(built)
+    none = {"effect": "allocation", "operation": "pools.allocate", "times": 1}
+    built.fault(none)
+    build = built.build(pools_only("r2", a_pool("dev", **{**pool, "nodes": 3})))
+    assert (build["state"], build["pools"][0]["vmSize"]) == ("failed", size)
+    built.fault(none)
+    assert built.resume(build["buildId"])["state"] == "failed"
+    assert (shown(built)["vmSize"], shown(built)["currentDedicatedNodes"]) == (size, 1)
+    built.fault(none)
+    ask(built, "r3", **{**pool, "nodes": 3, "interruptTasks": True})
+    assert shown(built)["vmSize"] != size
+
+
 @pytest.mark.parametrize(
     "change", [{"vmSize": SIZES[0], "vmSizes": []}, {"ifExists": "replace"}], ids=str
 )
