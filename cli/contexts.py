@@ -62,7 +62,7 @@ def _packed(folder: Path, files: Iterable[str], max_bytes: int) -> bytes:
             try:
                 archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
             except OSError as error:
-                raise errors.Refused(f"{folder / name} cannot be read: {error}") from error
+                raise _unreadable(folder / name, error) from error
             if buffer.tell() > max_bytes:
                 break
     return buffer.getvalue()
@@ -88,9 +88,8 @@ def _files(folder: Path, rules: Sequence[tuple[re.Pattern[str], bool]]) -> Itera
 def _rules(folder: Path) -> list[tuple[re.Pattern[str], bool]]:
     """The lines of .dockerignore as (pattern, ignores); the last that matches decides."""
     file = folder / ".dockerignore"
-    text = file.read_text(encoding="utf-8-sig", errors="surrogateescape") if file.is_file() else ""
     rules = []
-    for line in (line.strip() for line in text.splitlines()):
+    for line in (line.strip() for line in _text(file).splitlines()):
         if line and not line.startswith("#"):
             pattern = line.removeprefix("!").strip().removeprefix("./").strip("/")
             try:
@@ -98,6 +97,19 @@ def _rules(folder: Path) -> list[tuple[re.Pattern[str], bool]]:
             except re.error as error:
                 raise errors.Refused(f"{file}: {line} is no pattern: {error}") from error
     return rules
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> errors.Refused:
+    return errors.Refused(f"{file} cannot be read: {errors.reason(error)}")
 
 
 def _is_ignored(path: str, rules: Sequence[tuple[re.Pattern[str], bool]]) -> bool:

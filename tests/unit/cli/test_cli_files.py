@@ -176,8 +176,16 @@ def test_a_file_that_cannot_be_sent_is_named(tmp_path: Path) -> None:
     (tmp_path / ".dockerignore").write_bytes(b"caf\xe9\n")
     (tmp_path / os.fsdecode(b"caf\xe9")).write_text("x")
     assert packed_names(tmp_path) == {"Dockerfile", ".dockerignore"}
-    with pytest.raises(errors.Refused, match="gone cannot be read"):
+    with pytest.raises(errors.Refused, match=r"gone cannot be read: No such file or directory$"):
         contexts.pack_step(tmp_path / "gone")
+
+
+def test_a_dockerignore_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Without it, what it names would be sent."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / ".dockerignore").mkdir()
+    with pytest.raises(errors.Refused, match=r"\.dockerignore cannot be read: Is a directory"):
+        contexts.pack(tmp_path)
 
 
 def test_links_are_sent_as_links(tmp_path: Path) -> None:
