@@ -62,7 +62,7 @@ def _packed(folder: Path, files: Iterable[str], max_bytes: int) -> bytes:
             try:
                 archive.add(folder / name, arcname=name, recursive=False, filter=_anonymous)
             except OSError as error:
-                raise _unreadable(folder / name, error) from error
+                raise errors.unreadable(folder / name, error) from error
             if buffer.tell() > max_bytes:
                 break
     return buffer.getvalue()
@@ -105,11 +105,7 @@ def _text(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise _unreadable(file, error) from error
-
-
-def _unreadable(file: Path, error: OSError) -> errors.Refused:
-    return errors.Refused(f"{file} cannot be read: {errors.reason(error)}")
+        raise errors.unreadable(file, error) from error
 
 
 def _is_ignored(path: str, rules: Sequence[tuple[re.Pattern[str], bool]]) -> bool:

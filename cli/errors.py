@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Self
 
 from cli import documents, wording
@@ -53,6 +54,16 @@ class Refused(Stop):
         heading = "" if len(problems) == 1 else "This cannot be done:\n"
         super().__init__(heading + "\n".join(lines))
         self.problems = problems
+
+
+def unreadable(file: Path, error: Exception) -> Refused:
+    """The refusal of a file that the system, or its encoding, does not let the command read."""
+    return Refused(f"{file} cannot be read: {reason(error)}")
+
+
+def unwritable(file: Path, error: OSError) -> Refused:
+    """The refusal of a file that the system does not let the command write."""
+    return Refused(f"{file} cannot be written: {reason(error)}")
 
 
 class Unreachable(Stop):

@@ -57,7 +57,8 @@ def _written(around: Surroundings, build: Build, folder: Path, service: str) -> 
     try:
         return metadata.write(build, folder, service)
     except OSError as error:
-        around.say(f"The metadata files cannot be written: {error}")
+        why = f"{folder.absolute()}: {errors.reason(error)}"
+        around.say(f"The metadata files cannot be written: {why}")
         return None
 
 

@@ -49,7 +49,7 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise errors.Refused(f"{file} cannot be read: {errors.reason(error)}") from error
+        raise errors.unreadable(file, error) from error
     if not isinstance(content, dict):
         raise errors.Refused(f"{file} must hold a JSON object")
     return content

@@ -59,7 +59,7 @@ def backup(context: typer.Context, file: File, storage: Storage = None) -> None:
             count = _write(service, lines)
         part.replace(file)  # a file that is there is whole
     except OSError as error:
-        raise errors.Refused(f"{file} cannot be written: {errors.reason(error)}") from error
+        raise errors.unwritable(file, error) from error
     finally:
         part.unlink(missing_ok=True)
     around.out.print(f"{count} rows are in {file}.", markup=False)
@@ -147,7 +147,7 @@ def _read(file: Path) -> dict[str, list[Json]]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.Refused(f"{file} cannot be read: {errors.reason(error)}") from error
+        raise errors.unreadable(file, error) from error
     try:
         first, *lines = text.splitlines()
         if json.loads(first) != _FIRST:

@@ -52,7 +52,7 @@ def read(path: Path) -> RequestFile:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise errors.Refused(f"{path} cannot be read: {errors.reason(error)}") from error
+        raise errors.unreadable(path, error) from error
     content, lines = parse(text, path)
     if not isinstance(content, dict):
         raise errors.Refused(f"{path} must hold an object with the fields of a request")

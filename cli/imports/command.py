@@ -71,7 +71,7 @@ def import_file(
         try:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise errors.Refused(f"{output} cannot be written: {errors.reason(error)}") from error
+            raise errors.unwritable(output, error) from error
         around.say(f"{output} is written. Look at it first: ./batch-prep.sh --file {output} --plan")
     else:
         sys.stdout.write(text)

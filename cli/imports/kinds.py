@@ -166,7 +166,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise errors.Refused(f"{path} cannot be read: {errors.reason(error)}") from error
+        raise errors.unreadable(path, error) from error
 
 
 def _json(text: str, path: Path) -> Any:

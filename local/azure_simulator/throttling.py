@@ -67,7 +67,7 @@ class Throttle:
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
     def check(self, request: model.Request, now: float) -> dict[str, str]:
-        """Take a token of each limit that the request meets. The headers that say what is left."""
+        """Take a token of each limit that the request meets; the headers say what is left."""
         path = request.path.lower()
         if not self._enabled or not path.startswith("/subscriptions/"):
             return {}

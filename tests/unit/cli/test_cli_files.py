@@ -113,6 +113,7 @@ def test_a_build_is_shown_although_its_files_cannot_be_written(
     ended = line.run("--account", "mybatch12345")
     assert ended.code == 1
     assert "The metadata files cannot be written: " in ended.err
+    assert f"{line.folder}: Is a directory" in ended.err
     assert "batchCustomImage" in ended.out
 
 
